@@ -1,0 +1,1 @@
+export { VioError, type VioErrorDetails } from './error.ts';

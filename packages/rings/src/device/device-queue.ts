@@ -1,0 +1,70 @@
+import type { QueueFault } from '../fault.ts';
+import type { RingFeatures, RingFormat } from '../format.ts';
+import type { MemoryMap } from '../memory/memory-map.ts';
+import type { ChainBurst } from './chain-burst.ts';
+
+/**
+ * The device side of one virtqueue. Descriptors are copied once, the copy is validated and translated through a
+ * `MemoryMap`; a driver that writes nonsense breaks its queue and nothing else.
+ */
+export interface DeviceQueue {
+  readonly format: RingFormat;
+  readonly size: number;
+  readonly broken: QueueFault | null;
+
+  /**
+   * Takes up to `max` available chains, in order, into `chains` (from entry 0 on; `chains.count` is set).
+   * @returns how many, 0 to `max`; 0 forever once broken
+   */
+  fetch(chains: ChainBurst, max: number): number;
+
+  /** Gives back the last `count` of the fetched chains, unused: the next `fetch` sees them again. */
+  unfetch(chains: ChainBurst, count: number): void;
+
+  /**
+   * Marks chains `from` to `from + count - 1` of the burst used, with `chains.written[i]` bytes written each, and
+   * publishes them with one release store. Chains must be completed in the order fetched when IN_ORDER is on.
+   */
+  complete(chains: ChainBurst, from: number, count: number): void;
+
+  /** Available chains not fetched yet, at most `size`; a hint, costs one acquire load. */
+  pending(): number;
+
+  /** True if the driver asked to be interrupted for what was completed since the last call. */
+  callNeeded(): boolean;
+
+  /**
+   * Asks the driver to kick on the next available buffer.
+   * @returns true if buffers are already waiting: fetch again, no kick will come for those.
+   */
+  armKick(): boolean;
+  /** Asks the driver for silence (polling). */
+  disarmKick(): void;
+
+  /** The vhost-user vring base: split, next available index; packed, both halves with wrap bits. */
+  base(): number;
+}
+
+/** Where the driver's rings are, in the device's own coordinates: a window of the map and a byte offset in it. */
+export interface DeviceVringAddresses {
+  readonly descriptors: WindowOffset;
+  readonly driver: WindowOffset;
+  readonly device: WindowOffset;
+}
+
+export interface WindowOffset {
+  /** Index into `MemoryMap.windows`. */
+  readonly window: number;
+  /** Bytes. */
+  readonly offset: number;
+}
+
+export interface DeviceQueueOptions {
+  readonly memory: MemoryMap;
+  readonly addresses: DeviceVringAddresses;
+  /** Split: a power of two up to 32768; packed: 1 to 32768. */
+  readonly size: number;
+  readonly features: RingFeatures;
+  /** Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). */
+  readonly base: number;
+}

@@ -1,0 +1,109 @@
+import type { QueueFault } from '../fault.ts';
+import type { RingFormat } from '../format.ts';
+import type { BufferPool } from '../memory/buffer-pool.ts';
+import type { Region } from '../memory/region.ts';
+
+/**
+ * The driver side of one virtqueue, in one direction: every buffer it exposes is readable by the device
+ * (`deviceWrites: false`, a transmit queue) or writable by it (`deviceWrites: true`, a receive queue).
+ *
+ * Hot path: `add`, `addChains`, `reap`, `kickNeeded`. They allocate nothing, never throw on what the device
+ * wrote (the queue becomes `broken` instead) and publish once per call.
+ */
+export interface DriverQueue {
+  readonly format: RingFormat;
+  readonly inOrder: boolean;
+  /** Descriptors in the ring. */
+  readonly size: number;
+  /** Descriptors that can still be added. */
+  readonly free: number;
+  /** Buffers (chains) the device holds at this moment. */
+  readonly outstanding: number;
+  /** Set once, by the call that found the device misbehaving; from then on nothing moves. */
+  readonly broken: QueueFault | null;
+
+  /**
+   * Exposes up to `count` buffers of one segment and makes them available with one release store. Entry i is
+   * `length[i] + prefix` bytes from region offset `offset[i] - prefix` on: `prefix` bytes of headroom belong to
+   * the buffer (a header that lives in front of the data).
+   *
+   * @param token kept and given back by `reap`: any int32, usually a pool buffer index
+   * @returns how many were added, 0 to `count`: fewer when the ring is full
+   */
+  add(
+    token: Int32Array,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    count: number,
+    prefix: number,
+  ): number;
+
+  /**
+   * Like `add` for packets of several segments: entry i starts at pool buffer `buffer[i]` and follows
+   * `pool.next`; its segments are `pool.dataOffset` / `pool.dataLength`. The first is extended by `prefix` bytes
+   * in front, or, when the queue was built with `separatePrefix`, preceded by a descriptor for the prefix alone.
+   * A chain becomes one indirect descriptor where negotiated and not longer than the table, else direct ones.
+   *
+   * @param segments number of segments of each entry
+   */
+  addChains(
+    buffer: Int32Array,
+    segments: Int32Array,
+    pool: BufferPool,
+    from: number,
+    count: number,
+    prefix: number,
+  ): number;
+
+  /**
+   * Takes back up to `max` buffers the device has used.
+   * @param token receives what `add` was given (for `addChains`: the first buffer's index)
+   * @param length receives the bytes the device says it wrote, as it says it (validate before use)
+   * @param from index of the first entry to fill in both arrays
+   * @returns how many, 0 to `max`
+   */
+  reap(token: Int32Array, length: Int32Array, from: number, max: number): number;
+
+  /** True if the device asked to be notified of what has been added since the last call (spec 2.7.10, 2.8.10). */
+  kickNeeded(): boolean;
+
+  /**
+   * Asks the device for an interrupt on the next used buffer.
+   * @returns true if used buffers are already waiting: poll again, no interrupt will come for those.
+   */
+  armInterrupt(): boolean;
+  /** Asks the device for silence (a hint: spurious interrupts must be tolerated). */
+  disarmInterrupt(): void;
+
+  /** What a backend must be told to continue here: the vhost-user vring base (packed: both halves with wrap bit). */
+  base(): number;
+
+  /**
+   * After the device was stopped: takes back every buffer it still held, in no particular order.
+   * @returns the number of tokens written to `token`
+   */
+  reclaim(token: Int32Array): number;
+}
+
+/** Where a driver queue lives and how it behaves; fixed for its life. */
+export interface DriverQueueOptions {
+  readonly region: Region;
+  /** Byte offset of the virtqueue in the region, on a multiple of 4096. `driverQueueBytes` of them are used. */
+  readonly offset: number;
+  /** Descriptors: split, a power of two up to 32768; packed, 1 to 32768. */
+  readonly size: number;
+  readonly features: import('../format.ts').RingFeatures;
+  readonly deviceWrites: boolean;
+  /** Legacy framing: the prefix gets a descriptor of its own (no ANY_LAYOUT, no VERSION_1). Default false. */
+  readonly separatePrefix?: boolean;
+  /** Descriptors per indirect table, default 8; used only with INDIRECT_DESC. */
+  readonly indirectEntries?: number;
+}
+
+/** Byte offsets in the region that a backend is told in SET_VRING_ADDR (packed: ring, driver event, device event). */
+export interface VringAddresses {
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+}

@@ -1,0 +1,14 @@
+export { Burst } from './burst.ts';
+export { ChainBurst } from './device/chain-burst.ts';
+export type {
+  DeviceQueue,
+  DeviceQueueOptions,
+  DeviceVringAddresses,
+  WindowOffset,
+} from './device/device-queue.ts';
+export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
+export type { QueueFault, QueueFaultCode } from './fault.ts';
+export type { RingFeatures, RingFormat } from './format.ts';
+export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';
+export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
+export { Region, maxRegionSize } from './memory/region.ts';

@@ -1,0 +1,93 @@
+import type { Region } from './region.ts';
+
+export interface BufferPoolOptions {
+  readonly region: Region;
+  /** Byte offset of the first buffer in the region, a multiple of 64. */
+  readonly offset: number;
+  /** Number of buffers. */
+  readonly count: number;
+  /** Bytes for data in each buffer behind the headroom, default 2048. */
+  readonly dataRoom?: number;
+  /** Bytes in front of the data, default 128; a header in front of a packet lives here. */
+  readonly headroom?: number;
+}
+
+/**
+ * Fixed-size buffers in a region, handed out by index. Owned by one thread. The free list is a stack, so the
+ * buffer given back last, still in cache, is the next one out.
+ */
+export class BufferPool {
+  readonly region: Region;
+  readonly count: number;
+  readonly dataRoom: number;
+  readonly headroom: number;
+  /** Bytes from one buffer to the next, a multiple of 64. */
+  readonly stride: number;
+  /** Region offset of buffer 0's data (headroom already skipped): data of buffer b starts at `dataBase + b * stride`. */
+  readonly dataBase: number;
+  /** For packets of several segments: the following buffer, or -1. `count` entries each. */
+  readonly next: Int32Array;
+  readonly dataOffset: Int32Array;
+  readonly dataLength: Int32Array;
+  readonly #stack: Int32Array;
+  #free: number;
+
+  constructor(options: BufferPoolOptions) {
+    this.region = options.region;
+    this.count = options.count;
+    this.dataRoom = options.dataRoom ?? 2048;
+    this.headroom = options.headroom ?? 128;
+    this.stride = poolStride(this.dataRoom, this.headroom);
+    if (options.offset % 64 !== 0 || options.offset + this.count * this.stride > this.region.size) {
+      throw new RangeError(`${this.count} buffers of ${this.stride} bytes do not fit at offset ${options.offset}`);
+    }
+    this.dataBase = options.offset + this.headroom;
+    this.next = new Int32Array(this.count).fill(-1);
+    this.dataOffset = new Int32Array(this.count);
+    this.dataLength = new Int32Array(this.count);
+    this.#stack = Int32Array.from({ length: this.count }, (_, i) => this.count - 1 - i);
+    this.#free = this.count;
+  }
+
+  /** Buffers that can be allocated now. */
+  get free(): number {
+    return this.#free;
+  }
+
+  /**
+   * Takes buffers out of the pool.
+   * @param out receives the indexes, from entry `from` on
+   * @returns how many, 0 to `count`
+   */
+  alloc(out: Int32Array, from: number, count: number): number {
+    const n = count < this.#free ? count : this.#free;
+    let top = this.#free;
+    const stack = this.#stack;
+    for (let i = from; i < from + n; i++) out[i] = stack[--top];
+    this.#free = top;
+    return n;
+  }
+
+  /** Gives back `count` buffers from entry `from` on, one segment each. */
+  release(buffers: Int32Array, from: number, count: number): void {
+    const stack = this.#stack;
+    let top = this.#free;
+    for (let i = from; i < from + count; i++) stack[top++] = buffers[i];
+    this.#free = top;
+  }
+
+  /** Gives back a packet of several segments: `head` and everything behind it through `next`. */
+  releaseChain(head: number): void {
+    for (let b = head; b !== -1; ) {
+      const following = this.next[b];
+      this.next[b] = -1;
+      this.#stack[this.#free++] = b;
+      b = following;
+    }
+  }
+}
+
+/** Bytes from one buffer to the next. */
+export function poolStride(dataRoom: number, headroom: number): number {
+  return (dataRoom + headroom + 63) & ~63;
+}
