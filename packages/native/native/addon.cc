@@ -1,0 +1,13 @@
+// The module: one object with one function per system call or kernel; every file adds its own.
+#include "common.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  vio::InitMemory(env, exports);
+  vio::InitSystem(env, exports);
+  vio::InitSocket(env, exports);
+  vio::InitWatch(env, exports);
+  vio::InitCopy(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(vio_native, Init)

@@ -1,0 +1,27 @@
+// What every file of the addon shares: how errors and fds cross into JavaScript.
+#pragma once
+
+#include <napi.h>
+
+#include <cerrno>
+
+namespace vio {
+
+// Failures are thrown as plain errors with `errno` and `syscall`; TypeScript turns them into VioErrors with remedies.
+inline Napi::Value ThrowErrno(Napi::Env env, const char* syscall, int error) {
+  Napi::Error e = Napi::Error::New(env, std::string(syscall) + " failed");
+  e.Set("errno", Napi::Number::New(env, error));
+  e.Set("syscall", Napi::String::New(env, syscall));
+  e.ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+inline int Int(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
+
+void InitMemory(Napi::Env env, Napi::Object exports);
+void InitSystem(Napi::Env env, Napi::Object exports);
+void InitSocket(Napi::Env env, Napi::Object exports);
+void InitWatch(Napi::Env env, Napi::Object exports);
+void InitCopy(Napi::Env env, Napi::Object exports);
+
+}  // namespace vio

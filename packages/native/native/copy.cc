@@ -1,0 +1,128 @@
+// Burst copies between mappings: one call for all the copies of a burst.
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "common.h"
+
+namespace vio {
+
+struct Target {
+  uint8_t* base = nullptr;  // null: the handle is free
+  int64_t size = 0;
+  Napi::Reference<Napi::ArrayBuffer> keep;
+};
+
+struct Engine {
+  const int32_t* ops = nullptr;  // five numbers per copy: source, offset, destination, offset, bytes
+  int32_t capacity = 0;
+  Napi::Reference<Napi::Int32Array> keep;
+  std::vector<Target> targets;
+};
+
+// Packets are mostly small: 64 bytes and less as four overlapping vector moves, the rest by memcpy.
+static inline void Copy(uint8_t* to, const uint8_t* from, size_t n) {
+  if (n <= 64 && n >= 16) {
+    using Block = struct { uint8_t b[16]; };
+    Block a, b, c, d;
+    const size_t half = n >= 32 ? 16 : 0;
+    memcpy(&a, from, 16);
+    memcpy(&b, from + half, 16);
+    memcpy(&c, from + n - 16 - half, 16);
+    memcpy(&d, from + n - 16, 16);
+    memcpy(to, &a, 16);
+    memcpy(to + half, &b, 16);
+    memcpy(to + n - 16 - half, &c, 16);
+    memcpy(to + n - 16, &d, 16);
+  } else {
+    memcpy(to, from, n);
+  }
+}
+
+static inline bool Inside(const Engine* engine, int32_t handle, int32_t offset, int32_t length, uint8_t** at) {
+  if (static_cast<uint32_t>(handle) >= engine->targets.size()) return false;
+  const Target& target = engine->targets[handle];
+  if (offset < 0 || length < 0 || static_cast<int64_t>(offset) + length > target.size) return false;
+  *at = target.base + offset;
+  return target.base != nullptr;
+}
+
+constexpr int kAhead = 4;
+
+static int32_t RunCopies(const Engine* engine, int32_t count) {
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t* op = engine->ops + i * 5;
+    if (i + kAhead < count) {
+      const int32_t* next = op + kAhead * 5;
+      uint8_t* at;
+      if (Inside(engine, next[0], next[1], 0, &at)) __builtin_prefetch(at);
+      if (Inside(engine, next[2], next[3], 0, &at)) __builtin_prefetch(at, 1);
+    }
+    uint8_t* from;
+    uint8_t* to;
+    if (!Inside(engine, op[0], op[1], op[4], &from) || !Inside(engine, op[2], op[3], op[4], &to)) return i;
+    Copy(to, from, op[4]);
+  }
+  return count;
+}
+
+// The hot call, on the bare C interface: one argument, no objects. -> index of the first bad op, or count.
+static napi_value Run(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argument;
+  void* data;
+  int32_t count = 0;
+  napi_get_cb_info(env, info, &argc, &argument, nullptr, &data);
+  napi_get_value_int32(env, argument, &count);
+  const auto* engine = static_cast<const Engine*>(data);
+  if (count > engine->capacity) count = engine->capacity;
+  napi_value result;
+  napi_create_int32(env, RunCopies(engine, count), &result);
+  return result;
+}
+
+static Napi::Value Register(const Napi::CallbackInfo& info) {
+  auto* engine = static_cast<Engine*>(info.Data());
+  auto buffer = info[0].As<Napi::ArrayBuffer>();
+  size_t slot = 0;
+  while (slot < engine->targets.size() && engine->targets[slot].base != nullptr) slot++;
+  if (slot == engine->targets.size()) engine->targets.emplace_back();
+  Target& target = engine->targets[slot];
+  target.base = static_cast<uint8_t*>(buffer.Data());
+  target.size = static_cast<int64_t>(buffer.ByteLength());
+  target.keep = Napi::Persistent(buffer);
+  return Napi::Number::New(info.Env(), static_cast<double>(slot));
+}
+
+static void Unregister(const Napi::CallbackInfo& info) {
+  auto* engine = static_cast<Engine*>(info.Data());
+  const int handle = Int(info[0]);
+  if (handle < 0 || static_cast<size_t>(handle) >= engine->targets.size()) return;
+  engine->targets[handle] = Target();
+}
+
+// createCopyEngine(ops: Int32Array) -> { run, register, unregister }
+static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto ops = info[0].As<Napi::Int32Array>();
+  auto* engine = new Engine;
+  engine->ops = ops.Data();
+  engine->capacity = static_cast<int32_t>(ops.ElementLength() / 5);
+  engine->keep = Napi::Persistent(ops);
+  // The functions share the engine; each keeps the object alive that frees it.
+  Napi::Object owner = Napi::External<Engine>::New(env, engine, [](Napi::Env, Engine* e) { delete e; }).As<Napi::Object>();
+  napi_value run;
+  napi_create_function(env, "run", NAPI_AUTO_LENGTH, Run, engine, &run);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("run", Napi::Value(env, run));
+  result.Set("register", Napi::Function::New(env, Register, "register", engine));
+  result.Set("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
+  result.Set("owner", owner);
+  return result;
+}
+
+void InitCopy(Napi::Env env, Napi::Object exports) {
+  exports.Set("createCopyEngine", Napi::Function::New(env, CreateCopyEngine));
+}
+
+}  // namespace vio

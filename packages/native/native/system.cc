@@ -1,0 +1,120 @@
+// eventfds, plain fd operations, waiting, CPU placement, limits.
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "common.h"
+
+namespace vio {
+
+static Napi::Value EventFdCreate(const Napi::CallbackInfo& info) {
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) return ThrowErrno(info.Env(), "eventfd", errno);
+  return Napi::Number::New(info.Env(), fd);
+}
+
+// Writes 1. A full counter (EAGAIN) means the other side is already being told.
+static Napi::Value EventFdSignal(const Napi::CallbackInfo& info) {
+  const uint64_t one = 1;
+  const ssize_t n = write(Int(info[0]), &one, sizeof one);
+  return Napi::Boolean::New(info.Env(), n == sizeof one || errno == EAGAIN);
+}
+
+static Napi::Value EventFdDrain(const Napi::CallbackInfo& info) {
+  uint64_t count = 0;
+  return Napi::Boolean::New(info.Env(), read(Int(info[0]), &count, sizeof count) == sizeof count);
+}
+
+static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
+  if (close(Int(info[0])) != 0 && errno != EINTR) return ThrowErrno(info.Env(), "close", errno);
+  return info.Env().Undefined();
+}
+
+static Napi::Value DupFd(const Napi::CallbackInfo& info) {
+  const int fd = fcntl(Int(info[0]), F_DUPFD_CLOEXEC, 3);
+  if (fd < 0) return ThrowErrno(info.Env(), "fcntl", errno);
+  return Napi::Number::New(info.Env(), fd);
+}
+
+// waitReadable(fd, timeoutMs) blocks this thread: for workers.
+static Napi::Value WaitReadable(const Napi::CallbackInfo& info) {
+  struct pollfd p = {Int(info[0]), POLLIN, 0};
+  const int n = poll(&p, 1, Int(info[1]));
+  if (n < 0 && errno != EINTR) return ThrowErrno(info.Env(), "poll", errno);
+  return Napi::Boolean::New(info.Env(), n > 0);
+}
+
+static Napi::Value GetAffinity(const Napi::CallbackInfo& info) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return ThrowErrno(info.Env(), "sched_getaffinity", errno);
+  Napi::Array cpus = Napi::Array::New(info.Env());
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (CPU_ISSET(cpu, &set)) cpus.Set(cpus.Length(), Napi::Number::New(info.Env(), cpu));
+  }
+  return cpus;
+}
+
+// setAffinity(cpus) places the calling thread.
+static Napi::Value SetAffinity(const Napi::CallbackInfo& info) {
+  auto cpus = info[0].As<Napi::Array>();
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (uint32_t i = 0; i < cpus.Length(); i++) {
+    const int cpu = Int(cpus.Get(i));
+    if (cpu < 0 || cpu >= CPU_SETSIZE) return ThrowErrno(info.Env(), "sched_setaffinity", EINVAL);
+    CPU_SET(cpu, &set);
+  }
+  if (sched_setaffinity(0, sizeof set, &set) != 0) return ThrowErrno(info.Env(), "sched_setaffinity", errno);
+  return info.Env().Undefined();
+}
+
+static Napi::Value CpuFeatures(const Napi::CallbackInfo& info) {
+  Napi::Object features = Napi::Object::New(info.Env());
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  features.Set("avx2", Napi::Boolean::New(info.Env(), __builtin_cpu_supports("avx2")));
+  features.Set("avx512f", Napi::Boolean::New(info.Env(), __builtin_cpu_supports("avx512f")));
+  features.Set("neon", Napi::Boolean::New(info.Env(), false));
+#else
+  features.Set("avx2", Napi::Boolean::New(info.Env(), false));
+  features.Set("avx512f", Napi::Boolean::New(info.Env(), false));
+  features.Set("neon", Napi::Boolean::New(info.Env(), true));  // part of every arm64
+#endif
+  return features;
+}
+
+// resourceLimit(name) -> [soft, hard] as doubles; infinity for no limit.
+static Napi::Value ResourceLimit(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>();
+  struct rlimit limit;
+  if (getrlimit(name == "memlock" ? RLIMIT_MEMLOCK : RLIMIT_NOFILE, &limit) != 0) {
+    return ThrowErrno(info.Env(), "getrlimit", errno);
+  }
+  const auto number = [&](rlim_t v) {
+    return Napi::Number::New(info.Env(), v == RLIM_INFINITY ? 1.0 / 0.0 : static_cast<double>(v));
+  };
+  Napi::Array pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0u, number(limit.rlim_cur));
+  pair.Set(1u, number(limit.rlim_max));
+  return pair;
+}
+
+void InitSystem(Napi::Env env, Napi::Object exports) {
+  exports.Set("eventFdCreate", Napi::Function::New(env, EventFdCreate));
+  exports.Set("eventFdSignal", Napi::Function::New(env, EventFdSignal));
+  exports.Set("eventFdDrain", Napi::Function::New(env, EventFdDrain));
+  exports.Set("closeFd", Napi::Function::New(env, CloseFd));
+  exports.Set("dupFd", Napi::Function::New(env, DupFd));
+  exports.Set("waitReadable", Napi::Function::New(env, WaitReadable));
+  exports.Set("getAffinity", Napi::Function::New(env, GetAffinity));
+  exports.Set("setAffinity", Napi::Function::New(env, SetAffinity));
+  exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));
+  exports.Set("resourceLimit", Napi::Function::New(env, ResourceLimit));
+}
+
+}  // namespace vio

@@ -1,0 +1,112 @@
+// Readiness of an fd on Node's own event loop (uv_poll).
+//
+// The few libuv calls are declared here: Node exports them, and their ABI is fixed for all of libuv 1.x. So the build
+// needs no libuv headers. Handles are allocated by the size libuv reports.
+#include <cstdlib>
+
+#include "common.h"
+
+extern "C" {
+struct uv_loop_s;
+using uv_handle = void;
+using uv_poll_callback = void (*)(uv_handle*, int status, int events);
+size_t uv_handle_size(int type);
+int uv_poll_init(uv_loop_s*, uv_handle*, int fd);
+int uv_poll_start(uv_handle*, int events, uv_poll_callback);
+void uv_close(uv_handle*, void (*)(uv_handle*));
+void uv_ref(uv_handle*);
+void uv_unref(uv_handle*);
+void* uv_handle_get_data(const uv_handle*);
+void uv_handle_set_data(uv_handle*, void*);
+}
+
+namespace vio {
+
+constexpr int kUvPoll = 8;  // UV_POLL in uv_handle_type
+constexpr int kReadable = 1;
+constexpr int kWritable = 2;
+constexpr int kDisconnect = 4;
+
+// Lives until libuv has closed the handle. JavaScript holds it as an External and closes it explicitly; an
+// environment that ends (a worker) closes what is left by its cleanup hook.
+struct Watcher {
+  napi_env env;
+  uv_handle* handle;
+  Napi::FunctionReference callback;
+  Napi::AsyncContext* context;
+  bool closing = false;
+};
+
+static void OnClosed(uv_handle* handle) {
+  auto* watcher = static_cast<Watcher*>(uv_handle_get_data(handle));
+  free(handle);
+  delete watcher;
+}
+
+static void CloseWatcher(void* data) {
+  auto* watcher = static_cast<Watcher*>(data);
+  if (watcher->closing) return;
+  watcher->closing = true;
+  watcher->callback.Reset();
+  delete watcher->context;
+  uv_close(watcher->handle, OnClosed);
+}
+
+static void OnReady(uv_handle* handle, int status, int events) {
+  auto* watcher = static_cast<Watcher*>(uv_handle_get_data(handle));
+  if (watcher->closing) return;
+  Napi::Env env(watcher->env);
+  Napi::HandleScope scope(env);
+  // An error of the poll itself (EBADF) is a hangup for whoever listens.
+  const int what = status < 0 ? kDisconnect : events;
+  try {
+    watcher->callback.MakeCallback(env.Global(), {Napi::Number::New(env, what)}, *watcher->context);
+  } catch (const Napi::Error& error) {
+    // As any exception in a callback of the event loop: it becomes an uncaughtException.
+    napi_fatal_exception(env, error.Value());
+  }
+}
+
+// watchFd(fd, events, callback(events)) -> watcher. events: 1 readable, 2 writable, 4 hangup.
+static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uv_loop_s* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  uv_handle* handle = malloc(uv_handle_size(kUvPoll));
+  int error = uv_poll_init(loop, handle, Int(info[0]));
+  if (error != 0) {
+    free(handle);
+    return ThrowErrno(env, "uv_poll_init", -error);
+  }
+  auto* watcher = new Watcher{env, handle, Napi::Persistent(info[2].As<Napi::Function>()),
+                              new Napi::AsyncContext(env, "VioFdWatcher")};
+  uv_handle_set_data(handle, watcher);
+  error = uv_poll_start(handle, Int(info[1]), OnReady);
+  if (error != 0) {
+    CloseWatcher(watcher);
+    return ThrowErrno(env, "uv_poll_start", -error);
+  }
+  napi_add_env_cleanup_hook(env, CloseWatcher, watcher);
+  return Napi::External<Watcher>::New(env, watcher);
+}
+
+static Watcher* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Watcher>>().Data(); }
+
+static void UnwatchFd(const Napi::CallbackInfo& info) {
+  Watcher* watcher = Get(info);
+  napi_remove_env_cleanup_hook(info.Env(), CloseWatcher, watcher);
+  CloseWatcher(watcher);
+}
+
+static void WatcherRef(const Napi::CallbackInfo& info) {
+  if (info[1].ToBoolean()) uv_ref(Get(info)->handle);
+  else uv_unref(Get(info)->handle);
+}
+
+void InitWatch(Napi::Env env, Napi::Object exports) {
+  exports.Set("watchFd", Napi::Function::New(env, WatchFd));
+  exports.Set("unwatchFd", Napi::Function::New(env, UnwatchFd));
+  exports.Set("watcherRef", Napi::Function::New(env, WatcherRef));
+}
+
+}  // namespace vio
