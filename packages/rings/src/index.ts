@@ -1,5 +1,7 @@
 export { Burst } from './burst.ts';
+export type { IndirectDirection } from './device/chain-builder.ts';
 export { ChainBurst } from './device/chain-burst.ts';
+export { createDeviceQueue } from './device/create-device-queue.ts';
 export type {
   DeviceQueue,
   DeviceQueueOptions,

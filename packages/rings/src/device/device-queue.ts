@@ -1,6 +1,7 @@
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
+import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 
 /**
@@ -67,4 +68,10 @@ export interface DeviceQueueOptions {
   readonly features: RingFeatures;
   /** Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). */
   readonly base: number;
+  /**
+   * Packed only: which way the buffers of an indirect table go, default 'flags' (their WRITE bits, spec 2.8.7). A
+   * queue used in one direction should give that direction instead: DPDK's driver sets WRITE in the tables of its
+   * transmit queue.
+   */
+  readonly indirectDirection?: IndirectDirection;
 }

@@ -1,13 +1,13 @@
-import { Region, maxRegionSize } from './region.ts';
+import { maxRegionSize, type Region } from './region.ts';
 
-/** One piece of the driver's memory as this process sees it. Windows are at most 1 GiB, so offsets stay small. */
+/** One piece of the driver's memory as this process sees it. Windows are below 2 GiB, so offsets stay small. */
 export interface MemoryWindow {
   readonly region: Region;
   /** Address of the first byte in the driver's guest-physical (or I/O virtual) space; below 2^53. */
   readonly guestAddress: number;
   /** Address of the first byte in the frontend process; below 2^53. */
   readonly userAddress: number;
-  /** Bytes. */
+  /** Bytes, at least 1 and at most what the region has. */
   readonly size: number;
 }
 
@@ -16,39 +16,74 @@ export interface MemoryWindow {
  * memory table builds a new map. The hot path of a device queue inlines the lookup over the public arrays.
  */
 export class MemoryMap {
+  /** Ascending by guest address; windows may touch, but do not overlap. */
   readonly windows: readonly MemoryWindow[];
-  /** Guest address of each window; windows.length entries, ascending. */
+  /** Guest address of each window. */
   readonly guestBase: Float64Array;
+  /** The same in halves, as a descriptor has it: `guestHigh * 2^32 + (guestLow >>> 0)`. */
+  readonly guestLow: Int32Array;
+  readonly guestHigh: Int32Array;
   /** Bytes of each window. */
   readonly size: Int32Array;
 
-  /** @throws RangeError when two windows overlap in guest addresses or one is larger than a region may be */
+  /** @throws RangeError when two windows overlap in guest addresses, or one does not fit its region or 2^53 */
   constructor(windows: readonly MemoryWindow[]) {
     this.windows = windows.toSorted((a, b) => a.guestAddress - b.guestAddress);
     this.guestBase = Float64Array.from(this.windows, (w) => w.guestAddress);
+    this.guestLow = Int32Array.from(this.windows, (w) => w.guestAddress | 0);
+    this.guestHigh = Int32Array.from(this.windows, (w) => Math.floor(w.guestAddress / 0x1_0000_0000));
     this.size = Int32Array.from(this.windows, (w) => w.size);
     for (const [i, w] of this.windows.entries()) {
       const previous = this.windows[i - 1];
-      if (w.size > maxRegionSize) throw new RangeError(`window ${i} is larger than ${maxRegionSize} bytes`);
+      const room = Math.min(w.region.size, maxRegionSize);
+      if (!Number.isInteger(w.size) || w.size < 1 || w.size > room) {
+        throw new RangeError(`a memory window of ${w.size} bytes does not fit its region of ${room} bytes`);
+      }
+      if (!isSpan(w.guestAddress, w.size) || !isSpan(w.userAddress, w.size)) {
+        throw new RangeError(
+          `a memory window of ${w.size} bytes starts or ends outside the addresses 0 to 2^53`,
+        );
+      }
       if (previous !== undefined && previous.guestAddress + previous.size > w.guestAddress) {
         throw new RangeError(`memory windows overlap at guest address 0x${w.guestAddress.toString(16)}`);
       }
     }
   }
 
+  /**
+   * Finds the window that holds the byte at a guest address, by bisection: a memory table has up to 509 entries.
+   * @returns index into `windows`, -1 when the address is in none
+   */
+  find(address: number): number {
+    const base = this.guestBase;
+    let from = 0;
+    let to = base.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (base[middle] <= address) from = middle + 1;
+      else to = middle;
+    }
+    const window = from - 1;
+    return window >= 0 && address - base[window] < this.size[window] ? window : -1;
+  }
+
   /** Finds `length` contiguous bytes at a guest address; null if they are not in one window. Control plane only. */
   fromGuest(address: number, length: number): { window: number; offset: number } | null {
-    return this.#find(address, length, (w) => w.guestAddress);
+    return this.#contiguous(address, length, (w) => w.guestAddress);
   }
 
   /** Finds `length` contiguous bytes at a frontend user address (SET_VRING_ADDR); null if not in one window. */
   fromUser(address: number, length: number): { window: number; offset: number } | null {
-    return this.#find(address, length, (w) => w.userAddress);
+    return this.#contiguous(address, length, (w) => w.userAddress);
   }
 
-  #find(address: number, length: number, base: (w: MemoryWindow) => number) {
+  #contiguous(address: number, length: number, base: (w: MemoryWindow) => number) {
     const window = this.windows.findIndex((w) => address >= base(w) && address + length <= base(w) + w.size);
     const found = this.windows[window];
     return found === undefined ? null : { window, offset: address - base(found) };
   }
+}
+
+function isSpan(start: number, size: number): boolean {
+  return Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(start + size);
 }

@@ -1,0 +1,241 @@
+import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import type { MemoryMap } from '../memory/memory-map.ts';
+import { ChainBurst } from './chain-burst.ts';
+
+/** Descriptor flags, the same bits in both formats (spec 2.7.5, 2.8.5 to 2.8.7). */
+export const NEXT = 1;
+export const WRITE = 2;
+export const INDIRECT = 4;
+
+/** Who decides which way the buffers of a packed indirect table go; see `DeviceQueueOptions`. */
+export type IndirectDirection = 'flags' | 'readable' | 'writable';
+
+/** Addresses from 2^53 on lie in no window; as doubles they would not even be exact. */
+const highLimit = 0x20_0000;
+
+/**
+ * Turns the descriptors of one chain into translated segments of a `ChainBurst`. This is the general path: chains,
+ * indirect tables, buffers that straddle windows. The queues inline the common case, one direct descriptor inside
+ * the window used last, over `window`, `low`, `high` and `bytes`.
+ *
+ * Ring descriptors arrive here as numbers, table entries are copied to the heap first: nothing is read from shared
+ * memory twice. The methods answer false when the chain is refused; `fault` says why, or is null when the burst
+ * only ran out of segments behind earlier chains.
+ */
+export class ChainBuilder {
+  /** The window used last: index, guest address in halves, size. */
+  window = 0;
+  low: number;
+  high: number;
+  bytes: number;
+  fault: QueueFault | null = null;
+
+  readonly #memory: MemoryMap;
+  /** Most descriptors of a chain, those of its indirect table included: the queue size (spec 2.7.5.3.1, 2.8.17). */
+  readonly #limit: number;
+  readonly #indirect: boolean;
+  readonly #entry = new Int32Array(4);
+  readonly #entryBytes = new Uint8Array(this.#entry.buffer);
+  /** The window the last indirect table was in. */
+  #tableWindow = 0;
+
+  #chains = new ChainBurst(1, 1);
+  #first = 0;
+  #segment = 0;
+  #descriptors = 0;
+  #writableSeen = false;
+  #readable = 0;
+  #readableBytes = 0;
+  #writableBytes = 0;
+
+  constructor(memory: MemoryMap, limit: number, indirect: boolean) {
+    this.#memory = memory;
+    this.#limit = limit;
+    this.#indirect = indirect;
+    this.low = memory.guestLow[0];
+    this.high = memory.guestHigh[0];
+    this.bytes = memory.size[0];
+  }
+
+  /** Forgets what an earlier chain was refused for. */
+  clear(): void {
+    this.fault = null;
+  }
+
+  /** Starts a chain whose segments go to `segment` and up. */
+  begin(chains: ChainBurst, segment: number): void {
+    this.#chains = chains;
+    this.#first = segment;
+    this.#segment = segment;
+    this.#descriptors = 0;
+    this.#writableSeen = false;
+    this.#readable = 0;
+    this.#readableBytes = 0;
+    this.#writableBytes = 0;
+  }
+
+  /** Adds the buffer of one descriptor: no segment when it is empty, one per window it lies in otherwise. */
+  addBuffer(low: number, high: number, length: number, writable: boolean): boolean {
+    if (++this.#descriptors > this.#limit) {
+      return this.fail('CHAIN_TOO_LONG', `a chain has more than the ${this.#limit} descriptors of the queue`);
+    }
+    if (writable) this.#writableSeen = true;
+    else if (this.#writableSeen) {
+      return this.fail('DESCRIPTOR_ORDER', 'a device-readable descriptor follows a device-writable one');
+    }
+    const { guestBase, size } = this.#memory;
+    const chains = this.#chains;
+    const bytes = length >>> 0;
+    let address = toAddress(low, high);
+    for (let left = bytes; left > 0;) {
+      const window = this.#memory.find(address);
+      if (window < 0) return this.#unmapped(low, high, bytes);
+      if (this.#segment === chains.segmentCapacity) return this.#full();
+      const offset = address - guestBase[window];
+      const piece = Math.min(left, size[window] - offset);
+      chains.window[this.#segment] = window;
+      chains.offset[this.#segment] = offset;
+      chains.length[this.#segment] = piece;
+      this.#segment++;
+      if (!writable) this.#readable++;
+      this.#remember(window);
+      address += piece;
+      left -= piece;
+    }
+    if (writable) this.#writableBytes += bytes;
+    else this.#readableBytes += bytes;
+    return true;
+  }
+
+  /** Adds what a split indirect table holds: entries linked by `next`, from entry 0 on (spec 2.7.5.3). */
+  addSplitTable(low: number, high: number, length: number, next: boolean): boolean {
+    if (!this.#checkTable(length, next)) return false;
+    const table = toAddress(low, high);
+    const entries = length >>> 4;
+    const entry = this.#entry;
+    let index = 0;
+    for (let visited = 1; ; visited++) {
+      if (visited > entries)
+        return this.fail('DESCRIPTOR_LOOP', `an indirect table of ${entries} has a loop`);
+      if (!this.#load(table + index * 16)) return this.#unmapped(low, high, length >>> 0);
+      const flags = entry[3];
+      if ((flags & INDIRECT) !== 0) {
+        return this.fail('INDIRECT_NESTED', `entry ${index} of an indirect table is indirect itself`);
+      }
+      if (!this.addBuffer(entry[0], entry[1], entry[2], (flags & WRITE) !== 0)) return false;
+      if ((flags & NEXT) === 0) return true;
+      index = flags >>> 16;
+      if (index >= entries) {
+        return this.fail('DESCRIPTOR_INDEX_INVALID', `next is ${index} in an indirect table of ${entries}`);
+      }
+    }
+  }
+
+  /** Adds what a packed indirect table holds: all entries in order, whatever their flags (spec 2.8.7). */
+  addPackedTable(
+    low: number,
+    high: number,
+    length: number,
+    next: boolean,
+    direction: IndirectDirection,
+  ): boolean {
+    if (!this.#checkTable(length, next)) return false;
+    const table = toAddress(low, high);
+    const entries = length >>> 4;
+    const entry = this.#entry;
+    for (let index = 0; index < entries; index++) {
+      if (!this.#load(table + index * 16)) return this.#unmapped(low, high, length >>> 0);
+      const writable = direction === 'flags' ? ((entry[3] >>> 16) & WRITE) !== 0 : direction === 'writable';
+      if (!this.addBuffer(entry[0], entry[1], entry[2], writable)) return false;
+    }
+    return true;
+  }
+
+  /** Finishes the chain as entry `i` of the burst. @returns where the next chain's segments start */
+  end(i: number, id: number, slots: number): number {
+    const chains = this.#chains;
+    chains.id[i] = id;
+    chains.slots[i] = slots;
+    chains.firstSegment[i] = this.#first;
+    chains.readable[i] = this.#readable;
+    chains.readableBytes[i] = Math.min(this.#readableBytes, 0x7fff_ffff);
+    chains.writableBytes[i] = Math.min(this.#writableBytes, 0x7fff_ffff);
+    return this.#segment;
+  }
+
+  fail(code: QueueFaultCode, detail: string): false {
+    this.fault = { code, detail };
+    return false;
+  }
+
+  #checkTable(length: number, next: boolean): boolean {
+    if (!this.#indirect) {
+      return this.fail(
+        'INDIRECT_NOT_NEGOTIATED',
+        'an indirect descriptor, but INDIRECT_DESC was not negotiated',
+      );
+    }
+    if (next) return this.fail('INDIRECT_WITH_NEXT', 'a descriptor has both INDIRECT and NEXT');
+    if (length === 0 || (length & 15) !== 0) {
+      return this.fail(
+        'INDIRECT_LENGTH',
+        `an indirect table of ${length >>> 0} bytes is not a multiple of 16`,
+      );
+    }
+    return true;
+  }
+
+  /** Copies the 16 bytes of a table entry. The table may straddle windows and need not be aligned. */
+  #load(address: number): boolean {
+    const { guestBase, size, windows } = this.#memory;
+    const entry = this.#entry;
+    let offset = address - guestBase[this.#tableWindow];
+    if (!(offset >= 0 && offset < size[this.#tableWindow])) {
+      const window = this.#memory.find(address);
+      if (window < 0) return false;
+      this.#tableWindow = window;
+      offset = address - guestBase[window];
+    }
+    if (offset % 4 === 0 && offset + 16 <= size[this.#tableWindow]) {
+      const words = windows[this.#tableWindow].region.i32;
+      const at = offset / 4;
+      entry[0] = words[at];
+      entry[1] = words[at + 1];
+      entry[2] = words[at + 2];
+      entry[3] = words[at + 3];
+      return true;
+    }
+    for (let i = 0; i < 16; i++) {
+      const window = this.#memory.find(address + i);
+      if (window < 0) return false;
+      this.#entryBytes[i] = windows[window].region.u8[address + i - guestBase[window]];
+    }
+    return true;
+  }
+
+  #remember(window: number): void {
+    this.window = window;
+    this.low = this.#memory.guestLow[window];
+    this.high = this.#memory.guestHigh[window];
+    this.bytes = this.#memory.size[window];
+  }
+
+  /** Behind earlier chains a full burst is no fault: the next fetch has more room. */
+  #full(): false {
+    if (this.#first > 0) return false;
+    return this.fail('CHAIN_TOO_LONG', `a chain needs more than ${this.#chains.segmentCapacity} segments`);
+  }
+
+  #unmapped(low: number, high: number, bytes: number): false {
+    const address = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    return this.fail(
+      'ADDRESS_UNMAPPED',
+      `${bytes} bytes at 0x${address.toString(16)} are not all in guest memory`,
+    );
+  }
+}
+
+/** A guest address from its halves; -1, which is in no window, for those a double cannot hold. */
+function toAddress(low: number, high: number): number {
+  return high >>> 0 >= highLimit ? -1 : (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
+}

@@ -1,0 +1,20 @@
+import { VioError } from '@vio/native';
+import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import { PackedDevice } from './packed-device.ts';
+import { SplitDevice } from './split-device.ts';
+
+/**
+ * Builds the device side of a virtqueue in the driver's memory. What was negotiated is decided here, once.
+ * @throws VioError VIO_RING_SIZE_INVALID, VIO_RING_BASE_INVALID or VIO_RING_PART_INVALID
+ */
+export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
+  const { size, features } = options;
+  const powerOfTwo = (size & (size - 1)) === 0;
+  if (!Number.isInteger(size) || size < 1 || size > 32768 || (features.format === 'split' && !powerOfTwo)) {
+    throw new VioError(`a ${features.format} virtqueue cannot have ${size} descriptors`, {
+      code: 'VIO_RING_SIZE_INVALID',
+      remedy: 'Use 1 to 32768 descriptors, for a split virtqueue a power of two.',
+    });
+  }
+  return features.format === 'split' ? new SplitDevice(options) : new PackedDevice(options);
+}

@@ -1,0 +1,313 @@
+import { VioError } from '@vio/native';
+import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import { ChainBuilder, INDIRECT, NEXT, WRITE, type IndirectDirection } from './chain-builder.ts';
+import type { ChainBurst } from './chain-burst.ts';
+import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import { ringPart } from './ring-part.ts';
+
+/** The last word of a descriptor: buffer id in the low half, flags in the high half. */
+const AVAIL_AND_USED = 0x8080_0000 | 0;
+const AVAIL = 0x0080_0000;
+const USED = 0x8000_0000 | 0;
+
+/** Event suppression (spec 2.8.10): one word, descriptor offset and wrap in the low half, flags in the high half. */
+const EVENTS_ON = 0;
+const EVENTS_OFF = 1;
+const EVENTS_AT_DESCRIPTOR = 2;
+
+/**
+ * x86 keeps loads in order, so one acquire load at the start of a burst is enough there. Elsewhere (arm64) the
+ * load of a later head's flags and those of its address and length could swap: the core may have fetched the old
+ * address and then see the new flags. There every head gets a load of its own with acquire (ldar). The
+ * descriptors behind a head need none: the driver writes the head's flags last.
+ */
+const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
+
+/**
+ * The device side of a packed virtqueue (spec 2.8).
+ *
+ * There is no index to publish: of the descriptors written by one `complete` the first gets its flags last, with
+ * one `Atomics.store`, and a driver, which reads in ring order, does not get past it before.
+ *
+ * With IN_ORDER one used descriptor per buffer is written all the same; one for a whole batch is the device's
+ * option (spec 2.8.8). DPDK's driver takes either, so DPDK's device uses the option: a driver must not count on
+ * one per buffer.
+ *
+ * DPDK drivers before 23.11 forget NEXT on a separate Tx header descriptor. Such a header arrives here as a chain
+ * of its own, the packet as another. lib/vhost does the same: uses the short one up and drops it. That is for
+ * whoever reads the chains to do; it is no fault of the ring.
+ */
+export class PackedDevice implements DeviceQueue {
+  readonly format = 'packed';
+  readonly size: number;
+  readonly #eventIdx: boolean;
+  readonly #indirectDirection: IndirectDirection;
+  readonly #builder: ChainBuilder;
+  #broken: QueueFault | null = null;
+
+  /** Views of the window each part lies in, and the word it starts at. */
+  readonly #words: Int32Array;
+  readonly #ring: number;
+  readonly #driverEventWords: Int32Array;
+  readonly #driverEvent: number;
+  readonly #deviceEventWords: Int32Array;
+  readonly #deviceEvent: number;
+
+  /** Ring positions and wrap counters: the next descriptor to fetch, the next used descriptor to write. */
+  #next: number;
+  #nextWrap: number;
+  #done: number;
+  #doneWrap: number;
+  /** Ring slots fetched and not completed. */
+  #inFlight = 0;
+  /** Ring slots completed since the last `callNeeded`. */
+  #unsignalled = 0;
+  /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
+  #signalledUnknown: boolean;
+
+  /** State of `#walk`: what the chain turned out to be. */
+  #walkedSlots = 0;
+  #walkedId = 0;
+
+  constructor(options: DeviceQueueOptions) {
+    const { memory, addresses, size, features, base } = options;
+    this.size = size;
+    this.#eventIdx = features.eventIdx;
+    this.#indirectDirection = options.indirectDirection ?? 'flags';
+    this.#builder = new ChainBuilder(memory, size, features.indirect);
+
+    this.#words = ringPart(memory, addresses.descriptors, 'descriptor ring', 16 * size, 16).i32;
+    this.#ring = addresses.descriptors.offset / 4;
+    this.#driverEventWords = ringPart(memory, addresses.driver, 'driver event suppression', 4, 4).i32;
+    this.#driverEvent = addresses.driver.offset / 4;
+    this.#deviceEventWords = ringPart(memory, addresses.device, 'device event suppression', 4, 4).i32;
+    this.#deviceEvent = addresses.device.offset / 4;
+
+    this.#next = base & 0x7fff;
+    this.#nextWrap = (base >>> 15) & 1;
+    this.#done = (base >>> 16) & 0x7fff;
+    this.#doneWrap = base >>> 31;
+    this.#signalledUnknown = base >>> 0 !== 0x8000_8000;
+    if (this.#next >= size || this.#done >= size) {
+      throw new VioError(`vring base 0x${(base >>> 0).toString(16)} lies outside a ring of ${size}`, {
+        code: 'VIO_RING_BASE_INVALID',
+        remedy: 'Give the base the device reported when it stopped, or 0x80008000 for a fresh packed ring.',
+      });
+    }
+  }
+
+  get broken(): QueueFault | null {
+    return this.#broken;
+  }
+
+  fetch(chains: ChainBurst, max: number): number {
+    chains.count = 0;
+    if (this.#broken !== null) return 0;
+    const words = this.#words;
+    const ring = this.#ring;
+    let next = this.#next;
+    let head = ring + (next << 2) + 3;
+    let word = Atomics.load(words, head);
+    let expected = this.#nextWrap === 1 ? AVAIL : USED;
+    if ((word & AVAIL_AND_USED) !== expected) return 0;
+
+    const size = this.size;
+    const count = max < chains.capacity ? max : chains.capacity;
+    const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
+    const builder = this.#builder;
+    let { window, low, high, bytes } = builder;
+    let room = size - this.#inFlight;
+    let segment = 0;
+    let i = 0;
+    builder.clear();
+    while (i < count) {
+      if (room === 0) {
+        builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in use`);
+        break;
+      }
+      const addressLow = words[head - 3];
+      const addressHigh = words[head - 2];
+      const length = words[head - 1];
+      // The address minus the window's, a 64-bit subtraction in halves: inside if the high half comes out as zero.
+      const offset = (addressLow - low) | 0;
+      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+      if (
+        (word & ((NEXT | INDIRECT) << 16)) === 0 &&
+        length > 0 &&
+        offset >= 0 &&
+        offset <= bytes - length &&
+        ((addressHigh - high - borrow) | 0) === 0 &&
+        segment < segmentCapacity
+      ) {
+        id[i] = word & 0xffff;
+        slots[i] = 1;
+        firstSegment[i] = segment;
+        if ((word & (WRITE << 16)) === 0) {
+          readable[i] = 1;
+          readableBytes[i] = length;
+          writableBytes[i] = 0;
+        } else {
+          readable[i] = 0;
+          readableBytes[i] = 0;
+          writableBytes[i] = length;
+        }
+        chains.window[segment] = window;
+        chains.offset[segment] = offset;
+        chains.length[segment] = length;
+        segment++;
+        room--;
+        next++;
+      } else {
+        builder.begin(chains, segment);
+        if (!this.#walk(next, room, addressLow, addressHigh, length, word)) break;
+        segment = builder.end(i, this.#walkedId, this.#walkedSlots);
+        ({ window, low, high, bytes } = builder);
+        room -= this.#walkedSlots;
+        next += this.#walkedSlots;
+      }
+      i++;
+      if (next >= size) {
+        next -= size;
+        expected ^= AVAIL_AND_USED;
+      }
+      head = ring + (next << 2) + 3;
+      word = weaklyOrdered ? Atomics.load(words, head) : words[head];
+      if ((word & AVAIL_AND_USED) !== expected) break;
+    }
+
+    // Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
+    const fault = builder.fault;
+    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    firstSegment[i] = segment;
+    chains.count = i;
+    this.#next = next;
+    this.#nextWrap = expected === AVAIL ? 1 : 0;
+    this.#inFlight = size - room;
+    return i;
+  }
+
+  /** Adds the descriptors of the chain at `position` to the builder, the first of them given by value. */
+  #walk(position: number, room: number, low: number, high: number, length: number, word: number): boolean {
+    const builder = this.#builder;
+    const words = this.#words;
+    for (let slots = 1; ; slots++) {
+      if (slots > room) {
+        return builder.fail(
+          'CHAIN_TOO_LONG',
+          `a chain occupies more than the ${room} free slots of the ring`,
+        );
+      }
+      this.#walkedSlots = slots;
+      this.#walkedId = word & 0xffff;
+      const flags = word >>> 16;
+      const more = (flags & NEXT) !== 0;
+      if ((flags & INDIRECT) !== 0) {
+        return builder.addPackedTable(low, high, length, more, this.#indirectDirection);
+      }
+      if (!builder.addBuffer(low, high, length, (flags & WRITE) !== 0)) return false;
+      if (!more) return true;
+      if (++position === this.size) position = 0;
+      const at = this.#ring + (position << 2);
+      low = words[at];
+      high = words[at + 1];
+      length = words[at + 2];
+      word = words[at + 3];
+    }
+  }
+
+  unfetch(chains: ChainBurst, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const slots = chains.slots[--chains.count];
+      this.#inFlight -= slots;
+      this.#next -= slots;
+      if (this.#next < 0) {
+        this.#next += this.size;
+        this.#nextWrap ^= 1;
+      }
+    }
+  }
+
+  complete(chains: ChainBurst, from: number, count: number): void {
+    if (count === 0 || this.#broken !== null) return;
+    const words = this.#words;
+    const ring = this.#ring;
+    const size = this.size;
+    const { id, slots, written } = chains;
+    const first = ring + (this.#done << 2);
+    const firstWord = usedWord(id[from], written[from], this.#doneWrap === 1 ? AVAIL_AND_USED : 0);
+    words[first + 2] = written[from];
+
+    let done = this.#done;
+    let flags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
+    let total = 0;
+    for (let i = from; i < from + count; i++) {
+      if (i > from) {
+        const at = ring + (done << 2);
+        words[at + 2] = written[i];
+        words[at + 3] = usedWord(id[i], written[i], flags);
+      }
+      total += slots[i];
+      done += slots[i];
+      if (done >= size) {
+        done -= size;
+        flags ^= AVAIL_AND_USED;
+      }
+    }
+    this.#done = done;
+    this.#doneWrap = flags === 0 ? 0 : 1;
+    this.#inFlight -= total;
+    this.#unsignalled += total;
+    Atomics.store(words, first + 3, firstWord);
+  }
+
+  pending(): number {
+    return this.#broken === null && this.#isAvailable() ? 1 : 0;
+  }
+
+  #isAvailable(): boolean {
+    const word = Atomics.load(this.#words, this.#ring + (this.#next << 2) + 3);
+    return (word & AVAIL_AND_USED) === (this.#nextWrap === 1 ? AVAIL : USED);
+  }
+
+  callNeeded(): boolean {
+    const slots = this.#unsignalled;
+    if (slots === 0) return false;
+    const unknown = this.#signalledUnknown;
+    this.#unsignalled = 0;
+    this.#signalledUnknown = false;
+    const event = Atomics.load(this.#driverEventWords, this.#driverEvent);
+    const flags = (event >>> 16) & 3;
+    if (!this.#eventIdx || flags !== EVENTS_AT_DESCRIPTOR) return flags !== EVENTS_OFF;
+    // The lap of `#done` is 0 to size - 1, the one before it is negative.
+    const sameLap = ((event >>> 15) & 1) === this.#doneWrap;
+    const at = (event & 0x7fff) - (sameLap ? 0 : this.size);
+    return unknown || slots >= this.size || (at >= this.#done - slots && at < this.#done);
+  }
+
+  armKick(): boolean {
+    const at = (this.#nextWrap << 15) | this.#next;
+    const word = this.#eventIdx ? (EVENTS_AT_DESCRIPTOR << 16) | at : EVENTS_ON << 16;
+    Atomics.store(this.#deviceEventWords, this.#deviceEvent, word);
+    return this.pending() > 0;
+  }
+
+  disarmKick(): void {
+    this.#deviceEventWords[this.#deviceEvent] = EVENTS_OFF << 16;
+  }
+
+  base(): number {
+    const next = (this.#nextWrap << 15) | this.#next;
+    const done = (this.#doneWrap << 15) | this.#done;
+    return ((done << 16) | next) >>> 0;
+  }
+
+  #break(code: QueueFaultCode, detail: string): 0 {
+    this.#broken = { code, detail };
+    return 0;
+  }
+}
+
+/** The last word of a used descriptor; WRITE says that something was written (spec 2.8.4). */
+function usedWord(id: number, written: number, availAndUsed: number): number {
+  return id | availAndUsed | (written === 0 ? 0 : WRITE << 16);
+}

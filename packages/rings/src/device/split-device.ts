@@ -1,0 +1,266 @@
+import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import { ChainBuilder, INDIRECT, NEXT, WRITE } from './chain-builder.ts';
+import type { ChainBurst } from './chain-burst.ts';
+import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import { ringPart } from './ring-part.ts';
+
+/**
+ * The device side of a split virtqueue (spec 2.7).
+ *
+ * Memory order: one `Atomics.load` of `avail.idx` orders everything read after it, one `Atomics.store` of
+ * `used.idx` everything written before it; all else is plain. JavaScript atomics are sequentially consistent, so
+ * the store of an index or event and the following load of the other side's event or index need no further fence.
+ *
+ * With IN_ORDER one used entry per buffer is written all the same: skipping entries is the device's option
+ * (spec 2.7.9), and drivers that count, as DPDK's does, read both alike.
+ */
+export class SplitDevice implements DeviceQueue {
+  readonly format = 'split';
+  readonly size: number;
+  readonly #eventIdx: boolean;
+  readonly #mask: number;
+  readonly #builder: ChainBuilder;
+  #broken: QueueFault | null = null;
+
+  /** Views of the window each part lies in, and where it starts there: descriptors in words, ... */
+  readonly #descriptors: Int32Array;
+  readonly #table: number;
+  /** ... the available ring in halves ... */
+  readonly #avail: Uint16Array;
+  readonly #availFlags: number;
+  readonly #availIdx: number;
+  readonly #availRing: number;
+  readonly #usedEvent: number;
+  /** ... and the used ring in halves and, its entries, in words. */
+  readonly #used: Uint16Array;
+  readonly #usedFlags: number;
+  readonly #usedIdx: number;
+  readonly #availEvent: number;
+  readonly #usedWords: Int32Array;
+  readonly #usedRing: number;
+
+  /** Free-running 16-bit indexes: the next available entry to fetch, the next used entry to write. */
+  #next: number;
+  #done: number;
+  /** `#done` at the last `callNeeded`. */
+  #signalled: number;
+  /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
+  #signalledUnknown: boolean;
+  /** Chains fetched and not completed. */
+  #inFlight = 0;
+
+  constructor(options: DeviceQueueOptions) {
+    const { memory, addresses, size, features } = options;
+    this.size = size;
+    this.#mask = size - 1;
+    this.#eventIdx = features.eventIdx;
+    this.#builder = new ChainBuilder(memory, size, features.indirect);
+
+    const event = features.eventIdx ? 2 : 0;
+    this.#descriptors = ringPart(memory, addresses.descriptors, 'descriptor table', 16 * size, 16).i32;
+    this.#table = addresses.descriptors.offset / 4;
+    this.#avail = ringPart(memory, addresses.driver, 'available ring', 4 + 2 * size + event, 2).u16;
+    this.#availFlags = addresses.driver.offset / 2;
+    this.#availIdx = this.#availFlags + 1;
+    this.#availRing = this.#availFlags + 2;
+    this.#usedEvent = this.#availRing + size;
+    const used = ringPart(memory, addresses.device, 'used ring', 4 + 8 * size + event, 4);
+    this.#used = used.u16;
+    this.#usedFlags = addresses.device.offset / 2;
+    this.#usedIdx = this.#usedFlags + 1;
+    this.#availEvent = this.#usedFlags + 2 + 4 * size;
+    this.#usedWords = used.i32;
+    this.#usedRing = addresses.device.offset / 4 + 1;
+
+    this.#next = options.base & 0xffff;
+    this.#done = Atomics.load(this.#used, this.#usedIdx);
+    this.#signalled = this.#done;
+    this.#signalledUnknown = this.#done !== 0 || this.#next !== 0;
+  }
+
+  get broken(): QueueFault | null {
+    return this.#broken;
+  }
+
+  fetch(chains: ChainBurst, max: number): number {
+    chains.count = 0;
+    if (this.#broken !== null) return 0;
+    const index = Atomics.load(this.#avail, this.#availIdx);
+    let count = (index - this.#next) & 0xffff;
+    if (count === 0) return 0;
+    const room = this.size - this.#inFlight;
+    if (count > room) {
+      return this.#break(
+        'AVAIL_INDEX_JUMPED',
+        `avail.idx went from ${this.#next} to ${index}, allowed were ${room}`,
+      );
+    }
+    if (count > max) count = max;
+    if (count > chains.capacity) count = chains.capacity;
+
+    const avail = this.#avail;
+    const ring = this.#availRing;
+    const mask = this.#mask;
+    const descriptors = this.#descriptors;
+    const table = this.#table;
+    const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
+    const builder = this.#builder;
+    builder.clear();
+    let { window, low, high, bytes } = builder;
+    let segment = 0;
+    let next = this.#next;
+    let i = 0;
+    for (; i < count; i++) {
+      const head = avail[ring + (next & mask)];
+      if (head > mask) {
+        builder.fail(
+          'DESCRIPTOR_INDEX_INVALID',
+          `the available ring names descriptor ${head} of ${this.size}`,
+        );
+        break;
+      }
+      const at = table + (head << 2);
+      const addressLow = descriptors[at];
+      const addressHigh = descriptors[at + 1];
+      const length = descriptors[at + 2];
+      const link = descriptors[at + 3];
+      // The address minus the window's, a 64-bit subtraction in halves: inside if the high half comes out as zero.
+      const offset = (addressLow - low) | 0;
+      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+      if (
+        (link & (NEXT | INDIRECT)) === 0 &&
+        length > 0 &&
+        offset >= 0 &&
+        offset <= bytes - length &&
+        ((addressHigh - high - borrow) | 0) === 0 &&
+        segment < segmentCapacity
+      ) {
+        id[i] = head;
+        slots[i] = 1;
+        firstSegment[i] = segment;
+        if ((link & WRITE) === 0) {
+          readable[i] = 1;
+          readableBytes[i] = length;
+          writableBytes[i] = 0;
+        } else {
+          readable[i] = 0;
+          readableBytes[i] = 0;
+          writableBytes[i] = length;
+        }
+        chains.window[segment] = window;
+        chains.offset[segment] = offset;
+        chains.length[segment] = length;
+        segment++;
+      } else {
+        builder.begin(chains, segment);
+        if (!this.#walk(addressLow, addressHigh, length, link)) break;
+        segment = builder.end(i, head, 1);
+        ({ window, low, high, bytes } = builder);
+      }
+      next++;
+    }
+    return this.#fetched(chains, i, segment);
+  }
+
+  /** Adds the descriptors of a chain to the builder, the first of them given by value. */
+  #walk(low: number, high: number, length: number, link: number): boolean {
+    const builder = this.#builder;
+    const descriptors = this.#descriptors;
+    for (let visited = 1; ; visited++) {
+      if (visited > this.size) {
+        return builder.fail(
+          'DESCRIPTOR_LOOP',
+          `a chain visits more than the ${this.size} descriptors of the queue`,
+        );
+      }
+      const more = (link & NEXT) !== 0;
+      if ((link & INDIRECT) !== 0) return builder.addSplitTable(low, high, length, more);
+      if (!builder.addBuffer(low, high, length, (link & WRITE) !== 0)) return false;
+      if (!more) return true;
+      const index = link >>> 16;
+      if (index >= this.size) {
+        return builder.fail('DESCRIPTOR_INDEX_INVALID', `next is ${index} in a table of ${this.size}`);
+      }
+      const at = this.#table + (index << 2);
+      low = descriptors[at];
+      high = descriptors[at + 1];
+      length = descriptors[at + 2];
+      link = descriptors[at + 3];
+    }
+  }
+
+  /** Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line. */
+  #fetched(chains: ChainBurst, count: number, segment: number): number {
+    const fault = this.#builder.fault;
+    if (count === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    chains.firstSegment[count] = segment;
+    chains.count = count;
+    this.#next = (this.#next + count) & 0xffff;
+    this.#inFlight += count;
+    return count;
+  }
+
+  unfetch(chains: ChainBurst, count: number): void {
+    chains.count -= count;
+    this.#next = (this.#next - count) & 0xffff;
+    this.#inFlight -= count;
+  }
+
+  complete(chains: ChainBurst, from: number, count: number): void {
+    if (count === 0 || this.#broken !== null) return;
+    const words = this.#usedWords;
+    const ring = this.#usedRing;
+    const mask = this.#mask;
+    const { id, written } = chains;
+    let done = this.#done;
+    for (let i = from; i < from + count; i++) {
+      const at = ring + ((done & mask) << 1);
+      // A driver that recycles its descriptors in order finds the same entry again: leave the cache line clean.
+      if (words[at] !== id[i]) words[at] = id[i];
+      if (words[at + 1] !== written[i]) words[at + 1] = written[i];
+      done++;
+    }
+    this.#done = done & 0xffff;
+    this.#inFlight -= count;
+    Atomics.store(this.#used, this.#usedIdx, this.#done);
+  }
+
+  pending(): number {
+    if (this.#broken !== null) return 0;
+    const count = (Atomics.load(this.#avail, this.#availIdx) - this.#next) & 0xffff;
+    return count < this.size ? count : this.size;
+  }
+
+  callNeeded(): boolean {
+    const before = this.#signalled;
+    const done = this.#done;
+    if (before === done) return false;
+    this.#signalled = done;
+    if (!this.#eventIdx) return (Atomics.load(this.#avail, this.#availFlags) & 1) === 0;
+    const unknown = this.#signalledUnknown;
+    this.#signalledUnknown = false;
+    const event = Atomics.load(this.#avail, this.#usedEvent);
+    return unknown || ((done - event - 1) & 0xffff) < ((done - before) & 0xffff);
+  }
+
+  armKick(): boolean {
+    if (this.#eventIdx) Atomics.store(this.#used, this.#availEvent, this.#next);
+    else Atomics.store(this.#used, this.#usedFlags, 0);
+    return this.pending() > 0;
+  }
+
+  disarmKick(): void {
+    // With EVENT_IDX flags stay 0 (spec 2.7.10.2); an event that has just passed is 65535 buffers away.
+    if (this.#eventIdx) this.#used[this.#availEvent] = this.#next - 1;
+    else this.#used[this.#usedFlags] = 1;
+  }
+
+  base(): number {
+    return this.#next;
+  }
+
+  #break(code: QueueFaultCode, detail: string): 0 {
+    this.#broken = { code, detail };
+    return 0;
+  }
+}
