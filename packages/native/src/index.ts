@@ -1,1 +1,12 @@
+export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './copy.ts';
+export { type CpuFeatures, cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
+export { EventFd } from './event-fd.ts';
+export { type FileKind, closeFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
+export { FdWatcher, type Readiness } from './fd-watcher.ts';
+export { resourceLimit, waitReadable } from './limits.ts';
+export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './shared-memory.ts';
+export { checkSocketPath, maxSocketPath } from './socket-errors.ts';
+export { type ListenOptions, UnixListener } from './unix-listener.ts';
+export { type Received, UnixStream } from './unix-stream.ts';
+export { type WaitOptions, settle, timeoutError } from './waiting.ts';

@@ -1,0 +1,67 @@
+import { dirname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { VioError } from './error.ts';
+
+/** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
+export interface Addon {
+  memfdCreate(name: string, size: number, hugeShift: number): number;
+  mapFd(
+    fd: number,
+    offset: number,
+    size: number,
+    populate: boolean,
+    lock: boolean,
+  ): { buffer: ArrayBuffer; slot: number };
+  unmapPages(buffer: ArrayBuffer): void;
+  mappingFaulted(slot: number): boolean;
+  seals(fd: number): number;
+  eventFdCreate(): number;
+  eventFdSignal(fd: number): boolean;
+  eventFdDrain(fd: number): boolean;
+  closeFd(fd: number): void;
+  dupFd(fd: number): number;
+  waitReadable(fd: number, timeoutMs: number): boolean;
+  getAffinity(): number[];
+  setAffinity(cpus: readonly number[]): void;
+  cpuFeatures(): { avx2: boolean; avx512f: boolean; neon: boolean };
+  resourceLimit(name: string): [number, number];
+  socketListen(path: string, backlog: number): number;
+  socketConnect(path: string): number;
+  socketAccept(fd: number): number;
+  socketPair(): [number, number];
+  socketSend(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
+  socketReceive(fd: number, bytes: Uint8Array, fds: number[]): number;
+  watchFd(fd: number, events: number, callback: (events: number) => void): object;
+  unwatchFd(watcher: object): void;
+  watcherRef(watcher: object, referenced: boolean): void;
+  createCopyEngine(ops: Int32Array): {
+    run(count: number): number;
+    register(buffer: ArrayBuffer): number;
+    unregister(handle: number): void;
+  };
+}
+
+/** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */
+function load(): Addon {
+  const variant = process.env['VIO_NATIVE_VARIANT'];
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  const require = createRequire(import.meta.url);
+  try {
+    if (variant !== undefined && variant !== '') {
+      const file = join(root, `prebuilds-${variant}`, `linux-${process.arch}`, '@vio+native.node');
+      return require(file) as Addon;
+    }
+    const loadPrebuild = require('node-gyp-build') as (directory: string) => Addon;
+    return loadPrebuild(root);
+  } catch (cause) {
+    throw new VioError(`the native part of vio for ${process.platform}-${process.arch} cannot be loaded`, {
+      code: 'VIO_NATIVE_MISSING',
+      remedy:
+        'use Linux on x64 or arm64 with a released package, or install g++ and run `npm install` in a clone',
+      cause,
+    });
+  }
+}
+
+export const addon: Addon = load();

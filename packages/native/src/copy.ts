@@ -1,0 +1,59 @@
+import { addon } from './addon.ts';
+
+/** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
+export const copyOpWords = 5;
+
+/** Runs all the copies of a burst in one call, between any of the mappings registered with it. */
+export interface CopyEngine {
+  /** Where the caller writes the copies: `copyOpWords` int32 each. */
+  readonly ops: Int32Array;
+  /** Makes a buffer known. @returns its handle in ops */
+  register(buffer: ArrayBuffer): number;
+  /** Forgets a buffer: copies that name its handle are refused from now on. */
+  unregister(handle: number): void;
+  /**
+   * Runs the first `count` copies, in order. Every one is checked against the bounds of its buffers.
+   * @returns `count`, or the index of the first copy that was refused (it and the rest did not happen)
+   */
+  run(count: number): number;
+}
+
+/** The engine in C++: memcpy with prefetch. @param capacity copies per run */
+export function nativeCopyEngine(capacity = 1024): CopyEngine {
+  const ops = new Int32Array(capacity * copyOpWords);
+  return { ops, ...addon.createCopyEngine(ops) };
+}
+
+/** The same in TypeScript. */
+export function twinCopyEngine(capacity = 1024): CopyEngine {
+  const ops = new Int32Array(capacity * copyOpWords);
+  const buffers: (Uint8Array | null)[] = [];
+  const inside = (handle: number, offset: number, bytes: number): Uint8Array | null => {
+    const buffer = buffers[handle] ?? null;
+    return buffer !== null && offset >= 0 && bytes >= 0 && offset + bytes <= buffer.length ? buffer : null;
+  };
+  return {
+    ops,
+    register(buffer) {
+      const free = buffers.indexOf(null);
+      const handle = free === -1 ? buffers.length : free;
+      buffers[handle] = new Uint8Array(buffer);
+      return handle;
+    },
+    unregister(handle) {
+      if (handle < buffers.length) buffers[handle] = null;
+    },
+    run(count) {
+      const n = Math.min(count, capacity);
+      for (let i = 0; i < n; i++) {
+        const at = i * copyOpWords;
+        const bytes = ops[at + 4];
+        const from = inside(ops[at], ops[at + 1], bytes);
+        const to = inside(ops[at + 2], ops[at + 3], bytes);
+        if (from === null || to === null) return i;
+        to.set(from.subarray(ops[at + 1], ops[at + 1] + bytes), ops[at + 3]);
+      }
+      return n;
+    },
+  };
+}

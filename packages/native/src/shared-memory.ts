@@ -1,0 +1,146 @@
+import { addon } from './addon.ts';
+import { VioError } from './error.ts';
+import { closeFd, sizeOfFd } from './fd.ts';
+import { attempt } from './system-error.ts';
+
+export interface SharedMemoryOptions {
+  /** Bytes; rounded up to whole pages. */
+  readonly size: number;
+  /** For people who look at /proc/PID/maps. */
+  readonly name?: string;
+  /** Pages of 2 MiB or 1 GiB instead of 4 KiB. */
+  readonly hugepages?: '2M' | '1G';
+  /** Fault all pages in at once. Default true. */
+  readonly populate?: boolean;
+  /** Keep all pages in memory (mlock). Default false. */
+  readonly lock?: boolean;
+}
+
+export interface MapOptions {
+  /** Byte offset in the file, a multiple of the page size. Default 0. */
+  readonly offset?: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly populate?: boolean;
+  readonly lock?: boolean;
+}
+
+const hugeShift = { '2M': 21, '1G': 30 } as const;
+const pageShift = 12;
+
+/**
+ * One shared mapping as an ArrayBuffer. After `close` the shared pages are gone at once; stale views of the buffer
+ * read zeroes and write into the void, and the address space goes with garbage collection. A mapping that is dropped
+ * without `close` goes with garbage collection altogether.
+ */
+export class SharedMemory implements Disposable {
+  readonly buffer: ArrayBuffer;
+  readonly #slot: number;
+  #fd: number;
+  #open = true;
+
+  private constructor(fd: number, mapped: { buffer: ArrayBuffer; slot: number }) {
+    this.#fd = fd;
+    this.buffer = mapped.buffer;
+    this.#slot = mapped.slot;
+    if (fd !== -1) abandoned.register(this, fd, this);
+  }
+
+  /**
+   * New anonymous memory that can be shared by its fd and never shrinks (F_SEAL_SHRINK).
+   * @throws VioError VIO_HUGEPAGES when there are none to be had, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK
+   */
+  static create(options: SharedMemoryOptions): SharedMemory {
+    const shift = options.hugepages === undefined ? 0 : hugeShift[options.hugepages];
+    const page = 2 ** (shift === 0 ? pageShift : shift);
+    const size = Math.ceil(options.size / page) * page;
+    const known = options.hugepages === undefined ? {} : hugepageErrors(options.hugepages, size / page);
+    const what = `share ${size} bytes of memory`;
+    const fd = attempt(() => addon.memfdCreate(options.name ?? 'vio', size, shift), what, known);
+    try {
+      const { populate = true, lock = false } = options;
+      return new SharedMemory(fd, map(fd, { size, populate, lock }, known));
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Maps memory that another process shares. The fd stays the caller's.
+   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size
+   */
+  static map(fd: number, options: MapOptions): SharedMemory {
+    const end = (options.offset ?? 0) + options.size;
+    if (options.size <= 0 || end > sizeOfFd(fd)) {
+      throw new VioError(
+        `${options.size} bytes at offset ${options.offset ?? 0} are beyond the ${sizeOfFd(fd)} of the file`,
+        {
+          code: 'VIO_MEMORY_RANGE',
+          remedy: 'share a file that is as large as the region says',
+        },
+      );
+    }
+    return new SharedMemory(-1, map(fd, options, {}));
+  }
+
+  /** The memfd of `create`, -1 for a mapping of somebody else's file and once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Bytes mapped. */
+  get size(): number {
+    return this.buffer.byteLength;
+  }
+
+  /** True once an access hit a page that the file no longer has: the other side truncated it. */
+  get faulted(): boolean {
+    return this.#open && addon.mappingFaulted(this.#slot);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    addon.unmapPages(this.buffer);
+    if (this.#fd !== -1) closeFd(this.#fd);
+    this.#fd = -1;
+    abandoned.unregister(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Memory that is dropped without `close` takes its memfd with it. */
+const abandoned = new FinalizationRegistry<number>((fd) => closeFd(fd));
+
+function map(
+  fd: number,
+  options: MapOptions,
+  known: Parameters<typeof attempt>[2],
+): { buffer: ArrayBuffer; slot: number } {
+  const { offset = 0, size, populate = false, lock = false } = options;
+  return attempt(() => addon.mapFd(fd, offset, size, populate, lock), `map ${size} bytes of shared memory`, {
+    ...known,
+    ...(lock ? lockErrors : {}),
+  });
+}
+
+const lockError = {
+  code: 'VIO_MEMORY_LOCK',
+  remedy:
+    'raise RLIMIT_MEMLOCK (ulimit -l, or LimitMEMLOCK= of the service), or do not ask for locked memory',
+};
+const lockErrors = { EPERM: lockError, EAGAIN: lockError, ENOMEM: lockError };
+
+function hugepageErrors(size: '2M' | '1G', pages: number): Parameters<typeof attempt>[2] {
+  const directory = size === '2M' ? 'hugepages-2048kB' : 'hugepages-1048576kB';
+  const details = {
+    code: 'VIO_HUGEPAGES',
+    remedy: `reserve at least ${pages} pages: echo ${pages} > /sys/kernel/mm/hugepages/${directory}/nr_hugepages, or use 4 KiB pages`,
+    retryable: true,
+  };
+  return { ENOMEM: details, ENODEV: details, EINVAL: details, EOPNOTSUPP: details };
+}

@@ -1,0 +1,56 @@
+import { constants } from 'node:os';
+import { VioError } from './error.ts';
+
+const names = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+const remedies: Readonly<Record<string, string>> = {
+  EMFILE: 'raise the limit of open files (ulimit -n), or close ports that are no longer used',
+  ENFILE: 'the whole machine is out of open files: raise fs.file-max',
+  ENOMEM: 'free memory, or ask for less',
+  EACCES: 'run as a user who may use it, or change its permissions',
+  EPERM: 'run with the capability this needs, or as a user who may do it',
+};
+
+/** What a native call threw: `errno` and `syscall`. */
+interface NativeFailure {
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+function isNativeFailure(error: unknown): error is NativeFailure {
+  return error instanceof Error && 'errno' in error && 'syscall' in error;
+}
+
+/** The errno name (`ENOENT`) of a failed native call, or undefined if it was none. */
+export function errnoName(error: unknown): string | undefined {
+  return isNativeFailure(error) ? (names.get(error.errno) ?? `E${error.errno}`) : undefined;
+}
+
+/**
+ * Turns a failed native call into a VioError: code `VIO_SYS_<ERRNO>`, or one of `known` for the errnos that mean
+ * something particular here.
+ * @param what the thing that was tried, for the message: "cannot " + what
+ */
+export function systemError(
+  error: unknown,
+  what: string,
+  known: Readonly<Record<string, { code: string; remedy: string; retryable?: boolean }>> = {},
+): unknown {
+  const name = errnoName(error);
+  if (name === undefined) return error;
+  const syscall = isNativeFailure(error) ? error.syscall : '';
+  const details = known[name] ?? {
+    code: `VIO_SYS_${name}`,
+    remedy: remedies[name] ?? `look up ${name} in the manual page of ${syscall}`,
+  };
+  return new VioError(`cannot ${what}: ${syscall} says ${name}`, { ...details, cause: error });
+}
+
+/** Runs a native call; a failure becomes the VioError of `systemError`. */
+export function attempt<T>(call: () => T, what: string, known?: Parameters<typeof systemError>[2]): T {
+  try {
+    return call();
+  } catch (error) {
+    throw systemError(error, what, known);
+  }
+}

@@ -1,0 +1,66 @@
+import { VioError } from './error.ts';
+
+/** How long an asynchronous operation may take. */
+export interface WaitOptions {
+  /** Milliseconds; undefined waits forever. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A promise with an end: settles as `start` says, or rejects when time or patience runs out. `start` returns what
+ * must be undone in every case.
+ * @throws VioError VIO_TIMEOUT, VIO_ABORTED
+ */
+export function settle<T>(
+  what: string,
+  options: WaitOptions,
+  start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
+): Promise<T> {
+  const { timeout, signal } = options;
+  return new Promise<T>((resolve, reject) => {
+    let undo: (() => void) | null = null;
+    let settled = false;
+    const finish = (deliver: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      undo?.();
+      deliver();
+    };
+    const onAbort = (): void => finish(() => reject(abortedError(what, signal?.reason)));
+    const timer =
+      timeout === undefined
+        ? undefined
+        : setTimeout(() => finish(() => reject(timeoutError(what, timeout))), timeout);
+    if (signal?.aborted === true) return onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      undo = start(
+        (value) => finish(() => resolve(value)),
+        (reason) => finish(() => reject(reason)),
+      );
+      if (settled) undo();
+    } catch (error) {
+      finish(() => reject(error));
+    }
+  });
+}
+
+export function timeoutError(what: string, timeout: number): VioError {
+  return new VioError(`${what} took longer than ${timeout} ms`, {
+    code: 'VIO_TIMEOUT',
+    remedy: 'see whether the other side runs and answers; allow more time if it is merely slow',
+    retryable: true,
+  });
+}
+
+function abortedError(what: string, cause: unknown): VioError {
+  return new VioError(`${what} was aborted`, {
+    code: 'VIO_ABORTED',
+    remedy: 'nothing to mend: the AbortSignal given to the call was aborted',
+    retryable: true,
+    cause,
+  });
+}
