@@ -1,1 +1,1 @@
-export {};
+export type { SharedRegion, VhostTransport, VhostTransportKind, VringUserAddresses } from './transport.ts';

@@ -1,0 +1,97 @@
+import type { VioError, WaitOptions } from '@vio/native';
+
+/** How a backend is spoken to. */
+export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
+
+/**
+ * A piece of memory that the backend may access. All addresses are below 2^53. Where the caller uses region
+ * offsets as addresses, both of them start at 0.
+ */
+export interface SharedRegion {
+  /** What descriptors in the rings contain. */
+  readonly guestAddress: number;
+  /** What `setVringAddr` is given. */
+  readonly userAddress: number;
+  /** Bytes, at least 1. */
+  readonly size: number;
+  /** Where the region starts in the file, in bytes. */
+  readonly mmapOffset: number;
+  /** The file that holds it. Stays the caller's: it is sent or used, never closed. */
+  readonly fd: number;
+}
+
+/** Where the parts of a virtqueue are, as user addresses (packed: ring, driver event, device event). */
+export interface VringUserAddresses {
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+}
+
+/**
+ * The control plane of one vhost backend: what a virtio-user device drives, in the same way over a Unix socket
+ * (vhost-user), /dev/vhost-net (vhost-kernel) and /dev/vhost-vdpa-N (vhost-vdpa). It carries requests; the order
+ * of requests is the caller's business. A virtqueue is named by its index: 2n receives, 2n+1 transmits.
+ *
+ * Every method takes a timeout (milliseconds; default 5000) and an AbortSignal. Requests are served one at a time,
+ * in the order of the calls. A request that fails while its answer is outstanding (VIO_TIMEOUT, VIO_ABORTED, a
+ * malformed answer) leaves the two sides out of step: the transport goes down, and every pending call rejects with
+ * the same reason. A request the backend merely refuses rejects (VIO_VHOST_REFUSED) and the transport stays up.
+ */
+export interface VhostTransport {
+  readonly kind: VhostTransportKind;
+  /** Why the transport ended by itself; null while it is up, and after a plain `close()`. */
+  readonly down: VioError | null;
+  /**
+   * What was negotiated for the conversation itself, a mask of VHOST_USER_PROTOCOL_F_* bits. 0 before the first
+   * `getFeatures`, and always for transports that have no such thing.
+   */
+  readonly protocolFeatures: bigint;
+  /** True if `getStatus` and `setStatus` reach the backend (vhost-user: once STATUS is negotiated). */
+  readonly hasStatus: boolean;
+  /** Regions `setMemTable` takes at most. */
+  readonly maxRegions: number;
+
+  /**
+   * Device features the backend offers, a mask of VIRTIO_F_* and VIRTIO_NET_F_* bits. Over vhost-user the first
+   * call also negotiates the protocol features if bit 30 (VHOST_USER_F_PROTOCOL_FEATURES) is offered.
+   */
+  getFeatures(options?: WaitOptions): Promise<bigint>;
+  /** What of them is used. Over vhost-user bit 30 is added here if the backend offered it. */
+  setFeatures(features: bigint, options?: WaitOptions): Promise<void>;
+  /** Starts the session: this side is the frontend. */
+  setOwner(options?: WaitOptions): Promise<void>;
+  /** Queue pairs the backend can serve; 1 where it cannot say. */
+  queueNum(options?: WaitOptions): Promise<number>;
+  /** Replaces the memory the backend may access. @param regions 1 to `maxRegions` */
+  setMemTable(regions: readonly SharedRegion[], options?: WaitOptions): Promise<void>;
+
+  /** Descriptors of the ring. */
+  setVringNum(index: number, size: number, options?: WaitOptions): Promise<void>;
+  /** Where the backend continues: what `getVringBase` gave or `DriverQueue.base()` gives. */
+  setVringBase(index: number, base: number, options?: WaitOptions): Promise<void>;
+  setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells the backend of new buffers, -1: it polls. Starts the ring. Stays the caller's. */
+  setVringKick(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells the driver of used buffers, -1: the driver polls. Stays the caller's. */
+  setVringCall(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells of a broken ring, -1: none. Stays the caller's. */
+  setVringErr(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** Lets packets through a started ring, or not. */
+  setVringEnable(index: number, enabled: boolean, options?: WaitOptions): Promise<void>;
+  /** Stops the ring. @returns where to continue it (see `setVringBase`) */
+  getVringBase(index: number, options?: WaitOptions): Promise<number>;
+
+  /** Device status bits (virtio 1.4, section 2.1). @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
+  getStatus(options?: WaitOptions): Promise<number>;
+  /** @param status 0 to 255; 0 resets. @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
+  setStatus(status: number, options?: WaitOptions): Promise<void>;
+
+  /**
+   * Calls the handler once if the transport ends other than by `close()`: the peer left, did not answer in time or
+   * broke the protocol. A handler given after that is called at once, asynchronously.
+   * @returns takes the handler back
+   */
+  onDown(handler: (reason: VioError) => void): () => void;
+  /** Ends the transport; pending calls reject with VIO_VHOST_CLOSED. Idempotent, never throws. */
+  close(): void;
+}
