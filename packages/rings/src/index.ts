@@ -1,14 +1,17 @@
 export { Burst } from './burst.ts';
 export type { IndirectDirection } from './device/chain-builder.ts';
 export { ChainBurst } from './device/chain-burst.ts';
-export { createDeviceQueue } from './device/create-device-queue.ts';
+export { createDeviceQueue, splitBaseFromUsedRing } from './device/create-device-queue.ts';
 export type {
   DeviceQueue,
   DeviceQueueOptions,
   DeviceVringAddresses,
   WindowOffset,
 } from './device/device-queue.ts';
+export { checkRingSize, createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
+export { needEvent } from './event-index.ts';
+export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export type { RingFeatures, RingFormat } from './format.ts';
 export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';

@@ -1,5 +1,5 @@
 import type { QueueFault } from '../fault.ts';
-import type { RingFormat } from '../format.ts';
+import type { RingFeatures, RingFormat } from '../format.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { Region } from '../memory/region.ts';
 
@@ -13,6 +13,8 @@ import type { Region } from '../memory/region.ts';
 export interface DriverQueue {
   readonly format: RingFormat;
   readonly inOrder: boolean;
+  /** Where a backend finds the parts of the ring: byte offsets in the region. */
+  readonly addresses: VringAddresses;
   /** Descriptors in the ring. */
   readonly size: number;
   /** Descriptors that can still be added. */
@@ -93,7 +95,7 @@ export interface DriverQueueOptions {
   readonly offset: number;
   /** Descriptors: split, a power of two up to 32768; packed, 1 to 32768. */
   readonly size: number;
-  readonly features: import('../format.ts').RingFeatures;
+  readonly features: RingFeatures;
   readonly deviceWrites: boolean;
   /** Legacy framing: the prefix gets a descriptor of its own (no ANY_LAYOUT, no VERSION_1). Default false. */
   readonly separatePrefix?: boolean;
