@@ -1,0 +1,191 @@
+import { allowedCpus } from '../cpus.ts';
+import { filePrefix, preflight, removeFiles } from './preflight.ts';
+import { PtyProcess } from './pty-process.ts';
+import { type PortStats, parsePortStats, parseXstats } from './testpmd-stats.ts';
+
+export type ForwardMode = 'io' | 'macswap' | 'rxonly' | 'txonly' | 'flowgen';
+
+export interface TestpmdOptions {
+  /** `--vdev` arguments, see `netVhost` and `netVirtioUser`. */
+  readonly vdev: string;
+  readonly queues?: number;
+  /** CPU of the core that forwards, default the last one this process may use. */
+  readonly forwardCpu?: number;
+  /** CPU of the core that sits at the prompt, default the first one. */
+  readonly promptCpu?: number;
+  readonly forwardMode?: ForwardMode;
+  /** Hugepages in MiB, default 256. */
+  readonly memory?: number;
+  /** Frame length in bytes that `txonly` generates, default 64. */
+  readonly txPacketBytes?: number;
+  /** `--force-max-simd-bitwidth`: 512 lets the vectorised paths of virtio-user be chosen. */
+  readonly simdBits?: 512;
+  /** More arguments behind `--`. */
+  readonly extra?: readonly string[];
+  /** Milliseconds a start or a command may take, default 20 000. */
+  readonly timeout?: number;
+}
+
+const prompt = 'testpmd> ';
+let serial = 0;
+
+/**
+ * DPDK's testpmd, driven at its prompt.
+ *
+ * Frames over 2 KiB need nothing of the vhost side: it chains mbufs of its default size. The virtio-user side asks
+ * for permission: `--max-pkt-len` and `--enable-scatter` (`jumboArguments`), else the port refuses to start.
+ */
+export class Testpmd {
+  readonly prefix: string;
+  /** The command line, to be repeated by hand. */
+  readonly command: readonly string[];
+  readonly #pty: PtyProcess;
+  readonly #timeout: number;
+
+  private constructor(options: TestpmdOptions) {
+    this.prefix = filePrefix(serial++);
+    this.command = testpmdCommand(options, this.prefix);
+    this.#timeout = options.timeout ?? 20_000;
+    this.#pty = new PtyProcess(this.command);
+  }
+
+  /** Resolves at the first prompt. @throws Error with testpmd's own words when it does not get there */
+  static async start(options: TestpmdOptions): Promise<Testpmd> {
+    preflight(options.memory ?? defaultMemory);
+    const testpmd = new Testpmd(options);
+    try {
+      await testpmd.#promptAfter(0, 'the first prompt');
+      return testpmd;
+    } catch (error) {
+      await testpmd.kill();
+      throw error;
+    }
+  }
+
+  /** Everything it printed. */
+  get log(): string {
+    return this.#pty.output;
+  }
+
+  /** The end of the log, for error messages. */
+  get lastWords(): string {
+    return `${this.command.join(' ')}\n${this.log.slice(-3000)}`;
+  }
+
+  /** Types a command. @returns what testpmd printed for it */
+  async run(text: string): Promise<string> {
+    const from = this.log.length;
+    this.#pty.write(`${text}\n`);
+    await this.#promptAfter(from, text);
+    const printed = this.log.slice(from, this.log.lastIndexOf(prompt));
+    if (/Command not found|Bad arguments|Ambiguous command/.test(printed))
+      throw new Error(`testpmd: ${printed}`);
+    return printed;
+  }
+
+  /** Forwards in this mode from now on; a forwarding that runs is stopped first. */
+  async forward(mode: ForwardMode): Promise<void> {
+    await this.run('stop');
+    await this.run(`set fwd ${mode}`);
+    await this.run('start');
+  }
+
+  async stop(): Promise<void> {
+    await this.run('stop');
+  }
+
+  async stats(): Promise<PortStats> {
+    return parsePortStats(await this.run('show port stats 0'));
+  }
+
+  async clearStats(): Promise<void> {
+    await this.run('clear port stats 0');
+  }
+
+  async xstats(): Promise<Map<string, number>> {
+    return parseXstats(await this.run('show port xstats 0'));
+  }
+
+  /** Waits for words in the log. */
+  async said(pattern: RegExp, timeout = this.#timeout): Promise<void> {
+    await this.#pty.until(() => pattern.test(this.log), timeout);
+    if (!pattern.test(this.log)) throw new Error(`testpmd did not say ${String(pattern)}\n${this.lastWords}`);
+  }
+
+  /** Leaves by `quit`, or is killed when it does not. */
+  async quit(): Promise<void> {
+    this.#pty.write('stop\nquit\n');
+    if (!(await this.#pty.until(() => this.#pty.exit !== null, this.#timeout))) await this.kill();
+    removeFiles(this.prefix);
+  }
+
+  async kill(): Promise<void> {
+    this.#pty.kill('SIGTERM');
+    if (!(await this.#pty.until(() => this.#pty.exit !== null, 2000))) this.#pty.kill('SIGKILL');
+    await this.#pty.until(() => this.#pty.exit !== null, 2000);
+    removeFiles(this.prefix);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.quit();
+  }
+
+  async #promptAfter(from: number, what: string): Promise<void> {
+    const inTime = await this.#pty.until(() => this.log.slice(from).endsWith(prompt), this.#timeout);
+    if (this.#pty.exit !== null)
+      throw new Error(`testpmd ended (${this.#pty.exit}) at ${what}\n${this.lastWords}`);
+    if (!inTime)
+      throw new Error(`testpmd did not answer to ${what} in ${this.#timeout} ms\n${this.lastWords}`);
+  }
+}
+
+const defaultMemory = 256;
+
+/** What makes the virtio-user side take frames of up to 9000 bytes. */
+export const jumboArguments = ['--max-pkt-len=9018', '--enable-scatter'] as const;
+
+/** The backend. `client: true` connects to a socket that the frontend listens on. */
+export function netVhost(socket: string, queues: number, options: { client?: boolean } = {}): string {
+  return `net_vhost0,iface=${socket},queues=${queues}${options.client === true ? ',client=1' : ''}`;
+}
+
+/** The frontend. `devargs` as in a golden row, for example `mrg_rxbuf=1,in_order=0`. */
+export function netVirtioUser(
+  socket: string,
+  queues: number,
+  devargs: string,
+  options: { server?: boolean; queueSize?: number } = {},
+): string {
+  const server = options.server === true ? ',server=1' : '';
+  return `net_virtio_user0,path=${socket},queues=${queues},queue_size=${options.queueSize ?? 256},${devargs}${server}`;
+}
+
+function testpmdCommand(options: TestpmdOptions, prefix: string): string[] {
+  const queues = String(options.queues ?? 1);
+  const cpus = allowedCpus();
+  const promptCpu = options.promptCpu ?? cpus[0];
+  const forwardCpu = options.forwardCpu ?? cpus[cpus.length - 1];
+  return [
+    'dpdk-testpmd',
+    `--lcores=0@${promptCpu},1@${forwardCpu}`,
+    '--main-lcore=0',
+    '--no-pci',
+    `--file-prefix=${prefix}`,
+    '--no-telemetry',
+    '--single-file-segments',
+    `-m`,
+    String(options.memory ?? defaultMemory),
+    '--log-level=pmd.net.virtio.init:info',
+    `--vdev=${options.vdev}`,
+    ...(options.simdBits === undefined ? [] : [`--force-max-simd-bitwidth=${options.simdBits}`]),
+    '--',
+    '-i',
+    `--forward-mode=${options.forwardMode ?? 'io'}`,
+    '--nb-cores=1',
+    `--rxq=${queues}`,
+    `--txq=${queues}`,
+    '--total-num-mbufs=16384',
+    ...(options.txPacketBytes === undefined ? [] : [`--txpkts=${options.txPacketBytes}`]),
+    ...(options.extra ?? []),
+  ];
+}

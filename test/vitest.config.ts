@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** What crosses packages and needs no peer; it runs on the built packages, as a user does. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['**/*.test.ts'],
+    exclude: ['peers/**', '**/dist/**', '**/out/**', '**/node_modules/**'],
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
