@@ -1,11 +1,7 @@
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import { ChainBurst } from './chain-burst.ts';
-
-/** Descriptor flags, the same bits in both formats (spec 2.7.5, 2.8.5 to 2.8.7). */
-export const NEXT = 1;
-export const WRITE = 2;
-export const INDIRECT = 4;
 
 /** Who decides which way the buffers of a packed indirect table go; see `DeviceQueueOptions`. */
 export type IndirectDirection = 'flags' | 'readable' | 'writable';
@@ -117,13 +113,13 @@ export class ChainBuilder {
     for (let visited = 1; ; visited++) {
       if (visited > entries)
         return this.fail('DESCRIPTOR_LOOP', `an indirect table of ${entries} has a loop`);
-      if (!this.#load(table + index * 16)) return this.#unmapped(low, high, length >>> 0);
+      if (!this.#load(table + index * descriptorBytes)) return this.#unmapped(low, high, length >>> 0);
       const flags = entry[3];
-      if ((flags & INDIRECT) !== 0) {
+      if ((flags & DESC_F_INDIRECT) !== 0) {
         return this.fail('INDIRECT_NESTED', `entry ${index} of an indirect table is indirect itself`);
       }
-      if (!this.addBuffer(entry[0], entry[1], entry[2], (flags & WRITE) !== 0)) return false;
-      if ((flags & NEXT) === 0) return true;
+      if (!this.addBuffer(entry[0], entry[1], entry[2], (flags & DESC_F_WRITE) !== 0)) return false;
+      if ((flags & DESC_F_NEXT) === 0) return true;
       index = flags >>> 16;
       if (index >= entries) {
         return this.fail('DESCRIPTOR_INDEX_INVALID', `next is ${index} in an indirect table of ${entries}`);
@@ -144,8 +140,9 @@ export class ChainBuilder {
     const entries = length >>> 4;
     const entry = this.#entry;
     for (let index = 0; index < entries; index++) {
-      if (!this.#load(table + index * 16)) return this.#unmapped(low, high, length >>> 0);
-      const writable = direction === 'flags' ? ((entry[3] >>> 16) & WRITE) !== 0 : direction === 'writable';
+      if (!this.#load(table + index * descriptorBytes)) return this.#unmapped(low, high, length >>> 0);
+      const writable =
+        direction === 'flags' ? ((entry[3] >>> 16) & DESC_F_WRITE) !== 0 : direction === 'writable';
       if (!this.addBuffer(entry[0], entry[1], entry[2], writable)) return false;
     }
     return true;

@@ -1,6 +1,8 @@
 import { VioError } from '@vio/native';
-import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import type { MemoryMap } from '../memory/memory-map.ts';
+import type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device-queue.ts';
 import { PackedDevice } from './packed-device.ts';
+import { ringPart } from './ring-part.ts';
 import { SplitDevice } from './split-device.ts';
 
 /**
@@ -17,4 +19,15 @@ export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
     });
   }
   return features.format === 'split' ? new SplitDevice(options) : new PackedDevice(options);
+}
+
+/**
+ * What a split ring itself says about where its device was: the base to go on from when the frontend gives none
+ * that fits, as DPDK's server mode does, which says 0 for a ring in use after a backend's restart. Buffers that
+ * were in flight are seen again.
+ * @throws VioError VIO_RING_PART_INVALID
+ */
+export function splitBaseFromUsedRing(memory: MemoryMap, addresses: DeviceVringAddresses): number {
+  const used = ringPart(memory, addresses.device, 'used ring', 4, 4);
+  return Atomics.load(used.u16, addresses.device.offset / 2 + 1);
 }

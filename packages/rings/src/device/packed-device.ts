@@ -1,19 +1,30 @@
 import { VioError } from '@vio/native';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
-import { ChainBuilder, INDIRECT, NEXT, WRITE, type IndirectDirection } from './chain-builder.ts';
+import {
+  DESC_F_AVAIL,
+  DESC_F_INDIRECT,
+  DESC_F_NEXT,
+  DESC_F_USED,
+  DESC_F_WRITE,
+  descriptorBytes,
+} from '../layout/descriptor.ts';
+import { RING_EVENT_DESC, RING_EVENT_DISABLE, RING_EVENT_ENABLE } from '../layout/packed-layout.ts';
+import { ChainBuilder, type IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
 
-/** The last word of a descriptor: buffer id in the low half, flags in the high half. */
-const AVAIL_AND_USED = 0x8080_0000 | 0;
-const AVAIL = 0x0080_0000;
-const USED = 0x8000_0000 | 0;
-
-/** Event suppression (spec 2.8.10): one word, descriptor offset and wrap in the low half, flags in the high half. */
-const EVENTS_ON = 0;
-const EVENTS_OFF = 1;
-const EVENTS_AT_DESCRIPTOR = 2;
+/**
+ * Flags as they stand in the last word of a descriptor: buffer id in the low half, flags in the high half. Constants
+ * of this module, because V8 folds those and not imported ones.
+ */
+const NOT_SIMPLE = (DESC_F_NEXT | DESC_F_INDIRECT) << 16;
+const WRITE = DESC_F_WRITE << 16;
+/** Bit number of WRITE. */
+const WRITE_BIT = 17;
+const AVAIL = DESC_F_AVAIL << 16;
+const USED = DESC_F_USED << 16;
+const AVAIL_AND_USED = AVAIL | USED;
 
 /**
  * x86 keeps loads in order, so one acquire load at the start of a burst is enough there. Elsewhere (arm64) the
@@ -76,7 +87,7 @@ export class PackedDevice implements DeviceQueue {
     this.#indirectDirection = options.indirectDirection ?? 'flags';
     this.#builder = new ChainBuilder(memory, size, features.indirect);
 
-    this.#words = ringPart(memory, addresses.descriptors, 'descriptor ring', 16 * size, 16).i32;
+    this.#words = ringPart(memory, addresses.descriptors, 'descriptor ring', descriptorBytes * size, 16).i32;
     this.#ring = addresses.descriptors.offset / 4;
     this.#driverEventWords = ringPart(memory, addresses.driver, 'driver event suppression', 4, 4).i32;
     this.#driverEvent = addresses.driver.offset / 4;
@@ -106,73 +117,79 @@ export class PackedDevice implements DeviceQueue {
     const words = this.#words;
     const ring = this.#ring;
     let next = this.#next;
-    let head = ring + (next << 2) + 3;
-    let word = Atomics.load(words, head);
     let expected = this.#nextWrap === 1 ? AVAIL : USED;
+    let word = Atomics.load(words, ring + (next << 2) + 3);
     if ((word & AVAIL_AND_USED) !== expected) return 0;
 
     const size = this.size;
     const count = max < chains.capacity ? max : chains.capacity;
     const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
+    const { window: windows, offset: offsets, length: lengths } = chains;
     const builder = this.#builder;
-    let { window, low, high, bytes } = builder;
+    builder.clear();
     let room = size - this.#inFlight;
     let segment = 0;
     let i = 0;
-    builder.clear();
     while (i < count) {
-      if (room === 0) {
-        builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in use`);
-        break;
-      }
-      const addressLow = words[head - 3];
-      const addressHigh = words[head - 2];
-      const length = words[head - 1];
-      // The address minus the window's, a 64-bit subtraction in halves: inside if the high half comes out as zero.
-      const offset = (addressLow - low) | 0;
-      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-      if (
-        (word & ((NEXT | INDIRECT) << 16)) === 0 &&
-        length > 0 &&
-        offset >= 0 &&
-        offset <= bytes - length &&
-        ((addressHigh - high - borrow) | 0) === 0 &&
-        segment < segmentCapacity
-      ) {
+      // The common case, one direct descriptor inside the window used last, in a loop without calls: that lets V8
+      // keep the typed arrays' addresses in registers.
+      const { window, low, high, bytes } = builder;
+      let addressLow = 0;
+      let addressHigh = 0;
+      let length = 0;
+      for (; i < count; i++) {
+        const at = ring + (next << 2);
+        word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+        if ((word & AVAIL_AND_USED) !== expected) break;
+        addressLow = words[at];
+        addressHigh = words[at + 1];
+        length = words[at + 2];
+        // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
+        const offset = (addressLow - low) | 0;
+        const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+        if (
+          (word & NOT_SIMPLE) !== 0 ||
+          length <= 0 ||
+          offset < 0 ||
+          offset > bytes - length ||
+          ((addressHigh - high - borrow) | 0) !== 0 ||
+          segment === segmentCapacity ||
+          room === 0
+        ) {
+          break;
+        }
         id[i] = word & 0xffff;
         slots[i] = 1;
         firstSegment[i] = segment;
-        if ((word & (WRITE << 16)) === 0) {
-          readable[i] = 1;
-          readableBytes[i] = length;
-          writableBytes[i] = 0;
-        } else {
-          readable[i] = 0;
-          readableBytes[i] = 0;
-          writableBytes[i] = length;
-        }
-        chains.window[segment] = window;
-        chains.offset[segment] = offset;
-        chains.length[segment] = length;
+        const writable = (word >>> WRITE_BIT) & 1;
+        readable[i] = 1 - writable;
+        readableBytes[i] = writable === 0 ? length : 0;
+        writableBytes[i] = writable === 0 ? 0 : length;
+        windows[segment] = window;
+        offsets[segment] = offset;
+        lengths[segment] = length;
         segment++;
         room--;
-        next++;
-      } else {
-        builder.begin(chains, segment);
-        if (!this.#walk(next, room, addressLow, addressHigh, length, word)) break;
-        segment = builder.end(i, this.#walkedId, this.#walkedSlots);
-        ({ window, low, high, bytes } = builder);
-        room -= this.#walkedSlots;
-        next += this.#walkedSlots;
+        if (++next === size) {
+          next = 0;
+          expected ^= AVAIL_AND_USED;
+        }
       }
-      i++;
+      if (i === count || (word & AVAIL_AND_USED) !== expected) break;
+      if (room === 0) {
+        builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in flight`);
+        break;
+      }
+      builder.begin(chains, segment);
+      if (!this.#walk(next, room, addressLow, addressHigh, length, word)) break;
+      segment = builder.end(i, this.#walkedId, this.#walkedSlots);
+      room -= this.#walkedSlots;
+      next += this.#walkedSlots;
       if (next >= size) {
         next -= size;
         expected ^= AVAIL_AND_USED;
       }
-      head = ring + (next << 2) + 3;
-      word = weaklyOrdered ? Atomics.load(words, head) : words[head];
-      if ((word & AVAIL_AND_USED) !== expected) break;
+      i++;
     }
 
     // Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
@@ -200,11 +217,11 @@ export class PackedDevice implements DeviceQueue {
       this.#walkedSlots = slots;
       this.#walkedId = word & 0xffff;
       const flags = word >>> 16;
-      const more = (flags & NEXT) !== 0;
-      if ((flags & INDIRECT) !== 0) {
+      const more = (flags & DESC_F_NEXT) !== 0;
+      if ((flags & DESC_F_INDIRECT) !== 0) {
         return builder.addPackedTable(low, high, length, more, this.#indirectDirection);
       }
-      if (!builder.addBuffer(low, high, length, (flags & WRITE) !== 0)) return false;
+      if (!builder.addBuffer(low, high, length, (flags & DESC_F_WRITE) !== 0)) return false;
       if (!more) return true;
       if (++position === this.size) position = 0;
       const at = this.#ring + (position << 2);
@@ -233,31 +250,30 @@ export class PackedDevice implements DeviceQueue {
     const ring = this.#ring;
     const size = this.size;
     const { id, slots, written } = chains;
-    const first = ring + (this.#done << 2);
-    const firstWord = usedWord(id[from], written[from], this.#doneWrap === 1 ? AVAIL_AND_USED : 0);
-    words[first + 2] = written[from];
-
+    const end = from + count;
     let done = this.#done;
     let flags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
     let total = 0;
-    for (let i = from; i < from + count; i++) {
-      if (i > from) {
-        const at = ring + (done << 2);
-        words[at + 2] = written[i];
-        words[at + 3] = usedWord(id[i], written[i], flags);
-      }
+    const first = ring + (done << 2);
+    const firstFlags = flags;
+    for (let i = from; ;) {
       total += slots[i];
       done += slots[i];
       if (done >= size) {
         done -= size;
         flags ^= AVAIL_AND_USED;
       }
+      if (++i === end) break;
+      const at = ring + (done << 2);
+      words[at + 2] = written[i];
+      words[at + 3] = usedWord(id[i], written[i], flags);
     }
     this.#done = done;
     this.#doneWrap = flags === 0 ? 0 : 1;
     this.#inFlight -= total;
     this.#unsignalled += total;
-    Atomics.store(words, first + 3, firstWord);
+    words[first + 2] = written[from];
+    Atomics.store(words, first + 3, usedWord(id[from], written[from], firstFlags));
   }
 
   pending(): number {
@@ -277,7 +293,7 @@ export class PackedDevice implements DeviceQueue {
     this.#signalledUnknown = false;
     const event = Atomics.load(this.#driverEventWords, this.#driverEvent);
     const flags = (event >>> 16) & 3;
-    if (!this.#eventIdx || flags !== EVENTS_AT_DESCRIPTOR) return flags !== EVENTS_OFF;
+    if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
     // The lap of `#done` is 0 to size - 1, the one before it is negative.
     const sameLap = ((event >>> 15) & 1) === this.#doneWrap;
     const at = (event & 0x7fff) - (sameLap ? 0 : this.size);
@@ -286,13 +302,13 @@ export class PackedDevice implements DeviceQueue {
 
   armKick(): boolean {
     const at = (this.#nextWrap << 15) | this.#next;
-    const word = this.#eventIdx ? (EVENTS_AT_DESCRIPTOR << 16) | at : EVENTS_ON << 16;
+    const word = this.#eventIdx ? (RING_EVENT_DESC << 16) | at : RING_EVENT_ENABLE << 16;
     Atomics.store(this.#deviceEventWords, this.#deviceEvent, word);
     return this.pending() > 0;
   }
 
   disarmKick(): void {
-    this.#deviceEventWords[this.#deviceEvent] = EVENTS_OFF << 16;
+    this.#deviceEventWords[this.#deviceEvent] = RING_EVENT_DISABLE << 16;
   }
 
   base(): number {
@@ -309,5 +325,5 @@ export class PackedDevice implements DeviceQueue {
 
 /** The last word of a used descriptor; WRITE says that something was written (spec 2.8.4). */
 function usedWord(id: number, written: number, availAndUsed: number): number {
-  return id | availAndUsed | (written === 0 ? 0 : WRITE << 16);
+  return id | availAndUsed | (written === 0 ? 0 : WRITE);
 }

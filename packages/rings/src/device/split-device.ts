@@ -1,8 +1,16 @@
+import { needEvent } from '../event-index.ts';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
-import { ChainBuilder, INDIRECT, NEXT, WRITE } from './chain-builder.ts';
+import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
+import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY } from '../layout/split-layout.ts';
+import { ChainBuilder } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
+
+/** Constants of this module, because V8 folds those and not imported ones. */
+const NOT_SIMPLE = DESC_F_NEXT | DESC_F_INDIRECT;
+/** Bit number of WRITE. */
+const WRITE_BIT = 1;
 
 /**
  * The device side of a split virtqueue (spec 2.7).
@@ -57,7 +65,13 @@ export class SplitDevice implements DeviceQueue {
     this.#builder = new ChainBuilder(memory, size, features.indirect);
 
     const event = features.eventIdx ? 2 : 0;
-    this.#descriptors = ringPart(memory, addresses.descriptors, 'descriptor table', 16 * size, 16).i32;
+    this.#descriptors = ringPart(
+      memory,
+      addresses.descriptors,
+      'descriptor table',
+      descriptorBytes * size,
+      16,
+    ).i32;
     this.#table = addresses.descriptors.offset / 4;
     this.#avail = ringPart(memory, addresses.driver, 'available ring', 4 + 2 * size + event, 2).u16;
     this.#availFlags = addresses.driver.offset / 2;
@@ -104,14 +118,56 @@ export class SplitDevice implements DeviceQueue {
     const descriptors = this.#descriptors;
     const table = this.#table;
     const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
+    const { window: windows, offset: offsets, length: lengths } = chains;
     const builder = this.#builder;
     builder.clear();
-    let { window, low, high, bytes } = builder;
-    let segment = 0;
     let next = this.#next;
+    let segment = 0;
     let i = 0;
-    for (; i < count; i++) {
-      const head = avail[ring + (next & mask)];
+    while (i < count) {
+      // The common case, one direct descriptor inside the window used last, in a loop without calls: that lets V8
+      // keep the typed arrays' addresses in registers.
+      const { window, low, high, bytes } = builder;
+      let head = 0;
+      let addressLow = 0;
+      let addressHigh = 0;
+      let length = 0;
+      let link = 0;
+      for (; i < count; i++) {
+        head = avail[ring + (next & mask)];
+        if (head > mask) break;
+        const at = table + (head << 2);
+        addressLow = descriptors[at];
+        addressHigh = descriptors[at + 1];
+        length = descriptors[at + 2];
+        link = descriptors[at + 3];
+        // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
+        const offset = (addressLow - low) | 0;
+        const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+        if (
+          (link & NOT_SIMPLE) !== 0 ||
+          length <= 0 ||
+          offset < 0 ||
+          offset > bytes - length ||
+          ((addressHigh - high - borrow) | 0) !== 0 ||
+          segment === segmentCapacity
+        ) {
+          break;
+        }
+        id[i] = head;
+        slots[i] = 1;
+        firstSegment[i] = segment;
+        const writable = (link >>> WRITE_BIT) & 1;
+        readable[i] = 1 - writable;
+        readableBytes[i] = writable === 0 ? length : 0;
+        writableBytes[i] = writable === 0 ? 0 : length;
+        windows[segment] = window;
+        offsets[segment] = offset;
+        lengths[segment] = length;
+        segment++;
+        next++;
+      }
+      if (i === count) break;
       if (head > mask) {
         builder.fail(
           'DESCRIPTOR_INDEX_INVALID',
@@ -119,45 +175,11 @@ export class SplitDevice implements DeviceQueue {
         );
         break;
       }
-      const at = table + (head << 2);
-      const addressLow = descriptors[at];
-      const addressHigh = descriptors[at + 1];
-      const length = descriptors[at + 2];
-      const link = descriptors[at + 3];
-      // The address minus the window's, a 64-bit subtraction in halves: inside if the high half comes out as zero.
-      const offset = (addressLow - low) | 0;
-      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-      if (
-        (link & (NEXT | INDIRECT)) === 0 &&
-        length > 0 &&
-        offset >= 0 &&
-        offset <= bytes - length &&
-        ((addressHigh - high - borrow) | 0) === 0 &&
-        segment < segmentCapacity
-      ) {
-        id[i] = head;
-        slots[i] = 1;
-        firstSegment[i] = segment;
-        if ((link & WRITE) === 0) {
-          readable[i] = 1;
-          readableBytes[i] = length;
-          writableBytes[i] = 0;
-        } else {
-          readable[i] = 0;
-          readableBytes[i] = 0;
-          writableBytes[i] = length;
-        }
-        chains.window[segment] = window;
-        chains.offset[segment] = offset;
-        chains.length[segment] = length;
-        segment++;
-      } else {
-        builder.begin(chains, segment);
-        if (!this.#walk(addressLow, addressHigh, length, link)) break;
-        segment = builder.end(i, head, 1);
-        ({ window, low, high, bytes } = builder);
-      }
+      builder.begin(chains, segment);
+      if (!this.#walk(addressLow, addressHigh, length, link)) break;
+      segment = builder.end(i, head, 1);
       next++;
+      i++;
     }
     return this.#fetched(chains, i, segment);
   }
@@ -173,9 +195,9 @@ export class SplitDevice implements DeviceQueue {
           `a chain visits more than the ${this.size} descriptors of the queue`,
         );
       }
-      const more = (link & NEXT) !== 0;
-      if ((link & INDIRECT) !== 0) return builder.addSplitTable(low, high, length, more);
-      if (!builder.addBuffer(low, high, length, (link & WRITE) !== 0)) return false;
+      const more = (link & DESC_F_NEXT) !== 0;
+      if ((link & DESC_F_INDIRECT) !== 0) return builder.addSplitTable(low, high, length, more);
+      if (!builder.addBuffer(low, high, length, (link & DESC_F_WRITE) !== 0)) return false;
       if (!more) return true;
       const index = link >>> 16;
       if (index >= this.size) {
@@ -236,11 +258,10 @@ export class SplitDevice implements DeviceQueue {
     const done = this.#done;
     if (before === done) return false;
     this.#signalled = done;
-    if (!this.#eventIdx) return (Atomics.load(this.#avail, this.#availFlags) & 1) === 0;
+    if (!this.#eventIdx) return (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
     const unknown = this.#signalledUnknown;
     this.#signalledUnknown = false;
-    const event = Atomics.load(this.#avail, this.#usedEvent);
-    return unknown || ((done - event - 1) & 0xffff) < ((done - before) & 0xffff);
+    return needEvent(Atomics.load(this.#avail, this.#usedEvent), done, before) || unknown;
   }
 
   armKick(): boolean {
@@ -252,7 +273,7 @@ export class SplitDevice implements DeviceQueue {
   disarmKick(): void {
     // With EVENT_IDX flags stay 0 (spec 2.7.10.2); an event that has just passed is 65535 buffers away.
     if (this.#eventIdx) this.#used[this.#availEvent] = this.#next - 1;
-    else this.#used[this.#usedFlags] = 1;
+    else this.#used[this.#usedFlags] = USED_F_NO_NOTIFY;
   }
 
   base(): number {
