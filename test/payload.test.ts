@@ -10,7 +10,11 @@ const identity = fc.record({
 
 describe('a frame', () => {
   it('says which one it is', () => {
-    fc.assert(fc.property(identity, (id) => expect(readFrame(makeFrame(id))).toEqual(id)));
+    fc.assert(
+      fc.property(identity, (id) => {
+        expect(readFrame(makeFrame(id))).toEqual(id);
+      }),
+    );
   });
 
   it('is recognised with its MAC addresses swapped only when that is expected', () => {
