@@ -1,1 +1,26 @@
-export {};
+export * from './feature-bits.ts';
+export { type HeaderBytes, clearHeaders, headerSize, numBuffersOffset } from './header.ts';
+export { PacketBurst } from './packet-burst.ts';
+export { type PathChoice, type PathInput, type PathName, electPaths, pathLogLine } from './paths.ts';
+export {
+  type PcapFile,
+  type PcapPacket,
+  linkTypeEthernet,
+  pcapFileHeader,
+  pcapRecord,
+  readPcap,
+  writePcap,
+} from './pcap/pcap.ts';
+export {
+  type BrokenQueue,
+  type LinkState,
+  NetPort,
+  type NetPortEvents,
+  type NetPortParts,
+} from './port/net-port.ts';
+export type { ReadOptions } from './port/packet-reader.ts';
+export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
+export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
+export { RxQueue } from './queue/rx-queue.ts';
+export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';
+export { QueueStats, type QueueCounterName, queueCounterNames } from './stats.ts';

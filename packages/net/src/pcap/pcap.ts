@@ -32,7 +32,8 @@ const maxSnapLength = 262_144;
  */
 export function readPcap(file: Uint8Array): PcapFile {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < fileHeaderBytes) throw malformed(`it has ${file.length} bytes, the header alone takes 24`);
+  if (file.length < fileHeaderBytes)
+    throw malformed(`it has ${file.length} bytes, the header alone takes 24`);
   const littleEndian = [magicMicroseconds, magicNanoseconds].includes(view.getUint32(0, true));
   const magic = view.getUint32(0, littleEndian);
   if (magic !== magicMicroseconds && magic !== magicNanoseconds) {
@@ -40,7 +41,7 @@ export function readPcap(file: Uint8Array): PcapFile {
   }
   const scale = magic === magicMicroseconds ? 1000 : 1;
   const packets: PcapPacket[] = [];
-  for (let at = fileHeaderBytes; at < file.length; ) {
+  for (let at = fileHeaderBytes; at < file.length;) {
     const start = at + recordHeaderBytes;
     const captured = start <= file.length ? view.getUint32(at + 8, littleEndian) : 0;
     if (start > file.length || captured > maxSnapLength || start + captured > file.length) {

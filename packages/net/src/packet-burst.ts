@@ -1,0 +1,30 @@
+import { type BufferPool, Burst } from '@vio/rings';
+
+/** A burst of packets: what queues take and give. See `Burst` for its arrays. */
+export class PacketBurst extends Burst {
+  /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
+  release(pool: BufferPool, from = 0): void {
+    const { buffer, segments, count } = this;
+    for (let i = from; i < count; i++) {
+      if (segments[i] === 1) pool.release(buffer, i, 1);
+      else pool.releaseChain(buffer[i]);
+    }
+  }
+
+  /**
+   * Takes buffers for `count` packets of one segment and `bytes` each; the caller writes the data.
+   * @param count packets, at most the burst's capacity
+   * @param bytes 1 to the pool's data room
+   * @returns how many there were, which is also `this.count`
+   */
+  allocate(pool: BufferPool, count: number, bytes: number): number {
+    const n = pool.alloc(this.buffer, 0, count);
+    for (let i = 0; i < n; i++) {
+      this.offset[i] = pool.dataBase + this.buffer[i] * pool.stride;
+      this.length[i] = bytes;
+      this.segments[i] = 1;
+    }
+    this.count = n;
+    return n;
+  }
+}

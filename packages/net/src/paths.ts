@@ -1,0 +1,200 @@
+import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { VIRTIO_NET_F_MRG_RXBUF } from './feature-bits.ts';
+
+/** What the election of the receive and transmit paths depends on. */
+export interface PathInput {
+  /** Negotiated device features. */
+  readonly features: bigint;
+  /** The devarg: a vectorised path is preferred where one can be used. */
+  readonly vectorized: boolean;
+  /** Receive offloads the application asked for. */
+  readonly offloads?: {
+    readonly lro?: boolean;
+    readonly checksum?: boolean;
+    readonly vlanStrip?: boolean;
+    readonly hash?: boolean;
+  };
+  readonly cpu: { readonly avx512f: boolean; readonly neon: boolean };
+  /** Vectorised paths this build has; none so far. */
+  readonly available?: readonly PathName[];
+}
+
+export type PathName =
+  | 'split mergeable'
+  | 'split non-mergeable'
+  | 'split in-order mergeable'
+  | 'split in-order non-mergeable'
+  | 'split vectorized Rx'
+  | 'split standard Tx'
+  | 'split in-order Tx'
+  | 'packed mergeable'
+  | 'packed non-mergeable'
+  | 'packed in-order mergeable'
+  | 'packed in-order non-mergeable'
+  | 'packed vectorized Rx'
+  | 'packed standard Tx'
+  | 'packed vectorized Tx';
+
+/** The path that was elected in one direction. */
+export interface PathChoice {
+  readonly path: PathName;
+  /** What DPDK's PMD calls it. */
+  readonly callback: string;
+  /** Why it was elected. */
+  readonly reason: string;
+  /** Every other path of this direction with what stood in its way. */
+  readonly refused: readonly { readonly path: PathName; readonly reason: string }[];
+}
+
+interface Candidate {
+  readonly path: PathName;
+  readonly callback: string;
+  readonly reason: string;
+  /** What speaks against it, or null. The first candidate with null is elected. */
+  readonly against: string | null;
+}
+
+/**
+ * Elects the receive and the transmit path, as DPDK's virtio PMD does, with the reason for every refusal. Pure: the
+ * same input always gives the same answer. In-order wins over mergeable in name, its path handles num_buffers itself.
+ */
+export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice } {
+  const facts = {
+    packed: (input.features & VIRTIO_F_RING_PACKED) !== 0n,
+    inOrder: (input.features & VIRTIO_F_IN_ORDER) !== 0n,
+    mergeable: (input.features & VIRTIO_NET_F_MRG_RXBUF) !== 0n,
+  };
+  return { rx: elect(rxCandidates(input, facts)), tx: elect(txCandidates(input, facts)) };
+}
+
+/** The line DPDK logs, for people who grep for it. */
+export function pathLogLine(direction: 'Rx' | 'Tx', choice: PathChoice, port: number): string {
+  return `virtio: using ${choice.path.replace(/ [RT]x$/, '')} ${direction} path on port ${port}`;
+}
+
+interface Facts {
+  readonly packed: boolean;
+  readonly inOrder: boolean;
+  readonly mergeable: boolean;
+}
+
+function rxCandidates(input: PathInput, facts: Facts): Candidate[] {
+  const format = (packed: boolean): string | null =>
+    packed === facts.packed ? null : packed ? 'RING_PACKED not negotiated' : 'RING_PACKED negotiated';
+  const bit = (name: string, wanted: boolean, is: boolean): string | null =>
+    wanted === is ? null : wanted ? `${name} not negotiated` : `${name} negotiated`;
+  const scalar = (
+    path: PathName,
+    callback: string,
+    packed: boolean,
+    inOrder: boolean,
+    mergeable: boolean,
+  ): Candidate => ({
+    path,
+    callback,
+    reason: [
+      packed ? 'RING_PACKED' : 'no RING_PACKED',
+      inOrder ? 'IN_ORDER' : 'no IN_ORDER',
+      mergeable ? 'MRG_RXBUF' : 'no MRG_RXBUF',
+    ].join(', '),
+    against:
+      format(packed) ??
+      bit('IN_ORDER', inOrder, facts.inOrder) ??
+      bit('MRG_RXBUF', mergeable, facts.mergeable),
+  });
+  return [
+    vectorized(
+      'packed vectorized Rx',
+      'virtio_recv_pkts_packed_vec',
+      format(true) ?? packedVector(input, facts) ?? packedRxVector(input, facts),
+      input,
+    ),
+    vectorized(
+      'split vectorized Rx',
+      'virtio_recv_pkts_vec',
+      format(false) ?? splitRxVector(input, facts),
+      input,
+    ),
+    scalar('packed in-order mergeable', 'virtio_recv_mergeable_pkts_packed', true, true, true),
+    scalar('packed in-order non-mergeable', 'virtio_recv_pkts_packed', true, true, false),
+    scalar('packed mergeable', 'virtio_recv_mergeable_pkts_packed', true, false, true),
+    scalar('packed non-mergeable', 'virtio_recv_pkts_packed', true, false, false),
+    scalar('split in-order mergeable', 'virtio_recv_pkts_inorder', false, true, true),
+    scalar('split in-order non-mergeable', 'virtio_recv_pkts_inorder', false, true, false),
+    scalar('split mergeable', 'virtio_recv_mergeable_pkts', false, false, true),
+    scalar('split non-mergeable', 'virtio_recv_pkts', false, false, false),
+  ];
+}
+
+function txCandidates(input: PathInput, facts: Facts): Candidate[] {
+  const not = (condition: boolean, reason: string): string | null => (condition ? null : reason);
+  const needPacked = not(facts.packed, 'RING_PACKED not negotiated');
+  const needSplit = not(!facts.packed, 'RING_PACKED negotiated');
+  return [
+    vectorized(
+      'packed vectorized Tx',
+      'virtio_xmit_pkts_packed_vec',
+      needPacked ?? packedVector(input, facts),
+      input,
+    ),
+    {
+      path: 'packed standard Tx',
+      callback: 'virtio_xmit_pkts_packed',
+      reason: 'RING_PACKED; it serves IN_ORDER as well',
+      against: needPacked,
+    },
+    {
+      path: 'split in-order Tx',
+      callback: 'virtio_xmit_pkts_inorder',
+      reason: 'no RING_PACKED, IN_ORDER',
+      against: needSplit ?? not(facts.inOrder, 'IN_ORDER not negotiated'),
+    },
+    {
+      path: 'split standard Tx',
+      callback: 'virtio_xmit_pkts',
+      reason: 'no RING_PACKED, no IN_ORDER',
+      against: needSplit ?? not(!facts.inOrder, 'IN_ORDER negotiated'),
+    },
+  ];
+}
+
+function vectorized(path: PathName, callback: string, against: string | null, input: PathInput): Candidate {
+  const asked = input.vectorized ? null : 'vectorized=0';
+  const built = (input.available ?? []).includes(path) ? null : 'this build has no such path';
+  return {
+    path,
+    callback,
+    reason: 'vectorized=1 and all it needs is there',
+    against: against ?? asked ?? built,
+  };
+}
+
+/** What packed vectorised paths need in both directions. */
+function packedVector(input: PathInput, facts: Facts): string | null {
+  if (!input.cpu.avx512f && !input.cpu.neon) return 'the CPU has neither AVX-512 nor NEON';
+  if (!facts.inOrder) return 'IN_ORDER not negotiated';
+  return (input.features & VIRTIO_F_VERSION_1) === 0n ? 'VERSION_1 not negotiated' : null;
+}
+
+function packedRxVector(input: PathInput, facts: Facts): string | null {
+  if (facts.mergeable) return 'MRG_RXBUF negotiated';
+  if (input.offloads?.lro === true) return 'LRO requested';
+  return input.offloads?.hash === true ? 'RSS hash requested' : null;
+}
+
+function splitRxVector(input: PathInput, facts: Facts): string | null {
+  if (facts.inOrder) return 'IN_ORDER negotiated';
+  if (facts.mergeable) return 'MRG_RXBUF negotiated';
+  const { lro = false, checksum = false, vlanStrip = false } = input.offloads ?? {};
+  return lro || checksum || vlanStrip ? 'a receive offload was requested' : null;
+}
+
+function elect(candidates: readonly Candidate[]): PathChoice {
+  const elected = candidates.find((candidate) => candidate.against === null);
+  if (elected === undefined)
+    throw new Error('no path fits, although the scalar ones cover every combination');
+  const refused = candidates
+    .filter((candidate) => candidate !== elected)
+    .map(({ path, against }) => ({ path, reason: against ?? `${elected.path} is preferred` }));
+  return { path: elected.path, callback: elected.callback, reason: elected.reason, refused };
+}

@@ -1,0 +1,123 @@
+import type { EventFd } from '@vio/native';
+import type { VioError } from '@vio/native';
+import type { BufferPool, QueueFault, Region } from '@vio/rings';
+import { EventEmitter } from 'eventemitter3';
+import type { PathChoice } from '../paths.ts';
+import type { RxQueue } from '../queue/rx-queue.ts';
+import type { TxQueue } from '../queue/tx-queue.ts';
+import { PacketReader, type ReadOptions } from './packet-reader.ts';
+import { PacketWriter, type SendOptions } from './packet-writer.ts';
+import { readableStream, writableStream } from './web-streams.ts';
+
+/** State of the link to the backend. */
+export interface LinkState {
+  readonly up: boolean;
+  /** Why it went down. */
+  readonly reason?: VioError;
+}
+
+/** A queue that stopped because its peer wrote nonsense. */
+export interface BrokenQueue {
+  readonly direction: 'rx' | 'tx';
+  readonly queue: number;
+  readonly fault: QueueFault;
+}
+
+export interface NetPortEvents {
+  link: (link: LinkState) => void;
+  broken: (queue: BrokenQueue) => void;
+}
+
+export interface NetPortParts {
+  readonly features: bigint;
+  readonly mac: string;
+  readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
+  readonly region: Region;
+  readonly pool: BufferPool;
+  readonly rx: readonly RxQueue[];
+  readonly tx: readonly TxQueue[];
+  /** By queue pair: what the device signals when it has used receive buffers. */
+  readonly rxCall: readonly EventFd[];
+}
+
+/**
+ * A virtio-net port: queue pairs over one region and pool. Two ways to use it: the queues' bursts (`rx[i].receive`,
+ * `tx[i].send`), which cost nanoseconds, and the convenient way (`send`, `packets`, streams), which copies.
+ */
+export class NetPort extends EventEmitter<NetPortEvents> {
+  /** Negotiated device features. */
+  readonly features: bigint;
+  /** As in `02:00:00:00:00:01`. */
+  readonly mac: string;
+  readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
+  readonly region: Region;
+  readonly pool: BufferPool;
+  readonly rx: readonly RxQueue[];
+  readonly tx: readonly TxQueue[];
+  readonly #rxCall: readonly EventFd[];
+  #link: LinkState = { up: true };
+  #writer: PacketWriter | null = null;
+
+  constructor(parts: NetPortParts) {
+    super();
+    this.features = parts.features;
+    this.mac = parts.mac;
+    this.paths = parts.paths;
+    this.region = parts.region;
+    this.pool = parts.pool;
+    this.rx = parts.rx;
+    this.tx = parts.tx;
+    this.#rxCall = parts.rxCall;
+  }
+
+  get link(): LinkState {
+    return this.#link;
+  }
+
+  /** For the device that owns the link: changes its state and tells. */
+  setLink(link: LinkState): void {
+    if (link.up === this.#link.up) return;
+    this.#link = link;
+    this.emit('link', link);
+  }
+
+  /**
+   * Sends one frame (copied) on queue pair 0; waits while the ring is full.
+   * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes
+   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
+   */
+  send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
+    this.#writer ??= new PacketWriter(this, 0);
+    return this.#writer.send(bytes, options);
+  }
+
+  /**
+   * The frames that arrive on a queue pair, copied out of the pool. Spins for a moment when there are none, then
+   * sleeps until the device interrupts. Ends when the link goes down or the signal aborts.
+   */
+  packets(options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const pair = options.queue ?? 0;
+    const call = this.#rxCall[pair];
+    if (call === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
+    return new PacketReader(this, pair, call).read(options);
+  }
+
+  /** The same as a Web stream of frames. */
+  readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
+    return readableStream(this.packets(options));
+  }
+
+  /** A Web stream whose chunks are frames to send. */
+  writable(options: SendOptions = {}): WritableStream<Uint8Array> {
+    return writableStream((bytes) => this.send(bytes, options));
+  }
+
+  /** All counters, by DPDK's xstats names (`rx_q0_good_packets`, ...). */
+  stats(): Record<string, number> {
+    const queues = (
+      direction: string,
+      list: readonly { stats: { toRecord(prefix: string): object } }[],
+    ): object[] => list.map((queue, i) => queue.stats.toRecord(`${direction}_q${i}_`));
+    return Object.assign({}, ...queues('rx', this.rx), ...queues('tx', this.tx)) as Record<string, number>;
+  }
+}

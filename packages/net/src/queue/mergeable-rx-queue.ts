@@ -1,0 +1,106 @@
+import { numBuffersOffset } from '../header.ts';
+import type { PacketBurst } from '../packet-burst.ts';
+import { RxQueue } from './rx-queue.ts';
+
+/**
+ * With MRG_RXBUF a packet may be spread over several buffers: the first one's header says over how many
+ * (virtio 1.4, section 5.1.9.4). A packet that is not complete at the end of a burst is continued by the next.
+ */
+export class MergeableRxQueue extends RxQueue {
+  #head = -1;
+  #tail = -1;
+  #missing = 0;
+  #bytes = 0;
+  #buffers = 0;
+
+  protected override assemble(burst: PacketBurst, reaped: number): number {
+    const { buffer, offset, length, segments } = burst;
+    const { dataBase, stride, dataRoom, region } = this.pool;
+    const header = this.header;
+    const { u16 } = region;
+    let n = 0;
+    for (let i = 0; i < reaped; i++) {
+      const b = buffer[i];
+      const written = length[i];
+      const data = dataBase + b * stride;
+      if (this.#missing > 0) {
+        if (this.#append(b, data - header, written)) n = this.#emit(burst, n);
+        continue;
+      }
+      const bytes = written - header;
+      // Read once: the device could still write it.
+      const buffers = u16[(data - header + numBuffersOffset) >>> 1];
+      if (bytes < 0 || bytes > dataRoom || buffers === 0 || buffers > this.queue.size) {
+        this.pool.release(buffer, i, 1);
+        this.stats.countErrors(1);
+        if (buffers > this.queue.size) {
+          this.pool.release(buffer, i + 1, reaped - i - 1);
+          return this.#lost(n, buffers);
+        }
+        continue;
+      }
+      if (buffers > 1) {
+        this.#begin(b, data, bytes, buffers);
+        continue;
+      }
+      buffer[n] = b;
+      offset[n] = data;
+      length[n] = bytes;
+      segments[n] = 1;
+      n++;
+    }
+    return n;
+  }
+
+  override reclaim(): void {
+    super.reclaim();
+    if (this.#missing > 0) this.pool.releaseChain(this.#head);
+    this.#missing = 0;
+  }
+
+  #begin(b: number, data: number, bytes: number, buffers: number): void {
+    this.pool.dataOffset[b] = data;
+    this.pool.dataLength[b] = bytes;
+    this.#head = b;
+    this.#tail = b;
+    this.#bytes = bytes;
+    this.#buffers = buffers;
+    this.#missing = buffers - 1;
+  }
+
+  /** Adds a following buffer, which holds data from its very start. @returns true when the packet is complete */
+  #append(b: number, start: number, written: number): boolean {
+    const { pool } = this;
+    const room = pool.dataRoom + this.header;
+    // A length no buffer has: the packet is given up when it is complete.
+    if (written < 0 || written > room) this.#bytes = -1;
+    pool.dataOffset[b] = start;
+    pool.dataLength[b] = written;
+    pool.next[this.#tail] = b;
+    this.#tail = b;
+    if (this.#bytes >= 0) this.#bytes += written;
+    return --this.#missing === 0;
+  }
+
+  #emit(burst: PacketBurst, n: number): number {
+    if (this.#bytes < 0) {
+      this.pool.releaseChain(this.#head);
+      this.stats.countErrors(1);
+      return n;
+    }
+    burst.buffer[n] = this.#head;
+    burst.offset[n] = this.pool.dataOffset[this.#head];
+    burst.length[n] = this.#bytes;
+    burst.segments[n] = this.#buffers;
+    return n + 1;
+  }
+
+  /** Where the next packet begins cannot be known any more. */
+  #lost(n: number, buffers: number): number {
+    this.fault = {
+      code: 'HEADER_INVALID',
+      detail: `num_buffers is ${buffers}, the ring has ${this.queue.size} descriptors`,
+    };
+    return n;
+  }
+}

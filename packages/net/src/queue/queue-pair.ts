@@ -1,0 +1,86 @@
+import {
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+  type BufferPool,
+  type DriverQueue,
+  type QueueFault,
+  type Region,
+  type RingFeatures,
+  createDriverQueue,
+} from '@vio/rings';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
+import { headerSize } from '../header.ts';
+import { MergeableRxQueue } from './mergeable-rx-queue.ts';
+import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
+import { type Notifier, TxQueue } from './tx-queue.ts';
+
+export interface QueuePairOptions {
+  /** Negotiated device features. */
+  readonly features: bigint;
+  readonly region: Region;
+  readonly pool: BufferPool;
+  /** Descriptors per ring. */
+  readonly size: number;
+  /** Byte offsets of the two rings in the region. */
+  readonly rxOffset: number;
+  readonly txOffset: number;
+  readonly rxKick: Notifier;
+  readonly txKick: Notifier;
+  readonly onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void;
+}
+
+export interface QueuePair {
+  readonly rx: RxQueue;
+  readonly tx: TxQueue;
+}
+
+/** What the rings need to know of the device's features. */
+export function ringFeatures(features: bigint): RingFeatures {
+  const has = (bit: bigint): boolean => (features & bit) !== 0n;
+  return {
+    format: has(VIRTIO_F_RING_PACKED) ? 'packed' : 'split',
+    inOrder: has(VIRTIO_F_IN_ORDER),
+    indirect: has(VIRTIO_F_INDIRECT_DESC),
+    eventIdx: has(VIRTIO_F_EVENT_IDX),
+  };
+}
+
+/** Builds receive and transmit queue of a pair, as the negotiated features say. The rings are empty. */
+export function createQueuePair(options: QueuePairOptions): QueuePair {
+  const { features, region, pool, size } = options;
+  const has = (bit: bigint): boolean => (features & bit) !== 0n;
+  const headerBytes = headerSize(features);
+  const separateHeader = !has(VIRTIO_F_VERSION_1) && !has(VIRTIO_F_ANY_LAYOUT);
+  const ring = (offset: number, deviceWrites: boolean): DriverQueue =>
+    createDriverQueue({
+      region,
+      offset,
+      size,
+      features: ringFeatures(features),
+      deviceWrites,
+      separatePrefix: separateHeader && !deviceWrites,
+    });
+  const rxOptions = {
+    queue: ring(options.rxOffset, true),
+    pool,
+    headerBytes,
+    kick: options.rxKick,
+    onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
+  };
+  const tx = new TxQueue({
+    queue: ring(options.txOffset, false),
+    pool,
+    headerBytes,
+    kick: options.txKick,
+    onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
+    separateHeader,
+  });
+  return {
+    rx: has(VIRTIO_NET_F_MRG_RXBUF) ? new MergeableRxQueue(rxOptions) : new PlainRxQueue(rxOptions),
+    tx,
+  };
+}

@@ -1,0 +1,112 @@
+import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
+import type { HeaderBytes } from '../header.ts';
+import type { PacketBurst } from '../packet-burst.ts';
+import { QueueStats } from '../stats.ts';
+import { RxRefill } from './rx-refill.ts';
+import type { NetQueueOptions, Notifier } from './tx-queue.ts';
+
+/**
+ * A receive queue. Subclasses turn what the ring gives back into packets; which one is used is decided when the
+ * features are known.
+ */
+export abstract class RxQueue {
+  readonly queue: DriverQueue;
+  readonly pool: BufferPool;
+  readonly stats = new QueueStats();
+  /** Kicks sent to the device. */
+  kicks = 0;
+  protected readonly header: HeaderBytes;
+  readonly #refill: RxRefill;
+  readonly #kick: Notifier;
+  readonly #onBroken: (fault: QueueFault) => void;
+  #reported = false;
+  /** Set by a subclass that cannot go on, although the ring could. */
+  protected fault: QueueFault | null = null;
+
+  constructor(options: NetQueueOptions) {
+    this.queue = options.queue;
+    this.pool = options.pool;
+    this.header = options.headerBytes;
+    this.#kick = options.kick;
+    this.#onBroken = options.onBroken;
+    this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes);
+  }
+
+  /** Why this queue stopped, or null. */
+  get broken(): QueueFault | null {
+    return this.queue.broken ?? this.fault;
+  }
+
+  /**
+   * Receives up to `burst.capacity` packets into the burst, from entry 0 on. Their buffers belong to the caller, who
+   * sends them on or gives them back to the pool.
+   * @returns how many, which is also `burst.count`
+   */
+  receive(burst: PacketBurst): number {
+    if (this.fault !== null) return (burst.count = 0);
+    const reaped = this.queue.reap(burst.buffer, burst.length, 0, burst.capacity);
+    const n = reaped === 0 ? 0 : this.assemble(burst, reaped);
+    burst.count = n;
+    if (n > 0) this.stats.countBurst(this.pool.region.u8, burst, 0, n);
+    if (reaped > 0 || this.queue.outstanding === 0) this.fill();
+    if (this.broken !== null) this.#report(this.broken);
+    return n;
+  }
+
+  /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
+  fill(): void {
+    if (this.#refill.run() && this.queue.kickNeeded()) {
+      this.kicks++;
+      this.#kick.signal();
+    }
+  }
+
+  /** Asks for an interrupt at the next packet. @returns true if packets are waiting: receive first */
+  armInterrupt(): boolean {
+    return this.queue.armInterrupt();
+  }
+
+  disarmInterrupt(): void {
+    this.queue.disarmInterrupt();
+  }
+
+  /** After the device was stopped: takes back every buffer it held. */
+  reclaim(): void {
+    const tokens = new Int32Array(this.queue.size);
+    this.pool.release(tokens, 0, this.queue.reclaim(tokens));
+  }
+
+  /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place. @returns their number */
+  protected abstract assemble(burst: PacketBurst, reaped: number): number;
+
+  #report(fault: QueueFault): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#onBroken(fault);
+  }
+}
+
+/** One buffer per packet. */
+export class PlainRxQueue extends RxQueue {
+  protected override assemble(burst: PacketBurst, reaped: number): number {
+    const { buffer, offset, length, segments } = burst;
+    const { dataBase, stride, dataRoom } = this.pool;
+    const header = this.header;
+    let n = 0;
+    for (let i = 0; i < reaped; i++) {
+      const b = buffer[i];
+      const bytes = length[i] - header;
+      if (bytes <= 0 || bytes > dataRoom) {
+        this.pool.release(buffer, i, 1);
+        this.stats.countErrors(1);
+        continue;
+      }
+      buffer[n] = b;
+      offset[n] = dataBase + b * stride;
+      length[n] = bytes;
+      segments[n] = 1;
+      n++;
+    }
+    return n;
+  }
+}
