@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { checkRingSize } from '../driver/create-driver-queue.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device-queue.ts';
 import { PackedDevice } from './packed-device.ts';
@@ -7,25 +7,18 @@ import { SplitDevice } from './split-device.ts';
 
 /**
  * Builds the device side of a virtqueue in the driver's memory. What was negotiated is decided here, once.
- * @throws VioError VIO_RING_SIZE_INVALID, VIO_RING_BASE_INVALID or VIO_RING_PART_INVALID
+ * @throws VioError VIO_RING_SIZE, VIO_RING_BASE (packed: position outside the ring) or VIO_RING_PART (address, alignment)
  */
 export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
-  const { size, features } = options;
-  const powerOfTwo = (size & (size - 1)) === 0;
-  if (!Number.isInteger(size) || size < 1 || size > 32768 || (features.format === 'split' && !powerOfTwo)) {
-    throw new VioError(`a ${features.format} virtqueue cannot have ${size} descriptors`, {
-      code: 'VIO_RING_SIZE_INVALID',
-      remedy: 'Use 1 to 32768 descriptors, for a split virtqueue a power of two.',
-    });
-  }
-  return features.format === 'split' ? new SplitDevice(options) : new PackedDevice(options);
+  checkRingSize(options.features, options.size);
+  return options.features.format === 'split' ? new SplitDevice(options) : new PackedDevice(options);
 }
 
 /**
  * What a split ring itself says about where its device was: the base to go on from when the frontend gives none
  * that fits, as DPDK's server mode does, which says 0 for a ring in use after a backend's restart. Buffers that
  * were in flight are seen again.
- * @throws VioError VIO_RING_PART_INVALID
+ * @throws VioError VIO_RING_PART
  */
 export function splitBaseFromUsedRing(memory: MemoryMap, addresses: DeviceVringAddresses): number {
   const used = ringPart(memory, addresses.device, 'used ring', 4, 4);

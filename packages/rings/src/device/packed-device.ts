@@ -101,7 +101,7 @@ export class PackedDevice implements DeviceQueue {
     this.#signalledUnknown = base >>> 0 !== 0x8000_8000;
     if (this.#next >= size || this.#done >= size) {
       throw new VioError(`vring base 0x${(base >>> 0).toString(16)} lies outside a ring of ${size}`, {
-        code: 'VIO_RING_BASE_INVALID',
+        code: 'VIO_RING_BASE',
         remedy: 'Give the base the device reported when it stopped, or 0x80008000 for a fresh packed ring.',
       });
     }

@@ -5,7 +5,7 @@ import type { WindowOffset } from './device-queue.ts';
 
 /**
  * Finds one part of a virtqueue in the driver's memory and checks it: inside one window, aligned in memory.
- * @throws VioError VIO_RING_PART_INVALID
+ * @throws VioError VIO_RING_PART
  */
 export function ringPart(
   memory: MemoryMap,
@@ -19,14 +19,14 @@ export function ringPart(
     throw new VioError(
       `the ${part} (${bytes} bytes at offset ${at.offset}) does not lie in memory window ${at.window}`,
       {
-        code: 'VIO_RING_PART_INVALID',
+        code: 'VIO_RING_PART',
         remedy: 'Give ring addresses inside one region of the memory table.',
       },
     );
   }
   if ((window.region.u8.byteOffset + at.offset) % alignment !== 0) {
     throw new VioError(`the ${part} at offset ${at.offset} is not aligned to ${alignment} bytes`, {
-      code: 'VIO_RING_PART_INVALID',
+      code: 'VIO_RING_PART',
       remedy: 'Align descriptors to 16, a split available ring to 2 and every other part to 4 bytes.',
     });
   }
