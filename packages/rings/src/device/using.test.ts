@@ -54,7 +54,7 @@ describe.each(formats)('%s: using buffers', (format) => {
 
   it('2.8.18: keeps the order of the descriptors of a list, across the end of the ring as well', () => {
     const { driver, memory, queue, chains } = setUp(format);
-    const letters = [...'abcde'].map((letter) => ({ address: driver.memory.put(letter), length: 1 }));
+    const letters = 'abcde'.split('').map((letter) => ({ address: driver.memory.put(letter), length: 1 }));
     for (let round = 0; round < 5; round++) {
       driver.expose(letters);
       queue.fetch(chains, 32);

@@ -94,7 +94,7 @@ export class ScriptedDriver {
     this.#ids = Array.from({ length: size }, (_, i) => i);
     const at = (offset: number) => ({ window: 0, offset });
     if (features.format === 'split') {
-      const { descriptors, avail, used, bytes } = splitLayout(size);
+      const { descriptors, avail, used, bytes } = splitLayout(size, 64);
       this.addresses = { descriptors: at(descriptors), driver: at(avail), device: at(used) };
       this.memory = new GuestMemory(memory, bytes);
     } else {
