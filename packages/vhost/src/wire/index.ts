@@ -1,0 +1,42 @@
+export { backendRequest, backendRequests } from './backend-requests.ts';
+export { type ConfigPart, maxConfigBytes } from './config-payload.ts';
+export { frontendRequest, frontendRequests } from './frontend-requests.ts';
+export {
+  type Inflight,
+  type Iotlb,
+  type LogArea,
+  type MemoryRegion,
+  iotlbType,
+  maxMemoryRegions,
+} from './memory-payloads.ts';
+export {
+  type ExpectedReply,
+  type Header,
+  type Message,
+  checkReplyHeader,
+  checkRequestHeader,
+  decodeHeader,
+  decodeReply,
+  decodeRequest,
+  encodeAck,
+  encodeRaw,
+  encodeReply,
+  encodeRequest,
+  expectedAck,
+  expectedReply,
+  headerBytes,
+  needsReply,
+} from './message.ts';
+export { type MessageFault, messageError } from './message-error.ts';
+export { MessageReader, type MessageSource, closeAll, maxPayloadBytes } from './message-reader.ts';
+export type { PayloadCodec } from './payload-codec.ts';
+export * from './protocol-features.ts';
+export type { FdRange, Request } from './request.ts';
+export {
+  type VringAddress,
+  type VringArea,
+  type VringFd,
+  type VringState,
+  maxVringSize,
+  maxVrings,
+} from './vring-payloads.ts';

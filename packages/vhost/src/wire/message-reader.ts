@@ -1,0 +1,121 @@
+import { VioError, closeFd } from '@vio/native';
+import { maxMemoryRegions } from './memory-payloads.ts';
+import { type Header, type Message, decodeHeader, headerBytes } from './message.ts';
+import { messageError } from './message-error.ts';
+
+/** Bytes of the longest payload of the protocol, with room to spare. */
+export const maxPayloadBytes = 4096;
+
+/** Where bytes and descriptors come from: a UnixStream. */
+export interface MessageSource {
+  receive(target: Uint8Array): { bytes: number; fds: readonly number[]; truncatedFds: boolean } | null;
+}
+
+/**
+ * Cuts a byte stream into messages. It reads exactly to the end of the header, then to the end of the payload,
+ * never beyond, so that descriptors always belong to the message they came with, however the stream is cut.
+ */
+export class MessageReader {
+  readonly #source: MessageSource;
+  readonly #checkHeader: (header: Header) => void;
+  readonly #bytes = new Uint8Array(headerBytes + maxPayloadBytes);
+  #have = 0;
+  #header: Header | null = null;
+  #fds: number[] = [];
+
+  /** @param checkHeader called as soon as a header is complete; throws to refuse the message before its payload */
+  constructor(source: MessageSource, checkHeader: (header: Header) => void = () => {}) {
+    this.#source = source;
+    this.#checkHeader = checkHeader;
+  }
+
+  /**
+   * The next message, or null if it has not wholly arrived yet. Its descriptors are the caller's.
+   * After an error the reader holds no descriptors, and the stream is of no further use.
+   * @throws VioError VIO_VHOST_DISCONNECTED (the peer closed between messages), VIO_VHOST_MESSAGE_TRUNCATED (within
+   * one), VIO_VHOST_MESSAGE_SIZE, VIO_VHOST_MESSAGE_FDS, and what `checkHeader` throws
+   */
+  read(): Message | null {
+    try {
+      return this.#read();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** Closes the descriptors of a message that has not wholly arrived. */
+  dispose(): void {
+    closeAll(this.#fds);
+    this.#fds = [];
+  }
+
+  #read(): Message | null {
+    if (this.#header === null) {
+      if (!this.#fill(headerBytes)) return null;
+      const header = decodeHeader(this.#bytes);
+      if (header.size > maxPayloadBytes) {
+        throw messageError(
+          'SIZE',
+          `message ${header.request}`,
+          'the payload size',
+          header.size,
+          `0 to ${maxPayloadBytes} bytes`,
+        );
+      }
+      this.#checkHeader(header);
+      this.#header = header;
+    }
+    const header = this.#header;
+    const end = headerBytes + header.size;
+    if (!this.#fill(end)) return null;
+    const message = { ...header, payload: this.#bytes.slice(headerBytes, end), fds: this.#fds };
+    this.#header = null;
+    this.#have = 0;
+    this.#fds = [];
+    return message;
+  }
+
+  /** @returns true once `end` bytes of the message are there */
+  #fill(end: number): boolean {
+    while (this.#have < end) {
+      const received = this.#source.receive(this.#bytes.subarray(this.#have, end));
+      if (received === null) return false;
+      this.#fds.push(...received.fds);
+      if (received.truncatedFds || this.#fds.length > maxMemoryRegions) {
+        const found = received.truncatedFds ? 'more than the system delivers' : this.#fds.length;
+        throw messageError(
+          'FDS',
+          'message',
+          'the number of file descriptors',
+          found,
+          `0 to ${maxMemoryRegions}`,
+        );
+      }
+      if (received.bytes === 0) throw this.#endError(end);
+      this.#have += received.bytes;
+    }
+    return true;
+  }
+
+  #endError(end: number): VioError {
+    if (this.#have > 0) {
+      return messageError(
+        'TRUNCATED',
+        'message',
+        'its length when the peer closed',
+        this.#have,
+        `${end} bytes`,
+      );
+    }
+    return new VioError('the other side of the vhost-user connection closed it', {
+      code: 'VIO_VHOST_DISCONNECTED',
+      remedy: 'see why it ended (its log says so if it refused something), then connect again',
+      retryable: true,
+    });
+  }
+}
+
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeFd(fd);
+}

@@ -1,0 +1,51 @@
+import type { PayloadCodec } from './payload-codec.ts';
+import { none } from './scalar-payloads.ts';
+
+/** Fewest and most file descriptors that come with a message. */
+export type FdRange = readonly [min: number, max: number];
+
+/** All there is to know about one kind of request: a row of the message table. */
+export interface Request<P, R> {
+  readonly name: string;
+  readonly id: number;
+  readonly payload: PayloadCodec<P>;
+  readonly fds: FdRange;
+  /** Exactly how many descriptors belong to this payload, where the payload says so. */
+  fdsFor?(payload: P): number;
+  /** The answer of its own; null: none, only an acknowledgement if the sender asks for it (REPLY_ACK). */
+  readonly reply: PayloadCodec<R> | null;
+  readonly replyFds: FdRange;
+  /** Protocol feature without which it must not be sent; 0: always allowed. */
+  readonly feature: bigint;
+}
+
+/** Columns that most rows leave empty. */
+export interface RequestColumns<P, R> {
+  readonly fds?: FdRange;
+  readonly fdsFor?: (payload: P) => number;
+  readonly reply?: PayloadCodec<R>;
+  readonly replyFds?: FdRange;
+  readonly feature?: bigint;
+}
+
+/** Writes one row. */
+export function request<P = null, R = null>(
+  name: string,
+  id: number,
+  payload: PayloadCodec<P>,
+  columns: RequestColumns<P, R> = {},
+): Request<P, R> {
+  const { fds = [0, 0], fdsFor, reply = null, replyFds = [0, 0], feature = 0n } = columns;
+  const row = { name, id, payload, fds, reply, replyFds, feature };
+  return fdsFor === undefined ? row : { ...row, fdsFor };
+}
+
+/** Writes one row of a request that only asks. */
+export function query<R>(
+  name: string,
+  id: number,
+  reply: PayloadCodec<R>,
+  columns: Omit<RequestColumns<null, R>, 'reply'> = {},
+): Request<null, R> {
+  return request(name, id, none, { ...columns, reply });
+}
