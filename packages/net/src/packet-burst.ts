@@ -2,6 +2,9 @@ import { type BufferPool, Burst } from '@vio/rings';
 
 /** A burst of packets: what queues take and give. See `Burst` for its arrays. */
 export class PacketBurst extends Burst {
+  /** The pool the packets live in; set by whoever fills the burst. */
+  pool: BufferPool | null = null;
+
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
   release(pool: BufferPool, from = 0): void {
     const { buffer, segments, count } = this;
@@ -25,6 +28,7 @@ export class PacketBurst extends Burst {
       this.segments[i] = 1;
     }
     this.count = n;
+    this.pool = pool;
     return n;
   }
 }

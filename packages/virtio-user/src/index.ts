@@ -1,1 +1,11 @@
-export {};
+export {
+  type VirtioUserConfig,
+  type VirtioUserOptions,
+  linkSpeeds,
+  parseConfig,
+  unknownSpeed,
+} from './config.ts';
+export { type Devargs, parseDevargs } from './devargs.ts';
+export { type Negotiated, negotiate } from './negotiate.ts';
+export { type OpenOptions, openVirtioUser } from './open.ts';
+export { VirtioUserPort } from './virtio-user-port.ts';

@@ -43,6 +43,7 @@ export abstract class RxQueue {
    * @returns how many, which is also `burst.count`
    */
   receive(burst: PacketBurst): number {
+    burst.pool = this.pool;
     if (this.fault !== null) return (burst.count = 0);
     const reaped = this.queue.reap(burst.buffer, burst.length, 0, burst.capacity);
     const n = reaped === 0 ? 0 : this.assemble(burst, reaped);

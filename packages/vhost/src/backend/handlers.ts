@@ -1,0 +1,132 @@
+import { closeAll } from '../wire/index.ts';
+import {
+  type MemoryRegion,
+  type VringAddress,
+  type VringFd,
+  type VringState,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_NET_MTU,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
+} from '../wire/index.ts';
+import { DriverMemory } from './driver-memory.ts';
+import type { VhostDevice } from './vhost-device.ts';
+import { vhostError } from './vhost-error.ts';
+import { adoptFd } from './vring.ts';
+import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
+
+/** Protocol features this backend can serve. */
+export const supportedProtocolFeatures =
+  VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_REPLY_ACK |
+  VHOST_USER_PROTOCOL_F_STATUS |
+  VHOST_USER_PROTOCOL_F_NET_MTU;
+
+/** What a handler works on. */
+export interface HandlerContext {
+  readonly device: VhostDevice;
+  /** Device features offered, with bit 30. */
+  readonly offered: bigint;
+  readonly offeredProtocol: bigint;
+  /** Queue pairs offered. */
+  readonly queuePairs: number;
+}
+
+/** Handles one request whose payload and descriptors were validated; the descriptors become the handler's. */
+export type Handler<P> = (context: HandlerContext, payload: P, fds: readonly number[]) => unknown;
+
+const nothing: Handler<unknown> = () => undefined;
+
+/**
+ * What this backend does for each request, by its name; a request without a row is unknown to it. The result is the
+ * answer, for requests that have one.
+ */
+export const handlers: Readonly<Record<string, Handler<never>>> = {
+  GET_FEATURES: ({ offered }) => offered,
+  SET_FEATURES: ({ device, offered }, features: bigint) => {
+    if ((features & ~offered) !== 0n) {
+      throw vhostError('FEATURES', `features 0x${(features & ~offered).toString(16)} were never offered`);
+    }
+    if (device.running && features !== device.features) {
+      throw vhostError('FEATURES', 'the features may not change while the device runs');
+    }
+    device.setFeatures(features);
+  },
+  SET_OWNER: nothing,
+  RESET_OWNER: ({ device }) => device.reset(),
+  GET_PROTOCOL_FEATURES: ({ offeredProtocol }) => offeredProtocol,
+  SET_PROTOCOL_FEATURES: ({ device, offeredProtocol }, features: bigint) => {
+    if ((features & ~offeredProtocol) !== 0n) {
+      throw vhostError('FEATURES', `protocol features 0x${features.toString(16)} go beyond what was offered`);
+    }
+    device.protocolFeatures = features;
+  },
+  GET_QUEUE_NUM: ({ queuePairs }) => queuePairs,
+  SET_MEM_TABLE: ({ device }, regions: readonly MemoryRegion[], fds) => {
+    device.setMemory(DriverMemory.map(regions, fds));
+  },
+  SET_VRING_NUM: ({ device, queuePairs }, { index, value }: VringState) => {
+    const vring = ring(device, index, queuePairs);
+    if (vring.running) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
+    const format = (device.features & VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed';
+    checkRingSize({ format, inOrder: false, indirect: false, eventIdx: false }, value);
+    vring.size = value;
+  },
+  SET_VRING_ADDR: ({ device, queuePairs }, addresses: VringAddress) => {
+    const vring = ring(device, addresses.index, queuePairs);
+    vring.pause();
+    vring.addresses = addresses;
+  },
+  SET_VRING_BASE: ({ device, queuePairs }, { index, value }: VringState) => {
+    ring(device, index, queuePairs).base = value;
+  },
+  GET_VRING_BASE: ({ device, queuePairs }, { index }: VringState) => ({
+    index,
+    value: device.stopVring(ring(device, index, queuePairs)),
+  }),
+  SET_VRING_KICK: ({ device, queuePairs }, { index }: VringFd, fds) => {
+    const vring = ownedRing(device, index, queuePairs, fds);
+    vring.kick = adoptFd(vring.kick, fds);
+    vring.started = true;
+  },
+  SET_VRING_CALL: ({ device, queuePairs }, { index }: VringFd, fds) => {
+    const vring = ownedRing(device, index, queuePairs, fds);
+    vring.call = adoptFd(vring.call, fds);
+  },
+  SET_VRING_ERR: ({ device, queuePairs }, { index }: VringFd, fds) => {
+    const vring = ownedRing(device, index, queuePairs, fds);
+    vring.err = adoptFd(vring.err, fds);
+  },
+  SET_VRING_ENABLE: ({ device, queuePairs }, { index, value }: VringState) => {
+    if ((device.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) {
+      throw vhostError('NOT_NEGOTIATED', 'SET_VRING_ENABLE without the feature PROTOCOL_FEATURES');
+    }
+    device.setEnabled(ring(device, index, queuePairs), value === 1);
+  },
+  NET_SET_MTU: ({ device }, mtu: number) => {
+    device.mtu = mtu;
+  },
+  SET_STATUS: ({ device }, status: number) => {
+    if (status === 0) device.reset();
+    else device.status = status;
+  },
+  GET_STATUS: ({ device }) => device.status,
+};
+
+/** A ring within what was offered: two per pair, and the control queue DPDK's frontend counts as one more. */
+function ring(device: VhostDevice, index: number, queuePairs: number) {
+  if (index > 2 * queuePairs) {
+    throw vhostError('RING', `ring ${index} does not exist, ${queuePairs} queue pairs are offered`);
+  }
+  return device.vring(index);
+}
+
+function ownedRing(device: VhostDevice, index: number, queuePairs: number, fds: readonly number[]) {
+  try {
+    return ring(device, index, queuePairs);
+  } catch (error) {
+    closeAll(fds);
+    throw error;
+  }
+}

@@ -1,0 +1,208 @@
+import { UnixListener, UnixStream, VioError } from '@vio/native';
+import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  type QueueFault,
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+} from '@vio/rings';
+import { VHOST_USER_F_PROTOCOL_FEATURES, VHOST_USER_PROTOCOL_F_STATUS } from '../wire/index.ts';
+import { BackendConnection } from './connection.ts';
+import { supportedProtocolFeatures } from './handlers.ts';
+import { VhostDevice } from './vhost-device.ts';
+
+export interface VhostDriverFlags {
+  /** Connect to the socket, the frontend listens; default false: listen. */
+  readonly client?: boolean;
+  /** As a client: try once instead of every second until there is somebody. */
+  readonly noReconnect?: boolean;
+}
+
+/** The events of DPDK's rte_vhost_device_ops, and what this library can say besides. */
+export interface VhostCallbacks {
+  /** A device has become ready: its rings may be used from now on. */
+  newDevice?(device: VhostDevice): void;
+  /** A device stops: its rings may not be used any more when this returns. */
+  destroyDevice?(device: VhostDevice): void;
+  vringStateChanged?(device: VhostDevice, queue: number, enabled: boolean): void;
+  featuresChanged?(device: VhostDevice, features: bigint): void;
+  newConnection?(device: VhostDevice): void;
+  /** The connection is over, and why. */
+  destroyConnection?(device: VhostDevice, reason: VioError): void;
+  /** A ring stopped because its driver wrote nonsense; the others go on. */
+  broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
+}
+
+const reconnectMilliseconds = 1000;
+
+/** All that is implemented. */
+const supportedFeatures =
+  VIRTIO_F_VERSION_1 |
+  VIRTIO_F_ANY_LAYOUT |
+  VIRTIO_F_INDIRECT_DESC |
+  VIRTIO_F_EVENT_IDX |
+  VIRTIO_F_IN_ORDER |
+  VIRTIO_F_RING_PACKED |
+  VIRTIO_NET_F_MRG_RXBUF |
+  VIRTIO_NET_F_MQ;
+
+let nextVid = 0;
+
+/** A vhost-user socket and the devices behind it, in the shape of DPDK's vhost library. */
+export class VhostDriver implements AsyncDisposable {
+  readonly path: string;
+  readonly #flags: VhostDriverFlags;
+  #features = supportedFeatures;
+  #queuePairs = 128;
+  #callbacks: VhostCallbacks = {};
+  #listener: UnixListener | null = null;
+  readonly #connections = new Set<BackendConnection>();
+  readonly #stopping = new AbortController();
+
+  private constructor(path: string, flags: VhostDriverFlags) {
+    this.path = path;
+    this.#flags = flags;
+  }
+
+  /** Makes a driver for a socket; nothing happens before `start`. */
+  static register(path: string, flags: VhostDriverFlags = {}): VhostDriver {
+    return new VhostDriver(path, flags);
+  }
+
+  /** Device features offered to frontends that connect from now on. */
+  get features(): bigint {
+    return this.#features;
+  }
+
+  /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES for bits this library does not implement */
+  setFeatures(mask: bigint): void {
+    if ((mask & ~supportedFeatures) !== 0n) {
+      throw new VioError(`features 0x${(mask & ~supportedFeatures).toString(16)} are not implemented`, {
+        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+        remedy: `offer a subset of 0x${supportedFeatures.toString(16)}`,
+      });
+    }
+    this.#features = mask;
+  }
+
+  /** Offers more. @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
+  enableFeatures(mask: bigint): void {
+    this.setFeatures(this.#features | mask);
+  }
+
+  /** Offers less. */
+  disableFeatures(mask: bigint): void {
+    this.#features &= ~mask;
+  }
+
+  /** Queue pairs offered, 1 to 128. */
+  setQueueNum(pairs: number): void {
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > 128) {
+      throw new VioError(`${pairs} queue pairs cannot be offered`, {
+        code: 'VIO_QUEUE_COUNT',
+        remedy: 'offer 1 to 128',
+      });
+    }
+    this.#queuePairs = pairs;
+  }
+
+  /** Who is told of devices; replaces what was given before. */
+  callbacks(callbacks: VhostCallbacks): void {
+    this.#callbacks = callbacks;
+  }
+
+  /**
+   * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
+   * `noReconnect`, else at once, and keeps trying.
+   * @throws VioError VIO_SOCKET_*
+   */
+  async start(): Promise<void> {
+    if (this.#flags.client !== true) {
+      this.#listener = UnixListener.listen(this.path);
+      void this.#acceptLoop(this.#listener);
+    } else if (this.#flags.noReconnect === true) {
+      this.#serve(await UnixStream.connect(this.path, { signal: this.#stopping.signal }));
+    } else {
+      void this.#connectLoop();
+    }
+  }
+
+  /** Ends all connections (their devices are destroyed) and removes the socket. Idempotent. */
+  close(): Promise<void> {
+    this.#stopping.abort();
+    this.#listener?.close();
+    this.#listener = null;
+    for (const connection of [...this.#connections]) connection.end(closed(this.path));
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #acceptLoop(listener: UnixListener): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        this.#serve(await listener.accept({ signal: this.#stopping.signal }));
+      } catch {
+        // Closed, or out of descriptors: the next round tries again, not at once.
+        await pause(10);
+      }
+    }
+  }
+
+  async #connectLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        const stream = await UnixStream.connect(this.path, { signal });
+        await new Promise<void>((resolve) => this.#serve(stream, resolve));
+      } catch {
+        // Nobody there yet: that is what the next round is for.
+      }
+      if (!signal.aborted) await pause(reconnectMilliseconds);
+    }
+  }
+
+  #serve(stream: UnixStream, onEnd: () => void = () => {}): void {
+    const device = new VhostDevice(
+      nextVid++,
+      {
+        newDevice: (d) => this.#callbacks.newDevice?.(d),
+        destroyDevice: (d) => this.#callbacks.destroyDevice?.(d),
+        vringStateChanged: (d, queue, enabled) => this.#callbacks.vringStateChanged?.(d, queue, enabled),
+        broken: (d, queue, fault) => this.#callbacks.broken?.(d, queue, fault),
+        featuresChanged: (d, features) => this.#callbacks.featuresChanged?.(d, features),
+      },
+      () => (device.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n,
+    );
+    const context = {
+      device,
+      offered: this.#features | VHOST_USER_F_PROTOCOL_FEATURES,
+      offeredProtocol: supportedProtocolFeatures,
+      queuePairs: this.#queuePairs,
+    };
+    const connection = new BackendConnection(stream, context, (reason) => {
+      this.#connections.delete(connection);
+      device.close();
+      this.#callbacks.destroyConnection?.(device, reason);
+      onEnd();
+    });
+    this.#connections.add(connection);
+    this.#callbacks.newConnection?.(device);
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}
+
+function closed(path: string): VioError {
+  return new VioError(`the backend on ${path} was closed`, {
+    code: 'VIO_VHOST_CLOSED',
+    remedy: 'nothing to mend: this side ended it',
+  });
+}

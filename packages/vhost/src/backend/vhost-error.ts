@@ -1,0 +1,17 @@
+import { VioError } from '@vio/native';
+
+type Kind = 'RING' | 'FEATURES' | 'STATE' | 'UNKNOWN_REQUEST' | 'NOT_NEGOTIATED';
+
+const remedies: Record<Kind, string> = {
+  RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
+  FEATURES: 'the frontend may only accept features that were offered, and not change them while rings run',
+  STATE: 'the frontend sent its messages in an order the protocol does not allow',
+  UNKNOWN_REQUEST:
+    'the frontend sent a request this backend does not know: negotiate its protocol feature first',
+  NOT_NEGOTIATED: 'the frontend used a request whose protocol feature was not negotiated',
+};
+
+/** What a frontend did wrong: code `VIO_VHOST_<kind>`. */
+export function vhostError(kind: Kind, message: string): VioError {
+  return new VioError(message, { code: `VIO_VHOST_${kind}`, remedy: remedies[kind] });
+}

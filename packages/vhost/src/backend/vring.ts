@@ -1,0 +1,127 @@
+import { EventFd } from '@vio/native';
+import { headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { type DeviceVringAddresses, createDeviceQueue, splitBaseFromUsedRing } from '@vio/rings';
+import type { VringAddress } from '../wire/index.ts';
+import type { BurstCopier } from './burst-copier.ts';
+import { DequeuePath } from './dequeue.ts';
+import type { DriverMemory } from './driver-memory.ts';
+import { EnqueuePath } from './enqueue.ts';
+import { vhostError } from './vhost-error.ts';
+
+/** A fresh packed ring starts with both wrap counters at 1. */
+const freshPackedBase = 0x8000_8000;
+
+/** What the frontend has said of one virtqueue, and its data path once it is complete. */
+export class Vring {
+  readonly index: number;
+  /** Descriptors; 0: not said yet. */
+  size = 0;
+  base: number | null = null;
+  addresses: VringAddress | null = null;
+  kick: EventFd | null = null;
+  call: EventFd | null = null;
+  err: EventFd | null = null;
+  /** A kick fd (or the news that there is none) has come: the ring may run. */
+  started = false;
+  enabled = false;
+  /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
+  enqueue: EnqueuePath | null = null;
+  dequeue: DequeuePath | null = null;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  /** True when the frontend has said everything a running ring needs. */
+  get ready(): boolean {
+    return this.started && this.size > 0 && this.addresses !== null;
+  }
+
+  get running(): boolean {
+    return this.enqueue !== null || this.dequeue !== null;
+  }
+
+  /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
+  run(memory: DriverMemory, copier: BurstCopier, features: bigint): void {
+    const ring = ringFeatures(features);
+    const addresses = this.#locate(memory, ring.format === 'packed');
+    const queue = createDeviceQueue({
+      memory: memory.map,
+      addresses,
+      size: this.size,
+      features: ring,
+      base: this.#startAt(memory, addresses, ring.format === 'packed'),
+      // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
+      indirectDirection: this.index % 2 === 0 ? 'writable' : 'readable',
+    });
+    queue.disarmKick();
+    const header = headerSize(features);
+    if (this.index % 2 === 0) {
+      const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable);
+    } else {
+      this.dequeue = new DequeuePath(queue, copier, header);
+    }
+  }
+
+  /** Takes the data path away, and remembers where it was. */
+  pause(): void {
+    const queue = this.enqueue?.queue ?? this.dequeue?.queue;
+    if (queue !== undefined) this.base = queue.base();
+    this.enqueue = null;
+    this.dequeue = null;
+  }
+
+  /** GET_VRING_BASE: the ring stops and forgets its kick and call. @returns where it stopped */
+  stop(): number {
+    this.pause();
+    this.started = false;
+    this.kick?.close();
+    this.call?.close();
+    this.kick = null;
+    this.call = null;
+    return this.base ?? 0;
+  }
+
+  close(): void {
+    this.stop();
+    this.err?.close();
+    this.err = null;
+  }
+
+  #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {
+    const { addresses, size, index } = this;
+    if (addresses === null) throw new TypeError('the ring has no addresses yet');
+    const find = (name: string, address: number, bytes: number) => {
+      const found = memory.map.fromUser(address, bytes);
+      if (found !== null) return found;
+      throw vhostError(
+        'RING',
+        `the ${name} of ring ${index} at 0x${address.toString(16)} is not in the shared memory`,
+      );
+    };
+    return {
+      descriptors: find('descriptors', addresses.descriptors, 16 * size),
+      driver: find('driver area', addresses.driver, packed ? 4 : 6 + 2 * size),
+      device: find('device area', addresses.device, packed ? 4 : 6 + 8 * size),
+    };
+  }
+
+  /**
+   * A split ring is continued where its own used index says, whatever base was given: DPDK's frontend says 0 for a
+   * ring that has been in use.
+   */
+  #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
+    if (!packed) return splitBaseFromUsedRing(memory.map, addresses);
+    const { base } = this;
+    if (base === null) return freshPackedBase;
+    // Some frontends give only the lower half: both counters are the same then.
+    return base > 0xffff ? base : (base | (base << 16)) >>> 0;
+  }
+}
+
+/** Replaces one of a ring's eventfds. */
+export function adoptFd(previous: EventFd | null, fds: readonly number[]): EventFd | null {
+  previous?.close();
+  return fds.length > 0 ? EventFd.adopt(fds[0]) : null;
+}

@@ -1,0 +1,156 @@
+import { VioError, checkSocketPath, fileKind } from '@vio/native';
+import { z } from 'zod';
+import { parseDevargs } from './devargs.ts';
+
+/** Link speeds in Mbit/s that can be reported, as DPDK's `speed` devarg. */
+export const linkSpeeds = [10000, 20000, 25000, 40000, 50000, 56000, 100000, 200000, 400000, 800000] as const;
+
+/** Reported when no speed was given. */
+export const unknownSpeed = 0xffffffff;
+
+/** The device arguments of a virtio-user port, checked and complete. Names and defaults are DPDK's. */
+export interface VirtioUserConfig {
+  /** Socket of the vhost-user backend, at most 107 bytes. */
+  readonly path: string;
+  /** `02:00:00:00:00:01`; undefined: a random local address. */
+  readonly mac: string | undefined;
+  /** Control queue. */
+  readonly cq: boolean;
+  /** Descriptors per ring. */
+  readonly queue_size: number;
+  /** Queue pairs, 1 to 128. */
+  readonly queues: number;
+  /** Listen on `path` instead of connecting. */
+  readonly server: boolean;
+  readonly mrg_rxbuf: boolean;
+  readonly in_order: boolean;
+  readonly packed_vq: boolean;
+  /** Mbit/s. */
+  readonly speed: number;
+  readonly vectorized: boolean;
+}
+
+/** The same as an object for callers who prefer one: only `path` is needed. */
+export type VirtioUserOptions = { readonly path: string } & Partial<
+  Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'path'>
+> & { readonly iface?: string };
+
+/** DPDK reads integers with base 0, so hexadecimal is welcome. */
+const integer = z.preprocess(
+  (value) => (typeof value === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(value) ? Number(value) : value),
+  z.number().int(),
+);
+const flag = z.preprocess(
+  (value) => (value === '1' || value === 1 ? true : value === '0' || value === 0 ? false : value),
+  z.boolean(),
+);
+
+const schema = z.strictObject({
+  path: z.string().min(1),
+  mac: z
+    .string()
+    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i)
+    .optional(),
+  cq: flag.default(false),
+  queue_size: integer.pipe(z.number().min(1).max(32768)).default(256),
+  queues: integer.pipe(z.number().min(1).max(128)).default(1),
+  iface: z.string().min(1).max(15).optional(),
+  server: flag.default(false),
+  mrg_rxbuf: flag.default(true),
+  in_order: flag.default(true),
+  packed_vq: flag.default(false),
+  speed: integer.pipe(z.literal([...linkSpeeds, unknownSpeed])).default(unknownSpeed),
+  vectorized: flag.default(false),
+});
+
+const allowed: Readonly<Record<string, string>> = {
+  path: 'the path of a vhost-user socket',
+  mac: 'six bytes as in 02:00:00:00:00:01',
+  cq: '0 or 1',
+  queue_size: 'a power of two from 1 to 32768 (with packed_vq=1: any number of them)',
+  queues: '1 to 128',
+  iface: 'an interface name of 1 to 15 characters',
+  server: '0 or 1',
+  mrg_rxbuf: '0 or 1',
+  in_order: '0 or 1',
+  packed_vq: '0 or 1',
+  speed: `one of ${linkSpeeds.join(', ')}`,
+  vectorized: '0 or 1',
+};
+
+/**
+ * Checks devargs (a string or an object) and completes them with DPDK's defaults. The result is frozen.
+ * @throws VioError VIO_DEVARGS_UNKNOWN_KEY, _VALUE, _MISSING_PATH, _CONFLICT, _UNSUPPORTED and those of `parseDevargs`,
+ *   VIO_SOCKET_PATH_TOO_LONG
+ */
+export function parseConfig(input: string | VirtioUserOptions): VirtioUserConfig {
+  const values: Record<string, unknown> =
+    typeof input === 'string' ? Object.fromEntries(parseDevargs(input).values) : { ...input };
+  if (values['path'] === undefined || values['path'] === '') {
+    throw new VioError('the devargs have no path', {
+      code: 'VIO_DEVARGS_MISSING_PATH',
+      remedy: 'add path=SOCKET, the socket of the vhost-user backend',
+    });
+  }
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
+  const { iface, ...config } = parsed.data;
+  checkTogether({ ...config, mac: config.mac, iface });
+  return Object.freeze({ ...config, mac: config.mac });
+}
+
+function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
+  if (issue?.code === 'unrecognized_keys') {
+    return new VioError(`the devargs have an unknown key: ${issue.keys.join(', ')}`, {
+      code: 'VIO_DEVARGS_UNKNOWN_KEY',
+      remedy: `the keys are ${Object.keys(allowed).join(', ')}`,
+    });
+  }
+  const key = String(issue?.path[0] ?? '');
+  return valueError(key, values[key]);
+}
+
+function valueError(key: string, value: unknown): VioError {
+  return new VioError(`the devarg ${key}=${String(value)} is out of range`, {
+    code: 'VIO_DEVARGS_VALUE',
+    remedy: `${key} is ${allowed[key] ?? 'something else'}`,
+  });
+}
+
+/** What a key's own range cannot say. */
+function checkTogether(config: VirtioUserConfig & { readonly iface: string | undefined }): void {
+  checkSocketPath(config.path);
+  const powerOfTwo = (config.queue_size & (config.queue_size - 1)) === 0;
+  if (!config.packed_vq && !powerOfTwo) throw valueError('queue_size', config.queue_size);
+  const kind = fileKind(config.path);
+  if (kind === 'character-device') {
+    if (config.server) {
+      throw new VioError(`server=1 does not belong to ${config.path}, which is a character device`, {
+        code: 'VIO_DEVARGS_CONFLICT',
+        remedy: 'server=1 is for vhost-user sockets only: leave it out',
+      });
+    }
+    throw unsupported(
+      'a vhost-kernel or vhost-vdpa device as the backend',
+      'give the socket of a vhost-user backend',
+    );
+  }
+  if (kind !== 'missing' && kind !== 'socket') {
+    throw new VioError(`${config.path} is a ${kind}, not a vhost-user socket`, {
+      code: 'VIO_SOCKET_NOT_A_SOCKET',
+      remedy: 'give the path of the Unix socket of the backend',
+    });
+  }
+  if (config.iface !== undefined) {
+    throw new VioError(`iface=${config.iface} does not belong to a vhost-user socket`, {
+      code: 'VIO_DEVARGS_CONFLICT',
+      remedy: 'iface names the tap of a vhost-kernel backend (path=/dev/vhost-net): leave it out',
+    });
+  }
+  if (config.cq)
+    throw unsupported('the control queue (cq=1)', 'leave cq out: several queue pairs work without it');
+}
+
+function unsupported(what: string, remedy: string): VioError {
+  return new VioError(`this version does not have ${what}`, { code: 'VIO_DEVARGS_UNSUPPORTED', remedy });
+}

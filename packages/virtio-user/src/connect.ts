@@ -1,0 +1,23 @@
+import { UnixListener, type WaitOptions } from '@vio/native';
+import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
+import type { VirtioUserConfig } from './config.ts';
+
+/** A connected backend, and the socket this side listened on if it was the server. */
+export interface Connected {
+  readonly transport: VhostTransport;
+  readonly listener: UnixListener | null;
+}
+
+/** Reaches the backend in the role the devargs say. */
+export async function connectBackend(config: VirtioUserConfig, wait: WaitOptions): Promise<Connected> {
+  if (!config.server) {
+    return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
+  }
+  const listener = UnixListener.listen(config.path, { backlog: 1 });
+  try {
+    return { transport: VhostUserFrontend.fromStream(await listener.accept(wait)), listener };
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+import { type RingFeatures, driverQueueBytes, poolStride } from '@vio/rings';
+
+/** Where everything of a port lies in its one memory, in bytes from the start. */
+export interface MemoryPlan {
+  /** By queue pair. */
+  readonly rxOffset: readonly number[];
+  readonly txOffset: readonly number[];
+  readonly poolOffset: number;
+  readonly poolBuffers: number;
+  /** All of it. */
+  readonly bytes: number;
+}
+
+const dataRoom = 2048;
+const headroom = 128;
+
+/**
+ * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
+ * application.
+ */
+export function planMemory(queues: number, size: number, features: RingFeatures): MemoryPlan {
+  const ring = driverQueueBytes(features, size);
+  const rxOffset = Array.from({ length: queues }, (_, pair) => 2 * pair * ring);
+  const txOffset = Array.from({ length: queues }, (_, pair) => (2 * pair + 1) * ring);
+  const poolOffset = 2 * queues * ring;
+  const poolBuffers = Math.max(4 * queues * size, 1024);
+  return {
+    rxOffset,
+    txOffset,
+    poolOffset,
+    poolBuffers,
+    bytes: poolOffset + poolBuffers * poolStride(dataRoom, headroom),
+  };
+}

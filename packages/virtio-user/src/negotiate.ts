@@ -1,0 +1,73 @@
+import { VioError } from '@vio/native';
+import {
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+  featureNames,
+} from '@vio/net';
+import {
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+} from '@vio/rings';
+import type { VirtioUserConfig } from './config.ts';
+
+/** The outcome of the negotiation. */
+export interface Negotiated {
+  /** What the port has: what the backend is told, and what this side provides by itself (MAC, STATUS, MQ). */
+  readonly features: bigint;
+  /** What the backend is told in SET_FEATURES. */
+  readonly backend: bigint;
+  /** Wanted by the devargs, but not offered: names, for the log. */
+  readonly missing: readonly string[];
+}
+
+/** Provided by the frontend for a vhost-user backend: it knows the address, and the socket is the link. */
+const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
+
+/**
+ * Decides the features of a port. Pure. The intersection of what the devargs ask for and what the backend offers; a
+ * bit whose prerequisite is missing is not taken (virtio 1.4, 2.2.1 and 5.1.3.1).
+ * @throws VioError VIO_FEATURE_MISSING when the devargs cannot be met: packed_vq or several queues not offered
+ */
+export function negotiate(config: VirtioUserConfig, offered: bigint): Negotiated {
+  const wanted =
+    VIRTIO_F_VERSION_1 |
+    VIRTIO_F_ANY_LAYOUT |
+    VIRTIO_F_INDIRECT_DESC |
+    (config.mrg_rxbuf ? VIRTIO_NET_F_MRG_RXBUF : 0n) |
+    (config.in_order ? VIRTIO_F_IN_ORDER : 0n) |
+    (config.packed_vq ? VIRTIO_F_RING_PACKED : 0n) |
+    (config.queues > 1 ? VIRTIO_NET_F_MQ : 0n);
+  let backend = wanted & offered;
+  // IN_ORDER and RING_PACKED are bits of the modern interface.
+  if ((backend & VIRTIO_F_VERSION_1) === 0n) backend &= ~(VIRTIO_F_IN_ORDER | VIRTIO_F_RING_PACKED);
+  else backend &= ~VIRTIO_F_ANY_LAYOUT; // implied
+  if (config.packed_vq && (backend & VIRTIO_F_RING_PACKED) === 0n) {
+    throw missing(
+      'RING_PACKED',
+      'packed_vq=1',
+      'use split rings (packed_vq=0) or a backend with packed rings',
+    );
+  }
+  if (config.queues > 1 && (backend & VIRTIO_NET_F_MQ) === 0n) {
+    throw missing('MQ', `queues=${config.queues}`, 'use one queue pair, or a backend with several');
+  }
+  return {
+    features: backend | frontendOwn,
+    // The control queue is not the backend's: a vhost-user backend enables pairs by message.
+    backend: backend & ~VIRTIO_NET_F_CTRL_VQ,
+    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT),
+  };
+}
+
+function missing(bit: string, devarg: string, remedy: string): VioError {
+  return new VioError(`${devarg} needs the feature ${bit}, which the backend does not offer`, {
+    code: 'VIO_FEATURE_MISSING',
+    remedy,
+  });
+}

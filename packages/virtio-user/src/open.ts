@@ -1,0 +1,142 @@
+import { SharedMemory, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { type PathChoice, createQueuePair, electPaths, pathLogLine, ringFeatures } from '@vio/net';
+import { BufferPool, type QueueFault, Region } from '@vio/rings';
+import type { VhostTransport } from '@vio/vhost';
+import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
+import { type Connected, connectBackend } from './connect.ts';
+import { randomMac } from './mac-address.ts';
+import { planMemory } from './memory-plan.ts';
+import { type Negotiated, negotiate } from './negotiate.ts';
+import { startDevice } from './start.ts';
+import { VirtioUserPort } from './virtio-user-port.ts';
+import { VringEvents } from './vrings.ts';
+
+export interface OpenOptions extends WaitOptions {
+  /** Milliseconds for each step of reaching and starting the backend. Default 5000. */
+  readonly timeout?: number;
+  /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */
+  readonly log?: (line: string) => void;
+  /** Number of the port in log lines. Default 0. */
+  readonly portNumber?: number;
+}
+
+/**
+ * Opens a virtio-user port: reaches the backend, negotiates, shares memory, starts the rings and fills the receive
+ * queues. A failure at any step gives everything back.
+ * @param devargs `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, or the same as an object
+ * @throws VioError VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_FEATURE_MISSING, VIO_QUEUE_COUNT, VIO_TIMEOUT,
+ *   VIO_ABORTED
+ */
+export async function openVirtioUser(
+  devargs: string | VirtioUserOptions,
+  options: OpenOptions = {},
+): Promise<VirtioUserPort> {
+  const config = parseConfig(devargs);
+  const wait = { timeout: options.timeout ?? 5000, signal: options.signal };
+  const connected = await connectBackend(config, wait);
+  try {
+    return await buildPort(config, connected, options, wait);
+  } catch (error) {
+    connected.transport.close();
+    connected.listener?.close();
+    throw error;
+  }
+}
+
+async function buildPort(
+  config: VirtioUserConfig,
+  connected: Connected,
+  options: OpenOptions,
+  wait: WaitOptions,
+): Promise<VirtioUserPort> {
+  const { transport, listener } = connected;
+  await transport.setOwner(wait);
+  const negotiated = negotiate(config, await transport.getFeatures(wait));
+  await checkQueueCount(config, transport, wait);
+  const paths = electPaths({
+    features: negotiated.features,
+    vectorized: config.vectorized,
+    cpu: cpuFeatures(),
+  });
+  logPaths(paths, options);
+
+  const events = new VringEvents(2 * config.queues);
+  let memory: SharedMemory | null = null;
+  try {
+    memory = shareMemory(config, negotiated);
+    const { parts, rings } = buildQueues(config, negotiated, memory, events, (broken) =>
+      port?.emit('broken', broken),
+    );
+    const plan = { transport, features: negotiated.backend, memory, rings, events };
+    let port: VirtioUserPort | null = null;
+    await startDevice(plan, wait);
+    port = new VirtioUserPort({ ...parts, paths }, config, plan, listener);
+    for (const rx of port.rx) rx.fill();
+    return port;
+  } catch (error) {
+    events[Symbol.dispose]();
+    memory?.close();
+    throw error;
+  }
+}
+
+function shareMemory(config: VirtioUserConfig, negotiated: Negotiated): SharedMemory {
+  const plan = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
+  return SharedMemory.create({ size: plan.bytes, name: 'vio-virtio-user' });
+}
+
+/** Rings, pool and queues over the shared memory. */
+function buildQueues(
+  config: VirtioUserConfig,
+  negotiated: Negotiated,
+  memory: SharedMemory,
+  events: VringEvents,
+  onBroken: (broken: { direction: 'rx' | 'tx'; queue: number; fault: QueueFault }) => void,
+) {
+  const { features } = negotiated;
+  const plan = planMemory(config.queues, config.queue_size, ringFeatures(features));
+  const region = new Region(memory.buffer);
+  const pool = new BufferPool({ region, offset: plan.poolOffset, count: plan.poolBuffers });
+  const pairs = plan.rxOffset.map((rxOffset, pair) =>
+    createQueuePair({
+      features,
+      region,
+      pool,
+      size: config.queue_size,
+      rxOffset,
+      txOffset: plan.txOffset[pair],
+      rxKick: events.kick[2 * pair],
+      txKick: events.kick[2 * pair + 1],
+      onBroken: (direction, fault) => onBroken({ direction, queue: pair, fault }),
+    }),
+  );
+  const parts = {
+    features,
+    mac: config.mac?.toLowerCase() ?? randomMac(),
+    region,
+    pool,
+    rx: pairs.map((pair) => pair.rx),
+    tx: pairs.map((pair) => pair.tx),
+    rxCall: pairs.map((_, pair) => events.call[2 * pair]),
+  };
+  return { parts, rings: pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]) };
+}
+
+async function checkQueueCount(
+  config: VirtioUserConfig,
+  transport: VhostTransport,
+  wait: WaitOptions,
+): Promise<void> {
+  if (config.queues === 1) return;
+  const most = await transport.queueNum(wait);
+  if (config.queues <= most) return;
+  throw new VioError(`queues=${config.queues}, but the backend serves at most ${most} queue pairs`, {
+    code: 'VIO_QUEUE_COUNT',
+    remedy: `use queues=${most} or less, or configure more queues at the backend`,
+  });
+}
+
+function logPaths(paths: { rx: PathChoice; tx: PathChoice }, options: OpenOptions): void {
+  options.log?.(pathLogLine('Rx', paths.rx, options.portNumber ?? 0));
+  options.log?.(pathLogLine('Tx', paths.tx, options.portNumber ?? 0));
+}

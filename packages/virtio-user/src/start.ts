@@ -1,0 +1,63 @@
+import type { SharedMemory, WaitOptions } from '@vio/native';
+import { VioError } from '@vio/native';
+import type { DriverQueue } from '@vio/rings';
+import type { VhostTransport } from '@vio/vhost';
+import type { VringEvents } from './vrings.ts';
+
+/** Device status bits (virtio 1.4, section 2.1). */
+const ACKNOWLEDGE = 1;
+const DRIVER = 2;
+const DRIVER_OK = 4;
+const FEATURES_OK = 8;
+
+/** What starting and stopping a device needs, ring by ring: index 2n receives, 2n + 1 transmits. */
+export interface StartPlan {
+  readonly transport: VhostTransport;
+  readonly features: bigint;
+  readonly memory: SharedMemory;
+  readonly rings: readonly DriverQueue[];
+  readonly events: VringEvents;
+}
+
+/**
+ * Hands a port's rings to the backend, in the order DPDK's frontend does: call eventfds of every ring, features,
+ * memory, then ring by ring number, base, addresses and kick; enabled at the end.
+ */
+export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<void> {
+  const { transport, rings, events, memory } = plan;
+  for (const [i, call] of events.call.entries()) await transport.setVringCall(i, call.fd, wait);
+  if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER, wait);
+  await transport.setFeatures(plan.features, wait);
+  if (transport.hasStatus) await confirmFeatures(transport, wait);
+  await transport.setMemTable(
+    [{ guestAddress: 0, userAddress: 0, size: memory.size, mmapOffset: 0, fd: memory.fd }],
+    wait,
+  );
+  for (const [i, ring] of rings.entries()) {
+    await transport.setVringNum(i, ring.size, wait);
+    await transport.setVringBase(i, ring.base(), wait);
+    await transport.setVringAddr(i, ring.addresses, wait);
+    await transport.setVringKick(i, events.kick[i].fd, wait);
+  }
+  for (const i of rings.keys()) await transport.setVringEnable(i, true, wait);
+  if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK, wait);
+}
+
+/** Takes the rings back: no packets first, then every ring is stopped, started or not. */
+export async function stopDevice(plan: StartPlan, wait: WaitOptions): Promise<void> {
+  const { transport, rings } = plan;
+  for (const i of rings.keys()) await transport.setVringEnable(i, false, wait);
+  for (const i of rings.keys()) await transport.getVringBase(i, wait);
+  if (transport.hasStatus) await transport.setStatus(0, wait);
+}
+
+/** virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */
+async function confirmFeatures(transport: VhostTransport, wait: WaitOptions): Promise<void> {
+  await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK, wait);
+  if (((await transport.getStatus(wait)) & FEATURES_OK) !== 0) return;
+  throw new VioError('the backend refused the features it had offered (FEATURES_OK did not stay set)', {
+    code: 'VIO_FEATURES_REFUSED',
+    remedy:
+      'switch off in_order, packed_vq or mrg_rxbuf, one after the other, and see which the backend cannot do',
+  });
+}
