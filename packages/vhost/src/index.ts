@@ -1,1 +1,11 @@
+export {
+  VhostUserFrontend,
+  type VhostUserOptions,
+  defaultProtocolFeatures,
+  usableProtocolFeatures,
+} from './frontend/index.ts';
 export type { SharedRegion, VhostTransport, VhostTransportKind, VringUserAddresses } from './transport.ts';
+export { VhostDevice } from './backend/vhost-device.ts';
+export { type VhostCallbacks, VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
+export * as wire from './wire/index.ts';
+export * from './wire/protocol-features.ts';

@@ -53,14 +53,15 @@ export interface VhostTransport {
 
   /**
    * Device features the backend offers, a mask of VIRTIO_F_* and VIRTIO_NET_F_* bits. Over vhost-user the first
-   * call also negotiates the protocol features if bit 30 (VHOST_USER_F_PROTOCOL_FEATURES) is offered.
+   * call also negotiates the protocol features if bit 30 (VHOST_USER_F_PROTOCOL_FEATURES) is offered; the bit itself
+   * is no device feature and not part of the result.
    */
   getFeatures(options?: WaitOptions): Promise<bigint>;
   /** What of them is used. Over vhost-user bit 30 is added here if the backend offered it. */
   setFeatures(features: bigint, options?: WaitOptions): Promise<void>;
   /** Starts the session: this side is the frontend. */
   setOwner(options?: WaitOptions): Promise<void>;
-  /** Queue pairs the backend can serve; 1 where it cannot say. */
+  /** Queue pairs the backend can serve, 1 to 128; 1 where it cannot say. */
   queueNum(options?: WaitOptions): Promise<number>;
   /** Replaces the memory the backend may access. @param regions 1 to `maxRegions` */
   setMemTable(regions: readonly SharedRegion[], options?: WaitOptions): Promise<void>;
@@ -76,7 +77,10 @@ export interface VhostTransport {
   setVringCall(index: number, fd: number, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells of a broken ring, -1: none. Stays the caller's. */
   setVringErr(index: number, fd: number, options?: WaitOptions): Promise<void>;
-  /** Lets packets through a started ring, or not. */
+  /**
+   * Lets packets through a started ring, or not. Over vhost-user without bit 30 rings are enabled from the start:
+   * enabling does nothing then, disabling is refused (VIO_VHOST_UNSUPPORTED).
+   */
   setVringEnable(index: number, enabled: boolean, options?: WaitOptions): Promise<void>;
   /** Stops the ring. @returns where to continue it (see `setVringBase`) */
   getVringBase(index: number, options?: WaitOptions): Promise<number>;

@@ -1,0 +1,233 @@
+import { type UnixStream, VioError, type WaitOptions, settle } from '@vio/native';
+import {
+  type ExpectedReply,
+  type Header,
+  type Message,
+  MessageReader,
+  checkReplyHeader,
+  closeAll,
+  decodeReply,
+  messageError,
+} from '../wire/index.ts';
+
+/** Milliseconds a request may take unless the caller says otherwise. */
+export const defaultTimeout = 5000;
+
+/** An answer. Its descriptors are the caller's to close. */
+export interface Reply<R> {
+  readonly value: R;
+  readonly fds: readonly number[];
+}
+
+/** A request as it goes out. Its descriptors stay the caller's and must be open until the promise settles. */
+export interface Outgoing {
+  /** For errors. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+}
+
+/** What an answer must be, and what the request makes of its value. */
+export interface Expected<R> extends ExpectedReply<R> {
+  /** Throws a VioError if the value cannot be the answer to this request. */
+  check?(value: R): void;
+}
+
+interface Turn extends Outgoing {
+  readonly awaited: ExpectedReply<unknown> | null;
+  /** All bytes are sent. */
+  sent: boolean;
+  /** Reads the answer (null: none was awaited); throws if it is none. */
+  deliver(answer: Message | null): void;
+  fail(reason: VioError): void;
+}
+
+/**
+ * Requests and answers over one socket, strictly one at a time. Anything that leaves the two sides out of step ends
+ * the channel: an answer that is malformed, late, doubled or missing, a call given up while it is under way, a peer
+ * that closes. Then the socket and all descriptors received are closed and every call rejects with the same reason.
+ */
+export class RequestChannel {
+  readonly #stream: UnixStream;
+  readonly #reader: MessageReader;
+  /** The first one is under way. */
+  readonly #turns: Turn[] = [];
+  readonly #handlers = new Set<(reason: VioError) => void>();
+  #ended: VioError | null = null;
+  #down: VioError | null = null;
+
+  constructor(stream: UnixStream) {
+    this.#stream = stream;
+    this.#reader = new MessageReader(stream, (header) => checkReplyHeader(this.#awaitedBy(header), header));
+    stream.onReadable(() => this.#receive());
+  }
+
+  /** Why the channel ended by itself. */
+  get down(): VioError | null {
+    return this.#down;
+  }
+
+  /** Calls the handler once when the channel ends by itself, or soon if it has. */
+  onDown(handler: (reason: VioError) => void): () => void {
+    const down = this.#down;
+    if (down === null) this.#handlers.add(handler);
+    else queueMicrotask(() => handler(down));
+    return () => this.#handlers.delete(handler);
+  }
+
+  /** Sends a request and waits for its answer. */
+  ask<R>(outgoing: Outgoing, awaited: Expected<R>, options: WaitOptions): Promise<Reply<R>> {
+    return this.#take<Reply<R>>(outgoing, awaited, options, (answer, resolve) => {
+      if (answer === null) throw new TypeError('an awaited answer is never missing');
+      const value = decodeReply(awaited, answer);
+      awaited.check?.(value);
+      resolve({ value, fds: answer.fds });
+    });
+  }
+
+  /** Sends a request that nobody answers. */
+  post(outgoing: Outgoing, options: WaitOptions): Promise<void> {
+    return this.#take<void>(outgoing, null, options, (_, resolve) => resolve());
+  }
+
+  /** Ends the channel without a word; calls reject with VIO_VHOST_CLOSED. */
+  close(): void {
+    this.#end(
+      new VioError('the vhost-user connection was closed', {
+        code: 'VIO_VHOST_CLOSED',
+        remedy: 'nothing to mend: this side closed it; connect again to go on',
+      }),
+    );
+  }
+
+  async #take<T>(
+    outgoing: Outgoing,
+    awaited: ExpectedReply<unknown> | null,
+    options: WaitOptions,
+    deliver: (answer: Message | null, resolve: (value: T) => void) => void,
+  ): Promise<T> {
+    const { timeout = defaultTimeout, signal } = options;
+    let turn: Turn | null = null;
+    try {
+      return await settle<T>(`vhost-user ${outgoing.name}`, { timeout, signal }, (resolve, reject) => {
+        if (this.#ended !== null) throw this.#ended;
+        turn = {
+          ...outgoing,
+          awaited,
+          sent: false,
+          deliver: (answer) => deliver(answer, resolve),
+          fail: reject,
+        };
+        this.#turns.push(turn);
+        if (this.#turns.length === 1) void this.#send(turn);
+        return () => {};
+      });
+    } catch (reason) {
+      if (turn !== null) this.#giveUp(turn, reason);
+      throw reason;
+    }
+  }
+
+  async #send(turn: Turn): Promise<void> {
+    try {
+      await this.#stream.send(turn.bytes, turn.fds);
+    } catch (error) {
+      this.#sendFailed(turn, error);
+      return;
+    }
+    turn.sent = true;
+    if (turn.awaited === null && this.#turns[0] === turn) this.#finish(turn, null);
+  }
+
+  #sendFailed(turn: Turn, error: unknown): void {
+    if (this.#turns[0] !== turn) return;
+    if (VioError.is(error) && error.code === 'VIO_SYS_EBADF') {
+      // A descriptor to be sent is not open. Descriptors go with the first byte, so nothing was sent at all.
+      this.#turns.shift();
+      turn.fail(error);
+      this.#next();
+      return;
+    }
+    this.#end(
+      new VioError(`the other side closed the vhost-user connection before ${turn.name} could be sent`, {
+        code: 'VIO_VHOST_DISCONNECTED',
+        remedy: 'see why it ended (its log says so if it refused something), then connect again',
+        retryable: true,
+        cause: error,
+      }),
+    );
+  }
+
+  /** A call that stopped waiting: harmless while it is queued, fatal once something of it may have been sent. */
+  #giveUp(turn: Turn, reason: unknown): void {
+    const place = this.#turns.indexOf(turn);
+    if (place > 0) this.#turns.splice(place, 1);
+    if (place === 0) this.#end(asVioError(reason));
+  }
+
+  #finish(turn: Turn, answer: Message | null): void {
+    turn.deliver(answer);
+    this.#turns.shift();
+    this.#next();
+  }
+
+  #next(): void {
+    const next = this.#turns.at(0);
+    if (next !== undefined) void this.#send(next);
+  }
+
+  #receive(): void {
+    try {
+      for (;;) {
+        const message = this.#reader.read();
+        if (message === null) return;
+        this.#accept(message);
+      }
+    } catch (error) {
+      this.#end(asVioError(error));
+    }
+  }
+
+  #accept(message: Message): void {
+    try {
+      this.#finish(this.#turns[0], message);
+    } catch (error) {
+      closeAll(message.fds);
+      throw error;
+    }
+  }
+
+  /** What the message whose header has just arrived must be. */
+  #awaitedBy(header: Header): ExpectedReply<unknown> {
+    const turn = this.#turns.at(0);
+    if (turn !== undefined && turn.sent && turn.awaited !== null) return turn.awaited;
+    throw messageError(
+      'UNEXPECTED',
+      'a message nobody waits for',
+      'the request number',
+      header.request,
+      'none',
+    );
+  }
+
+  #end(reason: VioError): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#reader.dispose();
+    this.#stream.close();
+    for (const turn of this.#turns.splice(0)) turn.fail(reason);
+    if (reason.code === 'VIO_VHOST_CLOSED') return;
+    this.#down = reason;
+    for (const handler of this.#handlers) queueMicrotask(() => handler(reason));
+  }
+}
+
+function asVioError(error: unknown): VioError {
+  if (VioError.is(error)) return error;
+  return new VioError('the vhost-user connection failed', {
+    code: 'VIO_VHOST_FAILED',
+    remedy: 'connect again; the cause says what happened',
+    retryable: true,
+    cause: error,
+  });
+}

@@ -1,0 +1,332 @@
+import { UnixStream, VioError, type WaitOptions } from '@vio/native';
+import type { SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
+import {
+  type ConfigPart,
+  type Inflight,
+  type LogArea,
+  type MemoryRegion,
+  type Request,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  encodeRequest,
+  expectedAck,
+  expectedReply,
+  frontendRequests as requests,
+  maxMemoryRegions,
+  maxVrings,
+  messageError,
+  protocolFeatureNames,
+} from '../wire/index.ts';
+import { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
+import { type Reply, RequestChannel } from './request-channel.ts';
+
+export interface VhostUserOptions {
+  /** Protocol features to use where the backend offers them. Default: `defaultProtocolFeatures`. */
+  readonly protocolFeatures?: bigint;
+}
+
+/**
+ * The frontend's end of a vhost-user connection (the role QEMU and DPDK's virtio-user play). With REPLY_ACK every
+ * request is acknowledged, so that a method resolves when the backend has done it; without, requests that have no
+ * answer of their own resolve once they are sent.
+ *
+ * What belongs to a protocol feature that was not negotiated rejects with VIO_VHOST_UNSUPPORTED, and nothing is sent.
+ */
+export class VhostUserFrontend implements VhostTransport, Disposable {
+  readonly kind = 'vhost-user';
+  readonly maxRegions = maxMemoryRegions;
+  readonly #channel: RequestChannel;
+  readonly #wanted: bigint;
+  #offersProtocolFeatures = false;
+  #negotiated: bigint | null = null;
+
+  private constructor(stream: UnixStream, options: VhostUserOptions) {
+    this.#wanted = options.protocolFeatures ?? defaultProtocolFeatures;
+    const unusable = this.#wanted & ~usableProtocolFeatures;
+    if (unusable !== 0n) throw unsupported('this frontend', protocolFeatureNames(unusable).join(', '));
+    this.#channel = new RequestChannel(stream);
+  }
+
+  /**
+   * Connects to a listening backend.
+   * @throws VioError VIO_SOCKET_MISSING, _NOT_A_SOCKET, _REFUSED, _PERMISSION, _PATH_TOO_LONG, VIO_TIMEOUT, VIO_ABORTED
+   */
+  static async connect(
+    path: string,
+    options: VhostUserOptions & WaitOptions = {},
+  ): Promise<VhostUserFrontend> {
+    return VhostUserFrontend.fromStream(await UnixStream.connect(path, options), options);
+  }
+
+  /** Takes over a connected socket: where this side listened, or one end of a pair. */
+  static fromStream(stream: UnixStream, options: VhostUserOptions = {}): VhostUserFrontend {
+    try {
+      return new VhostUserFrontend(stream, options);
+    } catch (error) {
+      stream.close();
+      throw error;
+    }
+  }
+
+  get down(): VioError | null {
+    return this.#channel.down;
+  }
+
+  get protocolFeatures(): bigint {
+    return this.#negotiated ?? 0n;
+  }
+
+  get hasStatus(): boolean {
+    return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
+  }
+
+  async getFeatures(options: WaitOptions = {}): Promise<bigint> {
+    const { value: offered } = await this.#ask(requests.GET_FEATURES, null, options);
+    this.#offersProtocolFeatures = (offered & VHOST_USER_F_PROTOCOL_FEATURES) !== 0n;
+    if (this.#offersProtocolFeatures && this.#negotiated === null) {
+      const { value: mask } = await this.#ask(requests.GET_PROTOCOL_FEATURES, null, options);
+      const chosen = mask & this.#wanted;
+      await this.#tell(requests.SET_PROTOCOL_FEATURES, chosen, options);
+      this.#negotiated = chosen;
+    }
+    return offered & ~VHOST_USER_F_PROTOCOL_FEATURES;
+  }
+
+  setFeatures(features: bigint, options: WaitOptions = {}): Promise<void> {
+    const bit = this.#offersProtocolFeatures ? VHOST_USER_F_PROTOCOL_FEATURES : 0n;
+    return this.#tell(requests.SET_FEATURES, features | bit, options);
+  }
+
+  setOwner(options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_OWNER, null, options);
+  }
+
+  async queueNum(options: WaitOptions = {}): Promise<number> {
+    if ((this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n) return 1;
+    const { value } = await this.#ask(requests.GET_QUEUE_NUM, null, options);
+    return Math.min(value, maxVrings / 2);
+  }
+
+  setMemTable(regions: readonly SharedRegion[], options: WaitOptions = {}): Promise<void> {
+    return this.#tell(
+      requests.SET_MEM_TABLE,
+      regions,
+      options,
+      regions.map(({ fd }) => fd),
+    );
+  }
+
+  setVringNum(index: number, size: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_NUM, { index, value: size }, options);
+  }
+
+  setVringBase(index: number, base: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_BASE, { index, value: base }, options);
+  }
+
+  setVringAddr(index: number, addresses: VringUserAddresses, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_ADDR, { index, flags: 0, log: 0, ...addresses }, options);
+  }
+
+  setVringKick(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_KICK, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+  }
+
+  setVringCall(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_CALL, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+  }
+
+  setVringErr(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_VRING_ERR, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+  }
+
+  async setVringEnable(index: number, enabled: boolean, options: WaitOptions = {}): Promise<void> {
+    if (this.#offersProtocolFeatures) {
+      return this.#tell(requests.SET_VRING_ENABLE, { index, value: enabled ? 1 : 0 }, options);
+    }
+    if (!enabled) throw unsupported('disabling a ring', 'VHOST_USER_F_PROTOCOL_FEATURES');
+  }
+
+  async getVringBase(index: number, options: WaitOptions = {}): Promise<number> {
+    const { value } = await this.#ask(
+      requests.GET_VRING_BASE,
+      { index, value: 0 },
+      options,
+      [],
+      (state, answer) => {
+        if (state.index !== index) {
+          throw messageError('VALUE', answer, 'the vring index', state.index, `${index}`);
+        }
+      },
+    );
+    return value.value;
+  }
+
+  async getStatus(options: WaitOptions = {}): Promise<number> {
+    return (await this.#ask(requests.GET_STATUS, null, options)).value;
+  }
+
+  setStatus(status: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_STATUS, status, options);
+  }
+
+  // What vhost-user has beyond the common interface.
+
+  /** Stops all rings, in backends that still know it. Deprecated by the protocol. */
+  resetOwner(options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.RESET_OWNER, null, options);
+  }
+
+  /** Back to the initial state; the session stays (RESET_DEVICE). */
+  resetDevice(options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.RESET_DEVICE, null, options);
+  }
+
+  /**
+   * Reads device configuration space (CONFIG).
+   * @param offset 0 to 255
+   * @param size 1 to 256 - offset, bytes
+   * @throws VioError VIO_VHOST_REFUSED if the backend cannot read it
+   */
+  async getConfig(offset: number, size: number, options: WaitOptions = {}): Promise<Uint8Array> {
+    const asked = { offset, flags: 0, data: new Uint8Array(size) };
+    const { value } = await this.#ask(requests.GET_CONFIG, asked, options, [], (part, answer) => {
+      if (part !== null && (part.offset !== offset || part.data.length !== size)) {
+        const found = `${part.data.length} bytes at ${part.offset}`;
+        throw messageError('VALUE', answer, 'the configuration', found, `${size} bytes at ${offset}`);
+      }
+    });
+    if (value === null) throw refused('GET_CONFIG', 'an empty answer');
+    return value.data;
+  }
+
+  /** Writes device configuration space (CONFIG). */
+  setConfig(part: ConfigPart, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_CONFIG, part, options);
+  }
+
+  /** Tells the backend the MTU (NET_MTU). @param mtu 68 to 65535 bytes */
+  setMtu(mtu: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.NET_SET_MTU, mtu, options);
+  }
+
+  /** Makes the backend announce a MAC address after a migration (RARP). @param mac 6 bytes */
+  sendRarp(mac: Uint8Array, options: WaitOptions = {}): Promise<void> {
+    const payload = new Uint8Array(8);
+    payload.set(mac.subarray(0, 6));
+    return this.#tell(requests.SEND_RARP, new DataView(payload.buffer).getBigUint64(0, true), options);
+  }
+
+  /** Regions that `addRegion` may add in all (CONFIGURE_MEM_SLOTS). */
+  async getMaxMemSlots(options: WaitOptions = {}): Promise<number> {
+    return (await this.#ask(requests.GET_MAX_MEM_SLOTS, null, options)).value;
+  }
+
+  /** Adds one region to the memory table (CONFIGURE_MEM_SLOTS). */
+  addRegion(region: SharedRegion, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.ADD_MEM_REG, region, options, [region.fd]);
+  }
+
+  /** Removes a region that was added (CONFIGURE_MEM_SLOTS). */
+  removeRegion(region: MemoryRegion, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.REM_MEM_REG, region, options);
+  }
+
+  /** Where the backend marks the pages it writes (LOG_SHMFD). @param fd stays the caller's */
+  async setLogBase(area: LogArea, fd: number, options: WaitOptions = {}): Promise<void> {
+    await this.#ask(requests.SET_LOG_BASE, area, options, [fd]);
+  }
+
+  /** The eventfd by which the backend tells that the log changed. Stays the caller's. */
+  setLogFd(fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_LOG_FD, new Uint8Array(0), options, [fd]);
+  }
+
+  /** A buffer to track unfinished work in (INFLIGHT_SHMFD). @returns its `fd` is the caller's to close */
+  async getInflight(
+    queues: number,
+    queueSize: number,
+    options: WaitOptions = {},
+  ): Promise<Inflight & { readonly fd: number }> {
+    const asked = { mmapSize: 0, mmapOffset: 0, queues, queueSize };
+    const { value, fds } = await this.#ask(requests.GET_INFLIGHT_FD, asked, options);
+    return { ...value, fd: fds[0] };
+  }
+
+  /** Gives a backend the buffer of its predecessor (INFLIGHT_SHMFD). @param fd stays the caller's */
+  setInflight(area: Inflight, fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_INFLIGHT_FD, area, options, [fd]);
+  }
+
+  /** The socket over which the backend may send requests (BACKEND_REQ). Stays the caller's. */
+  setBackendRequestFd(fd: number, options: WaitOptions = {}): Promise<void> {
+    return this.#tell(requests.SET_BACKEND_REQ_FD, null, options, [fd]);
+  }
+
+  onDown(handler: (reason: VioError) => void): () => void {
+    return this.#channel.onDown(handler);
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** A request with an answer of its own. */
+  async #ask<P, R>(
+    request: Request<P, R>,
+    payload: P,
+    options: WaitOptions,
+    fds: readonly number[] = [],
+    check: (value: R, answer: string) => void = () => {},
+  ): Promise<Reply<R>> {
+    this.#requireFeature(request);
+    const expected = expectedReply(request);
+    if (expected === null) throw new TypeError(`${request.name} has no answer`);
+    const awaited = { ...expected, check: (value: R) => check(value, expected.name) };
+    return this.#channel.ask(
+      { name: request.name, bytes: encodeRequest(request, payload), fds },
+      awaited,
+      options,
+    );
+  }
+
+  /** A request without an answer of its own: acknowledged if possible. */
+  async #tell<P>(
+    request: Request<P, null>,
+    payload: P,
+    options: WaitOptions,
+    fds: readonly number[] = [],
+  ): Promise<void> {
+    this.#requireFeature(request);
+    const acknowledged = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_REPLY_ACK) !== 0n;
+    const outgoing = { name: request.name, bytes: encodeRequest(request, payload, acknowledged), fds };
+    if (!acknowledged) return this.#channel.post(outgoing, options);
+    const { value } = await this.#channel.ask(outgoing, expectedAck(request), options);
+    if (value !== 0n) throw refused(request.name, `result ${value}`);
+  }
+
+  #requireFeature(request: Request<unknown, unknown>): void {
+    const missing = request.feature & ~this.protocolFeatures;
+    if (missing !== 0n) throw unsupported(request.name, protocolFeatureNames(missing).join(', '));
+  }
+}
+
+function refused(request: string, how: string): VioError {
+  return new VioError(`the backend refused ${request} (${how})`, {
+    code: 'VIO_VHOST_REFUSED',
+    remedy: 'the log of the backend says why; send what it accepts, or use another backend',
+  });
+}
+
+function unsupported(what: string, feature: string): VioError {
+  return new VioError(`${what} cannot do without protocol features that are not in use: ${feature}`, {
+    code: 'VIO_VHOST_UNSUPPORTED',
+    remedy: 'use a backend that offers the feature, ask for it when connecting, or do without',
+  });
+}

@@ -1,0 +1,7 @@
+export {
+  type BackendScript,
+  type Misbehaviour,
+  ScriptedBackend,
+  type SeenRequest,
+} from './scripted-backend.ts';
+export { ScriptedFrontend, type SendOptions } from './scripted-frontend.ts';

@@ -1,0 +1,236 @@
+import { SharedMemory, UnixStream } from '@vio/native';
+import {
+  type Message,
+  MessageReader,
+  type Request,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  closeAll,
+  decodeRequest,
+  encodeAck,
+  encodeReply,
+  frontendRequest,
+  frontendRequests as requests,
+  headerBytes,
+  needsReply,
+} from '../wire/index.ts';
+
+/** How a scripted backend breaks the protocol. */
+export type Misbehaviour =
+  /** No answer, the connection stays. */
+  | 'silent'
+  /** Closes instead of answering. */
+  | 'close'
+  /** Answers need_reply with a failure, otherwise as usual. */
+  | 'refuse'
+  /** The payload of the answer is one byte short, and its header says so. */
+  | 'size'
+  /** The header of the answer announces more than any message has. */
+  | 'oversize'
+  /** The answer lacks the reply bit. */
+  | 'flags'
+  | 'version'
+  /** The answer comes with a file descriptor. */
+  | 'fds'
+  /** The answer comes with nine. */
+  | 'too-many-fds'
+  /** The answer is to another request. */
+  | 'id'
+  /** The answer comes twice. */
+  | 'duplicate'
+  /** Closes after the first `bytes` bytes of the answer. */
+  | 'truncated';
+
+/** What a scripted backend offers and where it goes wrong. */
+export interface BackendScript {
+  /** Device features; bit 30 is added when there are protocol features. Default 0. */
+  readonly features?: bigint;
+  /** Default 0: no protocol features, nor their negotiation. */
+  readonly protocolFeatures?: bigint;
+  /** Default 1. */
+  readonly queuePairs?: number;
+  /** Device configuration space. Default: 12 bytes of zeroes. */
+  readonly config?: Uint8Array;
+  readonly misbehave?: {
+    /** Number of the request, from 0, in the order of arrival. */
+    readonly at: number;
+    readonly how: Misbehaviour;
+    /** For `truncated`. */
+    readonly bytes?: number;
+  };
+}
+
+/** A request as the scripted backend saw it. Its descriptors are closed at once. */
+export interface SeenRequest {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly fds: number;
+  readonly needsReply: boolean;
+}
+
+/**
+ * A vhost-user backend without a data path: it answers the handshake of a frontend as a correct backend does, and
+ * misbehaves at one request if its script says so. It records what it was asked.
+ */
+export class ScriptedBackend implements Disposable {
+  readonly seen: SeenRequest[] = [];
+  readonly #stream: UnixStream;
+  readonly #reader: MessageReader;
+  readonly #script: BackendScript;
+  readonly #handlers = new Map<number, (message: Message) => Uint8Array | null>();
+  readonly #bases = new Map<number, number>();
+  #status = 0;
+
+  constructor(stream: UnixStream, script: BackendScript = {}) {
+    this.#stream = stream;
+    this.#script = script;
+    this.#reader = new MessageReader(stream);
+    this.#teach();
+    stream.onReadable(() => this.#receive());
+  }
+
+  /** A backend, and the end of the socket that a frontend may have. */
+  static pair(script: BackendScript = {}): {
+    readonly backend: ScriptedBackend;
+    readonly stream: UnixStream;
+  } {
+    const [mine, theirs] = UnixStream.pair();
+    return { backend: new ScriptedBackend(mine, script), stream: theirs };
+  }
+
+  close(): void {
+    this.#reader.dispose();
+    this.#stream.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Every request with an answer of its own, or with an effect on a later answer. */
+  #teach(): void {
+    const {
+      features = 0n,
+      protocolFeatures = 0n,
+      queuePairs = 1,
+      config = new Uint8Array(12),
+    } = this.#script;
+    const bit30 = protocolFeatures === 0n ? 0n : VHOST_USER_F_PROTOCOL_FEATURES;
+    this.#on(requests.GET_FEATURES, () => features | bit30);
+    this.#on(requests.GET_PROTOCOL_FEATURES, () => protocolFeatures);
+    this.#on(requests.GET_QUEUE_NUM, () => queuePairs);
+    this.#on(requests.GET_MAX_MEM_SLOTS, () => 8);
+    this.#on(requests.SET_STATUS, (status) => {
+      this.#status = status;
+      return null;
+    });
+    this.#on(requests.GET_STATUS, () => this.#status);
+    this.#on(requests.SET_VRING_BASE, ({ index, value }) => {
+      this.#bases.set(index, value);
+      return null;
+    });
+    this.#on(requests.GET_VRING_BASE, ({ index }) => ({ index, value: this.#bases.get(index) ?? 0 }));
+    this.#on(requests.GET_CONFIG, ({ offset, data }) => {
+      const end = offset + data.length;
+      return end > config.length ? null : { offset, flags: 0, data: config.subarray(offset, end) };
+    });
+    this.#on(requests.SET_LOG_BASE, () => new Uint8Array(0));
+    this.#on(requests.GET_INFLIGHT_FD, (area) => ({ ...area, mmapSize: 4096 }));
+  }
+
+  #on<P, R>(request: Request<P, R>, answer: (payload: P) => R): void {
+    this.#handlers.set(request.id, (message) => {
+      const value = answer(decodeRequest(request, message));
+      return request.reply === null ? null : encodeReply(request, value);
+    });
+  }
+
+  #receive(): void {
+    try {
+      for (let message = this.#reader.read(); message !== null; message = this.#reader.read()) {
+        this.#serve(message);
+      }
+    } catch {
+      // The frontend left or broke the protocol: this side ends as well, like a real backend.
+      this.close();
+    }
+  }
+
+  #serve(message: Message): void {
+    const request = frontendRequest(message.request);
+    closeAll(message.fds);
+    if (request === undefined) return this.close();
+    const at = this.seen.length;
+    this.seen.push({
+      name: request.name,
+      payload: decodeRequest(request, message),
+      fds: message.fds.length,
+      needsReply: needsReply(message),
+    });
+    const bytes = this.#handlers.get(request.id)?.(message) ?? null;
+    const ack = encodeAck(request.id, 0);
+    const { misbehave } = this.#script;
+    if (misbehave?.at === at) {
+      void this.#misbehave(misbehave, bytes ?? ack, bytes === null && needsReply(message));
+    } else if (bytes !== null) {
+      void this.#send(bytes, request.id === requests.GET_INFLIGHT_FD.id ? 1 : 0);
+    } else if (needsReply(message)) {
+      void this.#send(ack);
+    }
+  }
+
+  async #misbehave(
+    { how, bytes = 0 }: NonNullable<BackendScript['misbehave']>,
+    answer: Uint8Array,
+    acknowledges: boolean,
+  ): Promise<void> {
+    const id = answer[0];
+    switch (how) {
+      case 'silent':
+        return;
+      case 'close':
+        return this.close();
+      case 'refuse':
+        return this.#send(acknowledges ? encodeAck(id, 1) : answer);
+      case 'size':
+        return this.#send(patched(answer.subarray(0, -1), 8, answer.length - headerBytes - 1));
+      case 'oversize':
+        return this.#send(patched(answer, 8, 0xffff_ffff));
+      case 'flags':
+        return this.#send(patched(answer, 4, 0x1));
+      case 'version':
+        return this.#send(patched(answer, 4, 0x6));
+      case 'fds':
+        return this.#send(answer, 1);
+      case 'too-many-fds':
+        return this.#send(answer, 9);
+      case 'id':
+        return this.#send(patched(answer, 0, id + 1));
+      case 'duplicate':
+        await this.#send(answer);
+        return this.#send(answer);
+      case 'truncated':
+        await this.#send(answer.subarray(0, bytes));
+        return this.close();
+    }
+  }
+
+  async #send(bytes: Uint8Array, fds = 0): Promise<void> {
+    const memories = Array.from({ length: fds }, () => SharedMemory.create({ size: 4096 }));
+    try {
+      await this.#stream.send(
+        bytes,
+        memories.map(({ fd }) => fd),
+      );
+    } catch {
+      // The frontend has gone: nobody is left to read this.
+    } finally {
+      for (const memory of memories) memory.close();
+    }
+  }
+}
+
+function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = bytes.slice();
+  new DataView(copy.buffer).setUint32(at, value, true);
+  return copy;
+}
