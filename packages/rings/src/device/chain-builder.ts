@@ -6,17 +6,14 @@ import { ChainBurst } from './chain-burst.ts';
 /** Who decides which way the buffers of a packed indirect table go; see `DeviceQueueOptions`. */
 export type IndirectDirection = 'flags' | 'readable' | 'writable';
 
-/** Addresses from 2^53 on lie in no window; as doubles they would not even be exact. */
-const highLimit = 0x20_0000;
-
 /**
  * Turns the descriptors of one chain into translated segments of a `ChainBurst`. This is the general path: chains,
  * indirect tables, buffers that straddle windows. The queues inline the common case, one direct descriptor inside
  * the window used last, over `window`, `low`, `high` and `bytes`.
  *
  * Ring descriptors arrive here as numbers, table entries are copied to the heap first: nothing is read from shared
- * memory twice. The methods answer false when the chain is refused; `fault` says why, or is null when the burst
- * only ran out of segments behind earlier chains.
+ * memory twice. The methods answer false when the chain is refused, and `fault` says why. Only for the first chain
+ * of a burst does that break the queue: a later one may just find too few segments left, and is looked at again.
  */
 export class ChainBuilder {
   /** The window used last: index, guest address in halves, size. */
@@ -86,7 +83,9 @@ export class ChainBuilder {
     for (let left = bytes; left > 0;) {
       const window = this.#memory.find(address);
       if (window < 0) return this.#unmapped(low, high, bytes);
-      if (this.#segment === chains.segmentCapacity) return this.#full();
+      if (this.#segment === chains.segmentCapacity) {
+        return this.fail('CHAIN_TOO_LONG', `a chain needs more than ${chains.segmentCapacity} segments`);
+      }
       const offset = address - guestBase[window];
       const piece = Math.min(left, size[window] - offset);
       chains.window[this.#segment] = window;
@@ -217,12 +216,6 @@ export class ChainBuilder {
     this.bytes = this.#memory.size[window];
   }
 
-  /** Behind earlier chains a full burst is no fault: the next fetch has more room. */
-  #full(): false {
-    if (this.#first > 0) return false;
-    return this.fail('CHAIN_TOO_LONG', `a chain needs more than ${this.#chains.segmentCapacity} segments`);
-  }
-
   #unmapped(low: number, high: number, bytes: number): false {
     const address = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
     return this.fail(
@@ -232,7 +225,7 @@ export class ChainBuilder {
   }
 }
 
-/** A guest address from its halves; -1, which is in no window, for those a double cannot hold. */
+/** From 2^53 on a double is not exact, but no window reaches up there either: such addresses are found in none. */
 function toAddress(low: number, high: number): number {
-  return high >>> 0 >= highLimit ? -1 : (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
+  return (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
 }

@@ -23,6 +23,7 @@ const bothFormats: [string, string, ScriptedChain][] = [
   ['a length of 4 GiB - 1', 'ADDRESS_UNMAPPED', [{ address: base, length: 0xffff_ffff }]],
   ['a length of 2 GiB', 'ADDRESS_UNMAPPED', [{ address: base, length: 0x8000_0000 }]],
   ['an address whose low half alone is mapped', 'ADDRESS_UNMAPPED', [{ address: base + 2 ** 33, length: 1 }]],
+  ['an address 4 GiB below memory', 'ADDRESS_UNMAPPED', [{ address: 0x1_0000_0010, length: 1 }]],
   ['an address of 2^53', 'ADDRESS_UNMAPPED', [{ address: 2n ** 53n + BigInt(base), length: 1 }]],
   ['the highest address', 'ADDRESS_UNMAPPED', [{ address: 2n ** 64n - 1n, length: 2 }]],
   ['a second buffer outside memory', 'ADDRESS_UNMAPPED', [good, { address: 1, length: 1 }]],
@@ -152,8 +153,8 @@ describe('packed: a driver that misbehaves breaks its queue', () => {
   });
 
   it('by making a descriptor available again while the device has them all', () => {
-    const { driver, queue, chains } = setUp('packed', { size: 2 });
-    driver.expose([good], [good]);
+    const { driver, queue, chains } = setUp('packed', { size: 3 });
+    driver.expose([good], [good, good]);
     queue.fetch(chains, 32);
     driver.setDescriptor(0, base + 0x4000, 1, 0x8000_0000);
     expect([queue.fetch(chains, 32), queue.broken?.code]).toEqual([0, 'AVAIL_INDEX_JUMPED']);

@@ -155,9 +155,10 @@ describe.each(formats)('%s: what a device makes of chains', (format) => {
   it('takes fewer chains when the burst has no segments left for the next', () => {
     const { driver, queue } = setUp(format);
     const chains = new ChainBurst(8, 3);
-    const pair = [1, 2].map((length) => ({ address: base + 0x4000, length }));
-    driver.expose(pair, pair);
-    expect([queue.fetch(chains, 8), queue.fetch(chains, 8), queue.broken]).toEqual([1, 1, null]);
+    const [one, two] = [1, 2].map((length) => ({ address: base + 0x4000, length }));
+    driver.expose([one, two], [one, two], [one], [two]);
+    const counts = [queue.fetch(chains, 8), queue.fetch(chains, 8), queue.fetch(chains, 8)];
+    expect([counts, queue.broken]).toEqual([[1, 2, 1], null]);
   });
 
   it('takes no more chains than asked for', () => {

@@ -1,4 +1,4 @@
-import type { DeviceQueueOptions, DeviceVringAddresses } from '../device/device-queue.ts';
+import type { DeviceQueueOptions, DeviceVringAddresses, WindowOffset } from '../device/device-queue.ts';
 import type { RingFeatures } from '../format.ts';
 import {
   DESC_F_AVAIL,
@@ -92,14 +92,17 @@ export class ScriptedDriver {
     this.size = size;
     this.features = features;
     this.#ids = Array.from({ length: size }, (_, i) => i);
-    const at = (offset: number) => ({ window: 0, offset });
     if (features.format === 'split') {
       const { descriptors, avail, used, bytes } = splitLayout(size, 64);
-      this.addresses = { descriptors: at(descriptors), driver: at(avail), device: at(used) };
+      this.addresses = { descriptors: inFirst(descriptors), driver: inFirst(avail), device: inFirst(used) };
       this.memory = new GuestMemory(memory, bytes);
     } else {
       const { descriptors, driverEvent, deviceEvent, bytes } = packedLayout(size);
-      this.addresses = { descriptors: at(descriptors), driver: at(driverEvent), device: at(deviceEvent) };
+      this.addresses = {
+        descriptors: inFirst(descriptors),
+        driver: inFirst(driverEvent),
+        device: inFirst(deviceEvent),
+      };
       this.memory = new GuestMemory(memory, bytes);
     }
     const base = features.format === 'split' ? 0 : 0x8000_8000;
@@ -237,31 +240,30 @@ export class ScriptedDriver {
   }
 
   #exposePacked(chains: readonly ScriptedChain[]): number[] {
-    let publish = () => {};
-    const ids = chains.map((chain, c) => {
+    const writes: (() => void)[] = [];
+    const ids = chains.map((chain) => {
       const [id] = this.#ids.splice(0, 1);
       this.#held.set(
         id,
         Array.from(chain, () => id),
       );
-      chain.forEach((element, i) => {
+      for (const [i, element] of chain.entries()) {
         const [address, length, flags] = this.#describe(element);
         const more = i < chain.length - 1 ? DESC_F_NEXT : 0;
         const available = this.#availWrap === 1 ? DESC_F_AVAIL : DESC_F_USED;
-        const at = this.#avail;
-        const write = () => this.setDescriptor(at, address, length, id | ((flags | more | available) << 16));
-        // The very first descriptor goes last: the device must not see part of a chain (spec 2.8.17).
-        if (c === 0 && i === 0) publish = write;
-        else write();
+        const slot = this.#avail;
+        const word3 = id | ((flags | more | available) << 16);
+        writes.push(() => this.setDescriptor(slot, address, length, word3));
         this.#unkicked++;
         if (++this.#avail === this.size) {
           this.#avail = 0;
           this.#availWrap ^= 1;
         }
-      });
+      }
       return id;
     });
-    publish();
+    // The very first descriptor goes last: the device must not see part of a chain (spec 2.8.17).
+    for (const write of writes.toReversed()) write();
     return ids;
   }
 
@@ -320,6 +322,10 @@ export class ScriptedDriver {
     this.#ids.push(...(this.features.format === 'split' ? held : [id]));
     return { id, length };
   }
+}
+
+function inFirst(offset: number): WindowOffset {
+  return { window: 0, offset };
 }
 
 function nextOf(element: ScriptedBuffer | ScriptedTable, following: number | null): number | null {

@@ -1,0 +1,30 @@
+import type { DeviceQueue } from '../device/device-queue.ts';
+import type { DriverQueue } from '../driver/driver-queue.ts';
+import type { RingFeatures } from '../format.ts';
+import type { BufferPool } from '../memory/buffer-pool.ts';
+import type { MemoryMap } from '../memory/memory-map.ts';
+
+/** Both sides of one virtqueue, however far apart: what a transport under test connects. */
+export interface RingPair {
+  readonly driver: DriverQueue;
+  readonly device: DeviceQueue;
+  /** Buffers of the driver; at least `poolBuffers(size)`, each with headroom and room for 64 bytes or more. */
+  readonly pool: BufferPool;
+  /** The driver's memory as the device sees it. */
+  readonly memory: MemoryMap;
+  close?(): void | Promise<void>;
+}
+
+export interface RingPairRequest {
+  readonly size: number;
+  readonly features: RingFeatures;
+  /** The direction of the queue, as in `DriverQueueOptions`. */
+  readonly deviceWrites: boolean;
+}
+
+export type RingPairFactory = (request: RingPairRequest) => RingPair | Promise<RingPair>;
+
+/** More than any ring of this size can hold, so that it is the ring that runs full. */
+export function poolBuffers(size: number): number {
+  return 8 * size + 32;
+}
