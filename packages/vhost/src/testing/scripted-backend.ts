@@ -22,18 +22,18 @@ export type Misbehaviour =
   | 'close'
   /** Answers need_reply with a failure, otherwise as usual. */
   | 'refuse'
-  /** The payload of the answer is one byte short, and its header says so. */
+  /** Half of the payload of the answer is missing, and its header says so. */
   | 'size'
   /** The header of the answer announces more than any message has. */
   | 'oversize'
   /** The answer lacks the reply bit. */
   | 'flags'
   | 'version'
-  /** The answer comes with a file descriptor. */
+  /** The answer comes with one file descriptor too many. */
   | 'fds'
-  /** The answer comes with nine. */
+  /** The answer comes with nine file descriptors. */
   | 'too-many-fds'
-  /** The answer is to another request. */
+  /** The answer is to a request that does not exist. */
   | 'id'
   /** The answer comes twice. */
   | 'duplicate'
@@ -65,6 +65,14 @@ export interface SeenRequest {
   readonly payload: unknown;
   readonly fds: number;
   readonly needsReply: boolean;
+}
+
+interface Answer {
+  readonly bytes: Uint8Array;
+  /** Descriptors that belong to it. */
+  readonly fds: number;
+  /** It is an acknowledgement that was asked for. */
+  readonly acknowledges: boolean;
 }
 
 /**
@@ -167,49 +175,41 @@ export class ScriptedBackend implements Disposable {
       needsReply: needsReply(message),
     });
     const bytes = this.#handlers.get(request.id)?.(message) ?? null;
-    const ack = encodeAck(request.id, 0);
+    const acknowledges = bytes === null && needsReply(message);
+    const answer = { bytes: bytes ?? encodeAck(request.id, 0), fds: request.replyFds[0], acknowledges };
     const { misbehave } = this.#script;
-    if (misbehave?.at === at) {
-      void this.#misbehave(misbehave, bytes ?? ack, bytes === null && needsReply(message));
-    } else if (bytes !== null) {
-      void this.#send(bytes, request.id === requests.GET_INFLIGHT_FD.id ? 1 : 0);
-    } else if (needsReply(message)) {
-      void this.#send(ack);
-    }
+    if (misbehave?.at === at) void this.#misbehave(misbehave.how, answer, misbehave.bytes);
+    else if (bytes !== null || acknowledges) void this.#send(answer.bytes, answer.fds);
   }
 
-  async #misbehave(
-    { how, bytes = 0 }: NonNullable<BackendScript['misbehave']>,
-    answer: Uint8Array,
-    acknowledges: boolean,
-  ): Promise<void> {
-    const id = answer[0];
+  async #misbehave(how: Misbehaviour, { bytes, fds, acknowledges }: Answer, cut = 0): Promise<void> {
+    const half = headerBytes + ((bytes.length - headerBytes) >> 1);
     switch (how) {
       case 'silent':
         return;
       case 'close':
         return this.close();
       case 'refuse':
-        return this.#send(acknowledges ? encodeAck(id, 1) : answer);
+        return this.#send(acknowledges ? encodeAck(bytes[0], 1) : bytes, fds);
       case 'size':
-        return this.#send(patched(answer.subarray(0, -1), 8, answer.length - headerBytes - 1));
+        return this.#send(patched(bytes.subarray(0, half), 8, half - headerBytes), fds);
       case 'oversize':
-        return this.#send(patched(answer, 8, 0xffff_ffff));
+        return this.#send(patched(bytes, 8, 0xffff_ffff), fds);
       case 'flags':
-        return this.#send(patched(answer, 4, 0x1));
+        return this.#send(patched(bytes, 4, 0x1), fds);
       case 'version':
-        return this.#send(patched(answer, 4, 0x6));
+        return this.#send(patched(bytes, 4, 0x6), fds);
       case 'fds':
-        return this.#send(answer, 1);
+        return this.#send(bytes, fds + 1);
       case 'too-many-fds':
-        return this.#send(answer, 9);
+        return this.#send(bytes, 9);
       case 'id':
-        return this.#send(patched(answer, 0, id + 1));
+        return this.#send(patched(bytes, 0, 0x1000 + bytes[0]), fds);
       case 'duplicate':
-        await this.#send(answer);
-        return this.#send(answer);
+        await this.#send(bytes, fds);
+        return this.#send(bytes, fds);
       case 'truncated':
-        await this.#send(answer.subarray(0, bytes));
+        await this.#send(bytes.subarray(0, cut), fds);
         return this.close();
     }
   }
