@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit and property tests stand beside the code and run on the TypeScript sources. */
+/** Unit and property tests stand beside the code and run on the sources; what crosses packages runs on the build. */
 export default defineConfig({
-  resolve: { conditions: ['vio-source'] },
-  ssr: { resolve: { conditions: ['vio-source'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts'],
-    pool: 'forks',
+    projects: [
+      {
+        resolve: { conditions: ['vio-source'] },
+        ssr: { resolve: { conditions: ['vio-source'] } },
+        test: { name: 'packages', include: ['packages/*/src/**/*.test.ts'], pool: 'forks' },
+      },
+      'test/vitest.config.ts',
+    ],
   },
 });

@@ -72,11 +72,14 @@ export class FrameLedger {
     return this.#underWay.size;
   }
 
-  /** @returns the identity of the next frame to send */
-  next(length: number): FrameIdentity {
-    const sequence = this.sent++;
-    this.#underWay.add(sequence);
-    return { sequence, queue: this.#queue, length };
+  /** The frames to send next; those that really leave are entered by `leave`. */
+  next(count: number, length: number): FrameIdentity[] {
+    return Array.from({ length: count }, (_, i) => ({ sequence: this.sent + i, queue: this.#queue, length }));
+  }
+
+  /** Enters the next `count` frames as sent. */
+  leave(count: number): void {
+    for (let i = 0; i < count; i++) this.#underWay.add(this.sent++);
   }
 
   /** Enters a frame that arrived. @throws Error when it was not under way here */

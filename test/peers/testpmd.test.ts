@@ -16,9 +16,9 @@ describe('two testpmds on one socket', () => {
   let frontend: Testpmd;
 
   beforeAll(async () => {
-    backend = await Testpmd.start({ vdev: netVhost(socket, 1), forwardMode: 'rxonly' });
+    backend = await Testpmd.start({ vdevs: [netVhost(socket, 1)], forwardMode: 'rxonly' });
     frontend = await Testpmd.start({
-      vdev: netVirtioUser(socket, 1, 'mrg_rxbuf=1,in_order=0'),
+      vdevs: [netVirtioUser(socket, 1, 'mrg_rxbuf=1,in_order=0')],
       forwardMode: 'txonly',
     });
   });
@@ -49,16 +49,16 @@ describe('two testpmds on one socket', () => {
 
 describe('a testpmd that cannot start', () => {
   it('is told with its own words', async () => {
-    const started = Testpmd.start({ vdev: 'net_vhost0,queues=1' });
+    const started = Testpmd.start({ vdevs: ['net_vhost0,queues=1'] });
     await expect(started).rejects.toThrow(/testpmd ended[^]*failed to initialize net_vhost0/);
   });
 });
 
 describe.each(goldenRows)('$name', (row) => {
   it('makes DPDK take the paths the row is for', async () => {
-    await using backend = await Testpmd.start({ vdev: netVhost(socket, 1) });
+    await using backend = await Testpmd.start({ vdevs: [netVhost(socket, 1)] });
     await using frontend = await Testpmd.start({
-      vdev: netVirtioUser(socket, 1, row.devargs),
+      vdevs: [netVirtioUser(socket, 1, row.devargs)],
       ...(row.vectorized ? { simdBits: 512 } : {}),
     });
     // Without AVX-512 DPDK falls back to the standard paths of packed rings.

@@ -6,8 +6,8 @@ import { type PortStats, parsePortStats, parseXstats } from './testpmd-stats.ts'
 export type ForwardMode = 'io' | 'macswap' | 'rxonly' | 'txonly' | 'flowgen';
 
 export interface TestpmdOptions {
-  /** `--vdev` arguments, see `netVhost` and `netVirtioUser`. */
-  readonly vdev: string;
+  /** `--vdev` arguments, one for each port; see `netVhost` and `netVirtioUser`. */
+  readonly vdevs: readonly string[];
   readonly queues?: number;
   /** CPU of the core that forwards, default the last one this process may use. */
   readonly forwardCpu?: number;
@@ -94,16 +94,16 @@ export class Testpmd {
     await this.run('stop');
   }
 
-  async stats(): Promise<PortStats> {
-    return parsePortStats(await this.run('show port stats 0'));
+  async stats(port = 0): Promise<PortStats> {
+    return parsePortStats(await this.run(`show port stats ${port}`));
   }
 
-  async clearStats(): Promise<void> {
-    await this.run('clear port stats 0');
+  async clearStats(port = 0): Promise<void> {
+    await this.run(`clear port stats ${port}`);
   }
 
-  async xstats(): Promise<Map<string, number>> {
-    return parseXstats(await this.run('show port xstats 0'));
+  async xstats(port = 0): Promise<Map<string, number>> {
+    return parseXstats(await this.run(`show port xstats ${port}`));
   }
 
   /** Waits for words in the log. */
@@ -144,9 +144,13 @@ const defaultMemory = 256;
 /** What makes the virtio-user side take frames of up to 9000 bytes. */
 export const jumboArguments = ['--max-pkt-len=9018', '--enable-scatter'] as const;
 
-/** The backend. `client: true` connects to a socket that the frontend listens on. */
-export function netVhost(socket: string, queues: number, options: { client?: boolean } = {}): string {
-  return `net_vhost0,iface=${socket},queues=${queues}${options.client === true ? ',client=1' : ''}`;
+/** The backend. `client: true` connects to a socket that the frontend listens on; `port` is the port's number. */
+export function netVhost(
+  socket: string,
+  queues: number,
+  options: { client?: boolean; port?: number } = {},
+): string {
+  return `net_vhost${options.port ?? 0},iface=${socket},queues=${queues}${options.client === true ? ',client=1' : ''}`;
 }
 
 /** The frontend. `devargs` as in a golden row, for example `mrg_rxbuf=1,in_order=0`. */
@@ -154,10 +158,21 @@ export function netVirtioUser(
   socket: string,
   queues: number,
   devargs: string,
-  options: { server?: boolean; queueSize?: number } = {},
+  options: { server?: boolean; queueSize?: number; port?: number } = {},
 ): string {
   const server = options.server === true ? ',server=1' : '';
-  return `net_virtio_user0,path=${socket},queues=${queues},queue_size=${options.queueSize ?? 256},${devargs}${server}`;
+  const common = `path=${socket},queues=${queues},queue_size=${options.queueSize ?? 256}`;
+  return `net_virtio_user${options.port ?? 0},${common},${devargs}${server}`;
+}
+
+/** Runs something that involves testpmd; when it fails, testpmd's last words join the message. */
+export async function withLog<T>(testpmd: Testpmd, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${message}\n${testpmd.lastWords}`, { cause: error });
+  }
 }
 
 function testpmdCommand(options: TestpmdOptions, prefix: string): string[] {
@@ -176,7 +191,7 @@ function testpmdCommand(options: TestpmdOptions, prefix: string): string[] {
     `-m`,
     String(options.memory ?? defaultMemory),
     '--log-level=pmd.net.virtio.init:info',
-    `--vdev=${options.vdev}`,
+    ...options.vdevs.map((vdev) => `--vdev=${vdev}`),
     ...(options.simdBits === undefined ? [] : [`--force-max-simd-bitwidth=${options.simdBits}`]),
     '--',
     '-i',

@@ -49,7 +49,7 @@ export abstract class RxQueue {
     const n = reaped === 0 ? 0 : this.assemble(burst, reaped);
     burst.count = n;
     if (n > 0) this.stats.countBurst(this.pool.region.u8, burst, 0, n);
-    if (reaped > 0 || this.queue.outstanding === 0) this.fill();
+    this.fill();
     if (this.broken !== null) this.#report(this.broken);
     return n;
   }

@@ -44,6 +44,7 @@ export class TxQueue {
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
+    this.pool.onShortage(() => this.reap());
   }
 
   /**

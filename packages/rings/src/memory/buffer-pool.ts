@@ -31,6 +31,7 @@ export class BufferPool {
   readonly dataLength: Int32Array;
   readonly #stack: Int32Array;
   #free: number;
+  readonly #reclaimers: (() => void)[] = [];
 
   constructor(options: BufferPoolOptions) {
     this.region = options.region;
@@ -60,12 +61,21 @@ export class BufferPool {
    * @returns how many, 0 to `count`
    */
   alloc(out: Int32Array, from: number, count: number): number {
+    if (count > this.#free) for (const reclaim of this.#reclaimers) reclaim();
     const n = count < this.#free ? count : this.#free;
     let top = this.#free;
     const stack = this.#stack;
     for (let i = from; i < from + n; i++) out[i] = stack[--top];
     this.#free = top;
     return n;
+  }
+
+  /**
+   * Names somebody who holds buffers that are done with, as a transmit queue with lazily collected completions does:
+   * `reclaim` is called when the pool runs short, and gives back what it can.
+   */
+  onShortage(reclaim: () => void): void {
+    this.#reclaimers.push(reclaim);
   }
 
   /** Gives back `count` buffers from entry `from` on, one segment each. */

@@ -85,7 +85,7 @@ export class BackendConnection {
   }
 
   #checkNegotiated(request: Request<unknown, unknown>): void {
-    if (request.feature === null || this.#negotiated(request.feature)) return;
+    if (request.feature === 0n || this.#negotiated(request.feature)) return;
     throw vhostError('NOT_NEGOTIATED', `${request.name} came without its protocol feature`);
   }
 

@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { GoldenRow } from '@vio/test/golden-rows';
+import { Testpmd, netVhost, netVirtioUser } from '@vio/test/testpmd';
+import { Arena, type Window } from './arena.ts';
+import { type Contender, OwnContender, TestpmdContender } from './contender.ts';
+import type { Mode, Side } from './modes.ts';
+import { type Distance, PlacementProbe } from './placement/probe.ts';
+
+export interface Plan {
+  readonly modes: readonly Mode[];
+  readonly lengths: readonly number[];
+  /** Rounds of four windows: DPDK, ours, ours, DPDK. */
+  readonly rounds: number;
+  /** Milliseconds. */
+  readonly window: number;
+  readonly settle: number;
+  /** Milliseconds each contender runs before it is measured, once for each mode and length. */
+  readonly warmUp: number;
+}
+
+/** CPUs of one comparison. Prompts idle, they may share a CPU with anything that is not measured. */
+export interface Cpus {
+  readonly prompt: number;
+  readonly contender: number;
+  readonly common: number;
+}
+
+/** Two windows side by side, at the same distance of the two CPUs. */
+export interface Duel {
+  readonly distance: Distance;
+  /** Frames per second. */
+  readonly dpdk: number;
+  readonly ours: number;
+}
+
+export interface Cell {
+  readonly side: Side;
+  readonly row: string;
+  readonly mode: Mode;
+  readonly length: number;
+  readonly duels: readonly Duel[];
+}
+
+export interface Comparison {
+  readonly cells: readonly Cell[];
+  /** Command lines, to be repeated by hand. */
+  readonly commands: { readonly common: string; readonly dpdk: string; readonly ours: string };
+}
+
+interface Setting {
+  readonly common: Testpmd;
+  readonly contenders: readonly [Contender, Contender];
+}
+
+/** Measures one row: our side and DPDK's, each against the same testpmd. */
+export async function compare(side: Side, row: GoldenRow, plan: Plan, cpus: Cpus): Promise<Comparison> {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
+  const sockets: readonly [string, string] = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')];
+  const probe = await PlacementProbe.start([cpus.contender, cpus.common]);
+  const { common, contenders } = await (side === 'frontend' ? frontends : backends)(sockets, row, cpus);
+  try {
+    const arena = new Arena(common, contenders, probe);
+    const cells: Cell[] = [];
+    for (const length of plan.lengths) {
+      for (const mode of plan.modes) {
+        cells.push({ side, row: row.name, mode, length, duels: await fight(arena, mode, length, plan) });
+      }
+    }
+    const [dpdk, ours] = contenders.map((contender) => contender.command);
+    return { cells, commands: { common: common.command.join(' '), dpdk, ours } };
+  } finally {
+    if (side === 'frontend') await Promise.all(contenders.map((contender) => contender.close()));
+    await common.quit();
+    if (side === 'backend') await Promise.all(contenders.map((contender) => contender.close()));
+    await probe.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function frontends(sockets: readonly [string, string], row: GoldenRow, cpus: Cpus): Promise<Setting> {
+  const common = await Testpmd.start({
+    vdevs: sockets.map((socket, port) => netVhost(socket, 1, { port })),
+    ...testpmdSettings(cpus.prompt, cpus.common),
+  });
+  const dpdk = await TestpmdContender.open({
+    vdevs: [netVirtioUser(sockets[0], 1, row.devargs)],
+    ...testpmdSettings(cpus.prompt, cpus.contender),
+  });
+  const devargs = `net_virtio_user0,path=${sockets[1]},queues=1,queue_size=256,${row.devargs}`;
+  const ours = await OwnContender.openFrontend(devargs, cpus.contender);
+  return { common, contenders: [dpdk, ours] };
+}
+
+async function backends(sockets: readonly [string, string], row: GoldenRow, cpus: Cpus): Promise<Setting> {
+  const dpdk = await TestpmdContender.open({
+    vdevs: [netVhost(sockets[0], 1)],
+    ...testpmdSettings(cpus.prompt, cpus.contender),
+  });
+  const ours = await OwnContender.listen(sockets[1], cpus.contender);
+  const connected = ours.connected();
+  const common = await Testpmd.start({
+    vdevs: sockets.map((socket, port) => netVirtioUser(socket, 1, row.devargs, { port })),
+    ...testpmdSettings(cpus.prompt, cpus.common),
+  });
+  await connected;
+  return { common, contenders: [dpdk, ours] };
+}
+
+function testpmdSettings(promptCpu: number, forwardCpu: number) {
+  return { promptCpu, forwardCpu, memory: 256, extra: ['--port-topology=loop'] };
+}
+
+async function fight(arena: Arena, mode: Mode, length: number, plan: Plan): Promise<Duel[]> {
+  for (const index of [0, 1] as const) {
+    await arena.measure(index, mode, length, { settle: 0, window: plan.warmUp });
+  }
+  const duels: Duel[] = [];
+  for (let round = 0; round < plan.rounds; round++) {
+    const windows: Window[] = [];
+    for (const index of [0, 1, 1, 0] as const) windows.push(await arena.measure(index, mode, length, plan));
+    duels.push(...duel(windows[0], windows[1]), ...duel(windows[3], windows[2]));
+  }
+  return duels;
+}
+
+/** Windows at different distances say nothing about each other. */
+function duel(dpdk: Window, ours: Window): Duel[] {
+  return dpdk.distance === ours.distance
+    ? [{ distance: ours.distance, dpdk: dpdk.rate, ours: ours.rate }]
+    : [];
+}

@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Testpmd, type TestpmdOptions } from '@vio/test/testpmd';
+import type { Mode, Side } from './modes.ts';
+import type { Order } from './own/contender-process.ts';
+
+/** Who is measured against the common peer. */
+export interface Contender {
+  /** The command line, to be repeated by hand. */
+  readonly command: string;
+  start(mode: Mode, length: number): Promise<void>;
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class TestpmdContender implements Contender {
+  readonly #testpmd: Testpmd;
+
+  private constructor(testpmd: Testpmd) {
+    this.#testpmd = testpmd;
+  }
+
+  static async open(options: TestpmdOptions): Promise<TestpmdContender> {
+    return new TestpmdContender(await Testpmd.start(options));
+  }
+
+  get command(): string {
+    return this.#testpmd.command.join(' ');
+  }
+
+  async start(mode: Mode, length: number): Promise<void> {
+    await this.#testpmd.run(`set txpkts ${length}`);
+    await this.#testpmd.run(`set fwd ${mode}`);
+    await this.#testpmd.run('start');
+  }
+
+  stop(): Promise<void> {
+    return this.#testpmd.stop();
+  }
+
+  close(): Promise<void> {
+    return this.#testpmd.quit();
+  }
+}
+
+const script = fileURLToPath(new URL('./own/contender-process.js', import.meta.url));
+
+/** Our process: plain Node, pinned to one CPU with all its threads. */
+export class OwnContender implements Contender {
+  readonly command: string;
+  readonly #child: ChildProcess;
+
+  private constructor(side: Side, where: string, cpu: number) {
+    const command = ['taskset', '-c', String(cpu), process.execPath, script, side, where];
+    this.command = command
+      .map((word) => (word === script ? 'bench/dist/own/contender-process.js' : word))
+      .join(' ');
+    this.#child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  }
+
+  static async openFrontend(devargs: string, cpu: number): Promise<OwnContender> {
+    const contender = new OwnContender('frontend', devargs, cpu);
+    await contender.#hear('ready');
+    return contender;
+  }
+
+  /** Resolves when the socket is there; the frontend comes later. */
+  static async listen(socket: string, cpu: number): Promise<OwnContender> {
+    const contender = new OwnContender('backend', socket, cpu);
+    await contender.#hear('listening');
+    return contender;
+  }
+
+  /** For a backend: resolves when the frontend is there. */
+  connected(): Promise<void> {
+    return this.#hear('ready');
+  }
+
+  async start(mode: Mode, length: number): Promise<void> {
+    await this.#order({ mode, length }, 'started');
+  }
+
+  async stop(): Promise<void> {
+    await this.#order({ mode: null, length: 0 }, 'stopped');
+  }
+
+  async close(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await exit;
+  }
+
+  async #order(order: Order, answer: string): Promise<void> {
+    this.#child.send(order);
+    await this.#hear(answer);
+  }
+
+  async #hear(expected: string): Promise<void> {
+    const ended = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`our process ended (${String(code)}) before it was ${expected}`);
+    });
+    const [message] = await Promise.race([once(this.#child, 'message'), ended]);
+    if (message !== expected) throw new Error(`our process said ${String(message)} instead of ${expected}`);
+  }
+}

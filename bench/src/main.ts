@@ -1,0 +1,93 @@
+// npm run bench -- [--quick] [--write] [--only=TEXT]
+//
+//   --quick      one round of short windows, 64 bytes only
+//   --write      puts the results into README.md and ratios.svg
+//   --only=TEXT  only rows of devargs, or parts (frontend, backend, cost, first-packet, steady), that contain TEXT
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { allowedCpus } from '@vio/test/cpus';
+import { scalarRows } from '@vio/test/golden-rows';
+import { type Cell, type Comparison, type Cpus, type Plan, compare } from './compare.ts';
+import type { Side } from './modes.ts';
+import { ratioChart } from './report/chart.ts';
+import { describeMachine } from './report/machine.ts';
+import { medianRatio, modeNames } from './report/markdown.ts';
+import { writeResults } from './report/readme.ts';
+import { type Results, resultsMarkdown } from './report/results.ts';
+import { costPerPacket } from './solo/cost.ts';
+import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
+import { steadyState } from './solo/steady.ts';
+
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length) ?? '';
+const unknown = args.filter((arg) => !/^--(quick|write|only=.*)$/.test(arg));
+if (unknown.length > 0)
+  throw new Error(`unknown argument ${unknown.join(' ')}: --quick, --write, --only=TEXT`);
+
+const plan: Plan = quick
+  ? { modes: ['txonly', 'rxonly', 'io'], lengths: [64], rounds: 1, window: 150, settle: 50, warmUp: 300 }
+  : {
+      modes: ['txonly', 'rxonly', 'io'],
+      lengths: [64, 1518],
+      rounds: 3,
+      window: 200,
+      settle: 50,
+      warmUp: 500,
+    };
+
+const allowed = allowedCpus();
+if (allowed.length < 2) throw new Error('two CPUs are needed, one for each end of the virtqueues');
+const [contender, common] = allowed.slice(-2);
+const cpus: Cpus = { prompt: allowed[0], contender, common };
+
+const wanted = (part: string): boolean => part.includes(only);
+const rowsOf = (part: string) => scalarRows.filter((row) => wanted(part) || wanted(row.name));
+
+async function compareAll(side: Side): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const row of rowsOf(side)) {
+    const comparison = await compare(side, row, plan, cpus);
+    comparison.cells.forEach(tell);
+    comparisons.push(comparison);
+  }
+  return comparisons;
+}
+
+function tell({ side, row, mode, length, duels }: Cell): void {
+  const ratio = duels.length === 0 ? 'no two windows at one distance' : medianRatio(duels).toFixed(2);
+  console.log(
+    `${side} ${row} ${modeNames[mode]} ${length}: ${ratio} (${duels.map((d) => d.distance).join(' ')})`,
+  );
+}
+
+async function costs(): Promise<Results['costs']> {
+  const list: Results['costs'][number][] = [];
+  for (const row of rowsOf('cost')) {
+    for (const length of plan.lengths) {
+      const cost = await costPerPacket(row.devargs, length, quick ? 5 : 15);
+      console.log(`cost ${row.name} ${length}: ${JSON.stringify(cost)}`);
+      list.push({ row: row.name, length, cost });
+    }
+  }
+  return list;
+}
+
+const results: Results = {
+  machine: describeMachine(),
+  comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
+  costs: await costs(),
+  firstPacket: wanted('first-packet')
+    ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
+    : null,
+  steady: wanted('steady')
+    ? await steadyState('mrg_rxbuf=0,in_order=0', quick ? 10_000_000 : 100_000_000)
+    : null,
+};
+const text = resultsMarkdown(results);
+console.log(`\n${text}`);
+if (args.includes('--write')) {
+  const cells = results.comparisons.flatMap((comparison) => comparison.cells);
+  writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), text);
+  writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
+}

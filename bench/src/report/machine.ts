@@ -1,0 +1,30 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+
+/** What the numbers were measured on, as Markdown list items. */
+export function describeMachine(): string[] {
+  const [cpu] = cpus();
+  const hypervisor = /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  const dpdk = /RTE Version: '(.*)'/.exec(
+    execFileSync('sh', ['-c', 'dpdk-testpmd --no-huge --no-pci --no-shconf -v -- --help 2>&1 || true'], {
+      encoding: 'utf8',
+    }),
+  );
+  return [
+    `- ${cpus().length} x ${cpu.model}${hypervisor ? ', virtual CPUs' : ''}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${cacheSizes()}`,
+    `- Linux ${release()}, Node ${process.versions.node} (V8 ${process.versions.v8}), ${dpdk?.[1] ?? 'DPDK of unknown version'}`,
+  ];
+}
+
+function cacheSizes(): string {
+  return `L1d ${cacheSize(0)}, L2 ${cacheSize(2)}, L3 ${cacheSize(3)}`;
+}
+
+function cacheSize(index: number): string {
+  try {
+    return readFileSync(`/sys/devices/system/cpu/cpu0/cache/index${index}/size`, 'utf8').trim();
+  } catch {
+    return '?';
+  }
+}

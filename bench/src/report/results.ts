@@ -1,0 +1,91 @@
+import type { Comparison } from '../compare.ts';
+import type { Cost } from '../solo/cost.ts';
+import type { FirstPacket } from '../solo/first-packet.ts';
+import type { Steady } from '../solo/steady.ts';
+import { ratioTable, table } from './markdown.ts';
+
+export interface Results {
+  readonly machine: readonly string[];
+  readonly comparisons: readonly Comparison[];
+  readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
+  readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | null;
+  readonly steady: Steady | null;
+}
+
+/** All that was measured, as Markdown. */
+export function resultsMarkdown(results: Results): string {
+  return [
+    results.machine.join('\n'),
+    ...comparisonParts(results.comparisons),
+    ...costPart(results.costs),
+    ...firstPacketPart(results.firstPacket),
+    ...steadyPart(results.steady),
+  ].join('\n\n');
+}
+
+function comparisonParts(comparisons: readonly Comparison[]): string[] {
+  const cells = comparisons.flatMap((comparison) => comparison.cells);
+  const parts: string[] = [];
+  for (const side of ['frontend', 'backend'] as const) {
+    const first = comparisons.find((comparison) => comparison.cells.some((cell) => cell.side === side));
+    if (first === undefined) continue;
+    parts.push(
+      `### Our ${side} against DPDK's\n\nOurs / DPDK's, median of ratios (Mpps of ours / of DPDK's).`,
+      ...(['near', 'middle', 'far'] as const).flatMap((distance) => {
+        const ratios = ratioTable(cells, side, distance);
+        return ratios === '' ? [] : [`CPUs ${distance}:\n\n${ratios}`];
+      }),
+      `Common peer, DPDK's ${side} and ours for the first row:`,
+      `\`\`\`text\n${[first.commands.common, first.commands.dpdk, first.commands.ours].join('\n\n')}\n\`\`\``,
+    );
+  }
+  return parts;
+}
+
+function costPart(costs: Results['costs']): string[] {
+  if (costs.length === 0) return [];
+  const rows = costs.map(({ row, length, cost }) => [
+    row,
+    String(length),
+    ns(cost.portTransmit),
+    ns(cost.portReceive),
+    ns(cost.deviceReceive),
+    ns(cost.deviceTransmit),
+  ]);
+  return [
+    '### Cost per packet with no peer in the way\n\nNanoseconds; both sides take turns in one process.',
+    table(['devargs', 'bytes', 'port Tx', 'port Rx', 'backend dequeue', 'backend enqueue'], rows),
+  ];
+}
+
+function ns(value: number): string {
+  return value.toFixed(1);
+}
+
+function firstPacketPart(first: Results['firstPacket']): string[] {
+  if (first === null) return [];
+  return [
+    '### From process start to the first packet at the backend',
+    table(
+      ['', 'median ms', 'best ms', 'command'],
+      [firstPacketRow('ours', first.ours), firstPacketRow('DPDK', first.dpdk)],
+    ),
+  ];
+}
+
+function firstPacketRow(name: string, { median, best, command }: FirstPacket): string[] {
+  return [name, median.toFixed(0), best.toFixed(0), `\`${command}\``];
+}
+
+function steadyPart(steady: Steady | null): string[] {
+  if (steady === null) return [];
+  return [
+    '### Memory',
+    `${steady.packets / 1e6} million packets there and back in ${steady.seconds.toFixed(1)} s: ` +
+      `${steady.collections} garbage collections, heap ${kib(steady.heapGrowth)}, process ${kib(steady.residentGrowth)} more.`,
+  ];
+}
+
+function kib(bytes: number): string {
+  return `${Math.round(bytes / 1024)} KiB`;
+}

@@ -1,0 +1,94 @@
+// What the example measures: packets per second with full rings, and the time of one frame there and back.
+import { type NetPort, PacketBurst } from '@vio/net';
+
+const frameBytes = 60;
+
+/** Takes buffers and writes a frame into each: addresses, an experimental EtherType and a sequence number. */
+function prepare(port: NetPort, burst: PacketBurst, count: number, sequence: number): void {
+  const { pool } = port;
+  const { i32 } = pool.region;
+  burst.count = pool.alloc(burst.buffer, 0, count);
+  for (let i = 0; i < burst.count; i++) {
+    const offset = pool.dataBase + burst.buffer[i] * pool.stride;
+    const word = offset >>> 2;
+    i32[word] = 0x0000_0002; // to 02:00:00:00:00:02
+    i32[word + 1] = 0x0002_0200;
+    i32[word + 2] = 0x0100_0000; // from 02:00:00:00:00:01
+    i32[word + 3] = 0x0000_b588; // EtherType 0x88b5
+    i32[word + 4] = sequence + i;
+    burst.offset[i] = offset;
+    burst.length[i] = frameBytes;
+    burst.segments[i] = 1;
+  }
+}
+
+function release(port: NetPort, burst: PacketBurst, from: number): void {
+  for (let i = from; i < burst.count; i++) port.pool.release(burst.buffer, i, 1);
+}
+
+export interface Throughput {
+  readonly sent: number;
+  readonly received: number;
+  /** Packets per second. */
+  readonly txPps: number;
+  readonly rxPps: number;
+}
+
+/** Sends as fast as the ring takes frames, for `milliseconds`, and receives what comes back. */
+export async function measureThroughput(port: NetPort, milliseconds: number): Promise<Throughput> {
+  const [rx] = port.rx;
+  const [tx] = port.tx;
+  const out = new PacketBurst(32);
+  const back = new PacketBurst(32);
+  let sent = 0;
+  let received = 0;
+  const begin = performance.now();
+  let now = begin;
+  while (now - begin < milliseconds) {
+    for (let i = 0; i < 200; i++) {
+      prepare(port, out, 32, sent);
+      const taken = tx.send(out);
+      release(port, out, taken);
+      sent += taken;
+      received += rx.receive(back);
+      release(port, back, 0);
+    }
+    // Link events and signals get their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    now = performance.now();
+  }
+  const seconds = (now - begin) / 1000;
+  return { sent, received, txPps: sent / seconds, rxPps: received / seconds };
+}
+
+/** Lets frames still under way arrive. */
+export async function drain(port: NetPort, milliseconds: number): Promise<void> {
+  const burst = new PacketBurst(32);
+  for (const end = performance.now() + milliseconds; performance.now() < end;) {
+    while (port.rx[0].receive(burst) > 0) release(port, burst, 0);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Round trips of single frames, sorted, in microseconds. */
+export function measureLatency(port: NetPort, roundTrips: number): Float64Array {
+  const [rx] = port.rx;
+  const [tx] = port.tx;
+  const burst = new PacketBurst(1);
+  const times = new Float64Array(roundTrips);
+  for (let i = 0; i < roundTrips; i++) {
+    const begin = performance.now();
+    prepare(port, burst, 1, i);
+    tx.send(burst);
+    while (rx.receive(burst) === 0) {
+      if (performance.now() - begin > 1000) throw new Error('a frame did not come back within a second');
+    }
+    times[i] = (performance.now() - begin) * 1000;
+    release(port, burst, 0);
+  }
+  return times.sort();
+}
+
+export function percentile(sorted: Float64Array, p: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))];
+}

@@ -1,0 +1,77 @@
+// A learning Ethernet switch: every vhost-user socket is a port of it.
+import { PacketBurst } from '@vio/net';
+import { BufferPool, Region } from '@vio/rings';
+import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { MacTable, isGroup, macAt } from './mac-table.ts';
+
+const receiveq = 0;
+const transmitq = 1;
+
+export interface SwitchCounts {
+  forwarded: number;
+  flooded: number;
+}
+
+export class L2Switch {
+  readonly counts: SwitchCounts = { forwarded: 0, flooded: 0 };
+  readonly #drivers: VhostDriver[] = [];
+  readonly #devices = new Set<VhostDevice>();
+  readonly #table = new MacTable<VhostDevice>();
+  readonly #pool = new BufferPool({
+    region: new Region(new ArrayBuffer(1024 * 2176)),
+    offset: 0,
+    count: 1024,
+  });
+  readonly #burst = new PacketBurst(32);
+  #running = true;
+
+  /** Adds a port: a vhost-user socket this switch listens on. */
+  async addPort(path: string): Promise<void> {
+    const driver = VhostDriver.register(path);
+    driver.callbacks({
+      newDevice: (device) => this.#devices.add(device),
+      destroyDevice: (device) => {
+        this.#devices.delete(device);
+        this.#table.forget(device);
+      },
+    });
+    await driver.start();
+    this.#drivers.push(driver);
+  }
+
+  /** Polls until `close`; returns to the event loop after every round. */
+  run(): void {
+    if (!this.#running) return;
+    let moved = 0;
+    for (const device of this.#devices) moved += this.#serve(device);
+    if (moved > 0) setImmediate(() => this.run());
+    else setTimeout(() => this.run(), 1);
+  }
+
+  async close(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#drivers.map((driver) => driver.close()));
+  }
+
+  #serve(from: VhostDevice): number {
+    const burst = this.#burst;
+    const received = from.dequeueBurst(transmitq, this.#pool, burst, burst.capacity);
+    const { u8 } = this.#pool.region;
+    for (let i = 0; i < received; i++) {
+      const at = burst.offset[i];
+      this.#table.learn(macAt(u8, at + 6), from);
+      const to = isGroup(u8, at) ? undefined : this.#table.lookup(macAt(u8, at));
+      if (to === undefined) this.#flood(from, i);
+      else if (to !== from) this.counts.forwarded += to.enqueueBurst(receiveq, burst, i, 1);
+      if (burst.segments[i] === 1) this.#pool.release(burst.buffer, i, 1);
+      else this.#pool.releaseChain(burst.buffer[i]);
+    }
+    return received;
+  }
+
+  #flood(from: VhostDevice, index: number): void {
+    for (const device of this.#devices) {
+      if (device !== from) this.counts.flooded += device.enqueueBurst(receiveq, this.#burst, index, 1);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { PacketBurst } from '@vio/net';
+import { BufferPool, Region } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import type { Lane } from './lane.ts';
+import { type LaneCounts, forwardStep } from './modes.ts';
+
+/** A lane whose received packets are scripted and whose sent frames are kept. */
+class ScriptedLane implements Lane {
+  readonly pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 4096)), offset: 0, count: 64 });
+  readonly sent: Uint8Array[] = [];
+  incoming: Uint8Array[] = [];
+  room = Number.POSITIVE_INFINITY;
+
+  receive(burst: PacketBurst): number {
+    const frames = this.incoming.splice(0, burst.capacity);
+    burst.count = this.pool.alloc(burst.buffer, 0, frames.length);
+    for (const [i, frame] of frames.entries()) {
+      burst.offset[i] = this.pool.dataBase + burst.buffer[i] * this.pool.stride;
+      burst.length[i] = frame.length;
+      burst.segments[i] = 1;
+      this.pool.region.u8.set(frame, burst.offset[i]);
+    }
+    return burst.count;
+  }
+
+  send(burst: PacketBurst): number {
+    const n = Math.min(burst.count, this.room);
+    for (let i = 0; i < n; i++) {
+      this.sent.push(this.pool.region.u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
+    }
+    this.pool.release(burst.buffer, 0, burst.count);
+    return n;
+  }
+}
+
+const frame = (first: number): Uint8Array => Uint8Array.from({ length: 60 }, (_, i) => (first + i) & 0xff);
+const counts = (): LaneCounts => ({ received: 0, sent: 0, dropped: 0 });
+
+describe('forward modes', () => {
+  it('io sends what it received, unchanged', () => {
+    const lane = new ScriptedLane();
+    lane.incoming = [frame(1), frame(2)];
+    forwardStep('io', 60)(lane, new PacketBurst(32), counts());
+    expect(lane.sent).toEqual([frame(1), frame(2)]);
+  });
+
+  it('io counts what the transmit side did not take', () => {
+    const lane = new ScriptedLane();
+    lane.incoming = [frame(1), frame(2), frame(3)];
+    lane.room = 1;
+    const seen = counts();
+    forwardStep('io', 60)(lane, new PacketBurst(32), seen);
+    expect(seen).toEqual({ received: 3, sent: 1, dropped: 2 });
+  });
+
+  it('macswap exchanges the two addresses and nothing else', () => {
+    const lane = new ScriptedLane();
+    lane.incoming = [frame(0)];
+    forwardStep('macswap', 60)(lane, new PacketBurst(32), counts());
+    const expected = frame(0);
+    expected.set(frame(0).subarray(6, 12), 0);
+    expected.set(frame(0).subarray(0, 6), 6);
+    expect(lane.sent).toEqual([expected]);
+  });
+
+  it('rxonly gives every buffer back and sends nothing', () => {
+    const lane = new ScriptedLane();
+    lane.incoming = [frame(1), frame(2)];
+    forwardStep('rxonly', 60)(lane, new PacketBurst(32), counts());
+    expect([lane.sent.length, lane.pool.free]).toEqual([0, 64]);
+  });
+
+  it('txonly sends full bursts of valid IPv4 headers', () => {
+    const lane = new ScriptedLane();
+    forwardStep('txonly', 60)(lane, new PacketBurst(8), counts());
+    const sums = lane.sent.map((bytes) => {
+      let sum = 0;
+      for (let i = 14; i < 34; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
+      return (sum & 0xffff) + (sum >>> 16);
+    });
+    expect(sums).toEqual(Array.from({ length: 8 }, () => 0xffff));
+  });
+
+  it('flowgen cycles through 1024 source ports', () => {
+    const lane = new ScriptedLane();
+    const step = forwardStep('flowgen', 60);
+    const burst = new PacketBurst(32);
+    for (let i = 0; i < 64; i++) step(lane, burst, counts());
+    const ports = new Set(lane.sent.map((bytes) => (bytes[34] << 8) | bytes[35]));
+    expect(ports.size).toBe(1024);
+  });
+
+  it('refuses frames no port can carry', () => {
+    expect(() => forwardStep('txonly', 10)).toThrow(/10 bytes/);
+  });
+});

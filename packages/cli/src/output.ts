@@ -1,0 +1,18 @@
+/** Where a command's results go: lines for a person, or one JSON object per line with `--json`. */
+export class Output {
+  readonly #json: boolean;
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  /** A result: `text` for a person, `{ type, ...data }` for a program. */
+  record(type: string, data: object, text: string): void {
+    process.stdout.write(this.#json ? `${JSON.stringify({ type, ...data }, jsonValue)}\n` : `${text}\n`);
+  }
+}
+
+/** Feature masks are bigints; JSON has none, so they are written as hexadecimal strings. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
+}

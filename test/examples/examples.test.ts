@@ -1,0 +1,39 @@
+// Every example runs as its README says and does what it promises.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { readPcap } from '@vio/net';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const scratch = mkdtempSync(join(tmpdir(), 'vio-examples-'));
+const run = promisify(execFile);
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const example = (name: string, ...args: string[]) =>
+  run(process.execPath, [join(root, 'examples', name, 'dist/main.js'), ...args], { timeout: 60_000 });
+
+describe('echo', () => {
+  it('gets back every frame it sent, but for those the backend had no room for', async () => {
+    const { stdout } = await example('echo', '0.3');
+    const [, sent] = /sent\s+(\d+)/.exec(stdout) ?? [];
+    const [, received] = /received\s+(\d+)/.exec(stdout) ?? [];
+    expect(Number(received)).toBeGreaterThan(0);
+    expect(Number(received)).toBeLessThanOrEqual(Number(sent) + 512);
+  });
+});
+
+describe('pcap-replay', () => {
+  it('brings a real capture back unchanged', async () => {
+    const input = join(root, 'test/captures/real.pcap');
+    const output = join(scratch, 'out.pcap');
+    await example('pcap-replay', input, output);
+    const frames = (file: string) =>
+      readPcap(readFileSync(file)).packets.map((p) => Buffer.from(p.bytes).toString('hex'));
+    expect(frames(output)).toEqual(frames(input));
+  });
+});

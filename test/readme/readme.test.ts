@@ -1,0 +1,85 @@
+// Every fenced code block of every README is run: js and ts as modules on the built packages, sh by bash in the
+// README's folder. `npm` lines would run this test again: CI runs those, here their scripts only have to exist.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { transform } from 'esbuild';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type CodeBlock, codeBlocks } from './code-blocks.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const scratch = join(root, 'test/readme/out');
+const run = promisify(execFile);
+
+const readmes = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => /(^|\/)(README|CONTRIBUTING)\.md$/.test(file) && !/node_modules|\.turbo|(^|\/)dist\//.test(file),
+);
+
+async function runModule(block: CodeBlock, name: string): Promise<string> {
+  mkdirSync(scratch, { recursive: true });
+  const file = join(scratch, `${name.replaceAll(/\W+/g, '-')}.mjs`);
+  const { code } = await transform(block.code, { loader: 'ts', target: 'node20', format: 'esm' });
+  writeFileSync(file, code);
+  const { stderr } = await run(process.execPath, [file], { timeout: 20_000, cwd: scratch });
+  return stderr;
+}
+
+async function runShell(block: CodeBlock, directory: string): Promise<string> {
+  const PATH = `${join(root, 'test/node_modules/.bin')}:${process.env['PATH']}`;
+  const { stderr } = await run('bash', ['-euo', 'pipefail', '-c', block.code], {
+    timeout: 30_000,
+    cwd: directory,
+    env: { ...process.env, PATH },
+  });
+  return stderr;
+}
+
+/** npm scripts a shell block names, when it has nothing but npm lines; else null. */
+function npmScripts(block: CodeBlock): string[] | null {
+  const lines = block.code.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const scripts = lines.map((line) => /^npm (?:run )?([\w:-]+)/.exec(line)?.[1]);
+  return scripts.every((script) => script !== undefined) ? scripts : null;
+}
+
+describe.each(readmes)('%s', (readme) => {
+  const directory = dirname(join(root, readme));
+  const blocks = codeBlocks(join(root, readme)).filter((b) => ['js', 'ts', 'sh'].includes(b.language));
+
+  it('has no fenced block of a language that nobody runs', () => {
+    const others = codeBlocks(join(root, readme)).filter(
+      (b) => !['js', 'ts', 'sh', 'text'].includes(b.language),
+    );
+    expect(others).toEqual([]);
+  });
+
+  it.each(blocks.map((block) => [`line ${block.line} (${block.language})`, block] as const))(
+    '%s runs',
+    async (name, block) => {
+      const scripts = block.language === 'sh' ? npmScripts(block) : null;
+      if (scripts === null) {
+        const stderr =
+          block.language === 'sh'
+            ? await runShell(block, directory)
+            : await runModule(block, `${readme} ${name}`);
+        expect(stderr).not.toMatch(/Error/);
+        return;
+      }
+      const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
+        scripts: Record<string, string>;
+      };
+      const known = [...Object.keys(manifest.scripts), 'install'];
+      expect(scripts.filter((script) => !known.includes(script))).toEqual([]);
+    },
+    40_000,
+  );
+});
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+// A README that is not found would make this suite vacuous.
+it('looks at the README of every package', () => {
+  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`);
+  expect(packages.filter((file) => !readmes.includes(relative(root, join(root, file))))).toEqual([]);
+});
