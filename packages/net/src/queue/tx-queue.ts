@@ -55,7 +55,8 @@ export class TxQueue {
   send(burst: PacketBurst, from = 0): number {
     const wanted = burst.count - from;
     if (wanted <= 0) return 0;
-    if (this.queue.free < wanted) this.reap();
+    // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
+    if (this.queue.free < wanted || this.#chains > 0) this.reap();
     clearHeaders(this.pool.region, burst.offset, from, burst.count, this.#header);
     const taken = this.#add(burst, from);
     if (taken > 0) {
