@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { VioError } from '@vio/native';
 import { Command } from 'commander';
 import { addBackendCommand } from './commands/backend.ts';

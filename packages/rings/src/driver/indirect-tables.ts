@@ -9,16 +9,19 @@ import { DESC_F_NEXT, DESC_F_WRITE, descriptorBytes, descriptorWords } from '../
 export class IndirectTables {
   /** Descriptors per table. */
   readonly entries: number;
+  /** Longest list a table may hold: no longer than the ring either (virtio 1.4, 2.7.5.3.1 and 2.8.19). */
+  readonly limit: number;
   readonly #i32: Int32Array;
   readonly #base: number;
   /** Split tables chain their entries by NEXT; packed tables are read in order and may only carry WRITE. */
   readonly #chained: boolean;
 
   /** @param offset byte offset of the first table, a multiple of 16 */
-  constructor(region: Region, offset: number, entries: number, chained: boolean) {
+  constructor(region: Region, offset: number, entries: number, size: number, chained: boolean) {
     this.#i32 = region.i32;
     this.#base = offset;
     this.entries = entries;
+    this.limit = Math.min(entries, size);
     this.#chained = chained;
   }
 

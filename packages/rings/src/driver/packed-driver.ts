@@ -99,7 +99,7 @@ export class PackedDriver implements DriverQueue {
     this.#exposed = new Int32Array(size);
     region.u8.fill(0, offset, offset + layout.bytes);
     this.#tables = features.indirect
-      ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, false)
+      ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, size, false)
       : null;
     this.disarmInterrupt();
   }
@@ -177,7 +177,7 @@ export class PackedDriver implements DriverQueue {
       const head = buffer[from + n];
       const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
       const tables = this.#tables;
-      const indirect = tables !== null && needed > 1 && needed <= tables.entries;
+      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       const slots = indirect ? 1 : needed;
       if (slots > this.#free) break;
       const id = this.#ids[this.#idHead];

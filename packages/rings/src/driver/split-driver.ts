@@ -74,7 +74,7 @@ export class SplitDriver implements DriverQueue {
     region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
-      ? new IndirectTables(region, tables, options.indirectEntries ?? 8, true)
+      ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)
       : null;
     this.disarmInterrupt();
   }
@@ -142,7 +142,7 @@ export class SplitDriver implements DriverQueue {
       const head = buffer[from + n];
       const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
       const tables = this.#tables;
-      const indirect = tables !== null && needed > 1 && needed <= tables.entries;
+      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       if ((indirect ? 1 : needed) > this.free) break;
       const id = this.#ids[this.#idHead & this.#mask];
       if (indirect) this.#writeIndirect(tables, head, pool, prefix);

@@ -75,7 +75,7 @@ export class SplitInOrderDriver implements DriverQueue {
     region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
-      ? new IndirectTables(region, tables, options.indirectEntries ?? 8, true)
+      ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)
       : null;
     this.disarmInterrupt();
   }
@@ -148,7 +148,7 @@ export class SplitInOrderDriver implements DriverQueue {
       const head = buffer[from + n];
       const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
       const tables = this.#tables;
-      const indirect = tables !== null && needed > 1 && needed <= tables.entries;
+      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       const slots = indirect ? 1 : needed;
       if (slots > this.#free) break;
       const slot = avail++ & this.#mask;

@@ -20,7 +20,7 @@ const wanted =
   VHOST_USER_PROTOCOL_F_REPLY_ACK;
 
 /** What a device asks of its backend from connecting to stopping, in the usual order. */
-async function handshake(frontend: VhostUserFrontend, timeout = 1000): Promise<void> {
+async function handshake(frontend: VhostUserFrontend, timeout = 10_000): Promise<void> {
   const options = { timeout };
   using memory = SharedMemory.create({ size: 65536 });
   using event = EventFd.create();
