@@ -63,7 +63,7 @@ async function failure(
   const frontend = VhostUserFrontend.fromStream(stream, { protocolFeatures: wanted });
   let downs = 0;
   frontend.onDown(() => downs++);
-  const rejected = await handshake(frontend, 25).then(
+  const rejected = await handshake(frontend, how === 'silent' ? 25 : 5000).then(
     () => null,
     (error: unknown) => error,
   );

@@ -1,5 +1,5 @@
 import { EventFd, SharedMemory, UnixListener, UnixStream, VioError } from '@vio/native';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +12,8 @@ import {
   VHOST_USER_PROTOCOL_F_RARP,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_STATUS,
+  encodeReply,
+  frontendRequests,
 } from '../wire/index.ts';
 import { VhostUserFrontend, type VhostUserOptions } from './vhost-user-frontend.ts';
 
@@ -25,6 +27,18 @@ function connected(script: BackendScript = {}, options: VhostUserOptions = {}) {
   const frontend = VhostUserFrontend.fromStream(stream, options);
   open.push(frontend, backend);
   return { backend, frontend };
+}
+
+/** A backend that says these bytes as soon as it is asked anything. */
+function answering(bytes: Uint8Array, fds: readonly number[] = []) {
+  const [mine, theirs] = UnixStream.pair();
+  const frontend = VhostUserFrontend.fromStream(theirs);
+  open.push(frontend, mine);
+  mine.onReadable(() => {
+    mine.onReadable(null);
+    void mine.send(bytes, fds);
+  });
+  return frontend;
 }
 
 const names = (backend: ScriptedBackend): string[] => backend.seen.map(({ name }) => name);
@@ -250,6 +264,40 @@ describe('order', () => {
   });
 });
 
+describe('an answer', () => {
+  it('about another ring is not taken', async () => {
+    const frontend = answering(encodeReply(frontendRequests.GET_VRING_BASE, { index: 1, value: 7 }));
+    await expect(frontend.getVringBase(0)).rejects.toThrow(/vring index is 1, allowed is 0/);
+    expect(frontend.down?.code).toBe('VIO_VHOST_MESSAGE_VALUE');
+  });
+
+  it('that is doubled is not taken for the answer to the next request', async () => {
+    const { frontend } = connected({ misbehave: { at: 0, how: 'duplicate' } });
+    const [first, second] = await Promise.allSettled([frontend.getVringBase(0), frontend.getVringBase(0)]);
+    expect(first.status).toBe('fulfilled');
+    expect(second).toMatchObject({ reason: { code: 'VIO_VHOST_MESSAGE_UNEXPECTED' } });
+  });
+
+  it('that stops half way, with a descriptor, leaves nothing behind', async () => {
+    using event = EventFd.create();
+    const before = readdirSync('/proc/self/fd').length;
+    const frontend = answering(encodeReply(frontendRequests.GET_FEATURES, 1n).subarray(0, 15), [event.fd]);
+    await expect(frontend.getFeatures({ timeout: 20 })).rejects.toThrow(coded('VIO_TIMEOUT'));
+    open.splice(0).forEach((one) => one.close());
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  });
+
+  it('with other configuration than what was asked for is not taken', async () => {
+    const { backend, frontend } = connected({ protocolFeatures: VHOST_USER_PROTOCOL_F_CONFIG });
+    await frontend.getFeatures();
+    backend.answer(frontendRequests.GET_CONFIG, () => ({ offset: 1, flags: 0, data: new Uint8Array(6) }));
+    await expect(frontend.getConfig(0, 6)).rejects.toThrow(
+      /configuration is 6 bytes at 1, allowed is 6 bytes at 0/,
+    );
+    expect(frontend.down?.code).toBe('VIO_VHOST_MESSAGE_VALUE');
+  });
+});
+
 describe('patience', () => {
   const silent = { misbehave: { at: 0, how: 'silent' } } as const;
 
@@ -276,7 +324,10 @@ describe('patience', () => {
     controller.abort();
     await expect(second).rejects.toThrow(coded('VIO_ABORTED'));
     expect(await first).toBe(0);
-    expect([frontend.down, backend.seen.length]).toEqual([null, 1]);
+    await frontend.setOwner();
+    await settled(frontend);
+    expect(names(backend)).toEqual(['GET_VRING_BASE', 'SET_OWNER', 'GET_VRING_BASE']);
+    expect(frontend.down).toBeNull();
   });
 
   it('does not begin when the signal is aborted already', async () => {

@@ -105,6 +105,14 @@ export class ScriptedBackend implements Disposable {
     return { backend: new ScriptedBackend(mine, script), stream: theirs };
   }
 
+  /** Teaches another answer to a request; one without an answer of its own returns null. */
+  answer<P, R>(request: Request<P, R>, answer: (payload: P) => R): void {
+    this.#handlers.set(request.id, (message) => {
+      const value = answer(decodeRequest(request, message));
+      return request.reply === null ? null : encodeReply(request, value);
+    });
+  }
+
   close(): void {
     this.#reader.dispose();
     this.#stream.close();
@@ -123,33 +131,26 @@ export class ScriptedBackend implements Disposable {
       config = new Uint8Array(12),
     } = this.#script;
     const bit30 = protocolFeatures === 0n ? 0n : VHOST_USER_F_PROTOCOL_FEATURES;
-    this.#on(requests.GET_FEATURES, () => features | bit30);
-    this.#on(requests.GET_PROTOCOL_FEATURES, () => protocolFeatures);
-    this.#on(requests.GET_QUEUE_NUM, () => queuePairs);
-    this.#on(requests.GET_MAX_MEM_SLOTS, () => 8);
-    this.#on(requests.SET_STATUS, (status) => {
+    this.answer(requests.GET_FEATURES, () => features | bit30);
+    this.answer(requests.GET_PROTOCOL_FEATURES, () => protocolFeatures);
+    this.answer(requests.GET_QUEUE_NUM, () => queuePairs);
+    this.answer(requests.GET_MAX_MEM_SLOTS, () => 8);
+    this.answer(requests.SET_STATUS, (status) => {
       this.#status = status;
       return null;
     });
-    this.#on(requests.GET_STATUS, () => this.#status);
-    this.#on(requests.SET_VRING_BASE, ({ index, value }) => {
+    this.answer(requests.GET_STATUS, () => this.#status);
+    this.answer(requests.SET_VRING_BASE, ({ index, value }) => {
       this.#bases.set(index, value);
       return null;
     });
-    this.#on(requests.GET_VRING_BASE, ({ index }) => ({ index, value: this.#bases.get(index) ?? 0 }));
-    this.#on(requests.GET_CONFIG, ({ offset, data }) => {
+    this.answer(requests.GET_VRING_BASE, ({ index }) => ({ index, value: this.#bases.get(index) ?? 0 }));
+    this.answer(requests.GET_CONFIG, ({ offset, data }) => {
       const end = offset + data.length;
       return end > config.length ? null : { offset, flags: 0, data: config.subarray(offset, end) };
     });
-    this.#on(requests.SET_LOG_BASE, () => new Uint8Array(0));
-    this.#on(requests.GET_INFLIGHT_FD, (area) => ({ ...area, mmapSize: 4096 }));
-  }
-
-  #on<P, R>(request: Request<P, R>, answer: (payload: P) => R): void {
-    this.#handlers.set(request.id, (message) => {
-      const value = answer(decodeRequest(request, message));
-      return request.reply === null ? null : encodeReply(request, value);
-    });
+    this.answer(requests.SET_LOG_BASE, () => new Uint8Array(0));
+    this.answer(requests.GET_INFLIGHT_FD, (area) => ({ ...area, mmapSize: 4096 }));
   }
 
   #receive(): void {

@@ -117,6 +117,14 @@ describe('messages on a stream', () => {
     expect(openFds()).toBe(before);
   });
 
+  it('are refused when the system could not deliver all their descriptors, and those it did are closed', () => {
+    const before = openFds();
+    const fds = eventFds(2);
+    const reader = new MessageReader({ receive: () => ({ bytes: 1, fds, truncatedFds: true }) });
+    expect(() => reader.read()).toThrow(expect.objectContaining({ code: 'VIO_VHOST_MESSAGE_FDS' }));
+    expect(openFds()).toBe(before);
+  });
+
   it('leave no descriptors behind when the peer closes within one', () => {
     const before = openFds();
     const reader = new MessageReader(source([{ bytes: second.subarray(0, 15), fds: eventFds(1) }], true));
