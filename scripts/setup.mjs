@@ -35,5 +35,10 @@ if (process.argv.includes('--after-npm-install')) {
   if (process.env['npm_config_user_agent']?.startsWith('npm/')) install();
 } else {
   if (!installed()) install();
-  run(join(root, 'node_modules', '.bin', 'turbo'), ['run', 'build', '--log-order=grouped', '--output-logs=new-only']);
+  run(join(root, 'node_modules', '.bin', 'turbo'), [
+    'run',
+    'build',
+    '--log-order=grouped',
+    '--output-logs=new-only',
+  ]);
 }

@@ -1,3 +1,6 @@
+import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
+
 /**
  * The ten sets of device arguments that DPDK's test suites run every virtio-user and vhost case with: one for each
  * receive and transmit path of a virtio-user device.
@@ -12,6 +15,15 @@ export interface GoldenRow {
   readonly vectorized: boolean;
   /** What DPDK 22.11 logs about the paths it takes, on a CPU with AVX-512 where it matters. */
   readonly dpdkPaths: { readonly rx: string; readonly tx: string };
+}
+
+/** What of a row shows in the negotiated features. */
+export function negotiated(features: bigint): Pick<GoldenRow, 'packed' | 'mergeable' | 'inOrder'> {
+  return {
+    packed: (features & VIRTIO_F_RING_PACKED) !== 0n,
+    mergeable: (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n,
+    inOrder: (features & VIRTIO_F_IN_ORDER) !== 0n,
+  };
 }
 
 type Row = Omit<GoldenRow, 'devargs' | 'dpdkPaths'>;

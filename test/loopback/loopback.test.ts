@@ -9,7 +9,7 @@ import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceEndpoint, PortEndpoint } from '../endpoint.ts';
 import { echo, exchange } from '../exchange.ts';
-import { frameSizes, goldenRows } from '../golden-rows.ts';
+import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-loopback-'));
 const socket = join(directory, 'vhost.sock');
@@ -78,6 +78,11 @@ describe.each(goldenRows)('$name', (row) => {
         afterAll(async () => {
           await port?.close();
           await backend?.stop();
+        });
+
+        it('negotiates what the row asks for', () => {
+          const { packed, mergeable, inOrder } = row;
+          expect(negotiated(port.features)).toEqual({ packed, mergeable, inOrder });
         });
 
         it.each(frameSizes(row))('brings every frame of %i bytes back unharmed', async (length) => {

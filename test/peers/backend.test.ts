@@ -7,7 +7,7 @@ import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceEndpoint } from '../endpoint.ts';
 import { exchange } from '../exchange.ts';
-import { frameSizes, goldenRows } from '../golden-rows.ts';
+import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
 import { exchangePlan } from './plan.ts';
 import { type ForwardMode, Testpmd, jumboArguments, netVirtioUser, withLog } from './testpmd.ts';
 
@@ -49,10 +49,14 @@ describe.each(goldenRows)('$name', (row) => {
         await driver?.close();
       });
 
+      it('negotiates what the row asks for', () => {
+        const { packed, mergeable, inOrder } = row;
+        expect(negotiated(device.features)).toEqual({ packed, mergeable, inOrder });
+      });
+
       describe.each<ForwardMode>(['io', 'macswap'])('%s', (mode) => {
         it.each(frameSizes(row))('brings every frame of %i bytes back unharmed', async (length) => {
           await testpmd.forward(mode);
-          await testpmd.clearStats();
           const plan = exchangePlan(length);
           await withLog(testpmd, () =>
             exchange(new DeviceEndpoint(device, faults), {

@@ -6,7 +6,7 @@ import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 import { exchange } from '../exchange.ts';
-import { frameSizes, goldenRows } from '../golden-rows.ts';
+import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
 import { exchangePlan } from './plan.ts';
 import { type ForwardMode, Testpmd, netVhost, withLog } from './testpmd.ts';
 
@@ -38,10 +38,14 @@ describe.each(goldenRows)('$name', (row) => {
         await testpmd?.quit();
       });
 
+      it('negotiates what the row asks for', () => {
+        const { packed, mergeable, inOrder } = row;
+        expect(negotiated(port.features)).toEqual({ packed, mergeable, inOrder });
+      });
+
       describe.each<ForwardMode>(['io', 'macswap'])('%s', (mode) => {
         it.each(frameSizes(row))('brings every frame of %i bytes back unharmed', async (length) => {
           await testpmd.forward(mode);
-          await testpmd.clearStats();
           const plan = exchangePlan(length);
           await withLog(testpmd, () =>
             exchange(new PortEndpoint(port), { ...plan, queues, length, swapped: mode === 'macswap' }),

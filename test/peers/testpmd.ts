@@ -83,9 +83,11 @@ export class Testpmd {
     return printed;
   }
 
-  /** Forwards in this mode from now on; a forwarding that runs is stopped first. */
+  /** Forwards in this mode from now on, with all counters at 0; a forwarding that runs is stopped first. */
   async forward(mode: ForwardMode): Promise<void> {
     await this.run('stop');
+    // Not while it forwards: the polling core would write the old counts back.
+    await this.run('clear port stats all');
     await this.run(`set fwd ${mode}`);
     await this.run('start');
   }
@@ -96,10 +98,6 @@ export class Testpmd {
 
   async stats(port = 0): Promise<PortStats> {
     return parsePortStats(await this.run(`show port stats ${port}`));
-  }
-
-  async clearStats(port = 0): Promise<void> {
-    await this.run(`clear port stats ${port}`);
   }
 
   async xstats(port = 0): Promise<Map<string, number>> {

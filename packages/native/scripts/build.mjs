@@ -30,7 +30,12 @@ const sources = join(root, 'native');
 const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 const flags = [
   ...['-std=c++17', '-O3', '-fPIC', '-shared', '-pthread', '-Wall', '-Wextra', '-Wno-unused-parameter'],
-  ...['-fvisibility=hidden', '-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_GYP_MODULE_NAME=vio_native'],
+  ...[
+    '-fvisibility=hidden',
+    '-DNAPI_VERSION=8',
+    '-DNAPI_CPP_EXCEPTIONS',
+    '-DNODE_GYP_MODULE_NAME=vio_native',
+  ],
   ...(variant === null ? ['-s'] : ['-fno-omit-frame-pointer']),
   ...sanitizer,
   ...(process.env.CXXFLAGS?.split(' ').filter(Boolean) ?? []),
@@ -41,7 +46,11 @@ const hash = createHash('sha256').update(JSON.stringify([compiler, flags, proces
 for (const name of files) hash.update(name).update(readFileSync(join(sources, name)));
 const stamp = hash.digest('hex');
 
-const directory = join(root, variant === null ? 'prebuilds' : `prebuilds-${variant}`, `linux-${process.arch}`);
+const directory = join(
+  root,
+  variant === null ? 'prebuilds' : `prebuilds-${variant}`,
+  `linux-${process.arch}`,
+);
 const target = join(directory, '@vio+native.node');
 const stampFile = join(directory, 'stamp');
 if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);

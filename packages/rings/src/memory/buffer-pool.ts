@@ -40,7 +40,9 @@ export class BufferPool {
     this.headroom = options.headroom ?? 128;
     this.stride = poolStride(this.dataRoom, this.headroom);
     if (options.offset % 64 !== 0 || options.offset + this.count * this.stride > this.region.size) {
-      throw new RangeError(`${this.count} buffers of ${this.stride} bytes do not fit at offset ${options.offset}`);
+      throw new RangeError(
+        `${this.count} buffers of ${this.stride} bytes do not fit at offset ${options.offset}`,
+      );
     }
     this.dataBase = options.offset + this.headroom;
     this.next = new Int32Array(this.count).fill(-1);
@@ -88,7 +90,7 @@ export class BufferPool {
 
   /** Gives back a packet of several segments: `head` and everything behind it through `next`. */
   releaseChain(head: number): void {
-    for (let b = head; b !== -1; ) {
+    for (let b = head; b !== -1;) {
       const following = this.next[b];
       this.next[b] = -1;
       this.#stack[this.#free++] = b;
