@@ -1,4 +1,4 @@
-import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, type Region } from '@vio/rings';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_MRG_RXBUF } from './feature-bits.ts';
 
 /**
@@ -18,40 +18,23 @@ export function headerSize(features: bigint): HeaderBytes {
 export const numBuffersOffset = 10;
 
 /**
- * Zeroes the headers in front of packets `from` to `end - 1`: no checksum, no segmentation, num_buffers 0. A header
- * that is zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
+ * Zeroes the header in front of the packet at `offset`: no checksum, no segmentation, num_buffers 0. A header that is
+ * zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
  */
-export function clearHeaders(
-  region: Region,
-  offset: Int32Array,
-  from: number,
-  end: number,
-  bytes: HeaderBytes,
-): void {
-  if (bytes === 12) clearWords(region.i32, region.u8, offset, from, end);
-  else clearBytes(region.u8, offset, from, end, bytes);
-}
-
-function clearWords(i32: Int32Array, u8: Uint8Array, offset: Int32Array, from: number, end: number): void {
-  for (let i = from; i < end; i++) {
-    const at = offset[i] - 12;
-    if ((at & 3) !== 0) {
-      clearBytes(u8, offset, i, i + 1, 12);
-      continue;
-    }
-    const word = at >>> 2;
-    if ((i32[word] | i32[word + 1] | i32[word + 2]) !== 0) {
-      i32[word] = 0;
-      i32[word + 1] = 0;
-      i32[word + 2] = 0;
-    }
+export function clearHeader(i32: Int32Array, u8: Uint8Array, offset: number, bytes: HeaderBytes): void {
+  const word = (offset - 12) >>> 2;
+  if (bytes === 12 && (offset & 3) === 0) {
+    if ((i32[word] | i32[word + 1] | i32[word + 2]) === 0) return;
+    i32[word] = 0;
+    i32[word + 1] = 0;
+    i32[word + 2] = 0;
+  } else {
+    clearBytes(u8, offset - bytes, offset);
   }
 }
 
-function clearBytes(u8: Uint8Array, offset: Int32Array, from: number, end: number, bytes: number): void {
-  for (let i = from; i < end; i++) {
-    for (let at = offset[i] - bytes; at < offset[i]; at++) {
-      if (u8[at] !== 0) u8[at] = 0;
-    }
+function clearBytes(u8: Uint8Array, from: number, end: number): void {
+  for (let at = from; at < end; at++) {
+    if (u8[at] !== 0) u8[at] = 0;
   }
 }

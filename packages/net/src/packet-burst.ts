@@ -21,14 +21,7 @@ export class PacketBurst extends Burst {
    * @returns how many there were, which is also `this.count`
    */
   allocate(pool: BufferPool, count: number, bytes: number): number {
-    const n = pool.alloc(this.buffer, 0, count);
-    for (let i = 0; i < n; i++) {
-      this.offset[i] = pool.dataBase + this.buffer[i] * pool.stride;
-      this.length[i] = bytes;
-      this.segments[i] = 1;
-    }
-    this.count = n;
     this.pool = pool;
-    return n;
+    return pool.allocBurst(this, count, bytes);
   }
 }

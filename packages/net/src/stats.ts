@@ -30,42 +30,67 @@ const size1519 = 12;
 
 /** Counters of one queue. Sizes are frame bytes without CRC, as DPDK counts them. */
 export class QueueStats {
-  /** One number per name of `queueCounterNames`; exact to 2^53. */
-  readonly counters = new Float64Array(queueCounterNames.length);
+  readonly #counters = new Float64Array(queueCounterNames.length);
+  /** Packets of the size seen last are only counted; what that means to the counters is worked out when it changes. */
+  #size = 0;
+  #run = 0;
 
-  /** Counts packets `from` to `end - 1` of a burst: number, bytes, size class, and where they are addressed to. */
+  /** Counts packets `from` to `end - 1` of a burst. */
   countBurst(u8: Uint8Array, burst: Burst, from: number, end: number): void {
-    const counters = this.counters;
     const { offset, length } = burst;
-    let bytes = 0;
-    for (let i = from; i < end; i++) {
-      const size = length[i];
-      bytes += size;
-      if (size < 64) counters[undersize]++;
-      // 64 has a class of its own; 65 to 1023 go by the position of the highest bit.
-      else if (size === 64) counters[undersize + 1]++;
-      else if (size < 1024) counters[undersize + 27 - Math.clz32(size)]++;
-      else counters[size < 1519 ? size1024 : size1519]++;
-      const at = offset[i];
-      if ((u8[at] & 1) !== 0) counters[isBroadcast(u8, at) ? broadcast : multicast]++;
-    }
-    counters[goodPackets] += end - from;
-    counters[goodBytes] += bytes;
+    for (let i = from; i < end; i++) this.count(u8, offset[i], length[i]);
+    this.settle();
+  }
+
+  /**
+   * Counts one packet: number, bytes, size class, and where it is addressed to. For the loop of a queue that looks at
+   * every packet anyway; `settle` ends it.
+   */
+  count(u8: Uint8Array, offset: number, bytes: number): void {
+    if (bytes !== this.#size) this.#newRun(bytes);
+    this.#run++;
+    if ((u8[offset] & 1) !== 0) this.#counters[isBroadcast(u8, offset) ? broadcast : multicast]++;
+  }
+
+  /** Makes the counters include all that was counted. */
+  settle(): void {
+    const size = this.#size;
+    const run = this.#run;
+    if (run === 0) return;
+    this.#run = 0;
+    const counters = this.#counters;
+    counters[goodPackets] += run;
+    counters[goodBytes] += run * size;
+    counters[sizeClass(size)] += run;
   }
 
   /** Counts packets that were dropped because they were malformed. */
   countErrors(packets: number): void {
-    this.counters[errors] += packets;
+    this.#counters[errors] += packets;
   }
 
   get(name: QueueCounterName): number {
-    return this.counters[queueCounterNames.indexOf(name)];
+    return this.#counters[queueCounterNames.indexOf(name)];
   }
 
   /** All counters as `<prefix><name>`. */
   toRecord(prefix: string): Record<string, number> {
-    return Object.fromEntries(queueCounterNames.map((name, i) => [prefix + name, this.counters[i]]));
+    return Object.fromEntries(queueCounterNames.map((name, i) => [prefix + name, this.#counters[i]]));
   }
+
+  #newRun(size: number): void {
+    this.settle();
+    this.#size = size;
+  }
+}
+
+/** @returns index of the counter a frame of this size belongs to */
+function sizeClass(size: number): number {
+  if (size < 64) return undersize;
+  // 64 has a class of its own; 65 to 1023 go by the position of the highest bit.
+  if (size === 64) return undersize + 1;
+  if (size < 1024) return undersize + 27 - Math.clz32(size);
+  return size < 1519 ? size1024 : size1519;
 }
 
 function isBroadcast(u8: Uint8Array, at: number): boolean {

@@ -16,15 +16,15 @@ export class MergeableRxQueue extends RxQueue {
   protected override assemble(burst: PacketBurst, reaped: number): number {
     const { buffer, offset, length, segments } = burst;
     const { dataBase, stride, dataRoom, region } = this.pool;
-    const header = this.header;
-    const { u16 } = region;
+    const { header, stats } = this;
+    const { u16, u8 } = region;
     let n = 0;
     for (let i = 0; i < reaped; i++) {
       const b = buffer[i];
       const written = length[i];
-      const data = dataBase + b * stride;
+      const data = dataBase + Math.imul(b, stride);
       if (this.#missing > 0) {
-        if (this.#append(b, data - header, written)) n = this.#emit(burst, n);
+        if (this.#append(b, data - header, written)) n = this.#emit(u8, burst, n);
         continue;
       }
       const bytes = written - header;
@@ -32,9 +32,10 @@ export class MergeableRxQueue extends RxQueue {
       const buffers = u16[(data - header + numBuffersOffset) >>> 1];
       if (bytes < 0 || bytes > dataRoom || buffers === 0 || buffers > this.queue.size) {
         this.pool.release(buffer, i, 1);
-        this.stats.countErrors(1);
+        stats.countErrors(1);
         if (buffers > this.queue.size) {
           this.pool.release(buffer, i + 1, reaped - i - 1);
+          stats.settle();
           return this.#lost(n, buffers);
         }
         continue;
@@ -47,8 +48,10 @@ export class MergeableRxQueue extends RxQueue {
       offset[n] = data;
       length[n] = bytes;
       segments[n] = 1;
+      stats.count(u8, data, bytes);
       n++;
     }
+    stats.settle();
     return n;
   }
 
@@ -82,7 +85,7 @@ export class MergeableRxQueue extends RxQueue {
     return --this.#missing === 0;
   }
 
-  #emit(burst: PacketBurst, n: number): number {
+  #emit(u8: Uint8Array, burst: PacketBurst, n: number): number {
     if (this.#bytes < 0) {
       this.pool.releaseChain(this.#head);
       this.stats.countErrors(1);
@@ -92,6 +95,7 @@ export class MergeableRxQueue extends RxQueue {
     burst.offset[n] = this.pool.dataOffset[this.#head];
     burst.length[n] = this.#bytes;
     burst.segments[n] = this.#buffers;
+    this.stats.count(u8, burst.offset[n], this.#bytes);
     return n + 1;
   }
 

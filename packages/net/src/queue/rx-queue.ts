@@ -48,7 +48,6 @@ export abstract class RxQueue {
     const reaped = this.queue.reap(burst.buffer, burst.length, 0, burst.capacity);
     const n = reaped === 0 ? 0 : this.assemble(burst, reaped);
     burst.count = n;
-    if (n > 0) this.stats.countBurst(this.pool.region.u8, burst, 0, n);
     this.fill();
     if (this.broken !== null) this.#report(this.broken);
     return n;
@@ -77,7 +76,7 @@ export abstract class RxQueue {
     this.pool.release(tokens, 0, this.queue.reclaim(tokens));
   }
 
-  /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place. @returns their number */
+  /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place, and counts them. @returns their number */
   protected abstract assemble(burst: PacketBurst, reaped: number): number;
 
   #report(fault: QueueFault): void {
@@ -91,23 +90,27 @@ export abstract class RxQueue {
 export class PlainRxQueue extends RxQueue {
   protected override assemble(burst: PacketBurst, reaped: number): number {
     const { buffer, offset, length, segments } = burst;
-    const { dataBase, stride, dataRoom } = this.pool;
-    const header = this.header;
+    const { dataBase, stride, dataRoom, region } = this.pool;
+    const { u8 } = region;
+    const { header, stats } = this;
     let n = 0;
     for (let i = 0; i < reaped; i++) {
       const b = buffer[i];
       const bytes = length[i] - header;
       if (bytes <= 0 || bytes > dataRoom) {
         this.pool.release(buffer, i, 1);
-        this.stats.countErrors(1);
+        stats.countErrors(1);
         continue;
       }
+      const at = dataBase + Math.imul(b, stride);
+      stats.count(u8, at, bytes);
       buffer[n] = b;
-      offset[n] = dataBase + b * stride;
+      offset[n] = at;
       length[n] = bytes;
       segments[n] = 1;
       n++;
     }
+    stats.settle();
     return n;
   }
 }

@@ -1,5 +1,5 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
-import { type HeaderBytes, clearHeaders } from '../header.ts';
+import { type HeaderBytes, clearHeader } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import { QueueStats } from '../stats.ts';
 
@@ -32,7 +32,6 @@ export class TxQueue {
   /** True when even a packet of one segment takes a chain: the header has a descriptor of its own. */
   readonly #separateHeader: boolean;
   readonly #tokens = new Int32Array(reapBurst);
-  readonly #lengths = new Int32Array(reapBurst);
   /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
   #chains = 0;
   #reported = false;
@@ -57,25 +56,18 @@ export class TxQueue {
     if (wanted <= 0) return 0;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
     if (this.queue.free < wanted || this.#chains > 0) this.reap();
-    clearHeaders(this.pool.region, burst.offset, from, burst.count, this.#header);
     const taken = this.#add(burst, from);
-    if (taken > 0) {
-      this.stats.countBurst(this.pool.region.u8, burst, from, from + taken);
-      if (this.queue.kickNeeded()) {
-        this.kicks++;
-        this.#kick.signal();
-      }
+    if (taken > 0 && this.queue.kickNeeded()) {
+      this.kicks++;
+      this.#kick.signal();
     }
     return taken;
   }
 
   /** Gives the buffers of all packets the device has read back to the pool; `send` does it when it needs room. */
   reap(): void {
-    const tokens = this.#tokens;
     for (;;) {
-      const n = this.queue.reap(tokens, this.#lengths, 0, reapBurst);
-      if (this.#chains === 0) this.pool.release(tokens, 0, n);
-      else this.#releaseMixed(n);
+      const n = this.#chains === 0 ? this.pool.reap(this.queue, reapBurst) : this.#reapMixed();
       if (n < reapBurst) break;
     }
     if (this.queue.broken !== null) this.#report(this.queue.broken);
@@ -91,39 +83,71 @@ export class TxQueue {
 
   /** Alternates between runs of single-segment packets, added in one go, and chains. */
   #add(burst: PacketBurst, from: number): number {
-    const { segments, count } = burst;
+    const end = burst.count;
     let at = from;
-    while (at < count) {
-      const single = segments[at] === 1 && !this.#separateHeader;
-      let end = at + 1;
-      while (end < count && (segments[end] === 1 && !this.#separateHeader) === single) end++;
-      const added = single
-        ? this.queue.add(burst.buffer, burst.offset, burst.length, at, end - at, this.#header)
-        : this.#addChains(burst, at, end - at);
+    while (at < end) {
+      const singles = this.#separateHeader ? 0 : this.#prepareSingles(burst, at, end);
+      if (singles > 0) {
+        this.queue.add(burst.buffer, burst.offset, burst.length, at, singles, this.#header);
+        at += singles;
+        continue;
+      }
+      const added = this.queue.free === 0 ? 0 : this.#addChains(burst, at, this.#chainRun(burst, at, end));
+      if (added === 0) break;
       at += added;
-      if (at < end) break;
     }
     return at - from;
   }
 
+  /**
+   * Readies the packets of one segment from `from` on, as many as follow each other and fit the ring.
+   * @returns how many
+   */
+  #prepareSingles(burst: PacketBurst, from: number, end: number): number {
+    const { i32, u8 } = this.pool.region;
+    const { offset, length, segments } = burst;
+    const { stats, queue } = this;
+    const header = this.#header;
+    const limit = end - from < queue.free ? end : from + queue.free;
+    let i = from;
+    for (; i < limit && segments[i] === 1; i++) {
+      clearHeader(i32, u8, offset[i], header);
+      stats.count(u8, offset[i], length[i]);
+    }
+    stats.settle();
+    return i - from;
+  }
+
+  /** @returns how many packets from `from` on have to be chains */
+  #chainRun({ segments }: PacketBurst, from: number, end: number): number {
+    let i = from;
+    while (i < end && (segments[i] > 1 || this.#separateHeader)) i++;
+    return i - from;
+  }
+
   #addChains(burst: PacketBurst, from: number, count: number): number {
     const { pool } = this;
+    const { i32, u8 } = pool.region;
     for (let i = from; i < from + count; i++) {
+      clearHeader(i32, u8, burst.offset[i], this.#header);
       if (burst.segments[i] !== 1) continue;
       pool.dataOffset[burst.buffer[i]] = burst.offset[i];
       pool.dataLength[burst.buffer[i]] = burst.length[i];
     }
     const added = this.queue.addChains(burst.buffer, burst.segments, pool, from, count, this.#header);
     this.#chains += added;
+    this.stats.countBurst(u8, burst, from, from + added);
     return added;
   }
 
-  #releaseMixed(count: number): void {
+  #reapMixed(): number {
     const tokens = this.#tokens;
-    for (let i = 0; i < count; i++) {
+    const n = this.queue.reap(tokens, null, 0, reapBurst);
+    for (let i = 0; i < n; i++) {
       if (this.pool.next[tokens[i]] !== -1 || this.#separateHeader) this.#chains--;
       this.pool.releaseChain(tokens[i]);
     }
+    return n;
   }
 
   #report(fault: QueueFault): void {

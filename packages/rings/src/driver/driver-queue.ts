@@ -29,7 +29,7 @@ export interface DriverQueue {
    * `length[i] + prefix` bytes from region offset `offset[i] - prefix` on: `prefix` bytes of headroom belong to
    * the buffer (a header that lives in front of the data).
    *
-   * @param token kept and given back by `reap`: any int32, usually a pool buffer index
+   * @param token kept and given back by `reap`: 0 or more, usually a pool buffer index
    * @returns how many were added, 0 to `count`: fewer when the ring is full
    */
   add(
@@ -61,11 +61,12 @@ export interface DriverQueue {
   /**
    * Takes back up to `max` buffers the device has used.
    * @param token receives what `add` was given (for `addChains`: the first buffer's index)
-   * @param length receives the bytes the device says it wrote, as it says it (validate before use)
+   * @param length receives the bytes the device says it wrote, as it says it (validate before use); null when nobody
+   *   wants to know, as with a transmit queue
    * @param from index of the first entry to fill in both arrays
    * @returns how many, 0 to `max`
    */
-  reap(token: Int32Array, length: Int32Array, from: number, max: number): number;
+  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
 
   /** True if the device asked to be notified of what has been added since the last call (spec 2.7.10, 2.8.10). */
   kickNeeded(): boolean;

@@ -57,10 +57,11 @@ export class PackedDriver implements DriverQueue {
   #idHead = 0;
   #idTail = 0;
   #free: number;
-  /** By id: the caller's token, descriptors of the chain (0: not outstanding), bytes exposed. */
+  /** By id: the caller's token (-1: not outstanding), and the number of ring slots behind the first. */
   readonly #token: Int32Array;
-  readonly #chain: Uint16Array;
-  readonly #exposed: Int32Array;
+  readonly #followers: Uint16Array;
+  /** By id, bytes exposed; kept where a device may leave a written length out: IN_ORDER, writable buffers. */
+  readonly #exposed: Int32Array | null;
 
   /** Where the next descriptor goes, and the bits that make one available in this round. */
   #next = 0;
@@ -94,9 +95,9 @@ export class PackedDriver implements DriverQueue {
     this.#deviceEvent = this.addresses.device >>> 2;
     this.#ids = Uint16Array.from({ length: size }, (_, i) => i);
     this.#free = size;
-    this.#token = new Int32Array(size);
-    this.#chain = new Uint16Array(size);
-    this.#exposed = new Int32Array(size);
+    this.#token = new Int32Array(size).fill(-1);
+    this.#followers = new Uint16Array(size);
+    this.#exposed = this.inOrder && options.deviceWrites ? new Int32Array(size) : null;
     region.u8.fill(0, offset, offset + layout.bytes);
     this.#tables = features.indirect
       ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, size, false)
@@ -124,7 +125,6 @@ export class PackedDriver implements DriverQueue {
     const size = this.size;
     const ids = this.#ids;
     const tokens = this.#token;
-    const chain = this.#chain;
     const exposed = this.#exposed;
     const direction = this.#deviceWrites ? DESC_F_WRITE : 0;
     const first = desc + (this.#next << 2) + 3;
@@ -142,8 +142,7 @@ export class PackedDriver implements DriverQueue {
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = token[i];
-      chain[id] = 1;
-      exposed[id] = bytes;
+      if (exposed !== null) exposed[id] = bytes;
       if (++idHead === size) idHead = 0;
       if (++next === size) {
         next = 0;
@@ -189,8 +188,8 @@ export class PackedDriver implements DriverQueue {
       else this.#i32[at] = word;
       if (++this.#idHead === this.size) this.#idHead = 0;
       this.#token[id] = head;
-      this.#chain[id] = slots;
-      this.#exposed[id] = exposedBytes(head, pool, prefix);
+      this.#followers[id] = slots - 1;
+      if (this.#exposed !== null) this.#exposed[id] = exposedBytes(head, pool, prefix);
       this.#free -= slots;
       this.#addedSinceKick += slots;
     }
@@ -200,13 +199,13 @@ export class PackedDriver implements DriverQueue {
     return n;
   }
 
-  reap(token: Int32Array, length: Int32Array, from: number, max: number): number {
+  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
     if (this.broken !== null) return 0;
     if (this.inOrder) return this.#reapInOrder(token, length, from, max);
     const i32 = this.#i32;
     const desc = this.#desc;
     const size = this.size;
-    const chain = this.#chain;
+    const followers = this.#followers;
     const tokens = this.#token;
     const ids = this.#ids;
     let idTail = this.#idTail;
@@ -218,14 +217,16 @@ export class PackedDriver implements DriverQueue {
       const word = weaklyOrdered ? Atomics.load(i32, d + 3) : i32[d + 3];
       if (((word >>> 16) & availUsed) !== this.#usedBits) break;
       const id = word & 0xffff;
-      if (id >= size || chain[id] === 0) {
+      const own = id < size ? tokens[id] : -1;
+      if (own < 0) {
         this.#break('USED_ID_INVALID', `the device used id ${id}, which is not outstanding`);
         break;
       }
-      token[from + n] = tokens[id];
-      length[from + n] = i32[d + 2];
-      const slots = chain[id];
-      chain[id] = 0;
+      token[from + n] = own;
+      tokens[id] = -1;
+      if (length !== null) length[from + n] = i32[d + 2];
+      const slots = followers[id] + 1;
+      if (slots !== 1) followers[id] = 0;
       freed += slots;
       ids[idTail] = id;
       if (++idTail === size) idTail = 0;
@@ -281,10 +282,11 @@ export class PackedDriver implements DriverQueue {
   reclaim(token: Int32Array): number {
     let n = 0;
     for (let id = 0; id < this.size; id++) {
-      if (this.#chain[id] === 0) continue;
+      if (this.#token[id] < 0) continue;
       token[n++] = this.#token[id];
-      this.#free += this.#chain[id];
-      this.#chain[id] = 0;
+      this.#token[id] = -1;
+      this.#free += this.#followers[id] + 1;
+      this.#followers[id] = 0;
     }
     this.outstanding = 0;
     this.#batchId = -1;
@@ -293,35 +295,41 @@ export class PackedDriver implements DriverQueue {
 
   /**
    * With IN_ORDER one used descriptor may stand for a batch: it carries the id of the last buffer, and the device
-   * skips the slots of all of them. The skipped buffers count as completely written.
+   * skips the slots of all of them. Of what the device may write, the skipped buffers count as completely written.
    */
-  #reapInOrder(token: Int32Array, length: Int32Array, from: number, max: number): number {
+  #reapInOrder(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
     const i32 = this.#i32;
+    const desc = this.#desc;
     const size = this.size;
-    const chain = this.#chain;
+    const tokens = this.#token;
+    const followers = this.#followers;
+    const exposed = this.#exposed;
+    const outstanding = this.outstanding;
     let at = this.#lastUsed;
     let oldest = this.#oldest;
+    let batchId = this.#batchId;
     let n = 0;
     let freed = 0;
     for (; n < max; n++) {
-      if (this.#batchId === -1) {
-        const d = this.#desc + (at << 2);
+      if (batchId === -1) {
+        const d = desc + (at << 2);
         const word = weaklyOrdered ? Atomics.load(i32, d + 3) : i32[d + 3];
-        if (((word >>> 16) & availUsed) !== this.#usedBits || this.outstanding === n) break;
-        const id = word & 0xffff;
-        if (id >= size || chain[id] === 0) {
-          this.#break('USED_ID_INVALID', `the device used id ${id}, which is not outstanding`);
+        if (((word >>> 16) & availUsed) !== this.#usedBits || outstanding === n) break;
+        batchId = word & 0xffff;
+        if (batchId >= size || tokens[batchId] < 0) {
+          this.#break('USED_ID_INVALID', `the device used id ${batchId}, which is not outstanding`);
           break;
         }
-        this.#batchId = id;
         this.#batchLength = i32[d + 2];
       }
-      const last = oldest === this.#batchId;
-      length[from + n] = last ? this.#batchLength : this.#exposed[oldest];
-      if (last) this.#batchId = -1;
-      token[from + n] = this.#token[oldest];
-      const slots = chain[oldest];
-      chain[oldest] = 0;
+      const last = oldest === batchId;
+      if (last) batchId = -1;
+      if (length !== null)
+        length[from + n] = last ? this.#batchLength : exposed === null ? 0 : exposed[oldest];
+      token[from + n] = tokens[oldest];
+      tokens[oldest] = -1;
+      const slots = followers[oldest] + 1;
+      if (slots !== 1) followers[oldest] = 0;
       freed += slots;
       if (++oldest === size) oldest = 0;
       at += slots;
@@ -330,6 +338,7 @@ export class PackedDriver implements DriverQueue {
         this.#usedBits ^= availUsed;
       }
     }
+    this.#batchId = batchId;
     this.#oldest = oldest;
     this.#idTail = oldest;
     this.#lastUsed = at;

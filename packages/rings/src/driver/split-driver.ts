@@ -37,9 +37,9 @@ export class SplitDriver implements DriverQueue {
   readonly #ids: Uint16Array;
   #idHead = 0;
   #idTail: number;
-  /** By head id: the caller's token, descriptors of the chain (0: not outstanding), bytes exposed. */
+  /** By head id: the caller's token (-1: not outstanding), and the number of descriptors behind the head. */
   readonly #token: Int32Array;
-  readonly #chain: Uint16Array;
+  readonly #followers: Uint16Array;
   /** By id: the following id of a direct chain. The ring's own `next` could be anything by now. */
   readonly #next: Uint16Array;
 
@@ -68,8 +68,8 @@ export class SplitDriver implements DriverQueue {
     this.#usedRing = (this.addresses.device >>> 2) + 1;
     this.#ids = Uint16Array.from({ length: size }, (_, i) => i);
     this.#idTail = size;
-    this.#token = new Int32Array(size);
-    this.#chain = new Uint16Array(size);
+    this.#token = new Int32Array(size).fill(-1);
+    this.#followers = new Uint16Array(size);
     this.#next = new Uint16Array(size);
     region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
@@ -102,7 +102,6 @@ export class SplitDriver implements DriverQueue {
     const ring = this.#avail + 2;
     const ids = this.#ids;
     const tokens = this.#token;
-    const chain = this.#chain;
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let idHead = this.#idHead;
     let avail = this.#availIdx;
@@ -118,7 +117,6 @@ export class SplitDriver implements DriverQueue {
       const slot = ring + (avail++ & mask);
       if (u16[slot] !== id) u16[slot] = id;
       tokens[id] = token[i];
-      chain[id] = 1;
     }
     this.#idHead = idHead;
     this.outstanding += n;
@@ -150,7 +148,7 @@ export class SplitDriver implements DriverQueue {
       const slot = ring + (avail++ & this.#mask);
       if (this.#u16[slot] !== id) this.#u16[slot] = id;
       this.#token[id] = head;
-      this.#chain[id] = indirect ? 1 : needed;
+      this.#followers[id] = indirect ? 0 : needed - 1;
     }
     if (n === 0) return 0;
     this.outstanding += n;
@@ -158,7 +156,7 @@ export class SplitDriver implements DriverQueue {
     return n;
   }
 
-  reap(token: Int32Array, length: Int32Array, from: number, max: number): number {
+  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
     if (this.broken !== null) return 0;
     const last = this.#lastUsed;
     const used = Atomics.load(this.#u16, this.#usedHalf + 1);
@@ -175,28 +173,25 @@ export class SplitDriver implements DriverQueue {
     const mask = this.#mask;
     const ring = this.#usedRing;
     const ids = this.#ids;
-    const chain = this.#chain;
+    const followers = this.#followers;
     const tokens = this.#token;
     const size = this.size;
     let idTail = this.#idTail;
     for (let i = 0; i < n; i++) {
       const entry = ring + (((last + i) & mask) << 1);
       const id = i32[entry];
-      if (id < 0 || id >= size || chain[id] === 0) {
+      const own = id >= 0 && id < size ? tokens[id] : -1;
+      if (own < 0) {
         this.#idTail = idTail;
         this.#took(i);
         this.#break('USED_ID_INVALID', `the device used id ${id >>> 0}, which is not outstanding`);
         return i;
       }
-      token[from + i] = tokens[id];
-      length[from + i] = i32[entry + 1];
-      let count = chain[id];
-      chain[id] = 0;
+      token[from + i] = own;
+      tokens[id] = -1;
+      if (length !== null) length[from + i] = i32[entry + 1];
       ids[idTail++ & mask] = id;
-      for (let follower = id; --count > 0;) {
-        follower = this.#next[follower];
-        ids[idTail++ & mask] = follower;
-      }
+      if (followers[id] !== 0) idTail = this.#freeFollowers(id, idTail);
     }
     this.#idTail = idTail;
     this.#took(n);
@@ -235,18 +230,25 @@ export class SplitDriver implements DriverQueue {
   reclaim(token: Int32Array): number {
     let n = 0;
     for (let id = 0; id < this.size; id++) {
-      if (this.#chain[id] === 0) continue;
+      if (this.#token[id] < 0) continue;
       token[n++] = this.#token[id];
-      let count = this.#chain[id];
-      this.#chain[id] = 0;
+      this.#token[id] = -1;
       this.#ids[this.#idTail++ & this.#mask] = id;
-      for (let follower = id; --count > 0;) {
-        follower = this.#next[follower];
-        this.#ids[this.#idTail++ & this.#mask] = follower;
-      }
+      this.#idTail = this.#freeFollowers(id, this.#idTail);
     }
     this.outstanding = 0;
     return n;
+  }
+
+  /** Frees the descriptors behind the head of a direct chain. @returns the tail of the ring of free ids */
+  #freeFollowers(head: number, idTail: number): number {
+    let follower = head;
+    for (let left = this.#followers[head]; left > 0; left--) {
+      follower = this.#next[follower];
+      this.#ids[idTail++ & this.#mask] = follower;
+    }
+    this.#followers[head] = 0;
+    return idTail;
   }
 
   #writeDirect(head: number, needed: number, pool: BufferPool, prefix: number): void {

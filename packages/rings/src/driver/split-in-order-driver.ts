@@ -11,7 +11,7 @@ import { IndirectTables } from './indirect-tables.ts';
  * in ring order, so there is no list of free ids, and the avail ring of single-descriptor buffers never changes.
  *
  * The device may write one used entry for a whole batch: it carries the head of the batch's last buffer, and used.idx
- * moves by the batch. Of the skipped buffers no length is known; they count as completely written.
+ * moves by the batch. Of the skipped buffers no length is known; those for writing count as completely written.
  */
 export class SplitInOrderDriver implements DriverQueue {
   readonly format = 'split';
@@ -32,11 +32,10 @@ export class SplitInOrderDriver implements DriverQueue {
   readonly #usedHalf: number;
   readonly #usedRing: number;
 
-  /** By avail slot, what was exposed there: the caller's token, head descriptor, descriptors, bytes. */
+  /** By avail slot, what was exposed there: the caller's token, head descriptor, and bytes if the device writes. */
   readonly #token: Int32Array;
   readonly #head: Uint16Array;
-  readonly #chain: Uint16Array;
-  readonly #exposed: Int32Array;
+  readonly #exposed: Int32Array | null;
 
   /** Free-running 16-bit counters: buffers made available, buffers taken back, and the index of the last kick. */
   #availIdx = 0;
@@ -70,8 +69,7 @@ export class SplitInOrderDriver implements DriverQueue {
     this.#free = size;
     this.#token = new Int32Array(size);
     this.#head = new Uint16Array(size);
-    this.#chain = new Uint16Array(size);
-    this.#exposed = new Int32Array(size);
+    this.#exposed = options.deviceWrites ? new Int32Array(size) : null;
     region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
@@ -106,7 +104,6 @@ export class SplitInOrderDriver implements DriverQueue {
     const ring = this.#avail + 2;
     const tokens = this.#token;
     const heads = this.#head;
-    const chain = this.#chain;
     const exposed = this.#exposed;
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let next = this.#nextDesc;
@@ -123,8 +120,7 @@ export class SplitInOrderDriver implements DriverQueue {
       if (u16[ring + slot] !== next) u16[ring + slot] = next;
       tokens[slot] = token[i];
       heads[slot] = next;
-      chain[slot] = 1;
-      exposed[slot] = bytes;
+      if (exposed !== null) exposed[slot] = bytes;
       next = (next + 1) & mask;
     }
     this.#nextDesc = next;
@@ -158,8 +154,7 @@ export class SplitInOrderDriver implements DriverQueue {
       if (this.#u16[this.#avail + 2 + slot] !== first) this.#u16[this.#avail + 2 + slot] = first;
       this.#token[slot] = head;
       this.#head[slot] = first;
-      this.#chain[slot] = slots;
-      this.#exposed[slot] = exposedBytes(head, pool, prefix);
+      if (this.#exposed !== null) this.#exposed[slot] = exposedBytes(head, pool, prefix);
       this.#nextDesc = (first + slots) & this.#mask;
       this.#free -= slots;
     }
@@ -167,7 +162,7 @@ export class SplitInOrderDriver implements DriverQueue {
     return n;
   }
 
-  reap(token: Int32Array, length: Int32Array, from: number, max: number): number {
+  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
     if (this.broken !== null) return 0;
     const used = Atomics.load(this.#u16, this.#usedHalf + 1);
     const ready = (used - this.#lastUsed) & 0xffff;
@@ -181,37 +176,33 @@ export class SplitInOrderDriver implements DriverQueue {
     const n = ready < max ? ready : max;
     const i32 = this.#i32;
     const mask = this.#mask;
+    const ring = this.#usedRing;
     const heads = this.#head;
     const tokens = this.#token;
-    const chain = this.#chain;
     let last = this.#lastUsed;
-    let freed = 0;
     for (let i = 0; i < n; i++) {
       const slot = last & mask;
       if (this.#batchEnd === -1) {
-        const entry = this.#usedRing + (slot << 1);
+        const entry = ring + (slot << 1);
         const id = i32[entry];
-        const written = i32[entry + 1];
         if (id === heads[slot]) {
-          length[from + i] = written;
-        } else if (this.#beginBatch(last, ready - i, id, written)) {
-          length[from + i] = this.#exposed[slot];
+          if (length !== null) length[from + i] = i32[entry + 1];
+        } else if (this.#beginBatch(last, ready - i, id, i32[entry + 1])) {
+          if (length !== null) length[from + i] = this.#writable(slot);
         } else {
-          this.#took(last, freed);
+          this.#took(last);
           this.#break('USED_ID_INVALID', `the device used id ${id >>> 0}, which is not outstanding`);
           return i;
         }
-      } else if (last === this.#batchEnd) {
-        length[from + i] = this.#batchLength;
-        this.#batchEnd = -1;
       } else {
-        length[from + i] = this.#exposed[slot];
+        const end = last === this.#batchEnd;
+        if (length !== null) length[from + i] = end ? this.#batchLength : this.#writable(slot);
+        if (end) this.#batchEnd = -1;
       }
       token[from + i] = tokens[slot];
-      freed += chain[slot];
       last = (last + 1) & 0xffff;
     }
-    this.#took(last, freed);
+    this.#took(last);
     return n;
   }
 
@@ -303,9 +294,17 @@ export class SplitInOrderDriver implements DriverQueue {
     Atomics.store(this.#u16, this.#avail + 1, avail & 0xffff);
   }
 
-  #took(last: number, descriptors: number): void {
+  /** Bytes the device may have written to a buffer it said nothing of. */
+  #writable(slot: number): number {
+    return this.#exposed === null ? 0 : this.#exposed[slot];
+  }
+
+  /** Everything up to the oldest buffer the device still has is free: descriptors are taken and freed in order. */
+  #took(last: number): void {
     this.#lastUsed = last;
-    this.#free += descriptors;
+    const oldest = this.#head[last & this.#mask];
+    const held = ((this.#nextDesc - oldest - 1) & this.#mask) + 1;
+    this.#free = last === this.#availIdx ? this.size : this.size - held;
   }
 
   #break(code: QueueFault['code'], detail: string): 0 {

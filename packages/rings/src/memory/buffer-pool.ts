@@ -1,3 +1,5 @@
+import type { Burst } from '../burst.ts';
+import type { DriverQueue } from '../driver/driver-queue.ts';
 import type { Region } from './region.ts';
 
 export interface BufferPoolOptions {
@@ -63,12 +65,37 @@ export class BufferPool {
    * @returns how many, 0 to `count`
    */
   alloc(out: Int32Array, from: number, count: number): number {
-    if (count > this.#free) for (const reclaim of this.#reclaimers) reclaim();
-    const n = count < this.#free ? count : this.#free;
+    const n = this.#available(count);
+    const end = from + n;
     let top = this.#free;
     const stack = this.#stack;
-    for (let i = from; i < from + n; i++) out[i] = stack[--top];
+    for (let i = from; i < end; i++) out[i] = stack[--top];
     this.#free = top;
+    return n;
+  }
+
+  /**
+   * Takes a buffer for each of `count` packets of one segment and `bytes` each, and describes them in the burst, from
+   * entry 0 on; the caller writes the data.
+   * @param count packets, at most the burst's capacity
+   * @param bytes 1 to `dataRoom`
+   * @returns how many there were, which is also `burst.count`
+   */
+  allocBurst(burst: Burst, count: number, bytes: number): number {
+    const n = this.#available(count);
+    const { buffer, offset, length, segments } = burst;
+    const { dataBase, stride } = this;
+    let top = this.#free;
+    const stack = this.#stack;
+    for (let i = 0; i < n; i++) {
+      const b = stack[--top];
+      buffer[i] = b;
+      offset[i] = dataBase + Math.imul(b, stride);
+      length[i] = bytes;
+      segments[i] = 1;
+    }
+    this.#free = top;
+    burst.count = n;
     return n;
   }
 
@@ -83,9 +110,21 @@ export class BufferPool {
   /** Gives back `count` buffers from entry `from` on, one segment each. */
   release(buffers: Int32Array, from: number, count: number): void {
     const stack = this.#stack;
+    const end = from + count;
     let top = this.#free;
-    for (let i = from; i < from + count; i++) stack[top++] = buffers[i];
+    for (let i = from; i < end; i++) stack[top++] = buffers[i];
     this.#free = top;
+  }
+
+  /**
+   * Takes back up to `max` buffers that a queue's device is done with, one segment each.
+   * @returns how many
+   */
+  reap(queue: DriverQueue, max: number): number {
+    // Tokens of the queue are buffers of this pool: they go right where they belong.
+    const n = queue.reap(this.#stack, null, this.#free, max);
+    this.#free += n;
+    return n;
   }
 
   /** Gives back a packet of several segments: `head` and everything behind it through `next`. */
@@ -96,6 +135,12 @@ export class BufferPool {
       this.#stack[this.#free++] = b;
       b = following;
     }
+  }
+
+  /** @returns how many of `count` buffers there are, after asking everybody who could give some back */
+  #available(count: number): number {
+    if (count > this.#free) for (const reclaim of this.#reclaimers) reclaim();
+    return count < this.#free ? count : this.#free;
   }
 }
 
