@@ -1,7 +1,7 @@
 import type { BufferPool } from '@vio/rings';
 
 /** What testpmd's txonly writes into every frame: Ethernet, IPv4 and UDP headers, 42 bytes, in whole words. */
-export const headerWords = headerTemplate();
+const headerWords = headerTemplate();
 
 function headerTemplate(): Int32Array {
   const bytes = new Uint8Array(44);

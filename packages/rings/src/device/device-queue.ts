@@ -3,6 +3,7 @@ import type { RingFeatures, RingFormat } from '../format.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
+import type { SingleBurst, SingleKind } from './single-burst.ts';
 
 /**
  * The device side of one virtqueue. Descriptors are copied once, the copy is validated and translated through a
@@ -18,6 +19,17 @@ export interface DeviceQueue {
    * @returns how many, 0 to `max`; 0 forever once broken
    */
   fetch(chains: ChainBurst, max: number): number;
+
+  /**
+   * Takes the available chains up to the first that is not one direct descriptor of this kind, in the window used
+   * last, with `least` to `most` bytes behind the prefix; no more than `max`. This is the fast way for what most
+   * drivers send most of the time; whatever stops it (`singles.blocked`) is for `fetch`, which takes everything.
+   * @returns how many, which is also `singles.count`
+   */
+  fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number;
+
+  /** Marks all chains of the burst used, with `singles.written[i]` bytes written each; see `complete`. */
+  completeSingles(singles: SingleBurst): void;
 
   /** Gives back the last `count` of the fetched chains, unused: the next `fetch` sees them again. */
   unfetch(chains: ChainBurst, count: number): void;

@@ -13,15 +13,14 @@ import { ChainBuilder, type IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
+import type { SingleBurst, SingleKind } from './single-burst.ts';
 
 /**
  * Flags as they stand in the last word of a descriptor: buffer id in the low half, flags in the high half. Constants
  * of this module, because V8 folds those and not imported ones.
  */
-const NOT_SIMPLE = (DESC_F_NEXT | DESC_F_INDIRECT) << 16;
+const FLAGS = (DESC_F_NEXT | DESC_F_INDIRECT | DESC_F_WRITE) << 16;
 const WRITE = DESC_F_WRITE << 16;
-/** Bit number of WRITE. */
-const WRITE_BIT = 17;
 const AVAIL = DESC_F_AVAIL << 16;
 const USED = DESC_F_USED << 16;
 const AVAIL_AND_USED = AVAIL | USED;
@@ -121,67 +120,23 @@ export class PackedDevice implements DeviceQueue {
     let word = Atomics.load(words, ring + (next << 2) + 3);
     if ((word & AVAIL_AND_USED) !== expected) return 0;
 
-    const size = this.size;
     const count = max < chains.capacity ? max : chains.capacity;
-    const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
-    const { window: windows, offset: offsets, length: lengths } = chains;
+    const size = this.size;
     const builder = this.#builder;
     builder.clear();
     let room = size - this.#inFlight;
     let segment = 0;
     let i = 0;
     while (i < count) {
-      // The common case, one direct descriptor inside the window used last, in a loop without calls: that lets V8
-      // keep the typed arrays' addresses in registers.
-      const { window, low, high, bytes } = builder;
-      let addressLow = 0;
-      let addressHigh = 0;
-      let length = 0;
-      for (; i < count; i++) {
-        const at = ring + (next << 2);
-        word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
-        if ((word & AVAIL_AND_USED) !== expected) break;
-        addressLow = words[at];
-        addressHigh = words[at + 1];
-        length = words[at + 2];
-        // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
-        const offset = (addressLow - low) | 0;
-        const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-        if (
-          (word & NOT_SIMPLE) !== 0 ||
-          length <= 0 ||
-          offset < 0 ||
-          offset > bytes - length ||
-          ((addressHigh - high - borrow) | 0) !== 0 ||
-          segment === segmentCapacity ||
-          room === 0
-        ) {
-          break;
-        }
-        id[i] = word & 0xffff;
-        slots[i] = 1;
-        firstSegment[i] = segment;
-        const writable = (word >>> WRITE_BIT) & 1;
-        readable[i] = 1 - writable;
-        readableBytes[i] = writable === 0 ? length : 0;
-        writableBytes[i] = writable === 0 ? 0 : length;
-        windows[segment] = window;
-        offsets[segment] = offset;
-        lengths[segment] = length;
-        segment++;
-        room--;
-        if (++next === size) {
-          next = 0;
-          expected ^= AVAIL_AND_USED;
-        }
-      }
-      if (i === count || (word & AVAIL_AND_USED) !== expected) break;
+      const at = ring + (next << 2);
+      if (i > 0) word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+      if ((word & AVAIL_AND_USED) !== expected) break;
       if (room === 0) {
         builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in flight`);
         break;
       }
       builder.begin(chains, segment);
-      if (!this.#walk(next, room, addressLow, addressHigh, length, word)) break;
+      if (!this.#walk(next, room, words[at], words[at + 1], words[at + 2], word)) break;
       segment = builder.end(i, this.#walkedId, this.#walkedSlots);
       room -= this.#walkedSlots;
       next += this.#walkedSlots;
@@ -195,11 +150,75 @@ export class PackedDevice implements DeviceQueue {
     // Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
     const fault = builder.fault;
     if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    firstSegment[i] = segment;
+    chains.firstSegment[i] = segment;
     chains.count = i;
     this.#next = next;
     this.#nextWrap = expected === AVAIL ? 1 : 0;
     this.#inFlight = size - room;
+    return i;
+  }
+
+  fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
+    singles.count = 0;
+    singles.blocked = false;
+    if (this.#broken !== null) return 0;
+    const words = this.#words;
+    const ring = this.#ring;
+    const size = this.size;
+    let next = this.#next;
+    let expected = this.#nextWrap === 1 ? AVAIL : USED;
+    let word = Atomics.load(words, ring + (next << 2) + 3);
+    if ((word & AVAIL_AND_USED) !== expected) return 0;
+
+    const { prefix } = kind;
+    const flags = kind.writable ? WRITE : 0;
+    const shortest = least + prefix;
+    const longest = most + prefix;
+    const { window, low, high, bytes } = this.#builder;
+    const { id, offset: offsets, length: lengths } = singles;
+    const room = size - this.#inFlight;
+    const wanted = max < singles.capacity ? max : singles.capacity;
+    const count = wanted < room ? wanted : room;
+    let blocked = count < wanted;
+    let i = 0;
+    for (; i < count; i++) {
+      const at = ring + (next << 2);
+      word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+      if ((word & AVAIL_AND_USED) !== expected) {
+        blocked = false;
+        break;
+      }
+      const addressLow = words[at];
+      const addressHigh = words[at + 1];
+      const length = words[at + 2];
+      // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
+      const offset = (addressLow - low) | 0;
+      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+      if (
+        (word & FLAGS) !== flags ||
+        length < shortest ||
+        length > longest ||
+        offset < 0 ||
+        offset > bytes - length ||
+        ((addressHigh - high - borrow) | 0) !== 0
+      ) {
+        blocked = true;
+        break;
+      }
+      id[i] = word & 0xffff;
+      offsets[i] = offset + prefix;
+      lengths[i] = length - prefix;
+      if (++next === size) {
+        next = 0;
+        expected ^= AVAIL_AND_USED;
+      }
+    }
+    singles.window = window;
+    singles.blocked = blocked;
+    singles.count = i;
+    this.#next = next;
+    this.#nextWrap = expected === AVAIL ? 1 : 0;
+    this.#inFlight += i;
     return i;
   }
 
@@ -274,6 +293,35 @@ export class PackedDevice implements DeviceQueue {
     this.#unsignalled += total;
     words[first + 2] = written[from];
     Atomics.store(words, first + 3, usedWord(id[from], written[from], firstFlags));
+  }
+
+  completeSingles(singles: SingleBurst): void {
+    const { id, written, count } = singles;
+    if (count === 0 || this.#broken !== null) return;
+    const words = this.#words;
+    const ring = this.#ring;
+    const size = this.size;
+    const first = ring + (this.#done << 2);
+    const firstFlags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
+    let flags = firstFlags;
+    let done = this.#done;
+    for (let i = 0; ;) {
+      if (++done === size) {
+        done = 0;
+        flags ^= AVAIL_AND_USED;
+      }
+      if (++i === count) break;
+      const at = ring + (done << 2);
+      const bytes = written[i];
+      words[at + 2] = bytes;
+      words[at + 3] = id[i] | flags | (bytes === 0 ? 0 : WRITE);
+    }
+    this.#done = done;
+    this.#doneWrap = flags === 0 ? 0 : 1;
+    this.#inFlight -= count;
+    this.#unsignalled += count;
+    words[first + 2] = written[0];
+    Atomics.store(words, first + 3, usedWord(id[0], written[0], firstFlags));
   }
 
   pending(): number {

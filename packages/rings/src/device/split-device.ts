@@ -6,11 +6,11 @@ import { ChainBuilder } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
+import type { SingleBurst, SingleKind } from './single-burst.ts';
 
-/** Constants of this module, because V8 folds those and not imported ones. */
-const NOT_SIMPLE = DESC_F_NEXT | DESC_F_INDIRECT;
-/** Bit number of WRITE. */
-const WRITE_BIT = 1;
+/** What the flags of a single descriptor say; constants of this module, because V8 folds those and not imported ones. */
+const FLAGS = DESC_F_NEXT | DESC_F_INDIRECT | DESC_F_WRITE;
+const WRITE = DESC_F_WRITE;
 
 /**
  * The device side of a split virtqueue (spec 2.7).
@@ -98,76 +98,18 @@ export class SplitDevice implements DeviceQueue {
 
   fetch(chains: ChainBurst, max: number): number {
     chains.count = 0;
-    if (this.#broken !== null) return 0;
-    const index = Atomics.load(this.#avail, this.#availIdx);
-    let count = (index - this.#next) & 0xffff;
+    const count = this.#available(max < chains.capacity ? max : chains.capacity);
     if (count === 0) return 0;
-    const room = this.size - this.#inFlight;
-    if (count > room) {
-      return this.#break(
-        'AVAIL_INDEX_JUMPED',
-        `avail.idx went from ${this.#next} to ${index}, allowed were ${room}`,
-      );
-    }
-    if (count > max) count = max;
-    if (count > chains.capacity) count = chains.capacity;
-
     const avail = this.#avail;
     const ring = this.#availRing;
     const mask = this.#mask;
     const descriptors = this.#descriptors;
-    const table = this.#table;
-    const { id, slots, firstSegment, readable, readableBytes, writableBytes, segmentCapacity } = chains;
-    const { window: windows, offset: offsets, length: lengths } = chains;
     const builder = this.#builder;
     builder.clear();
-    let next = this.#next;
     let segment = 0;
     let i = 0;
-    while (i < count) {
-      // The common case, one direct descriptor inside the window used last, in a loop without calls: that lets V8
-      // keep the typed arrays' addresses in registers.
-      const { window, low, high, bytes } = builder;
-      let head = 0;
-      let addressLow = 0;
-      let addressHigh = 0;
-      let length = 0;
-      let link = 0;
-      for (; i < count; i++) {
-        head = avail[ring + (next & mask)];
-        if (head > mask) break;
-        const at = table + (head << 2);
-        addressLow = descriptors[at];
-        addressHigh = descriptors[at + 1];
-        length = descriptors[at + 2];
-        link = descriptors[at + 3];
-        // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
-        const offset = (addressLow - low) | 0;
-        const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-        if (
-          (link & NOT_SIMPLE) !== 0 ||
-          length <= 0 ||
-          offset < 0 ||
-          offset > bytes - length ||
-          ((addressHigh - high - borrow) | 0) !== 0 ||
-          segment === segmentCapacity
-        ) {
-          break;
-        }
-        id[i] = head;
-        slots[i] = 1;
-        firstSegment[i] = segment;
-        const writable = (link >>> WRITE_BIT) & 1;
-        readable[i] = 1 - writable;
-        readableBytes[i] = writable === 0 ? length : 0;
-        writableBytes[i] = writable === 0 ? 0 : length;
-        windows[segment] = window;
-        offsets[segment] = offset;
-        lengths[segment] = length;
-        segment++;
-        next++;
-      }
-      if (i === count) break;
+    for (; i < count; i++) {
+      const head = avail[ring + ((this.#next + i) & mask)];
       if (head > mask) {
         builder.fail(
           'DESCRIPTOR_INDEX_INVALID',
@@ -175,13 +117,78 @@ export class SplitDevice implements DeviceQueue {
         );
         break;
       }
+      const at = this.#table + (head << 2);
       builder.begin(chains, segment);
-      if (!this.#walk(addressLow, addressHigh, length, link)) break;
+      if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
       segment = builder.end(i, head, 1);
-      next++;
-      i++;
     }
     return this.#fetched(chains, i, segment);
+  }
+
+  fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
+    singles.count = 0;
+    singles.blocked = false;
+    const count = this.#available(max < singles.capacity ? max : singles.capacity);
+    if (count === 0) return 0;
+    const { prefix } = kind;
+    const flags = kind.writable ? WRITE : 0;
+    const shortest = least + prefix;
+    const longest = most + prefix;
+    const { window, low, high, bytes } = this.#builder;
+    const { id, offset: offsets, length: lengths } = singles;
+    const avail = this.#avail;
+    const ring = this.#availRing;
+    const mask = this.#mask;
+    const descriptors = this.#descriptors;
+    const table = this.#table;
+    let next = this.#next;
+    let i = 0;
+    for (; i < count; i++) {
+      const head = avail[ring + (next++ & mask)];
+      if (head > mask) break;
+      const at = table + (head << 2);
+      const addressLow = descriptors[at];
+      const addressHigh = descriptors[at + 1];
+      const length = descriptors[at + 2];
+      const link = descriptors[at + 3];
+      // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
+      const offset = (addressLow - low) | 0;
+      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
+      if (
+        (link & FLAGS) !== flags ||
+        length < shortest ||
+        length > longest ||
+        offset < 0 ||
+        offset > bytes - length ||
+        ((addressHigh - high - borrow) | 0) !== 0
+      ) {
+        break;
+      }
+      id[i] = head;
+      offsets[i] = offset + prefix;
+      lengths[i] = length - prefix;
+    }
+    singles.window = window;
+    singles.blocked = i < count;
+    singles.count = i;
+    this.#next = (this.#next + i) & 0xffff;
+    this.#inFlight += i;
+    return i;
+  }
+
+  /** @returns how many chains may be fetched, at most `max`; breaks the queue when the driver's index makes no sense */
+  #available(max: number): number {
+    if (this.#broken !== null) return 0;
+    const index = Atomics.load(this.#avail, this.#availIdx);
+    const count = (index - this.#next) & 0xffff;
+    const room = this.size - this.#inFlight;
+    if (count > room) {
+      return this.#break(
+        'AVAIL_INDEX_JUMPED',
+        `avail.idx went from ${this.#next} to ${index}, allowed were ${room}`,
+      );
+    }
+    return count < max ? count : max;
   }
 
   /** Adds the descriptors of a chain to the builder, the first of them given by value. */
@@ -229,18 +236,25 @@ export class SplitDevice implements DeviceQueue {
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
+    this.#use(chains.id, chains.written, from, count);
+  }
+
+  completeSingles(singles: SingleBurst): void {
+    this.#use(singles.id, singles.written, 0, singles.count);
+  }
+
+  #use(id: Int32Array, written: Int32Array, from: number, count: number): void {
     if (count === 0 || this.#broken !== null) return;
     const words = this.#usedWords;
     const ring = this.#usedRing;
     const mask = this.#mask;
-    const { id, written } = chains;
+    const end = from + count;
     let done = this.#done;
-    for (let i = from; i < from + count; i++) {
-      const at = ring + ((done & mask) << 1);
+    for (let i = from; i < end; i++) {
+      const at = ring + ((done++ & mask) << 1);
       // A driver that recycles its descriptors in order finds the same entry again: leave the cache line clean.
       if (words[at] !== id[i]) words[at] = id[i];
       if (words[at + 1] !== written[i]) words[at + 1] = written[i];
-      done++;
     }
     this.#done = done & 0xffff;
     this.#inFlight -= count;

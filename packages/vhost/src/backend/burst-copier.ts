@@ -1,7 +1,9 @@
-import { type CopyEngine, copyOpWords, nativeCopyEngine } from '@vio/native';
-import type { Region } from '@vio/rings';
+import { type CopyEngine, nativeCopyEngine } from '@vio/native';
+import type { Region, SingleBurst } from '@vio/rings';
 import type { DriverMemory } from './driver-memory.ts';
 
+/** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
+const opWords = 5;
 /** Copies per run: every segment of a burst of chains, and every buffer a packet is spread over. */
 export const copiesPerRun = 4096;
 
@@ -12,7 +14,7 @@ export class BurstCopier {
   readonly #window: Int32Array;
   readonly #lead: Int32Array;
   readonly #local = new Map<ArrayBufferLike, number>();
-  #lastLocal: ArrayBufferLike | null = null;
+  #lastRegion: Region | null = null;
   #lastHandle = -1;
   #count = 0;
 
@@ -25,15 +27,15 @@ export class BurstCopier {
 
   /** The handle of local packet memory; a region that is used again and again costs one comparison. */
   localHandle(region: Region): number {
+    if (region === this.#lastRegion) return this.#lastHandle;
     const { buffer } = region.u8;
-    if (buffer === this.#lastLocal) return this.#lastHandle;
     let handle = this.#local.get(buffer);
     if (handle === undefined) {
       if (!(buffer instanceof ArrayBuffer)) throw new TypeError('packet memory must be an ArrayBuffer');
       handle = this.#engine.register(buffer);
       this.#local.set(buffer, handle);
     }
-    this.#lastLocal = buffer;
+    this.#lastRegion = region;
     this.#lastHandle = handle;
     return handle;
   }
@@ -41,7 +43,7 @@ export class BurstCopier {
   /** Notes a copy from the driver's memory to local memory. */
   fromDriver(window: number, offset: number, local: number, to: number, bytes: number): void {
     const ops = this.#ops;
-    const at = this.#count++ * copyOpWords;
+    const at = this.#count++ * opWords;
     ops[at] = this.#window[window];
     ops[at + 1] = offset + this.#lead[window];
     ops[at + 2] = local;
@@ -52,12 +54,52 @@ export class BurstCopier {
   /** Notes a copy from local memory to the driver's. */
   toDriver(local: number, from: number, window: number, offset: number, bytes: number): void {
     const ops = this.#ops;
-    const at = this.#count++ * copyOpWords;
+    const at = this.#count++ * opWords;
     ops[at] = local;
     ops[at + 1] = from;
     ops[at + 2] = this.#window[window];
     ops[at + 3] = offset + this.#lead[window];
     ops[at + 4] = bytes;
+  }
+
+  /** Notes a copy of every buffer of the burst, to the offsets `to` in local memory. */
+  burstFromDriver(singles: SingleBurst, local: number, to: Int32Array): void {
+    const { offset, length, count } = singles;
+    const window = this.#window[singles.window];
+    const lead = this.#lead[singles.window];
+    const ops = this.#ops;
+    let at = this.#count * opWords;
+    for (let i = 0; i < count; i++, at += opWords) {
+      ops[at] = window;
+      ops[at + 1] = offset[i] + lead;
+      ops[at + 2] = local;
+      ops[at + 3] = to[i];
+      ops[at + 4] = length[i];
+    }
+    this.#count += count;
+  }
+
+  /** Notes a copy to every buffer of the burst, of `length` bytes from the offsets `from` in local memory. */
+  burstToDriver(
+    local: number,
+    from: Int32Array,
+    length: Int32Array,
+    first: number,
+    singles: SingleBurst,
+  ): void {
+    const { offset, count } = singles;
+    const window = this.#window[singles.window];
+    const lead = this.#lead[singles.window];
+    const ops = this.#ops;
+    let at = this.#count * opWords;
+    for (let i = 0; i < count; i++, at += opWords) {
+      ops[at] = local;
+      ops[at + 1] = from[first + i];
+      ops[at + 2] = window;
+      ops[at + 3] = offset[i] + lead;
+      ops[at + 4] = length[first + i];
+    }
+    this.#count += count;
   }
 
   /** Runs what was noted. */

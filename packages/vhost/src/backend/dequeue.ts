@@ -1,5 +1,5 @@
 import { type PacketBurst, QueueStats } from '@vio/net';
-import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
+import { type BufferPool, ChainBurst, type DeviceQueue, SingleBurst, type SingleKind } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 
 const chainsPerBurst = 64;
@@ -14,12 +14,15 @@ export class DequeuePath {
   /** Packets a driver sent that no buffer was free for: they stay on the ring. */
   readonly #copier: BurstCopier;
   readonly #header: number;
+  readonly #kind: SingleKind;
+  readonly #singles = new SingleBurst(chainsPerBurst);
   readonly #chains: ChainBurst;
 
   constructor(queue: DeviceQueue, copier: BurstCopier, headerBytes: number) {
     this.queue = queue;
     this.#copier = copier;
     this.#header = headerBytes;
+    this.#kind = { writable: false, prefix: headerBytes };
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
 
@@ -29,14 +32,41 @@ export class DequeuePath {
    * @returns how many, which is also `burst.count`
    */
   run(pool: BufferPool, burst: PacketBurst, max: number): number {
-    const chains = this.#chains;
-    const header = this.#header;
     burst.count = 0;
+    burst.pool = pool;
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
     if (wanted > pool.free) wanted = pool.free;
+    const singles = this.#singles;
+    const n = this.queue.fetchSingles(singles, wanted, this.#kind, 1, pool.dataRoom);
+    if (n > 0) this.#takeSingles(pool, burst);
+    else if (singles.blocked) this.#takeChains(pool, burst, wanted);
+    return burst.count;
+  }
+
+  #takeSingles(pool: BufferPool, burst: PacketBurst): void {
+    const singles = this.#singles;
+    const copier = this.#copier;
+    const n = pool.allocBurst(burst, singles.count, 0);
+    copier.burstFromDriver(singles, copier.localHandle(pool.region), burst.offset);
+    copier.run();
+    this.queue.completeSingles(singles);
+    const { u8 } = pool.region;
+    const { offset, length } = burst;
+    const { stats } = this;
+    const bytes = singles.length;
+    for (let i = 0; i < n; i++) {
+      length[i] = bytes[i];
+      stats.count(u8, offset[i], bytes[i]);
+    }
+    stats.settle();
+  }
+
+  #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number): void {
+    const chains = this.#chains;
+    const header = this.#header;
     const fetched = this.queue.fetch(chains, wanted);
-    if (fetched === 0) return 0;
+    if (fetched === 0) return;
     const copier = this.#copier;
     const local = copier.localHandle(pool.region);
     const { buffer, offset, length, segments } = burst;
@@ -61,7 +91,7 @@ export class DequeuePath {
           // No buffers for this one: it and what follows stay with the driver.
           this.queue.unfetch(chains, fetched - c);
           this.#finish(pool, burst, n, fetched, c);
-          return n;
+          return;
         }
         segments[n] = used;
       }
@@ -70,7 +100,6 @@ export class DequeuePath {
       n++;
     }
     this.#finish(pool, burst, n, fetched, fetched);
-    return n;
   }
 
   /** Takes and forgets everything: what a disabled ring does with a driver's packets. */

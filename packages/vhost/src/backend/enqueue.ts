@@ -1,9 +1,20 @@
 import { type PacketBurst, QueueStats } from '@vio/net';
-import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
+import {
+  type BufferPool,
+  ChainBurst,
+  type DeviceQueue,
+  type MemoryMap,
+  SingleBurst,
+  type SingleKind,
+} from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;
+/** More than any driver's buffer has, in bytes. */
+const largestBuffer = 0x3fff_ffff;
+/** Last word of a 12-byte header with num_buffers 1. */
+const oneBuffer = 1 << 16;
 
 /** Puts packets into a driver's receive queue: copies them into the buffers the driver supplied. */
 export class EnqueuePath {
@@ -13,6 +24,8 @@ export class EnqueuePath {
   readonly #memory: MemoryMap;
   readonly #header: number;
   readonly #mergeable: boolean;
+  readonly #kind: SingleKind;
+  readonly #singles = new SingleBurst(chainsPerBurst);
   readonly #chains: ChainBurst;
 
   constructor(
@@ -26,6 +39,7 @@ export class EnqueuePath {
     this.#copier = copier;
     this.#memory = memory;
     this.#header = headerBytes;
+    this.#kind = { writable: true, prefix: headerBytes };
     this.#mergeable = mergeable;
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
@@ -39,14 +53,65 @@ export class EnqueuePath {
     const end = from + count;
     let at = from;
     while (at < end) {
-      const done = this.#batch(pool, burst, at, end);
+      let done = this.#putSingles(pool, burst, at, end);
+      if (done === 0 && this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }
     return at - from;
   }
 
-  #batch(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
+  /** As long as packets have one segment and the driver's buffers are single, large and in one window. */
+  #putSingles(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
+    const { offset, length, segments } = burst;
+    const { stats } = this;
+    const { u8 } = pool.region;
+    const singles = this.#singles;
+    const limit = end - from < chainsPerBurst ? end : from + chainsPerBurst;
+    let longest = 0;
+    let at = from;
+    for (; at < limit && segments[at] === 1; at++) if (length[at] > longest) longest = length[at];
+    if (at === from) {
+      singles.blocked = true;
+      return 0;
+    }
+    const n = this.queue.fetchSingles(singles, at - from, this.#kind, longest, largestBuffer);
+    if (n === 0) return 0;
+    this.#writeHeaders(singles);
+    const copier = this.#copier;
+    copier.burstToDriver(copier.localHandle(pool.region), offset, length, from, singles);
+    copier.run();
+    const { written } = singles;
+    const header = this.#header;
+    for (let i = 0; i < n; i++) {
+      const bytes = length[from + i];
+      written[i] = bytes + header;
+      stats.count(u8, offset[from + i], bytes);
+    }
+    this.queue.completeSingles(singles);
+    stats.settle();
+    return n;
+  }
+
+  /** flags 0, no segmentation, num_buffers 1; stored only where it differs. */
+  #writeHeaders(singles: SingleBurst): void {
+    const { i32 } = this.#memory.windows[singles.window].region;
+    const { offset, count } = singles;
+    const header = this.#header;
+    for (let i = 0; i < count; i++) {
+      const start = offset[i] - header;
+      if (header === 12 && (start & 3) === 0) {
+        const at = start >>> 2;
+        if (i32[at] !== 0) i32[at] = 0;
+        if (i32[at + 1] !== 0) i32[at + 1] = 0;
+        if (i32[at + 2] !== oneBuffer) i32[at + 2] = oneBuffer;
+      } else {
+        this.#writeHeader(singles.window, start, 1);
+      }
+    }
+  }
+
+  #putChains(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
     const chains = this.#chains;
     const { offset, length, segments } = burst;
     const header = this.#header;
@@ -131,19 +196,9 @@ export class EnqueuePath {
     return used;
   }
 
-  /** flags 0, no segmentation, num_buffers; stored only where it differs. */
+  /** flags 0, no segmentation, num_buffers. */
   #writeHeader(window: number, offset: number, buffers: number): void {
-    const { region } = this.#memory.windows[window];
-    if (this.#header === 12 && (offset & 3) === 0) {
-      const { i32 } = region;
-      const at = offset >>> 2;
-      const last = buffers << 16;
-      if (i32[at] !== 0) i32[at] = 0;
-      if (i32[at + 1] !== 0) i32[at + 1] = 0;
-      if (i32[at + 2] !== last) i32[at + 2] = last;
-      return;
-    }
-    const { u8 } = region;
+    const { u8 } = this.#memory.windows[window].region;
     u8.fill(0, offset, offset + this.#header);
     if (this.#header >= 12) u8[offset + 10] = buffers;
   }
