@@ -16,25 +16,3 @@ export function headerSize(features: bigint): HeaderBytes {
 
 /** Byte offset of num_buffers in the header. */
 export const numBuffersOffset = 10;
-
-/**
- * Zeroes the header in front of the packet at `offset`: no checksum, no segmentation, num_buffers 0. A header that is
- * zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
- */
-export function clearHeader(i32: Int32Array, u8: Uint8Array, offset: number, bytes: HeaderBytes): void {
-  const word = (offset - 12) >>> 2;
-  if (bytes === 12 && (offset & 3) === 0) {
-    if ((i32[word] | i32[word + 1] | i32[word + 2]) === 0) return;
-    i32[word] = 0;
-    i32[word + 1] = 0;
-    i32[word + 2] = 0;
-  } else {
-    clearBytes(u8, offset - bytes, offset);
-  }
-}
-
-function clearBytes(u8: Uint8Array, from: number, end: number): void {
-  for (let at = from; at < end; at++) {
-    if (u8[at] !== 0) u8[at] = 0;
-  }
-}

@@ -1,5 +1,5 @@
 export * from './feature-bits.ts';
-export { type HeaderBytes, clearHeader, headerSize, numBuffersOffset } from './header.ts';
+export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
 export { PacketBurst } from './packet-burst.ts';
 export { type PathChoice, type PathInput, type PathName, electPaths, pathLogLine } from './paths.ts';
 export {

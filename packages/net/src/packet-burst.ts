@@ -8,9 +8,12 @@ export class PacketBurst extends Burst {
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
   release(pool: BufferPool, from = 0): void {
     const { buffer, segments, count } = this;
-    for (let i = from; i < count; i++) {
-      if (segments[i] === 1) pool.release(buffer, i, 1);
-      else pool.releaseChain(buffer[i]);
+    for (let at = from; at < count; at++) {
+      let end = at;
+      while (end < count && segments[end] === 1) end++;
+      pool.release(buffer, at, end - at);
+      if (end < count) pool.releaseChain(buffer[end]);
+      at = end;
     }
   }
 

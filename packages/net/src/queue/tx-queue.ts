@@ -1,5 +1,5 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
-import { type HeaderBytes, clearHeader } from '../header.ts';
+import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import { QueueStats } from '../stats.ts';
 
@@ -154,5 +154,27 @@ export class TxQueue {
     if (this.#reported) return;
     this.#reported = true;
     this.#onBroken(fault);
+  }
+}
+
+/**
+ * Zeroes the header in front of the packet at `offset`: no checksum, no segmentation, num_buffers 0. A header that is
+ * zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
+ */
+function clearHeader(i32: Int32Array, u8: Uint8Array, offset: number, bytes: HeaderBytes): void {
+  const word = (offset - 12) >>> 2;
+  if (bytes === 12 && (offset & 3) === 0) {
+    if ((i32[word] | i32[word + 1] | i32[word + 2]) === 0) return;
+    i32[word] = 0;
+    i32[word + 1] = 0;
+    i32[word + 2] = 0;
+  } else {
+    clearBytes(u8, offset - bytes, offset);
+  }
+}
+
+function clearBytes(u8: Uint8Array, from: number, end: number): void {
+  for (let at = from; at < end; at++) {
+    if (u8[at] !== 0) u8[at] = 0;
   }
 }

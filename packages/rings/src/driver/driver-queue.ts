@@ -42,6 +42,19 @@ export interface DriverQueue {
   ): number;
 
   /**
+   * Exposes empty buffers of a pool: like `add`, with the buffer's index as the token, and its place worked out from
+   * it: `bytes` bytes from `base + token * stride` on, all of them in the region.
+   */
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number;
+
+  /**
    * Like `add` for packets of several segments: entry i starts at pool buffer `buffer[i]` and follows
    * `pool.next`; its segments are `pool.dataOffset` / `pool.dataLength`. The first is extended by `prefix` bytes
    * in front, or, when the queue was built with `separatePrefix`, preceded by a descriptor for the prefix alone.

@@ -160,6 +160,56 @@ export class PackedDriver implements DriverQueue {
     return n;
   }
 
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number {
+    if (this.broken !== null) return 0;
+    const n = count < this.#free ? count : this.#free;
+    if (n <= 0) return 0;
+    const i32 = this.#i32;
+    const desc = this.#desc;
+    const size = this.size;
+    const ids = this.#ids;
+    const tokens = this.#token;
+    const exposed = this.#exposed;
+    const direction = this.#deviceWrites ? DESC_F_WRITE : 0;
+    let flags = (direction | this.#availBits) << 16;
+    let next = this.#next;
+    let idHead = this.#idHead;
+    const first = desc + (next << 2) + 3;
+    const firstWord = ids[idHead] | flags;
+    const end = from + n;
+    for (let i = from; i < end; i++) {
+      const buffer = token[i];
+      const id = ids[idHead];
+      const d = desc + (next << 2);
+      const address = base + Math.imul(buffer, stride);
+      if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
+      if (i !== from) i32[d + 3] = id | flags;
+      tokens[id] = buffer;
+      if (exposed !== null) exposed[id] = bytes;
+      if (++idHead === size) idHead = 0;
+      if (++next === size) {
+        next = 0;
+        this.#availBits ^= availUsed;
+        flags = (direction | this.#availBits) << 16;
+      }
+    }
+    this.#idHead = idHead;
+    this.#next = next;
+    this.#free -= n;
+    this.outstanding += n;
+    this.#addedSinceKick += n;
+    Atomics.store(i32, first, firstWord);
+    return n;
+  }
+
   addChains(
     buffer: Int32Array,
     segments: Int32Array,
@@ -208,34 +258,41 @@ export class PackedDriver implements DriverQueue {
     const followers = this.#followers;
     const tokens = this.#token;
     const ids = this.#ids;
+    let usedBits = this.#usedBits;
     let idTail = this.#idTail;
     let at = this.#lastUsed;
-    let n = 0;
+    let out = from | 0;
+    const end = out + max;
     let freed = 0;
-    for (; n < max; n++) {
+    for (; out < end; out++) {
       const d = desc + (at << 2);
       const word = weaklyOrdered ? Atomics.load(i32, d + 3) : i32[d + 3];
-      if (((word >>> 16) & availUsed) !== this.#usedBits) break;
+      if (((word >>> 16) & availUsed) !== usedBits) break;
       const id = word & 0xffff;
       const own = id < size ? tokens[id] : -1;
       if (own < 0) {
         this.#break('USED_ID_INVALID', `the device used id ${id}, which is not outstanding`);
         break;
       }
-      token[from + n] = own;
+      token[out] = own;
       tokens[id] = -1;
-      if (length !== null) length[from + n] = i32[d + 2];
-      const slots = followers[id] + 1;
-      if (slots !== 1) followers[id] = 0;
-      freed += slots;
+      if (length !== null) length[out] = i32[d + 2];
       ids[idTail] = id;
       if (++idTail === size) idTail = 0;
-      at += slots;
-      if (at >= size) {
+      // A branch, so that the address of the next descriptor does not have to wait for this load.
+      if (followers[id] !== 0) {
+        at += followers[id];
+        freed += followers[id];
+        followers[id] = 0;
+      }
+      freed++;
+      if (++at >= size) {
         at -= size;
-        this.#usedBits ^= availUsed;
+        usedBits ^= availUsed;
       }
     }
+    const n = out - from;
+    this.#usedBits = usedBits;
     this.#idTail = idTail;
     this.#lastUsed = at;
     this.#free += freed;

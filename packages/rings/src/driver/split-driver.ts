@@ -124,6 +124,47 @@ export class SplitDriver implements DriverQueue {
     return n;
   }
 
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number {
+    if (this.broken !== null) return 0;
+    const free = this.#idTail - this.#idHead;
+    const n = count < free ? count : free;
+    if (n <= 0) return 0;
+    const i32 = this.#i32;
+    const u16 = this.#u16;
+    const mask = this.#mask;
+    const desc = this.#desc;
+    const ring = this.#avail + 2;
+    const ids = this.#ids;
+    const tokens = this.#token;
+    const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
+    let idHead = this.#idHead;
+    let avail = this.#availIdx;
+    const end = from + n;
+    for (let i = from; i < end; i++) {
+      const buffer = token[i];
+      const id = ids[idHead++ & mask];
+      const d = desc + (id << 2);
+      const address = base + Math.imul(buffer, stride);
+      if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
+      if (i32[d + 3] !== flags) i32[d + 3] = flags;
+      const slot = ring + (avail++ & mask);
+      if (u16[slot] !== id) u16[slot] = id;
+      tokens[id] = buffer;
+    }
+    this.#idHead = idHead;
+    this.outstanding += n;
+    this.#publish(avail);
+    return n;
+  }
+
   addChains(
     buffer: Int32Array,
     segments: Int32Array,

@@ -129,6 +129,49 @@ export class SplitInOrderDriver implements DriverQueue {
     return n;
   }
 
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number {
+    if (this.broken !== null) return 0;
+    const n = count < this.#free ? count : this.#free;
+    if (n <= 0) return 0;
+    const i32 = this.#i32;
+    const u16 = this.#u16;
+    const mask = this.#mask;
+    const desc = this.#desc;
+    const ring = this.#avail + 2;
+    const tokens = this.#token;
+    const heads = this.#head;
+    const exposed = this.#exposed;
+    const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
+    let next = this.#nextDesc;
+    let avail = this.#availIdx;
+    const end = from + n;
+    for (let i = from; i < end; i++) {
+      const buffer = token[i];
+      const d = desc + (next << 2);
+      const address = base + Math.imul(buffer, stride);
+      if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
+      if (i32[d + 3] !== flags) i32[d + 3] = flags;
+      const slot = avail++ & mask;
+      if (u16[ring + slot] !== next) u16[ring + slot] = next;
+      tokens[slot] = buffer;
+      heads[slot] = next;
+      if (exposed !== null) exposed[slot] = bytes;
+      next = (next + 1) & mask;
+    }
+    this.#nextDesc = next;
+    this.#free -= n;
+    this.#publish(avail);
+    return n;
+  }
+
   addChains(
     buffer: Int32Array,
     segments: Int32Array,

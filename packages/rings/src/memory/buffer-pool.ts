@@ -127,6 +127,22 @@ export class BufferPool {
     return n;
   }
 
+  /**
+   * Hands up to `count` empty buffers to a queue whose device writes them, `prefix` bytes in front of the data
+   * included.
+   * @returns how many
+   */
+  supply(queue: DriverQueue, count: number, prefix: number): number {
+    const n = this.#available(count);
+    // Those given back last, which are still in cache, right off the stack.
+    const from = this.#free - n;
+    const base = this.dataBase - prefix;
+    const taken = queue.addBuffers(this.#stack, from, n, base, this.stride, this.dataRoom + prefix);
+    if (taken < n) this.#stack.copyWithin(from, from + taken, this.#free);
+    this.#free -= taken;
+    return taken;
+  }
+
   /** Gives back a packet of several segments: `head` and everything behind it through `next`. */
   releaseChain(head: number): void {
     for (let b = head; b !== -1;) {
