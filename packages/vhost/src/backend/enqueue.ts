@@ -77,38 +77,30 @@ export class EnqueuePath {
     }
     const n = this.queue.fetchSingles(singles, at - from, this.#kind, longest, largestBuffer);
     if (n === 0) return 0;
-    this.#writeHeaders(singles);
     const copier = this.#copier;
     copier.burstToDriver(copier.localHandle(pool.region), offset, length, from, singles);
     copier.run();
-    const { written } = singles;
+    const { i32 } = this.#memory.windows[singles.window].region;
+    const { written, offset: to } = singles;
     const header = this.#header;
     for (let i = 0; i < n; i++) {
       const bytes = length[from + i];
+      const start = to[i] - header;
+      if (header === 12 && (start & 3) === 0) {
+        // flags 0, no segmentation, num_buffers 1; stored only where it differs.
+        const word = start >>> 2;
+        if (i32[word] !== 0) i32[word] = 0;
+        if (i32[word + 1] !== 0) i32[word + 1] = 0;
+        if (i32[word + 2] !== oneBuffer) i32[word + 2] = oneBuffer;
+      } else {
+        this.#writeHeader(singles.window, start, 1);
+      }
       written[i] = bytes + header;
       stats.count(u8, offset[from + i], bytes);
     }
     this.queue.completeSingles(singles);
     stats.settle();
     return n;
-  }
-
-  /** flags 0, no segmentation, num_buffers 1; stored only where it differs. */
-  #writeHeaders(singles: SingleBurst): void {
-    const { i32 } = this.#memory.windows[singles.window].region;
-    const { offset, count } = singles;
-    const header = this.#header;
-    for (let i = 0; i < count; i++) {
-      const start = offset[i] - header;
-      if (header === 12 && (start & 3) === 0) {
-        const at = start >>> 2;
-        if (i32[at] !== 0) i32[at] = 0;
-        if (i32[at + 1] !== 0) i32[at + 1] = 0;
-        if (i32[at + 2] !== oneBuffer) i32[at + 2] = oneBuffer;
-      } else {
-        this.#writeHeader(singles.window, start, 1);
-      }
-    }
   }
 
   #putChains(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
