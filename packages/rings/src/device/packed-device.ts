@@ -39,9 +39,8 @@ const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
  * There is no index to publish: of the descriptors written by one `complete` the first gets its flags last, with
  * one `Atomics.store`, and a driver, which reads in ring order, does not get past it before.
  *
- * With IN_ORDER one used descriptor per buffer is written all the same; one for a whole batch is the device's
- * option (spec 2.8.8). DPDK's driver takes either, so DPDK's device uses the option: a driver must not count on
- * one per buffer.
+ * With IN_ORDER one used descriptor may stand for a whole batch (spec 2.8.8); of buffers that were written, a driver
+ * wants to know the lengths, so this is done for read ones only.
  *
  * DPDK drivers before 23.11 forget NEXT on a separate Tx header descriptor. Such a header arrives here as a chain
  * of its own, the packet as another. lib/vhost does the same: uses the short one up and drops it. That is for
@@ -51,6 +50,7 @@ export class PackedDevice implements DeviceQueue {
   readonly format = 'packed';
   readonly size: number;
   readonly #eventIdx: boolean;
+  readonly #inOrder: boolean;
   readonly #indirectDirection: IndirectDirection;
   readonly #builder: ChainBuilder;
   #broken: QueueFault | null = null;
@@ -83,6 +83,7 @@ export class PackedDevice implements DeviceQueue {
     const { memory, addresses, size, features, base } = options;
     this.size = size;
     this.#eventIdx = features.eventIdx;
+    this.#inOrder = features.inOrder;
     this.#indirectDirection = options.indirectDirection ?? 'flags';
     this.#builder = new ChainBuilder(memory, size, features.indirect);
 
@@ -214,6 +215,7 @@ export class PackedDevice implements DeviceQueue {
       }
     }
     singles.window = window;
+    singles.writable = kind.writable;
     singles.blocked = blocked;
     singles.count = i;
     this.#next = next;
@@ -298,6 +300,10 @@ export class PackedDevice implements DeviceQueue {
   completeSingles(singles: SingleBurst): void {
     const { id, written, count } = singles;
     if (count === 0 || this.#broken !== null) return;
+    if (this.#inOrder && !singles.writable) {
+      this.#useBatch(id[count - 1], count);
+      return;
+    }
     const words = this.#words;
     const ring = this.#ring;
     const size = this.size;
@@ -322,6 +328,21 @@ export class PackedDevice implements DeviceQueue {
     this.#unsignalled += count;
     words[first + 2] = written[0];
     Atomics.store(words, first + 3, usedWord(id[0], written[0], firstFlags));
+  }
+
+  /** IN_ORDER: one used descriptor, with the id of the last buffer, stands for `count` slots (spec 2.8.8). */
+  #useBatch(lastId: number, count: number): void {
+    const at = this.#ring + (this.#done << 2);
+    const flags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
+    this.#done += count;
+    if (this.#done >= this.size) {
+      this.#done -= this.size;
+      this.#doneWrap ^= 1;
+    }
+    this.#inFlight -= count;
+    this.#unsignalled += count;
+    this.#words[at + 2] = 0;
+    Atomics.store(this.#words, at + 3, lastId | flags);
   }
 
   pending(): number {

@@ -7,6 +7,8 @@ export class SingleBurst {
   readonly capacity: number;
   /** Window of the memory map that all of them lie in. */
   window = 0;
+  /** True: the device writes them. */
+  writable = false;
   /** True when the last fetch stopped at a chain that is not of this kind: it is for `DeviceQueue.fetch`. */
   blocked = false;
   /** Split: head descriptor index; packed: buffer id. */

@@ -19,13 +19,14 @@ const WRITE = DESC_F_WRITE;
  * `used.idx` everything written before it; all else is plain. JavaScript atomics are sequentially consistent, so
  * the store of an index or event and the following load of the other side's event or index need no further fence.
  *
- * With IN_ORDER one used entry per buffer is written all the same: skipping entries is the device's option
- * (spec 2.7.9), and drivers that count, as DPDK's does, read both alike.
+ * With IN_ORDER the entry of the last buffer may stand for a whole batch (spec 2.7.9); of buffers that were written, a
+ * driver wants to know the lengths, so this is done for read ones only.
  */
 export class SplitDevice implements DeviceQueue {
   readonly format = 'split';
   readonly size: number;
   readonly #eventIdx: boolean;
+  readonly #inOrder: boolean;
   readonly #mask: number;
   readonly #builder: ChainBuilder;
   #broken: QueueFault | null = null;
@@ -62,6 +63,7 @@ export class SplitDevice implements DeviceQueue {
     this.size = size;
     this.#mask = size - 1;
     this.#eventIdx = features.eventIdx;
+    this.#inOrder = features.inOrder;
     this.#builder = new ChainBuilder(memory, size, features.indirect);
 
     const event = features.eventIdx ? 2 : 0;
@@ -169,6 +171,7 @@ export class SplitDevice implements DeviceQueue {
       lengths[i] = length - prefix;
     }
     singles.window = window;
+    singles.writable = kind.writable;
     singles.blocked = i < count;
     singles.count = i;
     this.#next = (this.#next + i) & 0xffff;
@@ -240,7 +243,20 @@ export class SplitDevice implements DeviceQueue {
   }
 
   completeSingles(singles: SingleBurst): void {
-    this.#use(singles.id, singles.written, 0, singles.count);
+    const { id, written, count } = singles;
+    if (this.#inOrder && !singles.writable && count > 1) this.#useBatch(id[count - 1], count);
+    else this.#use(id, written, 0, count);
+  }
+
+  /** IN_ORDER: one used entry, with the head of the last buffer, stands for `count` of them (spec 2.7.9). */
+  #useBatch(lastHead: number, count: number): void {
+    if (this.#broken !== null) return;
+    const at = this.#usedRing + ((this.#done & this.#mask) << 1);
+    this.#usedWords[at] = lastHead;
+    this.#usedWords[at + 1] = 0;
+    this.#done = (this.#done + count) & 0xffff;
+    this.#inFlight -= count;
+    Atomics.store(this.#used, this.#usedIdx, this.#done);
   }
 
   #use(id: Int32Array, written: Int32Array, from: number, count: number): void {

@@ -364,14 +364,16 @@ export class PackedDriver implements DriverQueue {
     const outstanding = this.outstanding;
     let at = this.#lastUsed;
     let oldest = this.#oldest;
+    let usedBits = this.#usedBits;
     let batchId = this.#batchId;
-    let n = 0;
     let freed = 0;
-    for (; n < max; n++) {
+    let out = from | 0;
+    const end = out + max;
+    while (out < end) {
       if (batchId === -1) {
         const d = desc + (at << 2);
         const word = weaklyOrdered ? Atomics.load(i32, d + 3) : i32[d + 3];
-        if (((word >>> 16) & availUsed) !== this.#usedBits || outstanding === n) break;
+        if (((word >>> 16) & availUsed) !== usedBits || outstanding === out - from) break;
         batchId = word & 0xffff;
         if (batchId >= size || tokens[batchId] < 0) {
           this.#break('USED_ID_INVALID', `the device used id ${batchId}, which is not outstanding`);
@@ -381,20 +383,24 @@ export class PackedDriver implements DriverQueue {
       }
       const last = oldest === batchId;
       if (last) batchId = -1;
-      if (length !== null)
-        length[from + n] = last ? this.#batchLength : exposed === null ? 0 : exposed[oldest];
-      token[from + n] = tokens[oldest];
+      if (length !== null) length[out] = last ? this.#batchLength : exposed === null ? 0 : exposed[oldest];
+      token[out++] = tokens[oldest];
       tokens[oldest] = -1;
-      const slots = followers[oldest] + 1;
-      if (slots !== 1) followers[oldest] = 0;
-      freed += slots;
+      // A branch, so that the address of the next descriptor does not have to wait for this load.
+      if (followers[oldest] !== 0) {
+        at += followers[oldest];
+        freed += followers[oldest];
+        followers[oldest] = 0;
+      }
+      freed++;
       if (++oldest === size) oldest = 0;
-      at += slots;
-      if (at >= size) {
+      if (++at >= size) {
         at -= size;
-        this.#usedBits ^= availUsed;
+        usedBits ^= availUsed;
       }
     }
+    const n = out - from;
+    this.#usedBits = usedBits;
     this.#batchId = batchId;
     this.#oldest = oldest;
     this.#idTail = oldest;
