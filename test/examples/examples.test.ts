@@ -37,3 +37,18 @@ describe('pcap-replay', () => {
     expect(frames(output)).toEqual(frames(input));
   });
 });
+
+describe('worker-queues', () => {
+  it('has every frame come back to the worker that sent it', async () => {
+    const { stdout } = await example('worker-queues', '3', '0.3');
+    const reports = [
+      ...stdout.matchAll(/queue pair (\d): sent (\d+), received (\d+), of other queue pairs (\d+)/g),
+    ];
+    expect(reports.map(([, pair]) => pair)).toEqual(['0', '1', '2']);
+    for (const [, , sent, received, strangers] of reports) {
+      expect(Number(received)).toBeGreaterThan(0);
+      expect(Number(received)).toBeLessThanOrEqual(Number(sent));
+      expect(strangers).toBe('0');
+    }
+  });
+});

@@ -17,10 +17,7 @@ function echo(device: VhostDevice): number {
     if (received === 0) continue;
     device.enqueueBurst(2 * pair, burst, 0, received);
     // enqueueBurst copied the frames, so the buffers are ours again.
-    for (let i = 0; i < received; i++) {
-      if (burst.segments[i] === 1) pool.release(burst.buffer, i, 1);
-      else pool.releaseChain(burst.buffer[i]);
-    }
+    burst.release(pool);
     moved += received;
   }
   return moved;

@@ -5,25 +5,16 @@ const frameBytes = 60;
 
 /** Takes buffers and writes a frame into each: addresses, an experimental EtherType and a sequence number. */
 function prepare(port: NetPort, burst: PacketBurst, count: number, sequence: number): void {
-  const { pool } = port;
-  const { i32 } = pool.region;
-  burst.count = pool.alloc(burst.buffer, 0, count);
+  const { i32 } = port.pool.region;
+  burst.allocate(port.pool, count, frameBytes);
   for (let i = 0; i < burst.count; i++) {
-    const offset = pool.dataBase + burst.buffer[i] * pool.stride;
-    const word = offset >>> 2;
+    const word = burst.offset[i] >>> 2;
     i32[word] = 0x0000_0002; // to 02:00:00:00:00:02
     i32[word + 1] = 0x0002_0200;
     i32[word + 2] = 0x0100_0000; // from 02:00:00:00:00:01
     i32[word + 3] = 0x0000_b588; // EtherType 0x88b5
     i32[word + 4] = sequence + i;
-    burst.offset[i] = offset;
-    burst.length[i] = frameBytes;
-    burst.segments[i] = 1;
   }
-}
-
-function release(port: NetPort, burst: PacketBurst, from: number): void {
-  for (let i = from; i < burst.count; i++) port.pool.release(burst.buffer, i, 1);
 }
 
 export interface Throughput {
@@ -48,10 +39,10 @@ export async function measureThroughput(port: NetPort, milliseconds: number): Pr
     for (let i = 0; i < 200; i++) {
       prepare(port, out, 32, sent);
       const taken = tx.send(out);
-      release(port, out, taken);
+      out.release(port.pool, taken);
       sent += taken;
       received += rx.receive(back);
-      release(port, back, 0);
+      back.release(port.pool);
     }
     // Link events and signals get their turn.
     await new Promise((resolve) => setImmediate(resolve));
@@ -65,7 +56,7 @@ export async function measureThroughput(port: NetPort, milliseconds: number): Pr
 export async function drain(port: NetPort, milliseconds: number): Promise<void> {
   const burst = new PacketBurst(32);
   for (const end = performance.now() + milliseconds; performance.now() < end;) {
-    while (port.rx[0].receive(burst) > 0) release(port, burst, 0);
+    while (port.rx[0].receive(burst) > 0) burst.release(port.pool);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -84,7 +75,7 @@ export function measureLatency(port: NetPort, roundTrips: number): Float64Array 
       if (performance.now() - begin > 1000) throw new Error('a frame did not come back within a second');
     }
     times[i] = (performance.now() - begin) * 1000;
-    release(port, burst, 0);
+    burst.release(port.pool);
   }
   return times.sort();
 }

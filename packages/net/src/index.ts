@@ -20,6 +20,7 @@ export {
 } from './port/net-port.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
 export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
+export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';
 export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';

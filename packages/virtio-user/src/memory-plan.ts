@@ -7,6 +7,9 @@ export interface MemoryPlan {
   readonly txOffset: readonly number[];
   readonly poolOffset: number;
   readonly poolBuffers: number;
+  /** Buffers of one queue pair that is detached, and where they begin, by queue pair. */
+  readonly pairBuffers: number;
+  readonly pairPoolOffset: readonly number[];
   /** All of it. */
   readonly bytes: number;
 }
@@ -23,12 +26,16 @@ export function planMemory(queues: number, size: number, features: RingFeatures)
   const rxOffset = Array.from({ length: queues }, (_, pair) => 2 * pair * ring);
   const txOffset = Array.from({ length: queues }, (_, pair) => (2 * pair + 1) * ring);
   const poolOffset = 2 * queues * ring;
-  const poolBuffers = Math.max(4 * queues * size, 1024);
+  const stride = poolStride(dataRoom, headroom);
+  const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));
+  const poolBuffers = queues * pairBuffers;
   return {
     rxOffset,
     txOffset,
     poolOffset,
     poolBuffers,
-    bytes: poolOffset + poolBuffers * poolStride(dataRoom, headroom),
+    pairBuffers,
+    pairPoolOffset: rxOffset.map((_, pair) => poolOffset + pair * pairBuffers * stride),
+    bytes: poolOffset + poolBuffers * stride,
   };
 }

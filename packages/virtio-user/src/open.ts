@@ -5,7 +5,8 @@ import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import { type Connected, connectBackend } from './connect.ts';
 import { randomMac } from './mac-address.ts';
-import { planMemory } from './memory-plan.ts';
+import { queuePairHandles } from './detach.ts';
+import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { type Negotiated, negotiate } from './negotiate.ts';
 import { startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
@@ -18,6 +19,11 @@ export interface OpenOptions extends WaitOptions {
   readonly log?: (line: string) => void;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number;
+  /**
+   * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
+   * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
+   */
+  readonly detached?: boolean;
 }
 
 /**
@@ -63,14 +69,20 @@ async function buildPort(
   const events = new VringEvents(2 * config.queues);
   let memory: SharedMemory | null = null;
   try {
-    memory = shareMemory(config, negotiated);
-    const { parts, rings } = buildQueues(config, negotiated, memory, events, (broken) =>
+    const layout = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
+    memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
+    const { parts, rings } = buildQueues(config, negotiated, layout, memory, events, (broken) =>
       port?.emit('broken', broken),
     );
     const plan = { transport, features: negotiated.backend, memory, rings, events };
     let port: VirtioUserPort | null = null;
     await startDevice(plan, wait);
-    port = new VirtioUserPort({ ...parts, paths }, config, plan, listener);
+    if (options.detached === true) {
+      const handles = queuePairHandles({ ...parts, paths }, layout, config.queue_size, memory, events);
+      const none = { rx: [], tx: [], rxCall: [] };
+      return new VirtioUserPort({ ...parts, ...none, paths }, handles, config, plan, listener);
+    }
+    port = new VirtioUserPort({ ...parts, paths }, [], config, plan, listener);
     for (const rx of port.rx) rx.fill();
     return port;
   } catch (error) {
@@ -80,21 +92,16 @@ async function buildPort(
   }
 }
 
-function shareMemory(config: VirtioUserConfig, negotiated: Negotiated): SharedMemory {
-  const plan = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
-  return SharedMemory.create({ size: plan.bytes, name: 'vio-virtio-user' });
-}
-
 /** Rings, pool and queues over the shared memory. */
 function buildQueues(
   config: VirtioUserConfig,
   negotiated: Negotiated,
+  plan: MemoryPlan,
   memory: SharedMemory,
   events: VringEvents,
   onBroken: (broken: { direction: 'rx' | 'tx'; queue: number; fault: QueueFault }) => void,
 ) {
   const { features } = negotiated;
-  const plan = planMemory(config.queues, config.queue_size, ringFeatures(features));
   const region = new Region(memory.buffer);
   const pool = new BufferPool({ region, offset: plan.poolOffset, count: plan.poolBuffers });
   const pairs = plan.rxOffset.map((rxOffset, pair) =>

@@ -1,5 +1,5 @@
 import type { SharedMemory, UnixListener } from '@vio/native';
-import { NetPort, type NetPortParts } from '@vio/net';
+import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
 import type { VirtioUserConfig } from './config.ts';
 import { type StartPlan, stopDevice } from './start.ts';
 
@@ -8,6 +8,8 @@ const stopMilliseconds = 1000;
 /** A virtio-net port on a vhost-user backend. Made by `openVirtioUser`; everything it holds goes with `close`. */
 export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly config: VirtioUserConfig;
+  /** Of a port opened with `detached`: its queue pairs, each for one other thread (`WorkerPort.attach`). */
+  readonly handles: readonly QueuePairHandle[];
   /** Link speed in Mbit/s as the devargs say; 0xffffffff is unknown. */
   readonly speed: number;
   readonly #plan: StartPlan;
@@ -15,8 +17,15 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly #listener: UnixListener | null;
   #closing: Promise<void> | null = null;
 
-  constructor(parts: NetPortParts, config: VirtioUserConfig, plan: StartPlan, listener: UnixListener | null) {
+  constructor(
+    parts: NetPortParts,
+    handles: readonly QueuePairHandle[],
+    config: VirtioUserConfig,
+    plan: StartPlan,
+    listener: UnixListener | null,
+  ) {
     super(parts);
+    this.handles = handles;
     this.config = config;
     this.speed = config.speed;
     this.#plan = plan;

@@ -84,11 +84,13 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   /**
    * Sends one frame (copied) on queue pair 0; waits while the ring is full.
    * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes
+   * @throws RangeError when the port has no queues, because they are detached
    * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
    */
-  send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
+  async send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
+    if (this.tx.length === 0) throw new RangeError('the port has no queue pair 0');
     this.#writer ??= new PacketWriter(this, 0);
-    return this.#writer.send(bytes, options);
+    await this.#writer.send(bytes, options);
   }
 
   /**

@@ -30,6 +30,8 @@ export interface QueuePairOptions {
   readonly txOffset: number;
   readonly rxKick: Notifier;
   readonly txKick: Notifier;
+  /** True when another thread has built the rings already, for their memory only. Default false. */
+  readonly prepared?: boolean;
   readonly onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void;
 }
 
@@ -62,6 +64,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
       size,
       features: ringFeatures(features),
       deviceWrites,
+      prepared: options.prepared ?? false,
       separatePrefix: separateHeader && !deviceWrites,
     });
   const rxOptions = {

@@ -113,6 +113,8 @@ export interface DriverQueueOptions {
   readonly deviceWrites: boolean;
   /** Legacy framing: the prefix gets a descriptor of its own (no ANY_LAYOUT, no VERSION_1). Default false. */
   readonly separatePrefix?: boolean;
+  /** True when another thread has built this queue already, for its memory only: what is there stays. Default false. */
+  readonly prepared?: boolean;
   /** Descriptors per indirect table, default 8; used only with INDIRECT_DESC. */
   readonly indirectEntries?: number;
 }

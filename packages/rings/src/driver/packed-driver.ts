@@ -98,7 +98,7 @@ export class PackedDriver implements DriverQueue {
     this.#token = new Int32Array(size).fill(-1);
     this.#followers = new Uint16Array(size);
     this.#exposed = this.inOrder && options.deviceWrites ? new Int32Array(size) : null;
-    region.u8.fill(0, offset, offset + layout.bytes);
+    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
     this.#tables = features.indirect
       ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, size, false)
       : null;

@@ -71,7 +71,7 @@ export class SplitDriver implements DriverQueue {
     this.#token = new Int32Array(size).fill(-1);
     this.#followers = new Uint16Array(size);
     this.#next = new Uint16Array(size);
-    region.u8.fill(0, offset, offset + layout.bytes);
+    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
       ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)

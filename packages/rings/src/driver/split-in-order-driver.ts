@@ -70,7 +70,7 @@ export class SplitInOrderDriver implements DriverQueue {
     this.#token = new Int32Array(size);
     this.#head = new Uint16Array(size);
     this.#exposed = options.deviceWrites ? new Int32Array(size) : null;
-    region.u8.fill(0, offset, offset + layout.bytes);
+    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
       ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)

@@ -1,0 +1,100 @@
+import { EventFd, SharedMemory, dupFd } from '@vio/native';
+import { BufferPool, type QueueFault, Region } from '@vio/rings';
+import type { PathChoice } from '../paths.ts';
+import { createQueuePair } from '../queue/queue-pair.ts';
+import { NetPort } from './net-port.ts';
+
+/**
+ * A queue pair for another thread of this process: plain data, so it can be a `workerData` or a message. It stays
+ * good until the port it comes from is closed.
+ */
+export interface QueuePairHandle {
+  /** Number of the queue pair in the port it comes from. */
+  readonly pair: number;
+  readonly features: bigint;
+  readonly mac: string;
+  readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
+  /** The port's memory: file descriptor and bytes. */
+  readonly memory: { readonly fd: number; readonly bytes: number };
+  /** Descriptors per ring, and byte offsets of the rings in the memory. */
+  readonly rings: { readonly size: number; readonly rxOffset: number; readonly txOffset: number };
+  /** This pair's own packet buffers: byte offset of the first, and their number. */
+  readonly pool: { readonly offset: number; readonly count: number };
+  /** File descriptors of the eventfds. */
+  readonly events: { readonly rxKick: number; readonly txKick: number; readonly rxCall: number };
+}
+
+/**
+ * One queue pair of a port, in the thread that polls it; here it is `rx[0]` and `tx[0]`. It has its own mapping of
+ * the port's memory and its own buffers, so nothing is shared with other threads but what is on the rings.
+ */
+export class WorkerPort extends NetPort implements Disposable {
+  /** Number of the queue pair in the port it comes from. */
+  readonly pair: number;
+  readonly #memory: SharedMemory;
+  readonly #events: readonly EventFd[];
+
+  /**
+   * Takes over a queue pair, and fills its receive queue. Once for every handle.
+   * @throws VioError VIO_SYS_* when the port was closed already
+   */
+  static attach(handle: QueuePairHandle): WorkerPort {
+    const { memory, events } = handle;
+    const own: EventFd[] = [];
+    let mapping: SharedMemory | null = null;
+    try {
+      for (const fd of [events.rxKick, events.txKick, events.rxCall]) own.push(EventFd.adopt(dupFd(fd)));
+      mapping = SharedMemory.map(memory.fd, { size: memory.bytes, populate: false });
+      const port = new WorkerPort(handle, mapping, own);
+      port.rx[0].fill();
+      return port;
+    } catch (error) {
+      for (const event of own) event.close();
+      mapping?.close();
+      throw error;
+    }
+  }
+
+  private constructor(handle: QueuePairHandle, memory: SharedMemory, events: readonly EventFd[]) {
+    const [rxKick, txKick, rxCall] = events;
+    const { features, rings, pool: buffers } = handle;
+    const region = new Region(memory.buffer);
+    const pool = new BufferPool({ region, ...buffers });
+    let onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void = () => {};
+    const { rx, tx } = createQueuePair({
+      features,
+      region,
+      pool,
+      ...rings,
+      rxKick,
+      txKick,
+      prepared: true,
+      onBroken: (direction, fault) => onBroken(direction, fault),
+    });
+    super({ ...handle, region, pool, rx: [rx], tx: [tx], rxCall: [rxCall] });
+    onBroken = (direction, fault) => this.emit('broken', { direction, queue: handle.pair, fault });
+    this.pair = handle.pair;
+    this.#memory = memory;
+    this.#events = events;
+  }
+
+  /** Counters under the queue pair's number in the port it comes from. */
+  override stats(): Record<string, number> {
+    return {
+      ...this.rx[0].stats.toRecord(`rx_q${this.pair}_`),
+      ...this.tx[0].stats.toRecord(`tx_q${this.pair}_`),
+    };
+  }
+
+  /** Lets go of the memory and the eventfds. Close the port first: until then the device may still write. */
+  close(): void {
+    this.setLink({ up: false });
+    for (const event of this.#events) event.close();
+    this.#memory.close();
+    this.removeAllListeners();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
