@@ -77,7 +77,7 @@ export function measureLatency(port: NetPort, roundTrips: number): Float64Array 
     times[i] = (performance.now() - begin) * 1000;
     burst.release(port.pool);
   }
-  return times.sort();
+  return times.toSorted();
 }
 
 export function percentile(sorted: Float64Array, p: number): number {

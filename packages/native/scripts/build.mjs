@@ -29,13 +29,18 @@ const compiler = process.env.CXX ?? 'g++';
 const sources = join(root, 'native');
 const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 const flags = [
-  ...['-std=c++17', '-O3', '-fPIC', '-shared', '-pthread', '-Wall', '-Wextra', '-Wno-unused-parameter'],
-  ...[
-    '-fvisibility=hidden',
-    '-DNAPI_VERSION=8',
-    '-DNAPI_CPP_EXCEPTIONS',
-    '-DNODE_GYP_MODULE_NAME=vio_native',
-  ],
+  '-std=c++17',
+  '-O3',
+  '-fPIC',
+  '-shared',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+  '-Wno-unused-parameter',
+  '-fvisibility=hidden',
+  '-DNAPI_VERSION=8',
+  '-DNAPI_CPP_EXCEPTIONS',
+  '-DNODE_GYP_MODULE_NAME=vio_native',
   ...(variant === null ? ['-s'] : ['-fno-omit-frame-pointer']),
   ...sanitizer,
   ...(process.env.CXXFLAGS?.split(' ').filter(Boolean) ?? []),
@@ -62,7 +67,8 @@ const built = spawnSync(
     ...flags,
     ...headers.flatMap((path) => ['-isystem', path]),
     ...files.filter((name) => name.endsWith('.cc')).map((name) => join(sources, name)),
-    ...['-o', `${target}.new`],
+    '-o',
+    `${target}.new`,
   ],
   { stdio: 'inherit' },
 );

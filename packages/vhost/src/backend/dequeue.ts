@@ -145,7 +145,7 @@ export class DequeuePath {
       left -= part;
       room -= part;
       skip += part;
-      while (left > 0 && skip >= chains.length[segment]) {
+      if (skip === chains.length[segment]) {
         segment++;
         skip = 0;
       }

@@ -135,7 +135,7 @@ export class VhostDriver implements AsyncDisposable {
     this.#stopping.abort();
     this.#listener?.close();
     this.#listener = null;
-    for (const connection of [...this.#connections]) connection.end(closed(this.path));
+    for (const connection of this.#connections) connection.end(closed(this.path));
     return Promise.resolve();
   }
 
