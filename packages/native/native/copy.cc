@@ -20,7 +20,8 @@ struct Engine {
   std::vector<Target> targets;
 };
 
-// Packets are mostly small: 64 bytes and less as four overlapping vector moves, the rest by memcpy.
+// Packets are mostly small: 64 bytes and less as four overlapping vector moves, the rest by memmove (as fast as
+// memcpy, and defined when both ranges overlap).
 static inline void Copy(uint8_t* to, const uint8_t* from, size_t n) {
   if (n <= 64 && n >= 16) {
     using Block = struct { uint8_t b[16]; };
@@ -35,7 +36,7 @@ static inline void Copy(uint8_t* to, const uint8_t* from, size_t n) {
     memcpy(to + n - 16 - half, &c, 16);
     memcpy(to + n - 16, &d, 16);
   } else {
-    memcpy(to, from, n);
+    memmove(to, from, n);
   }
 }
 
@@ -110,14 +111,17 @@ static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
   engine->capacity = static_cast<int32_t>(ops.ElementLength() / 5);
   engine->keep = Napi::Persistent(ops);
   // The functions share the engine; each keeps the object alive that frees it.
-  Napi::Object owner = Napi::External<Engine>::New(env, engine, [](Napi::Env, Engine* e) { delete e; }).As<Napi::Object>();
+  auto owner = Napi::External<Engine>::New(env, engine, [](Napi::Env, Engine* e) { delete e; });
   napi_value run;
   napi_create_function(env, "run", NAPI_AUTO_LENGTH, Run, engine, &run);
   Napi::Object result = Napi::Object::New(env);
-  result.Set("run", Napi::Value(env, run));
-  result.Set("register", Napi::Function::New(env, Register, "register", engine));
-  result.Set("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
-  result.Set("owner", owner);
+  const auto add = [&](const char* name, Napi::Function function) {
+    function.Set("owner", owner);
+    result.Set(name, function);
+  };
+  add("run", Napi::Function(env, run));
+  add("register", Napi::Function::New(env, Register, "register", engine));
+  add("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
   return result;
 }
 

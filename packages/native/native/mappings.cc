@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <mutex>
 
 namespace vio {
@@ -20,12 +21,16 @@ static void OnSigbus(int signal, siginfo_t* info, void* context) {
   for (Mapping& m : g_mappings) {
     const uintptr_t base = m.base.load(std::memory_order_acquire);
     if (base == 0 || address < base) continue;
-    const size_t size = m.size.load(std::memory_order_relaxed);
+    const size_t size = m.size.load(std::memory_order_acquire);
     if (address - base >= size) continue;
-    const size_t page = m.page.load(std::memory_order_relaxed);
+    const size_t page = m.page.load(std::memory_order_acquire);
+    // The slot may have changed hands between the two loads; then it was never the slot of this address.
+    if (m.base.load(std::memory_order_relaxed) != base) continue;
     void* at = reinterpret_cast<void*>(address & ~(page - 1));
-    // mmap is a plain system call and safe in a handler.
+    // mmap is a plain system call and safe in a handler; only its errno must not reach the interrupted code.
+    const int error = errno;
     if (mmap(at, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) break;
+    errno = error;
     m.faulted.store(1, std::memory_order_release);
     return;
   }

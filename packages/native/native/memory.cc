@@ -21,13 +21,18 @@ static Napi::Value MemfdCreate(const Napi::CallbackInfo& info) {
   if (shift != 0) flags |= MFD_HUGETLB | (shift << MFD_HUGE_SHIFT);
   const int fd = memfd_create(name.c_str(), flags);
   if (fd < 0) return ThrowErrno(env, "memfd_create", errno);
-  if (ftruncate(fd, size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
+  const char* failed = nullptr;
+  if (ftruncate(fd, size) != 0) failed = "ftruncate";
+  else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) failed = "fcntl";
+  if (failed != nullptr) {
     const int error = errno;
     close(fd);
-    return ThrowErrno(env, "ftruncate", error);
+    return ThrowErrno(env, failed, error);
   }
   return Napi::Number::New(env, fd);
 }
+
+static size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 struct View {
   void* base;
@@ -42,7 +47,7 @@ static void FinalizeView(Napi::Env, void*, View* view) {
   delete view;
 }
 
-// mapFd(fd, offset, size, populate, lock) -> { buffer, slot }
+// mapFd(fd, offset, size, populate, lock) -> { buffer, slot }. The caller has checked that a Buffer can be that long.
 static Napi::Value MapFd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int fd = Int(info[0]);
@@ -51,33 +56,35 @@ static Napi::Value MapFd(const Napi::CallbackInfo& info) {
   struct statfs fs;
   if (fstatfs(fd, &fs) != 0) return ThrowErrno(env, "fstatfs", errno);
   constexpr long kHugetlbfsMagic = 0x958458f6;
-  const size_t page = fs.f_type == kHugetlbfsMagic ? static_cast<size_t>(fs.f_bsize) : 4096;
+  const size_t page = fs.f_type == kHugetlbfsMagic ? static_cast<size_t>(fs.f_bsize) : PageSize();
+  const size_t mapped = (size + page - 1) / page * page;  // as the kernel rounds; huge pages end only as a whole
   InstallSigbusGuard();
   const int flags = MAP_SHARED | (info[3].ToBoolean() ? MAP_POPULATE : 0);
-  void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, offset);
+  void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, flags, fd, offset);
   if (base == MAP_FAILED) return ThrowErrno(env, "mmap", errno);
-  if (info[4].ToBoolean() && mlock(base, size) != 0) {
+  if (info[4].ToBoolean() && mlock(base, mapped) != 0) {
     const int error = errno;
-    munmap(base, size);
+    munmap(base, mapped);
     return ThrowErrno(env, "mlock", error);
   }
-  const int slot = ClaimMapping(base, size, page);
+  const int slot = ClaimMapping(base, mapped, page);
   if (slot < 0) {
-    munmap(base, size);
+    munmap(base, mapped);
     return ThrowErrno(env, "mmap", EMFILE);
   }
   Napi::Object result = Napi::Object::New(env);
-  result.Set("buffer", Napi::ArrayBuffer::New(env, base, size, FinalizeView, new View{base, size, slot}));
+  result.Set("buffer", Napi::ArrayBuffer::New(env, base, size, FinalizeView, new View{base, mapped, slot}));
   result.Set("slot", Napi::Number::New(env, slot));
   return result;
 }
 
-// unmapPages(buffer): the shared pages are replaced by private zero pages. Nothing is detached: stale views read
+// unmapPages(slot): the shared pages are replaced by private zero pages. Nothing is detached: stale views read
 // zeroes, and V8 keeps its assumption that no buffer in this process was ever detached.
 static Napi::Value UnmapPages(const Napi::CallbackInfo& info) {
-  auto buffer = info[0].As<Napi::ArrayBuffer>();
+  const Mapping& m = g_mappings[Int(info[0])];
+  void* base = reinterpret_cast<void*>(m.base.load(std::memory_order_relaxed));
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  if (mmap(buffer.Data(), buffer.ByteLength(), PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) {
+  if (mmap(base, m.size.load(std::memory_order_relaxed), PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) {
     return ThrowErrno(info.Env(), "mmap", errno);
   }
   return info.Env().Undefined();
@@ -94,6 +101,7 @@ static Napi::Value Seals(const Napi::CallbackInfo& info) {
 }
 
 void InitMemory(Napi::Env env, Napi::Object exports) {
+  exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(PageSize())));
   exports.Set("memfdCreate", Napi::Function::New(env, MemfdCreate));
   exports.Set("mapFd", Napi::Function::New(env, MapFd));
   exports.Set("unmapPages", Napi::Function::New(env, UnmapPages));

@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <vector>
 
 #include "common.h"
 
 namespace vio {
 
-constexpr int kMaxFds = 64;
+constexpr int kMaxFdsSent = 253;  // SCM_MAX_FD of the kernel
+constexpr int kMaxFdsReceived = 64;  // more than any message of ours has; the kernel closes what does not fit
 
 static bool Address(const std::string& path, struct sockaddr_un* address) {
   memset(address, 0, sizeof *address);
@@ -21,17 +21,21 @@ static bool Address(const std::string& path, struct sockaddr_un* address) {
   return true;
 }
 
-// socketListen(path, backlog) -> fd
+// socketListen(path, backlog, mode) -> fd. mode (-1: as the umask says) holds from the moment the file exists.
 static Napi::Value SocketListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct sockaddr_un address;
   if (!Address(info[0].As<Napi::String>(), &address)) return ThrowErrno(env, "bind", ENAMETOOLONG);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return ThrowErrno(env, "socket", errno);
-  const char* syscall = "bind";
-  if (bind(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address) == 0) {
-    if (listen(fd, Int(info[1])) == 0) return Napi::Number::New(env, fd);
-    syscall = "listen";
+  const int mode = Int(info[2]);
+  const char* syscall = "fchmod";
+  if (mode < 0 || fchmod(fd, static_cast<mode_t>(mode)) == 0) {
+    syscall = "bind";
+    if (bind(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address) == 0) {
+      syscall = "listen";
+      if (listen(fd, Int(info[1])) == 0) return Napi::Number::New(env, fd);
+    }
   }
   const int error = errno;
   close(fd);
@@ -79,9 +83,9 @@ static Napi::Value SocketSend(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto bytes = info[1].As<Napi::Uint8Array>();
   auto fds = info[2].As<Napi::Array>();
-  if (fds.Length() > kMaxFds) return ThrowErrno(env, "sendmsg", EINVAL);
+  if (fds.Length() > kMaxFdsSent) return ThrowErrno(env, "sendmsg", EINVAL);
   struct iovec part = {bytes.Data(), bytes.ByteLength()};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFdsSent * sizeof(int))] = {};
   struct msghdr message = {};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -109,7 +113,7 @@ static Napi::Value SocketReceive(const Napi::CallbackInfo& info) {
   auto bytes = info[1].As<Napi::Uint8Array>();
   auto out = info[2].As<Napi::Array>();
   struct iovec part = {bytes.Data(), bytes.ByteLength()};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))];
+  alignas(struct cmsghdr) char control[CMSG_SPACE(kMaxFdsReceived * sizeof(int))];
   struct msghdr message = {};
   message.msg_iov = &part;
   message.msg_iovlen = 1;

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <vector>
+#include <chrono>
 
 #include "common.h"
 
@@ -35,6 +35,17 @@ static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// setNonBlocking(fd): for descriptors that came from elsewhere.
+static Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
+  const int fd = Int(info[0]);
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return ThrowErrno(info.Env(), "fcntl", errno);
+  if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return ThrowErrno(info.Env(), "fcntl", errno);
+  }
+  return info.Env().Undefined();
+}
+
 static Napi::Value DupFd(const Napi::CallbackInfo& info) {
   const int fd = fcntl(Int(info[0]), F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return ThrowErrno(info.Env(), "fcntl", errno);
@@ -43,9 +54,19 @@ static Napi::Value DupFd(const Napi::CallbackInfo& info) {
 
 // waitReadable(fd, timeoutMs) blocks this thread: for workers.
 static Napi::Value WaitReadable(const Napi::CallbackInfo& info) {
+  using Clock = std::chrono::steady_clock;
   struct pollfd p = {Int(info[0]), POLLIN, 0};
-  const int n = poll(&p, 1, Int(info[1]));
-  if (n < 0 && errno != EINTR) return ThrowErrno(info.Env(), "poll", errno);
+  const int timeout = Int(info[1]);
+  const auto deadline = Clock::now() + std::chrono::milliseconds(timeout);
+  int left = timeout;
+  int n;
+  while ((n = poll(&p, 1, left)) < 0 && errno == EINTR) {
+    if (timeout < 0) continue;
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    left = rest > 0 ? static_cast<int>(rest) : 0;
+  }
+  if (n < 0) return ThrowErrno(info.Env(), "poll", errno);
+  if (p.revents & POLLNVAL) return ThrowErrno(info.Env(), "poll", EBADF);
   return Napi::Boolean::New(info.Env(), n > 0);
 }
 
@@ -109,6 +130,7 @@ void InitSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("eventFdSignal", Napi::Function::New(env, EventFdSignal));
   exports.Set("eventFdDrain", Napi::Function::New(env, EventFdDrain));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd));
+  exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking));
   exports.Set("dupFd", Napi::Function::New(env, DupFd));
   exports.Set("waitReadable", Napi::Function::New(env, WaitReadable));
   exports.Set("getAffinity", Napi::Function::New(env, GetAffinity));

@@ -27,24 +27,25 @@ constexpr int kReadable = 1;
 constexpr int kWritable = 2;
 constexpr int kDisconnect = 4;
 
-// Lives until libuv has closed the handle. JavaScript holds it as an External and closes it explicitly; an
-// environment that ends (a worker) closes what is left by its cleanup hook.
+// Lives until libuv has closed the handle. JavaScript holds it as an External and closes it explicitly. An
+// environment that ends (a worker) closes what is left by the cleanup hook, and waits for it: its loop is gone after.
 struct Watcher {
   napi_env env;
   uv_handle* handle;
   Napi::FunctionReference callback;
   Napi::AsyncContext* context;
+  napi_async_cleanup_hook_handle hook = nullptr;
   bool closing = false;
 };
 
 static void OnClosed(uv_handle* handle) {
   auto* watcher = static_cast<Watcher*>(uv_handle_get_data(handle));
+  if (watcher->hook != nullptr) napi_remove_async_cleanup_hook(watcher->hook);
   free(handle);
   delete watcher;
 }
 
-static void CloseWatcher(void* data) {
-  auto* watcher = static_cast<Watcher*>(data);
+static void CloseWatcher(Watcher* watcher) {
   if (watcher->closing) return;
   watcher->closing = true;
   watcher->callback.Reset();
@@ -86,17 +87,14 @@ static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
     CloseWatcher(watcher);
     return ThrowErrno(env, "uv_poll_start", -error);
   }
-  napi_add_env_cleanup_hook(env, CloseWatcher, watcher);
+  const auto end = [](napi_async_cleanup_hook_handle, void* data) { CloseWatcher(static_cast<Watcher*>(data)); };
+  napi_add_async_cleanup_hook(env, end, watcher, &watcher->hook);
   return Napi::External<Watcher>::New(env, watcher);
 }
 
 static Watcher* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Watcher>>().Data(); }
 
-static void UnwatchFd(const Napi::CallbackInfo& info) {
-  Watcher* watcher = Get(info);
-  napi_remove_env_cleanup_hook(info.Env(), CloseWatcher, watcher);
-  CloseWatcher(watcher);
-}
+static void UnwatchFd(const Napi::CallbackInfo& info) { CloseWatcher(Get(info)); }
 
 static void WatcherRef(const Napi::CallbackInfo& info) {
   if (info[1].ToBoolean()) uv_ref(Get(info)->handle);

@@ -38,6 +38,7 @@ const flags = [
   '-Wextra',
   '-Wno-unused-parameter',
   '-fvisibility=hidden',
+  '-Wl,-z,nodelete', // the SIGBUS handler must outlive the worker thread that loaded the addon
   '-DNAPI_VERSION=8',
   '-DNAPI_CPP_EXCEPTIONS',
   '-DNODE_GYP_MODULE_NAME=vio_native',

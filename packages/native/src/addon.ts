@@ -5,6 +5,7 @@ import { VioError } from './error.ts';
 
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {
+  readonly pageSize: number;
   memfdCreate(name: string, size: number, hugeShift: number): number;
   mapFd(
     fd: number,
@@ -13,7 +14,7 @@ export interface Addon {
     populate: boolean,
     lock: boolean,
   ): { buffer: ArrayBuffer; slot: number };
-  unmapPages(buffer: ArrayBuffer): void;
+  unmapPages(slot: number): void;
   mappingFaulted(slot: number): boolean;
   seals(fd: number): number;
   eventFdCreate(): number;
@@ -21,12 +22,13 @@ export interface Addon {
   eventFdDrain(fd: number): boolean;
   closeFd(fd: number): void;
   dupFd(fd: number): number;
+  setNonBlocking(fd: number): void;
   waitReadable(fd: number, timeoutMs: number): boolean;
   getAffinity(): number[];
   setAffinity(cpus: readonly number[]): void;
   cpuFeatures(): { avx2: boolean; avx512f: boolean; neon: boolean };
   resourceLimit(name: string): [number, number];
-  socketListen(path: string, backlog: number): number;
+  socketListen(path: string, backlog: number, mode: number): number;
   socketConnect(path: string): number;
   socketAccept(fd: number): number;
   socketPair(): [number, number];

@@ -1,4 +1,6 @@
+import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from './addon.ts';
+import { VioError } from './error.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
 export const copyOpWords = 5;
@@ -7,12 +9,17 @@ export const copyOpWords = 5;
 export interface CopyEngine {
   /** Where the caller writes the copies: `copyOpWords` int32 each. */
   readonly ops: Int32Array;
-  /** Makes a buffer known. @returns its handle in ops */
+  /**
+   * Makes a buffer known, and untransferable: the engine holds on to its memory.
+   * @returns its handle in ops
+   * @throws VioError VIO_MEMORY_RANGE for a buffer without bytes
+   */
   register(buffer: ArrayBuffer): number;
   /** Forgets a buffer: copies that name its handle are refused from now on. */
   unregister(handle: number): void;
   /**
-   * Runs the first `count` copies, in order. Every one is checked against the bounds of its buffers.
+   * Runs the first `count` copies, in order. Every one is checked against the bounds of its buffers. Where source and
+   * destination overlap, a copy behaves as if it went through a buffer in between.
    * @returns `count`, or the index of the first copy that was refused (it and the rest did not happen)
    */
   run(count: number): number;
@@ -21,7 +28,19 @@ export interface CopyEngine {
 /** The engine in C++: memcpy with prefetch. @param capacity copies per run */
 export function nativeCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
-  return { ops, ...addon.createCopyEngine(ops) };
+  const { run, register, unregister } = addon.createCopyEngine(ops);
+  return { ops, run, unregister, register: (buffer) => register(holdable(buffer)) };
+}
+
+function holdable(buffer: ArrayBuffer): ArrayBuffer {
+  if (buffer.byteLength === 0) {
+    throw new VioError('a buffer without bytes has nothing to copy', {
+      code: 'VIO_MEMORY_RANGE',
+      remedy: 'register a buffer that is not empty and was not transferred elsewhere',
+    });
+  }
+  markAsUntransferable(buffer);
+  return buffer;
 }
 
 /** The same in TypeScript. */
@@ -37,7 +56,7 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
     register(buffer) {
       const free = buffers.indexOf(null);
       const handle = free === -1 ? buffers.length : free;
-      buffers[handle] = new Uint8Array(buffer);
+      buffers[handle] = new Uint8Array(holdable(buffer));
       return handle;
     },
     unregister(handle) {

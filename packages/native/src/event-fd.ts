@@ -13,8 +13,12 @@ export class EventFd implements Disposable {
     return new EventFd(attempt(() => addon.eventFdCreate(), 'make an eventfd'));
   }
 
-  /** Takes ownership of a descriptor that came from elsewhere. */
+  /**
+   * Takes ownership of a descriptor that came from elsewhere, and makes it non-blocking.
+   * @throws VioError VIO_SYS_EBADF when it is not open
+   */
   static adopt(fd: number): EventFd {
+    attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as an eventfd`);
     return new EventFd(fd);
   }
 

@@ -7,7 +7,10 @@ export function resourceLimit(name: 'memlock' | 'nofile'): { soft: number; hard:
   return { soft, hard };
 }
 
-/** Blocks the calling thread until an fd is readable or `timeoutMs` (-1: forever) is over. For worker threads. */
+/**
+ * Blocks the calling thread until an fd is readable (or at its end) or `timeoutMs` (-1: forever) is over. For worker
+ * threads. @throws VioError VIO_SYS_EBADF when it is not open
+ */
 export function waitReadable(fd: number, timeoutMs: number): boolean {
   return attempt(() => addon.waitReadable(fd, timeoutMs), `wait for file descriptor ${fd}`);
 }

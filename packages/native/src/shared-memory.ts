@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { closeFd, sizeOfFd } from './fd.ts';
@@ -26,7 +27,6 @@ export interface MapOptions {
 }
 
 const hugeShift = { '2M': 21, '1G': 30 } as const;
-const pageShift = 12;
 
 /**
  * One shared mapping as an ArrayBuffer. After `close` the shared pages are gone at once; stale views of the buffer
@@ -48,12 +48,14 @@ export class SharedMemory implements Disposable {
 
   /**
    * New anonymous memory that can be shared by its fd and never shrinks (F_SEAL_SHRINK).
-   * @throws VioError VIO_HUGEPAGES when there are none to be had, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK
+   * @throws VioError VIO_HUGEPAGES when there are none to be had, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK,
+   * VIO_MEMORY_RANGE for a size that no buffer can have
    */
   static create(options: SharedMemoryOptions): SharedMemory {
     const shift = options.hugepages === undefined ? 0 : hugeShift[options.hugepages];
-    const page = 2 ** (shift === 0 ? pageShift : shift);
+    const page = shift === 0 ? addon.pageSize : 2 ** shift;
     const size = Math.ceil(options.size / page) * page;
+    checkSize(size);
     const known = options.hugepages === undefined ? {} : hugepageErrors(options.hugepages, size / page);
     const what = `share ${size} bytes of memory`;
     const fd = attempt(() => addon.memfdCreate(options.name ?? 'vio', size, shift), what, known);
@@ -68,11 +70,13 @@ export class SharedMemory implements Disposable {
 
   /**
    * Maps memory that another process shares. The fd stays the caller's.
-   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size
+   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size, or for a size that no buffer can
+   * have
    */
   static map(fd: number, options: MapOptions): SharedMemory {
+    checkSize(options.size);
     const end = (options.offset ?? 0) + options.size;
-    if (options.size <= 0 || end > sizeOfFd(fd)) {
+    if (end > sizeOfFd(fd)) {
       throw new VioError(
         `${options.size} bytes at offset ${options.offset ?? 0} are beyond the ${sizeOfFd(fd)} of the file`,
         {
@@ -102,7 +106,7 @@ export class SharedMemory implements Disposable {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    addon.unmapPages(this.buffer);
+    addon.unmapPages(this.#slot);
     if (this.#fd !== -1) closeFd(this.#fd);
     this.#fd = -1;
     abandoned.unregister(this);
@@ -116,6 +120,15 @@ export class SharedMemory implements Disposable {
 /** Memory that is dropped without `close` takes its memfd with it. */
 const abandoned = new FinalizationRegistry<number>((fd) => closeFd(fd));
 
+/** Node 20 has no buffers over 4 GiB. */
+function checkSize(size: number): void {
+  if (Number.isSafeInteger(size) && size > 0 && size <= constants.MAX_LENGTH) return;
+  throw new VioError(`${size} bytes are not a size this version of Node can map`, {
+    code: 'VIO_MEMORY_RANGE',
+    remedy: `ask for 1 to ${constants.MAX_LENGTH} bytes; larger memory can be mapped in parts, by offset`,
+  });
+}
+
 function map(
   fd: number,
   options: MapOptions,
@@ -124,7 +137,7 @@ function map(
   const { offset = 0, size, populate = false, lock = false } = options;
   return attempt(() => addon.mapFd(fd, offset, size, populate, lock), `map ${size} bytes of shared memory`, {
     ...known,
-    ...(lock ? lockErrors : {}),
+    ...lockErrors,
   });
 }
 
@@ -133,7 +146,7 @@ const lockError = {
   remedy:
     'raise RLIMIT_MEMLOCK (ulimit -l, or LimitMEMLOCK= of the service), or do not ask for locked memory',
 };
-const lockErrors = { EPERM: lockError, EAGAIN: lockError, ENOMEM: lockError };
+const lockErrors = { 'mlock EPERM': lockError, 'mlock EAGAIN': lockError, 'mlock ENOMEM': lockError };
 
 function hugepageErrors(size: '2M' | '1G', pages: number): Parameters<typeof attempt>[2] {
   const directory = size === '2M' ? 'hugepages-2048kB' : 'hugepages-1048576kB';

@@ -3,8 +3,14 @@ import { VioError } from './error.ts';
 /** Longest socket path in bytes: sun_path without its closing zero. */
 export const maxSocketPath = 107;
 
-/** @throws VioError VIO_SOCKET_PATH_TOO_LONG */
+/** @throws VioError VIO_SOCKET_PATH_TOO_LONG, VIO_SOCKET_PATH_INVALID (empty, or with a zero byte) */
 export function checkSocketPath(path: string): void {
+  if (path === '' || path.includes('\0')) {
+    throw new VioError(`${JSON.stringify(path)} is no path of a socket`, {
+      code: 'VIO_SOCKET_PATH_INVALID',
+      remedy: 'give the path of a file; abstract sockets are not supported',
+    });
+  }
   const bytes = Buffer.byteLength(path);
   if (bytes <= maxSocketPath) return;
   throw new VioError(`the socket path ${path} has ${bytes} bytes, the limit is ${maxSocketPath}`, {
@@ -42,6 +48,7 @@ export const connectErrors = {
 
 /** What the errnos of bind and listen mean. */
 export const listenErrors = {
+  ENOTDIR: { code: 'VIO_SOCKET_MISSING', remedy: 'a part of the path is no directory: correct the path' },
   EADDRINUSE: {
     code: 'VIO_SOCKET_IN_USE',
     remedy: 'another process listens there: stop it or choose another path',

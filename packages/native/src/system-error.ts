@@ -1,7 +1,14 @@
 import { constants } from 'node:os';
 import { VioError } from './error.ts';
 
-const names = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** Second names of the same numbers. */
+const aliases = new Set(['EWOULDBLOCK', 'ENOTSUP']);
+
+const names = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !aliases.has(name))
+    .map(([name, value]) => [value, name]),
+);
 
 const remedies: Readonly<Record<string, string>> = {
   EMFILE: 'raise the limit of open files (ulimit -n), or close ports that are no longer used',
@@ -11,10 +18,11 @@ const remedies: Readonly<Record<string, string>> = {
   EPERM: 'run with the capability this needs, or as a user who may do it',
 };
 
-/** What a native call threw: `errno` and `syscall`. */
+/** What a native call threw: `errno` and `syscall`; `code` is added when it becomes a cause. */
 interface NativeFailure {
   readonly errno: number;
   readonly syscall: string;
+  code?: string;
 }
 
 function isNativeFailure(error: unknown): error is NativeFailure {
@@ -28,7 +36,8 @@ export function errnoName(error: unknown): string | undefined {
 
 /**
  * Turns a failed native call into a VioError: code `VIO_SYS_<ERRNO>`, or one of `known` for the errnos that mean
- * something particular here.
+ * something particular here, `ERRNO` from any call or `syscall ERRNO` from one. The cause has Node's `code`,
+ * `errno` and `syscall`.
  * @param what the thing that was tried, for the message: "cannot " + what
  */
 export function systemError(
@@ -37,9 +46,11 @@ export function systemError(
   known: Readonly<Record<string, { code: string; remedy: string; retryable?: boolean }>> = {},
 ): unknown {
   const name = errnoName(error);
-  if (name === undefined) return error;
-  const syscall = isNativeFailure(error) ? error.syscall : '';
-  const details = known[name] ?? {
+  if (!isNativeFailure(error) || name === undefined) return error;
+  const { syscall } = error;
+  error.code = name;
+  const details = known[`${syscall} ${name}`] ??
+    known[name] ?? {
     code: `VIO_SYS_${name}`,
     remedy: remedies[name] ?? `look up ${name} in the manual page of ${syscall}`,
   };

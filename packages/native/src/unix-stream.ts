@@ -17,6 +17,14 @@ export interface Received {
 }
 
 const retryMilliseconds = 10;
+/** SCM_MAX_FD of the kernel. */
+const maxFdsPerSend = 253;
+
+const peerClosed = {
+  code: 'VIO_SOCKET_CLOSED',
+  remedy: 'the other side ended the connection: connect again',
+  retryable: true,
+};
 
 /** A connected Unix stream socket that carries file descriptors (SCM_RIGHTS). Non-blocking, close-on-exec. */
 export class UnixStream implements Disposable {
@@ -65,7 +73,7 @@ export class UnixStream implements Disposable {
     return [new UnixStream(a), new UnixStream(b)];
   }
 
-  /** Takes ownership of a connected, non-blocking socket. */
+  /** Takes ownership of a connected socket. */
   static adopt(fd: number): UnixStream {
     return new UnixStream(fd);
   }
@@ -76,7 +84,7 @@ export class UnixStream implements Disposable {
   }
 
   /**
-   * One recvmsg: up to `target.length` bytes, and the descriptors that came with them.
+   * One recvmsg: up to `target.length` bytes (at least one), and the descriptors that came with them.
    * @returns null when nothing is there now; `bytes` 0 when the peer has closed
    */
   receive(target: Uint8Array): Received | null {
@@ -100,13 +108,18 @@ export class UnixStream implements Disposable {
   }
 
   /**
-   * Sends all bytes, the descriptors with the first of them; waits for room. Calls are served in order.
-   * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED
+   * Sends all bytes, the descriptors with the first of them; waits for room. Calls are served in order, and their time
+   * counts from the call. After a timeout or an abort a part may have gone out.
+   * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_FDS
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], options: WaitOptions = {}): Promise<void> {
-    const turn = this.#sending.then(() => this.#send(bytes, fds, options));
+    const end = new AbortController();
+    const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
     this.#sending = turn.catch(() => {});
-    return turn;
+    return settle<void>('sending', options, (resolve, reject) => {
+      turn.then(resolve, reject);
+      return () => end.abort();
+    });
   }
 
   close(): void {
@@ -122,28 +135,21 @@ export class UnixStream implements Disposable {
     this.close();
   }
 
-  async #send(bytes: Uint8Array, fds: readonly number[], options: WaitOptions): Promise<void> {
+  async #send(bytes: Uint8Array, fds: readonly number[], signal: AbortSignal): Promise<void> {
+    if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0)) throw passengersError(fds.length);
     let passengers = fds;
-    for (let sent = 0; sent < bytes.length;) {
+    for (let sent = 0; sent < bytes.length && !signal.aborted;) {
       if (this.#fd === -1) throw closedError('sending');
       const n = attempt(() => addon.socketSend(this.#fd, bytes.subarray(sent), passengers), 'send', {
-        EPIPE: {
-          code: 'VIO_SOCKET_CLOSED',
-          remedy: 'the other side ended the connection: connect again',
-          retryable: true,
-        },
-        ECONNRESET: {
-          code: 'VIO_SOCKET_CLOSED',
-          remedy: 'the other side ended the connection: connect again',
-          retryable: true,
-        },
+        EPIPE: peerClosed,
+        ECONNRESET: peerClosed,
       });
       if (n > 0) {
         sent += n;
         passengers = [];
       } else {
         // The receiving direction may have a watcher; a duplicate lets libuv poll the same socket twice.
-        await this.#ready({ writable: true }, 'sending', options);
+        await this.#ready({ writable: true }, 'sending', { signal });
       }
     }
   }
@@ -155,8 +161,8 @@ export class UnixStream implements Disposable {
   ): Promise<void> {
     return settle<void>(what, options, (resolve, reject) => {
       if (this.#fd === -1) throw closedError(what);
-      const fd = addon.dupFd(this.#fd);
-      const watcher = new FdWatcher(fd, events, () => resolve());
+      const fd = dupFd(this.#fd);
+      const watcher = watchOwned(fd, events, () => resolve());
       const tell = (): void => reject(closedError(what));
       this.#waiting.add(tell);
       return () => {
@@ -166,6 +172,13 @@ export class UnixStream implements Disposable {
       };
     });
   }
+}
+
+function passengersError(fds: number): VioError {
+  return new VioError(`${fds} file descriptors cannot travel with this message`, {
+    code: 'VIO_SOCKET_FDS',
+    remedy: `send at most ${maxFdsPerSend} at a time, and at least one byte with them`,
+  });
 }
 
 function attemptReceive(fd: number, target: Uint8Array, fds: number[]): number {

@@ -18,7 +18,12 @@ export function queuePairHandles(
     paths,
     memory: { fd: memory.fd, bytes: memory.size },
     rings: { size, rxOffset, txOffset: plan.txOffset[pair] },
-    pool: { offset: plan.pairPoolOffset[pair], count: plan.pairBuffers },
+    pool: {
+      offset: plan.pairPoolOffset[pair],
+      count: plan.pairBuffers,
+      headroom: plan.headroom,
+      dataRoom: plan.dataRoom,
+    },
     events: {
       rxKick: events.kick[2 * pair].fd,
       txKick: events.kick[2 * pair + 1].fd,

@@ -103,7 +103,14 @@ function buildQueues(
 ) {
   const { features } = negotiated;
   const region = new Region(memory.buffer);
-  const pool = new BufferPool({ region, offset: plan.poolOffset, count: plan.poolBuffers });
+  const { headroom, dataRoom } = plan;
+  const pool = new BufferPool({
+    region,
+    offset: plan.poolOffset,
+    count: plan.poolBuffers,
+    headroom,
+    dataRoom,
+  });
   const pairs = plan.rxOffset.map((rxOffset, pair) =>
     createQueuePair({
       features,

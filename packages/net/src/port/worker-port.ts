@@ -19,7 +19,13 @@ export interface QueuePairHandle {
   /** Descriptors per ring, and byte offsets of the rings in the memory. */
   readonly rings: { readonly size: number; readonly rxOffset: number; readonly txOffset: number };
   /** This pair's own packet buffers: byte offset of the first, and their number. */
-  readonly pool: { readonly offset: number; readonly count: number };
+  readonly pool: {
+    readonly offset: number;
+    readonly count: number;
+    /** Bytes in front of the data of every buffer, and for the data. */
+    readonly headroom: number;
+    readonly dataRoom: number;
+  };
   /** File descriptors of the eventfds. */
   readonly events: { readonly rxKick: number; readonly txKick: number; readonly rxCall: number };
 }
