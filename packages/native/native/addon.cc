@@ -7,6 +7,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitSocket(env, exports);
   vio::InitWatch(env, exports);
   vio::InitCopy(env, exports);
+  vio::InitDevice(env, exports);
   return exports;
 }
 

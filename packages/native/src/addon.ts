@@ -37,6 +37,11 @@ export interface Addon {
   watchFd(fd: number, events: number, callback: (events: number) => void): object;
   unwatchFd(watcher: object): void;
   watcherRef(watcher: object, referenced: boolean): void;
+  openDevice(path: string): number;
+  ioctl(fd: number, request: number, argument: Uint8Array | number): number;
+  controlSocket(): number;
+  enterNetwork(fd: number): void;
+  bufferAddress(buffer: ArrayBuffer): bigint;
   createCopyEngine(ops: Int32Array): {
     run(count: number): number;
     register(buffer: ArrayBuffer): number;

@@ -25,11 +25,11 @@ export interface CopyEngine {
   run(count: number): number;
 }
 
-/** The engine in C++: memcpy with prefetch. @param capacity copies per run */
+/** The engine in C++: memmove with prefetch. @param capacity copies per run */
 export function nativeCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
-  const { run, register, unregister } = addon.createCopyEngine(ops);
-  return { ops, run, unregister, register: (buffer) => register(holdable(buffer)) };
+  const native = addon.createCopyEngine(ops);
+  return { ...native, ops, register: (buffer) => native.register(holdable(buffer)) };
 }
 
 function holdable(buffer: ArrayBuffer): ArrayBuffer {

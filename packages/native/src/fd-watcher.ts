@@ -1,4 +1,5 @@
 import { addon } from './addon.ts';
+import { closeFd, dupFd } from './fd.ts';
 import { attempt } from './system-error.ts';
 
 export interface Readiness {
@@ -52,5 +53,27 @@ export class FdWatcher implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/**
+ * Watches a duplicate of an fd: libuv polls a descriptor once per loop, and the original may be watched already.
+ * @returns what ends the watch
+ */
+export function watchDuplicate(
+  fd: number,
+  events: { readonly readable?: boolean; readonly writable?: boolean },
+  onEvent: (ready: Readiness) => void,
+): () => void {
+  const own = dupFd(fd);
+  try {
+    const watcher = new FdWatcher(own, events, onEvent);
+    return () => {
+      watcher.close();
+      closeFd(own);
+    };
+  } catch (error) {
+    closeFd(own);
+    throw error;
   }
 }

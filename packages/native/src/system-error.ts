@@ -51,9 +51,9 @@ export function systemError(
   error.code = name;
   const details = known[`${syscall} ${name}`] ??
     known[name] ?? {
-    code: `VIO_SYS_${name}`,
-    remedy: remedies[name] ?? `look up ${name} in the manual page of ${syscall}`,
-  };
+      code: `VIO_SYS_${name}`,
+      remedy: remedies[name] ?? `look up ${name} in the manual page of ${syscall}`,
+    };
   return new VioError(`cannot ${what}: ${syscall} says ${name}`, { ...details, cause: error });
 }
 

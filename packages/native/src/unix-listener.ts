@@ -2,7 +2,7 @@ import { chmodSync, chownSync, statSync, unlinkSync } from 'node:fs';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { closeFd, fileKind } from './fd.ts';
-import { FdWatcher } from './fd-watcher.ts';
+import { watchDuplicate } from './fd-watcher.ts';
 import { checkSocketPath, closedError, listenErrors } from './socket-errors.ts';
 import { attempt, errnoName } from './system-error.ts';
 import { UnixStream } from './unix-stream.ts';
@@ -17,19 +17,22 @@ export interface ListenOptions {
   readonly gid?: number;
 }
 
+/** Listeners whose files the end of the process removes. */
+const open = new Set<UnixListener>();
+
 /** A listening Unix stream socket. It owns its file: closing, and the end of the process, remove it. */
 export class UnixListener implements Disposable {
   readonly path: string;
   #fd: number;
   readonly #inode: number;
-  #reject: ((reason: unknown) => void) | null = null;
-  readonly #onExit = (): void => this.#unlink();
+  readonly #waiting = new Set<(reason: unknown) => void>();
 
   private constructor(path: string, fd: number) {
     this.path = path;
     this.#fd = fd;
     this.#inode = statSync(path).ino;
-    process.on('exit', this.#onExit);
+    if (open.size === 0) process.on('exit', closeAll);
+    open.add(this);
   }
 
   /**
@@ -40,7 +43,7 @@ export class UnixListener implements Disposable {
     checkSocketPath(path);
     removeStale(path);
     const fd = attempt(
-      () => addon.socketListen(path, options.backlog ?? 128),
+      () => addon.socketListen(path, options.backlog ?? 128, options.mode ?? -1),
       `listen on ${path}`,
       listenErrors,
     );
@@ -66,19 +69,19 @@ export class UnixListener implements Disposable {
     return this.#fd;
   }
 
-  /** The next connection. @throws VioError VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_CLOSED */
+  /** The next connection; several calls share out what comes. @throws VioError VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_CLOSED */
   accept(options: WaitOptions = {}): Promise<UnixStream> {
     const what = `waiting for a connection on ${this.path}`;
     return settle<UnixStream>(what, options, (resolve, reject) => {
       if (this.#fd === -1) throw closedError(what);
-      const watcher = new FdWatcher(this.#fd, { readable: true }, () => {
+      const stop = watchDuplicate(this.#fd, { readable: true }, () => {
         const fd = this.#acceptNow(reject);
         if (fd >= 0) resolve(UnixStream.adopt(fd));
       });
-      this.#reject = reject;
+      this.#waiting.add(reject);
       return () => {
-        this.#reject = null;
-        watcher.close();
+        this.#waiting.delete(reject);
+        stop();
       };
     });
   }
@@ -87,9 +90,10 @@ export class UnixListener implements Disposable {
     if (this.#fd === -1) return;
     const fd = this.#fd;
     this.#fd = -1;
-    this.#reject?.(closedError(`waiting for a connection on ${this.path}`));
+    for (const reject of this.#waiting) reject(closedError(`waiting for a connection on ${this.path}`));
     closeFd(fd);
-    process.off('exit', this.#onExit);
+    open.delete(this);
+    if (open.size === 0) process.off('exit', closeAll);
     this.#unlink();
   }
 
@@ -114,6 +118,10 @@ export class UnixListener implements Disposable {
       // Gone already: that is what was wanted.
     }
   }
+}
+
+function closeAll(): void {
+  for (const listener of open) listener.close();
 }
 
 function removeStale(path: string): void {

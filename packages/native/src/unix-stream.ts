@@ -1,6 +1,6 @@
 import { addon } from './addon.ts';
 import { closeFd, fileKind } from './fd.ts';
-import { FdWatcher } from './fd-watcher.ts';
+import { FdWatcher, watchDuplicate } from './fd-watcher.ts';
 import { VioError } from './error.ts';
 import { checkSocketPath, closedError, connectErrors } from './socket-errors.ts';
 import { attempt, errnoName, systemError } from './system-error.ts';
@@ -75,6 +75,7 @@ export class UnixStream implements Disposable {
 
   /** Takes ownership of a connected socket. */
   static adopt(fd: number): UnixStream {
+    attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as a socket`);
     return new UnixStream(fd);
   }
 
@@ -113,10 +114,10 @@ export class UnixStream implements Disposable {
    * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_FDS
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], options: WaitOptions = {}): Promise<void> {
-    const end = new AbortController();
-    const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
-    this.#sending = turn.catch(() => {});
     return settle<void>('sending', options, (resolve, reject) => {
+      const end = new AbortController();
+      const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
+      this.#sending = turn.catch(() => {});
       turn.then(resolve, reject);
       return () => end.abort();
     });
@@ -136,7 +137,8 @@ export class UnixStream implements Disposable {
   }
 
   async #send(bytes: Uint8Array, fds: readonly number[], signal: AbortSignal): Promise<void> {
-    if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0)) throw passengersError(fds.length);
+    if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
+      throw passengersError(fds.length);
     let passengers = fds;
     for (let sent = 0; sent < bytes.length && !signal.aborted;) {
       if (this.#fd === -1) throw closedError('sending');
@@ -148,7 +150,6 @@ export class UnixStream implements Disposable {
         sent += n;
         passengers = [];
       } else {
-        // The receiving direction may have a watcher; a duplicate lets libuv poll the same socket twice.
         await this.#ready({ writable: true }, 'sending', { signal });
       }
     }
@@ -161,14 +162,12 @@ export class UnixStream implements Disposable {
   ): Promise<void> {
     return settle<void>(what, options, (resolve, reject) => {
       if (this.#fd === -1) throw closedError(what);
-      const fd = dupFd(this.#fd);
-      const watcher = watchOwned(fd, events, () => resolve());
+      const stop = watchDuplicate(this.#fd, events, () => resolve());
       const tell = (): void => reject(closedError(what));
       this.#waiting.add(tell);
       return () => {
         this.#waiting.delete(tell);
-        watcher.close();
-        closeFd(fd);
+        stop();
       };
     });
   }

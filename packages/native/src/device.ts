@@ -1,0 +1,80 @@
+import { closeSync, openSync } from 'node:fs';
+import { addon } from './addon.ts';
+import { attempt, type systemError } from './system-error.ts';
+
+type KnownErrors = Parameters<typeof systemError>[2];
+
+/**
+ * Opens a character device for reading and writing, non-blocking and close-on-exec. The descriptor is the caller's.
+ * @param known what particular errnos mean here, see `systemError`
+ */
+export function openDevice(path: string, known?: KnownErrors): number {
+  return attempt(() => addon.openDevice(path), `open ${path}`, known);
+}
+
+/**
+ * One ioctl. Bytes are the structure it reads and writes in place, at least as many as the request number says; a
+ * number is passed by value.
+ * @param what the thing that is tried, for the message of a failure: "cannot " + what
+ * @param known what particular errnos mean here, see `systemError`
+ * @returns what the kernel answers, 0 or more
+ */
+export function ioctl(
+  fd: number,
+  request: number,
+  argument: Uint8Array | number,
+  what: string,
+  known?: KnownErrors,
+): number {
+  return attempt(() => addon.ioctl(fd, request, argument), what, known);
+}
+
+/** A socket for ioctls on network interfaces; it sees those of the network namespace it was made in. */
+export function controlSocket(): number {
+  return attempt(() => addon.controlSocket(), 'make a socket for network interfaces');
+}
+
+/** Where a buffer lies in this process. */
+export function bufferAddress(buffer: ArrayBuffer): bigint {
+  return addon.bufferAddress(buffer);
+}
+
+/**
+ * Runs something synchronous in another network namespace, and comes back.
+ * @param path as `/run/netns/blue` or `/proc/PID/ns/net`
+ * @throws VioError VIO_NETNS_MISSING, VIO_NETNS_PERMISSION
+ */
+export function inNetworkNamespace<T>(path: string, action: () => T): T {
+  const known = {
+    ENOENT: { code: 'VIO_NETNS_MISSING', remedy: 'make it with `ip netns add`, or give /proc/PID/ns/net' },
+    EINVAL: { code: 'VIO_NETNS_MISSING', remedy: 'give the path of a network namespace' },
+    EPERM: { code: 'VIO_NETNS_PERMISSION', remedy: 'run with CAP_SYS_ADMIN' },
+    EACCES: { code: 'VIO_NETNS_PERMISSION', remedy: 'run as a user who may enter it' },
+  };
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    const away = attempt(() => openForErrno(path), `open ${path}`, known);
+    try {
+      attempt(() => addon.enterNetwork(away), `enter the network namespace ${path}`, known);
+    } finally {
+      closeSync(away);
+    }
+    try {
+      return action();
+    } finally {
+      addon.enterNetwork(home);
+    }
+  } finally {
+    closeSync(home);
+  }
+}
+
+/** Read-only, failing as native calls do: with a positive errno. */
+function openForErrno(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error) error.errno = -Number(error.errno);
+    throw error;
+  }
+}
