@@ -16,8 +16,7 @@ Mapping g_mappings[kMaxMappings];
 static std::mutex g_lock;  // claims and releases only; the handler never takes it
 static struct sigaction g_previous;
 
-static void OnSigbus(int signal, siginfo_t* info, void* context) {
-  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+static bool Repair(uintptr_t address) {
   for (Mapping& m : g_mappings) {
     const uintptr_t base = m.base.load(std::memory_order_acquire);
     if (base == 0 || address < base) continue;
@@ -29,11 +28,17 @@ static void OnSigbus(int signal, siginfo_t* info, void* context) {
     void* at = reinterpret_cast<void*>(address & ~(page - 1));
     // mmap is a plain system call and safe in a handler; only its errno must not reach the interrupted code.
     const int error = errno;
-    if (mmap(at, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) break;
+    if (mmap(at, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return false;
     errno = error;
     m.faulted.store(1, std::memory_order_release);
-    return;
+    return true;
   }
+  return false;
+}
+
+static void OnSigbus(int signal, siginfo_t* info, void* context) {
+  const bool access = info->si_code > 0;  // by the kernel; a signal sent by kill has no address
+  if (access && Repair(reinterpret_cast<uintptr_t>(info->si_addr))) return;
   // Not ours: whoever was here before decides, else the default action ends the process.
   if (g_previous.sa_flags & SA_SIGINFO) {
     if (g_previous.sa_sigaction != nullptr) return g_previous.sa_sigaction(signal, info, context);
@@ -42,7 +47,8 @@ static void OnSigbus(int signal, siginfo_t* info, void* context) {
   }
   struct sigaction fallback = {};
   fallback.sa_handler = SIG_DFL;
-  sigaction(SIGBUS, &fallback, nullptr);  // the access repeats and ends the process as without us
+  sigaction(SIGBUS, &fallback, nullptr);
+  raise(signal);  // pending until this handler returns, then it ends the process as without us
 }
 
 void InstallSigbusGuard() {

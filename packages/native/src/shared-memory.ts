@@ -137,7 +137,7 @@ function map(
   const { offset = 0, size, populate = false, lock = false } = options;
   return attempt(() => addon.mapFd(fd, offset, size, populate, lock), `map ${size} bytes of shared memory`, {
     ...known,
-    ...lockErrors,
+    ...mapErrors,
   });
 }
 
@@ -146,7 +146,15 @@ const lockError = {
   remedy:
     'raise RLIMIT_MEMLOCK (ulimit -l, or LimitMEMLOCK= of the service), or do not ask for locked memory',
 };
-const lockErrors = { 'mlock EPERM': lockError, 'mlock EAGAIN': lockError, 'mlock ENOMEM': lockError };
+const mapErrors = {
+  'mmap EMFILE': {
+    code: 'VIO_MEMORY_MAPPINGS',
+    remedy: 'close mappings that are no longer used: a process may have 4096 of them',
+  },
+  'mlock EPERM': lockError,
+  'mlock EAGAIN': lockError,
+  'mlock ENOMEM': lockError,
+};
 
 function hugepageErrors(size: '2M' | '1G', pages: number): Parameters<typeof attempt>[2] {
   const directory = size === '2M' ? 'hugepages-2048kB' : 'hugepages-1048576kB';

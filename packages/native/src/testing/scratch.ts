@@ -1,0 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+
+/** A directory for the tests of a file, removed after them. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-native-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
