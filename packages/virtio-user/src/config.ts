@@ -1,5 +1,6 @@
-import { VioError, checkSocketPath, fileKind } from '@vio/native';
+import { VioError, checkSocketPath } from '@vio/native';
 import { z } from 'zod';
+import { type BackendKind, backendKind } from './backend-kind.ts';
 import { parseDevargs } from './devargs.ts';
 
 /** Link speeds in Mbit/s that can be reported, as DPDK's `speed` devarg. */
@@ -10,8 +11,12 @@ export const unknownSpeed = 0xffffffff;
 
 /** The device arguments of a virtio-user port, checked and complete. Names and defaults are DPDK's. */
 export interface VirtioUserConfig {
-  /** Socket of the vhost-user backend, at most 107 bytes. */
+  /** Socket of a vhost-user backend, at most 107 bytes; or `/dev/vhost-net`. */
   readonly path: string;
+  /** What the path leads to. */
+  readonly backend: BackendKind;
+  /** Of a vhost-kernel backend: the name of the tap; undefined: the kernel finds one. */
+  readonly iface: string | undefined;
   /** `02:00:00:00:00:01`; undefined: a random local address. */
   readonly mac: string | undefined;
   /** Control queue. */
@@ -32,8 +37,8 @@ export interface VirtioUserConfig {
 
 /** The same as an object for callers who prefer one: only `path` is needed. */
 export type VirtioUserOptions = { readonly path: string } & Partial<
-  Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'path'>
-> & { readonly iface?: string };
+  Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'path' | 'backend'>
+>;
 
 /** DPDK reads integers with base 0, so hexadecimal is welcome. */
 const integer = z.preprocess(
@@ -94,9 +99,10 @@ export function parseConfig(input: string | VirtioUserOptions): VirtioUserConfig
   }
   const parsed = schema.safeParse(values);
   if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
-  const { iface, ...config } = parsed.data;
-  checkTogether({ ...config, mac: config.mac, iface });
-  return Object.freeze({ ...config, mac: config.mac });
+  const { mac, iface, ...rest } = parsed.data;
+  const config = { ...rest, mac, iface, backend: backendKind(rest.path) };
+  checkTogether(config);
+  return Object.freeze(config);
 }
 
 function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
@@ -118,35 +124,24 @@ function valueError(key: string, value: unknown): VioError {
 }
 
 /** What a key's own range cannot say. */
-function checkTogether(config: VirtioUserConfig & { readonly iface: string | undefined }): void {
-  checkSocketPath(config.path);
+function checkTogether(config: VirtioUserConfig): void {
   const powerOfTwo = (config.queue_size & (config.queue_size - 1)) === 0;
   if (!config.packed_vq && !powerOfTwo) throw valueError('queue_size', config.queue_size);
-  const kind = fileKind(config.path);
-  if (kind === 'character-device') {
-    if (config.server) {
-      throw new VioError(`server=1 does not belong to ${config.path}, which is a character device`, {
-        code: 'VIO_DEVARGS_CONFLICT',
-        remedy: 'server=1 is for vhost-user sockets only: leave it out',
-      });
-    }
-    throw unsupported(
-      'a vhost-kernel or vhost-vdpa device as the backend',
-      'give the socket of a vhost-user backend',
-    );
-  }
-  if (kind !== 'missing' && kind !== 'socket') {
-    throw new VioError(`${config.path} is a ${kind}, not a vhost-user socket`, {
-      code: 'VIO_SOCKET_NOT_A_SOCKET',
-      remedy: 'give the path of the Unix socket of the backend',
+  if (config.backend === 'vhost-user') checkSocketPath(config.path);
+  if (config.backend !== 'vhost-user' && config.server) {
+    throw new VioError(`server=1 does not belong to ${config.path}, which is a character device`, {
+      code: 'VIO_DEVARGS_CONFLICT',
+      remedy: 'server=1 is for vhost-user sockets only: leave it out',
     });
   }
-  if (config.iface !== undefined) {
-    throw new VioError(`iface=${config.iface} does not belong to a vhost-user socket`, {
+  if (config.backend !== 'vhost-kernel' && config.iface !== undefined) {
+    throw new VioError(`iface=${config.iface} does not belong to a ${config.backend} backend`, {
       code: 'VIO_DEVARGS_CONFLICT',
       remedy: 'iface names the tap of a vhost-kernel backend (path=/dev/vhost-net): leave it out',
     });
   }
+  if (config.backend === 'vhost-vdpa')
+    throw unsupported('a vhost-vdpa device as the backend', 'give a vhost-user socket or /dev/vhost-net');
   if (config.cq)
     throw unsupported('the control queue (cq=1)', 'leave cq out: several queue pairs work without it');
 }

@@ -1,5 +1,6 @@
 import { UnixListener, type WaitOptions } from '@vio/native';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
+import { VhostNetTransport } from '@vio/vhost-kernel';
 import type { VirtioUserConfig } from './config.ts';
 
 /** A connected backend, and the socket this side listened on if it was the server. */
@@ -10,6 +11,10 @@ export interface Connected {
 
 /** Reaches the backend in the role the devargs say. */
 export async function connectBackend(config: VirtioUserConfig, wait: WaitOptions): Promise<Connected> {
+  if (config.backend === 'vhost-kernel') {
+    const { path, iface, queues, mac } = config;
+    return { transport: VhostNetTransport.open({ path, iface, queues, mac }), listener: null };
+  }
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
   }

@@ -1,0 +1,12 @@
+export type { TapOptions } from './tap/tap-options.ts';
+export { Tap } from './tap/tap.ts';
+export {
+  TUN_F_CSUM,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+  TUN_F_TSO_ECN,
+  TUN_F_UFO,
+  TUN_F_USO4,
+  TUN_F_USO6,
+} from './tap/tun-ioctls.ts';
+export { VhostNetTransport, type VhostNetOptions } from './vhost-net/vhost-net-transport.ts';

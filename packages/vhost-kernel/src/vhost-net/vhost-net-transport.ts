@@ -1,0 +1,204 @@
+import { VioError, closeFd } from '@vio/native';
+import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
+import { Tap } from '../tap/tap.ts';
+import { KernelMemory, maxRegions } from './kernel-memory.ts';
+import * as vhost from './vhost-ioctls.ts';
+
+export interface VhostNetOptions {
+  /** Usually `/dev/vhost-net`. */
+  readonly path: string;
+  /** Name of the tap; `%d` lets the kernel find a number. Default `tap%d`, as in DPDK. */
+  readonly iface?: string | undefined;
+  /** Queue pairs, 1 to 128. */
+  readonly queues: number;
+  /** Address of the tap; undefined: the kernel's choice. */
+  readonly mac?: string | undefined;
+}
+
+/** What vhost-net has to know of; the rest of a port's features is between driver and tap. */
+const ringFeatures =
+  VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MRG_RXBUF;
+
+/** As long as the kernel lets frames wait in a tap, it need not drop them. */
+const unlimited = 0x7fff_ffff;
+/** Milliseconds between two looks at the tap. */
+const watchInterval = 500;
+
+/**
+ * The kernel as a backend: a tap interface with one queue for each queue pair, and one vhost-net device for each of
+ * them that carries frames between ring and tap (linux/vhost.h).
+ */
+export class VhostNetTransport implements VhostTransport {
+  readonly kind = 'vhost-kernel';
+  readonly protocolFeatures = 0n;
+  readonly hasStatus = false;
+  readonly maxRegions = maxRegions();
+  readonly tap: Tap;
+  /** By queue pair. */
+  readonly #devices: readonly number[];
+  readonly #watch: NodeJS.Timeout;
+  readonly #handlers = new Set<(reason: VioError) => void>();
+  #memory: KernelMemory | null = null;
+  #down: VioError | null = null;
+  #open = true;
+
+  /** @throws VioError VIO_VHOST_NET_*, VIO_TAP_* */
+  static open(options: VhostNetOptions): VhostNetTransport {
+    const devices: number[] = [];
+    let tap: Tap | null = null;
+    try {
+      for (let i = 0; i < options.queues; i++) devices.push(vhost.openVhostNet(options.path));
+      tap = Tap.open({
+        ...(options.iface === undefined ? {} : { name: options.iface }),
+        ...(options.mac === undefined ? {} : { mac: options.mac }),
+        queues: options.queues,
+        virtioHeader: 12,
+        offloads: 0,
+        sendBuffer: unlimited,
+      });
+      return new VhostNetTransport(devices, tap);
+    } catch (error) {
+      tap?.close();
+      for (const fd of devices) closeFd(fd);
+      throw error;
+    }
+  }
+
+  private constructor(devices: readonly number[], tap: Tap) {
+    this.#devices = devices;
+    this.tap = tap;
+    this.#watch = setInterval(() => this.#look(), watchInterval).unref();
+  }
+
+  get down(): VioError | null {
+    return this.#down;
+  }
+
+  async getFeatures(): Promise<bigint> {
+    const offered = vhost.getFeatures(this.#devices[0]) & ringFeatures;
+    return Promise.resolve(this.tap.multiQueue ? offered | VIRTIO_NET_F_MQ : offered);
+  }
+
+  async setFeatures(features: bigint): Promise<void> {
+    this.tap.setHeaderBytes((features & (VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF)) === 0n ? 10 : 12);
+    for (const fd of this.#devices) vhost.setFeatures(fd, features & ringFeatures);
+    return Promise.resolve();
+  }
+
+  async setOwner(): Promise<void> {
+    for (const fd of this.#devices) vhost.setOwner(fd);
+    return Promise.resolve();
+  }
+
+  async queueNum(): Promise<number> {
+    return Promise.resolve(this.#devices.length);
+  }
+
+  async setMemTable(regions: readonly SharedRegion[]): Promise<void> {
+    const memory = new KernelMemory(regions);
+    try {
+      for (const fd of this.#devices) vhost.setMemTable(fd, memory.regions);
+    } catch (error) {
+      memory[Symbol.dispose]();
+      throw error;
+    }
+    this.#memory?.[Symbol.dispose]();
+    this.#memory = memory;
+    return Promise.resolve();
+  }
+
+  async setVringNum(index: number, size: number): Promise<void> {
+    vhost.setVringNum(this.#device(index), index & 1, size);
+    return Promise.resolve();
+  }
+
+  async setVringBase(index: number, base: number): Promise<void> {
+    vhost.setVringBase(this.#device(index), index & 1, base);
+    return Promise.resolve();
+  }
+
+  async setVringAddr(index: number, addresses: VringUserAddresses): Promise<void> {
+    if (this.#memory === null) throw new TypeError('setVringAddr before setMemTable');
+    vhost.setVringAddr(this.#device(index), index & 1, this.#memory.ring(addresses));
+    return Promise.resolve();
+  }
+
+  async setVringKick(index: number, fd: number): Promise<void> {
+    vhost.setVringEvent(this.#device(index), 'kick', index & 1, fd);
+    return Promise.resolve();
+  }
+
+  async setVringCall(index: number, fd: number): Promise<void> {
+    vhost.setVringEvent(this.#device(index), 'call', index & 1, fd);
+    return Promise.resolve();
+  }
+
+  async setVringErr(index: number, fd: number): Promise<void> {
+    vhost.setVringEvent(this.#device(index), 'err', index & 1, fd);
+    return Promise.resolve();
+  }
+
+  async setVringEnable(index: number, enabled: boolean): Promise<void> {
+    vhost.setBackend(this.#device(index), index & 1, enabled ? this.tap.fds[index >>> 1] : -1);
+    return Promise.resolve();
+  }
+
+  async getVringBase(index: number): Promise<number> {
+    vhost.setBackend(this.#device(index), index & 1, -1);
+    return Promise.resolve(vhost.getVringBase(this.#device(index), index & 1));
+  }
+
+  getStatus(): Promise<number> {
+    return Promise.reject(noStatus());
+  }
+
+  setStatus(): Promise<void> {
+    return Promise.reject(noStatus());
+  }
+
+  onDown(handler: (reason: VioError) => void): () => void {
+    const reason = this.#down;
+    if (reason !== null) queueMicrotask(() => handler(reason));
+    else this.#handlers.add(handler);
+    return () => this.#handlers.delete(handler);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    clearInterval(this.#watch);
+    for (const fd of this.#devices) closeFd(fd);
+    this.tap.close();
+    this.#memory?.[Symbol.dispose]();
+    this.#handlers.clear();
+  }
+
+  #device(index: number): number {
+    return this.#devices[index >>> 1];
+  }
+
+  /** The kernel does not say when a tap is deleted under us. */
+  #look(): void {
+    try {
+      void this.tap.running;
+    } catch (cause) {
+      if (this.#down !== null) return;
+      this.#down = new VioError(`the tap ${this.tap.name} is gone`, {
+        code: 'VIO_TAP_GONE',
+        remedy: 'it was deleted, renamed or moved to another network namespace: open the port again',
+        cause,
+      });
+      for (const handler of this.#handlers) handler(this.#down);
+      this.#handlers.clear();
+    }
+  }
+}
+
+function noStatus(): VioError {
+  return new VioError('vhost-net has no device status', {
+    code: 'VIO_VHOST_UNSUPPORTED',
+    remedy: 'check hasStatus first',
+  });
+}

@@ -1,0 +1,33 @@
+import { readFileSync, statSync } from 'node:fs';
+import { VioError, fileKind } from '@vio/native';
+
+/** How a backend is spoken to, which its path tells. */
+export type BackendKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
+
+/** Major number of miscellaneous devices, /dev/vhost-net among them. */
+const miscMajor = 10;
+
+/**
+ * As DPDK does: a socket, or nothing yet, is vhost-user; a miscellaneous character device is vhost-kernel; one of the
+ * driver vhost-vdpa is that.
+ * @throws VioError VIO_SOCKET_NOT_A_SOCKET for anything else
+ */
+export function backendKind(path: string): BackendKind {
+  const kind = fileKind(path);
+  if (kind === 'missing' || kind === 'socket') return 'vhost-user';
+  if (kind === 'character-device') {
+    const major = (statSync(path).rdev >>> 8) & 0xfff;
+    if (major === miscMajor) return 'vhost-kernel';
+    if (major === vdpaMajor()) return 'vhost-vdpa';
+  }
+  throw new VioError(`${path} is a ${kind}, not a vhost-user socket or a vhost device`, {
+    code: 'VIO_SOCKET_NOT_A_SOCKET',
+    remedy: 'give the path of the Unix socket of the backend, or /dev/vhost-net',
+  });
+}
+
+/** The kernel finds this one when the module is loaded. */
+function vdpaMajor(): number {
+  const line = /^ *(\d+) vhost-vdpa$/m.exec(readFileSync('/proc/devices', 'utf8'));
+  return Number(line?.[1] ?? -1);
+}
