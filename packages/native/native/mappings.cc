@@ -67,8 +67,8 @@ int ClaimMapping(void* base, size_t size, size_t page) {
   for (int i = 0; i < kMaxMappings; i++) {
     Mapping& m = g_mappings[i];
     if (m.base.load(std::memory_order_relaxed) != 0) continue;
-    m.size.store(size, std::memory_order_relaxed);
-    m.page.store(page, std::memory_order_relaxed);
+    m.size.store(size, std::memory_order_release);
+    m.page.store(page, std::memory_order_release);
     m.faulted.store(0, std::memory_order_relaxed);
     m.base.store(reinterpret_cast<uintptr_t>(base), std::memory_order_release);
     return i;

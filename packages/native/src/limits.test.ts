@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { EventFd } from './event-fd.ts';
+import { resourceLimit, waitReadable } from './limits.ts';
+import { runChild } from './testing/child.ts';
+import { failureOf } from './testing/failure.ts';
+import { UnixStream } from './unix-stream.ts';
+
+/** A line of /proc/self/limits. */
+function procLimit(line: string): { soft: number; hard: number } {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const [, soft, hard] = new RegExp(`^${line}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(limits) ?? [];
+  const number = (text: string): number => (text === 'unlimited' ? Infinity : Number(text));
+  return { soft: number(soft), hard: number(hard) };
+}
+
+describe('resource limits', () => {
+  it('of locked memory are those of the process, in bytes', () => {
+    expect(resourceLimit('memlock')).toEqual(procLimit('Max locked memory'));
+  });
+
+  it('of open files are those of the process', () => {
+    expect(resourceLimit('nofile')).toEqual(procLimit('Max open files'));
+  });
+
+  it('have a soft and a hard value', async () => {
+    const { stdout } = await runChild(`print(native.resourceLimit('memlock'))`, [
+      'prlimit',
+      '--memlock=4096:8192',
+    ]);
+    expect(JSON.parse(stdout)).toEqual({ soft: 4096, hard: 8192 });
+  });
+});
+
+describe('waiting for an fd in a thread', () => {
+  it('ends without it when time is over', () => {
+    using event = EventFd.create();
+    expect(waitReadable(event.fd, 1)).toBe(false);
+  });
+
+  it('ends at once when there is something', () => {
+    using event = EventFd.create();
+    event.signal();
+    expect(waitReadable(event.fd, -1)).toBe(true);
+  });
+
+  it('ends when the other side ends', () => {
+    const [here, there] = UnixStream.pair();
+    there.close();
+    expect(waitReadable(here.fd, -1)).toBe(true);
+    here.close();
+  });
+
+  it('is an error when the fd is not open', () => {
+    const event = EventFd.create();
+    const number = event.fd;
+    event.close();
+    expect(failureOf(() => waitReadable(number, -1)).code).toBe('VIO_SYS_EBADF');
+  });
+});
