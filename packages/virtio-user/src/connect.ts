@@ -10,10 +10,14 @@ export interface Connected {
 }
 
 /** Reaches the backend in the role the devargs say. */
-export async function connectBackend(config: VirtioUserConfig, wait: WaitOptions): Promise<Connected> {
+export async function connectBackend(
+  config: VirtioUserConfig,
+  wait: WaitOptions,
+  netns?: string,
+): Promise<Connected> {
   if (config.backend === 'vhost-kernel') {
     const { path, iface, queues, mac } = config;
-    return { transport: VhostNetTransport.open({ path, iface, queues, mac }), listener: null };
+    return { transport: VhostNetTransport.open({ path, iface, queues, mac, netns }), listener: null };
   }
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };

@@ -19,6 +19,8 @@ export interface OpenOptions extends WaitOptions {
   readonly log?: (line: string) => void;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number;
+  /** Of a vhost-kernel backend: path of the network namespace the tap belongs to. Default: this process's. */
+  readonly netns?: string;
   /**
    * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
@@ -39,7 +41,7 @@ export async function openVirtioUser(
 ): Promise<VirtioUserPort> {
   const config = parseConfig(devargs);
   const wait = { timeout: options.timeout ?? 5000, signal: options.signal };
-  const connected = await connectBackend(config, wait);
+  const connected = await connectBackend(config, wait, options.netns);
   try {
     return await buildPort(config, connected, options, wait);
   } catch (error) {

@@ -15,6 +15,8 @@ export interface VhostNetOptions {
   readonly queues: number;
   /** Address of the tap; undefined: the kernel's choice. */
   readonly mac?: string | undefined;
+  /** Path of the network namespace the tap belongs to, as `/run/netns/blue`; undefined: this process's. */
+  readonly netns?: string | undefined;
 }
 
 /** What vhost-net has to know of; the rest of a port's features is between driver and tap. */
@@ -53,6 +55,7 @@ export class VhostNetTransport implements VhostTransport {
       tap = Tap.open({
         ...(options.iface === undefined ? {} : { name: options.iface }),
         ...(options.mac === undefined ? {} : { mac: options.mac }),
+        ...(options.netns === undefined ? {} : { netns: options.netns }),
         queues: options.queues,
         virtioHeader: 12,
         offloads: 0,

@@ -1,0 +1,126 @@
+// Boots a kernel of its own, runs one program in it and brings back what it said.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { guestModules, packInitramfs } from './initramfs.ts';
+import { fetchKernel } from './kernel.ts';
+
+export interface GuestResult {
+  /** Of the program; null when it did not end. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What the kernel said. */
+  readonly console: string;
+}
+
+export interface GuestOptions {
+  /** Milliseconds from power-on until the guest is killed. Default 90 000. */
+  readonly timeout?: number;
+  readonly arguments?: readonly string[];
+  /** QEMU devices and the like. */
+  readonly qemu?: readonly string[];
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const native = join(here, '../../packages/native');
+
+/** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */
+const kernelArguments = [
+  'console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 apparmor=0 nowatchdog no_timer_check',
+  '8250.nr_uarts=1 i8042.noprobe=1 cryptomgr.notests=1',
+  'initcall_blacklist=jent_mod_init,load_system_certificate_list,trace_eval_init,init_ima',
+].join(' ');
+
+/** Runs a program of `guest/`, bundled into one file, in a guest. @param program its name without `.ts` */
+export async function runInGuest(program: string, options: GuestOptions = {}): Promise<GuestResult> {
+  const kernel = await fetchKernel(guestModules);
+  const initramfs = await packInitramfs(kernel);
+  const out = mkdtempSync(join(tmpdir(), 'vio-guest-'));
+  try {
+    await bundle(join(here, 'guest', `${program}.ts`), join(out, 'program.mjs'));
+    const quoted = (options.arguments ?? []).map((argument) => `'${argument}'`).join(' ');
+    writeFileSync(
+      join(out, 'run.sh'),
+      `exec node --disable-warning=ExperimentalWarning /tmp/out/program.mjs ${quoted}\n`,
+    );
+    const console = await boot(kernel.vmlinux, initramfs, out, options);
+    const read = (name: string): string => readOr(join(out, name), '');
+    const exitCode = read('exit-code');
+    return {
+      exitCode: exitCode === '' ? null : Number(exitCode),
+      stdout: read('stdout'),
+      stderr: read('stderr'),
+      console,
+    };
+  } finally {
+    rmSync(dirname(initramfs), { recursive: true, force: true });
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+async function bundle(entry: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    logLevel: 'error',
+    // The addon finds its binary beside its own package: the guest sees this machine's files.
+    banner: {
+      js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('${native}/package.json');`,
+    },
+    define: { 'import.meta.url': JSON.stringify(`file://${native}/dist/addon.js`) },
+  });
+}
+
+function boot(vmlinux: string, initramfs: string, out: string, options: GuestOptions): Promise<string> {
+  const child = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '2'],
+      ...[
+        '-nodefaults',
+        '-no-user-config',
+        '-display',
+        'none',
+        '-serial',
+        'stdio',
+        '-no-reboot',
+        '-net',
+        'none',
+      ],
+      ...['-kernel', vmlinux, '-initrd', initramfs, '-append', kernelArguments],
+      ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
+      ...['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
+      ...(options.qemu ?? []),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text: string) => (said += text));
+  }
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 90_000);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', () => {
+      clearTimeout(watchdog);
+      resolve(said);
+    });
+  });
+}
+
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}

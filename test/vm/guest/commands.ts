@@ -1,0 +1,11 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Runs a command line without quotes. @returns what it printed; a failure throws with what it said */
+export async function sh(line: string): Promise<string> {
+  const [program, ...args] = line.split(' ');
+  const { stdout } = await run(program, args, { timeout: 60_000, maxBuffer: 1 << 24 });
+  return stdout;
+}

@@ -1,0 +1,51 @@
+// What the guest starts with: busybox, modules, and an init that hands over to the host's file system.
+import { execFile } from 'node:child_process';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Kernel } from './kernel.ts';
+
+const run = promisify(execFile);
+
+/** In the order they load. */
+export const guestModules = [
+  ...['netfs', '9pnet', '9pnet_virtio', '9p'],
+  ...['tap', 'vhost_iotlb', 'vhost', 'tun', 'vhost_net'],
+];
+
+const init = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+for module in $(cat /modules/order); do insmod /modules/$module.ko || echo "no module $module"; done
+share="trans=virtio,version=9p2000.L,msize=1048576"
+mount -t 9p -o $share,cache=loose,ro root /host || echo "no root share"
+mount --bind /proc /host/proc; mount --bind /sys /host/sys; mount --bind /dev /host/dev
+mkdir -p /dev/shm /dev/pts; mount -t tmpfs tmpfs /dev/shm; mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /host/tmp; mount -t tmpfs tmpfs /host/run; mkdir /host/tmp/out /host/run/netns
+mount -t 9p -o $share,access=any out /host/tmp/out || echo "no share for output"
+ip link set lo up
+chroot /host /bin/sh -c 'cd /tmp; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
+. /tmp/out/run.sh' > /host/tmp/out/stdout 2> /host/tmp/out/stderr
+echo $? > /host/tmp/out/exit-code
+sync
+poweroff -f
+`;
+
+/** Packs an initramfs. @returns its path, in a directory that the caller removes */
+export async function packInitramfs(kernel: Kernel): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-initramfs-'));
+  const root = join(directory, 'root');
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'host', 'modules'])
+    mkdirSync(join(root, name), { recursive: true });
+  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
+  for (const module of guestModules) {
+    cpSync(join(kernel.modules, `${module}.ko`), join(root, `modules/${module}.ko`));
+  }
+  writeFileSync(join(root, 'modules/order'), guestModules.join('\n'));
+  writeFileSync(join(root, 'init'), init, { mode: 0o755 });
+  const archive = join(directory, 'initramfs.cpio');
+  await run('sh', ['-c', `cd "$1" && find . | cpio --quiet -o -H newc > "$2"`, 'sh', root, archive]);
+  rmSync(root, { recursive: true });
+  return archive;
+}

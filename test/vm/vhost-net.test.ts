@@ -1,0 +1,43 @@
+// A port on the real vhost-net of a stock kernel: the kernel's own network stack is at the other end of the tap.
+import { describe, expect, it } from 'vitest';
+import { runInGuest } from './guest.ts';
+
+interface PingReport {
+  readonly features: string;
+  readonly replies: Readonly<Record<string, number>>;
+  readonly answered: readonly number[];
+  readonly received: number;
+  readonly tapIsGone: boolean;
+}
+
+describe('ping', () => {
+  it.each([
+    ['mrg_rxbuf=1', [0, 56, 1472, 4000, 8972]],
+    ['mrg_rxbuf=0,queue_size=1024', [0, 56, 1472]],
+    ['mrg_rxbuf=1,queues=4', [56, 1472, 8972]],
+  ])('%s: every echo of %j bytes is answered, and the tap goes with the port', async (devargs, sizes) => {
+    const guest = await runInGuest('ping', { arguments: [devargs, ...sizes.map(String)] });
+    expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+    const report = JSON.parse(guest.stdout) as PingReport;
+    expect(report.replies).toEqual(Object.fromEntries(sizes.map((size) => [size, 5])));
+    expect(report.tapIsGone).toBe(true);
+    expect(guest.exitCode).toBe(0);
+  });
+});
+
+interface TcpReport {
+  readonly sent: number;
+  readonly received: number;
+  readonly same: boolean;
+}
+
+describe('TCP between two namespaces over two ports', () => {
+  it.each([['mrg_rxbuf=1'], ['mrg_rxbuf=0,queue_size=512'], ['mrg_rxbuf=1,queues=2']])(
+    '%s: every byte comes back as it went',
+    async (devargs) => {
+      const guest = await runInGuest('tcp', { arguments: [devargs, '2'] });
+      expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+      expect(JSON.parse(guest.stdout) as TcpReport).toEqual({ sent: 2 << 20, received: 2 << 20, same: true });
+    },
+  );
+});
