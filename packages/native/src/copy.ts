@@ -28,6 +28,7 @@ export interface CopyEngine {
 /** The engine in C++: memmove with prefetch. @param capacity copies per run */
 export function nativeCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
+  markAsUntransferable(ops.buffer);
   const native = addon.createCopyEngine(ops);
   return { ...native, ops, register: (buffer) => native.register(holdable(buffer)) };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 /** A directory for the tests of a file, removed after them. */
 export function scratchDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'vio-native-'));
+  chmodSync(directory, 0o755); // children without privileges look into it
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
