@@ -83,8 +83,8 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
   const child = spawn(
     'qemu-system-x86_64',
     [
-      ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '2'],
-      ...[
+      ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '2'],
+      [
         '-nodefaults',
         '-no-user-config',
         '-display',
@@ -95,11 +95,11 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
         '-net',
         'none',
       ],
-      ...['-kernel', vmlinux, '-initrd', initramfs, '-append', kernelArguments],
-      ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
-      ...['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
-      ...(options.qemu ?? []),
-    ],
+      ['-kernel', vmlinux, '-initrd', initramfs, '-append', kernelArguments],
+      ['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
+      ['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
+      options.qemu ?? [],
+    ].flat(),
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let said = '';

@@ -10,9 +10,9 @@ const run = promisify(execFile);
 
 /** In the order they load. */
 export const guestModules = [
-  ...['netfs', '9pnet', '9pnet_virtio', '9p'],
-  ...['tap', 'vhost_iotlb', 'vhost', 'tun', 'vhost_net'],
-];
+  ['netfs', '9pnet', '9pnet_virtio', '9p'],
+  ['tap', 'vhost_iotlb', 'vhost', 'tun', 'vhost_net'],
+].flat();
 
 const init = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
