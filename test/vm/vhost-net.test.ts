@@ -41,3 +41,27 @@ describe('TCP between two namespaces over two ports', () => {
     },
   );
 });
+
+interface FaultReport {
+  readonly codes: Readonly<Record<string, string>>;
+  readonly opened: number;
+  readonly refused: number;
+  readonly before: object;
+  readonly after: object;
+}
+
+it('tells what is wrong by name, and keeps nothing of a thousand ports and as many failures', async () => {
+  const guest = await runInGuest('faults', { arguments: ['1000'], timeout: 240_000 });
+  expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+  const report = JSON.parse(guest.stdout) as FaultReport;
+  expect(report.codes).toEqual({
+    'a name of another kind': 'VIO_TAP_MISMATCH',
+    'several queues on a tap of one': 'VIO_TAP_MISMATCH',
+    'a tap held by another port': 'VIO_TAP_IN_USE',
+    'packed rings': 'VIO_FEATURE_MISSING',
+    'a tap deleted under the port': 'VIO_TAP_GONE',
+    'a tap renamed under the port': 'VIO_TAP_GONE',
+    'without permission': 'VIO_VHOST_NET_PERMISSION',
+  });
+  expect(report).toMatchObject({ opened: 1000, refused: 1000, after: report.before });
+}, 250_000);

@@ -1,0 +1,156 @@
+// Taps of this machine's kernel: no guest needed, but CAP_NET_ADMIN.
+import { execFileSync } from 'node:child_process';
+import { readSync, writeSync } from 'node:fs';
+import { VioError } from '@vio/native';
+import { TUN_F_CSUM, Tap } from '@vio/vhost-kernel';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
+const exists = (name: string): boolean => sh(`ip link show ${name} 2>/dev/null || true`) !== '';
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+    return 'none';
+  } catch (error) {
+    return error instanceof VioError ? error.code : String(error);
+  }
+}
+
+const taps: Tap[] = [];
+const open = (...options: Parameters<typeof Tap.open>): Tap => {
+  const tap = Tap.open(...options);
+  taps.push(tap);
+  return tap;
+};
+
+afterEach(() => {
+  for (const tap of taps.splice(0)) tap.close();
+});
+
+describe('Tap.open', () => {
+  it('sets what it is asked for', () => {
+    const tap = open({
+      name: 'vio-a',
+      mac: '02:00:00:00:00:09',
+      mtu: 9000,
+      up: true,
+      queues: 2,
+      virtioHeader: 12,
+    });
+    const { name, mac, mtu, up, multiQueue, virtioHeader } = tap;
+    expect({ name, mac, mtu, up, multiQueue, virtioHeader, queues: tap.fds.length }).toEqual({
+      name: 'vio-a',
+      mac: '02:00:00:00:00:09',
+      mtu: 9000,
+      up: true,
+      multiQueue: true,
+      virtioHeader: true,
+      queues: 2,
+    });
+    expect(sh('ip -d link show vio-a')).toMatch(
+      /mtu 9000.*02:00:00:00:00:09.*vnet_hdr on multi_queue numqueues 2/s,
+    );
+  });
+
+  it('finds a number for a name with %d', () => {
+    expect(open({ name: 'vio%d' }).name).toMatch(/^vio\d+$/);
+  });
+
+  it('takes an interface with it when it closes, unless it is persistent', () => {
+    open({ name: 'vio-b' }).close();
+    open({ name: 'vio-c', persistent: true }).close();
+    expect([exists('vio-b'), exists('vio-c')]).toEqual([false, true]);
+    open({ name: 'vio-c', persistent: false }).close();
+    expect(exists('vio-c')).toBe(false);
+  });
+
+  it('makes it in another network namespace, and comes back', () => {
+    sh('ip netns add vio-ns');
+    try {
+      const tap = open({ name: 'vio-d', netns: '/run/netns/vio-ns', up: true });
+      expect(sh('ip netns exec vio-ns ip link show vio-d')).toContain('UP');
+      expect(exists('vio-d')).toBe(false);
+      expect(tap.mtu).toBe(1500);
+    } finally {
+      sh('ip netns del vio-ns');
+    }
+  });
+
+  it('takes over descriptors that somebody else has opened', () => {
+    const first = open({ name: 'vio-e', virtioHeader: 10 });
+    const tap = Tap.adopt(first.fds);
+    expect([tap.name, tap.virtioHeader, tap.multiQueue]).toEqual(['vio-e', true, false]);
+  });
+
+  it.each([
+    ['a name too long', { name: 'a-name-of-sixteen' }, 'VIO_TAP_NAME'],
+    ['a name with a slash', { name: 'a/b' }, 'VIO_TAP_NAME'],
+    ['no queues', { queues: 0 }, 'VIO_TAP_QUEUES'],
+    ['more queues than a tap has', { queues: 257 }, 'VIO_TAP_QUEUES'],
+    ['an interface of another kind', { name: 'lo' }, 'VIO_TAP_MISMATCH'],
+    ['a namespace that is not there', { netns: '/run/netns/nowhere' }, 'VIO_NETNS_MISSING'],
+    ['a path that is no namespace', { netns: '/etc/passwd' }, 'VIO_NETNS_MISSING'],
+    ['a MAC address that is none', { mac: '02:00' }, 'VIO_INTERFACE_MAC'],
+    ['a multicast MAC address', { mac: '01:00:00:00:00:01' }, 'VIO_INTERFACE_MAC'],
+    ['an MTU too large', { mtu: 70_000 }, 'VIO_INTERFACE_MTU'],
+    ['offloads that there are not', { virtioHeader: 12, offloads: 0x8000 }, 'VIO_TAP_OFFLOAD'],
+  ] as const)('refuses %s by name', (_what, options, code) => {
+    expect(codeOf(() => open(options))).toBe(code);
+  });
+
+  it('says who holds a tap', () => {
+    open({ name: 'vio-f' });
+    expect(codeOf(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');
+  });
+
+  it('refuses to adopt what is no tap', () => {
+    expect(codeOf(() => Tap.adopt([0]))).toBe('VIO_TAP_MISMATCH');
+  });
+});
+
+describe('an open tap', () => {
+  it('carries frames both ways', () => {
+    const tap = open({ name: 'vio-g', mac: '02:00:00:00:00:09' });
+    sh(
+      'ip addr add 10.9.0.1/24 dev vio-g; ip link set vio-g up; sysctl -qw net.ipv6.conf.vio-g.disable_ipv6=1',
+    );
+    sh('ping -c 1 -W 1 10.9.0.3 >/dev/null || true');
+    const frame = Buffer.alloc(2048);
+    const types = new Set<number>();
+    try {
+      for (;;) {
+        readSync(tap.fds[0], frame);
+        types.add(frame.readUInt16BE(12));
+      }
+    } catch {
+      // Nothing more is waiting.
+    }
+    expect(types).toContain(0x0806);
+    // An ARP request to the kernel: it answers.
+    const request = Buffer.from(
+      'ffffffffffff0200000000aa08060001080006040001' + '0200000000aa0a0900020000000000000a090001',
+      'hex',
+    );
+    expect(writeSync(tap.fds[0], request)).toBe(request.length);
+    readSync(tap.fds[0], frame);
+    expect(frame.subarray(0, 42).toString('hex')).toBe(
+      '0200000000aa02000000000908060001080006040002' + '0200000000090a0900010200000000aa0a090002',
+    );
+  });
+
+  it('changes its offloads and queues', () => {
+    const tap = open({ name: 'vio-h', queues: 2, virtioHeader: 12 });
+    tap.setOffloads(TUN_F_CSUM);
+    tap.setQueueAttached(1, false);
+    expect(sh('ip -d link show vio-h')).toContain('numqueues 1 numdisabled 1');
+    tap.setQueueAttached(1, true);
+    expect(sh('ip -d link show vio-h')).toContain('numqueues 2 numdisabled 0');
+  });
+
+  it('says by name when it was deleted', () => {
+    const tap = open({ name: 'vio-i' });
+    sh('ip link del vio-i');
+    expect(codeOf(() => tap.up)).toBe('VIO_INTERFACE_MISSING');
+  });
+});

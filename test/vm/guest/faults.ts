@@ -1,0 +1,73 @@
+// What can go wrong with a kernel backend, each told by name. Prints one JSON line.
+import { readFileSync, readdirSync } from 'node:fs';
+import { VioError } from '@vio/native';
+import type { LinkState } from '@vio/net';
+import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { sh } from './commands.ts';
+
+const open = (rest: string): Promise<VirtioUserPort> =>
+  openVirtioUser(`net_virtio_user0,path=/dev/vhost-net,queue_size=64,${rest}`);
+
+async function codeOf(rest: string): Promise<string> {
+  try {
+    await (await open(rest)).close();
+    return 'none';
+  } catch (error) {
+    return error instanceof VioError ? error.code : String(error);
+  }
+}
+
+/** The port's link goes down when `line` is run: with which code? */
+async function downAfter(line: string): Promise<string> {
+  const port = await open('iface=tap-x');
+  const down = new Promise<LinkState>((resolve) => port.once('link', resolve));
+  await sh(line);
+  // An idle port does not keep a process alive.
+  const alive = setInterval(() => {}, 1000);
+  const { up, reason } = await down;
+  clearInterval(alive);
+  await port.close();
+  return up ? 'up' : (reason?.code ?? 'none');
+}
+
+/** What a leak would show in: descriptors, mappings and interfaces. */
+const held = () => ({
+  fds: readdirSync('/proc/self/fd').length,
+  mappings: readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('memfd')).length,
+  interfaces: readdirSync('/sys/class/net').length,
+});
+
+await sh('ip link add veth-x type dummy').catch(() => sh('ip tuntap add dev veth-x mode tun'));
+const codes: Record<string, string> = {
+  'a name of another kind': await codeOf('iface=veth-x'),
+  'several queues on a tap of one': await sh('ip tuntap add dev tap-one mode tap').then(() =>
+    codeOf('iface=tap-one,queues=2'),
+  ),
+  'a tap held by another port': await open('iface=tap-y').then(async (port) => {
+    const code = await codeOf('iface=tap-y');
+    await port.close();
+    return code;
+  }),
+  'packed rings': await codeOf('packed_vq=1'),
+  'a tap deleted under the port': await downAfter('ip link del tap-x'),
+  'a tap renamed under the port': await downAfter('ip link set tap-x name tap-z'),
+};
+
+const rounds = Number(process.argv[2] ?? 1000);
+await codeOf('iface=tap-w');
+await codeOf('iface=veth-x');
+const before = held();
+let opened = 0;
+let refused = 0;
+for (let i = 0; i < rounds; i++) {
+  if ((await codeOf('iface=tap-w')) === 'none') opened++;
+  if ((await codeOf('iface=veth-x')) !== 'none') refused++;
+}
+const after = held();
+
+process.setgid?.(65534);
+process.setuid?.(65534);
+codes['without permission'] = await codeOf('iface=tap-x');
+console.log(JSON.stringify({ codes, opened, refused, before, after }));
