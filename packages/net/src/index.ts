@@ -1,7 +1,14 @@
 export * from './feature-bits.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
 export { PacketBurst } from './packet-burst.ts';
-export { type PathChoice, type PathInput, type PathName, electPaths, pathLogLine } from './paths.ts';
+export {
+  type PathCallback,
+  type PathChoice,
+  type PathInput,
+  type PathName,
+  electPaths,
+  pathLogLine,
+} from './paths.ts';
 export {
   type PcapFile,
   type PcapPacket,
@@ -20,6 +27,7 @@ export {
 } from './port/net-port.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
 export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
+export { PacketCopier } from './port/packet-copier.ts';
 export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';
