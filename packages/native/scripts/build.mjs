@@ -62,6 +62,7 @@ const stampFile = join(directory, 'stamp');
 if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
 
 mkdirSync(directory, { recursive: true });
+const fresh = `${target}.${process.pid}`;
 const built = spawnSync(
   compiler,
   [
@@ -69,7 +70,7 @@ const built = spawnSync(
     ...headers.flatMap((path) => ['-isystem', path]),
     ...files.filter((name) => name.endsWith('.cc')).map((name) => join(sources, name)),
     '-o',
-    `${target}.new`,
+    fresh,
   ],
   { stdio: 'inherit' },
 );
@@ -77,5 +78,5 @@ if (built.error?.code === 'ENOENT') {
   fail(`the C++ compiler "${compiler}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
 }
 if (built.status !== 0) fail(`"${compiler}" could not build the addon; see its messages above.`);
-renameSync(`${target}.new`, target); // a running process keeps the old file
+renameSync(fresh, target); // a running process keeps the old file
 writeFileSync(stampFile, stamp);

@@ -1,0 +1,116 @@
+// How the C++ comes to a user: built in a clone by scripts/build.mjs, carried along by a released package.
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { scratchDirectory } from './testing/scratch.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const addonFile = join(root, `prebuilds/linux-${process.arch}/@vio+native.node`);
+const scratch = scratchDirectory();
+
+function runNode(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { env, cwd: root }, (error, _stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stderr: stderr.trim() });
+    });
+  });
+}
+
+/** Pretends another platform before anything else runs. */
+const onPlatform = (platform: string, arch: string): string =>
+  `--import=data:text/javascript,Object.defineProperties(process,{platform:{value:'${platform}'},arch:{value:'${arch}'}})`;
+
+describe('building', () => {
+  const build = join(root, 'scripts/build.mjs');
+  /** Flags that no finished build had, so that there is something to do. */
+  const fresh = { PATH: process.env['PATH'], CXXFLAGS: '-DVIO_BUILD_TEST' };
+
+  it('has nothing to do when the sources are as they were, and needs no compiler then', async () => {
+    const before = statSync(addonFile).mtimeMs;
+    const { code } = await runNode([build], { PATH: '/nowhere' });
+    expect([code, statSync(addonFile).mtimeMs]).toEqual([0, before]);
+  });
+
+  it.each([
+    ['without g++ on the path', { PATH: '/nowhere' }, 'g++'],
+    ['with a CXX that does not exist', { CXX: 'no-such-c++' }, 'no-such-c++'],
+  ])('%s says in one sentence what to install', async (_how, env, compiler) => {
+    const { code, stderr } = await runNode([build], { ...fresh, ...env });
+    expect([code, stderr]).toEqual([
+      1,
+      `@vio/native: the C++ compiler "${compiler}" was not found; install it (Debian: apt-get install g++) or set CXX.`,
+    ]);
+  });
+
+  it('that fails says so last, and leaves the addon that is there', async () => {
+    const before = readFileSync(addonFile);
+    const { code, stderr } = await runNode([build], { ...fresh, CXXFLAGS: '-fno-such-flag' });
+    expect([code, stderr.split('\n').at(-1), readFileSync(addonFile).equals(before)]).toEqual([
+      1,
+      '@vio/native: "g++" could not build the addon; see its messages above.',
+      true,
+    ]);
+  });
+
+  it.each([
+    ['darwin', 'arm64'],
+    ['win32', 'x64'],
+    ['linux', 'ia32'],
+  ])('on %s-%s says in one sentence what is supported', async (platform, arch) => {
+    const { code, stderr } = await runNode([onPlatform(platform, arch), build], fresh);
+    expect([code, stderr]).toEqual([
+      1,
+      `@vio/native: ${platform}-${arch} is not supported; vio needs Linux on x64 or arm64.`,
+    ]);
+  });
+});
+
+describe('a released package', () => {
+  /** What `files` of package.json lets into a package, installed somewhere. */
+  function install(name: string): string {
+    const directory = join(scratch, name, 'node_modules/@vio/native');
+    mkdirSync(directory, { recursive: true });
+    for (const part of ['package.json', 'dist', 'prebuilds']) {
+      cpSync(join(root, part), join(directory, part), { recursive: true });
+    }
+    symlinkSync(
+      join(root, 'node_modules/node-gyp-build'),
+      join(scratch, name, 'node_modules/node-gyp-build'),
+    );
+    return directory;
+  }
+
+  const load = (directory: string): string[] => [
+    '--input-type=module',
+    '-e',
+    `import(${JSON.stringify(join(directory, 'dist/index.js'))}).then(
+      ({ EventFd }) => { EventFd.create().close(); console.error('loaded'); },
+      ({ code, message, remedy }) => console.error(code, '|', message, '|', remedy));`,
+  ];
+
+  it('loads without a compiler', async () => {
+    const { stderr } = await runNode(load(install('complete')), {});
+    expect(stderr).toBe('loaded');
+  });
+
+  it('without its addon says so, and what to do', async () => {
+    const directory = install('incomplete');
+    rmSync(join(directory, 'prebuilds'), { recursive: true });
+    const { stderr } = await runNode(load(directory), {});
+    expect(stderr).toMatch(
+      /^VIO_NATIVE_MISSING \| the native part of vio for linux-\w+ cannot be loaded \| .*install g\+\+/,
+    );
+  });
+
+  it('on another platform says so', async () => {
+    const { stderr } = await runNode([onPlatform('darwin', 'arm64'), ...load(install('elsewhere'))], {});
+    expect(stderr).toMatch(/^VIO_NATIVE_MISSING \| .* for darwin-arm64 .* \| use Linux on x64 or arm64/);
+  });
+
+  it('has no variant that was not built', async () => {
+    const { stderr } = await runNode(load(install('variant')), { VIO_NATIVE_VARIANT: 'absent' });
+    expect(stderr).toMatch(/^VIO_NATIVE_MISSING/);
+  });
+});
