@@ -9,12 +9,13 @@ export type {
   DeviceVringAddresses,
   WindowOffset,
 } from './device/device-queue.ts';
-export { checkRingSize, createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
+export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
 export { needEvent } from './event-index.ts';
 export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export type { RingFeatures, RingFormat } from './format.ts';
+export { checkRingSize } from './layout/ring-size.ts';
 export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';
 export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
 export { Region, maxRegionSize } from './memory/region.ts';

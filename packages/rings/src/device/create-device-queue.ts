@@ -1,4 +1,4 @@
-import { checkRingSize } from '../driver/create-driver-queue.ts';
+import { checkRingSize } from '../layout/ring-size.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device-queue.ts';
 import { PackedDevice } from './packed-device.ts';

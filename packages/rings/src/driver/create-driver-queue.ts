@@ -1,7 +1,8 @@
 import { VioError } from '@vio/native';
 import type { RingFeatures } from '../format.ts';
-import { maxPackedSize, packedLayout } from '../layout/packed-layout.ts';
-import { maxSplitSize, splitLayout } from '../layout/split-layout.ts';
+import { packedLayout } from '../layout/packed-layout.ts';
+import { checkRingSize } from '../layout/ring-size.ts';
+import { splitLayout } from '../layout/split-layout.ts';
 import type { DriverQueue, DriverQueueOptions } from './driver-queue.ts';
 import { indirectTableBytes } from './indirect-tables.ts';
 import { PackedDriver } from './packed-driver.ts';
@@ -12,10 +13,11 @@ const defaultIndirectEntries = 8;
 
 /**
  * Builds the driver side of a virtqueue: the class that knows nothing of what was not negotiated.
- * @throws VioError VIO_RING_SIZE
+ * @throws VioError VIO_RING_SIZE or VIO_RING_PART (the region is too small, or the offset not a multiple of 4096)
  */
 export function createDriverQueue(options: DriverQueueOptions): DriverQueue {
   checkRingSize(options.features, options.size);
+  checkPlace(options);
   if (options.features.format === 'packed') return new PackedDriver(options);
   return options.features.inOrder ? new SplitInOrderDriver(options) : new SplitDriver(options);
 }
@@ -31,15 +33,14 @@ export function driverQueueBytes(
   return (((ring + 15) & ~15) + tables + 4095) & ~4095;
 }
 
-/** @throws VioError VIO_RING_SIZE when no virtqueue of this format has so many descriptors */
-export function checkRingSize(features: RingFeatures, size: number): void {
-  const max = features.format === 'split' ? maxSplitSize : maxPackedSize;
-  const powerOfTwo = (size & (size - 1)) === 0;
-  if (Number.isInteger(size) && size >= 1 && size <= max && (powerOfTwo || features.format === 'packed'))
-    return;
-  const allowed = features.format === 'split' ? `a power of two from 1 to ${max}` : `1 to ${max}`;
-  throw new VioError(`a ${features.format} virtqueue cannot have ${size} descriptors`, {
-    code: 'VIO_RING_SIZE',
-    remedy: `choose ${allowed}`,
-  });
+function checkPlace({ region, offset, size, features, indirectEntries }: DriverQueueOptions): void {
+  const bytes = driverQueueBytes(features, size, indirectEntries);
+  if (offset >= 0 && offset % 4096 === 0 && offset + bytes <= region.size) return;
+  throw new VioError(
+    `a virtqueue of ${bytes} bytes cannot lie at offset ${offset} of a region of ${region.size} bytes`,
+    {
+      code: 'VIO_RING_PART',
+      remedy: 'Choose a multiple of 4096, with driverQueueBytes() of the region behind it.',
+    },
+  );
 }

@@ -5,7 +5,9 @@ export {
   type RingPairFactory,
   type RingPairRequest,
 } from '../compliance/ring-pair.ts';
+export type { SeenBuffer, SeenChain, SeenDescriptor } from './chain-reader.ts';
 export { GuestMemory, freshMemory } from './guest-memory.ts';
+export { ScriptedDevice, type ScriptedDeviceOptions, type ScriptedUse } from './scripted-device.ts';
 export {
   ScriptedDriver,
   type ScriptedBuffer,
