@@ -1,6 +1,8 @@
 // Taps of this machine's kernel: no guest needed, but CAP_NET_ADMIN.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { TUN_F_CSUM, Tap } from '@vio/vhost-kernel';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -152,5 +154,17 @@ describe('an open tap', () => {
     const tap = open({ name: 'vio-i' });
     sh('ip link del vio-i');
     expect(codeOf(() => tap.up)).toBe('VIO_INTERFACE_MISSING');
+  });
+});
+
+describe('the example tap-ping', () => {
+  it('answers every ping, and leaves no interface behind', async () => {
+    const main = join(import.meta.dirname, '../../examples/tap-ping/dist/main.js');
+    const example = spawn(process.execPath, [main, 'vio-ping', '10.77.0.1/24', '10.77.0.2']);
+    await once(example.stdout, 'data');
+    expect(sh('ping -c 5 -i 0.05 -s 1400 10.77.0.2')).toContain('5 received');
+    example.kill('SIGINT');
+    expect(await once(example, 'exit')).toEqual([0, null]);
+    expect(exists('vio-ping')).toBe(false);
   });
 });

@@ -26,7 +26,9 @@ export interface GuestOptions {
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
-const native = join(here, '../../packages/native');
+/** This checkout, which the guest sees at the same place. */
+export const repository = join(here, '../..');
+const native = join(repository, 'packages/native');
 
 /** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */
 const kernelArguments = [

@@ -1,6 +1,6 @@
 // A port on the real vhost-net of a stock kernel: the kernel's own network stack is at the other end of the tap.
 import { describe, expect, it } from 'vitest';
-import { runInGuest } from './guest.ts';
+import { repository, runInGuest } from './guest.ts';
 
 interface PingReport {
   readonly features: string;
@@ -65,3 +65,10 @@ it('tells what is wrong by name, and keeps nothing of a thousand ports and as ma
   });
   expect(report).toMatchObject({ opened: 1000, refused: 1000, after: report.before });
 }, 250_000);
+
+it('the example exceptional-path takes frames for the host to its kernel, and sends the others on', async () => {
+  const example = `${repository}/examples/exceptional-path/dist/main.js`;
+  const guest = await runInGuest('exceptional-path', { arguments: [example] });
+  expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+  expect(JSON.parse(guest.stdout)).toMatchObject({ arpReplies: 1, echoReplies: 5, sentOn: 1, exitCode: 0 });
+});
