@@ -15,78 +15,113 @@ import {
 import { type Handler, type HandlerContext, handlers } from './handlers.ts';
 import { vhostError } from './vhost-error.ts';
 
+/** Who wants to know what becomes of a connection. */
+export interface ConnectionListener {
+  /** A request was not met, and its sender was told; the connection goes on. */
+  refused(reason: VioError): void;
+  /** The connection is over. */
+  ended(reason: VioError): void;
+}
+
+/** Messages handled before other connections get their turn. */
+const messagesPerTurn = 64;
+/** Answers a frontend may leave unread, besides those its socket holds. */
+const mostOwed = 4 * messagesPerTurn;
+/** Milliseconds an answer may wait for room, and so the end of a connection for its last answer. */
+const answerTimeout = 1000;
+
 /**
- * The backend's end of one vhost-user connection: reads requests, has them handled, answers. The first thing that is
- * wrong ends it, with the reason; nothing a frontend sends throws out of here.
+ * The backend's end of one vhost-user connection: reads requests, has them handled, answers. As in DPDK's lib/vhost, a
+ * request that cannot be met is refused if its sender asked for an acknowledgement (REPLY_ACK), and the connection
+ * goes on; without, or if the message is no vhost-user message at all, the connection ends, with the reason. Answers
+ * that are owed go out before. Nothing a frontend sends throws out of here.
  */
 export class BackendConnection {
   readonly #stream: UnixStream;
   readonly #context: HandlerContext;
-  readonly #onEnd: (reason: VioError) => void;
+  readonly #listener: ConnectionListener;
   readonly #reader: MessageReader;
-  #ended = false;
+  /** Resolves when everything said so far has gone out, or never will. */
+  #answered: Promise<void> = Promise.resolve();
+  #owed = 0;
+  #closing: Promise<void> | null = null;
 
-  constructor(stream: UnixStream, context: HandlerContext, onEnd: (reason: VioError) => void) {
+  constructor(stream: UnixStream, context: HandlerContext, listener: ConnectionListener) {
     this.#stream = stream;
     this.#context = context;
-    this.#onEnd = onEnd;
+    this.#listener = listener;
     this.#reader = new MessageReader(stream, (header) => {
-      checkRequestHeader(knownRequest(header.request), header);
+      const request = frontendRequest(header.request);
+      if (request !== undefined) checkRequestHeader(request, header);
     });
     stream.onReadable(() => this.#receive());
   }
 
-  /** Ends the connection. */
-  end(reason: VioError): void {
-    if (this.#ended) return;
-    this.#ended = true;
+  /** Ends the connection: nothing is read any more. Resolves when what was owed is sent and the socket closed. */
+  end(reason: VioError): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
     this.#reader.dispose();
-    this.#stream.close();
-    this.#onEnd(reason);
+    this.#stream.onReadable(null);
+    this.#closing = this.#answered.then(() => this.#stream.close());
+    this.#listener.ended(reason);
+    return this.#closing;
   }
 
   #receive(): void {
     try {
-      for (
-        let message = this.#reader.read();
-        message !== null && !this.#ended;
-        message = this.#reader.read()
-      ) {
+      for (let handled = 0; handled < messagesPerTurn && this.#closing === null; handled++) {
+        const message = this.#reader.read();
+        if (message === null) return;
         this.#handle(message);
-        if (this.#ended) return;
       }
     } catch (error) {
-      this.end(asVioError(error));
+      void this.end(asVioError(error));
     }
   }
 
   #handle(message: Message): void {
-    const request = knownRequest(message.request);
-    const handler = handlers[request.name] as Handler<unknown>;
-    let payload: unknown;
+    const request = frontendRequest(message.request);
+    const hasReply = request !== undefined && request.reply !== null;
+    const acknowledged =
+      !hasReply && needsReply(message) && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
-      payload = decodeRequest(request, message);
-      this.#checkNegotiated(request);
+      const answer = this.#perform(request, message);
+      if (hasReply) this.#send(encodeReply(request, answer));
+      else if (acknowledged) this.#send(encodeAck(message.request, 0));
+    } catch (error) {
+      if (!acknowledged) throw error;
+      this.#send(encodeAck(message.request, 1));
+      if (!VioError.is(error)) throw error;
+      this.#listener.refused(error);
+    }
+  }
+
+  #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
+    const { handler, payload } = this.#validate(request, message);
+    const answer = handler(this.#context, payload, message.fds);
+    this.#context.device.update();
+    return answer;
+  }
+
+  /** The descriptors of a message that is found wrong are closed. */
+  #validate(request: Request<unknown, unknown> | undefined, message: Message) {
+    try {
+      const handler = request && (handlers[request.name] as Handler<unknown> | undefined);
+      if (request === undefined || handler === undefined) {
+        throw vhostError(
+          'UNKNOWN_REQUEST',
+          `request ${request?.name ?? message.request} is not known to this backend`,
+        );
+      }
+      const payload = decodeRequest(request, message);
+      if (request.feature !== 0n && !this.#negotiated(request.feature)) {
+        throw vhostError('NOT_NEGOTIATED', `${request.name} came without its protocol feature`);
+      }
+      return { handler, payload };
     } catch (error) {
       closeAll(message.fds);
       throw error;
     }
-    const ack =
-      needsReply(message) && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK) && request.reply === null;
-    try {
-      const answer = handler(this.#context, payload, message.fds);
-      this.#context.device.update();
-      if (request.reply !== null) this.#send(encodeReply(request, answer));
-      else if (ack) this.#send(encodeAck(request.id, 0));
-    } catch (error) {
-      if (ack) this.#send(encodeAck(request.id, 1));
-      throw error;
-    }
-  }
-
-  #checkNegotiated(request: Request<unknown, unknown>): void {
-    if (request.feature === 0n || this.#negotiated(request.feature)) return;
-    throw vhostError('NOT_NEGOTIATED', `${request.name} came without its protocol feature`);
   }
 
   #negotiated(feature: bigint): boolean {
@@ -94,23 +129,24 @@ export class BackendConnection {
   }
 
   #send(bytes: Uint8Array): void {
-    this.#stream.send(bytes, [], { timeout: 5000 }).catch((error: unknown) => this.end(asVioError(error)));
+    if (this.#closing !== null) return;
+    if (++this.#owed > mostOwed) {
+      throw vhostError('UNREAD', `the frontend leaves more than ${mostOwed} answers unread`);
+    }
+    this.#answered = this.#stream.send(bytes, [], { timeout: answerTimeout }).then(
+      () => void this.#owed--,
+      (error: unknown) => void this.end(asVioError(error)),
+    );
   }
 }
 
-function knownRequest(id: number): Request<unknown, unknown> {
-  const request = frontendRequest(id);
-  if (request === undefined || !(request.name in handlers)) {
-    throw vhostError('UNKNOWN_REQUEST', `request ${request?.name ?? id} is not known to this backend`);
-  }
-  return request;
-}
-
-function asVioError(error: unknown): VioError {
+/** What is no error of the frontend's: most likely a callback of the application threw. */
+export function asVioError(error: unknown): VioError {
   if (VioError.is(error)) return error;
   return new VioError('handling a vhost-user message failed', {
     code: 'VIO_VHOST_INTERNAL',
-    remedy: 'this is a defect of vio: report it with the cause',
+    remedy:
+      'see the cause: a callback of the application threw, or else this is a defect of vio to be reported',
     cause: error,
   });
 }

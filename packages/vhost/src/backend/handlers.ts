@@ -10,10 +10,10 @@ import {
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../wire/index.ts';
+import { adoptEventFd } from './adopt-event-fd.ts';
 import { DriverMemory } from './driver-memory.ts';
 import type { VhostDevice } from './vhost-device.ts';
 import { vhostError } from './vhost-error.ts';
-import { adoptFd } from './vring.ts';
 import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
 
 /** Protocol features this backend can serve. */
@@ -87,22 +87,22 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   }),
   SET_VRING_KICK: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);
-    vring.kick = adoptFd(vring.kick, fds);
+    vring.kick = adoptEventFd(vring.kick, fds);
     vring.started = true;
   },
   SET_VRING_CALL: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);
-    vring.call = adoptFd(vring.call, fds);
+    vring.call = adoptEventFd(vring.call, fds);
   },
   SET_VRING_ERR: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);
-    vring.err = adoptFd(vring.err, fds);
+    vring.err = adoptEventFd(vring.err, fds);
   },
   SET_VRING_ENABLE: ({ device, queuePairs }, { index, value }: VringState) => {
     if ((device.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) {
       throw vhostError('NOT_NEGOTIATED', 'SET_VRING_ENABLE without the feature PROTOCOL_FEATURES');
     }
-    device.setEnabled(ring(device, index, queuePairs), value === 1);
+    ring(device, index, queuePairs).enabled = value === 1;
   },
   NET_SET_MTU: ({ device }, mtu: number) => {
     device.mtu = mtu;

@@ -15,6 +15,8 @@ export interface DeviceListener {
 }
 
 const DRIVER_OK = 4;
+/** Bursts between two looks at whether the driver took its memory away; a power of two. */
+const burstsPerLook = 64;
 
 /**
  * One connected frontend: its memory, features and rings, and the bursts in and out of them. Rings are numbered as
@@ -32,13 +34,12 @@ export class VhostDevice {
   mtu = 0;
   /** True between the callbacks newDevice and destroyDevice. */
   running = false;
-  /** Calls (interrupts) sent to the driver. */
-  guestNotifications = 0;
   readonly #listener: DeviceListener;
   readonly #vrings: Vring[] = [];
   readonly #usesStatus: () => boolean;
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
+  #bursts = 0;
 
   constructor(vid: number, listener: DeviceListener, usesStatus: () => boolean) {
     this.vid = vid;
@@ -67,8 +68,9 @@ export class VhostDevice {
     const path = vring?.enqueue ?? null;
     if (path === null || !vring.enabled || count <= 0 || pool === null) return 0;
     const n = path.run(pool, burst, from, count);
-    if (n > 0) this.#notify(vring, path.queue.callNeeded());
-    if (path.queue.broken !== null) this.#broken(vring, path.queue.broken);
+    if (n > 0 && path.queue.callNeeded()) call(vring);
+    if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
+    if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
   }
 
@@ -86,15 +88,34 @@ export class VhostDevice {
     let n = 0;
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
-    if (path.queue.callNeeded()) this.#notify(vring, true);
-    if (path.queue.broken !== null) this.#broken(vring, path.queue.broken);
+    if (path.queue.callNeeded()) call(vring);
+    if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
+    if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
   }
 
-  /** Counters of a ring, null while it does not run. */
+  /** Calls (interrupts) sent to the driver, on all rings. */
+  get guestNotifications(): number {
+    return this.#vrings.reduce((sum, vring) => sum + vring.calls, 0);
+  }
+
+  /** Counters of a ring, null if it never ran. */
   queueStats(queue: number): QueueStats | null {
-    const vring = this.#vrings[queue];
-    return vring?.enqueue?.stats ?? vring?.dequeue?.stats ?? null;
+    return this.#vrings[queue]?.stats ?? null;
+  }
+
+  /**
+   * All counters of all rings, named as DPDK names the statistics of its vhost rings: `rx_q0_good_packets` is what the
+   * backend received from its first pair, which is the driver's ring 1. `errors` (packets dropped) is not DPDK's.
+   */
+  stats(): Record<string, number> {
+    const all: Record<string, number> = {};
+    for (const { index, stats, calls } of this.#vrings) {
+      const prefix = `${index % 2 === 1 ? 'rx' : 'tx'}_q${index >> 1}_`;
+      if (stats !== null)
+        Object.assign(all, stats.toRecord(prefix), { [`${prefix}guest_notifications`]: calls });
+    }
+    return all;
   }
 
   /** For the message handlers: the ring of that number, made on first use. */
@@ -103,13 +124,12 @@ export class VhostDevice {
     return this.#vrings[index];
   }
 
-  /** For the message handlers: replaces the driver's memory; running rings go on in the new one. */
+  /** For the message handlers: replaces the driver's memory; running rings go on in the new one at `update`. */
   setMemory(memory: DriverMemory): void {
     for (const vring of this.#vrings) vring.pause();
     this.#memory?.[Symbol.dispose]();
     this.#memory = memory;
     this.#copier = new BurstCopier(memory);
-    this.update();
   }
 
   /** For the message handlers: the features the frontend accepted. */
@@ -119,30 +139,16 @@ export class VhostDevice {
     this.#listener.featuresChanged(this, features);
   }
 
-  /** For the message handlers: enables a ring or not, and tells. */
-  setEnabled(vring: Vring, enabled: boolean): void {
-    if (vring.enabled === enabled) return;
-    vring.enabled = enabled;
-    if (this.running) this.#listener.vringStateChanged(this, vring.index, enabled);
-  }
-
-  /** For the message handlers: runs what has become ready, and tells when the device as a whole has. */
+  /**
+   * For the message handlers: runs what has become ready, and tells what changed, in DPDK's order: the rings, then the
+   * device, which needs its first pair.
+   * @throws VioError VIO_VHOST_RING, VIO_RING_* when a ring cannot run: it waits for other addresses, the rest goes on
+   */
   update(): void {
-    const memory = this.#memory;
-    const copier = this.#copier;
-    if (memory === null || copier === null) return;
-    if (this.#usesStatus() && (this.status & DRIVER_OK) === 0) return;
-    for (const vring of this.#vrings) {
-      if (!vring.ready || vring.running) continue;
-      vring.run(memory, copier, this.features);
-      // Without protocol features a started ring is enabled.
-      if ((this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) vring.enabled = true;
-    }
-    if (this.running || this.queueCount < 2) return;
-    this.running = true;
-    this.#listener.newDevice(this);
-    for (const vring of this.#vrings) {
-      if (vring.enabled) this.#listener.vringStateChanged(this, vring.index, true);
+    try {
+      this.#runRings();
+    } finally {
+      this.#tell();
     }
   }
 
@@ -174,18 +180,57 @@ export class VhostDevice {
     this.#listener.destroyDevice(this);
   }
 
-  #notify(vring: Vring, needed: boolean): void {
-    if (!needed || vring.call === null) return;
-    this.guestNotifications++;
-    vring.call.signal();
+  #runRings(): void {
+    const memory = this.#memory;
+    const copier = this.#copier;
+    if (memory === null || copier === null) return;
+    if (this.#usesStatus() && (this.status & DRIVER_OK) === 0) return;
+    const refused: unknown[] = [];
+    for (const vring of this.#vrings) {
+      if (!vring.ready || vring.running || vring.fault !== null) continue;
+      try {
+        vring.run(memory, copier, this.features);
+      } catch (error) {
+        vring.addresses = null;
+        refused.push(error);
+      }
+      // Without protocol features a started ring is enabled.
+      if ((this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) vring.enabled = true;
+    }
+    if (refused.length > 0) throw refused[0];
   }
 
-  readonly #brokenRings = new Set<number>();
-
-  #broken(vring: Vring, fault: QueueFault): void {
-    if (this.#brokenRings.has(vring.index)) return;
-    this.#brokenRings.add(vring.index);
-    vring.err?.signal();
-    this.#listener.broken(this, vring.index, fault);
+  #tell(): void {
+    const told = this.#vrings.filter((vring) => vring.live !== vring.told);
+    for (const vring of told) {
+      vring.told = vring.live;
+      this.#listener.vringStateChanged(this, vring.index, vring.told);
+    }
+    const [first, second] = this.#vrings;
+    if (this.running || this.#vrings.length < 2 || !first.told || !second.told) return;
+    this.running = true;
+    this.#listener.newDevice(this);
   }
+
+  #break(vring: Vring, fault: QueueFault): void {
+    const reason = this.#memory?.faulted === true ? memoryFault : fault;
+    vring.break(reason);
+    this.#listener.broken(this, vring.index, reason);
+  }
+
+  #lookAtMemory(): void {
+    if (this.#memory?.faulted !== true) return;
+    for (const vring of this.#vrings) if (vring.running) this.#break(vring, memoryFault);
+  }
+}
+
+const memoryFault: QueueFault = {
+  code: 'MEMORY_FAULTED',
+  detail: 'the driver truncated the file of its memory: pages that the rings or buffers need are gone',
+};
+
+function call(vring: Vring): void {
+  if (vring.call === null) return;
+  vring.calls++;
+  vring.call.signal();
 }

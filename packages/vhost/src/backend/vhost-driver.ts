@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { UnixListener, UnixStream, VioError } from '@vio/native';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import {
@@ -10,7 +11,7 @@ import {
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES, VHOST_USER_PROTOCOL_F_STATUS } from '../wire/index.ts';
-import { BackendConnection } from './connection.ts';
+import { BackendConnection, asVioError } from './connection.ts';
 import { supportedProtocolFeatures } from './handlers.ts';
 import { VhostDevice } from './vhost-device.ts';
 
@@ -23,15 +24,18 @@ export interface VhostDriverFlags {
 
 /** The events of DPDK's rte_vhost_device_ops, and what this library can say besides. */
 export interface VhostCallbacks {
-  /** A device has become ready: its rings may be used from now on. */
+  /** A device has become ready, with its first queue pair: its rings may be used from now on. */
   newDevice?(device: VhostDevice): void;
   /** A device stops: its rings may not be used any more when this returns. */
   destroyDevice?(device: VhostDevice): void;
+  /** A ring runs and is enabled from now on, or not any more. For the first rings this comes before newDevice. */
   vringStateChanged?(device: VhostDevice, queue: number, enabled: boolean): void;
   featuresChanged?(device: VhostDevice, features: bigint): void;
   newConnection?(device: VhostDevice): void;
   /** The connection is over, and why. */
   destroyConnection?(device: VhostDevice, reason: VioError): void;
+  /** A request was refused, and the frontend was told so (REPLY_ACK); the connection goes on. */
+  refused?(device: VhostDevice, reason: VioError): void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
 }
@@ -60,6 +64,7 @@ export class VhostDriver implements AsyncDisposable {
   #callbacks: VhostCallbacks = {};
   #listener: UnixListener | null = null;
   readonly #connections = new Set<BackendConnection>();
+  #started = false;
   readonly #stopping = new AbortController();
 
   private constructor(path: string, flags: VhostDriverFlags) {
@@ -117,9 +122,11 @@ export class VhostDriver implements AsyncDisposable {
   /**
    * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
    * `noReconnect`, else at once, and keeps trying.
-   * @throws VioError VIO_SOCKET_*
+   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started before
    */
   async start(): Promise<void> {
+    if (this.#started) throw startedTwice(this.path);
+    this.#started = true;
     if (this.#flags.client !== true) {
       this.#listener = UnixListener.listen(this.path);
       void this.#acceptLoop(this.#listener);
@@ -131,12 +138,11 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   /** Ends all connections (their devices are destroyed) and removes the socket. Idempotent. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#stopping.abort();
     this.#listener?.close();
     this.#listener = null;
-    for (const connection of this.#connections) connection.end(closed(this.path));
-    return Promise.resolve();
+    await Promise.all(Array.from(this.#connections, (connection) => connection.end(closed(this.path))));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -149,7 +155,7 @@ export class VhostDriver implements AsyncDisposable {
         this.#serve(await listener.accept({ signal: this.#stopping.signal }));
       } catch {
         // Closed, or out of descriptors: the next round tries again, not at once.
-        await pause(10);
+        await pause(10, this.#stopping.signal);
       }
     }
   }
@@ -163,7 +169,7 @@ export class VhostDriver implements AsyncDisposable {
       } catch {
         // Nobody there yet: that is what the next round is for.
       }
-      if (!signal.aborted) await pause(reconnectMilliseconds);
+      await pause(reconnectMilliseconds, signal);
     }
   }
 
@@ -185,19 +191,36 @@ export class VhostDriver implements AsyncDisposable {
       offeredProtocol: supportedProtocolFeatures,
       queuePairs: this.#queuePairs,
     };
-    const connection = new BackendConnection(stream, context, (reason) => {
-      this.#connections.delete(connection);
-      device.close();
-      this.#callbacks.destroyConnection?.(device, reason);
-      onEnd();
+    const connection = new BackendConnection(stream, context, {
+      refused: (reason) => this.#callbacks.refused?.(device, reason),
+      ended: (reason) => {
+        device.close();
+        this.#callbacks.destroyConnection?.(device, reason);
+        void connection
+          .end(reason)
+          .then(() => this.#connections.delete(connection))
+          .then(onEnd);
+      },
     });
     this.#connections.add(connection);
-    this.#callbacks.newConnection?.(device);
+    try {
+      this.#callbacks.newConnection?.(device);
+    } catch (error) {
+      void connection.end(asVioError(error));
+    }
   }
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+/** Does not keep the process alive; the signal cuts it short. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});
+}
+
+function startedTwice(path: string): VioError {
+  return new VioError(`the backend on ${path} was started before`, {
+    code: 'VIO_VHOST_STARTED',
+    remedy: 'start a driver once; register another one to serve again',
+  });
 }
 
 function closed(path: string): VioError {

@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 
-type Kind = 'RING' | 'FEATURES' | 'STATE' | 'UNKNOWN_REQUEST' | 'NOT_NEGOTIATED';
+type Kind = 'RING' | 'FEATURES' | 'STATE' | 'UNKNOWN_REQUEST' | 'NOT_NEGOTIATED' | 'FD' | 'UNREAD';
 
 const remedies: Record<Kind, string> = {
   RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
@@ -8,6 +8,8 @@ const remedies: Record<Kind, string> = {
   STATE: 'the frontend sent its messages in an order the protocol does not allow',
   UNKNOWN_REQUEST:
     'the frontend sent a request this backend does not know: negotiate its protocol feature first',
+  FD: 'the frontend must send an eventfd with SET_VRING_KICK, _CALL and _ERR',
+  UNREAD: 'the frontend must read the answers to what it asks',
   NOT_NEGOTIATED: 'the frontend used a request whose protocol feature was not negotiated',
 };
 

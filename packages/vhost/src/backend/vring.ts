@@ -1,6 +1,11 @@
-import { EventFd } from '@vio/native';
-import { headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
-import { type DeviceVringAddresses, createDeviceQueue, splitBaseFromUsedRing } from '@vio/rings';
+import type { EventFd } from '@vio/native';
+import { type QueueStats, headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  type DeviceVringAddresses,
+  type QueueFault,
+  createDeviceQueue,
+  splitBaseFromUsedRing,
+} from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
 import type { BurstCopier } from './burst-copier.ts';
 import { DequeuePath } from './dequeue.ts';
@@ -24,6 +29,14 @@ export class Vring {
   /** A kick fd (or the news that there is none) has come: the ring may run. */
   started = false;
   enabled = false;
+  /** Why it stopped by itself; it stays so until the frontend sets it up anew. */
+  fault: QueueFault | null = null;
+  /** What was last told of `live`. */
+  told = false;
+  /** Calls sent to the driver. */
+  calls = 0;
+  /** Of the ring that runs, or ran last. */
+  stats: QueueStats | null = null;
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
   enqueue: EnqueuePath | null = null;
   dequeue: DequeuePath | null = null;
@@ -39,6 +52,11 @@ export class Vring {
 
   get running(): boolean {
     return this.enqueue !== null || this.dequeue !== null;
+  }
+
+  /** True when it runs, or ran until it broke, and is enabled. */
+  get live(): boolean {
+    return this.enabled && (this.running || this.fault !== null);
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
@@ -59,8 +77,10 @@ export class Vring {
     if (this.index % 2 === 0) {
       const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
       this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable);
+      this.stats = this.enqueue.stats;
     } else {
       this.dequeue = new DequeuePath(queue, copier, header);
+      this.stats = this.dequeue.stats;
     }
   }
 
@@ -70,6 +90,14 @@ export class Vring {
     if (queue !== undefined) this.base = queue.base();
     this.enqueue = null;
     this.dequeue = null;
+    this.fault = null;
+  }
+
+  /** The driver wrote nonsense: the ring stops, the others go on. */
+  break(fault: QueueFault): void {
+    this.pause();
+    this.fault = fault;
+    this.err?.signal();
   }
 
   /** GET_VRING_BASE: the ring stops and forgets its kick and call. @returns where it stopped */
@@ -118,10 +146,4 @@ export class Vring {
     // Some frontends give only the lower half: both counters are the same then.
     return base > 0xffff ? base : (base | (base << 16)) >>> 0;
   }
-}
-
-/** Replaces one of a ring's eventfds. */
-export function adoptFd(previous: EventFd | null, fds: readonly number[]): EventFd | null {
-  previous?.close();
-  return fds.length > 0 ? EventFd.adopt(fds[0]) : null;
 }
