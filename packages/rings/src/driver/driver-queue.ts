@@ -86,7 +86,7 @@ export interface DriverQueue {
 
   /**
    * Asks the device for an interrupt on the next used buffer.
-   * @returns true if used buffers are already waiting: poll again, no interrupt will come for those.
+   * @returns true if used buffers are already waiting: poll again, no interrupt will come for those; false of a broken queue.
    */
   armInterrupt(): boolean;
   /** Asks the device for silence (a hint: spurious interrupts must be tolerated). */

@@ -33,6 +33,8 @@ const availUsed = DESC_F_AVAIL | DESC_F_USED;
  * A burst is published with one store: all its descriptors are written plainly except the flags of the first head,
  * which are stored last with release semantics. A device looks at the ring in order and cannot pass that head, and
  * having acquired it sees all that was written before (2.8.17: the head's flags are written last).
+ *
+ * The whole address of a descriptor is written every time: a device may leave anything in those it has used (2.8.4).
  */
 export class PackedDriver implements DriverQueue {
   readonly format = 'packed';
@@ -139,6 +141,7 @@ export class PackedDriver implements DriverQueue {
       const address = offset[i] - prefix;
       const bytes = length[i] + prefix;
       if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 1] !== 0) i32[d + 1] = 0;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = token[i];
@@ -190,6 +193,7 @@ export class PackedDriver implements DriverQueue {
       const d = desc + (next << 2);
       const address = base + Math.imul(buffer, stride);
       if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 1] !== 0) i32[d + 1] = 0;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = buffer;
@@ -324,7 +328,8 @@ export class PackedDriver implements DriverQueue {
       Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_ENABLE);
     }
     const word = Atomics.load(this.#i32, this.#desc + (this.#lastUsed << 2) + 3);
-    return this.#batchId !== -1 || (this.outstanding > 0 && ((word >>> 16) & availUsed) === this.#usedBits);
+    if (this.broken !== null || this.outstanding === 0) return false;
+    return this.#batchId !== -1 || ((word >>> 16) & availUsed) === this.#usedBits;
   }
 
   disarmInterrupt(): void {
@@ -419,6 +424,7 @@ export class PackedDriver implements DriverQueue {
       const d = this.#desc + (this.#next << 2);
       const more = i < needed - 1 ? DESC_F_NEXT : 0;
       const word = id | ((direction | more | this.#availBits) << 16);
+      this.#i32[d + 1] = 0;
       if (i === 0 && this.#separatePrefix) {
         this.#i32[d] = pool.dataOffset[head] - prefix;
         this.#i32[d + 2] = prefix;
@@ -440,6 +446,7 @@ export class PackedDriver implements DriverQueue {
     const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.#deviceWrites);
     const d = this.#desc + (this.#next << 2);
     this.#i32[d] = tables.at(id);
+    this.#i32[d + 1] = 0;
     this.#i32[d + 2] = entries * descriptorBytes;
     const word = id | ((DESC_F_INDIRECT | this.#availBits) << 16);
     this.#advance();

@@ -255,7 +255,8 @@ export class SplitDriver implements DriverQueue {
   armInterrupt(): boolean {
     if (this.#eventIdx) Atomics.store(this.#u16, this.#avail + 2 + this.size, this.#lastUsed & 0xffff);
     else Atomics.store(this.#u16, this.#avail, 0);
-    return Atomics.load(this.#u16, this.#usedHalf + 1) !== (this.#lastUsed & 0xffff);
+    const used = Atomics.load(this.#u16, this.#usedHalf + 1);
+    return this.broken === null && used !== (this.#lastUsed & 0xffff);
   }
 
   disarmInterrupt(): void {

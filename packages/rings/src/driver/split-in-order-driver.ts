@@ -264,7 +264,8 @@ export class SplitInOrderDriver implements DriverQueue {
   armInterrupt(): boolean {
     if (this.#eventIdx) Atomics.store(this.#u16, this.#avail + 2 + this.size, this.#lastUsed);
     else Atomics.store(this.#u16, this.#avail, 0);
-    return Atomics.load(this.#u16, this.#usedHalf + 1) !== this.#lastUsed;
+    const used = Atomics.load(this.#u16, this.#usedHalf + 1);
+    return this.broken === null && used !== this.#lastUsed;
   }
 
   disarmInterrupt(): void {
