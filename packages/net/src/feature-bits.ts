@@ -6,6 +6,8 @@ export const VIRTIO_NET_F_GUEST_CSUM = 1n << 1n;
 export const VIRTIO_NET_F_CTRL_GUEST_OFFLOADS = 1n << 2n;
 export const VIRTIO_NET_F_MTU = 1n << 3n;
 export const VIRTIO_NET_F_MAC = 1n << 5n;
+/** Legacy devices only, as GUEST_RSC4 and GUEST_RSC6 below are. */
+export const VIRTIO_NET_F_GSO = 1n << 6n;
 export const VIRTIO_NET_F_GUEST_TSO4 = 1n << 7n;
 export const VIRTIO_NET_F_GUEST_TSO6 = 1n << 8n;
 export const VIRTIO_NET_F_GUEST_ECN = 1n << 9n;
@@ -23,6 +25,8 @@ export const VIRTIO_NET_F_CTRL_RX_EXTRA = 1n << 20n;
 export const VIRTIO_NET_F_GUEST_ANNOUNCE = 1n << 21n;
 export const VIRTIO_NET_F_MQ = 1n << 22n;
 export const VIRTIO_NET_F_CTRL_MAC_ADDR = 1n << 23n;
+export const VIRTIO_NET_F_GUEST_RSC4 = 1n << 41n;
+export const VIRTIO_NET_F_GUEST_RSC6 = 1n << 42n;
 export const VIRTIO_NET_F_DEVICE_STATS = 1n << 50n;
 export const VIRTIO_NET_F_HASH_TUNNEL = 1n << 51n;
 export const VIRTIO_NET_F_VQ_NOTF_COAL = 1n << 52n;
@@ -37,7 +41,8 @@ export const VIRTIO_NET_F_RSC_EXT = 1n << 61n;
 export const VIRTIO_NET_F_STANDBY = 1n << 62n;
 export const VIRTIO_NET_F_SPEED_DUPLEX = 1n << 63n;
 
-/** VHOST_USER_F_PROTOCOL_FEATURES: no device feature, but it travels in the same mask. */
+/** VHOST_F_LOG_ALL and VHOST_USER_F_PROTOCOL_FEATURES: no device features, but they travel in the same mask. */
+const logAllBit = 26;
 const protocolFeaturesBit = 30;
 
 const names: Readonly<Record<number, string>> = {
@@ -47,6 +52,7 @@ const names: Readonly<Record<number, string>> = {
   2: 'CTRL_GUEST_OFFLOADS',
   3: 'MTU',
   5: 'MAC',
+  6: 'GSO',
   7: 'GUEST_TSO4',
   8: 'GUEST_TSO6',
   9: 'GUEST_ECN',
@@ -64,7 +70,10 @@ const names: Readonly<Record<number, string>> = {
   21: 'GUEST_ANNOUNCE',
   22: 'MQ',
   23: 'CTRL_MAC_ADDR',
+  [logAllBit]: 'LOG_ALL',
   [protocolFeaturesBit]: 'PROTOCOL_FEATURES',
+  41: 'GUEST_RSC4',
+  42: 'GUEST_RSC6',
   50: 'DEVICE_STATS',
   51: 'HASH_TUNNEL',
   52: 'VQ_NOTF_COAL',

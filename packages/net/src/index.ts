@@ -32,4 +32,4 @@ export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';
 export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';
-export { QueueStats, type QueueCounterName, queueCounterNames } from './stats.ts';
+export { QueueStats, type QueueCounterName, queueCounterNames, txCounterNames } from './stats.ts';

@@ -35,11 +35,28 @@ export type PathName =
   | 'packed standard Tx'
   | 'packed vectorized Tx';
 
+/** DPDK's burst functions of the eleven paths, and what its log calls each. */
+const loggedNames = {
+  virtio_recv_pkts: 'standard Rx',
+  virtio_recv_mergeable_pkts: 'mergeable buffer Rx',
+  virtio_recv_pkts_inorder: 'inorder Rx',
+  virtio_recv_pkts_vec: 'vectorized Rx',
+  virtio_recv_pkts_packed: 'packed ring standard Rx',
+  virtio_recv_mergeable_pkts_packed: 'packed ring mergeable buffer Rx',
+  virtio_recv_pkts_packed_vec: 'packed ring vectorized Rx',
+  virtio_xmit_pkts: 'standard Tx',
+  virtio_xmit_pkts_inorder: 'inorder Tx',
+  virtio_xmit_pkts_packed: 'packed ring standard Tx',
+  virtio_xmit_pkts_packed_vec: 'packed ring vectorized Tx',
+} as const;
+
+export type PathCallback = keyof typeof loggedNames;
+
 /** The path that was elected in one direction. */
 export interface PathChoice {
   readonly path: PathName;
-  /** What DPDK's PMD calls it. */
-  readonly callback: string;
+  /** The burst function of DPDK's PMD that does the same. */
+  readonly callback: PathCallback;
   /** Why it was elected. */
   readonly reason: string;
   /** Every other path of this direction with what stood in its way. */
@@ -48,7 +65,7 @@ export interface PathChoice {
 
 interface Candidate {
   readonly path: PathName;
-  readonly callback: string;
+  readonly callback: PathCallback;
   readonly reason: string;
   /** What speaks against it, or null. The first candidate with null is elected. */
   readonly against: string | null;
@@ -67,9 +84,9 @@ export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice }
   return { rx: elect(rxCandidates(input, facts)), tx: elect(txCandidates(input, facts)) };
 }
 
-/** The line DPDK logs, for people who grep for it. */
-export function pathLogLine(direction: 'Rx' | 'Tx', choice: PathChoice, port: number): string {
-  return `virtio: using ${choice.path.replace(/ [RT]x$/, '')} ${direction} path on port ${port}`;
+/** The line DPDK's PMD logs for this path, for people who grep for it. */
+export function pathLogLine(choice: PathChoice, port: number): string {
+  return `virtio: using ${loggedNames[choice.callback]} path on port ${port}`;
 }
 
 interface Facts {
@@ -85,7 +102,7 @@ function rxCandidates(input: PathInput, facts: Facts): Candidate[] {
     wanted === is ? null : wanted ? `${name} not negotiated` : `${name} negotiated`;
   const scalar = (
     path: PathName,
-    callback: string,
+    callback: PathCallback,
     packed: boolean,
     inOrder: boolean,
     mergeable: boolean,
@@ -158,7 +175,12 @@ function txCandidates(input: PathInput, facts: Facts): Candidate[] {
   ];
 }
 
-function vectorized(path: PathName, callback: string, against: string | null, input: PathInput): Candidate {
+function vectorized(
+  path: PathName,
+  callback: PathCallback,
+  against: string | null,
+  input: PathInput,
+): Candidate {
   const asked = input.vectorized ? null : 'vectorized=0';
   const built = (input.available ?? []).includes(path) ? null : 'this build has no such path';
   return {

@@ -1,6 +1,6 @@
 import type { Burst } from '@vio/rings';
 
-/** Names of DPDK's per-queue xstats, in its order (without the `rx_q0_` in front). */
+/** Names of DPDK's xstats of a receive queue, in its order (without the `rx_q0_` in front). */
 export const queueCounterNames = [
   'good_packets',
   'good_bytes',
@@ -18,6 +18,9 @@ export const queueCounterNames = [
 ] as const;
 
 export type QueueCounterName = (typeof queueCounterNames)[number];
+
+/** Those of a transmit queue: nothing it sends can be malformed. */
+export const txCounterNames = queueCounterNames.filter((name) => name !== 'errors');
 
 const goodPackets = 0;
 const goodBytes = 1;
@@ -73,9 +76,9 @@ export class QueueStats {
     return this.#counters[queueCounterNames.indexOf(name)];
   }
 
-  /** All counters as `<prefix><name>`. */
-  toRecord(prefix: string): Record<string, number> {
-    return Object.fromEntries(queueCounterNames.map((name, i) => [prefix + name, this.#counters[i]]));
+  /** The counters of these names as `<prefix><name>`. */
+  toRecord(prefix: string, names: readonly QueueCounterName[] = queueCounterNames): Record<string, number> {
+    return Object.fromEntries(names.map((name) => [prefix + name, this.get(name)]));
   }
 
   #newRun(size: number): void {

@@ -153,6 +153,6 @@ async function checkQueueCount(
 }
 
 function logPaths(paths: { rx: PathChoice; tx: PathChoice }, options: OpenOptions): void {
-  options.log?.(pathLogLine('Rx', paths.rx, options.portNumber ?? 0));
-  options.log?.(pathLogLine('Tx', paths.tx, options.portNumber ?? 0));
+  options.log?.(pathLogLine(paths.rx, options.portNumber ?? 0));
+  options.log?.(pathLogLine(paths.tx, options.portNumber ?? 0));
 }

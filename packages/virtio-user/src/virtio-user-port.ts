@@ -48,7 +48,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.setLink({ up: false });
+    this.end();
     if (this.#plan.transport.down === null) {
       // What the backend says to a stop changes nothing any more.
       await stopDevice(this.#plan, { timeout: stopMilliseconds }).catch(() => {});

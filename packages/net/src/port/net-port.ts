@@ -5,6 +5,7 @@ import { EventEmitter } from 'eventemitter3';
 import type { PathChoice } from '../paths.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
+import { txCounterNames } from '../stats.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
@@ -12,7 +13,7 @@ import { readableStream, writableStream } from './web-streams.ts';
 /** State of the link to the backend. */
 export interface LinkState {
   readonly up: boolean;
-  /** Why it went down. */
+  /** Why it went down; absent when this side closed the port. */
   readonly reason?: VioError;
 }
 
@@ -55,8 +56,10 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   readonly rx: readonly RxQueue[];
   readonly tx: readonly TxQueue[];
   readonly #rxCall: readonly EventFd[];
-  #link: LinkState = { up: true };
+  readonly #readers = new Map<number, PacketReader>();
   #writer: PacketWriter | null = null;
+  #link: LinkState = { up: true };
+  #closed = false;
 
   constructor(parts: NetPortParts) {
     super();
@@ -74,6 +77,17 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     return this.#link;
   }
 
+  /** True from the beginning of `close` on: the memory goes away. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** For the owner of the memory, before it lets go of it: nothing is read or sent any more. */
+  protected end(): void {
+    this.#closed = true;
+    this.setLink({ up: false });
+  }
+
   /** For the device that owns the link: changes its state and tells. */
   setLink(link: LinkState): void {
     if (link.up === this.#link.up) return;
@@ -83,7 +97,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
 
   /**
    * Sends one frame (copied) on queue pair 0; waits while the ring is full.
-   * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes
+   * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes; left alone until the promise settles
    * @throws RangeError when the port has no queues, because they are detached
    * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
    */
@@ -95,31 +109,44 @@ export class NetPort extends EventEmitter<NetPortEvents> {
 
   /**
    * The frames that arrive on a queue pair, copied out of the pool. Spins for a moment when there are none, then
-   * sleeps until the device interrupts. Ends when the link goes down or the signal aborts.
+   * sleeps until the device interrupts. Ends when the link goes down, the port is closed or the signal aborts. One at
+   * a time for each queue pair.
+   * @throws RangeError when the port has no such queue pair
+   * @throws VioError VIO_QUEUE_BROKEN, VIO_QUEUE_BUSY while the queue pair is being read already
    */
   packets(options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
-    const pair = options.queue ?? 0;
-    const call = this.#rxCall[pair];
-    if (call === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
-    return new PacketReader(this, pair, call).read(options);
+    return this.#reader(options.queue ?? 0).read(options.signal);
   }
 
   /** The same as a Web stream of frames. */
   readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
-    return readableStream(this.packets(options));
+    const reader = this.#reader(options.queue ?? 0);
+    return readableStream((signal) => reader.read(signal), options.signal);
   }
 
   /** A Web stream whose chunks are frames to send. */
   writable(options: SendOptions = {}): WritableStream<Uint8Array> {
-    return writableStream((bytes) => this.send(bytes, options));
+    return writableStream((bytes, signal) => this.send(bytes, { ...options, signal }), options.signal);
+  }
+
+  #reader(pair: number): PacketReader {
+    const call = this.#rxCall[pair];
+    if (call === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
+    let reader = this.#readers.get(pair);
+    if (reader === undefined) {
+      reader = new PacketReader(this, pair, call);
+      this.#readers.set(pair, reader);
+    }
+    return reader;
   }
 
   /** All counters, by DPDK's xstats names (`rx_q0_good_packets`, ...). */
   stats(): Record<string, number> {
-    const queues = (
-      direction: string,
-      list: readonly { stats: { toRecord(prefix: string): object } }[],
-    ): object[] => list.map((queue, i) => queue.stats.toRecord(`${direction}_q${i}_`));
-    return Object.assign({}, ...queues('rx', this.rx), ...queues('tx', this.tx)) as Record<string, number>;
+    const stats: Record<string, number> = {};
+    for (const [pair, rx] of this.rx.entries()) Object.assign(stats, rx.stats.toRecord(`rx_q${pair}_`));
+    for (const [pair, tx] of this.tx.entries()) {
+      Object.assign(stats, tx.stats.toRecord(`tx_q${pair}_`, txCounterNames));
+    }
+    return stats;
   }
 }

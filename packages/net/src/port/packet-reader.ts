@@ -1,6 +1,7 @@
 import { type EventFd, FdWatcher } from '@vio/native';
 import { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from './net-port.ts';
+import { brokenError, busyError } from './port-errors.ts';
 
 export interface ReadOptions {
   /** Queue pair, default 0. */
@@ -11,12 +12,16 @@ export interface ReadOptions {
 /** Empty polls, one per turn of the event loop, before the reader sleeps. */
 const spins = 64;
 
-/** Reads a queue pair adaptively: polls while there is traffic, sleeps on the call eventfd when there is none. */
+/**
+ * Reads a queue pair adaptively: polls while there is traffic, sleeps on the call eventfd when there is none. One
+ * reader at a time: what one has received another would miss.
+ */
 export class PacketReader {
   readonly #port: NetPort;
   readonly #pair: number;
   readonly #call: EventFd;
   readonly #burst = new PacketBurst(32);
+  #busy = false;
 
   constructor(port: NetPort, pair: number, call: EventFd) {
     this.#port = port;
@@ -24,20 +29,37 @@ export class PacketReader {
     this.#call = call;
   }
 
-  async *read(options: ReadOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    const rx = this.#port.rx[this.#pair];
+  async *read(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#busy) throw busyError(this.#pair);
+    this.#busy = true;
+    try {
+      yield* this.#frames(signal);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async *#frames(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    const port = this.#port;
+    const rx = port.rx[this.#pair];
+    const aborted = (): boolean => signal?.aborted === true;
     let idle = 0;
-    while (options.signal?.aborted !== true && rx.broken === null) {
+    while (!aborted() && !port.closed) {
       if (rx.receive(this.#burst) > 0) {
         idle = 0;
-        yield* this.#copyOut();
-      } else if (!this.#port.link.up) {
+        for (const frame of this.#copyOut()) {
+          yield frame;
+          if (aborted()) return;
+        }
+      } else if (rx.broken !== null) {
+        throw brokenError('receive', this.#pair, rx.broken);
+      } else if (!port.link.up) {
         return;
       } else if (idle < spins) {
         idle++;
         await new Promise((resolve) => setImmediate(resolve));
       } else {
-        await this.#sleep(options.signal);
+        await this.#sleep(signal);
         idle = 0;
       }
     }
@@ -70,7 +92,7 @@ export class PacketReader {
   async #sleep(signal: AbortSignal | undefined): Promise<void> {
     const rx = this.#port.rx[this.#pair];
     // Armed first, looked again after: a packet that came in between is not slept over.
-    if (rx.armInterrupt() || !this.#port.link.up) return rx.disarmInterrupt();
+    if (rx.armInterrupt()) return rx.disarmInterrupt();
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         watcher.close();
@@ -84,8 +106,7 @@ export class PacketReader {
       });
       this.#port.on('link', wake);
       signal?.addEventListener('abort', wake, { once: true });
-      if (signal?.aborted === true) wake();
     });
-    rx.disarmInterrupt();
+    if (!this.#port.closed) rx.disarmInterrupt();
   }
 }

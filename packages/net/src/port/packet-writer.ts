@@ -1,107 +1,111 @@
-import { VioError, type WaitOptions, timeoutError } from '@vio/native';
+import { type WaitOptions, settle } from '@vio/native';
+import type { BufferPool } from '@vio/rings';
 import { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from './net-port.ts';
+import { brokenError, frameSizeError, linkDownError } from './port-errors.ts';
 
 export type SendOptions = WaitOptions;
 
 /** Largest frame in bytes, as in DPDK's virtio PMD. */
 export const maxFrameBytes = 9728;
 
+/** Attempts, one per turn of the event loop, before a full ring is looked at every millisecond only. */
+const spins = 64;
+
+/** A frame whose turn has not come. */
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly sent: () => void;
+  readonly failed: (reason: unknown) => void;
+}
+
 /** Sends single frames on one queue pair, in the order of the calls. */
 export class PacketWriter {
   readonly #port: NetPort;
   readonly #pair: number;
   readonly #burst = new PacketBurst(1);
-  #turn: Promise<void> = Promise.resolve();
+  readonly #waiting = new Set<Waiting>();
+  #attempts = 0;
+  #scheduled = false;
 
   constructor(port: NetPort, pair: number) {
     this.#port = port;
     this.#pair = pair;
   }
 
-  send(bytes: Uint8Array, options: SendOptions): Promise<void> {
-    const sent = this.#turn.then(() => this.#send(bytes, options));
-    this.#turn = sent.catch(() => {});
-    return sent;
-  }
-
-  async #send(bytes: Uint8Array, options: SendOptions): Promise<void> {
+  async send(bytes: Uint8Array, options: SendOptions): Promise<void> {
     if (bytes.length < 1 || bytes.length > maxFrameBytes) {
-      throw new VioError(`a frame of ${bytes.length} bytes cannot be sent`, {
-        code: 'VIO_FRAME_SIZE',
-        remedy: `send 1 to ${maxFrameBytes} bytes`,
-      });
+      throw frameSizeError(bytes.length, `send 1 to ${maxFrameBytes} bytes`);
     }
-    const begin = performance.now();
-    while (!this.#trySend(bytes)) {
-      this.#check(options, begin);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await settle<void>('sending a frame', options, (resolve, reject) => {
+      const waiting = { bytes, sent: () => resolve(), failed: reject };
+      this.#waiting.add(waiting);
+      this.#pump();
+      return () => this.#waiting.delete(waiting);
+    });
   }
 
-  /** @returns false while ring or pool are full */
+  /** Sends what waits, as far as there is room, and comes again as long as something waits. */
+  #pump(): void {
+    for (const waiting of this.#waiting) {
+      const done = this.#attempt(waiting);
+      if (!done) break;
+      this.#waiting.delete(waiting);
+      this.#attempts = 0;
+    }
+    if (this.#waiting.size === 0 || this.#scheduled) return;
+    this.#scheduled = true;
+    const again = (): void => {
+      this.#scheduled = false;
+      this.#pump();
+    };
+    if (this.#attempts++ < spins) setImmediate(again);
+    else setTimeout(again, 1);
+  }
+
+  /** @returns false when the frame has to wait for room */
+  #attempt({ bytes, sent, failed }: Waiting): boolean {
+    const { link, pool } = this.#port;
+    const { queue } = this.#port.tx[this.#pair];
+    if (!link.up) failed(linkDownError(link));
+    else if (queue.broken !== null) failed(brokenError('transmit', this.#pair, queue.broken));
+    else if (this.#trySend(bytes)) sent();
+    else if (queue.broken === null && queue.outstanding === 0 && pool.free >= segmentsOf(bytes, pool)) {
+      // The ring is empty and has no room: it never will.
+      failed(frameSizeError(bytes.length, `open the port with more than ${queue.size} descriptors per ring`));
+    } else return false;
+    return true;
+  }
+
   #trySend(bytes: Uint8Array): boolean {
     const { pool } = this.#port;
     const tx = this.#port.tx[this.#pair];
     const burst = this.#burst;
-    const needed = Math.ceil(bytes.length / pool.dataRoom);
-    if (pool.free < needed || tx.queue.free < needed) tx.reap();
-    if (pool.free < needed || !this.#port.link.up) return false;
-    let previous = -1;
-    for (let i = 0; i < needed; i++) {
+    const segments = segmentsOf(bytes, pool);
+    if (pool.free < segments || tx.queue.free < segments) tx.reap();
+    if (pool.free < segments) return false;
+    const buffers = new Int32Array(segments);
+    pool.alloc(buffers, 0, segments);
+    for (const [i, b] of buffers.entries()) {
       const part = bytes.subarray(i * pool.dataRoom, (i + 1) * pool.dataRoom);
-      const [b] = this.#take();
       const offset = pool.dataBase + b * pool.stride;
       pool.region.u8.set(part, offset);
       pool.dataOffset[b] = offset;
       pool.dataLength[b] = part.length;
-      if (previous === -1) {
-        burst.buffer[0] = b;
-        burst.offset[0] = offset;
-      } else {
-        pool.next[previous] = b;
-      }
-      previous = b;
+      pool.next[b] = i + 1 < segments ? buffers[i + 1] : -1;
     }
+    burst.buffer[0] = buffers[0];
+    burst.offset[0] = pool.dataOffset[buffers[0]];
     burst.length[0] = bytes.length;
-    burst.segments[0] = needed;
+    burst.segments[0] = segments;
     burst.count = 1;
     if (tx.send(burst) === 1) return true;
     burst.release(pool);
     return false;
   }
+}
 
-  readonly #scratch = new Int32Array(1);
-  #take(): Int32Array {
-    this.#port.pool.alloc(this.#scratch, 0, 1);
-    return this.#scratch;
-  }
-
-  #check({ timeout, signal }: SendOptions, begin: number): void {
-    const broken = this.#port.tx[this.#pair].queue.broken;
-    if (broken !== null) {
-      throw new VioError(`transmit queue ${this.#pair} is broken: ${broken.detail}`, {
-        code: 'VIO_QUEUE_BROKEN',
-        remedy:
-          'the backend wrote what no backend may write: close the port, and mend or replace the backend',
-      });
-    }
-    if (!this.#port.link.up) {
-      throw new VioError('the link is down', {
-        code: 'VIO_LINK_DOWN',
-        remedy: 'wait for the backend to come back, or open the port again',
-        retryable: true,
-        cause: this.#port.link.reason,
-      });
-    }
-    if (timeout !== undefined && performance.now() - begin > timeout)
-      throw timeoutError('sending a frame', timeout);
-    if (signal?.aborted === true) {
-      throw new VioError('sending a frame was aborted', {
-        code: 'VIO_ABORTED',
-        remedy: 'nothing to mend: the AbortSignal given to the call was aborted',
-        cause: signal.reason,
-      });
-    }
-  }
+/** Buffers a frame takes. */
+function segmentsOf(bytes: Uint8Array, pool: BufferPool): number {
+  return Math.ceil(bytes.length / pool.dataRoom);
 }

@@ -2,6 +2,7 @@ import { EventFd, SharedMemory, dupFd } from '@vio/native';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { PathChoice } from '../paths.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
+import { txCounterNames } from '../stats.ts';
 import { NetPort } from './net-port.ts';
 
 /**
@@ -88,13 +89,13 @@ export class WorkerPort extends NetPort implements Disposable {
   override stats(): Record<string, number> {
     return {
       ...this.rx[0].stats.toRecord(`rx_q${this.pair}_`),
-      ...this.tx[0].stats.toRecord(`tx_q${this.pair}_`),
+      ...this.tx[0].stats.toRecord(`tx_q${this.pair}_`, txCounterNames),
     };
   }
 
   /** Lets go of the memory and the eventfds. Close the port first: until then the device may still write. */
   close(): void {
-    this.setLink({ up: false });
+    this.end();
     for (const event of this.#events) event.close();
     this.#memory.close();
     this.removeAllListeners();
