@@ -4,7 +4,7 @@ import type { DriverMemory } from './driver-memory.ts';
 
 /** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
 const opWords = 5;
-/** Copies per run: every segment of a burst of chains, and every buffer a packet is spread over. */
+/** Copies per run; a burst of more, which only a driver with thousands of tiny descriptors causes, takes several. */
 export const copiesPerRun = 4096;
 
 /** Collects the copies of a burst between the driver's memory and local buffers, and runs them in one call. */
@@ -42,6 +42,7 @@ export class BurstCopier {
 
   /** Notes a copy from the driver's memory to local memory. */
   fromDriver(window: number, offset: number, local: number, to: number, bytes: number): void {
+    if (this.#count === copiesPerRun) this.run();
     const ops = this.#ops;
     const at = this.#count++ * opWords;
     ops[at] = this.#window[window];
@@ -53,6 +54,7 @@ export class BurstCopier {
 
   /** Notes a copy from local memory to the driver's. */
   toDriver(local: number, from: number, window: number, offset: number, bytes: number): void {
+    if (this.#count === copiesPerRun) this.run();
     const ops = this.#ops;
     const at = this.#count++ * opWords;
     ops[at] = local;
