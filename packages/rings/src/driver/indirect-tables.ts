@@ -13,6 +13,8 @@ export class IndirectTables {
   readonly limit: number;
   readonly #i32: Int32Array;
   readonly #base: number;
+  readonly #addressLow: number;
+  readonly #addressHigh: number;
   /** Split tables chain their entries by NEXT; packed tables are read in order and may only carry WRITE. */
   readonly #chained: boolean;
 
@@ -20,6 +22,8 @@ export class IndirectTables {
   constructor(region: Region, offset: number, entries: number, size: number, chained: boolean) {
     this.#i32 = region.i32;
     this.#base = offset;
+    this.#addressLow = region.addressLow;
+    this.#addressHigh = region.addressHigh;
     this.entries = entries;
     this.limit = Math.min(entries, size);
     this.#chained = chained;
@@ -65,8 +69,8 @@ export class IndirectTables {
 
   #put(word: number, index: number, offset: number, length: number, flags: number): void {
     const i32 = this.#i32;
-    i32[word] = offset;
-    i32[word + 1] = 0;
+    i32[word] = (offset + this.#addressLow) | 0;
+    i32[word + 1] = this.#addressHigh;
     i32[word + 2] = length;
     i32[word + 3] = this.#chained ? flags | DESC_F_NEXT | ((index + 1) << 16) : flags << 16;
   }

@@ -46,6 +46,9 @@ export class PackedDriver implements DriverQueue {
 
   readonly #i32: Int32Array;
   readonly #u16: Uint16Array;
+  /** Where the region begins for the device. */
+  readonly #addressLow: number;
+  readonly #addressHigh: number;
   readonly #eventIdx: boolean;
   readonly #deviceWrites: boolean;
   readonly #separatePrefix: boolean;
@@ -89,6 +92,8 @@ export class PackedDriver implements DriverQueue {
     };
     this.#i32 = region.i32;
     this.#u16 = region.u16;
+    this.#addressLow = region.addressLow;
+    this.#addressHigh = region.addressHigh;
     this.#eventIdx = features.eventIdx;
     this.#deviceWrites = options.deviceWrites;
     this.#separatePrefix = options.separatePrefix ?? false;
@@ -134,14 +139,16 @@ export class PackedDriver implements DriverQueue {
     let flags = (direction | this.#availBits) << 16;
     let next = this.#next;
     let idHead = this.#idHead;
+    const high = this.#addressHigh;
+    const shift = (this.#addressLow - prefix) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const id = ids[idHead];
       const d = desc + (next << 2);
-      const address = offset[i] - prefix;
+      const address = (offset[i] + shift) | 0;
       const bytes = length[i] + prefix;
       if (i32[d] !== address) i32[d] = address;
-      if (i32[d + 1] !== 0) i32[d + 1] = 0;
+      if (i32[d + 1] !== high) i32[d + 1] = high;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = token[i];
@@ -186,14 +193,16 @@ export class PackedDriver implements DriverQueue {
     let idHead = this.#idHead;
     const first = desc + (next << 2) + 3;
     const firstWord = ids[idHead] | flags;
+    const high = this.#addressHigh;
+    const start = (base + this.#addressLow) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const buffer = token[i];
       const id = ids[idHead];
       const d = desc + (next << 2);
-      const address = base + Math.imul(buffer, stride);
+      const address = (start + Math.imul(buffer, stride)) | 0;
       if (i32[d] !== address) i32[d] = address;
-      if (i32[d + 1] !== 0) i32[d + 1] = 0;
+      if (i32[d + 1] !== high) i32[d + 1] = high;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = buffer;
@@ -311,7 +320,9 @@ export class PackedDriver implements DriverQueue {
     // The publishing store was sequentially consistent: this load cannot pass it.
     const wish = Atomics.load(this.#i32, this.#deviceEvent);
     const flags = (wish >>> 16) & 3;
-    if (flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
+    if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
+    // A whole ring has passed every event there is.
+    if (added >= this.size) return true;
     const wrap = (wish >>> 15) & 1;
     const ourWrap = this.#availBits === DESC_F_AVAIL ? 1 : 0;
     // An event of the other round lies a whole ring behind (2.8.10).
@@ -424,13 +435,13 @@ export class PackedDriver implements DriverQueue {
       const d = this.#desc + (this.#next << 2);
       const more = i < needed - 1 ? DESC_F_NEXT : 0;
       const word = id | ((direction | more | this.#availBits) << 16);
-      this.#i32[d + 1] = 0;
+      this.#i32[d + 1] = this.#addressHigh;
       if (i === 0 && this.#separatePrefix) {
-        this.#i32[d] = pool.dataOffset[head] - prefix;
+        this.#i32[d] = (pool.dataOffset[head] - prefix + this.#addressLow) | 0;
         this.#i32[d + 2] = prefix;
       } else {
         const lead = i === 0 ? prefix : 0;
-        this.#i32[d] = pool.dataOffset[buffer] - lead;
+        this.#i32[d] = (pool.dataOffset[buffer] - lead + this.#addressLow) | 0;
         this.#i32[d + 2] = pool.dataLength[buffer] + lead;
         buffer = pool.next[buffer];
       }
@@ -445,8 +456,8 @@ export class PackedDriver implements DriverQueue {
     // The table of the id, not of the slot: an id is in use once, a slot may be reused before its table is done.
     const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.#deviceWrites);
     const d = this.#desc + (this.#next << 2);
-    this.#i32[d] = tables.at(id);
-    this.#i32[d + 1] = 0;
+    this.#i32[d] = (tables.at(id) + this.#addressLow) | 0;
+    this.#i32[d + 1] = this.#addressHigh;
     this.#i32[d + 2] = entries * descriptorBytes;
     const word = id | ((DESC_F_INDIRECT | this.#availBits) << 16);
     this.#advance();

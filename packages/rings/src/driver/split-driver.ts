@@ -4,6 +4,7 @@ import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, splitLayout } from '../layout/split-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import { fillHighWords } from './high-words.ts';
 import { IndirectTables } from './indirect-tables.ts';
 
 /**
@@ -22,6 +23,8 @@ export class SplitDriver implements DriverQueue {
 
   readonly #i32: Int32Array;
   readonly #u16: Uint16Array;
+  /** Where the region begins for the device, lower half. */
+  readonly #addressLow: number;
   readonly #mask: number;
   readonly #eventIdx: boolean;
   readonly #deviceWrites: boolean;
@@ -58,6 +61,7 @@ export class SplitDriver implements DriverQueue {
     };
     this.#i32 = region.i32;
     this.#u16 = region.u16;
+    this.#addressLow = region.addressLow;
     this.#mask = size - 1;
     this.#eventIdx = features.eventIdx;
     this.#deviceWrites = options.deviceWrites;
@@ -71,7 +75,10 @@ export class SplitDriver implements DriverQueue {
     this.#token = new Int32Array(size).fill(-1);
     this.#followers = new Uint16Array(size);
     this.#next = new Uint16Array(size);
-    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
+    if (options.prepared !== true) {
+      region.u8.fill(0, offset, offset + layout.bytes);
+      fillHighWords(region, this.#desc, size);
+    }
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
       ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)
@@ -105,11 +112,12 @@ export class SplitDriver implements DriverQueue {
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let idHead = this.#idHead;
     let avail = this.#availIdx;
+    const shift = (this.#addressLow - prefix) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const id = ids[idHead++ & mask];
       const d = desc + (id << 2);
-      const address = offset[i] - prefix;
+      const address = (offset[i] + shift) | 0;
       const bytes = length[i] + prefix;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
@@ -146,12 +154,13 @@ export class SplitDriver implements DriverQueue {
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let idHead = this.#idHead;
     let avail = this.#availIdx;
+    const start = (base + this.#addressLow) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const buffer = token[i];
       const id = ids[idHead++ & mask];
       const d = desc + (id << 2);
-      const address = base + Math.imul(buffer, stride);
+      const address = (start + Math.imul(buffer, stride)) | 0;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i32[d + 3] !== flags) i32[d + 3] = flags;
@@ -313,7 +322,7 @@ export class SplitDriver implements DriverQueue {
     const i32 = this.#i32;
     const d = this.#desc + (id << 2);
     const following = left > 0 ? this.#ids[this.#idHead++ & this.#mask] : 0;
-    i32[d] = address;
+    i32[d] = (address + this.#addressLow) | 0;
     i32[d + 2] = bytes;
     i32[d + 3] = left > 0 ? flags | DESC_F_NEXT | (following << 16) : flags;
     if (left > 0) this.#next[id] = following;
@@ -324,7 +333,7 @@ export class SplitDriver implements DriverQueue {
     const id = this.#ids[this.#idHead++ & this.#mask];
     const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.#deviceWrites);
     const d = this.#desc + (id << 2);
-    this.#i32[d] = tables.at(id);
+    this.#i32[d] = (tables.at(id) + this.#addressLow) | 0;
     this.#i32[d + 2] = entries * descriptorBytes;
     this.#i32[d + 3] = DESC_F_INDIRECT;
   }

@@ -4,6 +4,7 @@ import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, splitLayout } from '../layout/split-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import { fillHighWords } from './high-words.ts';
 import { IndirectTables } from './indirect-tables.ts';
 
 /**
@@ -22,6 +23,8 @@ export class SplitInOrderDriver implements DriverQueue {
 
   readonly #i32: Int32Array;
   readonly #u16: Uint16Array;
+  /** Where the region begins for the device, lower half. */
+  readonly #addressLow: number;
   readonly #mask: number;
   readonly #eventIdx: boolean;
   readonly #deviceWrites: boolean;
@@ -58,6 +61,7 @@ export class SplitInOrderDriver implements DriverQueue {
     };
     this.#i32 = region.i32;
     this.#u16 = region.u16;
+    this.#addressLow = region.addressLow;
     this.#mask = size - 1;
     this.#eventIdx = features.eventIdx;
     this.#deviceWrites = options.deviceWrites;
@@ -70,7 +74,10 @@ export class SplitInOrderDriver implements DriverQueue {
     this.#token = new Int32Array(size);
     this.#head = new Uint16Array(size);
     this.#exposed = options.deviceWrites ? new Int32Array(size) : null;
-    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
+    if (options.prepared !== true) {
+      region.u8.fill(0, offset, offset + layout.bytes);
+      fillHighWords(region, this.#desc, size);
+    }
     const tables = offset + ((layout.bytes + 15) & ~15);
     this.#tables = features.indirect
       ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)
@@ -108,10 +115,11 @@ export class SplitInOrderDriver implements DriverQueue {
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let next = this.#nextDesc;
     let avail = this.#availIdx;
+    const shift = (this.#addressLow - prefix) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const d = desc + (next << 2);
-      const address = offset[i] - prefix;
+      const address = (offset[i] + shift) | 0;
       const bytes = length[i] + prefix;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
@@ -151,11 +159,12 @@ export class SplitInOrderDriver implements DriverQueue {
     const flags = this.#deviceWrites ? DESC_F_WRITE : 0;
     let next = this.#nextDesc;
     let avail = this.#availIdx;
+    const start = (base + this.#addressLow) | 0;
     const end = from + n;
     for (let i = from; i < end; i++) {
       const buffer = token[i];
       const d = desc + (next << 2);
-      const address = base + Math.imul(buffer, stride);
+      const address = (start + Math.imul(buffer, stride)) | 0;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i32[d + 3] !== flags) i32[d + 3] = flags;
@@ -306,7 +315,7 @@ export class SplitInOrderDriver implements DriverQueue {
   #link(at: number, address: number, bytes: number, flags: number, left: number): number {
     const following = (at + 1) & this.#mask;
     const d = this.#desc + (at << 2);
-    this.#i32[d] = address;
+    this.#i32[d] = (address + this.#addressLow) | 0;
     this.#i32[d + 2] = bytes;
     this.#i32[d + 3] = left > 0 ? flags | DESC_F_NEXT | (following << 16) : flags;
     return following;
@@ -316,7 +325,7 @@ export class SplitInOrderDriver implements DriverQueue {
     const at = this.#nextDesc;
     const entries = tables.write(at, head, pool, prefix, this.#separatePrefix, this.#deviceWrites);
     const d = this.#desc + (at << 2);
-    this.#i32[d] = tables.at(at);
+    this.#i32[d] = (tables.at(at) + this.#addressLow) | 0;
     this.#i32[d + 2] = entries * descriptorBytes;
     this.#i32[d + 3] = DESC_F_INDIRECT;
   }

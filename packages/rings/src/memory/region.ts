@@ -9,12 +9,29 @@ export class Region {
   readonly u16: Uint16Array;
   /** 32-bit words as signed integers: V8 keeps these unboxed; compare unsigned values with `>>> 0`. */
   readonly i32: Int32Array;
+  /**
+   * The address by which a device knows offset 0, in two halves: descriptors carry it plus the offset. 0 where offsets
+   * themselves are the addresses, as with every backend that maps the file.
+   */
+  readonly addressLow: number;
+  readonly addressHigh: number;
 
-  constructor(readonlyBuffer: ArrayBuffer, byteOffset = 0, size = readonlyBuffer.byteLength - byteOffset) {
+  /** @param address by which a device knows offset 0; the region must not cross a multiple of 4 GiB there */
+  constructor(
+    readonlyBuffer: ArrayBuffer,
+    byteOffset = 0,
+    size = readonlyBuffer.byteLength - byteOffset,
+    address = 0n,
+  ) {
     if (size > maxRegionSize || byteOffset % 8 !== 0) {
       throw new RangeError(`a region is at most ${maxRegionSize} bytes and starts on a multiple of 8`);
     }
+    if (address < 0n || address >> 32n !== (address + BigInt(Math.max(size, 1)) - 1n) >> 32n) {
+      throw new RangeError(`a region at address 0x${address.toString(16)} crosses a multiple of 4 GiB`);
+    }
     this.size = size;
+    this.addressLow = Number(address & 0xffff_ffffn) | 0;
+    this.addressHigh = Number(address >> 32n) | 0;
     this.u8 = new Uint8Array(readonlyBuffer, byteOffset, size);
     this.u16 = new Uint16Array(readonlyBuffer, byteOffset, size >>> 1);
     this.i32 = new Int32Array(readonlyBuffer, byteOffset, size >>> 2);
