@@ -8,11 +8,15 @@
 namespace vio {
 
 // Failures are thrown as plain errors with `errno` and `syscall`; TypeScript turns them into VioErrors with remedies.
-inline Napi::Value ThrowErrno(Napi::Env env, const char* syscall, int error) {
+inline Napi::Error ErrnoError(Napi::Env env, const char* syscall, int error) {
   Napi::Error e = Napi::Error::New(env, std::string(syscall) + " failed");
   e.Set("errno", Napi::Number::New(env, error));
   e.Set("syscall", Napi::String::New(env, syscall));
-  e.ThrowAsJavaScriptException();
+  return e;
+}
+
+inline Napi::Value ThrowErrno(Napi::Env env, const char* syscall, int error) {
+  ErrnoError(env, syscall, error).ThrowAsJavaScriptException();
   return env.Undefined();
 }
 

@@ -35,6 +35,50 @@ static Napi::Value Ioctl(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
+// An ioctl that may sleep, on a thread of libuv's pool. The bytes are kept alive and are the kernel's until it ends.
+class IoctlWorker : public Napi::AsyncWorker {
+ public:
+  IoctlWorker(Napi::Env env, int fd, uint32_t request, Napi::Uint8Array bytes)
+      : Napi::AsyncWorker(env, "vio:ioctl"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        bytes_(Napi::Persistent(bytes)),
+        data_(bytes.Data()),
+        fd_(fd),
+        request_(request) {}
+
+  Napi::Promise Promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    result_ = ioctl(fd_, request_, data_);
+    if (result_ < 0) error_ = errno;
+  }
+
+  void OnOK() override {
+    if (result_ < 0) deferred_.Reject(ErrnoError(Env(), "ioctl", error_).Value());
+    else deferred_.Resolve(Napi::Number::New(Env(), result_));
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::Reference<Napi::Uint8Array> bytes_;
+  uint8_t* data_;
+  int fd_;
+  uint32_t request_;
+  int result_ = 0;
+  int error_ = 0;
+};
+
+// ioctlAsync(fd, request, bytes) -> promise of the result
+static Napi::Value IoctlAsync(const Napi::CallbackInfo& info) {
+  const uint32_t request = info[1].As<Napi::Number>().Uint32Value();
+  auto bytes = info[2].As<Napi::Uint8Array>();
+  if (bytes.ByteLength() < RequestSize(request)) return ThrowErrno(info.Env(), "ioctl", EINVAL);
+  auto* worker = new IoctlWorker(info.Env(), Int(info[0]), request, bytes);
+  const Napi::Promise promise = worker->Promise();
+  worker->Queue();
+  return promise;
+}
+
 // controlSocket() -> a socket that interface ioctls go through; it belongs to this thread's network namespace.
 static Napi::Value ControlSocket(const Napi::CallbackInfo& info) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -57,6 +101,7 @@ static Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
 void InitDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("openDevice", Napi::Function::New(env, OpenDevice));
   exports.Set("ioctl", Napi::Function::New(env, Ioctl));
+  exports.Set("ioctlAsync", Napi::Function::New(env, IoctlAsync));
   exports.Set("controlSocket", Napi::Function::New(env, ControlSocket));
   exports.Set("enterNetwork", Napi::Function::New(env, EnterNetwork));
   exports.Set("bufferAddress", Napi::Function::New(env, BufferAddress));

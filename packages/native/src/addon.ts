@@ -39,6 +39,7 @@ export interface Addon {
   watcherRef(watcher: object, referenced: boolean): void;
   openDevice(path: string): number;
   ioctl(fd: number, request: number, argument: Uint8Array | number): number;
+  ioctlAsync(fd: number, request: number, bytes: Uint8Array): Promise<number>;
   controlSocket(): number;
   enterNetwork(fd: number): void;
   bufferAddress(buffer: ArrayBuffer): bigint;

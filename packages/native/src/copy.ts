@@ -1,6 +1,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
+import { isMapping } from './shared-memory.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
 export const copyOpWords = 5;
@@ -40,7 +41,9 @@ function holdable(buffer: ArrayBuffer): ArrayBuffer {
       remedy: 'register a buffer that is not empty and was not transferred elsewhere',
     });
   }
-  markAsUntransferable(buffer);
+  // A mapping is untransferable already. To mark it once more would lock it against Node itself, which detaches it at
+  // the end of a worker thread, and aborts the process when it cannot (seen on Node 24 and 26).
+  if (!isMapping(buffer)) markAsUntransferable(buffer);
   return buffer;
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { addon } from './addon.ts';
-import { attempt, type systemError } from './system-error.ts';
+import { attempt, systemError } from './system-error.ts';
 
 type KnownErrors = Parameters<typeof systemError>[2];
 
@@ -27,6 +27,24 @@ export function ioctl(
   known?: KnownErrors,
 ): number {
   return attempt(() => addon.ioctl(fd, request, argument), what, known);
+}
+
+/**
+ * The same for an ioctl that may sleep, as those do that a device in another process answers: it runs on another
+ * thread. Until it ends the bytes are the kernel's; it cannot be taken back.
+ */
+export async function ioctlAsync(
+  fd: number,
+  request: number,
+  bytes: Uint8Array,
+  what: string,
+  known?: KnownErrors,
+): Promise<number> {
+  try {
+    return await addon.ioctlAsync(fd, request, bytes);
+  } catch (error) {
+    throw systemError(error, what, known);
+  }
 }
 
 /** A socket for ioctls on network interfaces; it sees those of the network namespace it was made in. */

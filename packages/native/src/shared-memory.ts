@@ -43,6 +43,7 @@ export class SharedMemory implements Disposable {
     this.#fd = fd;
     this.buffer = mapped.buffer;
     this.#slot = mapped.slot;
+    mappings.add(mapped.buffer);
     if (fd !== -1) abandoned.register(this, fd, this);
   }
 
@@ -115,6 +116,13 @@ export class SharedMemory implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+const mappings = new WeakSet<ArrayBuffer>();
+
+/** True for the buffer of a SharedMemory: Node-API has made it untransferable. */
+export function isMapping(buffer: ArrayBuffer): boolean {
+  return mappings.has(buffer);
 }
 
 /** Memory that is dropped without `close` takes its memfd with it. */
