@@ -321,8 +321,8 @@ export class PackedDriver implements DriverQueue {
     const wish = Atomics.load(this.#i32, this.#deviceEvent);
     const flags = (wish >>> 16) & 3;
     if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
-    // A whole ring has passed every event there is.
-    if (added >= this.size) return true;
+    // More than a ring has passed every event there is.
+    if (added > this.size) return true;
     const wrap = (wish >>> 15) & 1;
     const ourWrap = this.#availBits === DESC_F_AVAIL ? 1 : 0;
     // An event of the other round lies a whole ring behind (2.8.10).
