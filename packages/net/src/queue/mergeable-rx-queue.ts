@@ -28,20 +28,21 @@ export class MergeableRxQueue extends RxQueue {
         continue;
       }
       const bytes = written - header;
-      // Read once: the device could still write it.
-      const buffers = u16[(data - header + numBuffersOffset) >>> 1];
-      if (bytes < 0 || bytes > dataRoom || buffers === 0 || buffers > this.queue.size) {
-        this.pool.release(buffer, i, 1);
-        stats.countErrors(1);
+      // Read once: the device could still write it. Devices that leave it 0 mean 1, so DPDK takes it.
+      const buffers = bytes < 0 ? 1 : u16[(data - header + numBuffersOffset) >>> 1] || 1;
+      if (buffers > 1) {
         if (buffers > this.queue.size) {
-          this.pool.release(buffer, i + 1, reaped - i - 1);
+          this.pool.release(buffer, i, reaped - i);
+          stats.countErrors(1);
           stats.settle();
           return this.#lost(n, buffers);
         }
+        this.#begin(b, data, bytes, buffers);
         continue;
       }
-      if (buffers > 1) {
-        this.#begin(b, data, bytes, buffers);
+      if (bytes <= 0 || bytes > dataRoom) {
+        this.pool.release(buffer, i, 1);
+        stats.countErrors(1);
         continue;
       }
       buffer[n] = b;
@@ -66,7 +67,8 @@ export class MergeableRxQueue extends RxQueue {
     this.pool.dataLength[b] = bytes;
     this.#head = b;
     this.#tail = b;
-    this.#bytes = bytes;
+    // A length no buffer has: the packet is given up when it is complete.
+    this.#bytes = bytes > this.pool.dataRoom ? -1 : bytes;
     this.#buffers = buffers;
     this.#missing = buffers - 1;
   }
@@ -75,7 +77,6 @@ export class MergeableRxQueue extends RxQueue {
   #append(b: number, start: number, written: number): boolean {
     const { pool } = this;
     const room = pool.dataRoom + this.header;
-    // A length no buffer has: the packet is given up when it is complete.
     if (written < 0 || written > room) this.#bytes = -1;
     pool.dataOffset[b] = start;
     pool.dataLength[b] = written;

@@ -1,0 +1,211 @@
+import { EventFd } from '@vio/native';
+import {
+  BufferPool,
+  ChainBurst,
+  type DeviceQueue,
+  type DriverQueue,
+  MemoryMap,
+  type QueueFault,
+  Region,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+  createDeviceQueue,
+  driverQueueBytes,
+  poolStride,
+} from '@vio/rings';
+import { headerSize, numBuffersOffset } from './header.ts';
+import type { PacketBurst } from './packet-burst.ts';
+import { createQueuePair, ringFeatures } from './queue/queue-pair.ts';
+import type { RxQueue } from './queue/rx-queue.ts';
+import type { TxQueue } from './queue/tx-queue.ts';
+
+export const modern = VIRTIO_F_VERSION_1;
+
+/** The features of each kind of ring. */
+export const rings = [
+  { ring: 'split', features: modern },
+  { ring: 'split in-order', features: modern | VIRTIO_F_IN_ORDER },
+  { ring: 'packed', features: modern | VIRTIO_F_RING_PACKED },
+  { ring: 'packed in-order', features: modern | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER },
+  { ring: 'split indirect', features: modern | VIRTIO_F_INDIRECT_DESC },
+] as const;
+
+export interface WireOptions {
+  readonly features?: bigint;
+  readonly size?: number;
+  readonly buffers?: number;
+  readonly dataRoom?: number;
+}
+
+/** What the device reads of a packet. */
+export interface Taken {
+  readonly header: Uint8Array;
+  readonly frame: Uint8Array;
+  /** Descriptors the device saw. */
+  readonly segments: number;
+}
+
+/** A queue pair over private memory with a device at its other end that does what a test says. */
+export class Wire {
+  readonly features: bigint;
+  readonly region: Region;
+  readonly pool: BufferPool;
+  readonly rx: RxQueue;
+  readonly tx: TxQueue;
+  /** The device's ends of the two queues. */
+  readonly receiveq: DeviceQueue;
+  readonly transmitq: DeviceQueue;
+  readonly rxCall = EventFd.create();
+  /** What the pair said about broken queues. */
+  readonly broken: { direction: 'rx' | 'tx'; fault: QueueFault }[] = [];
+  onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void = () => {};
+  readonly #chains: ChainBurst;
+
+  constructor({ features = modern, size = 8, buffers = 64, dataRoom = 256 }: WireOptions = {}) {
+    const ring = driverQueueBytes(ringFeatures(features), size);
+    const pool = { offset: 2 * ring, count: buffers, dataRoom, headroom: 64 };
+    this.features = features;
+    this.region = new Region(new ArrayBuffer(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
+    this.pool = new BufferPool({ region: this.region, ...pool });
+    const pair = createQueuePair({
+      features,
+      region: this.region,
+      pool: this.pool,
+      size,
+      rxOffset: 0,
+      txOffset: ring,
+      rxKick: { signal: () => {} },
+      txKick: { signal: () => {} },
+      onBroken: (direction, fault) => {
+        this.broken.push({ direction, fault });
+        this.onBroken(direction, fault);
+      },
+    });
+    this.rx = pair.rx;
+    this.tx = pair.tx;
+    this.receiveq = this.#device(pair.rx.queue);
+    this.transmitq = this.#device(pair.tx.queue);
+    this.#chains = new ChainBurst(size, 64 * size);
+  }
+
+  get headerBytes(): number {
+    return headerSize(this.features);
+  }
+
+  /** A header of zeroes with num_buffers, where it has one. */
+  header(numBuffers = 1): Uint8Array {
+    const header = new Uint8Array(this.headerBytes);
+    if (header.length > numBuffersOffset)
+      new DataView(header.buffer).setUint16(numBuffersOffset, numBuffers, true);
+    return header;
+  }
+
+  /** The device uses one receive buffer. @param written what it says it wrote, which may be a lie */
+  use(bytes: Uint8Array, written = bytes.length): void {
+    const chains = this.#chains;
+    if (this.receiveq.fetch(chains, 1) !== 1) throw new Error('the driver has supplied no receive buffer');
+    this.region.u8.set(bytes, chains.offset[0]);
+    chains.written[0] = written;
+    this.receiveq.complete(chains, 0, 1);
+  }
+
+  /** The device delivers a frame over as many buffers as it takes. */
+  deliver(frame: Uint8Array): void {
+    const room = this.pool.dataRoom + this.headerBytes;
+    const buffers = Math.ceil((this.headerBytes + frame.length) / room);
+    const bytes = Buffer.concat([this.header(buffers), frame]);
+    for (let i = 0; i < buffers; i++) this.use(bytes.subarray(i * room, (i + 1) * room));
+  }
+
+  /** The device reads up to `max` packets and is done with them. */
+  take(max = this.transmitq.size): Taken[] {
+    const chains = this.#chains;
+    const count = this.transmitq.fetch(chains, max);
+    const taken = Array.from({ length: count }, (_, i) => this.#read(i));
+    chains.written.fill(0, 0, count);
+    this.transmitq.complete(chains, 0, count);
+    return taken;
+  }
+
+  /** The device writes nonsense into its half of a ring: an index, or a descriptor, that no device can have written. */
+  corrupt(queue: DriverQueue): void {
+    const { u16 } = this.region;
+    const { descriptors, device } = queue.addresses;
+    if (queue.format === 'split') u16[device / 2 + 1] += 0x4000;
+    else {
+      // A used descriptor with an id the ring does not have.
+      u16[descriptors / 2 + 6] = 0xfff0;
+      u16[descriptors / 2 + 7] = 0x8080;
+    }
+  }
+
+  #device(queue: DriverQueue): DeviceQueue {
+    const { descriptors, driver, device } = queue.addresses;
+    const at = (offset: number) => ({ window: 0, offset });
+    const { region } = this;
+    return createDeviceQueue({
+      memory: new MemoryMap([{ region, guestAddress: 0, userAddress: 0, size: region.size }]),
+      addresses: { descriptors: at(descriptors), driver: at(driver), device: at(device) },
+      size: queue.size,
+      features: ringFeatures(this.features),
+      base: queue.base(),
+    });
+  }
+
+  #read(i: number): Taken {
+    const chains = this.#chains;
+    const first = chains.firstSegment[i];
+    const parts = Array.from({ length: chains.readable[i] }, (_, k) => {
+      const offset = chains.offset[first + k];
+      return this.region.u8.slice(offset, offset + chains.length[first + k]);
+    });
+    const bytes = Uint8Array.from(Buffer.concat(parts));
+    return {
+      header: bytes.subarray(0, this.headerBytes),
+      frame: bytes.subarray(this.headerBytes),
+      segments: parts.length,
+    };
+  }
+}
+
+/** A frame whose bytes tell which one it is. */
+export function frameOf(bytes: number, seed = 1): Uint8Array {
+  return Uint8Array.from({ length: bytes }, (_, i) => (seed * 37 + i * 11 + (i >>> 8)) & 0xff);
+}
+
+/** Copies of the packets of a burst. */
+export function framesIn(pool: BufferPool, burst: PacketBurst): Uint8Array[] {
+  return Array.from({ length: burst.count }, (_, i) => {
+    const { u8 } = pool.region;
+    if (burst.segments[i] === 1) return u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);
+    const parts: Uint8Array[] = [];
+    for (let b = burst.buffer[i]; b !== -1; b = pool.next[b]) {
+      parts.push(u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
+    }
+    return Uint8Array.from(Buffer.concat(parts));
+  });
+}
+
+/** Puts frames into a burst, over as many buffers as they take. */
+export function fillBurst(pool: BufferPool, burst: PacketBurst, frames: readonly Uint8Array[]): void {
+  burst.pool = pool;
+  burst.count = frames.length;
+  for (const [i, frame] of frames.entries()) {
+    const segments = Math.ceil(frame.length / pool.dataRoom);
+    const buffers = new Int32Array(segments);
+    if (pool.alloc(buffers, 0, segments) < segments) throw new Error('the pool of the wire is too small');
+    for (const [k, b] of buffers.entries()) {
+      const part = frame.subarray(k * pool.dataRoom, (k + 1) * pool.dataRoom);
+      pool.dataOffset[b] = pool.dataBase + b * pool.stride;
+      pool.dataLength[b] = part.length;
+      pool.next[b] = k + 1 < segments ? buffers[k + 1] : -1;
+      pool.region.u8.set(part, pool.dataOffset[b]);
+    }
+    burst.buffer[i] = buffers[0];
+    burst.offset[i] = pool.dataOffset[buffers[0]];
+    burst.length[i] = frame.length;
+    burst.segments[i] = segments;
+  }
+}
