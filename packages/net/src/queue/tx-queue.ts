@@ -56,6 +56,7 @@ export class TxQueue {
     if (wanted <= 0) return 0;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
     if (this.queue.free < wanted || this.#chains > 0) this.reap();
+    if (this.queue.broken !== null) return 0;
     const taken = this.#add(burst, from);
     if (taken > 0 && this.queue.kickNeeded()) {
       this.kicks++;

@@ -1,0 +1,194 @@
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import { VIRTIO_NET_F_HASH_REPORT } from '../feature-bits.ts';
+import { PacketBurst } from '../packet-burst.ts';
+import { Wire, fillBurst, frameOf, modern, rings } from '../wire.fixture.ts';
+
+/** Sends frames as one burst; what the queue does not take is given back. @returns how many it took */
+function send(wire: Wire, ...frames: Uint8Array[]): number {
+  const burst = new PacketBurst(32);
+  fillBurst(wire.pool, burst, frames);
+  const taken = wire.tx.send(burst);
+  burst.release(wire.pool, taken);
+  return taken;
+}
+
+const takenFrames = (wire: Wire): Uint8Array[] => wire.take().map(({ frame }) => frame);
+const numbered = (count: number, bytes = 60): Uint8Array[] =>
+  Array.from({ length: count }, (_, i) => frameOf(bytes, i));
+
+describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
+  it('brings frames of every length a buffer holds to the device, in order', () => {
+    const wire = new Wire({ features });
+    const frames = [1, 59, 60, 61, 64, 128, 255, 256].map((bytes, i) => frameOf(bytes, i));
+    expect([send(wire, ...frames), takenFrames(wire)]).toEqual([8, frames]);
+  });
+
+  it('puts a header of zeroes in front, whatever was there before', () => {
+    const wire = new Wire({ features });
+    wire.region.u8.fill(0xee, wire.pool.dataBase - 64);
+    send(wire, frameOf(60), frameOf(600));
+    expect(wire.take().map(({ header }) => [...header])).toEqual([Array(12).fill(0), Array(12).fill(0)]);
+  });
+
+  it('sends a frame of several buffers as one packet', () => {
+    const wire = new Wire({ features });
+    expect([send(wire, frameOf(1000)), takenFrames(wire)]).toEqual([1, [frameOf(1000)]]);
+  });
+
+  it('keeps packets of one and of several buffers in order', () => {
+    const wire = new Wire({ features, size: 16 });
+    const frames = [60, 600, 61, 62, 300, 63].map((bytes, i) => frameOf(bytes, i));
+    expect([send(wire, ...frames), takenFrames(wire)]).toEqual([6, frames]);
+  });
+
+  it('sends the rest of a burst from where the caller says', () => {
+    const wire = new Wire({ features });
+    const burst = new PacketBurst(32);
+    fillBurst(wire.pool, burst, numbered(5));
+    expect([wire.tx.send(burst, 2), takenFrames(wire)]).toEqual([3, numbered(5).slice(2)]);
+  });
+
+  it('takes as many as the ring has room for; the rest stays with the caller', () => {
+    const wire = new Wire({ features });
+    expect([send(wire, ...numbered(11)), takenFrames(wire)]).toEqual([8, numbered(8)]);
+  });
+
+  it('takes no part of a packet that has no room as a whole', () => {
+    const wire = new Wire({ features: features & ~VIRTIO_F_INDIRECT_DESC });
+    const taken = send(wire, ...numbered(6), frameOf(600));
+    expect([taken, takenFrames(wire)]).toEqual([6, numbered(6)]);
+  });
+
+  it('counts what it took, and not what it left', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(11, 100));
+    const { stats } = wire.tx;
+    expect([stats.get('good_packets'), stats.get('good_bytes'), stats.get('size_65_127_packets')]).toEqual([
+      8, 800, 8,
+    ]);
+  });
+
+  it('gives buffers back to the pool once the device is done, and not before', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(3), frameOf(600));
+    wire.tx.reap();
+    const held = wire.pool.count - wire.pool.free;
+    wire.take();
+    wire.tx.reap();
+    expect([held, wire.pool.free]).toEqual([6, wire.pool.count]);
+  });
+
+  it('collects what is done when a full ring is sent to', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(8));
+    wire.take(3);
+    expect(send(wire, ...numbered(5))).toBe(3);
+  });
+
+  it('collects what is done when the pool runs short', () => {
+    const wire = new Wire({ features, buffers: 8 });
+    send(wire, ...numbered(8));
+    wire.take(3);
+    const out = new Int32Array(8);
+    expect(wire.pool.alloc(out, 0, 8)).toBe(3);
+  });
+
+  it('goes on for many rounds of the ring with packets of all kinds', () => {
+    const wire = new Wire({ features });
+    for (let round = 0; round < 60; round++) {
+      const frames = [60, 300, 61].map((bytes, i) => frameOf(bytes, round + i));
+      expect([send(wire, ...frames), takenFrames(wire)]).toEqual([3, frames]);
+    }
+    wire.tx.reap();
+    expect(wire.pool.free).toBe(wire.pool.count);
+  });
+
+  it('kicks once for a burst when the device sleeps, and not when it is awake', () => {
+    const wire = new Wire({ features });
+    wire.transmitq.armKick();
+    send(wire, ...numbered(4));
+    wire.transmitq.disarmKick();
+    const asleep = wire.tx.kicks;
+    send(wire, ...numbered(4));
+    expect([asleep, wire.tx.kicks]).toEqual([1, 1]);
+  });
+
+  it('does nothing with an empty burst', () => {
+    const wire = new Wire({ features });
+    wire.transmitq.armKick();
+    expect([wire.tx.send(new PacketBurst(4)), wire.tx.kicks]).toEqual([0, 0]);
+  });
+
+  it('takes all packets back after the device was stopped', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(3), frameOf(600));
+    wire.tx.reclaim();
+    expect(wire.pool.free).toBe(wire.pool.count);
+  });
+
+  it('takes nothing any more once the device wrote nonsense, and says so once', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(4));
+    wire.corrupt(wire.tx.queue);
+    wire.tx.reap();
+    const taken = [send(wire, frameOf(60)), send(wire, frameOf(600))];
+    expect([taken, wire.broken.map(({ direction }) => direction)]).toEqual([[0, 0], ['tx']]);
+  });
+
+  it('counts nothing that a broken ring did not take', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(4));
+    wire.corrupt(wire.tx.queue);
+    wire.tx.reap();
+    send(wire, ...numbered(2));
+    expect(wire.tx.stats.get('good_packets')).toBe(4);
+  });
+
+  it('leaves the receive queue beside it alive when it breaks', () => {
+    const wire = new Wire({ features });
+    send(wire, ...numbered(4));
+    wire.corrupt(wire.tx.queue);
+    wire.tx.reap();
+    wire.rx.fill();
+    wire.deliver(frameOf(60));
+    expect(wire.rx.receive(new PacketBurst(4))).toBe(1);
+  });
+});
+
+describe('a packet of several buffers', () => {
+  it('takes one slot of the ring with INDIRECT_DESC', () => {
+    const wire = new Wire({ features: modern | VIRTIO_F_INDIRECT_DESC });
+    send(wire, frameOf(1000));
+    expect(wire.tx.queue.free).toBe(7);
+  });
+
+  it('takes a slot for each buffer without', () => {
+    const wire = new Wire({ features: modern });
+    send(wire, frameOf(1000));
+    expect(wire.tx.queue.free).toBe(4);
+  });
+});
+
+describe('the header', () => {
+  it.each([
+    ['10 bytes in a descriptor of their own on a legacy device', 0n, 10, 2],
+    ['10 bytes in front of the data with ANY_LAYOUT', VIRTIO_F_ANY_LAYOUT, 10, 1],
+    ['12 bytes in front of the data with VERSION_1', VIRTIO_F_VERSION_1, 12, 1],
+    ['20 bytes with HASH_REPORT', VIRTIO_F_VERSION_1 | VIRTIO_NET_F_HASH_REPORT, 20, 1],
+  ])('is %s', (_, features, bytes, segments) => {
+    const wire = new Wire({ features });
+    wire.region.u8.fill(0xee, wire.pool.dataBase - 64);
+    send(wire, frameOf(60, 3));
+    expect(wire.take()).toEqual([{ header: new Uint8Array(bytes), frame: frameOf(60, 3), segments }]);
+  });
+
+  it('of a legacy device comes back with its packet, many times', () => {
+    const wire = new Wire({ features: 0n });
+    for (let round = 0; round < 20; round++) {
+      expect([send(wire, ...numbered(4)), takenFrames(wire)]).toEqual([4, numbered(4)]);
+    }
+    wire.tx.reap();
+    expect(wire.pool.free).toBe(wire.pool.count);
+  });
+});
