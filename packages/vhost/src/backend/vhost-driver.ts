@@ -122,10 +122,10 @@ export class VhostDriver implements AsyncDisposable {
   /**
    * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
    * `noReconnect`, else at once, and keeps trying.
-   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started before
+   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started or closed before
    */
   async start(): Promise<void> {
-    if (this.#started) throw startedTwice(this.path);
+    if (this.#started || this.#stopping.signal.aborted) throw startedBefore(this.path);
     this.#started = true;
     if (this.#flags.client !== true) {
       this.#listener = UnixListener.listen(this.path);
@@ -216,8 +216,8 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});
 }
 
-function startedTwice(path: string): VioError {
-  return new VioError(`the backend on ${path} was started before`, {
+function startedBefore(path: string): VioError {
+  return new VioError(`the backend on ${path} was started or closed before`, {
     code: 'VIO_VHOST_STARTED',
     remedy: 'start a driver once; register another one to serve again',
   });

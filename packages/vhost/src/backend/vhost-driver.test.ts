@@ -1,0 +1,251 @@
+import { existsSync } from 'node:fs';
+import { UnixListener, UnixStream } from '@vio/native';
+import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import { ScriptedFrontend } from '../testing/index.ts';
+import { frontendRequests as requests } from '../wire/index.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
+import { Guest } from './guest.fixture.ts';
+import { VhostDriver } from './vhost-driver.ts';
+
+const coded = (code: string) => expect.objectContaining({ code });
+
+describe('callbacks', () => {
+  it('come in the order of DPDK, from the connection to its end', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    frontend.close();
+    await until(() => backend.ended.length > 0);
+    expect(backend.events).toEqual([
+      'newConnection 0',
+      'featuresChanged 0 140000000',
+      'vringStateChanged 0 0 on',
+      'vringStateChanged 0 1 on',
+      'newDevice 0',
+      'destroyDevice 0',
+      'destroyConnection 0 VIO_VHOST_DISCONNECTED',
+    ]);
+  });
+
+  it('tell of a stop with GET_VRING_BASE, and of the next start', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    backend.events.length = 0;
+    for (const index of [0, 1]) await frontend.ask(requests.GET_VRING_BASE, { index, value: 0 });
+    for (const step of [...guest.ringSteps(0), ...guest.ringSteps(1)]) await step.run(frontend);
+    await handled(frontend);
+    expect(backend.events).toEqual([
+      'destroyDevice 0',
+      'vringStateChanged 0 0 off',
+      'vringStateChanged 0 1 off',
+      'vringStateChanged 0 0 on',
+      'vringStateChanged 0 1 on',
+      'newDevice 0',
+    ]);
+  });
+
+  it('tell of rings that are enabled later, while the device runs', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ rings: 4 });
+    const frontend = await backend.connect();
+    for (const step of guest.steps()) if (!/ENABLE [23]/.test(step.name)) await step.run(frontend);
+    await frontend.send(requests.SET_VRING_ENABLE, { index: 3, value: 1 });
+    await frontend.send(requests.SET_VRING_ENABLE, { index: 0, value: 0 });
+    await handled(frontend);
+    expect(backend.events.slice(-3)).toEqual([
+      'newDevice 0',
+      'vringStateChanged 0 3 on',
+      'vringStateChanged 0 0 off',
+    ]);
+  });
+
+  it.each([
+    ['RESET_OWNER', (f: ScriptedFrontend) => f.send(requests.RESET_OWNER, null)],
+    ['a status of 0', (f: ScriptedFrontend) => f.send(requests.SET_STATUS, 0)],
+  ])('tell of the end of a device by %s', async (_, reset) => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    await reset(frontend);
+    await handled(frontend);
+    expect(backend.events.at(-1)).toBe('destroyDevice 0');
+  });
+
+  it('may close the driver', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    let closing: Promise<void> | undefined;
+    backend.driver.callbacks({
+      newDevice: () => (closing = backend.driver.close()),
+      destroyConnection: (_, reason) => backend.ended.push(reason),
+    });
+    const frontend = await backend.connect();
+    await guest.start(frontend).catch(() => {});
+    await closing;
+    expect(backend.ended.map(({ code }) => code)).toEqual(['VIO_VHOST_CLOSED']);
+  });
+
+  it('that throw at a connection end it with the reason', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.callbacks({
+      newConnection: () => {
+        throw new Error('no');
+      },
+      destroyConnection: (_, reason) => backend.ended.push(reason),
+    });
+    using stream = await UnixStream.connect(backend.path);
+    await stream.readable({ timeout: 5000 });
+    expect(backend.ended[0]).toMatchObject({ code: 'VIO_VHOST_INTERNAL', cause: { message: 'no' } });
+  });
+});
+
+describe('several frontends', () => {
+  it('have a device each', async () => {
+    await using backend = await TestBackend.start();
+    using one = new Guest();
+    using two = new Guest();
+    await one.start(await backend.connect());
+    await two.start(await backend.connect());
+    expect(new Set(backend.devices.map(({ vid }) => vid)).size).toBe(2);
+  });
+
+  it('are all told of the end', async () => {
+    await using backend = await TestBackend.start();
+    const frontends = [await backend.connect(), await backend.connect()];
+    await backend.driver.close();
+    const ends = await Promise.allSettled(frontends.map((frontend) => frontend.next()));
+    expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+});
+
+describe('as a server', () => {
+  it('listens when start resolves, and removes its socket', async () => {
+    await using backend = await TestBackend.start();
+    const there = existsSync(backend.path);
+    await backend.driver.close();
+    expect([there, existsSync(backend.path)]).toEqual([true, false]);
+  });
+
+  it('does not take the socket of another one', async () => {
+    await using backend = await TestBackend.start();
+    await expect(VhostDriver.register(backend.path).start()).rejects.toThrow(coded('VIO_SOCKET_IN_USE'));
+  });
+
+  it('holds nothing once close resolves', async () => {
+    const before = holdings();
+    const backend = await TestBackend.start();
+    using guest = new Guest();
+    await guest.start(await backend.connect());
+    await backend[Symbol.asyncDispose]();
+    guest[Symbol.dispose]();
+    expect(await holdingsLike(before)).toEqual(before);
+  });
+
+  it.each(['start', 'close'] as const)('does not start after %s', async (what) => {
+    await using backend = new TestBackend();
+    await backend.driver[what]();
+    await expect(backend.driver.start()).rejects.toThrow(coded('VIO_VHOST_STARTED'));
+  });
+});
+
+describe('as a client', () => {
+  it('connects again when the frontend has left', async () => {
+    await using backend = new TestBackend({ client: true });
+    using listener = UnixListener.listen(backend.path);
+    await backend.driver.start();
+    (await listener.accept({ timeout: 5000 })).close();
+    using again = new ScriptedFrontend(await listener.accept({ timeout: 5000 }));
+    await handled(again);
+    expect(backend.events).toEqual([
+      'newConnection 0',
+      'destroyConnection 0 VIO_VHOST_DISCONNECTED',
+      'newConnection 1',
+    ]);
+  });
+
+  it('waits for a frontend that comes later', async () => {
+    await using backend = new TestBackend({ client: true });
+    await backend.driver.start();
+    using listener = UnixListener.listen(backend.path);
+    using frontend = new ScriptedFrontend(await listener.accept({ timeout: 5000 }));
+    await handled(frontend);
+    expect(backend.events).toEqual(['newConnection 0']);
+  });
+
+  it('does not come back after close', async () => {
+    await using backend = new TestBackend({ client: true });
+    using listener = UnixListener.listen(backend.path);
+    await backend.driver.start();
+    using stream = await listener.accept({ timeout: 5000 });
+    await backend.driver.close();
+    await stream.readable({ timeout: 5000 });
+    await expect(listener.accept({ timeout: 1100 })).rejects.toThrow(coded('VIO_TIMEOUT'));
+  });
+
+  it('tries once with noReconnect', async () => {
+    await using backend = new TestBackend({ client: true, noReconnect: true });
+    await expect(backend.driver.start()).rejects.toThrow(coded('VIO_SOCKET_MISSING'));
+  });
+
+  it('stays away after the first connection with noReconnect', async () => {
+    await using backend = new TestBackend({ client: true, noReconnect: true });
+    using listener = UnixListener.listen(backend.path);
+    await backend.driver.start();
+    (await listener.accept({ timeout: 5000 })).close();
+    await until(() => backend.ended.length > 0);
+    await expect(listener.accept({ timeout: 1100 })).rejects.toThrow(coded('VIO_TIMEOUT'));
+  });
+});
+
+describe('what is offered', () => {
+  const offered = async (backend: TestBackend): Promise<bigint> => {
+    const frontend = await backend.connect();
+    return (await frontend.ask(requests.GET_FEATURES, null)) ?? 0n;
+  };
+  const bit30 = 1n << 30n;
+
+  it('is what was set, and bit 30', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.setFeatures(VIRTIO_F_VERSION_1);
+    expect(await offered(backend)).toBe(VIRTIO_F_VERSION_1 | bit30);
+  });
+
+  it('is less by what was disabled, and more by what was enabled again', async () => {
+    await using backend = await TestBackend.start();
+    const all = backend.driver.features;
+    backend.driver.disableFeatures(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1);
+    backend.driver.enableFeatures(VIRTIO_F_VERSION_1);
+    expect(await offered(backend)).toBe((all & ~VIRTIO_NET_F_MRG_RXBUF) | bit30);
+  });
+
+  it('does not change for those who are connected', async () => {
+    await using backend = await TestBackend.start();
+    const frontend = await backend.connect();
+    const before = await frontend.ask(requests.GET_FEATURES, null);
+    backend.driver.disableFeatures(VIRTIO_NET_F_MRG_RXBUF);
+    expect(await frontend.ask(requests.GET_FEATURES, null)).toBe(before);
+  });
+
+  it.each(['setFeatures', 'enableFeatures'] as const)('is not what is not there: %s', (set) => {
+    const driver = VhostDriver.register('/tmp/never');
+    expect(() => driver[set](1n << 63n)).toThrow(coded('VIO_VHOST_UNSUPPORTED_FEATURES'));
+  });
+
+  it('is as many queue pairs as were set', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.setQueueNum(3);
+    const frontend = await backend.connect();
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(3);
+  });
+
+  it.each([0, 129, 1.5, Number.NaN])('is not %d queue pairs', (pairs) => {
+    const driver = VhostDriver.register('/tmp/never');
+    expect(() => driver.setQueueNum(pairs)).toThrow(coded('VIO_QUEUE_COUNT'));
+  });
+});
