@@ -43,6 +43,18 @@ export interface Addon {
   controlSocket(): number;
   enterNetwork(fd: number): void;
   bufferAddress(buffer: ArrayBuffer): bigint;
+  mapRegisters(fd: number, offset: number, size: number): object;
+  unmapRegisters(handle: object): void;
+  registersFaulted(handle: object): boolean;
+  readRegister(handle: object, offset: number, width: 1 | 2 | 4): number;
+  readRegister(handle: object, offset: number, width: 8): bigint;
+  writeRegister(handle: object, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint): void;
+  gatherPages(
+    fd: number,
+    pageSize: number,
+    pages: readonly number[],
+    total: number,
+  ): { buffer: ArrayBuffer; slot: number };
   createCopyEngine(ops: Int32Array): {
     run(count: number): number;
     register(buffer: ArrayBuffer): number;

@@ -9,6 +9,13 @@ export type {
   DeviceVringAddresses,
   WindowOffset,
 } from './device/device-queue.ts';
+export {
+  type CommandPart,
+  type CommandQueue,
+  type CommandQueueOptions,
+  type CommandState,
+  createCommandQueue,
+} from './driver/command-queue.ts';
 export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
 export { needEvent } from './event-index.ts';
