@@ -29,17 +29,27 @@ interface TcpReport {
   readonly sent: number;
   readonly received: number;
   readonly same: boolean;
+  /** Whether TCP segments travelled put together, in frames beyond the MTU, both ways. */
+  readonly largeFrames: boolean;
 }
 
 describe('TCP between two namespaces over two ports', () => {
-  it.each([['mrg_rxbuf=1'], ['mrg_rxbuf=0,queue_size=512'], ['mrg_rxbuf=1,queues=2']])(
-    '%s: every byte comes back as it went',
-    async (devargs) => {
-      const guest = await runInGuest('tcp', { arguments: [devargs, '2'] });
-      expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
-      expect(JSON.parse(guest.stdout) as TcpReport).toEqual({ sent: 2 << 20, received: 2 << 20, same: true });
-    },
-  );
+  it.each([
+    ['mrg_rxbuf=1', 'off'],
+    ['mrg_rxbuf=0,queue_size=512', 'off'],
+    ['mrg_rxbuf=1,queues=2', 'off'],
+    ['mrg_rxbuf=1', 'on'],
+    ['mrg_rxbuf=1,queue_size=1024', 'on'],
+  ])('%s, offloads %s: every byte comes back as it went', async (devargs, offloads) => {
+    const guest = await runInGuest('tcp', { arguments: [devargs, '2', offloads] });
+    expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+    expect(JSON.parse(guest.stdout) as TcpReport).toEqual({
+      sent: 2 << 20,
+      received: 2 << 20,
+      same: true,
+      largeFrames: offloads === 'on',
+    });
+  });
 });
 
 interface FaultReport {

@@ -1,5 +1,19 @@
 export * from './feature-bits.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
+export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
+export { type OffloadOptions, checkOffloads, offloadFeatures } from './offload/offload-features.ts';
+export {
+  HDR_F_DATA_VALID,
+  HDR_F_NEEDS_CSUM,
+  HDR_F_RSC_INFO,
+  HDR_GSO_ECN,
+  HDR_GSO_NONE,
+  HDR_GSO_TCPV4,
+  HDR_GSO_TCPV6,
+  HDR_GSO_UDP,
+  HDR_GSO_UDP_L4,
+  PacketOffloads,
+} from './offload/packet-offloads.ts';
 export { PacketBurst } from './packet-burst.ts';
 export {
   type PathCallback,

@@ -1,9 +1,18 @@
 import { type BufferPool, Burst } from '@vio/rings';
+import { PacketOffloads } from './offload/packet-offloads.ts';
 
 /** A burst of packets: what queues take and give. See `Burst` for its arrays. */
 export class PacketBurst extends Burst {
   /** The pool the packets live in; set by whoever fills the burst. */
   pool: BufferPool | null = null;
+  /** What the packets' headers say; null in bursts for ports without offloads. */
+  readonly offloads: PacketOffloads | null;
+
+  /** @param options.offloads true for ports that have offloads; `NetPort.burst` knows. Default false */
+  constructor(capacity = 32, options: { readonly offloads?: boolean } = {}) {
+    super(capacity);
+    this.offloads = options.offloads === true ? new PacketOffloads(capacity) : null;
+  }
 
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
   release(pool: BufferPool, from = 0): void {

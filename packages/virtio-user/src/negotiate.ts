@@ -1,11 +1,14 @@
 import { VioError } from '@vio/native';
 import {
+  type OffloadOptions,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
+  checkOffloads,
   featureNames,
+  offloadFeatures,
 } from '@vio/net';
 import {
   VIRTIO_F_ANY_LAYOUT,
@@ -32,10 +35,15 @@ const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
 /**
  * Decides the features of a port. Pure. The intersection of what the devargs ask for and what the backend offers; a
  * bit whose prerequisite is missing is not taken (virtio 1.4, 2.2.1 and 5.1.3.1).
- * @throws VioError VIO_FEATURE_MISSING when the devargs cannot be met: packed_vq or several queues not offered
+ * @throws VioError VIO_OFFLOAD_UNAVAILABLE when not all offloads asked for are offered, VIO_FEATURE_MISSING when the devargs cannot be met: packed_vq or several queues not offered
  */
-export function negotiate(config: VirtioUserConfig, offered: bigint): Negotiated {
+export function negotiate(
+  config: VirtioUserConfig,
+  offered: bigint,
+  offloads: OffloadOptions = {},
+): Negotiated {
   const wanted =
+    offloadFeatures(offloads) |
     VIRTIO_F_VERSION_1 |
     VIRTIO_F_ANY_LAYOUT |
     VIRTIO_F_INDIRECT_DESC |
@@ -57,6 +65,7 @@ export function negotiate(config: VirtioUserConfig, offered: bigint): Negotiated
   if (config.queues > 1 && (backend & VIRTIO_NET_F_MQ) === 0n) {
     throw missing('MQ', `queues=${config.queues}`, 'use one queue pair, or a backend with several');
   }
+  checkOffloads(offloads, backend);
   return {
     features: backend | frontendOwn,
     // The control queue is not the backend's: a vhost-user backend enables pairs by message.

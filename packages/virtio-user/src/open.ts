@@ -1,5 +1,12 @@
 import { SharedMemory, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
-import { type PathChoice, createQueuePair, electPaths, pathLogLine, ringFeatures } from '@vio/net';
+import {
+  type OffloadOptions,
+  type PathChoice,
+  createQueuePair,
+  electPaths,
+  pathLogLine,
+  ringFeatures,
+} from '@vio/net';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
@@ -21,6 +28,8 @@ export interface OpenOptions extends WaitOptions {
   readonly portNumber?: number;
   /** Of a vhost-kernel backend: path of the network namespace the tap belongs to. Default: this process's. */
   readonly netns?: string;
+  /** Checksums and segmentation that are left to the other side. Default: none. */
+  readonly offloads?: OffloadOptions;
   /**
    * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
@@ -59,11 +68,12 @@ async function buildPort(
 ): Promise<VirtioUserPort> {
   const { transport, listener } = connected;
   await transport.setOwner(wait);
-  const negotiated = negotiate(config, await transport.getFeatures(wait));
+  const negotiated = negotiate(config, await transport.getFeatures(wait), options.offloads);
   await checkQueueCount(config, transport, wait);
   const paths = electPaths({
     features: negotiated.features,
     vectorized: config.vectorized,
+    offloads: { lro: options.offloads?.lro ?? false, checksum: options.offloads?.rxChecksum ?? false },
     cpu: cpuFeatures(),
   });
   logPaths(paths, options);

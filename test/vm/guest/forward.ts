@@ -1,5 +1,5 @@
 // Forwards every frame between two ports, until the signal: what comes in on one goes out on the other.
-import { type NetPort, PacketBurst, PacketCopier } from '@vio/net';
+import { type NetPort, PacketCopier } from '@vio/net';
 
 export async function forward(a: NetPort, b: NetPort, signal: AbortSignal): Promise<void> {
   const ways = [way(a, b), way(b, a)];
@@ -13,8 +13,8 @@ export async function forward(a: NetPort, b: NetPort, signal: AbortSignal): Prom
 /** @returns moves what is waiting, and says how many frames that were */
 function way(from: NetPort, to: NetPort): () => number {
   const copier = new PacketCopier(from.pool, to.pool);
-  const burst = new PacketBurst(32);
-  const copies = new PacketBurst(32);
+  const burst = from.burst();
+  const copies = to.burst();
   return () => {
     let moved = 0;
     for (const [queue, rx] of from.rx.entries()) {

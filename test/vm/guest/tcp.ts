@@ -7,13 +7,16 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { sh } from './commands.ts';
 import { forward } from './forward.ts';
 
-const [devargs = '', megabytes = '2'] = process.argv.slice(2);
+const [devargs = '', megabytes = '2', offloading = 'off'] = process.argv.slice(2);
+const on = offloading === 'on';
+const offloads = on ? { lro: true, tso: true } : {};
 const stop = new AbortController();
 
 async function side(name: string, address: string) {
   await sh(`ip netns add ${name}`);
   const port = await openVirtioUser(`net_virtio_user0,path=/dev/vhost-net,iface=tap-${name},${devargs}`, {
     netns: `/run/netns/${name}`,
+    offloads,
   });
   await sh(`ip -n ${name} addr add ${address}/24 dev tap-${name}`);
   await sh(`ip -n ${name} link set tap-${name} up`);
@@ -48,12 +51,14 @@ for await (const part of client.stdout) {
 server.kill();
 stop.abort();
 await forwarding;
+const largest = [red, blue].map((port) => port.stats()['rx_q0_size_1519_max_packets'] ?? 0);
 await red.close();
 await blue.close();
 console.log(
   JSON.stringify({
     sent: sent.length,
     received: bytes,
+    largeFrames: largest.every((frames) => frames > 0),
     same: back.digest('hex') === createHash('sha256').update(sent).digest('hex'),
   }),
 );

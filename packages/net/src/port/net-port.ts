@@ -2,6 +2,8 @@ import type { EventFd } from '@vio/native';
 import type { VioError } from '@vio/native';
 import type { BufferPool, QueueFault, Region } from '@vio/rings';
 import { EventEmitter } from 'eventemitter3';
+import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
+import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
@@ -93,6 +95,13 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     if (link.up === this.#link.up) return;
     this.#link = link;
     this.emit('link', link);
+  }
+
+  /** A burst for this port's queues: with a place for what headers say, if offloads were negotiated. */
+  burst(capacity = 32): PacketBurst {
+    return new PacketBurst(capacity, {
+      offloads: hasRxOffloads(this.features) || hasTxOffloads(this.features),
+    });
   }
 
   /**

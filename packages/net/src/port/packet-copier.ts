@@ -37,6 +37,10 @@ export class PacketCopier {
     let done = 0;
     for (let i = first; i < burst.count && copies.count < copies.capacity; i++, done++) {
       if (!this.#note(burst, i, copies)) break;
+      if (copies.offloads === null) continue;
+      const entry = copies.count - 1;
+      if (burst.offloads === null) copies.offloads.clear(entry);
+      else copies.offloads.copy(entry, burst.offloads, i);
     }
     this.#engine.run(this.#count);
     this.#count = 0;

@@ -1,5 +1,7 @@
 import { type EventFd, FdWatcher } from '@vio/native';
-import { PacketBurst } from '../packet-burst.ts';
+import { completeChecksum } from '../offload/checksum.ts';
+import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
+import type { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from './net-port.ts';
 import { brokenError, busyError } from './port-errors.ts';
 
@@ -20,13 +22,14 @@ export class PacketReader {
   readonly #port: NetPort;
   readonly #pair: number;
   readonly #call: EventFd;
-  readonly #burst = new PacketBurst(32);
+  readonly #burst: PacketBurst;
   #busy = false;
 
   constructor(port: NetPort, pair: number, call: EventFd) {
     this.#port = port;
     this.#pair = pair;
     this.#call = call;
+    this.#burst = port.burst();
   }
 
   async *read(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
@@ -81,6 +84,10 @@ export class PacketReader {
           frame.set(pool.region.u8.subarray(start, start + pool.dataLength[b]), at);
           at += pool.dataLength[b];
         }
+      }
+      const { offloads } = burst;
+      if (offloads !== null && (offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) {
+        completeChecksum(frame, offloads.checksumStart[i], offloads.checksumOffset[i]);
       }
       frames.push(frame);
     }

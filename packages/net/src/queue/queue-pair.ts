@@ -14,6 +14,8 @@ import {
 } from '@vio/rings';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { headerSize } from '../header.ts';
+import { HeaderCodec } from '../offload/header-codec.ts';
+import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
 import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
 import { type Notifier, TxQueue } from './tx-queue.ts';
@@ -72,6 +74,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     pool,
     headerBytes,
     kick: options.rxKick,
+    codec: hasRxOffloads(features) ? HeaderCodec.received(features) : undefined,
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
   };
   const tx = new TxQueue({
@@ -79,6 +82,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     pool,
     headerBytes,
     kick: options.txKick,
+    codec: hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined,
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
   });

@@ -1,6 +1,7 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
+import type { HeaderCodec } from '../offload/header-codec.ts';
 import { QueueStats } from '../stats.ts';
 import { RxRefill } from './rx-refill.ts';
 import type { NetQueueOptions, Notifier } from './tx-queue.ts';
@@ -17,6 +18,7 @@ export abstract class RxQueue {
   kicks = 0;
   protected readonly header: HeaderBytes;
   readonly #refill: RxRefill;
+  readonly #codec: HeaderCodec | null;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
   #reported = false;
@@ -29,6 +31,7 @@ export abstract class RxQueue {
     this.header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
+    this.#codec = options.codec ?? null;
     this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes);
   }
 
@@ -41,12 +44,16 @@ export abstract class RxQueue {
    * Receives up to `burst.capacity` packets into the burst, from entry 0 on. Their buffers belong to the caller, who
    * sends them on or gives them back to the pool.
    * @returns how many, which is also `burst.count`
+   * @throws TypeError when the port has receive offloads and the burst no place for them: use `NetPort.burst`
    */
   receive(burst: PacketBurst): number {
     burst.pool = this.pool;
+    if (this.#codec !== null && burst.offloads === null)
+      throw new TypeError('make the burst with NetPort.burst');
     if (this.fault !== null) return (burst.count = 0);
     const reaped = this.queue.reap(burst.buffer, burst.length, 0, burst.capacity);
-    const n = reaped === 0 ? 0 : this.assemble(burst, reaped);
+    let n = reaped === 0 ? 0 : this.assemble(burst, reaped);
+    if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     burst.count = n;
     this.fill();
     if (this.broken !== null) this.#report(this.broken);
@@ -74,6 +81,29 @@ export abstract class RxQueue {
   reclaim(): void {
     const tokens = new Int32Array(this.queue.size);
     this.pool.release(tokens, 0, this.queue.reclaim(tokens));
+  }
+
+  /** With offloads: takes what the headers say into the burst, and drops packets whose header makes no sense. */
+  #readHeaders(codec: HeaderCodec, burst: PacketBurst, count: number): number {
+    const { buffer, offset, length, segments, offloads } = burst;
+    if (offloads === null) return count;
+    const { u16 } = this.pool.region;
+    let n = 0;
+    for (let i = 0; i < count; i++) {
+      // The header is in front of the data wherever the first buffer is: headers lie in the headroom.
+      if (!codec.read(u16, offset[i] - this.header, length[i], offloads, n)) {
+        if (segments[i] === 1) this.pool.release(buffer, i, 1);
+        else this.pool.releaseChain(buffer[i]);
+        this.stats.countErrors(1);
+        continue;
+      }
+      buffer[n] = buffer[i];
+      offset[n] = offset[i];
+      length[n] = length[i];
+      segments[n] = segments[i];
+      n++;
+    }
+    return n;
   }
 
   /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place, and counts them. @returns their number */

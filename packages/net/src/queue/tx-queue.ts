@@ -1,6 +1,8 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
+import type { HeaderCodec } from '../offload/header-codec.ts';
+import { prepareOffloads } from '../offload/prepare.ts';
 import { QueueStats } from '../stats.ts';
 
 /** Wakes the other side of a queue: an eventfd, a doorbell. */
@@ -13,6 +15,8 @@ export interface NetQueueOptions {
   readonly pool: BufferPool;
   readonly headerBytes: HeaderBytes;
   readonly kick: Notifier;
+  /** Present when offloads were negotiated in this direction. */
+  readonly codec?: HeaderCodec | undefined;
   /** Called once when the queue breaks. */
   readonly onBroken: (fault: QueueFault) => void;
 }
@@ -29,6 +33,7 @@ export class TxQueue {
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
+  readonly #codec: HeaderCodec | null;
   /** True when even a packet of one segment takes a chain: the header has a descriptor of its own. */
   readonly #separateHeader: boolean;
   readonly #tokens = new Int32Array(reapBurst);
@@ -43,6 +48,7 @@ export class TxQueue {
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
+    this.#codec = options.codec ?? null;
     this.pool.onShortage(() => this.reap());
   }
 
@@ -63,6 +69,14 @@ export class TxQueue {
       this.#kick.signal();
     }
     return taken;
+  }
+
+  /**
+   * Readies packets that leave their checksum or segmentation to the device; call it before `send`.
+   * @returns index of the first packet from `from` on that cannot be readied, or `burst.count`
+   */
+  prepare(burst: PacketBurst, from = 0): number {
+    return prepareOffloads(this.pool, burst, from);
   }
 
   /** Gives the buffers of all packets the device has read back to the pool; `send` does it when it needs room. */
@@ -116,7 +130,19 @@ export class TxQueue {
       stats.count(u8, offset[i], length[i]);
     }
     stats.settle();
+    this.#writeHeaders(burst, from, i);
     return i - from;
+  }
+
+  /** With offloads: what the burst says goes into the headers, which are clear. */
+  #writeHeaders(burst: PacketBurst, from: number, end: number): void {
+    const { offloads } = burst;
+    if (this.#codec === null || offloads === null) return;
+    const { u8 } = this.pool.region;
+    for (let i = from; i < end; i++) {
+      if (offloads.flags[i] !== 0)
+        this.#codec.write(u8, burst.offset[i] - this.#header, this.#header, offloads, i);
+    }
   }
 
   /** @returns how many packets from `from` on have to be chains */
@@ -135,6 +161,7 @@ export class TxQueue {
       pool.dataOffset[burst.buffer[i]] = burst.offset[i];
       pool.dataLength[burst.buffer[i]] = burst.length[i];
     }
+    this.#writeHeaders(burst, from, from + count);
     const added = this.queue.addChains(burst.buffer, burst.segments, pool, from, count, this.#header);
     this.#chains += added;
     this.stats.countBurst(u8, burst, from, from + added);

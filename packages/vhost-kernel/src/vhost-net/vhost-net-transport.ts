@@ -1,8 +1,18 @@
 import { VioError, closeFd } from '@vio/native';
-import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '@vio/net';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { Tap } from '../tap/tap.ts';
+import { TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 } from '../tap/tun-ioctls.ts';
 import { KernelMemory, maxRegions } from './kernel-memory.ts';
 import * as vhost from './vhost-ioctls.ts';
 
@@ -22,6 +32,25 @@ export interface VhostNetOptions {
 /** What vhost-net has to know of; the rest of a port's features is between driver and tap. */
 const ringFeatures =
   VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MRG_RXBUF;
+
+/** What the tap does: vhost-net passes headers through and never hears of it. */
+const tapFeatures =
+  VIRTIO_NET_F_CSUM |
+  VIRTIO_NET_F_HOST_TSO4 |
+  VIRTIO_NET_F_HOST_TSO6 |
+  VIRTIO_NET_F_GUEST_CSUM |
+  VIRTIO_NET_F_GUEST_TSO4 |
+  VIRTIO_NET_F_GUEST_TSO6;
+
+/** What the kernel may leave to the driver, as the tap calls it. */
+function tapOffloads(features: bigint): number {
+  const has = (bit: bigint, flag: number): number => ((features & bit) === 0n ? 0 : flag);
+  return (
+    has(VIRTIO_NET_F_GUEST_CSUM, TUN_F_CSUM) |
+    has(VIRTIO_NET_F_GUEST_TSO4, TUN_F_TSO4) |
+    has(VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6)
+  );
+}
 
 /** As long as the kernel lets frames wait in a tap, it need not drop them. */
 const unlimited = 0x7fff_ffff;
@@ -80,12 +109,13 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   async getFeatures(): Promise<bigint> {
-    const offered = vhost.getFeatures(this.#devices[0]) & ringFeatures;
+    const offered = (vhost.getFeatures(this.#devices[0]) & ringFeatures) | tapFeatures;
     return Promise.resolve(this.tap.multiQueue ? offered | VIRTIO_NET_F_MQ : offered);
   }
 
   async setFeatures(features: bigint): Promise<void> {
     this.tap.setHeaderBytes((features & (VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF)) === 0n ? 10 : 12);
+    this.tap.setOffloads(tapOffloads(features));
     for (const fd of this.#devices) vhost.setFeatures(fd, features & ringFeatures);
     return Promise.resolve();
   }

@@ -1,0 +1,116 @@
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_TSO6,
+} from '../feature-bits.ts';
+import {
+  HDR_F_DATA_VALID,
+  HDR_F_NEEDS_CSUM,
+  HDR_GSO_ECN,
+  HDR_GSO_NONE,
+  HDR_GSO_TCPV4,
+  HDR_GSO_TCPV6,
+  type PacketOffloads,
+} from './packet-offloads.ts';
+
+/** Constants of this module, because V8 folds those and not imported ones. */
+const needsChecksum = HDR_F_NEEDS_CSUM;
+const knownFlags = HDR_F_NEEDS_CSUM | HDR_F_DATA_VALID;
+const ecn = HDR_GSO_ECN;
+const tcpv4 = HDR_GSO_TCPV4;
+const tcpv6 = HDR_GSO_TCPV6;
+const none = HDR_GSO_NONE;
+
+/** Which of a header's words mean something: what was negotiated, as numbers for the hot path. */
+export class HeaderCodec {
+  readonly #checksum: boolean;
+  readonly #tcpv4: boolean;
+  readonly #tcpv6: boolean;
+
+  /** For headers that a device has written. */
+  static received(features: bigint): HeaderCodec {
+    return new HeaderCodec(
+      features,
+      VIRTIO_NET_F_GUEST_CSUM,
+      VIRTIO_NET_F_GUEST_TSO4,
+      VIRTIO_NET_F_GUEST_TSO6,
+    );
+  }
+
+  /** For headers that a driver writes. */
+  static sent(features: bigint): HeaderCodec {
+    return new HeaderCodec(features, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6);
+  }
+
+  private constructor(features: bigint, checksum: bigint, tso4: bigint, tso6: bigint) {
+    this.#checksum = (features & checksum) !== 0n;
+    this.#tcpv4 = (features & tso4) !== 0n;
+    this.#tcpv6 = (features & tso6) !== 0n;
+  }
+
+  /**
+   * Reads the header at `at` once, and validates the copy (virtio 1.4, 5.1.9.4.2): nothing that was not negotiated,
+   * nothing beyond the packet. Unknown flags are ignored.
+   * @param bytes of the packet
+   * @param into entry of `offloads` that is written
+   * @returns false when the header makes no sense: the packet is to be dropped
+   */
+  read(u16: Uint16Array, at: number, bytes: number, offloads: PacketOffloads, into: number): boolean {
+    const word = at >>> 1;
+    const first = u16[word];
+    offloads.clear(into);
+    // Nothing said, as for most packets.
+    if (first === 0) return true;
+    const flags = first & knownFlags;
+    const gso = (first >>> 8) & ~ecn;
+    if ((flags & needsChecksum) !== 0) {
+      const start = u16[word + 3];
+      const offset = u16[word + 4];
+      if (!this.#checksum || start + offset + 2 > bytes) return false;
+      offloads.checksumStart[into] = start;
+      offloads.checksumOffset[into] = offset;
+    }
+    offloads.flags[into] = flags;
+    if (gso === none) return true;
+    const size = u16[word + 2];
+    const negotiated = gso === tcpv4 ? this.#tcpv4 : gso === tcpv6 && this.#tcpv6;
+    // To cut a packet its checksums have to be made anew, so one that needs none cannot be cut (5.1.9.4.1).
+    if (!negotiated || size === 0 || (flags & needsChecksum) === 0) return false;
+    offloads.gsoType[into] = first >>> 8;
+    offloads.segmentSize[into] = size;
+    // A hint, and one that devices get wrong: never more than the packet has.
+    const headers = u16[word + 1];
+    offloads.headerLength[into] = headers < bytes ? headers : bytes;
+    return true;
+  }
+
+  /**
+   * Writes the header at `at`: the first ten bytes of it, and num_buffers 0 where there is one. What was not
+   * negotiated is left out (5.1.9.2.1).
+   */
+  write(u8: Uint8Array, at: number, headerBytes: number, offloads: PacketOffloads, from: number): void {
+    const flags = this.#checksum ? offloads.flags[from] & needsChecksum : 0;
+    const type = offloads.gsoType[from];
+    const kind = type & ~ecn;
+    const cut = flags !== 0 && (kind === tcpv4 ? this.#tcpv4 : kind === tcpv6 && this.#tcpv6);
+    u8.fill(0, at, at + headerBytes);
+    u8[at] = flags;
+    if (cut) {
+      u8[at + 1] = type;
+      putLe16(u8, at + 2, offloads.headerLength[from]);
+      putLe16(u8, at + 4, offloads.segmentSize[from]);
+    }
+    if (flags !== 0) {
+      putLe16(u8, at + 6, offloads.checksumStart[from]);
+      putLe16(u8, at + 8, offloads.checksumOffset[from]);
+    }
+  }
+}
+
+function putLe16(u8: Uint8Array, at: number, value: number): void {
+  u8[at] = value & 0xff;
+  u8[at + 1] = value >>> 8;
+}

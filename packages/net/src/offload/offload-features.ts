@@ -1,0 +1,58 @@
+import { VioError } from '@vio/native';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_MRG_RXBUF,
+  featureNames,
+} from '../feature-bits.ts';
+
+/** Work a port leaves to its device, or takes from it. Nothing unless it is asked for. */
+export interface OffloadOptions {
+  /** Packets may arrive with a checksum that is not complete (GUEST_CSUM). */
+  readonly rxChecksum?: boolean;
+  /** TCP segments may arrive put together, up to 65 550 bytes (GUEST_TSO4, GUEST_TSO6). Includes rxChecksum. */
+  readonly lro?: boolean;
+  /** Packets may leave with a checksum that is not complete (CSUM). */
+  readonly txChecksum?: boolean;
+  /** TCP packets larger than the MTU may leave, the device cuts them (HOST_TSO4, HOST_TSO6). Includes txChecksum. */
+  readonly tso?: boolean;
+}
+
+const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
+const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+
+/** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). */
+export function offloadFeatures({ rxChecksum, lro, txChecksum, tso }: OffloadOptions): bigint {
+  let features = 0n;
+  if (rxChecksum === true || lro === true) features |= VIRTIO_NET_F_GUEST_CSUM;
+  if (lro === true) features |= VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
+  if (txChecksum === true || tso === true) features |= VIRTIO_NET_F_CSUM;
+  if (tso === true) features |= VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+  return features;
+}
+
+/** @throws VioError VIO_OFFLOAD_UNAVAILABLE when not all that was asked for was negotiated, or buffers are too small */
+export function checkOffloads(options: OffloadOptions, features: bigint): void {
+  const missing = offloadFeatures(options) & ~features;
+  if (missing !== 0n) {
+    throw new VioError(`the backend does not offer ${featureNames(missing).join(', ')}`, {
+      code: 'VIO_OFFLOAD_UNAVAILABLE',
+      remedy: 'ask for fewer offloads, or use a backend that has them',
+    });
+  }
+  if (options.lro === true && (features & VIRTIO_NET_F_MRG_RXBUF) === 0n) {
+    throw new VioError('lro needs mergeable receive buffers: 64 KiB do not fit one buffer', {
+      code: 'VIO_OFFLOAD_UNAVAILABLE',
+      remedy: 'use mrg_rxbuf=1 with a backend that offers it',
+    });
+  }
+}
+
+/** True when received headers can say something. */
+export const hasRxOffloads = (features: bigint): boolean => (features & rxBits) !== 0n;
+/** True when sent headers may say something. */
+export const hasTxOffloads = (features: bigint): boolean => (features & txBits) !== 0n;

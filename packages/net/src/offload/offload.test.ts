@@ -1,0 +1,281 @@
+import { VioError } from '@vio/native';
+import { BufferPool, Region } from '@vio/rings';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '../feature-bits.ts';
+import { PacketBurst } from '../packet-burst.ts';
+import { InternetChecksum, completeChecksum } from './checksum.ts';
+import { HeaderCodec } from './header-codec.ts';
+import { checkOffloads, offloadFeatures } from './offload-features.ts';
+import {
+  HDR_F_DATA_VALID,
+  HDR_F_NEEDS_CSUM,
+  HDR_GSO_ECN,
+  HDR_GSO_TCPV4,
+  HDR_GSO_TCPV6,
+  HDR_GSO_UDP,
+  PacketOffloads,
+} from './packet-offloads.ts';
+import { prepareOffloads } from './prepare.ts';
+
+/** RFC 1071 as it is written: 16-bit words, end-around carry at the end. */
+function naiveChecksum(bytes: Uint8Array): number {
+  let sum = 0n;
+  for (let i = 0; i < bytes.length; i += 2) sum += BigInt((bytes[i] << 8) | (bytes[i + 1] ?? 0));
+  while (sum > 0xffffn) sum = (sum & 0xffffn) + (sum >> 16n);
+  return Number(~sum & 0xffffn);
+}
+
+describe('InternetChecksum', () => {
+  it('is the same however the bytes are cut', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 9 }), { maxLength: 9 }), (pieces) => {
+        const checksum = new InternetChecksum();
+        for (const piece of pieces) checksum.add(piece, 0, piece.length);
+        expect(checksum.value).toBe(naiveChecksum(Uint8Array.from(pieces.flatMap((piece) => [...piece]))));
+      }),
+    );
+  });
+
+  it('does not overflow on 64 KiB of ones', () => {
+    const bytes = new Uint8Array(65_536).fill(0xff);
+    const checksum = new InternetChecksum();
+    checksum.add(bytes, 0, bytes.length);
+    expect(checksum.value).toBe(naiveChecksum(bytes));
+  });
+});
+
+interface Header {
+  readonly flags?: number;
+  readonly gso?: number;
+  readonly headers?: number;
+  readonly size?: number;
+  readonly start?: number;
+  readonly offset?: number;
+}
+
+/** What a driver with these features makes of a header in front of a packet of 100 bytes: null, or the entry. */
+function received(features: bigint, header: Header): Header | null {
+  const bytes = new ArrayBuffer(64);
+  const view = new DataView(bytes);
+  view.setUint8(16, header.flags ?? 0);
+  view.setUint8(17, header.gso ?? 0);
+  view.setUint16(18, header.headers ?? 0, true);
+  view.setUint16(20, header.size ?? 0, true);
+  view.setUint16(22, header.start ?? 0, true);
+  view.setUint16(24, header.offset ?? 0, true);
+  const offloads = new PacketOffloads(1);
+  if (!HeaderCodec.received(features).read(new Uint16Array(bytes), 16, 100, offloads, 0)) return null;
+  const { flags, gsoType, headerLength, segmentSize, checksumStart, checksumOffset } = offloads;
+  return {
+    flags: flags[0],
+    gso: gsoType[0],
+    headers: headerLength[0],
+    size: segmentSize[0],
+    start: checksumStart[0],
+    offset: checksumOffset[0],
+  };
+}
+
+describe('HeaderCodec.read', () => {
+  const all = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4;
+  const checksum = { flags: HDR_F_NEEDS_CSUM, start: 34, offset: 16 };
+  const cut = { ...checksum, gso: HDR_GSO_TCPV4, headers: 54, size: 20 };
+
+  it.each<[string, bigint, Header, Header]>([
+    ['nothing', 0n, {}, { flags: 0, gso: 0, headers: 0, size: 0, start: 0, offset: 0 }],
+    ['a checksum to complete', all, checksum, { ...checksum, gso: 0, headers: 0, size: 0 }],
+    ['a checksum that is right', all, { flags: HDR_F_DATA_VALID }, { flags: HDR_F_DATA_VALID }],
+    ['a packet of segments', all, cut, cut],
+    ['one with ECN', all, { ...cut, gso: HDR_GSO_TCPV4 | HDR_GSO_ECN }, { gso: HDR_GSO_TCPV4 | HDR_GSO_ECN }],
+    ['headers longer than the packet, a hint', all, { ...cut, headers: 60_000 }, { headers: 100 }],
+    ['flags nobody knows', all, { flags: 0xf0 }, { flags: 0 }],
+  ])('takes %s', (_what, features, header, expected) => {
+    expect(received(features, header)).toMatchObject(expected);
+  });
+
+  it.each<[string, bigint, Header]>([
+    ['a checksum nobody negotiated', 0n, checksum],
+    ['a checksum that begins behind the packet', all, { ...checksum, start: 99 }],
+    ['a checksum stored behind the packet', all, { ...checksum, offset: 65_535 }],
+    ['segments of a kind nobody negotiated', all, { ...cut, gso: HDR_GSO_TCPV6 }],
+    ['segments of an unknown kind', all, { ...cut, gso: HDR_GSO_UDP }],
+    ['segments of no bytes', all, { ...cut, size: 0 }],
+    ['segments without a checksum to complete', all, { ...cut, flags: 0 }],
+  ])('refuses %s', (_what, features, header) => {
+    expect(received(features, header)).toBe(null);
+  });
+
+  it('never takes more than the packet has, whatever the header says', () => {
+    const word = fc.nat({ max: 0xffff });
+    const header = fc.record({
+      flags: fc.nat(255),
+      gso: fc.nat(255),
+      headers: word,
+      size: word,
+      start: word,
+      offset: word,
+    });
+    fc.assert(
+      fc.property(header, (garbage) => {
+        const taken = received(all, garbage);
+        const { start = 0, offset = 0, headers = 0, flags = 0 } = taken ?? {};
+        expect(headers).toBeLessThanOrEqual(100);
+        expect((flags & HDR_F_NEEDS_CSUM) === 0 || start + offset + 2 <= 100).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('HeaderCodec.write', () => {
+  function sent(features: bigint): number[] {
+    const offloads = new PacketOffloads(1);
+    offloads.flags[0] = HDR_F_NEEDS_CSUM | HDR_F_DATA_VALID;
+    offloads.gsoType[0] = HDR_GSO_TCPV4;
+    offloads.headerLength[0] = 54;
+    offloads.segmentSize[0] = 1460;
+    offloads.checksumStart[0] = 34;
+    offloads.checksumOffset[0] = 16;
+    const u8 = new Uint8Array(16).fill(0xee);
+    HeaderCodec.sent(features).write(u8, 1, 12, offloads, 0);
+    expect([u8[0], u8[13]]).toEqual([0xee, 0xee]);
+    return [...u8.subarray(1, 13)];
+  }
+
+  it('says what was negotiated', () => {
+    expect(sent(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4)).toEqual([
+      1, 1, 54, 0, 0xb4, 5, 34, 0, 16, 0, 0, 0,
+    ]);
+  });
+
+  it('leaves segmentation out when only checksums were negotiated', () => {
+    expect(sent(VIRTIO_NET_F_CSUM)).toEqual([1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
+  });
+
+  it('says nothing when nothing was negotiated', () => {
+    expect(sent(0n)).toEqual(Array.from({ length: 12 }, () => 0));
+  });
+});
+
+describe('prepareOffloads', () => {
+  const pool = new BufferPool({ region: new Region(new ArrayBuffer(16 * 4096)), offset: 0, count: 16 });
+
+  /** A burst of one packet with these bytes. */
+  function burstOf(bytes: Uint8Array, gso = 0): PacketBurst {
+    const burst = new PacketBurst(1, { offloads: true });
+    burst.allocate(pool, 1, bytes.length);
+    pool.region.u8.set(bytes, burst.offset[0]);
+    burst.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
+    burst.offloads?.gsoType.fill(gso);
+    return burst;
+  }
+
+  function frame(version: 4 | 6, protocol: number, payload: Uint8Array, vlan: boolean): Uint8Array {
+    const transport = protocol === 6 ? 20 : 8;
+    const start = 14 + (vlan ? 4 : 0) + (version === 4 ? 20 : 40);
+    const bytes = new Uint8Array(start + transport + payload.length).fill(0x11);
+    const view = new DataView(bytes.buffer);
+    let ip = 14;
+    if (vlan) {
+      view.setUint16(12, 0x8100);
+      ip = 18;
+    }
+    view.setUint16(ip - 2, version === 4 ? 0x0800 : 0x86dd);
+    bytes[ip] = version === 4 ? 0x45 : 0x60;
+    bytes[ip + (version === 4 ? 9 : 6)] = protocol;
+    if (protocol === 6) bytes[start + 12] = 0x50;
+    bytes.set(payload, start + transport);
+    return bytes;
+  }
+
+  /** Ones' complement sum over pseudo-header and packet: 0 (0xffff before complementing) when the checksum is right. */
+  function verify(bytes: Uint8Array, version: 4 | 6, protocol: number, vlan: boolean): number {
+    const ip = vlan ? 18 : 14;
+    const start = ip + (version === 4 ? 20 : 40);
+    const addresses = version === 4 ? bytes.subarray(ip + 12, ip + 20) : bytes.subarray(ip + 8, ip + 40);
+    const pseudo = Uint8Array.of(
+      ...addresses,
+      0,
+      protocol,
+      (bytes.length - start) >>> 8,
+      (bytes.length - start) & 255,
+    );
+    return naiveChecksum(Uint8Array.of(...pseudo, ...bytes.subarray(start)));
+  }
+
+  it('leaves a checksum that is right once it is completed: TCP and UDP, IPv4 and IPv6, with VLAN or without', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom<4 | 6>(4, 6),
+        fc.constantFrom(6, 17),
+        fc.boolean(),
+        fc.uint8Array({ maxLength: 300 }),
+        (version, protocol, vlan, payload) => {
+          const burst = burstOf(frame(version, protocol, payload, vlan));
+          expect(prepareOffloads(pool, burst)).toBe(1);
+          const bytes = pool.region.u8.slice(burst.offset[0], burst.offset[0] + burst.length[0]);
+          const { checksumStart, checksumOffset } = burst.offloads ?? new PacketOffloads(1);
+          completeChecksum(bytes, checksumStart[0], checksumOffset[0]);
+          burst.release(pool);
+          expect(verify(bytes, version, protocol, vlan)).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('notes the headers of a packet to be cut, and completes its IPv4 checksum', () => {
+    const burst = burstOf(frame(4, 6, new Uint8Array(1000), false), HDR_GSO_TCPV4);
+    expect(prepareOffloads(pool, burst)).toBe(1);
+    expect(burst.offloads?.headerLength[0]).toBe(54);
+    const header = pool.region.u8.slice(burst.offset[0] + 14, burst.offset[0] + 34);
+    burst.release(pool);
+    expect(naiveChecksum(header)).toBe(0);
+  });
+
+  it.each<[string, Uint8Array, number]>([
+    ['no IP', new Uint8Array(60), 0],
+    ['no TCP or UDP', frame(4, 1, new Uint8Array(20), false), 0],
+    ['UDP to be cut as TCP', frame(4, 17, new Uint8Array(20), false), HDR_GSO_TCPV4],
+    ['IPv6 to be cut as IPv4', frame(6, 6, new Uint8Array(20), false), HDR_GSO_TCPV4],
+    ['a transport header that is not all there', frame(4, 6, new Uint8Array(0), false).subarray(0, 40), 0],
+  ])('stops at a packet with %s', (_what, bytes, gso) => {
+    const burst = burstOf(bytes, gso);
+    expect(prepareOffloads(pool, burst)).toBe(0);
+    burst.release(pool);
+  });
+});
+
+describe('offload options', () => {
+  it('ask for what they include', () => {
+    expect(offloadFeatures({ tso: true }) & VIRTIO_NET_F_CSUM).not.toBe(0n);
+    expect(offloadFeatures({ lro: true }) & VIRTIO_NET_F_GUEST_CSUM).not.toBe(0n);
+    expect(offloadFeatures({})).toBe(0n);
+  });
+
+  function refusal(...args: Parameters<typeof checkOffloads>): unknown {
+    try {
+      return checkOffloads(...args);
+    } catch (error) {
+      return error instanceof VioError ? [error.code, error.message] : error;
+    }
+  }
+
+  it('are refused by name when the backend has not all of them', () => {
+    expect(refusal({ txChecksum: true, tso: true }, VIRTIO_NET_F_CSUM)).toEqual([
+      'VIO_OFFLOAD_UNAVAILABLE',
+      'the backend does not offer HOST_TSO4, HOST_TSO6',
+    ]);
+  });
+
+  it('need mergeable buffers for lro', () => {
+    const features = offloadFeatures({ lro: true });
+    expect(refusal({ lro: true }, features)).toMatchObject(['VIO_OFFLOAD_UNAVAILABLE', expect.anything()]);
+    expect(refusal({ lro: true }, features | VIRTIO_NET_F_MRG_RXBUF)).toBe(undefined);
+  });
+});

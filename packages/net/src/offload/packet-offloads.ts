@@ -1,0 +1,60 @@
+/** Flags of `struct virtio_net_hdr` (virtio 1.4, section 5.1.9). */
+export const HDR_F_NEEDS_CSUM = 1;
+export const HDR_F_DATA_VALID = 2;
+export const HDR_F_RSC_INFO = 4;
+
+/** Segmentation types of `struct virtio_net_hdr`. */
+export const HDR_GSO_NONE = 0;
+export const HDR_GSO_TCPV4 = 1;
+export const HDR_GSO_UDP = 3;
+export const HDR_GSO_TCPV6 = 4;
+export const HDR_GSO_UDP_L4 = 5;
+export const HDR_GSO_ECN = 0x80;
+
+/**
+ * What the virtio-net headers of a burst's packets say, or shall say: parallel arrays, as long as the burst.
+ * All zero: the checksums are complete and nothing is to be segmented.
+ */
+export class PacketOffloads {
+  /** HDR_F_* bits. NEEDS_CSUM: the checksum from `checksumStart` on is still to be computed and stored. */
+  readonly flags: Uint8Array;
+  /** HDR_GSO_*: what kind of segments the packet is to be cut into, or was put together from. */
+  readonly gsoType: Uint8Array;
+  /** Bytes of all headers of a packet that is to be cut; a hint. */
+  readonly headerLength: Uint16Array;
+  /** Bytes of payload in a segment. */
+  readonly segmentSize: Uint16Array;
+  /** Where the checksum begins, in bytes from the start of the frame. */
+  readonly checksumStart: Uint16Array;
+  /** Where it is stored, in bytes from its beginning. */
+  readonly checksumOffset: Uint16Array;
+
+  constructor(capacity: number) {
+    this.flags = new Uint8Array(capacity);
+    this.gsoType = new Uint8Array(capacity);
+    this.headerLength = new Uint16Array(capacity);
+    this.segmentSize = new Uint16Array(capacity);
+    this.checksumStart = new Uint16Array(capacity);
+    this.checksumOffset = new Uint16Array(capacity);
+  }
+
+  /** Entry `at`: nothing is left to the other side. */
+  clear(at: number): void {
+    this.flags[at] = 0;
+    this.gsoType[at] = 0;
+    this.headerLength[at] = 0;
+    this.segmentSize[at] = 0;
+    this.checksumStart[at] = 0;
+    this.checksumOffset[at] = 0;
+  }
+
+  /** Entry `at` becomes what entry `from` of `other` is. */
+  copy(at: number, other: PacketOffloads, from: number): void {
+    this.flags[at] = other.flags[from];
+    this.gsoType[at] = other.gsoType[from];
+    this.headerLength[at] = other.headerLength[from];
+    this.segmentSize[at] = other.segmentSize[from];
+    this.checksumStart[at] = other.checksumStart[from];
+    this.checksumOffset[at] = other.checksumOffset[from];
+  }
+}
