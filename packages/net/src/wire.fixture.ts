@@ -63,19 +63,32 @@ export class Wire {
   onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void = () => {};
   readonly #chains: ChainBurst;
 
-  constructor({ features = modern, size = 8, buffers = 64, dataRoom = 256 }: WireOptions = {}) {
+  /** Several pairs over one memory and pool. */
+  static pairs(count: number, options: WireOptions = {}): Wire[] {
+    const { features = modern, size = 8, buffers = 64 * count, dataRoom = 256 } = options;
     const ring = driverQueueBytes(ringFeatures(features), size);
-    const pool = { offset: 2 * ring, count: buffers, dataRoom, headroom: 64 };
+    const pool = { offset: 2 * count * ring, count: buffers, dataRoom, headroom: 64 };
+    const region = new Region(new ArrayBuffer(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
+    const shared = new BufferPool({ region, ...pool });
+    return Array.from({ length: count }, (_, pair) => new Wire(options, shared, 2 * pair * ring));
+  }
+
+  static one(options: WireOptions = {}): Wire {
+    return Wire.pairs(1, options)[0];
+  }
+
+  /** @param offset of the two rings, in the region of the pool */
+  private constructor({ features = modern, size = 8 }: WireOptions, pool: BufferPool, offset: number) {
     this.features = features;
-    this.region = new Region(new ArrayBuffer(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
-    this.pool = new BufferPool({ region: this.region, ...pool });
+    this.region = pool.region;
+    this.pool = pool;
     const pair = createQueuePair({
       features,
       region: this.region,
-      pool: this.pool,
+      pool,
       size,
-      rxOffset: 0,
-      txOffset: ring,
+      rxOffset: offset,
+      txOffset: offset + driverQueueBytes(ringFeatures(features), size),
       rxKick: { signal: () => {} },
       txKick: { signal: () => {} },
       onBroken: (direction, fault) => {

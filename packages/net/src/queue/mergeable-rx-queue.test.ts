@@ -5,7 +5,7 @@ import { PacketBurst } from '../packet-burst.ts';
 import { Wire, type WireOptions, frameOf, framesIn, modern, rings } from '../wire.fixture.ts';
 
 function supplied(options: WireOptions = {}): Wire {
-  const wire = new Wire({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });
+  const wire = Wire.one({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });
   wire.rx.fill();
   return wire;
 }

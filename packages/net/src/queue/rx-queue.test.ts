@@ -6,7 +6,7 @@ import { Wire, type WireOptions, frameOf, framesIn, rings } from '../wire.fixtur
 
 /** A wire whose receive queue is supplied. */
 function supplied(options?: WireOptions): Wire {
-  const wire = new Wire(options);
+  const wire = Wire.one(options);
   wire.rx.fill();
   return wire;
 }
@@ -144,7 +144,7 @@ describe.each(both)('a $kind receive queue', ({ features }) => {
   });
 
   it('kicks when the device sleeps, and only then', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     wire.receiveq.disarmKick();
     wire.rx.fill();
     const silent = wire.rx.kicks;

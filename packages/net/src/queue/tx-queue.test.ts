@@ -19,49 +19,49 @@ const numbered = (count: number, bytes = 60): Uint8Array[] =>
 
 describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   it('brings frames of every length a buffer holds to the device, in order', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     const frames = [1, 59, 60, 61, 64, 128, 255, 256].map((bytes, i) => frameOf(bytes, i));
     expect([send(wire, ...frames), takenFrames(wire)]).toEqual([8, frames]);
   });
 
   it('puts a header of zeroes in front, whatever was there before', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     wire.region.u8.fill(0xee, wire.pool.dataBase - 64);
     send(wire, frameOf(60), frameOf(600));
     expect(wire.take().map(({ header }) => [...header])).toEqual([Array(12).fill(0), Array(12).fill(0)]);
   });
 
   it('sends a frame of several buffers as one packet', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     expect([send(wire, frameOf(1000)), takenFrames(wire)]).toEqual([1, [frameOf(1000)]]);
   });
 
   it('keeps packets of one and of several buffers in order', () => {
-    const wire = new Wire({ features, size: 16 });
+    const wire = Wire.one({ features, size: 16 });
     const frames = [60, 600, 61, 62, 300, 63].map((bytes, i) => frameOf(bytes, i));
     expect([send(wire, ...frames), takenFrames(wire)]).toEqual([6, frames]);
   });
 
   it('sends the rest of a burst from where the caller says', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     const burst = new PacketBurst(32);
     fillBurst(wire.pool, burst, numbered(5));
     expect([wire.tx.send(burst, 2), takenFrames(wire)]).toEqual([3, numbered(5).slice(2)]);
   });
 
   it('takes as many as the ring has room for; the rest stays with the caller', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     expect([send(wire, ...numbered(11)), takenFrames(wire)]).toEqual([8, numbered(8)]);
   });
 
   it('takes no part of a packet that has no room as a whole', () => {
-    const wire = new Wire({ features: features & ~VIRTIO_F_INDIRECT_DESC });
+    const wire = Wire.one({ features: features & ~VIRTIO_F_INDIRECT_DESC });
     const taken = send(wire, ...numbered(6), frameOf(600));
     expect([taken, takenFrames(wire)]).toEqual([6, numbered(6)]);
   });
 
   it('counts what it took, and not what it left', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(11, 100));
     const { stats } = wire.tx;
     expect([stats.get('good_packets'), stats.get('good_bytes'), stats.get('size_65_127_packets')]).toEqual([
@@ -70,7 +70,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('gives buffers back to the pool once the device is done, and not before', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(3), frameOf(600));
     wire.tx.reap();
     const held = wire.pool.count - wire.pool.free;
@@ -80,14 +80,14 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('collects what is done when a full ring is sent to', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(8));
     wire.take(3);
     expect(send(wire, ...numbered(5))).toBe(3);
   });
 
   it('collects what is done when the pool runs short', () => {
-    const wire = new Wire({ features, buffers: 8 });
+    const wire = Wire.one({ features, buffers: 8 });
     send(wire, ...numbered(8));
     wire.take(3);
     const out = new Int32Array(8);
@@ -95,7 +95,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('goes on for many rounds of the ring with packets of all kinds', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     for (let round = 0; round < 60; round++) {
       const frames = [60, 300, 61].map((bytes, i) => frameOf(bytes, round + i));
       expect([send(wire, ...frames), takenFrames(wire)]).toEqual([3, frames]);
@@ -105,7 +105,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('kicks once for a burst when the device sleeps, and not when it is awake', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     wire.transmitq.armKick();
     send(wire, ...numbered(4));
     wire.transmitq.disarmKick();
@@ -115,20 +115,20 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('does nothing with an empty burst', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     wire.transmitq.armKick();
     expect([wire.tx.send(new PacketBurst(4)), wire.tx.kicks]).toEqual([0, 0]);
   });
 
   it('takes all packets back after the device was stopped', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(3), frameOf(600));
     wire.tx.reclaim();
     expect(wire.pool.free).toBe(wire.pool.count);
   });
 
   it('takes nothing any more once the device wrote nonsense, and says so once', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(4));
     wire.corrupt(wire.tx.queue);
     wire.tx.reap();
@@ -137,7 +137,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('counts nothing that a broken ring did not take', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(4));
     wire.corrupt(wire.tx.queue);
     wire.tx.reap();
@@ -146,7 +146,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   });
 
   it('leaves the receive queue beside it alive when it breaks', () => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     send(wire, ...numbered(4));
     wire.corrupt(wire.tx.queue);
     wire.tx.reap();
@@ -158,13 +158,13 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
 
 describe('a packet of several buffers', () => {
   it('takes one slot of the ring with INDIRECT_DESC', () => {
-    const wire = new Wire({ features: modern | VIRTIO_F_INDIRECT_DESC });
+    const wire = Wire.one({ features: modern | VIRTIO_F_INDIRECT_DESC });
     send(wire, frameOf(1000));
     expect(wire.tx.queue.free).toBe(7);
   });
 
   it('takes a slot for each buffer without', () => {
-    const wire = new Wire({ features: modern });
+    const wire = Wire.one({ features: modern });
     send(wire, frameOf(1000));
     expect(wire.tx.queue.free).toBe(4);
   });
@@ -177,14 +177,14 @@ describe('the header', () => {
     ['12 bytes in front of the data with VERSION_1', VIRTIO_F_VERSION_1, 12, 1],
     ['20 bytes with HASH_REPORT', VIRTIO_F_VERSION_1 | VIRTIO_NET_F_HASH_REPORT, 20, 1],
   ])('is %s', (_, features, bytes, segments) => {
-    const wire = new Wire({ features });
+    const wire = Wire.one({ features });
     wire.region.u8.fill(0xee, wire.pool.dataBase - 64);
     send(wire, frameOf(60, 3));
     expect(wire.take()).toEqual([{ header: new Uint8Array(bytes), frame: frameOf(60, 3), segments }]);
   });
 
   it('of a legacy device comes back with its packet, many times', () => {
-    const wire = new Wire({ features: 0n });
+    const wire = Wire.one({ features: 0n });
     for (let round = 0; round < 20; round++) {
       expect([send(wire, ...numbered(4)), takenFrames(wire)]).toEqual([4, numbered(4)]);
     }

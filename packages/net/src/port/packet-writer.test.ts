@@ -1,0 +1,188 @@
+import { VioError } from '@vio/native';
+import { describe, expect, it } from 'vitest';
+import { frameOf } from '../wire.fixture.ts';
+import { codeOf, turns, wiredPort } from './port.fixture.ts';
+
+const full = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => frameOf(60, i));
+
+describe('send', () => {
+  it.each([1, 60, 256, 257, 1500, 2048])('brings a frame of %i bytes to the device', async (bytes) => {
+    using port = wiredPort();
+    await port.send(frameOf(bytes));
+    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual([frameOf(bytes)]);
+  });
+
+  it('brings the largest frame, 9728 bytes', async () => {
+    using port = wiredPort({ size: 64, buffers: 128 });
+    await port.send(frameOf(9728));
+    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual([frameOf(9728)]);
+  });
+
+  it('has copied the frame when it resolves', async () => {
+    using port = wiredPort();
+    const bytes = frameOf(60);
+    await port.send(bytes);
+    bytes.fill(0);
+    expect(port.wires[0].take()[0].frame).toEqual(frameOf(60));
+  });
+
+  it.each([0, 9729])('refuses a frame of %i bytes', async (bytes) => {
+    using port = wiredPort();
+    expect(await codeOf(port.send(new Uint8Array(bytes)))).toBe('VIO_FRAME_SIZE');
+  });
+
+  it('refuses a frame that not even an empty ring takes', async () => {
+    using port = wiredPort({ size: 4 });
+    expect(await codeOf(port.send(frameOf(5 * 256)))).toBe('VIO_FRAME_SIZE');
+  });
+
+  it('leaves no buffer behind when it refuses a frame', async () => {
+    using port = wiredPort({ size: 4 });
+    await codeOf(port.send(frameOf(5 * 256)));
+    expect(port.pool.free + port.rx[0].queue.outstanding).toBe(port.pool.count);
+  });
+
+  it('waits while the ring is full', async () => {
+    using port = wiredPort();
+    const [wire] = port.wires;
+    let sent = 0;
+    const all = Promise.all(full(12).map((frame) => port.send(frame).then(() => sent++)));
+    await turns(5);
+    const before = sent;
+    const first = wire.take();
+    await all;
+    expect([before, [...first, ...wire.take()].map(({ frame }) => frame)]).toEqual([8, full(12)]);
+  });
+
+  it('waits while the pool is empty', async () => {
+    using port = wiredPort();
+    const kept = new Int32Array(port.pool.count);
+    const count = port.pool.alloc(kept, 0, kept.length);
+    const sending = port.send(frameOf(60));
+    await turns(5);
+    const before = port.wires[0].take().length;
+    port.pool.release(kept, 0, count);
+    await sending;
+    expect([before, port.wires[0].take().length]).toEqual([0, 1]);
+  });
+
+  it('keeps the order of the calls, short and long frames mixed', async () => {
+    using port = wiredPort();
+    const frames = [60, 1000, 61, 700, 62].map((bytes, i) => frameOf(bytes, i));
+    const all = Promise.all(frames.map((frame) => port.send(frame)));
+    const taken: Uint8Array[] = [];
+    while (taken.length < frames.length) {
+      taken.push(...port.wires[0].take().map(({ frame }) => frame));
+      await turns(1);
+    }
+    await all;
+    expect(taken).toEqual(frames);
+  });
+
+  it('gives up at its timeout, even while other frames wait before it', async () => {
+    using port = wiredPort();
+    for (const frame of full(8)) await port.send(frame);
+    const patient = port.send(frameOf(60, 8));
+    expect(await codeOf(port.send(frameOf(60, 9), { timeout: 5 }))).toBe('VIO_TIMEOUT');
+    port.wires[0].take();
+    await patient;
+  });
+
+  it('sends nothing for a call that gave up', async () => {
+    using port = wiredPort();
+    for (const frame of full(8)) await port.send(frame);
+    await codeOf(port.send(frameOf(60, 9), { timeout: 1 }));
+    port.wires[0].take();
+    await port.send(frameOf(61, 10));
+    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual([frameOf(61, 10)]);
+  });
+
+  it('gives up when its signal aborts', async () => {
+    using port = wiredPort();
+    for (const frame of full(8)) await port.send(frame);
+    const controller = new AbortController();
+    const sending = codeOf(port.send(frameOf(60), { signal: controller.signal }));
+    controller.abort();
+    expect(await sending).toBe('VIO_ABORTED');
+  });
+
+  it('sends nothing when its signal has aborted before', async () => {
+    using port = wiredPort();
+    const code = await codeOf(port.send(frameOf(60), { signal: AbortSignal.abort() }));
+    expect([code, port.wires[0].take().length]).toEqual(['VIO_ABORTED', 0]);
+  });
+
+  it('fails while the link is down, with the reason as its cause', async () => {
+    using port = wiredPort();
+    const reason = new VioError('gone', { code: 'VIO_TEST', remedy: 'none' });
+    port.setLink({ up: false, reason });
+    await expect(port.send(frameOf(60))).rejects.toMatchObject({ code: 'VIO_LINK_DOWN', cause: reason });
+  });
+
+  it('fails when the link goes down while it waits', async () => {
+    using port = wiredPort();
+    for (const frame of full(8)) await port.send(frame);
+    const sending = codeOf(port.send(frameOf(60)));
+    port.close();
+    expect(await sending).toBe('VIO_LINK_DOWN');
+  });
+
+  it('fails when the queue breaks while it waits', async () => {
+    using port = wiredPort();
+    for (const frame of full(8)) await port.send(frame);
+    const sending = codeOf(port.send(frameOf(60)));
+    port.wires[0].corrupt(port.tx[0].queue);
+    expect(await sending).toBe('VIO_QUEUE_BROKEN');
+  });
+});
+
+describe('a writable stream', () => {
+  it('sends its chunks in order', async () => {
+    using port = wiredPort();
+    const writer = port.writable().getWriter();
+    for (const frame of full(3)) await writer.write(frame);
+    await writer.close();
+    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual(full(3));
+  });
+
+  it('holds its producer back while the ring is full', async () => {
+    using port = wiredPort();
+    const writer = port.writable().getWriter();
+    for (const frame of full(8)) await writer.write(frame);
+    const ninth = writer.write(frameOf(60, 8));
+    await turns(3);
+    const wanted = writer.desiredSize;
+    port.wires[0].take();
+    await ninth;
+    expect([wanted, writer.desiredSize]).toEqual([0, 1]);
+  });
+
+  it('gives up the frame that waits when it is aborted', async () => {
+    using port = wiredPort();
+    const writer = port.writable().getWriter();
+    for (const frame of full(8)) await writer.write(frame);
+    const ninth = codeOf(writer.write(frameOf(60, 8)));
+    await turns(1);
+    await writer.abort('enough').catch(() => {});
+    expect(await ninth).toBe('VIO_ABORTED');
+  });
+
+  it('gives up with the signal it was given', async () => {
+    using port = wiredPort();
+    const controller = new AbortController();
+    const writer = port.writable({ signal: controller.signal }).getWriter();
+    writer.closed.catch(() => {});
+    for (const frame of full(8)) await writer.write(frame);
+    const ninth = codeOf(writer.write(frameOf(60, 8)));
+    await turns(1);
+    controller.abort();
+    expect(await ninth).toBe('VIO_ABORTED');
+  });
+
+  it('fails with the error of the send', async () => {
+    using port = wiredPort();
+    const writer = port.writable().getWriter();
+    writer.closed.catch(() => {});
+    expect(await codeOf(writer.write(new Uint8Array(0)))).toBe('VIO_FRAME_SIZE');
+  });
+});
