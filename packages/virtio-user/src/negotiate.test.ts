@@ -1,0 +1,95 @@
+import {
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+} from '@vio/net';
+import {
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+} from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from './config.ts';
+import { failureOf } from './failure.fixture.ts';
+import { negotiate } from './negotiate.ts';
+
+const path = '/tmp/vio-nobody-has-this.sock';
+const everything = (1n << 64n) - 1n;
+const config = (more = {}) => parseConfig({ path, ...more });
+
+describe('the backend is told', () => {
+  it('what DPDK asks for by default', () => {
+    const { backend } = negotiate(config(), everything);
+    expect(backend).toBe(
+      VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF,
+    );
+  });
+
+  it.each([
+    ['mrg_rxbuf', VIRTIO_NET_F_MRG_RXBUF],
+    ['in_order', VIRTIO_F_IN_ORDER],
+  ])('nothing of what %s=0 switches off', (key, bit) => {
+    expect(negotiate(config({ [key]: false }), everything).backend & bit).toBe(0n);
+  });
+
+  it.each([
+    ['packed_vq=1', { packed_vq: true }, VIRTIO_F_RING_PACKED],
+    ['queues=2', { queues: 2 }, VIRTIO_NET_F_MQ],
+  ])('what %s needs', (_, options, bit) => {
+    expect(negotiate(config(options), everything).backend & bit).toBe(bit);
+  });
+
+  it('nothing that it did not offer', () => {
+    const offered = VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER;
+    expect(negotiate(config(), offered).backend).toBe(offered);
+  });
+
+  it('nothing at all if it offers nothing', () => {
+    expect(negotiate(config(), 0n).backend).toBe(0n);
+  });
+
+  it('nothing modern if it is not', () => {
+    const legacy = everything & ~VIRTIO_F_VERSION_1;
+    expect(negotiate(config(), legacy).backend & VIRTIO_F_IN_ORDER).toBe(0n);
+  });
+
+  it('ANY_LAYOUT if it is not modern, where it is implied', () => {
+    const told = [everything, everything & ~VIRTIO_F_VERSION_1].map(
+      (offered) => (negotiate(config(), offered).backend & VIRTIO_F_ANY_LAYOUT) !== 0n,
+    );
+    expect(told).toEqual([false, true]);
+  });
+
+  it('nothing of the control queue', () => {
+    expect(negotiate(config({ queues: 2 }), everything).backend & VIRTIO_NET_F_CTRL_VQ).toBe(0n);
+  });
+});
+
+describe('the port has', () => {
+  it('an address and a link, which are its own', () => {
+    const own = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
+    const { features, backend } = negotiate(config(), 0n);
+    expect([features & own, backend & own]).toEqual([own, 0n]);
+  });
+
+  it('names for what was wanted and not offered', () => {
+    const { missing } = negotiate(config(), everything & ~VIRTIO_F_IN_ORDER & ~VIRTIO_NET_F_MRG_RXBUF);
+    expect(missing.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['IN_ORDER', 'MRG_RXBUF']);
+  });
+});
+
+describe('devargs that cannot be met are an error:', () => {
+  it.each([
+    ['packed_vq=1', 'RING_PACKED', { packed_vq: true }, everything & ~VIRTIO_F_RING_PACKED],
+    ['packed_vq=1', 'RING_PACKED', { packed_vq: true }, everything & ~VIRTIO_F_VERSION_1],
+    ['queues=2', 'MQ', { queues: 2 }, everything & ~VIRTIO_NET_F_MQ],
+  ])('%s without %s', (devarg, feature, options, offered) => {
+    const error = failureOf(() => negotiate(config(options), offered));
+    expect(error.code).toBe('VIO_FEATURE_MISSING');
+    expect(error.message).toContain(`${devarg} needs the feature ${feature}`);
+  });
+});
