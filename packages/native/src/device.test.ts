@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ioctlAsync } from './device.ts';
+import { ioctlAsync, openDeviceAsync, writeAsync } from './device.ts';
+import { closeFd } from './fd.ts';
 import { EventFd } from './event-fd.ts';
 import { UnixStream } from './unix-stream.ts';
 
@@ -35,4 +36,21 @@ it('an ioctl does not reach beyond the bytes it is given', async () => {
   await expect(ioctlAsync(event.fd, TUNSETTXFILTER, new Uint8Array(3), 'filter')).rejects.toMatchObject({
     code: 'VIO_SYS_EINVAL',
   });
+});
+
+it('opens a device and writes to it on another thread', async () => {
+  const fd = await openDeviceAsync('/dev/null');
+  await writeAsync(fd, new Uint8Array(8), 'write');
+  closeFd(fd);
+});
+
+it('tells by name why a device cannot be opened or written to', async () => {
+  const known = { ENOENT: { code: 'VIO_DEVICE_MISSING', remedy: 'load its module' } };
+  await expect(openDeviceAsync('/dev/none-such', known)).rejects.toMatchObject({
+    code: 'VIO_DEVICE_MISSING',
+    message: 'cannot open /dev/none-such: open says ENOENT',
+  });
+  const fd = await openDeviceAsync('/dev/full');
+  await expect(writeAsync(fd, new Uint8Array(8), 'write')).rejects.toMatchObject({ code: 'VIO_SYS_ENOSPC' });
+  closeFd(fd);
 });

@@ -1,4 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, open, openSync, write } from 'node:fs';
+import { promisify } from 'node:util';
 import { addon } from './addon.ts';
 import { attempt, systemError } from './system-error.ts';
 
@@ -47,6 +48,29 @@ export async function ioctlAsync(
   }
 }
 
+/** The same as `openDevice` for a device that takes its time to be opened. */
+export async function openDeviceAsync(path: string, known?: KnownErrors): Promise<number> {
+  try {
+    return await promisify(open)(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    throw systemError(withErrno(error), `open ${path}`, known);
+  }
+}
+
+/** Writes one message to a device, whole, on another thread. */
+export async function writeAsync(
+  fd: number,
+  message: Uint8Array,
+  what: string,
+  known?: KnownErrors,
+): Promise<void> {
+  try {
+    await promisify(write)(fd, message);
+  } catch (error) {
+    throw systemError(withErrno(error), what, known);
+  }
+}
+
 /** A socket for ioctls on network interfaces; it sees those of the network namespace it was made in. */
 export function controlSocket(): number {
   return attempt(() => addon.controlSocket(), 'make a socket for network interfaces');
@@ -87,12 +111,17 @@ export function inNetworkNamespace<T>(path: string, action: () => T): T {
   }
 }
 
-/** Read-only, failing as native calls do: with a positive errno. */
+/** Read-only, failing as native calls do. */
 function openForErrno(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'errno' in error) error.errno = -Number(error.errno);
-    throw error;
+    throw withErrno(error);
   }
+}
+
+/** Errors of Node's own calls have negative errnos, native calls positive ones. */
+function withErrno(error: unknown): unknown {
+  if (error instanceof Error && 'errno' in error) error.errno = -Number(error.errno);
+  return error;
 }

@@ -1,7 +1,16 @@
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './copy.ts';
 export { type CpuFeatures, cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
 export { ContiguousMemory } from './contiguous-memory.ts';
-export { bufferAddress, controlSocket, inNetworkNamespace, ioctl, ioctlAsync, openDevice } from './device.ts';
+export {
+  bufferAddress,
+  controlSocket,
+  inNetworkNamespace,
+  ioctl,
+  ioctlAsync,
+  openDevice,
+  openDeviceAsync,
+  writeAsync,
+} from './device.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './event-fd.ts';
 export { type FileKind, closeFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
