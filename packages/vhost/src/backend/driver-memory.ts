@@ -53,7 +53,9 @@ export class DriverMemory implements Disposable {
 
   /** True once the driver truncated a file under us. */
   get faulted(): boolean {
-    return this.mappings.some((mapping) => mapping.faulted);
+    // No closure and no iterator: this is looked at while packets move.
+    for (let i = 0; i < this.mappings.length; i++) if (this.mappings[i].faulted) return true;
+    return false;
   }
 
   [Symbol.dispose](): void {
