@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ChainBurst } from '../device/chain-burst.ts';
+import { SingleBurst } from '../device/single-burst.ts';
 import type { RingPair, RingPairRequest } from './ring-pair.ts';
 
 /** Bytes in front of every packet's data that the driver exposes with it. */
@@ -8,6 +9,7 @@ const prefix = 12;
 interface Packet {
   readonly number: number;
   readonly head: number;
+  readonly segments: number;
   /** Bytes exposed, the prefix included. */
   readonly bytes: number;
   /** What the device wrote. */
@@ -19,7 +21,14 @@ interface Held {
   readonly packet: Packet;
   readonly id: number;
   readonly slots: number;
-  readonly segments: readonly { window: number; offset: number; length: number }[];
+  readonly segments: readonly Segment[];
+}
+
+/** Bytes in one window of the memory that the device sees. */
+interface Segment {
+  readonly window: number;
+  readonly offset: number;
+  readonly length: number;
 }
 
 /**
@@ -30,6 +39,7 @@ export class Exchange {
   readonly #pair: RingPair;
   readonly #request: RingPairRequest;
   readonly #chains: ChainBurst;
+  readonly #singles: SingleBurst;
   readonly #waiting: Packet[] = [];
   readonly #held: Held[] = [];
   readonly #used: Packet[] = [];
@@ -41,6 +51,7 @@ export class Exchange {
     this.#pair = pair;
     this.#request = request;
     this.#chains = new ChainBurst(request.size, 16 * request.size);
+    this.#singles = new SingleBurst(request.size);
   }
 
   /** Packets exposed so far. */
@@ -100,6 +111,34 @@ export class Exchange {
     this.#waiting.splice(0, count);
   }
 
+  /** The device, unless asleep, serves up to `max` chains the fast way: those of one descriptor, used at once. */
+  serveSingles(max: number): void {
+    // With IN_ORDER those taken earlier come first.
+    if (this.#deviceSleeps || (this.#request.features.inOrder && this.#held.length > 0)) return;
+    const { device } = this.#pair;
+    const { deviceWrites } = this.#request;
+    const singles = this.#singles;
+    const count = device.fetchSingles(singles, max, { writable: deviceWrites, prefix }, 1, 20);
+    assert.equal(device.broken, null);
+    assert.equal(count, singles.count);
+    const possible = Math.min(max, singles.capacity, this.#waiting.length);
+    assert.ok(count <= possible, `${count} of ${possible} chains taken`);
+    assert.ok(singles.blocked || count === possible, 'what is left is for the other way');
+    for (const [i, packet] of this.#waiting.splice(0, count).entries()) {
+      assert.deepEqual([packet.segments, singles.length[i]], [1, packet.bytes - prefix]);
+      const segment = {
+        window: singles.window,
+        offset: singles.offset[i] - prefix,
+        length: singles.length[i] + prefix,
+      };
+      this.#compare(packet, [segment]);
+      if (deviceWrites) this.#write(packet, [segment]);
+      singles.written[i] = packet.written;
+      this.#used.push(packet);
+    }
+    device.completeSingles(singles);
+  }
+
   /** The device uses up to `count` of the chains it holds; without IN_ORDER `pick` says which. */
   complete(count: number, pick: number): void {
     const { device } = this.#pair;
@@ -107,7 +146,7 @@ export class Exchange {
     const n = Math.min(count, this.#held.length);
     for (let i = 0; i < n; i++) {
       const [held] = this.#held.splice(this.#request.features.inOrder ? 0 : pick % this.#held.length, 1);
-      if (this.#request.deviceWrites) this.#write(held);
+      if (this.#request.deviceWrites) this.#write(held.packet, held.segments);
       chains.id[i] = held.id;
       chains.slots[i] = held.slots;
       chains.written[i] = held.packet.written;
@@ -211,7 +250,7 @@ export class Exchange {
       pool.dataLength[b] = 1 + ((number + i) % 20);
       bytes += pool.dataLength[b];
     }
-    const packet = { number, head: buffers[0], bytes, written: 0 };
+    const packet = { number, head: buffers[0], segments, bytes, written: 0 };
     const fill = this.#request.deviceWrites ? () => 0 : (at: number) => contentByte(number, at);
     this.#eachByte(packet.head, (u8, offset, at) => (u8[offset] = fill(at)));
     return packet;
@@ -230,28 +269,32 @@ export class Exchange {
 
   /** Compares chain `i` as fetched with the packet that was exposed. */
   #check(packet: Packet, i: number): Held {
-    const { memory } = this.#pair;
     const chains = this.#chains;
     const segments = [];
-    let at = 0;
     for (let s = chains.firstSegment[i]; s < chains.firstSegment[i + 1]; s++) {
-      const [window, offset, length] = [chains.window[s], chains.offset[s], chains.length[s]];
-      const { u8 } = memory.windows[window].region;
+      segments.push({ window: chains.window[s], offset: chains.offset[s], length: chains.length[s] });
+    }
+    this.#compare(packet, segments);
+    const bytes = this.#request.deviceWrites ? [0, packet.bytes] : [packet.bytes, 0];
+    assert.deepEqual([chains.readableBytes[i], chains.writableBytes[i]], bytes, 'bytes of a chain');
+    return { packet, id: chains.id[i], slots: chains.slots[i], segments };
+  }
+
+  /** Compares the memory that a chain names with the packet that was exposed. */
+  #compare(packet: Packet, segments: readonly Segment[]): void {
+    let at = 0;
+    for (const { window, offset, length } of segments) {
+      const { u8 } = this.#pair.memory.windows[window].region;
       for (let k = 0; k < length; k++, at++) {
         const expected = this.#request.deviceWrites ? 0 : contentByte(packet.number, at);
         if (u8[offset + k] !== expected) assert.fail(`byte ${at} of packet ${packet.number} differs`);
       }
-      segments.push({ window, offset, length });
     }
-    const bytes = this.#request.deviceWrites
-      ? [0, packet.bytes, packet.bytes]
-      : [packet.bytes, 0, packet.bytes];
-    assert.deepEqual([chains.readableBytes[i], chains.writableBytes[i], at], bytes, 'bytes of a chain');
-    return { packet, id: chains.id[i], slots: chains.slots[i], segments };
+    assert.equal(at, packet.bytes, 'bytes of a packet');
   }
 
   /** The device fills part of a chain, the whole of it every other time. */
-  #write({ packet, segments }: Held): void {
+  #write(packet: Packet, segments: readonly Segment[]): void {
     const { memory } = this.#pair;
     packet.written = packet.number % 2 === 0 ? packet.bytes : packet.number % packet.bytes;
     let at = 0;

@@ -1,6 +1,6 @@
 import type { RingFeatures, RingFormat } from '../format.ts';
 import { Exchange } from './exchange.ts';
-import type { RingPairFactory, RingPairRequest } from './ring-pair.ts';
+import { longestPacket, type RingPairFactory, type RingPairRequest } from './ring-pair.ts';
 
 /** The test runner's functions and fast-check, handed in so that this package depends on neither. */
 export interface ComplianceRunner {
@@ -83,7 +83,7 @@ async function withExchange(
 }
 
 async function runScripts(create: RingPairFactory, request: RingPairRequest, { fc }: ComplianceRunner) {
-  const longest = Math.min(4, request.size);
+  const longest = Math.min(longestPacket, request.size);
   const portion = fc.integer({ min: 1, max: request.size + 1 });
   type Step = (exchange: Exchange) => void;
   const step = fc.oneof(
@@ -101,6 +101,14 @@ async function runScripts(create: RingPairFactory, request: RingPairRequest, { f
         (n): Step =>
           (x) =>
             x.fetch(n),
+      ),
+    },
+    {
+      weight: 2,
+      arbitrary: portion.map(
+        (n): Step =>
+          (x) =>
+            x.serveSingles(n),
       ),
     },
     {
@@ -153,6 +161,7 @@ function passIndexWrap(create: RingPairFactory, request: RingPairRequest): Promi
     while (exchange.count < 0x1_0000 + 2 * request.size) {
       exchange.add(1 + (exchange.count % 61), 1);
       exchange.kick();
+      if (exchange.count % 3 === 0) exchange.serveSingles(request.size);
       exchange.fetch(request.size);
       exchange.sleepDevice();
       exchange.complete(request.size, 1);

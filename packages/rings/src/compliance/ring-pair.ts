@@ -24,7 +24,13 @@ export interface RingPairRequest {
 
 export type RingPairFactory = (request: RingPairRequest) => RingPair | Promise<RingPair>;
 
-/** More than any ring of this size can hold, so that it is the ring that runs full. */
+/** Segments of the longest packet: more than an indirect table has entries, so that it goes out as a direct chain. */
+export const longestPacket = 10;
+
+/**
+ * More than any ring of this size can hold, with packets of the longest kind in every slot and as many again on their
+ * way, so that it is the ring that runs full.
+ */
 export function poolBuffers(size: number): number {
-  return 8 * size + 32;
+  return 2 * longestPacket * (size + 1);
 }

@@ -14,8 +14,9 @@ import { GuestMemory } from './guest-memory.ts';
 import { ChainReader, type SeenChain, type SeenDescriptor } from './chain-reader.ts';
 
 export interface ScriptedDeviceOptions {
-  /** The driver's memory: its addresses are offsets in here. */
+  /** The driver's memory. */
   readonly region: Region;
+  /** Byte offsets in the region, as a driver queue has them. */
   readonly addresses: VringAddresses;
   readonly size: number;
   readonly features: RingFeatures;
@@ -48,6 +49,7 @@ export interface ScriptedUse {
 export class ScriptedDevice {
   readonly size: number;
   readonly features: RingFeatures;
+  /** Where the parts of the ring are for a device. */
   readonly addresses: VringAddresses;
   readonly memory: GuestMemory;
   /** Chains taken and not used yet, by id. */
@@ -66,8 +68,13 @@ export class ScriptedDevice {
     const { region, addresses, size, features } = options;
     this.size = size;
     this.features = features;
-    this.addresses = addresses;
-    const map = new MemoryMap([{ region, guestAddress: 0, userAddress: 0, size: region.size }]);
+    const base = (region.addressHigh >>> 0) * 2 ** 32 + (region.addressLow >>> 0);
+    this.addresses = {
+      descriptors: base + addresses.descriptors,
+      driver: base + addresses.driver,
+      device: base + addresses.device,
+    };
+    const map = new MemoryMap([{ region, guestAddress: base, userAddress: base, size: region.size }]);
     this.memory = new GuestMemory(map, 0);
     this.#chains = new ChainReader(this.memory, features, size);
   }
