@@ -8,6 +8,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitWatch(env, exports);
   vio::InitCopy(env, exports);
   vio::InitDevice(env, exports);
+  vio::InitMmio(env, exports);
+  vio::InitGather(env, exports);
   return exports;
 }
 
