@@ -43,12 +43,17 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
   if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK, wait);
 }
 
-/** Takes the rings back: no packets first, then every ring is stopped, started or not. */
+/**
+ * Takes the rings back: no packets first, then every ring is stopped, started or not. What the backend cannot or will
+ * not do on the way down does not keep the rest from being done. Never throws.
+ */
 export async function stopDevice(plan: StartPlan, wait: WaitOptions): Promise<void> {
   const { transport, rings } = plan;
-  for (const i of rings.keys()) await transport.setVringEnable(i, false, wait);
-  for (const i of rings.keys()) await transport.getVringBase(i, wait);
-  if (transport.hasStatus) await transport.setStatus(0, wait);
+  const attempt = (request: () => Promise<unknown>): Promise<unknown> =>
+    transport.down === null ? request().catch(() => {}) : Promise.resolve();
+  for (const i of rings.keys()) await attempt(() => transport.setVringEnable(i, false, wait));
+  for (const i of rings.keys()) await attempt(() => transport.getVringBase(i, wait));
+  if (transport.hasStatus) await attempt(() => transport.setStatus(0, wait));
 }
 
 /** virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */

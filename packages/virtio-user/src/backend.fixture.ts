@@ -1,0 +1,101 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UnixListener } from '@vio/native';
+import { VIRTIO_NET_F_MQ } from '@vio/net';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { wire } from '@vio/vhost';
+import { type BackendScript, ScriptedBackend } from '@vio/vhost/testing';
+import type { VirtioUserOptions } from './config.ts';
+import { type OpenOptions, openVirtioUser } from './open.ts';
+import type { VirtioUserPort } from './virtio-user-port.ts';
+
+/** Protocol features of a backend that acknowledges everything and knows a device status. */
+export const allProtocolFeatures =
+  wire.VHOST_USER_PROTOCOL_F_MQ | wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_STATUS;
+
+/** A scripted backend that listens on a socket of its own, for one connection after the other. */
+export class ListeningBackend implements AsyncDisposable {
+  readonly path: string;
+  readonly backends: ScriptedBackend[] = [];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'vio-user-'));
+  readonly #listener: UnixListener;
+  readonly #script: BackendScript;
+  readonly #accepting: Promise<void>;
+  readonly #ports: VirtioUserPort[] = [];
+
+  constructor(script: BackendScript = {}) {
+    this.path = join(this.#directory, 'vhost.sock');
+    this.#listener = UnixListener.listen(this.path);
+    this.#script = {
+      features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ,
+      protocolFeatures: allProtocolFeatures,
+      queuePairs: 8,
+      ...script,
+    };
+    this.#accepting = this.#accept();
+  }
+
+  /** What the last connection has asked, as `SET_VRING_NUM 0 256`. */
+  get asked(): string[] {
+    return (this.backends.at(-1)?.seen ?? []).map(({ name, payload }) => {
+      if (typeof payload !== 'object' || payload === null || !('index' in payload)) return name;
+      return 'value' in payload
+        ? `${name} ${String(payload.index)} ${String(payload.value)}`
+        : `${name} ${String(payload.index)}`;
+    });
+  }
+
+  /** A port on this backend, closed before it. */
+  async open(
+    devargs: Omit<VirtioUserOptions, 'path'> = {},
+    options: OpenOptions = {},
+  ): Promise<VirtioUserPort> {
+    const port = await openVirtioUser({ path: this.path, ...devargs }, options);
+    this.#ports.push(port);
+    return port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const port of this.#ports) await port.close();
+    this.#listener.close();
+    await this.#accepting;
+    for (const backend of this.backends) backend.close();
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      for (;;) this.backends.push(new ScriptedBackend(await this.#listener.accept(), this.#script));
+    } catch {
+      // Closed: that is the end of it.
+    }
+  }
+}
+
+/** Descriptors that are open, and mappings of the memory of ports. */
+export interface Holdings {
+  readonly fds: number;
+  readonly mappings: number;
+}
+
+export function holdings(): Holdings {
+  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
+  return {
+    fds: readdirSync('/proc/self/fd').length,
+    mappings: mappings.filter((line) => line.includes('vio-virtio-user')).length,
+  };
+}
+
+/** Waits for what happens soon. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 5000; !condition() && Date.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** What is held once it is as little as before, or does not get less. */
+export async function holdingsLike(before: Holdings): Promise<Holdings> {
+  await until(() => JSON.stringify(holdings()) === JSON.stringify(before));
+  return holdings();
+}

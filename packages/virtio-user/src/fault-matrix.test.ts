@@ -1,0 +1,109 @@
+import type { BackendScript, Misbehaviour } from '@vio/vhost/testing';
+import { wire } from '@vio/vhost';
+import { describe, expect, it } from 'vitest';
+import { ListeningBackend, allProtocolFeatures, holdings, holdingsLike, until } from './backend.fixture.ts';
+import { rejectionOf } from './failure.fixture.ts';
+import { openVirtioUser } from './open.ts';
+
+const withoutAcks = allProtocolFeatures & ~wire.VHOST_USER_PROTOCOL_F_REPLY_ACK;
+
+/** One request of an undisturbed start. */
+interface Step {
+  readonly name: string;
+  readonly at: number;
+  readonly answered: boolean;
+}
+
+async function stepsOf(protocolFeatures: bigint): Promise<Step[]> {
+  await using backend = new ListeningBackend({ protocolFeatures });
+  const port = await openVirtioUser({ path: backend.path, queues: 2 });
+  // Without acknowledgements the last ones are still on their way.
+  await until(() => backend.asked.filter((name) => name === 'SET_STATUS').length === 3);
+  const steps = backend.backends[0].seen.map(({ name, needsReply }, at) => ({
+    name,
+    at,
+    answered: needsReply || name.startsWith('GET_'),
+  }));
+  await port.close();
+  return steps;
+}
+
+const steps = await stepsOf(allProtocolFeatures);
+const answered = steps.filter((step) => step.answered);
+const unanswered = (await stepsOf(withoutAcks)).filter((step) => !step.answered);
+
+/** Opens a port against a backend that goes wrong. @returns how that failed, and whether it left anything behind */
+async function failure(misbehave: NonNullable<BackendScript['misbehave']>, timeout = 5000) {
+  await using backend = new ListeningBackend({ misbehave });
+  const before = holdings();
+  const error = await rejectionOf(openVirtioUser({ path: backend.path, queues: 2 }, { timeout }));
+  for (const one of backend.backends) one.close();
+  return { code: error.code, leaked: difference(before, await holdingsLike(before)) };
+}
+
+function difference(before: ReturnType<typeof holdings>, after: ReturnType<typeof holdings>): number[] {
+  return [after.fds - before.fds, after.mappings - before.mappings];
+}
+
+const faults: [how: Misbehaviour, code: string][] = [
+  ['silent', 'VIO_TIMEOUT'],
+  ['close', 'VIO_VHOST_DISCONNECTED'],
+  ['size', 'VIO_VHOST_MESSAGE_SIZE'],
+  ['oversize', 'VIO_VHOST_MESSAGE_SIZE'],
+  ['flags', 'VIO_VHOST_MESSAGE_FLAGS'],
+  ['version', 'VIO_VHOST_MESSAGE_VERSION'],
+  ['fds', 'VIO_VHOST_MESSAGE_FDS'],
+  ['too-many-fds', 'VIO_VHOST_MESSAGE_FDS'],
+  ['id', 'VIO_VHOST_MESSAGE_UNEXPECTED'],
+];
+
+describe('a backend that goes wrong at any step of the start is a named error, and nothing stays behind:', () => {
+  it('all requests are tried', () => {
+    expect([steps.length, answered.length, unanswered.length]).toEqual([35, 33, 31]);
+  });
+
+  describe.each(faults)('%s', (how, code) => {
+    it.each(answered)('at $name (request $at)', async ({ at }) => {
+      const result = await failure({ at, how }, how === 'silent' ? 25 : 5000);
+      expect(result).toEqual({ code, leaked: [0, 0] });
+    });
+  });
+
+  it.each(answered.filter(({ name }) => !name.startsWith('GET_')))(
+    'refusing $name (request $at)',
+    async ({ at }) => {
+      expect(await failure({ at, how: 'refuse' })).toEqual({ code: 'VIO_VHOST_REFUSED', leaked: [0, 0] });
+    },
+  );
+
+  it.each(answered)('half an answer to $name (request $at)', async ({ at }) => {
+    const result = await failure({ at, how: 'truncated', bytes: 13 });
+    expect(result).toEqual({ code: 'VIO_VHOST_MESSAGE_TRUNCATED', leaked: [0, 0] });
+  });
+});
+
+describe('a backend without acknowledgements that closes', () => {
+  it.each(unanswered)(
+    'after $name (request $at) is the reason of the error or of the link',
+    async ({ at }) => {
+      await using backend = new ListeningBackend({
+        protocolFeatures: withoutAcks,
+        misbehave: { at, how: 'close' },
+      });
+      const before = holdings();
+      const reason = await openVirtioUser({ path: backend.path, queues: 2 }).then(
+        async (port) => {
+          await until(() => !port.link.up);
+          const { link } = port;
+          await port.close();
+          return link.reason;
+        },
+        (error: unknown) => error,
+      );
+      expect(reason).toMatchObject({
+        code: expect.stringMatching(/^VIO_(VHOST_DISCONNECTED|SOCKET_CLOSED)$/),
+      });
+      expect(await holdingsLike(before)).toEqual(before);
+    },
+  );
+});
