@@ -1,28 +1,38 @@
+import { readFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { Command } from 'commander';
 import { addBackendCommand } from './commands/backend.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addRunCommand } from './commands/run.ts';
+import { interruptedExitCode, interruption } from './interruption.ts';
 
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const interrupted = interruption();
 const program = new Command('vio')
   .description('virtio networking for Node.js, without a VM')
-  .version('0.1.0')
+  .version(manifest.version)
   .showHelpAfterError('(add --help for the options)')
   .addHelpText(
     'after',
-    '\nExit codes: 0 done, 1 it failed (the reason and a remedy are on stderr), 2 wrong usage.',
+    `
+Exit codes: 0 done (run and backend: also when ended by SIGINT or SIGTERM), 1 it failed (the reason and a remedy are
+on stderr), 2 wrong usage, 130 and 143 ended by SIGINT or SIGTERM before it had begun.`,
   )
-  .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2))
-  .configureHelp({ showGlobalOptions: true });
-addRunCommand(program);
-addBackendCommand(program);
-addInspectCommand(program);
+  .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2));
+addRunCommand(program, interrupted);
+addBackendCommand(program, interrupted);
+addInspectCommand(program, interrupted);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = 1;
+  const exitCode = interruptedExitCode(interrupted.reason);
+  process.exitCode = exitCode ?? 1;
   if (!VioError.is(error)) throw error;
-  process.stderr.write(`vio: ${error.message}\n  remedy: ${error.remedy}\n  code: ${error.code}\n`);
-  if (error.code === 'VIO_CLI_USAGE') process.exitCode = 2;
+  if (exitCode === null || error.code !== 'VIO_ABORTED') {
+    process.stderr.write(`vio: ${error.message}\n  remedy: ${error.remedy}\n  code: ${error.code}\n`);
+    process.exitCode = error.code === 'VIO_CLI_USAGE' ? 2 : 1;
+  }
 }

@@ -1,7 +1,11 @@
 import { type NetPort, type PathChoice, featureNames } from '@vio/net';
+import type { DriverQueue, QueueFault } from '@vio/rings';
 
 /** A port described for a program (`data`) and for a person (`text`). */
-export function portReport(port: NetPort): { data: object; text: string } {
+export function portReport(port: Pick<NetPort, 'features' | 'paths' | 'rx' | 'tx'>): {
+  data: object;
+  text: string;
+} {
   const features = featureNames(port.features);
   const rings = port.rx.flatMap((rx, pair) => [
     { name: `receiveq${pair}`, ...ringState(rx.queue) },
@@ -11,18 +15,27 @@ export function portReport(port: NetPort): { data: object; text: string } {
     `features 0x${port.features.toString(16)}: ${features.join(' ')}`,
     ...describePath('Rx', port.paths.rx),
     ...describePath('Tx', port.paths.tx),
-    ...rings.map((r) => `${r.name}: ${r.format}, ${r.size} descriptors, ${r.outstanding} held by the device`),
+    ...rings.map(describeRing),
   ].join('\n');
   return { data: { mask: port.features, features, paths: port.paths, rings }, text };
 }
 
-function ringState(queue: NetPort['rx'][number]['queue']): {
-  format: string;
-  size: number;
-  outstanding: number;
-  broken: object | null;
-} {
+interface RingState {
+  readonly format: string;
+  /** Descriptors. */
+  readonly size: number;
+  /** Buffers the device holds. */
+  readonly outstanding: number;
+  readonly broken: QueueFault | null;
+}
+
+function ringState(queue: DriverQueue): RingState {
   return { format: queue.format, size: queue.size, outstanding: queue.outstanding, broken: queue.broken };
+}
+
+function describeRing({ name, format, size, outstanding, broken }: RingState & { name: string }): string {
+  const state = broken === null ? `${outstanding} held by the device` : `broken: ${broken.detail}`;
+  return `${name}: ${format}, ${size} descriptors, ${state}`;
 }
 
 function describePath(direction: string, choice: PathChoice): string[] {

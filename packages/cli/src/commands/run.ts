@@ -5,46 +5,55 @@ import { portLane } from '../forward/lane.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { runSession } from '../forward/session.ts';
 import { Output } from '../output.ts';
+import { devargsHelp } from './devargs-help.ts';
 import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
+import { integer } from './option-values.ts';
 import { portReport } from './port-report.ts';
 
+interface RunOptions extends ForwardOptions {
+  readonly timeout: number;
+  readonly xstats?: true;
+}
+
 /** `vio run DEVARGS`: opens a virtio-user port and forwards on every queue pair. */
-export function addRunCommand(program: Command): void {
+export function addRunCommand(program: Command, interrupted: AbortSignal): void {
   const command = program
     .command('run')
     .description('open a virtio-user port and forward packets, like a small testpmd')
     .argument('<devargs>', 'DPDK-style devargs, for example net_virtio_user0,path=/tmp/vhost.sock,queues=2');
   addForwardOptions(command)
-    .option('--timeout <ms>', 'how long to wait for the backend', Number, 5000)
-    .action(runPort);
+    .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .option('--xstats', 'print the extended statistics at the end')
+    .addHelpText('after', devargsHelp)
+    .action((devargs: string, options: RunOptions) => runPort(devargs, options, interrupted));
 }
 
-async function runPort(devargs: string, options: ForwardOptions & { timeout: number }): Promise<void> {
-  const output = new Output(options.json);
+async function runPort(devargs: string, options: RunOptions, interrupted: AbortSignal): Promise<void> {
+  const output = new Output(options.json === true);
   const step = forwardStep(options.forwardMode, options.txpkts);
-  await using port = await openVirtioUser(devargs, { timeout: options.timeout });
+  await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
   const report = portReport(port);
   output.record('port', report.data, report.text);
 
-  const gone = new AbortController();
+  const failed = new AbortController();
   port.on('link', (link) => {
-    if (!link.up) gone.abort(link.reason);
+    if (!link.up) failed.abort(link.reason);
+  });
+  port.on('broken', ({ direction, queue, fault }) => {
+    const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;
+    output.record('broken', { direction, queue, fault }, text);
   });
   const forwarder = new Forwarder(step, options.burst);
   for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));
   await runSession(forwarder, output, {
     duration: options.duration,
     interval: options.statsPeriod,
-    signal: gone.signal,
+    interrupted,
+    failed: failed.signal,
   });
-  if (options.xstats) {
+  if (options.xstats === true) {
     const stats = port.stats();
-    output.record(
-      'xstats',
-      { xstats: stats },
-      Object.entries(stats)
-        .map(([k, v]) => `${k}: ${v}`)
-        .join('\n'),
-    );
+    const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
+    output.record('xstats', { xstats: stats }, lines.join('\n'));
   }
 }

@@ -12,7 +12,7 @@ export interface Lane {
 }
 
 /** Queue pair `pair` of a port. */
-export function portLane(port: NetPort, pair: number): Lane {
+export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Lane {
   const rx = port.rx[pair];
   const tx = port.tx[pair];
   if (rx === undefined || tx === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
@@ -22,7 +22,7 @@ export function portLane(port: NetPort, pair: number): Lane {
     receive: (burst) => rx.receive(burst),
     send(burst) {
       const sent = tx.send(burst, 0);
-      releaseFrom(pool, burst, sent);
+      burst.release(pool, sent);
       return sent;
     },
   };
@@ -35,15 +35,8 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
     receive: (burst) => device.dequeueBurst(2 * pair + 1, pool, burst, burst.capacity),
     send(burst) {
       const sent = device.enqueueBurst(2 * pair, burst, 0, burst.count);
-      releaseFrom(pool, burst, 0);
+      burst.release(pool);
       return sent;
     },
   };
-}
-
-function releaseFrom(pool: BufferPool, burst: PacketBurst, from: number): void {
-  for (let i = from; i < burst.count; i++) {
-    if (burst.segments[i] === 1) pool.release(burst.buffer, i, 1);
-    else pool.releaseChain(burst.buffer[i]);
-  }
 }

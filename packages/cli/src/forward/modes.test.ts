@@ -25,10 +25,19 @@ class ScriptedLane implements Lane {
 
   send(burst: PacketBurst): number {
     const n = Math.min(burst.count, this.room);
+    const { u8 } = this.pool.region;
     for (let i = 0; i < n; i++) {
-      this.sent.push(this.pool.region.u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
+      if (burst.segments[i] === 1) {
+        this.sent.push(u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
+        continue;
+      }
+      const parts: Uint8Array[] = [];
+      for (let b = burst.buffer[i]; b !== -1; b = this.pool.next[b]) {
+        parts.push(u8.slice(this.pool.dataOffset[b], this.pool.dataOffset[b] + this.pool.dataLength[b]));
+      }
+      this.sent.push(Uint8Array.from(Buffer.concat(parts)));
     }
-    this.pool.release(burst.buffer, 0, burst.count);
+    burst.release(this.pool);
     return n;
   }
 }
@@ -88,6 +97,22 @@ describe('forward modes', () => {
     for (let i = 0; i < 64; i++) step(lane, burst, counts());
     const ports = new Set(lane.sent.map((bytes) => (bytes[34] << 8) | bytes[35]));
     expect(ports.size).toBe(1024);
+  });
+
+  it.each([2048, 2049, 9000, 9728])(
+    'txonly sends frames of %i bytes, over several buffers if need be',
+    (bytes) => {
+      const lane = new ScriptedLane();
+      forwardStep('txonly', bytes)(lane, new PacketBurst(4), counts());
+      const lengths = lane.sent.map((sent) => [sent.length, (sent[16] << 8) | sent[17]]);
+      expect(lengths).toEqual(Array.from({ length: 4 }, () => [bytes, bytes - 14]));
+    },
+  );
+
+  it('txonly sends what the pool has buffers for, and gives all of them back', () => {
+    const lane = new ScriptedLane();
+    const sent = forwardStep('txonly', 9000)(lane, new PacketBurst(32), counts());
+    expect([sent, lane.pool.free]).toEqual([12, 64]);
   });
 
   it('refuses frames no port can carry', () => {

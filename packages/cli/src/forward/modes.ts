@@ -64,33 +64,49 @@ export function swapAddresses(pool: BufferPool, burst: PacketBurst): void {
 
 function receiveOnly(lane: Lane, burst: PacketBurst, counts: LaneCounts): number {
   const received = lane.receive(burst);
-  for (let i = 0; i < received; i++) {
-    if (burst.segments[i] === 1) lane.pool.release(burst.buffer, i, 1);
-    else lane.pool.releaseChain(burst.buffer[i]);
-  }
+  burst.release(lane.pool);
   counts.received += received;
   return received;
 }
 
-/** Sends bursts of a template whose flow (source address and port) cycles through `flows` values. */
+/** Sends bursts of a template whose flow (UDP source port) cycles through `flows` values. */
 function generate(template: FrameTemplate, flows: number): ForwardStep {
   let flow = 0;
   return (lane, burst, counts) => {
     const { pool } = lane;
-    const count = pool.alloc(burst.buffer, 0, burst.capacity);
+    const count = allocate(pool, burst, template.bytes);
     for (let i = 0; i < count; i++) {
-      const offset = pool.dataBase + burst.buffer[i] * pool.stride;
-      template.write(pool.region, offset, flow);
-      burst.offset[i] = offset;
-      burst.length[i] = template.bytes;
-      burst.segments[i] = 1;
+      template.write(pool.region, burst.offset[i], flow);
       flow = flow + 1 === flows ? 0 : flow + 1;
     }
-    burst.count = count;
-    const sent = lane.send(burst);
+    const sent = count === 0 ? 0 : lane.send(burst);
     counts.sent += sent;
     return sent;
   };
+}
+
+/** Fills a burst with packets of `bytes` each, over as many buffers as they take. @returns how many there were */
+function allocate(pool: BufferPool, burst: PacketBurst, bytes: number): number {
+  if (bytes <= pool.dataRoom) return burst.allocate(pool, burst.capacity, bytes);
+  const segments = Math.ceil(bytes / pool.dataRoom);
+  burst.pool = pool;
+  burst.count = 0;
+  while (burst.count < burst.capacity && pool.free >= segments) {
+    const i = burst.count++;
+    // From the last buffer to the first, so that each knows the one behind it.
+    for (let k = segments - 1, next = -1; k >= 0; k--) {
+      pool.alloc(burst.buffer, i, 1);
+      const b = burst.buffer[i];
+      pool.next[b] = next;
+      pool.dataOffset[b] = pool.dataBase + b * pool.stride;
+      pool.dataLength[b] = k === segments - 1 ? bytes - k * pool.dataRoom : pool.dataRoom;
+      next = b;
+    }
+    burst.offset[i] = pool.dataOffset[burst.buffer[i]];
+    burst.length[i] = bytes;
+    burst.segments[i] = segments;
+  }
+  return burst.count;
 }
 
 /** Generates, and empties the receive side as well. */

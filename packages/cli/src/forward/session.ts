@@ -3,15 +3,20 @@ import type { Forwarder } from './forwarder.ts';
 import { RateMeter, formatRates } from './rates.ts';
 
 export interface SessionOptions {
-  /** Seconds to run; undefined runs until SIGINT or SIGTERM. */
+  /** Seconds to run; undefined runs until it is interrupted. */
   readonly duration: number | undefined;
   /** Seconds between two lines of live rates. */
   readonly interval: number;
-  /** Ends the session early, with its reason as the result. */
-  readonly signal: AbortSignal;
+  /** Ends the session: somebody wants it to. */
+  readonly interrupted: AbortSignal;
+  /** Ends the session with its reason as the error. */
+  readonly failed: AbortSignal;
 }
 
-/** Runs a forwarder and prints live rates until the time is over, a signal comes, or `signal` aborts. */
+/**
+ * Runs a forwarder and prints live rates until the time is over, or `interrupted` or `failed` aborts.
+ * @throws the reason of `failed`
+ */
 export async function runSession(
   forwarder: Forwarder,
   output: Output,
@@ -32,22 +37,19 @@ export async function runSession(
   }
   const rates = total.sample();
   output.record('total', rates, `total ${formatRates(rates)}`);
-  if (options.signal.aborted) throw options.signal.reason;
+  options.failed.throwIfAborted();
 }
 
-/** Resolves at the end of the duration, on SIGINT or SIGTERM, or when the signal aborts. */
-async function ended(options: SessionOptions): Promise<void> {
+/** Resolves at the end of the duration, or when one of the signals aborts. */
+async function ended({ duration, interrupted, failed }: SessionOptions): Promise<void> {
+  const signal = AbortSignal.any([interrupted, failed]);
   await new Promise<void>((resolve) => {
-    const finish = (): void => {
+    const timeout = duration === undefined ? undefined : setTimeout(resolve, duration * 1000);
+    const stop = (): void => {
       clearTimeout(timeout);
-      process.off('SIGINT', finish);
-      process.off('SIGTERM', finish);
       resolve();
     };
-    const timeout = options.duration === undefined ? undefined : setTimeout(finish, options.duration * 1000);
-    process.on('SIGINT', finish);
-    process.on('SIGTERM', finish);
-    options.signal.addEventListener('abort', finish, { once: true });
-    if (options.signal.aborted) finish();
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
   });
 }

@@ -1,0 +1,21 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parsers of option values, for commander: what is out of range is wrong usage. */
+export function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`Allowed: ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+export function integer(min: number, max: number): (text: string) => number {
+  const parse = number(min, max);
+  return (text) => {
+    const value = parse(text);
+    if (!Number.isInteger(value)) throw new InvalidArgumentError(`Allowed: ${min} to ${max}, whole numbers.`);
+    return value;
+  };
+}

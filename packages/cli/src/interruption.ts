@@ -1,0 +1,26 @@
+/**
+ * A signal that aborts when the user or the system wants the program to end: SIGINT, SIGTERM, or nobody reads its
+ * output any more. Its reason is the name of the signal. A second SIGINT or SIGTERM ends the process at once.
+ */
+export function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = (name: NodeJS.Signals): void => {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    controller.abort(name);
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    interrupt('SIGPIPE');
+  });
+  return controller.signal;
+}
+
+/** The exit code of a process that such a signal kept from its work, as shells know it; null for other reasons. */
+export function interruptedExitCode(reason: unknown): number | null {
+  const numbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 };
+  const number = typeof reason === 'string' ? numbers[reason] : undefined;
+  return number === undefined ? null : 128 + number;
+}

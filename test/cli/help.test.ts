@@ -1,0 +1,94 @@
+// What --help promises, and what happens to those who do not read it.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { vio } from './vio.ts';
+
+const forwardOptions = ['--forward-mode', '--txpkts', '--burst', '--duration', '--stats-period', '--json'];
+
+describe('help', () => {
+  it('names every command and what the exit codes mean', async () => {
+    const { exitCode, stdout, stderr } = await vio('--help');
+    const commands = [...stdout.matchAll(/^ {2}(\w+) \[/gm)].map(([, name]) => name);
+    expect([exitCode, stderr, commands]).toEqual([0, '', ['run', 'backend', 'inspect', 'help']]);
+    expect(stdout).toContain('Exit codes');
+  });
+
+  it.each([
+    ['run', [...forwardOptions, '--timeout', '--xstats', '--help']],
+    ['backend', [...forwardOptions, '--client', '--queues', '--help']],
+    ['inspect', ['--features', '--timeout', '--json', '--help']],
+  ])('of %s states every option', async (command, options) => {
+    const { exitCode, stdout, stderr } = await vio(command, '--help');
+    const stated = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name]) => name);
+    expect([exitCode, stderr, stated.toSorted()]).toEqual([0, '', options.toSorted()]);
+  });
+
+  it.each(['run', 'backend'])('of %s names every mode', async (command) => {
+    const { stdout } = await vio(command, '--help');
+    const modes = [...stdout.matchAll(/^ {2}([a-z]+) +[a-z]/gm)].map(([, name]) => name);
+    expect(modes).toEqual(expect.arrayContaining(['io', 'macswap', 'rxonly', 'txonly', 'flowgen']));
+  });
+
+  it.each(['run', 'inspect'])('of %s names every key of the devargs', async (command) => {
+    const { stderr } = await vio('run', 'path=/nowhere,no_such_key=1');
+    const keys = /the keys are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
+    const { stdout } = await vio(command, '--help');
+    const named = [...stdout.matchAll(/^ {2}(\w+)=/gm)].map(([, key]) => key);
+    expect(named.toSorted()).toEqual(keys.toSorted());
+  });
+
+  it('is the same when asked for as a command', async () => {
+    expect(await vio('help', 'run')).toEqual(await vio('run', '--help'));
+  });
+
+  it('gives the version of the package', async () => {
+    const manifest = JSON.parse(
+      readFileSync(new URL('../../packages/cli/package.json', import.meta.url), 'utf8'),
+    ) as { version: string };
+    expect(await vio('--version')).toEqual({ exitCode: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['nonsense'], "unknown command 'nonsense'"],
+    [['run', 'path=/nowhere', '--nonsense'], "unknown option '--nonsense'"],
+    [['run'], "missing required argument 'devargs'"],
+    [['backend'], "missing required argument 'path'"],
+    [['backend', 'a', 'b'], 'too many arguments'],
+    [['run', 'path=/nowhere', '--burst', '0'], "'0' is invalid. Allowed: 1 to 512"],
+    [['run', 'path=/nowhere', '--burst', '1.5'], "'1.5' is invalid. Allowed: 1 to 512, whole numbers"],
+    [['run', 'path=/nowhere', '--txpkts', '59'], "'59' is invalid. Allowed: 60 to 9728"],
+    [['run', 'path=/nowhere', '--timeout', 'soon'], "'soon' is invalid. Allowed: 1 to 3600000"],
+    [['run', 'path=/nowhere', '--forward-mode', 'fly'], 'Allowed choices are io, macswap, rxonly'],
+    [['backend', 'sock', '--queues', '129'], "'129' is invalid. Allowed: 1 to 128"],
+    [['backend', 'sock', '--duration', ''], "'' is invalid. Allowed: 0 to 1000000"],
+    [['inspect'], 'there is nothing to inspect'],
+    [['inspect', '--features', 'many'], '"many" is no feature mask'],
+    [['inspect', '--features', '0x10000000000000000'], 'is no feature mask'],
+  ])('%j ends with 2 and says why', async (args, message) => {
+    const { exitCode, stdout, stderr } = await vio(...args);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it('without any argument shows the help, on stderr', async () => {
+    const { exitCode, stdout, stderr } = await vio();
+    expect([exitCode, stdout, stderr]).toEqual([2, '', (await vio('--help')).stdout]);
+  });
+});
+
+describe('a failure', () => {
+  it.each([
+    [['run', 'path=/nowhere/vhost.sock'], 'VIO_SOCKET_MISSING'],
+    [['run', 'queues=1'], 'VIO_DEVARGS_MISSING_PATH'],
+    [['run', 'path=/nowhere,queues=999'], 'VIO_DEVARGS_VALUE'],
+    [['run', 'net_e1000,path=/nowhere'], 'VIO_DEVARGS_DRIVER'],
+    [['inspect', 'path=/etc/passwd'], 'VIO_SOCKET_NOT_A_SOCKET'],
+    [['backend', '/nowhere/vhost.sock', '--duration', '1'], 'VIO_SOCKET_'],
+  ])('of %j ends with 1: what happened, a remedy and the code', async (args, code) => {
+    const { exitCode, stdout, stderr } = await vio(...args);
+    expect([exitCode, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(new RegExp(`^vio: .+\n {2}remedy: .+\n {2}code: ${code}\\w*\n$`));
+  });
+});

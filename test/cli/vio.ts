@@ -1,0 +1,62 @@
+// Runs the `vio` command as a user does.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A running `vio`. */
+export class Vio {
+  readonly process: ChildProcess;
+  /** What it wrote when it has ended. */
+  readonly ended: Promise<Ended>;
+  #stdout = '';
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, [bin, ...args], {
+      env: { ...process.env, NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process = child;
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (this.#stdout += chunk));
+    const stderr = text(child.stderr);
+    this.ended = once(child, 'close').then(async ([code]) => ({
+      exitCode: code as number | null,
+      stdout: this.#stdout,
+      stderr: await stderr,
+    }));
+  }
+
+  /** Until it has written something. @throws Error when it ends before */
+  async says(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#stdout)) {
+      if (this.process.exitCode !== null) throw new Error(`vio ended: ${(await this.ended).stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async interrupt(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<Ended> {
+    this.process.kill(signal);
+    return this.ended;
+  }
+}
+
+/** Runs it to its end. */
+export function vio(...args: string[]): Promise<Ended> {
+  return new Vio(args).ended;
+}
+
+/** The objects that `--json` wrote. */
+export function jsonLines({ stdout }: Ended): Record<string, unknown>[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
