@@ -38,6 +38,7 @@ export {
   NetPort,
   type NetPortEvents,
   type NetPortParts,
+  type Reconnected,
 } from './port/net-port.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
 export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';

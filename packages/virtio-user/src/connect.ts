@@ -30,3 +30,15 @@ export async function connectBackend(
     throw error;
   }
 }
+
+/** Reaches the backend of a port that has lost it; as the server, waits for it as long as it takes. */
+export async function reachAgain(
+  config: VirtioUserConfig,
+  listener: UnixListener | null,
+  wait: WaitOptions,
+  netns?: string,
+): Promise<VhostTransport> {
+  if (listener === null) return (await connectBackend(config, wait, netns)).transport;
+  const { signal } = wait;
+  return VhostUserFrontend.fromStream(await listener.accept(signal === undefined ? {} : { signal }));
+}

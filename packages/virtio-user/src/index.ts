@@ -8,4 +8,5 @@ export {
 export { type Devargs, parseDevargs } from './devargs.ts';
 export { type Negotiated, negotiate } from './negotiate.ts';
 export { type OpenOptions, openVirtioUser } from './open.ts';
+export type { ReconnectOptions } from './reconnect.ts';
 export { VirtioUserPort } from './virtio-user-port.ts';

@@ -1,7 +1,8 @@
-import { SharedMemory, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
 import {
   type OffloadOptions,
   type PathChoice,
+  type QueuePair,
   createQueuePair,
   electPaths,
   pathLogLine,
@@ -10,11 +11,12 @@ import {
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
-import { type Connected, connectBackend } from './connect.ts';
+import { type Connected, connectBackend, reachAgain } from './connect.ts';
 import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { type Negotiated, negotiate } from './negotiate.ts';
+import type { ReconnectOptions, ReconnectParts } from './reconnect.ts';
 import { startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 import { VringEvents } from './vrings.ts';
@@ -31,11 +33,19 @@ export interface OpenOptions extends WaitOptions {
   /** Checksums and segmentation that are left to the other side. Default: none. */
   readonly offloads?: OffloadOptions;
   /**
+   * Whether the port looks for a backend that went away, and how. Default: true as the server (the backend connects
+   * again), false as the client. Detached queue pairs do not come back.
+   */
+  readonly reconnect?: boolean | ReconnectOptions;
+  /**
    * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean;
 }
+
+/** Milliseconds. */
+const defaultTimeout = 5000;
 
 /**
  * Opens a virtio-user port: reaches the backend, negotiates, shares memory, starts the rings and fills the receive
@@ -49,7 +59,7 @@ export async function openVirtioUser(
   options: OpenOptions = {},
 ): Promise<VirtioUserPort> {
   const config = parseConfig(devargs);
-  const wait = { timeout: options.timeout ?? 5000, signal: options.signal };
+  const wait = { timeout: options.timeout ?? defaultTimeout, signal: options.signal };
   const connected = await connectBackend(config, wait, options.netns);
   try {
     return await buildPort(config, connected, options, wait);
@@ -83,18 +93,20 @@ async function buildPort(
   try {
     const layout = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
     memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
-    const { parts, rings } = buildQueues(config, negotiated, layout, memory, events, (broken) =>
+    const { parts, pairs } = buildQueues(config, negotiated, layout, memory, events, (broken) =>
       port?.emit('broken', broken),
     );
+    const rings = pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
     const plan = { transport, features: negotiated.backend, memory, rings, events };
     let port: VirtioUserPort | null = null;
     await startDevice(plan, wait);
     if (options.detached === true) {
       const handles = queuePairHandles({ ...parts, paths }, layout, config.queue_size, memory, events);
       const none = { rx: [], tx: [], rxCall: [] };
-      return new VirtioUserPort({ ...parts, ...none, paths }, handles, config, plan, listener);
+      return new VirtioUserPort({ ...parts, ...none, paths }, handles, config, plan, listener, null);
     }
-    port = new VirtioUserPort({ ...parts, paths }, [], config, plan, listener);
+    const reconnection = reconnectParts(config, listener, options, pairs);
+    port = new VirtioUserPort({ ...parts, paths }, [], config, plan, listener, reconnection);
     for (const rx of port.rx) rx.fill();
     return port;
   } catch (error) {
@@ -145,7 +157,22 @@ function buildQueues(
     tx: pairs.map((pair) => pair.tx),
     rxCall: pairs.map((_, pair) => events.call[2 * pair]),
   };
-  return { parts, rings: pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]) };
+  return { parts, pairs };
+}
+
+function reconnectParts(
+  config: VirtioUserConfig,
+  listener: UnixListener | null,
+  { reconnect = config.server, netns, timeout = defaultTimeout }: OpenOptions,
+  pairs: readonly QueuePair[],
+): ReconnectParts | null {
+  if (reconnect === false) return null;
+  return {
+    pairs,
+    timeout,
+    options: reconnect === true ? {} : reconnect,
+    connect: (wait) => reachAgain(config, listener, wait, netns),
+  };
 }
 
 async function checkQueueCount(

@@ -1,6 +1,7 @@
-import type { SharedMemory, UnixListener } from '@vio/native';
+import { type SharedMemory, type UnixListener, VioError } from '@vio/native';
 import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
 import type { VirtioUserConfig } from './config.ts';
+import { type ReconnectParts, reconnect } from './reconnect.ts';
 import { type StartPlan, stopDevice } from './start.ts';
 
 const stopMilliseconds = 1000;
@@ -12,7 +13,11 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly handles: readonly QueuePairHandle[];
   /** Link speed in Mbit/s as the devargs say; 0xffffffff is unknown. */
   readonly speed: number;
-  readonly #plan: StartPlan;
+  /** Times the backend came back. */
+  reconnects = 0;
+  readonly #reconnection: ReconnectParts | null;
+  readonly #stopping = new AbortController();
+  #plan: StartPlan;
   readonly #memory: SharedMemory;
   readonly #listener: UnixListener | null;
   #closing: Promise<void> | null = null;
@@ -23,6 +28,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     config: VirtioUserConfig,
     plan: StartPlan,
     listener: UnixListener | null,
+    reconnection: ReconnectParts | null,
   ) {
     super(parts);
     this.handles = handles;
@@ -31,7 +37,8 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     this.#plan = plan;
     this.#memory = plan.memory;
     this.#listener = listener;
-    plan.transport.onDown((reason) => this.setLink({ up: false, reason }));
+    this.#reconnection = reconnection;
+    this.#watch();
   }
 
   /**
@@ -47,12 +54,34 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     return this.close();
   }
 
+  #watch(): void {
+    this.#plan.transport.onDown((reason) => {
+      this.setLink({ up: false, reason });
+      if (this.#reconnection !== null && !this.closed) void this.#reconnect(this.#reconnection);
+    });
+  }
+
+  async #reconnect(parts: ReconnectParts): Promise<void> {
+    const begin = performance.now();
+    for (const { tx } of parts.pairs) tx.pause();
+    this.#plan.transport.close();
+    try {
+      const { plan, attempts } = await reconnect(this.#plan, parts, this.#stopping.signal);
+      this.#plan = plan;
+      this.reconnects++;
+      this.#watch();
+      this.setLink({ up: true });
+      this.emit('reconnect', { attempts, downtime: performance.now() - begin });
+    } catch (reason) {
+      // Closed meanwhile, or given up: `link` says why it stays down.
+      if (!this.closed && reason instanceof VioError) this.emit('link', { up: false, reason });
+    }
+  }
+
   async #close(): Promise<void> {
     this.end();
-    if (this.#plan.transport.down === null) {
-      // What the backend says to a stop changes nothing any more.
-      await stopDevice(this.#plan, { timeout: stopMilliseconds }).catch(() => {});
-    }
+    this.#stopping.abort();
+    await stopDevice(this.#plan, { timeout: stopMilliseconds });
     this.#plan.transport.close();
     this.#listener?.close();
     this.#plan.events[Symbol.dispose]();

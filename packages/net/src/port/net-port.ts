@@ -26,8 +26,18 @@ export interface BrokenQueue {
   readonly fault: QueueFault;
 }
 
+/** A backend that is back. */
+export interface Reconnected {
+  /** Attempts it took. */
+  readonly attempts: number;
+  /** Milliseconds without a backend. */
+  readonly downtime: number;
+}
+
 export interface NetPortEvents {
   link: (link: LinkState) => void;
+  /** The backend went away and is back; `link` has told of both. */
+  reconnect: (back: Reconnected) => void;
   broken: (queue: BrokenQueue) => void;
 }
 

@@ -40,6 +40,8 @@ export interface QueuePairOptions {
 export interface QueuePair {
   readonly rx: RxQueue;
   readonly tx: TxQueue;
+  /** After the device went away: fresh rings in the same place; all buffers come back, and packets on them are lost. */
+  restart(): void;
 }
 
 /** What the rings need to know of the device's features. */
@@ -86,8 +88,13 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
   });
+  const rx = has(VIRTIO_NET_F_MRG_RXBUF) ? new MergeableRxQueue(rxOptions) : new PlainRxQueue(rxOptions);
   return {
-    rx: has(VIRTIO_NET_F_MRG_RXBUF) ? new MergeableRxQueue(rxOptions) : new PlainRxQueue(rxOptions),
+    rx,
     tx,
+    restart() {
+      rx.restart(ring(options.rxOffset, true));
+      tx.restart(ring(options.txOffset, false));
+    },
   };
 }

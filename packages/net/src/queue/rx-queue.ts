@@ -11,13 +11,13 @@ import type { NetQueueOptions, Notifier } from './tx-queue.ts';
  * features are known.
  */
 export abstract class RxQueue {
-  readonly queue: DriverQueue;
   readonly pool: BufferPool;
   readonly stats = new QueueStats();
   /** Kicks sent to the device. */
   kicks = 0;
   protected readonly header: HeaderBytes;
-  readonly #refill: RxRefill;
+  #queue: DriverQueue;
+  #refill: RxRefill;
   readonly #codec: HeaderCodec | null;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
@@ -26,13 +26,18 @@ export abstract class RxQueue {
   protected fault: QueueFault | null = null;
 
   constructor(options: NetQueueOptions) {
-    this.queue = options.queue;
+    this.#queue = options.queue;
     this.pool = options.pool;
     this.header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#codec = options.codec ?? null;
     this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes);
+  }
+
+  /** The virtqueue; another one after a restart. */
+  get queue(): DriverQueue {
+    return this.#queue;
   }
 
   /** Why this queue stopped, or null. */
@@ -51,7 +56,7 @@ export abstract class RxQueue {
     if (this.#codec !== null && burst.offloads === null)
       throw new TypeError('make the burst with NetPort.burst');
     if (this.fault !== null) return (burst.count = 0);
-    const reaped = this.queue.reap(burst.buffer, burst.length, 0, burst.capacity);
+    const reaped = this.#queue.reap(burst.buffer, burst.length, 0, burst.capacity);
     let n = reaped === 0 ? 0 : this.assemble(burst, reaped);
     if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     burst.count = n;
@@ -62,7 +67,7 @@ export abstract class RxQueue {
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
   fill(): void {
-    if (this.#refill.run() && this.queue.kickNeeded()) {
+    if (this.#refill.run() && this.#queue.kickNeeded()) {
       this.kicks++;
       this.#kick.signal();
     }
@@ -81,6 +86,15 @@ export abstract class RxQueue {
   reclaim(): void {
     const tokens = new Int32Array(this.queue.size);
     this.pool.release(tokens, 0, this.queue.reclaim(tokens));
+  }
+
+  /** Goes on with a fresh virtqueue in place of the old one, whose buffers come back. `fill` it when the device runs. */
+  restart(queue: DriverQueue): void {
+    this.reclaim();
+    this.#queue = queue;
+    this.#refill = new RxRefill(queue, this.pool, this.header);
+    this.fault = null;
+    this.#reported = false;
   }
 
   /** With offloads: takes what the headers say into the burst, and drops packets whose header makes no sense. */

@@ -25,15 +25,18 @@ const reapBurst = 64;
 
 /** A transmit queue: packets go out of the pool, onto the ring, and back to the pool once the device has read them. */
 export class TxQueue {
-  readonly queue: DriverQueue;
   readonly pool: BufferPool;
   readonly stats = new QueueStats();
   /** Kicks sent to the device. */
   kicks = 0;
+  /** Packets that were on the ring when the device went away: whether it had read them is not known. */
+  lost = 0;
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
   readonly #codec: HeaderCodec | null;
+  #queue: DriverQueue;
+  #paused = false;
   /** True when even a packet of one segment takes a chain: the header has a descriptor of its own. */
   readonly #separateHeader: boolean;
   readonly #tokens = new Int32Array(reapBurst);
@@ -42,7 +45,7 @@ export class TxQueue {
   #reported = false;
 
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
-    this.queue = options.queue;
+    this.#queue = options.queue;
     this.pool = options.pool;
     this.#header = options.headerBytes;
     this.#kick = options.kick;
@@ -52,6 +55,11 @@ export class TxQueue {
     this.pool.onShortage(() => this.reap());
   }
 
+  /** The virtqueue; another one after a restart. */
+  get queue(): DriverQueue {
+    return this.#queue;
+  }
+
   /**
    * Sends packets `from` to `burst.count - 1`, in order. Those taken belong to the queue, which gives their buffers
    * back to the pool when the device is done with them; the rest stays the caller's (the ring is full: try again).
@@ -59,12 +67,12 @@ export class TxQueue {
    */
   send(burst: PacketBurst, from = 0): number {
     const wanted = burst.count - from;
-    if (wanted <= 0) return 0;
+    if (wanted <= 0 || this.#paused) return 0;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
-    if (this.queue.free < wanted || this.#chains > 0) this.reap();
-    if (this.queue.broken !== null) return 0;
+    if (this.#queue.free < wanted || this.#chains > 0) this.reap();
+    if (this.#queue.broken !== null) return 0;
     const taken = this.#add(burst, from);
-    if (taken > 0 && this.queue.kickNeeded()) {
+    if (taken > 0 && this.#queue.kickNeeded()) {
       this.kicks++;
       this.#kick.signal();
     }
@@ -81,19 +89,35 @@ export class TxQueue {
 
   /** Gives the buffers of all packets the device has read back to the pool; `send` does it when it needs room. */
   reap(): void {
+    if (this.#paused) return;
     for (;;) {
-      const n = this.#chains === 0 ? this.pool.reap(this.queue, reapBurst) : this.#reapMixed();
+      const n = this.#chains === 0 ? this.pool.reap(this.#queue, reapBurst) : this.#reapMixed();
       if (n < reapBurst) break;
     }
-    if (this.queue.broken !== null) this.#report(this.queue.broken);
+    if (this.#queue.broken !== null) this.#report(this.#queue.broken);
   }
 
-  /** After the device was stopped: takes back every packet it held. */
-  reclaim(): void {
-    const tokens = new Int32Array(this.queue.size);
-    const n = this.queue.reclaim(tokens);
+  /** While the device is away: what it has read comes back, and nothing more is sent. */
+  pause(): void {
+    this.reap();
+    this.#paused = true;
+  }
+
+  /** After the device was stopped: takes back every packet it held. @returns how many */
+  reclaim(): number {
+    const tokens = new Int32Array(this.#queue.size);
+    const n = this.#queue.reclaim(tokens);
     for (let i = 0; i < n; i++) this.pool.releaseChain(tokens[i]);
     this.#chains = 0;
+    return n;
+  }
+
+  /** Goes on with a fresh virtqueue in place of the old one. Packets still on that are given up, not sent twice. */
+  restart(queue: DriverQueue): void {
+    this.lost += this.reclaim();
+    this.#queue = queue;
+    this.#reported = false;
+    this.#paused = false;
   }
 
   /** Alternates between runs of single-segment packets, added in one go, and chains. */
@@ -103,11 +127,11 @@ export class TxQueue {
     while (at < end) {
       const singles = this.#separateHeader ? 0 : this.#prepareSingles(burst, at, end);
       if (singles > 0) {
-        this.queue.add(burst.buffer, burst.offset, burst.length, at, singles, this.#header);
+        this.#queue.add(burst.buffer, burst.offset, burst.length, at, singles, this.#header);
         at += singles;
         continue;
       }
-      const added = this.queue.free === 0 ? 0 : this.#addChains(burst, at, this.#chainRun(burst, at, end));
+      const added = this.#queue.free === 0 ? 0 : this.#addChains(burst, at, this.#chainRun(burst, at, end));
       if (added === 0) break;
       at += added;
     }
@@ -121,7 +145,8 @@ export class TxQueue {
   #prepareSingles(burst: PacketBurst, from: number, end: number): number {
     const { i32, u8 } = this.pool.region;
     const { offset, length, segments } = burst;
-    const { stats, queue } = this;
+    const { stats } = this;
+    const queue = this.#queue;
     const header = this.#header;
     const limit = end - from < queue.free ? end : from + queue.free;
     let i = from;
@@ -162,7 +187,7 @@ export class TxQueue {
       pool.dataLength[burst.buffer[i]] = burst.length[i];
     }
     this.#writeHeaders(burst, from, from + count);
-    const added = this.queue.addChains(burst.buffer, burst.segments, pool, from, count, this.#header);
+    const added = this.#queue.addChains(burst.buffer, burst.segments, pool, from, count, this.#header);
     this.#chains += added;
     this.stats.countBurst(u8, burst, from, from + added);
     return added;
@@ -170,7 +195,7 @@ export class TxQueue {
 
   #reapMixed(): number {
     const tokens = this.#tokens;
-    const n = this.queue.reap(tokens, null, 0, reapBurst);
+    const n = this.#queue.reap(tokens, null, 0, reapBurst);
     for (let i = 0; i < n; i++) {
       if (this.pool.next[tokens[i]] !== -1 || this.#separateHeader) this.#chains--;
       this.pool.releaseChain(tokens[i]);
