@@ -158,6 +158,31 @@ describe('split with EVENT_IDX', () => {
   });
 });
 
+describe('split without EVENT_IDX', () => {
+  it('2.7.10.2: sets used.flags to 0 or 1 and leaves avail_event alone', () => {
+    const { driver, memory, queue } = setUp('split', { eventIdx: false });
+    const at = driver.addresses.device.offset / 2;
+    const { u16 } = memory.windows[0].region;
+    const flags = [];
+    for (let i = 0; i < 2; i++) {
+      queue.disarmKick();
+      flags.push(u16[at]);
+      queue.armKick();
+      flags.push(u16[at]);
+    }
+    expect([flags, u16[at + 2 + 4 * 8]]).toEqual([[1, 0, 1, 0], 0]);
+  });
+});
+
+describe.each(formats)('%s: a kick for nothing', (format) => {
+  it('2.7.10.2: finds nothing and breaks nothing', () => {
+    const { driver, queue, chains } = setUp(format);
+    const before = queue.fetch(chains, 32);
+    driver.expose(chain);
+    expect([before, queue.fetch(chains, 32), queue.fetch(chains, 32), queue.broken]).toEqual([0, 1, 0, null]);
+  });
+});
+
 describe('packed with EVENT_IDX', () => {
   it('meets an event at the first slot of a list, though a list is used with one descriptor', () => {
     const { driver, queue, chains } = setUp('packed', { eventIdx: true });

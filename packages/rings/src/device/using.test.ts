@@ -101,7 +101,7 @@ describe.each(formats)('%s: using buffers', (format) => {
     expect(changed).not.toEqual([]);
   });
 
-  it('writes all entries of a burst before the one that publishes them', () => {
+  it('2.7.8.2, 2.8.15: writes all entries of a burst before the one that publishes them', () => {
     const { driver, memory, queue, chains } = threeFetched(format);
     chains.written.set([1, 2, 3]);
     let visible: unknown = null;
