@@ -10,3 +10,4 @@ export {
   TUN_F_USO6,
 } from './tap/tun-ioctls.ts';
 export { VhostNetTransport, type VhostNetOptions } from './vhost-net/vhost-net-transport.ts';
+export { VhostVdpaTransport, type VhostVdpaOptions } from './vdpa/vhost-vdpa-transport.ts';

@@ -4,7 +4,14 @@ export {
   defaultProtocolFeatures,
   usableProtocolFeatures,
 } from './frontend/index.ts';
-export type { SharedRegion, VhostTransport, VhostTransportKind, VringUserAddresses } from './transport.ts';
+export type {
+  Doorbell,
+  NetDeviceConfig,
+  SharedRegion,
+  VhostTransport,
+  VhostTransportKind,
+  VringUserAddresses,
+} from './transport.ts';
 export { VhostDevice } from './backend/vhost-device.ts';
 export { type VhostCallbacks, VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
 export * as wire from './wire/index.ts';

@@ -27,6 +27,23 @@ export interface VringUserAddresses {
   readonly device: number;
 }
 
+/** Tells a device that a virtqueue has new buffers. */
+export interface Doorbell {
+  signal(): void;
+}
+
+/** What a network device says of itself (virtio 1.4, section 5.1.4). */
+export interface NetDeviceConfig {
+  /** As in `52:54:00:00:00:01`; undefined: it has none of its own. */
+  readonly mac: string | undefined;
+  /** True also of a device that does not know. */
+  readonly linkUp: boolean;
+  /** Queue pairs it has. */
+  readonly maxPairs: number;
+  /** Bytes of the largest packet behind the Ethernet header; undefined: it does not say. */
+  readonly mtu: number | undefined;
+}
+
 /**
  * The control plane of one vhost backend: what a virtio-user device drives, in the same way over a Unix socket
  * (vhost-user), /dev/vhost-net (vhost-kernel) and /dev/vhost-vdpa-N (vhost-vdpa). It carries requests; the order
@@ -89,6 +106,19 @@ export interface VhostTransport {
   getStatus(options?: WaitOptions): Promise<number>;
   /** @param status 0 to 255; 0 resets. @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
   setStatus(status: number, options?: WaitOptions): Promise<void>;
+
+  /** What the device says of itself; only of transports that reach its configuration space. */
+  getNetConfig?(options?: WaitOptions): Promise<NetDeviceConfig>;
+  /**
+   * A faster way to tell the device of new buffers than a kick eventfd, or null; only of transports that have one.
+   * Belongs to the transport.
+   */
+  doorbell?(index: number): Doorbell | null;
+  /**
+   * Calls the handler, asynchronously, whenever the device's link goes up or down; first if it is down from the
+   * start. Only of transports that hear of it.
+   */
+  onLink?(handler: (up: boolean) => void): void;
 
   /**
    * Calls the handler once if the transport ends other than by `close()`: the peer left, did not answer in time or

@@ -9,11 +9,12 @@ const miscMajor = 10;
 
 /**
  * As DPDK does: a socket, or nothing yet, is vhost-user; a miscellaneous character device is vhost-kernel; one of the
- * driver vhost-vdpa is that.
+ * driver vhost-vdpa is that, as is a missing file that only such a device can become.
  * @throws VioError VIO_SOCKET_NOT_A_SOCKET for anything else
  */
 export function backendKind(path: string): BackendKind {
   const kind = fileKind(path);
+  if (kind === 'missing' && /^\/dev\/vhost-vdpa-\d+$/.test(path)) return 'vhost-vdpa';
   if (kind === 'missing' || kind === 'socket') return 'vhost-user';
   if (kind === 'character-device') {
     const major = (statSync(path).rdev >>> 8) & 0xfff;
@@ -22,7 +23,7 @@ export function backendKind(path: string): BackendKind {
   }
   throw new VioError(`${path} is a ${kind}, not a vhost-user socket or a vhost device`, {
     code: 'VIO_SOCKET_NOT_A_SOCKET',
-    remedy: 'give the path of the Unix socket of the backend, or /dev/vhost-net',
+    remedy: 'give the path of the Unix socket of the backend, /dev/vhost-net or /dev/vhost-vdpa-N',
   });
 }
 

@@ -11,7 +11,7 @@ export const unknownSpeed = 0xffffffff;
 
 /** The device arguments of a virtio-user port, checked and complete. Names and defaults are DPDK's. */
 export interface VirtioUserConfig {
-  /** Socket of a vhost-user backend, at most 107 bytes; or `/dev/vhost-net`. */
+  /** Socket of a vhost-user backend, at most 107 bytes; `/dev/vhost-net`; or `/dev/vhost-vdpa-N`. */
   readonly path: string;
   /** What the path leads to. */
   readonly backend: BackendKind;
@@ -140,8 +140,6 @@ function checkTogether(config: VirtioUserConfig): void {
       remedy: 'iface names the tap of a vhost-kernel backend (path=/dev/vhost-net): leave it out',
     });
   }
-  if (config.backend === 'vhost-vdpa')
-    throw unsupported('a vhost-vdpa device as the backend', 'give a vhost-user socket or /dev/vhost-net');
   if (config.cq)
     throw unsupported('the control queue (cq=1)', 'leave cq out: several queue pairs work without it');
 }

@@ -1,6 +1,6 @@
 import { UnixListener, type WaitOptions } from '@vio/native';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
-import { VhostNetTransport } from '@vio/vhost-kernel';
+import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
 import type { VirtioUserConfig } from './config.ts';
 
 /** A connected backend, and the socket this side listened on if it was the server. */
@@ -18,6 +18,10 @@ export async function connectBackend(
   if (config.backend === 'vhost-kernel') {
     const { path, iface, queues, mac } = config;
     return { transport: VhostNetTransport.open({ path, iface, queues, mac, netns }), listener: null };
+  }
+  if (config.backend === 'vhost-vdpa') {
+    const { path, mac } = config;
+    return { transport: await VhostVdpaTransport.open({ path, mac }, wait), listener: null };
   }
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };

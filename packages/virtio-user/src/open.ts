@@ -91,9 +91,10 @@ async function buildPort(
   const events = new VringEvents(2 * config.queues);
   let memory: SharedMemory | null = null;
   try {
+    const mac = await chooseMac(config, transport, wait);
     const layout = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
     memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
-    const { parts, pairs } = buildQueues(config, negotiated, layout, memory, events, (broken) =>
+    const { parts, pairs } = buildQueues(config, negotiated, mac, layout, memory, events, (broken) =>
       port?.emit('broken', broken),
     );
     const rings = pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
@@ -120,6 +121,7 @@ async function buildPort(
 function buildQueues(
   config: VirtioUserConfig,
   negotiated: Negotiated,
+  mac: string,
   plan: MemoryPlan,
   memory: SharedMemory,
   events: VringEvents,
@@ -150,7 +152,7 @@ function buildQueues(
   );
   const parts = {
     features,
-    mac: config.mac?.toLowerCase() ?? randomMac(),
+    mac,
     region,
     pool,
     rx: pairs.map((pair) => pair.rx),
@@ -173,6 +175,16 @@ function reconnectParts(
     options: reconnect === true ? {} : reconnect,
     connect: (wait) => reachAgain(config, listener, wait, netns),
   };
+}
+
+/** The devargs' address, or the device's own where it has one, or any. */
+async function chooseMac(
+  config: VirtioUserConfig,
+  transport: VhostTransport,
+  wait: WaitOptions,
+): Promise<string> {
+  if (config.mac !== undefined) return config.mac.toLowerCase();
+  return (await transport.getNetConfig?.(wait))?.mac ?? randomMac();
 }
 
 async function checkQueueCount(

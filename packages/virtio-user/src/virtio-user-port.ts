@@ -55,7 +55,11 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   }
 
   #watch(): void {
-    this.#plan.transport.onDown((reason) => {
+    const { transport } = this.#plan;
+    transport.onLink?.((up) => {
+      if (!this.closed && transport.down === null) this.setLink({ up });
+    });
+    transport.onDown((reason) => {
       this.setLink({ up: false, reason });
       if (this.#reconnection !== null && !this.closed) void this.#reconnect(this.#reconnection);
     });

@@ -46,11 +46,22 @@ export class KernelMemory implements Disposable {
     return { descriptors: d, avail, used };
   }
 
+  /** The address by which descriptors know the byte at a user address. @throws VioError VIO_VHOST_RING */
+  guestAddress(userAddress: number): number {
+    const region = this.#shared[this.#find(userAddress)];
+    return region.guestAddress + (userAddress - region.userAddress);
+  }
+
   [Symbol.dispose](): void {
     for (const mapping of this.#mappings) mapping.close();
   }
 
   #locate(address: number): bigint {
+    const i = this.#find(address);
+    return this.regions[i].userAddress + BigInt(address - this.#shared[i].userAddress);
+  }
+
+  #find(address: number): number {
     const i = this.#shared.findIndex((r) => address >= r.userAddress && address < r.userAddress + r.size);
     if (i === -1) {
       throw new VioError(`a ring at 0x${address.toString(16)} is in none of the shared regions`, {
@@ -58,6 +69,6 @@ export class KernelMemory implements Disposable {
         remedy: 'share the memory (setMemTable) before the rings in it',
       });
     }
-    return this.regions[i].userAddress + BigInt(address - this.#shared[i].userAddress);
+    return i;
   }
 }
