@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LinkState, Reconnected } from '@vio/net';
+import type { LinkState } from '@vio/net';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { heldBuffers, isBack, traffic } from '../traffic.ts';
 
 const rounds = 10;
 const directory = mkdtempSync(join(tmpdir(), 'vio-reconnect-'));
@@ -34,61 +35,6 @@ async function startBackend(role: 'client' | 'server'): Promise<ChildProcess> {
   backend = child;
   await once(child, 'message');
   return child;
-}
-
-/** Resolves when the port has its backend back. */
-const isBack = (of: VirtioUserPort): Promise<Reconnected> =>
-  new Promise((resolve) => of.once('reconnect', resolve));
-
-/**
- * Sends numbered frames and counts which come back, until told to stop.
- * @returns what was seen twice, what came back that was never sent, and how many frames came back
- */
-function traffic(of: VirtioUserPort): {
-  stop(): Promise<void>;
-  seen: Map<number, number>;
-  readonly sent: number;
-} {
-  const seen = new Map<number, number>();
-  const [rx] = of.rx;
-  const [tx] = of.tx;
-  const { pool } = of;
-  const { i32 } = pool.region;
-  const out = of.burst();
-  const back = of.burst();
-  let sent = 0;
-  let running = true;
-  const turn = (): void => {
-    for (let i = 0; i < 20; i++) {
-      const count = out.allocate(pool, 16, 60);
-      for (let k = 0; k < count; k++) i32[(out.offset[k] >>> 2) + 4] = sent + k;
-      const taken = tx.send(out);
-      out.release(pool, taken);
-      sent += taken;
-      const received = rx.receive(back);
-      for (let k = 0; k < received; k++) {
-        const number = i32[(back.offset[k] >>> 2) + 4];
-        seen.set(number, (seen.get(number) ?? 0) + 1);
-      }
-      back.release(pool);
-    }
-  };
-  const loop = (async () => {
-    while (running) {
-      turn();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  })();
-  return {
-    seen,
-    get sent() {
-      return sent;
-    },
-    stop: () => {
-      running = false;
-      return loop;
-    },
-  };
 }
 
 describe.each([
@@ -129,10 +75,7 @@ describe.each([
     expect(links).toEqual(Array.from({ length: 2 * rounds }, (_, i) => i % 2 === 1));
     expect([...flow.seen.values()].every((times) => times === 1)).toBe(true);
     expect([...flow.seen.keys()].every((number) => number >= 0 && number < flow.sent)).toBe(true);
-    const [rx] = opened.rx;
-    const [tx] = opened.tx;
-    const { pool } = opened;
-    expect(pool.free + rx.queue.outstanding + tx.queue.outstanding).toBe(pool.count);
+    expect(heldBuffers(opened)).toBe(opened.pool.count);
   });
 
   it('closes while it is looking for its backend', async () => {

@@ -131,13 +131,13 @@ describe('an open tap', () => {
     expect(types).toContain(0x0806);
     // An ARP request to the kernel: it answers.
     const request = Buffer.from(
-      'ffffffffffff0200000000aa08060001080006040001' + '0200000000aa0a0900020000000000000a090001',
+      'ffffffffffff0200000000aa080600010800060400010200000000aa0a0900020000000000000a090001',
       'hex',
     );
     expect(writeSync(tap.fds[0], request)).toBe(request.length);
     readSync(tap.fds[0], frame);
     expect(frame.subarray(0, 42).toString('hex')).toBe(
-      '0200000000aa02000000000908060001080006040002' + '0200000000090a0900010200000000aa0a090002',
+      '0200000000aa020000000009080600010800060400020200000000090a0900010200000000aa0a090002',
     );
   });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { guestModules, packInitramfs } from './initramfs.ts';
+import { type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
 
 export interface GuestResult {
@@ -21,6 +21,8 @@ export interface GuestOptions {
   /** Milliseconds from power-on until the guest is killed. Default 90 000. */
   readonly timeout?: number;
   readonly arguments?: readonly string[];
+  /** Kernel modules to load besides those of vhost-net. */
+  readonly modules?: readonly ModuleGroup[];
   /** QEMU devices and the like. */
   readonly qemu?: readonly string[];
 }
@@ -40,7 +42,7 @@ const kernelArguments = [
 /** Runs a program of `guest/`, bundled into one file, in a guest. @param program its name without `.ts` */
 export async function runInGuest(program: string, options: GuestOptions = {}): Promise<GuestResult> {
   const kernel = await fetchKernel(guestModules);
-  const initramfs = await packInitramfs(kernel);
+  const initramfs = await packInitramfs(kernel, options.modules ?? []);
   const out = mkdtempSync(join(tmpdir(), 'vio-guest-'));
   try {
     await bundle(join(here, 'guest', `${program}.ts`), join(out, 'program.mjs'));

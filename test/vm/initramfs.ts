@@ -8,11 +8,21 @@ import type { Kernel } from './kernel.ts';
 
 const run = promisify(execFile);
 
-/** In the order they load. */
-export const guestModules = [
+/** What every guest loads, in this order. */
+const always = [
   ['netfs', '9pnet', '9pnet_virtio', '9p'],
   ['tap', 'vhost_iotlb', 'vhost', 'tun', 'vhost_net'],
 ].flat();
+
+/** What a guest loads on request, behind the others. */
+export const moduleGroups = {
+  vdpa: ['vdpa', 'vhost_vdpa', 'vduse'],
+} as const;
+
+export type ModuleGroup = keyof typeof moduleGroups;
+
+/** All that any guest may load. */
+export const guestModules = [...always, ...Object.values(moduleGroups).flat()];
 
 const init = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -33,16 +43,17 @@ poweroff -f
 `;
 
 /** Packs an initramfs. @returns its path, in a directory that the caller removes */
-export async function packInitramfs(kernel: Kernel): Promise<string> {
+export async function packInitramfs(kernel: Kernel, groups: readonly ModuleGroup[]): Promise<string> {
+  const modules = [...always, ...groups.flatMap((group) => moduleGroups[group])];
   const directory = mkdtempSync(join(tmpdir(), 'vio-initramfs-'));
   const root = join(directory, 'root');
   for (const name of ['bin', 'proc', 'sys', 'dev', 'host', 'modules'])
     mkdirSync(join(root, name), { recursive: true });
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  for (const module of guestModules) {
+  for (const module of modules) {
     cpSync(join(kernel.modules, `${module}.ko`), join(root, `modules/${module}.ko`));
   }
-  writeFileSync(join(root, 'modules/order'), guestModules.join('\n'));
+  writeFileSync(join(root, 'modules/order'), modules.join('\n'));
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   const archive = join(directory, 'initramfs.cpio');
   await run('sh', ['-c', `cd "$1" && find . | cpio --quiet -o -H newc > "$2"`, 'sh', root, archive]);

@@ -1,0 +1,112 @@
+// Packages as they are published, and an empty directory to install them into.
+import { execFile } from 'node:child_process';
+import {
+  accessSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const run = promisify(execFile);
+
+interface Manifest {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+const directoryOf = (name: string): string => join(root, 'packages', name.replace('@vio/', ''));
+
+function manifestOf(directory: string): Manifest {
+  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Packs one of our packages. @returns the tarball */
+export async function packOurs(name: string, destination: string): Promise<string> {
+  const pnpm = join(root, 'node_modules/.bin/pnpm');
+  const { stdout } = await run(pnpm, ['pack', '--json', '--pack-destination', destination], {
+    cwd: directoryOf(name),
+  });
+  const { filename } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as { filename: string };
+  return filename;
+}
+
+/** Packs an installed package of somebody else's, so that installing needs no registry. */
+async function packOther(name: string, user: string, destination: string): Promise<string> {
+  const tarball = join(destination, `${name}.tgz`);
+  const from = realpathSync(join(user, 'node_modules', name));
+  // pnpm stores equal files once: as links, which npm leaves out of what it unpacks.
+  const form = ['--hard-dereference', '--transform', String.raw`s,^\.,package,`];
+  await run('tar', ['-czf', tarball, ...form, '-C', from, '.']);
+  return tarball;
+}
+
+/** Packs a package of ours with everything it needs. @returns the tarballs by package name */
+export async function packWithDependencies(name: string, destination: string): Promise<Map<string, string>> {
+  const packed = new Map<string, string>();
+  const visit = async (ours: string): Promise<void> => {
+    packed.set(ours, await packOurs(ours, destination));
+    for (const dependency of Object.keys(manifestOf(directoryOf(ours)).dependencies ?? {})) {
+      if (packed.has(dependency)) continue;
+      if (dependency.startsWith('@vio/')) await visit(dependency);
+      else packed.set(dependency, await packOther(dependency, directoryOf(ours), destination));
+    }
+  };
+  await visit(name);
+  return packed;
+}
+
+/** An empty project on a machine that has Node and npm, and no compiler. */
+export class BareProject {
+  readonly directory = mkdtempSync(join(tmpdir(), 'vio-install-'));
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor() {
+    const bin = join(this.directory, 'bin');
+    mkdirSync(bin);
+    for (const program of ['npm', 'sh']) symlinkSync(which(program), join(bin, program));
+    symlinkSync(process.execPath, join(bin, 'node'));
+    this.#env = { PATH: bin, HOME: this.directory, npm_config_update_notifier: 'false' };
+    this.write('package.json', JSON.stringify({ private: true, type: 'module' }));
+  }
+
+  write(name: string, content: string): void {
+    writeFileSync(join(this.directory, name), content);
+  }
+
+  async install(tarballs: Iterable<string>): Promise<void> {
+    await this.run('npm', 'install', '--offline', '--no-audit', '--no-fund', ...tarballs);
+  }
+
+  async run(program: string, ...args: string[]): Promise<string> {
+    const { stdout } = await run(join(this.directory, 'bin', program), args, {
+      cwd: this.directory,
+      env: this.#env,
+      timeout: 60_000,
+    });
+    return stdout;
+  }
+}
+
+function which(program: string): string {
+  const found = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, program))
+    .find((path) => {
+      try {
+        accessSync(path);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  if (found === undefined) throw new Error(`there is no ${program} in PATH`);
+  return found;
+}
