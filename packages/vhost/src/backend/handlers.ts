@@ -5,6 +5,7 @@ import {
   type VringFd,
   type VringState,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_NET_MTU,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
@@ -19,9 +20,13 @@ import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
 /** Protocol features this backend can serve. */
 export const supportedProtocolFeatures =
   VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
   VHOST_USER_PROTOCOL_F_REPLY_ACK |
   VHOST_USER_PROTOCOL_F_STATUS |
   VHOST_USER_PROTOCOL_F_NET_MTU;
+
+/** Regions a frontend may add one by one: as many as a virtual machine can have. */
+const maxMemorySlots = 509;
 
 /** What a handler works on. */
 export interface HandlerContext {
@@ -65,6 +70,22 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   GET_QUEUE_NUM: ({ queuePairs }) => queuePairs,
   SET_MEM_TABLE: ({ device }, regions: readonly MemoryRegion[], fds) => {
     device.setMemory(DriverMemory.map(regions, fds));
+  },
+  GET_MAX_MEM_SLOTS: () => maxMemorySlots,
+  ADD_MEM_REG: ({ device }, region: MemoryRegion, fds) => {
+    if ((device.memory?.regions ?? 0) >= maxMemorySlots) {
+      closeAll(fds);
+      throw vhostError('STATE', `there are ${maxMemorySlots} memory regions already`);
+    }
+    device.setMemory(DriverMemory.map([region], fds, device.memory));
+  },
+  REM_MEM_REG: ({ device }, region: MemoryRegion, fds) => {
+    closeAll(fds);
+    const rest = device.memory?.without(region) ?? null;
+    if (rest === null) {
+      throw vhostError('STATE', `no memory region at 0x${region.guestAddress.toString(16)} can be removed`);
+    }
+    device.setMemory(rest);
   },
   SET_VRING_NUM: ({ device, queuePairs }, { index, value }: VringState) => {
     const vring = ring(device, index, queuePairs);

@@ -124,10 +124,15 @@ export class VhostDevice {
     return this.#vrings[index];
   }
 
+  /** For the message handlers: the driver's memory, once it was announced. */
+  get memory(): DriverMemory | null {
+    return this.#memory;
+  }
+
   /** For the message handlers: replaces the driver's memory; running rings go on in the new one at `update`. */
   setMemory(memory: DriverMemory): void {
     for (const vring of this.#vrings) vring.pause();
-    this.#memory?.[Symbol.dispose]();
+    this.#memory?.replaceBy(memory);
     this.#memory = memory;
     this.#copier = new BurstCopier(memory);
   }
