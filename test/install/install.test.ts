@@ -32,7 +32,7 @@ describe.each(publicPackages)('the tarball of @vio/%s', (name) => {
   let manifest: { scripts?: object; dependencies?: Record<string, string> };
 
   beforeAll(async () => {
-    const tarball = await packOurs(`@vio/${name}`, mkdtempSync(join(destination, 'one-')));
+    const tarball = await packOurs(`@vio/${name}`, destination);
     const list = await run('tar', ['-tzf', tarball]);
     files = list.stdout
       .trim()
@@ -44,7 +44,8 @@ describe.each(publicPackages)('the tarball of @vio/%s', (name) => {
 
   it('has the README, the licence, the program and its types', () => {
     const entry = name === 'cli' ? ['bin/vio.js', 'dist/main.js'] : ['dist/index.js', 'dist/index.d.ts'];
-    expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'package.json', ...entry]));
+    const wanted = ['README.md', 'LICENSE', 'package.json', ...entry];
+    expect(wanted.filter((file) => !files.includes(file))).toEqual([]);
   });
 
   it('has the sources that its source maps point to', () => {
@@ -71,7 +72,7 @@ describe.each(publicPackages)('the tarball of @vio/%s', (name) => {
 
 describe('@vio/native', () => {
   it('brings the addon for this machine', async () => {
-    const tarball = await packOurs('@vio/native', mkdtempSync(join(destination, 'native-')));
+    const tarball = await packOurs('@vio/native', destination);
     const { stdout } = await run('tar', ['-tzf', tarball]);
     expect(stdout).toContain(`package/prebuilds/linux-${process.arch}/@vio+native.node`);
   });

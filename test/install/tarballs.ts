@@ -28,8 +28,16 @@ function manifestOf(directory: string): Manifest {
   return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** Packs one of our packages. @returns the tarball */
-export async function packOurs(name: string, destination: string): Promise<string> {
+const tarballs = new Map<string, Promise<string>>();
+
+/** Packs one of our packages, once. @returns the tarball */
+export function packOurs(name: string, destination: string): Promise<string> {
+  const tarball = tarballs.get(name) ?? pack(name, destination);
+  tarballs.set(name, tarball);
+  return tarball;
+}
+
+async function pack(name: string, destination: string): Promise<string> {
   const pnpm = join(root, 'node_modules/.bin/pnpm');
   const { stdout } = await run(pnpm, ['pack', '--json', '--pack-destination', destination], {
     cwd: directoryOf(name),
