@@ -1,0 +1,28 @@
+import type { PciAccess } from './pci-access.ts';
+import { pciError } from './pci-errors.ts';
+import { DeviceFiles } from './sysfs.ts';
+import { SysfsAccess } from './sysfs-access.ts';
+import { VfioAccess } from './vfio-access.ts';
+
+/**
+ * Reaches a device as the driver it is bound to allows: vfio-pci, uio_pci_generic (or igb_uio), or none.
+ * @param address as in `0000:00:04.0`
+ * @throws VioError VIO_PCI_ADDRESS, VIO_PCI_MISSING, VIO_PCI_WRONG_DRIVER, VIO_PCI_PERMISSION, VIO_PCI_BUSY, VIO_VFIO_*
+ */
+export function openAccess(address: string): PciAccess {
+  const files = new DeviceFiles(address);
+  switch (files.driver) {
+    case 'vfio-pci':
+      return new VfioAccess(files);
+    case 'uio_pci_generic':
+    case 'igb_uio':
+    case null:
+      return new SysfsAccess(files);
+    default:
+      throw pciError(
+        'VIO_PCI_WRONG_DRIVER',
+        `${files.address} belongs to the kernel driver ${files.driver}`,
+        `bind it to vfio-pci or uio_pci_generic first: bindDevice('${files.address}', 'vfio-pci')`,
+      );
+  }
+}

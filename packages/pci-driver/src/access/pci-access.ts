@@ -1,0 +1,50 @@
+import type { EventFd, Registers } from '@vio/native';
+
+/** How a PCI device is reached. */
+export type AccessKind = 'vfio' | 'uio' | 'port-io';
+
+/** What drives a PCI device from user space: configuration space, BARs, memory that it may read and write, interrupts. */
+export interface PciAccess {
+  /** As in `0000:00:04.0`. */
+  readonly address: string;
+  readonly kind: AccessKind;
+  /** Configuration space, 64 bytes at least. */
+  readonly config: Registers;
+  readonly interrupts: PciInterrupts;
+  /** Bytes of a BAR, 0 if the device has none of this number. */
+  barSize(index: number): number;
+  /** The registers of a BAR, mapped at the first use. @throws VioError VIO_PCI_BAR */
+  bar(index: number): Registers;
+  /**
+   * Memory that the device reaches. @param bytes rounded up to whole pages
+   * @throws VioError VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_PCI_DMA
+   */
+  allocateDma(bytes: number): DmaMemory;
+  /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */
+  close(): void;
+}
+
+/** Memory that a device reaches by addresses of its own. */
+export interface DmaMemory {
+  readonly buffer: ArrayBuffer;
+  /** By which the device knows byte 0: physical, or what the IOMMU translates. All of it within 4 GiB. */
+  readonly address: bigint;
+  close(): void;
+}
+
+/** How a device asks for attention. */
+export interface PciInterrupts {
+  /** MSI-X vectors that can be given out; 0: none. */
+  readonly vectors: number;
+  /** Whether the one shared interrupt of the device (INTx) can be waited for. */
+  readonly line: boolean;
+  /** Vector i signals `events[i]`, from now on. Replaces what was enabled. */
+  enableVectors(events: readonly EventFd[]): void;
+  /**
+   * Calls back on the event loop at every INTx; the handler must quiet the device (by reading its ISR). Does not keep
+   * the process alive.
+   */
+  enableLine(onInterrupt: () => void): void;
+  /** No more interrupts. */
+  disable(): void;
+}

@@ -1,0 +1,15 @@
+import { VioError } from '@vio/native';
+
+/** @param remedy what mends it */
+export function pciError(code: string, message: string, remedy: string, cause?: unknown): VioError {
+  return new VioError(message, { code, remedy, cause });
+}
+
+export function missingBar(address: string, index: number, cause?: unknown): VioError {
+  return pciError(
+    'VIO_PCI_BAR',
+    `BAR ${index} of ${address} cannot be reached`,
+    'see lspci -v for its BARs; a memory BAR has to be enabled, and not be in use by a kernel driver',
+    cause,
+  );
+}

@@ -1,0 +1,218 @@
+import {
+  EventFd,
+  FdWatcher,
+  FileRegisters,
+  MmioRegisters,
+  type Registers,
+  SharedMemory,
+  bufferAddress,
+  closeFd,
+  openDevice,
+} from '@vio/native';
+import { enableDevice } from './config-space.ts';
+import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
+import { missingBar, pciError } from './pci-errors.ts';
+import type { DeviceFiles } from './sysfs.ts';
+import * as vfio from './vfio-ioctls.ts';
+
+/** Never address 0: a device takes a ring there for none at all. */
+const lowestIova = 0x1000_0000n;
+const fourGiB = 1n << 32n;
+
+/**
+ * A device through VFIO with an IOMMU: it reaches the memory it was given and nothing else, by addresses that the IOMMU
+ * translates. When the process ends, however it ends, the kernel resets the device before the memory goes.
+ */
+export class VfioAccess implements PciAccess {
+  readonly address: string;
+  readonly kind = 'vfio';
+  readonly config: Registers;
+  readonly interrupts: PciInterrupts;
+  readonly #device: number;
+  readonly #group: number;
+  readonly #container: number;
+  readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
+  readonly #vectors: number;
+  #nextIova = lowestIova;
+  #line: { event: EventFd; watcher: FdWatcher } | null = null;
+  #vectorsOn = false;
+  #open = true;
+
+  /** @throws VioError VIO_VFIO_UNAVAILABLE, VIO_VFIO_GROUP, VIO_PCI_PERMISSION, VIO_PCI_BUSY */
+  constructor(files: DeviceFiles) {
+    this.address = files.address;
+    const number = files.link('iommu_group');
+    if (number === null) {
+      throw pciError(
+        'VIO_VFIO_UNAVAILABLE',
+        `no IOMMU stands in front of ${files.address}`,
+        'switch it on (intel_iommu=on or amd_iommu=on), or use uio_pci_generic',
+      );
+    }
+    const opened: number[] = [];
+    try {
+      const open = (path: string): number => {
+        const fd = openVfio(path);
+        opened.push(fd);
+        return fd;
+      };
+      this.#container = open('/dev/vfio/vfio');
+      checkContainer(this.#container);
+      this.#group = open(`/dev/vfio/${number}`);
+      checkGroup(this.#group, number);
+      vfio.setContainer(this.#group, this.#container);
+      vfio.setIommu(this.#container);
+      this.#device = vfio.getDevice(this.#group, files.address);
+      opened.push(this.#device);
+      const { offset, size } = vfio.regionInfo(this.#device, vfio.CONFIG_REGION);
+      this.config = new FileRegisters(this.#device, offset, Math.min(size, 256));
+      vfio.resetFunction(this.#device);
+      enableDevice(this.config);
+      this.#vectors = vfio.irqCount(this.#device, vfio.MSIX_INDEX);
+    } catch (error) {
+      for (const fd of opened.toReversed()) closeFd(fd);
+      throw error;
+    }
+    this.interrupts = {
+      vectors: this.#vectors,
+      line: vfio.irqCount(this.#device, vfio.INTX_INDEX) > 0,
+      enableVectors: (events) => this.#enableVectors(events),
+      enableLine: (onInterrupt) => this.#watchLine(onInterrupt),
+      disable: () => this.#disableInterrupts(),
+    };
+  }
+
+  barSize(index: number): number {
+    return vfio.regionInfo(this.#device, index).size;
+  }
+
+  bar(index: number): Registers {
+    const known = this.#bars.get(index);
+    if (known !== undefined) return known.registers;
+    const { size, offset, mappable } = vfio.regionInfo(this.#device, index);
+    if (size === 0) throw missingBar(this.address, index);
+    if (!mappable) {
+      const registers = new FileRegisters(this.#device, offset, size);
+      this.#bars.set(index, { registers, close: () => {} });
+      return registers;
+    }
+    try {
+      const registers = MmioRegisters.map(this.#device, offset, size);
+      this.#bars.set(index, { registers, close: () => registers.close() });
+      return registers;
+    } catch (cause) {
+      throw missingBar(this.address, index, cause);
+    }
+  }
+
+  allocateDma(bytes: number): DmaMemory {
+    const memory = SharedMemory.create({ size: bytes, name: 'vio-pci' });
+    try {
+      const iova = this.#freeIova(BigInt(memory.size));
+      vfio.mapDma(this.#container, bufferAddress(memory.buffer), iova, memory.size);
+      this.#nextIova = iova + BigInt(memory.size);
+      return {
+        buffer: memory.buffer,
+        address: iova,
+        close: () => {
+          if (this.#open) vfio.unmapDma(this.#container, iova, memory.size);
+          memory.close();
+        },
+      };
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#disableInterrupts();
+    for (const { close } of this.#bars.values()) close();
+    // The last descriptor of the device: the kernel resets it here.
+    for (const fd of [this.#device, this.#group, this.#container]) closeFd(fd);
+  }
+
+  /** Addresses not in use that the IOMMU translates, all between two multiples of 4 GiB. */
+  #freeIova(size: bigint): bigint {
+    for (const [first, last] of vfio.iovaRanges(this.#container)) {
+      let at = first > this.#nextIova ? first : this.#nextIova;
+      if (at / fourGiB !== (at + size - 1n) / fourGiB) at = (at / fourGiB + 1n) * fourGiB;
+      if (at + size - 1n <= last) return at;
+    }
+    throw pciError(
+      'VIO_PCI_DMA',
+      `the IOMMU has no ${size} addresses left for ${this.address}`,
+      'ask for smaller or fewer rings',
+    );
+  }
+
+  #enableVectors(events: readonly EventFd[]): void {
+    this.#disableInterrupts();
+    vfio.setIrqs(
+      this.#device,
+      vfio.MSIX_INDEX,
+      events.map(({ fd }) => fd),
+    );
+    this.#vectorsOn = true;
+  }
+
+  #watchLine(onInterrupt: () => void): void {
+    this.#disableInterrupts();
+    const event = EventFd.create();
+    vfio.setIrqs(this.#device, vfio.INTX_INDEX, [event.fd]);
+    const watcher = new FdWatcher(event.fd, { readable: true }, () => {
+      event.drain();
+      onInterrupt();
+      vfio.unmaskLine(this.#device);
+    });
+    watcher.unref();
+    this.#line = { event, watcher };
+  }
+
+  #disableInterrupts(): void {
+    if (this.#line !== null) {
+      this.#line.watcher.close();
+      vfio.disableIrqs(this.#device, vfio.INTX_INDEX);
+      this.#line.event.close();
+      this.#line = null;
+    }
+    if (this.#vectorsOn) vfio.disableIrqs(this.#device, vfio.MSIX_INDEX);
+    this.#vectorsOn = false;
+  }
+}
+
+function openVfio(path: string): number {
+  return openDevice(path, {
+    ENOENT: {
+      code: 'VIO_VFIO_UNAVAILABLE',
+      remedy: 'load the module (modprobe vfio-pci), and bind the device to it',
+    },
+    ENODEV: { code: 'VIO_VFIO_UNAVAILABLE', remedy: 'load the module (modprobe vfio-pci)' },
+    EACCES: { code: 'VIO_PCI_PERMISSION', remedy: `run as a user who may open ${path}` },
+    EPERM: { code: 'VIO_PCI_PERMISSION', remedy: `hand ${path} to this container` },
+    EBUSY: {
+      code: 'VIO_PCI_BUSY',
+      remedy: 'another process uses a device of this IOMMU group: end it first',
+    },
+  });
+}
+
+function checkContainer(container: number): void {
+  if (vfio.apiVersion(container) === 0 && vfio.hasType1(container)) return;
+  throw pciError(
+    'VIO_VFIO_UNAVAILABLE',
+    'this kernel has no IOMMU driver for VFIO (type1)',
+    'load the module (modprobe vfio_iommu_type1)',
+  );
+}
+
+function checkGroup(group: number, number: string): void {
+  if (vfio.groupIsViable(group)) return;
+  throw pciError(
+    'VIO_VFIO_GROUP',
+    `other devices of IOMMU group ${number} are not bound to vfio-pci`,
+    `bind all of /sys/kernel/iommu_groups/${number}/devices to vfio-pci, or unbind them`,
+  );
+}

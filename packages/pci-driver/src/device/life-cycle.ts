@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WaitOptions } from '@vio/native';
+import { featureNames } from '@vio/net';
+import { pciError } from '../access/pci-errors.ts';
+import { ModernDevice } from './modern-device.ts';
+import type { VirtioPciDevice } from './virtio-pci-device.ts';
+
+/** Device status bits (virtio 1.4, 2.1). */
+export const ACKNOWLEDGE = 1;
+export const DRIVER = 2;
+export const DRIVER_OK = 4;
+export const FEATURES_OK = 8;
+export const NEEDS_RESET = 0x40;
+export const FAILED = 0x80;
+
+const defaultTimeout = 3000;
+
+/**
+ * Resets the device and waits until it says so (4.1.4.3.2).
+ * @param wait milliseconds, default 3000
+ * @throws VioError VIO_PCI_RESET_TIMEOUT, VIO_ABORTED
+ */
+export async function resetDevice(device: VirtioPciDevice, wait: WaitOptions = {}): Promise<void> {
+  device.status = 0;
+  await until(() => device.status === 0, 'the device does not leave its reset', wait);
+}
+
+/**
+ * Resets one queue and waits until the device has let go of it; then it can be enabled again.
+ * @throws VioError VIO_FEATURE_MISSING, VIO_PCI_RESET_TIMEOUT, VIO_ABORTED
+ */
+export async function resetQueue(device: ModernDevice, queue: number, wait: WaitOptions = {}): Promise<void> {
+  device.resetQueue(queue);
+  await until(() => device.queueIsReset(queue), `the device does not let go of queue ${queue}`, wait);
+}
+
+/** From reset to the point where queues can be set up: features decided by `choose` and accepted by the device. */
+export function negotiateWith(device: VirtioPciDevice, choose: (offered: bigint) => bigint): bigint {
+  device.status = ACKNOWLEDGE;
+  device.status = ACKNOWLEDGE | DRIVER;
+  const features = choose(device.getFeatures());
+  device.setFeatures(features);
+  if (!device.modern) return features;
+  device.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+  if ((device.status & FEATURES_OK) !== 0) return features;
+  fail(device);
+  throw pciError(
+    'VIO_FEATURES_REFUSED',
+    `the device refused features it had offered: ${featureNames(features).join(', ')}`,
+    'leave some of them out, one after the other, and see which the device cannot do',
+  );
+}
+
+/** The queues are set up: the device may begin. */
+export function driverOk(device: VirtioPciDevice): void {
+  device.status = device.status | DRIVER_OK;
+}
+
+/** The driver has given up; only a reset leads out of this. */
+export function fail(device: VirtioPciDevice): void {
+  device.status = device.status | FAILED;
+}
+
+async function until(done: () => boolean, what: string, { timeout = defaultTimeout, signal }: WaitOptions) {
+  const end = performance.now() + timeout;
+  while (!done()) {
+    if (performance.now() > end) {
+      throw pciError(
+        'VIO_PCI_RESET_TIMEOUT',
+        `${what} (${timeout} ms)`,
+        'the device hangs: remove it and scan the bus again, or restart the machine',
+      );
+    }
+    try {
+      await sleep(1, undefined, { signal });
+    } catch (cause) {
+      throw pciError('VIO_ABORTED', 'waiting for a reset was aborted', 'nothing to mend', cause);
+    }
+  }
+}

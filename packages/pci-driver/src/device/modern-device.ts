@@ -1,0 +1,188 @@
+import type { Registers } from '@vio/native';
+import type { Notifier } from '@vio/net';
+import { VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
+import type { PciAccess } from '../access/pci-access.ts';
+import { pciError } from '../access/pci-errors.ts';
+import type { Capabilities, Place } from './capabilities.ts';
+import { ConfigWindow } from './config-window.ts';
+import { type Field, Structure } from './structure.ts';
+import type { QueuePlace, VirtioPciDevice } from './virtio-pci-device.ts';
+
+/** struct virtio_pci_common_cfg (virtio 1.4, 4.1.4.3). */
+const common = {
+  deviceFeatureSelect: { at: 0x00, width: 4 },
+  deviceFeature: { at: 0x04, width: 4 },
+  driverFeatureSelect: { at: 0x08, width: 4 },
+  driverFeature: { at: 0x0c, width: 4 },
+  configVector: { at: 0x10, width: 2 },
+  queues: { at: 0x12, width: 2 },
+  status: { at: 0x14, width: 1 },
+  generation: { at: 0x15, width: 1 },
+  queueSelect: { at: 0x16, width: 2 },
+  queueSize: { at: 0x18, width: 2 },
+  queueVector: { at: 0x1a, width: 2 },
+  queueEnable: { at: 0x1c, width: 2 },
+  queueNotifyOffset: { at: 0x1e, width: 2 },
+  notifyConfigData: { at: 0x38, width: 2 },
+  queueReset: { at: 0x3a, width: 2 },
+} as const satisfies Record<string, Field>;
+const queueDescriptors = 0x20;
+const queueDriver = 0x28;
+const queueDevice = 0x30;
+
+/** A device that changes its configuration at every look is not waited for any longer. */
+const generationTries = 100;
+
+/** A device with virtio 1 registers, wherever its capabilities put them. */
+export class ModernDevice implements VirtioPciDevice {
+  readonly modern = true;
+  readonly resizable = true;
+  readonly #common: Structure;
+  readonly #device: Structure;
+  readonly #isr: Structure;
+  readonly #notify: Registers;
+  readonly #notifyPlace: NonNullable<Capabilities['notify']>;
+  #features = 0n;
+
+  /** @returns null when the device has no modern registers at all. @throws VioError VIO_PCI_CAPABILITY, VIO_PCI_BAR */
+  static open(access: PciAccess, capabilities: Capabilities): ModernDevice | null {
+    const { common: commonPlace, notify, isr, device, unusable } = capabilities;
+    if (commonPlace !== null && notify !== null && isr !== null && device !== null) {
+      return new ModernDevice(access, capabilities.window, { common: commonPlace, notify, isr, device });
+    }
+    if (unusable.length === 0) return null;
+    throw pciError(
+      'VIO_PCI_CAPABILITY',
+      `the modern registers of ${access.address} cannot be used: ${unusable.join('; ')}`,
+      'the device is broken: its capabilities point to what is not there',
+    );
+  }
+
+  private constructor(
+    access: PciAccess,
+    window: number | null,
+    places: { common: Place; notify: NonNullable<Capabilities['notify']>; isr: Place; device: Place },
+  ) {
+    const registers = ({ bar }: Place): Registers => reach(access, window, bar);
+    const structure = (place: Place) => new Structure(registers(place), place.offset, place.length);
+    this.#common = structure(places.common);
+    this.#device = structure(places.device);
+    this.#isr = structure(places.isr);
+    this.#notify = registers(places.notify);
+    this.#notifyPlace = places.notify;
+  }
+
+  /** Queues the device has. */
+  get queues(): number {
+    return this.#common.read(common.queues);
+  }
+
+  get status(): number {
+    return this.#common.read(common.status);
+  }
+
+  set status(status: number) {
+    this.#common.write(common.status, status);
+  }
+
+  getFeatures(): bigint {
+    const half = (select: number): bigint => {
+      this.#common.write(common.deviceFeatureSelect, select);
+      return BigInt(this.#common.read(common.deviceFeature));
+    };
+    return half(0) | (half(1) << 32n);
+  }
+
+  setFeatures(features: bigint): void {
+    for (const select of [0, 1]) {
+      this.#common.write(common.driverFeatureSelect, select);
+      this.#common.write(common.driverFeature, Number((features >> BigInt(32 * select)) & 0xffff_ffffn));
+    }
+    this.#features = features;
+  }
+
+  readConfig(fields: readonly Field[]): number[] {
+    for (let i = 0; i < generationTries; i++) {
+      const before = this.#common.read(common.generation);
+      const values = fields.map((field) => this.#device.read(field));
+      if (this.#common.read(common.generation) === before) return values;
+    }
+    throw pciError(
+      'VIO_PCI_CONFIG_UNSTABLE',
+      'the configuration of the device changes all the time',
+      'the device is broken: reset it',
+    );
+  }
+
+  readIsr(): number {
+    return this.#isr.read({ at: 0, width: 1 });
+  }
+
+  setConfigVector(vector: number): number {
+    this.#common.write(common.configVector, vector);
+    return this.#common.read(common.configVector);
+  }
+
+  setQueueVector(queue: number, vector: number): number {
+    this.#common.write(common.queueSelect, queue);
+    this.#common.write(common.queueVector, vector);
+    return this.#common.read(common.queueVector);
+  }
+
+  queueSize(queue: number): number {
+    this.#common.write(common.queueSelect, queue);
+    return this.#common.read(common.queueSize);
+  }
+
+  enableQueue(queue: number, place: QueuePlace): void {
+    this.#common.write(common.queueSelect, queue);
+    this.#common.write(common.queueSize, place.size);
+    this.#common.write64(queueDescriptors, place.descriptors);
+    this.#common.write64(queueDriver, place.driver);
+    this.#common.write64(queueDevice, place.device);
+    this.#common.write(common.queueEnable, 1);
+  }
+
+  /** Begins the reset of one queue. @throws VioError VIO_FEATURE_MISSING without RING_RESET */
+  resetQueue(queue: number): void {
+    if ((this.#features & VIRTIO_F_RING_RESET) === 0n) {
+      throw pciError('VIO_FEATURE_MISSING', 'the device cannot reset a queue', 'reset the whole device');
+    }
+    this.#common.write(common.queueSelect, queue);
+    this.#common.write(common.queueReset, 1);
+  }
+
+  /** True once the device has let go of the queue (4.1.4.3.2). */
+  queueIsReset(queue: number): boolean {
+    this.#common.write(common.queueSelect, queue);
+    return this.#common.read(common.queueReset) === 0 && this.#common.read(common.queueEnable) === 0;
+  }
+
+  notifier(queue: number): Notifier {
+    this.#common.write(common.queueSelect, queue);
+    const { offset, length, multiplier } = this.#notifyPlace;
+    const within = this.#common.read(common.queueNotifyOffset) * multiplier;
+    if (within + 2 > length || within % 2 !== 0) {
+      throw pciError(
+        'VIO_PCI_NOTIFY_RANGE',
+        `queue ${queue} is notified at ${within}, beyond the ${length} bytes of the notification structure`,
+        'the device is broken: its notification capability is too short',
+      );
+    }
+    const configData = (this.#features & VIRTIO_F_NOTIF_CONFIG_DATA) !== 0n;
+    const value = configData ? this.#common.read(common.notifyConfigData) : queue;
+    const registers = this.#notify;
+    const at = offset + within;
+    return { signal: () => registers.write(at, 2, value) };
+  }
+}
+
+/** A BAR, mapped; or else through the window that configuration space has into it. */
+function reach(access: PciAccess, window: number | null, bar: number): Registers {
+  try {
+    return access.bar(bar);
+  } catch (error) {
+    if (window === null) throw error;
+    return new ConfigWindow(access.config, window, bar, access.barSize(bar));
+  }
+}

@@ -1,0 +1,103 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
+
+/** A virtio device on the PCI bus. */
+export interface VirtioDeviceInfo {
+  /** As in `0000:00:04.0`. */
+  readonly address: string;
+  readonly deviceId: number;
+  /** Virtio device type: 1 is a network card (virtio 1.4, 5). */
+  readonly type: number;
+  /** Has legacy registers, and modern ones beside them or not. */
+  readonly transitional: boolean;
+  /** Kernel driver it is bound to, or null. */
+  readonly driver: string | null;
+  /** Network interfaces the kernel makes of it. */
+  readonly interfaces: readonly string[];
+  /** True when a route leads through one of them: taking it away may cut the machine off. */
+  readonly inUse: boolean;
+}
+
+export interface DiscoveryOptions {
+  /** Directory of the PCI bus, default /sys/bus/pci. */
+  readonly root?: string;
+  /** The kernel's routes, default /proc/net/route. */
+  readonly routes?: string;
+}
+
+const virtioVendor = 0x1af4;
+const firstId = 0x1000;
+const firstModernId = 0x1040;
+const lastId = 0x107f;
+/** Device types of transitional ids (virtio 1.4, 4.1.2). */
+const transitionalTypes: Readonly<Record<number, number>> = {
+  0x1000: 1,
+  0x1001: 2,
+  0x1002: 5,
+  0x1003: 3,
+  0x1004: 8,
+  0x1005: 4,
+  0x1009: 9,
+};
+
+/** Virtio device type of an id, or null: any revision and any subsystem (virtio 1.4, 4.1.2.2). */
+export function virtioType(vendorId: number, deviceId: number): number | null {
+  if (vendorId !== virtioVendor || deviceId < firstId || deviceId > lastId) return null;
+  if (deviceId >= firstModernId) return deviceId - firstModernId;
+  return transitionalTypes[deviceId] ?? null;
+}
+
+/** All virtio devices on the PCI bus, by address; `type` 1 are network cards. */
+export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceInfo[] {
+  const root = options.root ?? sysfsRoot;
+  return addresses(root)
+    .map((address) => describe(new DeviceFiles(address, root), options))
+    .filter((device) => device !== null);
+}
+
+/** One device; null when it is no virtio device. @throws VioError VIO_PCI_MISSING */
+export function describeDevice(address: string, options: DiscoveryOptions = {}): VirtioDeviceInfo | null {
+  return describe(new DeviceFiles(address, options.root), options);
+}
+
+function describe(files: DeviceFiles, { routes }: DiscoveryOptions): VirtioDeviceInfo | null {
+  const deviceId = files.number('device');
+  const type = virtioType(files.number('vendor'), deviceId);
+  if (type === null) return null;
+  const interfaces = interfacesOf(files);
+  const routed = routedInterfaces(routes ?? '/proc/net/route');
+  return {
+    address: files.address,
+    deviceId,
+    type,
+    transitional: deviceId < firstModernId,
+    driver: files.driver,
+    interfaces,
+    inUse: interfaces.some((name) => routed.has(name)),
+  };
+}
+
+function addresses(root: string): string[] {
+  try {
+    return readdirSync(join(root, 'devices')).toSorted();
+  } catch {
+    return [];
+  }
+}
+
+/** Of the device itself, or of the virtio device that the kernel's driver makes of it. */
+function interfacesOf(files: DeviceFiles): string[] {
+  const virtio = files.names('.').filter((name) => /^virtio\d+$/.test(name));
+  return ['net', ...virtio.map((name) => `${name}/net`)].flatMap((directory) => files.names(directory));
+}
+
+/** Interfaces that routes lead through; link-local ones do not count. */
+function routedInterfaces(path: string): Set<string> {
+  const names = new Set<string>();
+  for (const line of readFileSync(path, 'utf8').split('\n').slice(1)) {
+    const [name = '', destination = ''] = line.split('\t');
+    if (name !== '' && !destination.endsWith('FEA9')) names.add(name);
+  }
+  return names;
+}
