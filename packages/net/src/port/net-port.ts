@@ -9,6 +9,7 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { txCounterNames } from '../stats.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
+import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
 
@@ -67,7 +68,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   readonly pool: BufferPool;
   readonly rx: readonly RxQueue[];
   readonly tx: readonly TxQueue[];
-  readonly #rxCall: readonly EventFd[];
+  readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
   #writer: PacketWriter | null = null;
   #link: LinkState = { up: true };
@@ -82,7 +83,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     this.pool = parts.pool;
     this.rx = parts.rx;
     this.tx = parts.tx;
-    this.#rxCall = parts.rxCall;
+    this.#wait = { port: this, calls: parts.rxCall };
   }
 
   get link(): LinkState {
@@ -137,6 +138,19 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     return this.#reader(options.queue ?? 0).read(options.signal);
   }
 
+  /**
+   * For poll loops with nothing to do: sleeps until a device has put something into one of the receive queues. Returns at
+   * once if it has already, and also when the link changes or the signal aborts. One at a time for each queue pair.
+   * @throws RangeError when the port has no such queue pair
+   */
+  async untilPackets(options: UntilPacketsOptions = {}): Promise<void> {
+    const pairs = options.queues ?? [...this.rx.keys()];
+    for (const pair of pairs) {
+      if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
+    }
+    await untilPackets(this.#wait, pairs, options.signal);
+  }
+
   /** The same as a Web stream of frames. */
   readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
     const reader = this.#reader(options.queue ?? 0);
@@ -149,11 +163,10 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   }
 
   #reader(pair: number): PacketReader {
-    const call = this.#rxCall[pair];
-    if (call === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
+    if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
     let reader = this.#readers.get(pair);
     if (reader === undefined) {
-      reader = new PacketReader(this, pair, call);
+      reader = new PacketReader(this.#wait, pair);
       this.#readers.set(pair, reader);
     }
     return reader;

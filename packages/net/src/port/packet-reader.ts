@@ -1,9 +1,9 @@
-import { type EventFd, FdWatcher } from '@vio/native';
 import { completeChecksum } from '../offload/checksum.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from './net-port.ts';
 import { brokenError, busyError } from './port-errors.ts';
+import { type RxWait, untilPackets } from './rx-wait.ts';
 
 export interface ReadOptions {
   /** Queue pair, default 0. */
@@ -21,15 +21,15 @@ const spins = 64;
 export class PacketReader {
   readonly #port: NetPort;
   readonly #pair: number;
-  readonly #call: EventFd;
+  readonly #wait: RxWait;
   readonly #burst: PacketBurst;
   #busy = false;
 
-  constructor(port: NetPort, pair: number, call: EventFd) {
-    this.#port = port;
+  constructor(wait: RxWait, pair: number) {
+    this.#port = wait.port;
+    this.#wait = wait;
     this.#pair = pair;
-    this.#call = call;
-    this.#burst = port.burst();
+    this.#burst = wait.port.burst();
   }
 
   async *read(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
@@ -62,7 +62,7 @@ export class PacketReader {
         idle++;
         await new Promise((resolve) => setImmediate(resolve));
       } else {
-        await this.#sleep(signal);
+        await untilPackets(this.#wait, [this.#pair], signal);
         idle = 0;
       }
     }
@@ -93,27 +93,5 @@ export class PacketReader {
     }
     burst.release(pool);
     return frames;
-  }
-
-  /** Until the device signals, the link goes down, or the signal aborts. */
-  async #sleep(signal: AbortSignal | undefined): Promise<void> {
-    const rx = this.#port.rx[this.#pair];
-    // Armed first, looked again after: a packet that came in between is not slept over.
-    if (rx.armInterrupt()) return rx.disarmInterrupt();
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        watcher.close();
-        this.#port.off('link', wake);
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      const watcher = new FdWatcher(this.#call.fd, { readable: true }, () => {
-        this.#call.drain();
-        wake();
-      });
-      this.#port.on('link', wake);
-      signal?.addEventListener('abort', wake, { once: true });
-    });
-    if (!this.#port.closed) rx.disarmInterrupt();
   }
 }

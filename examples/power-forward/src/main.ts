@@ -1,0 +1,42 @@
+// A forwarder that polls under load and sleeps when there is none. The backend, in a process of its own, is silent and
+// busy by turns. Argument: seconds of each turn.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openVirtioUser } from '@vio/virtio-user';
+import { forward } from './forward.js';
+
+const seconds = Number(process.argv[2] ?? 1);
+const directory = await mkdtemp(join(tmpdir(), 'vio-power-'));
+const socket = join(directory, 'vhost.sock');
+const backend = fork(fileURLToPath(new URL('./backend.js', import.meta.url)), [socket]);
+const stop = new AbortController();
+try {
+  await once(backend, 'message');
+  await using port = await openVirtioUser(`net_virtio_user0,path=${socket}`);
+  const counts = { frames: 0, sleeps: 0 };
+  const forwarding = forward(port, counts, stop.signal);
+  for (const busy of [false, true, false, true]) {
+    backend.send({ busy });
+    await setTimeout(seconds * 100); // the turn's beginning does not count
+    const before = { ...counts };
+    const cpu = process.cpuUsage();
+    await setTimeout(seconds * 1000);
+    const { user, system } = process.cpuUsage(cpu);
+    const share = (user + system) / (seconds * 1e4);
+    const frames = counts.frames - before.frames;
+    console.log(
+      `${busy ? 'busy' : 'idle'}: ${share.toFixed(1)} % of a CPU, ${frames} frames, ` +
+        `${counts.sleeps - before.sleeps} times asleep`,
+    );
+  }
+  stop.abort();
+  await forwarding;
+} finally {
+  backend.kill();
+  await rm(directory, { recursive: true, force: true });
+}

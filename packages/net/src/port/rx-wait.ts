@@ -1,0 +1,58 @@
+import { type EventFd, FdWatcher } from '@vio/native';
+import type { NetPort } from './net-port.ts';
+
+export interface UntilPacketsOptions {
+  /** Queue pairs to wait for. Default: all of the port. */
+  readonly queues?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/** What a port waits for packets with: its receive queues' eventfds, by queue pair. */
+export interface RxWait {
+  readonly port: NetPort;
+  readonly calls: readonly EventFd[];
+}
+
+/**
+ * Sleeps until a device has used receive buffers of one of the queue pairs, the link changes, or the signal aborts.
+ * Interrupts are armed first and the rings looked at again after, so a packet that comes in between is not slept over;
+ * they are off again afterwards.
+ */
+export async function untilPackets(
+  { port, calls }: RxWait,
+  pairs: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    // Every queue is armed, whatever the ones before it say.
+    const waiting = pairs.map((pair) => port.rx[pair].armInterrupt());
+    if (!waiting.includes(true) && signal?.aborted !== true)
+      await interrupted({ port, calls }, pairs, signal);
+  } finally {
+    if (!port.closed) for (const pair of pairs) port.rx[pair].disarmInterrupt();
+  }
+}
+
+function interrupted(
+  { port, calls }: RxWait,
+  pairs: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const wake = (): void => {
+      for (const watcher of watchers) watcher.close();
+      port.off('link', wake);
+      signal?.removeEventListener('abort', wake);
+      resolve();
+    };
+    const watchers = pairs.map(
+      (pair) =>
+        new FdWatcher(calls[pair].fd, { readable: true }, () => {
+          calls[pair].drain();
+          wake();
+        }),
+    );
+    port.on('link', wake);
+    signal?.addEventListener('abort', wake, { once: true });
+  });
+}
