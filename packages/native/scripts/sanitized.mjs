@@ -53,7 +53,12 @@ const built =
   run('the build', [join(root, 'node_modules/typescript/bin/tsc'), '-b']);
 if (built) {
   const env = { ...sanitized, VIO_NATIVE_VARIANT: variant };
-  const tests = filters.length > 0 ? filters : ['packages/native', 'packages/rings', 'test/loopback'];
+  // What runs C++ at all; the loopback has one thread per process, so there is no race to be found in it.
+  const usual = {
+    asan: ['packages/native', 'packages/vhost', 'test/loopback'],
+    tsan: ['packages/native', 'packages/vhost'],
+  };
+  const tests = filters.length > 0 ? filters : usual[variant];
   const patience = ['--testTimeout=120000', '--hookTimeout=120000'];
   run('the tests', [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...patience, ...tests], env);
   if (variant === 'asan') {
@@ -68,6 +73,6 @@ if (built) {
 const found = readdirSync(reports);
 for (const name of found) console.error(readFileSync(join(reports, name), 'utf8'));
 rmSync(reports, { recursive: true });
-if (found.length > 0) failures.push(`${found.length} processes have reports, see above`);
+if (found.length > 0) failures.push(`reports of ${found.length} process(es), see above`);
 console.log(failures.length === 0 ? `${variant}: no reports` : `${variant}: FAILED: ${failures.join('; ')}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
