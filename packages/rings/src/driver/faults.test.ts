@@ -40,6 +40,7 @@ const jumps: readonly Case[] = [
 const splitOrder: readonly Case[] = [
   ['a buffer before its turn, not as a batch', 0, (device, [, b]) => device.use(b)],
   ['a batch that is counted short', 0, (device, [, , c]) => device.use(c, c)],
+  ['such a batch behind a good one', 1, (device, [a, , c]) => device.use(a, c)],
 ];
 
 const cases = kinds.flatMap((kind) => {
