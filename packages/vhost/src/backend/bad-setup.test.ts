@@ -58,6 +58,19 @@ describe('a ring that cannot run is refused when it is complete:', () => {
     expect(backend.events.at(-1)).toBe('newDevice 0');
   });
 
+  it('once: what comes next is met', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    const nowhere = { ...guest.address(0), device: 0 };
+    const answers = [
+      await frontend.acknowledged(requests.SET_VRING_ADDR, nowhere),
+      await frontend.acknowledged(requests.NET_SET_MTU, 1500),
+    ];
+    expect(answers).toEqual([1n, 0n]);
+  });
+
   it('a packed base beyond the ring: VIO_RING_BASE', async () => {
     await using backend = await TestBackend.start();
     using guest = new Guest({
