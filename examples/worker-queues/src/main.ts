@@ -24,10 +24,11 @@ try {
     detached: true,
   });
   const stop = new Int32Array(new SharedArrayBuffer(4));
-  const reports = port.handles.map((handle) => {
-    const worker = new Worker(sibling('./worker.js'), { workerData: { handle, stop } satisfies WorkerTask });
-    return once(worker, 'message') as Promise<[WorkerReport]>;
-  });
+  const workers = port.handles.map(
+    (handle) => new Worker(sibling('./worker.js'), { workerData: { handle, stop } satisfies WorkerTask }),
+  );
+  await Promise.all(workers.map((worker) => once(worker, 'message'))); // all of them are running
+  const reports = workers.map((worker) => once(worker, 'message') as Promise<[WorkerReport]>);
   await setTimeout(seconds * 1000);
   Atomics.store(stop, 0, 1);
   for (const [{ pair, sent, received, strangers }] of await Promise.all(reports)) {

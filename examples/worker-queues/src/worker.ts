@@ -12,6 +12,8 @@ const [tx] = port.tx;
 const { i32 } = pool.region;
 const out = new PacketBurst(32);
 const back = new PacketBurst(32);
+/** Milliseconds. */
+const silence = 50;
 let sent = 0;
 let received = 0;
 let strangers = 0;
@@ -39,14 +41,20 @@ function receive(): number {
   return count;
 }
 
-while (Atomics.load(stop, 0) === 0) {
+function poll(): void {
   for (let i = 0; i < 100; i++) {
     send();
     receive();
   }
 }
+
+while (received === 0) poll();
+parentPort?.postMessage('running');
+while (Atomics.load(stop, 0) === 0) poll();
 // What is still on its way: until nothing has come for a while.
-for (let silent = 0; silent < 100_000; silent++) if (receive() > 0) silent = 0;
+for (let last = performance.now(); performance.now() - last < silence;) {
+  if (receive() > 0) last = performance.now();
+}
 
 parentPort?.postMessage({ pair, sent, received, strangers } satisfies WorkerReport);
 port.close();
