@@ -7,7 +7,13 @@ export default defineConfig({
       {
         resolve: { conditions: ['vio-source'] },
         ssr: { resolve: { conditions: ['vio-source'] } },
-        test: { name: 'packages', include: ['packages/*/src/**/*.test.ts'], pool: 'forks' },
+        test: {
+          name: 'packages',
+          include: ['packages/*/src/**/*.test.ts'],
+          pool: 'forks',
+          // Properties take seconds where two cores do everything.
+          testTimeout: 30_000,
+        },
       },
       'test/vitest.config.ts',
     ],
