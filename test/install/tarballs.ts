@@ -28,12 +28,12 @@ function manifestOf(directory: string): Manifest {
   return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
 }
 
-const tarballs = new Map<string, Promise<string>>();
+const packed = new Map<string, Promise<string>>();
 
 /** Packs one of our packages, once. @returns the tarball */
 export function packOurs(name: string, destination: string): Promise<string> {
-  const tarball = tarballs.get(name) ?? pack(name, destination);
-  tarballs.set(name, tarball);
+  const tarball = packed.get(name) ?? pack(name, destination);
+  packed.set(name, tarball);
   return tarball;
 }
 
@@ -58,17 +58,17 @@ async function packOther(name: string, user: string, destination: string): Promi
 
 /** Packs a package of ours with everything it needs. @returns the tarballs by package name */
 export async function packWithDependencies(name: string, destination: string): Promise<Map<string, string>> {
-  const packed = new Map<string, string>();
+  const found = new Map<string, string>();
   const visit = async (ours: string): Promise<void> => {
-    packed.set(ours, await packOurs(ours, destination));
+    found.set(ours, await packOurs(ours, destination));
     for (const dependency of Object.keys(manifestOf(directoryOf(ours)).dependencies ?? {})) {
-      if (packed.has(dependency)) continue;
+      if (found.has(dependency)) continue;
       if (dependency.startsWith('@vio/')) await visit(dependency);
-      else packed.set(dependency, await packOther(dependency, directoryOf(ours), destination));
+      else found.set(dependency, await packOther(dependency, directoryOf(ours), destination));
     }
   };
   await visit(name);
-  return packed;
+  return found;
 }
 
 /** An empty project on a machine that has Node and npm, and no compiler. */

@@ -13,34 +13,52 @@ export function isGroup(u8: Uint8Array, offset: number): boolean {
   return (u8[offset] & 1) === 1;
 }
 
-/** Learned addresses, bounded: when full, the address learned first is forgotten. */
+interface Entry<Port> {
+  port: Port;
+  /** When the address was heard last. */
+  heard: number;
+}
+
+/**
+ * Learned addresses. An address not heard for the ageing time is forgotten, as IEEE 802.1D wants it; the table is
+ * bounded: when full, the address learned first goes. Times are milliseconds of any one clock.
+ */
 export class MacTable<Port> {
-  readonly #ports = new Map<number, Port>();
+  readonly #entries = new Map<number, Entry<Port>>();
+  readonly #ageing: number;
   readonly #limit: number;
 
-  constructor(limit = 4096) {
+  constructor(ageing = 300_000, limit = 4096) {
+    this.#ageing = ageing;
     this.#limit = limit;
   }
 
-  learn(mac: number, port: Port): void {
-    if (this.#ports.get(mac) === port) return;
-    this.#ports.delete(mac);
-    if (this.#ports.size === this.#limit) {
-      for (const oldest of this.#ports.keys()) {
-        this.#ports.delete(oldest);
+  learn(mac: number, port: Port, now: number): void {
+    const entry = this.#entries.get(mac);
+    if (entry !== undefined) {
+      entry.port = port;
+      entry.heard = now;
+      return;
+    }
+    if (this.#entries.size === this.#limit) {
+      for (const oldest of this.#entries.keys()) {
+        this.#entries.delete(oldest);
         break;
       }
     }
-    this.#ports.set(mac, port);
+    this.#entries.set(mac, { port, heard: now });
   }
 
-  lookup(mac: number): Port | undefined {
-    return this.#ports.get(mac);
+  lookup(mac: number, now: number): Port | undefined {
+    const entry = this.#entries.get(mac);
+    if (entry === undefined || now - entry.heard <= this.#ageing) return entry?.port;
+    this.#entries.delete(mac);
+    return undefined;
   }
 
   forget(port: Port): void {
-    for (const [mac, learned] of this.#ports) {
-      if (learned === port) this.#ports.delete(mac);
+    for (const [mac, entry] of this.#entries) {
+      if (entry.port === port) this.#entries.delete(mac);
     }
   }
 }

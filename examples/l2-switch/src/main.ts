@@ -1,13 +1,18 @@
-// Usage: node dist/main.js SOCKET SOCKET [SOCKET ...]
+// Usage: node dist/main.js [--ageing SECONDS] SOCKET SOCKET [SOCKET ...]
+import { parseArgs } from 'node:util';
 import { L2Switch } from './switch.ts';
 
-const sockets = process.argv.slice(2);
-if (sockets.length < 2) {
-  console.error('usage: node dist/main.js SOCKET SOCKET [SOCKET ...]');
+const { values, positionals: sockets } = parseArgs({
+  options: { ageing: { type: 'string', default: '300' } },
+  allowPositionals: true,
+});
+const ageing = Number(values.ageing);
+if (sockets.length < 2 || !(ageing > 0)) {
+  console.error('usage: node dist/main.js [--ageing SECONDS] SOCKET SOCKET [SOCKET ...]');
   process.exit(2);
 }
 
-const l2 = new L2Switch();
+const l2 = new L2Switch(ageing * 1000);
 for (const socket of sockets) await l2.addPort(socket);
 l2.run();
 console.log(`switching between ${sockets.join(', ')}`);

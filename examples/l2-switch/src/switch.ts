@@ -16,7 +16,7 @@ export class L2Switch {
   readonly counts: SwitchCounts = { forwarded: 0, flooded: 0 };
   readonly #drivers: VhostDriver[] = [];
   readonly #devices = new Set<VhostDevice>();
-  readonly #table = new MacTable<VhostDevice>();
+  readonly #table: MacTable<VhostDevice>;
   readonly #pool = new BufferPool({
     region: new Region(new ArrayBuffer(1024 * 2176)),
     offset: 0,
@@ -24,6 +24,11 @@ export class L2Switch {
   });
   readonly #burst = new PacketBurst(32);
   #running = true;
+
+  /** @param ageing milliseconds after which an address that was not heard again is forgotten */
+  constructor(ageing?: number) {
+    this.#table = new MacTable(ageing);
+  }
 
   /** Adds a port: a vhost-user socket this switch listens on. */
   async addPort(path: string): Promise<void> {
@@ -57,15 +62,15 @@ export class L2Switch {
     const burst = this.#burst;
     const received = from.dequeueBurst(transmitq, this.#pool, burst, burst.capacity);
     const { u8 } = this.#pool.region;
+    const now = performance.now();
     for (let i = 0; i < received; i++) {
       const at = burst.offset[i];
-      this.#table.learn(macAt(u8, at + 6), from);
-      const to = isGroup(u8, at) ? undefined : this.#table.lookup(macAt(u8, at));
+      if (!isGroup(u8, at + 6)) this.#table.learn(macAt(u8, at + 6), from, now);
+      const to = isGroup(u8, at) ? undefined : this.#table.lookup(macAt(u8, at), now);
       if (to === undefined) this.#flood(from, i);
       else if (to !== from) this.counts.forwarded += to.enqueueBurst(receiveq, burst, i, 1);
-      if (burst.segments[i] === 1) this.#pool.release(burst.buffer, i, 1);
-      else this.#pool.releaseChain(burst.buffer[i]);
     }
+    burst.release(this.#pool);
     return received;
   }
 

@@ -18,10 +18,7 @@ export async function startEcho(path: string): Promise<{ close(): Promise<void> 
     for (const device of devices) {
       const received = device.dequeueBurst(1, pool, burst, burst.capacity);
       device.enqueueBurst(0, burst, 0, received);
-      for (let i = 0; i < received; i++) {
-        if (burst.segments[i] === 1) pool.release(burst.buffer, i, 1);
-        else pool.releaseChain(burst.buffer[i]);
-      }
+      burst.release(pool);
     }
   }, 1);
   return {
