@@ -1,14 +1,11 @@
-// npm run bench -- [--quick] [--write] [--only=TEXT]
-//
-//   --quick      one round of short windows, 64 bytes only
-//   --write      puts the results into README.md and ratios.svg
-//   --only=TEXT  only rows of devargs, or parts (frontend, backend, cost, first-packet, steady), that contain TEXT
+// The benchmark's command line: see `options.ts`, or `npm run bench -- --help`.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { allowedCpus } from '@vio/test/cpus';
 import { scalarRows } from '@vio/test/golden-rows';
 import { type Cell, type Comparison, type Cpus, type Plan, compare } from './compare.ts';
 import type { Side } from './modes.ts';
+import { parseOptions } from './options.ts';
 import { ratioChart } from './report/chart.ts';
 import { describeMachine } from './report/machine.ts';
 import { medianRatio, modeNames } from './report/markdown.ts';
@@ -18,12 +15,7 @@ import { costPerPacket } from './solo/cost.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
 import { steadyState } from './solo/steady.ts';
 
-const args = process.argv.slice(2);
-const quick = args.includes('--quick');
-const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length) ?? '';
-const unknown = args.filter((arg) => !/^--(quick|write|only=.*)$/.test(arg));
-if (unknown.length > 0)
-  throw new Error(`unknown argument ${unknown.join(' ')}: --quick, --write, --only=TEXT`);
+const { quick, write, only } = parseOptions(process.argv.slice(2));
 
 const plan: Plan = quick
   ? { modes: ['txonly', 'rxonly', 'io'], lengths: [64], rounds: 1, window: 150, settle: 50, warmUp: 300 }
@@ -86,7 +78,7 @@ const results: Results = {
 };
 const text = resultsMarkdown(results);
 console.log(`\n${text}`);
-if (args.includes('--write')) {
+if (write) {
   const cells = results.comparisons.flatMap((comparison) => comparison.cells);
   writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), text);
   writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
