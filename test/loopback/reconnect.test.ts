@@ -11,7 +11,7 @@ import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { heldBuffers, isBack, traffic } from '../traffic.ts';
 
-const rounds = 10;
+const rounds = 5;
 const directory = mkdtempSync(join(tmpdir(), 'vio-reconnect-'));
 let socket = '';
 let tests = 0;

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** What `npm install` gives a user: it needs the registry, so it has a command of its own. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
