@@ -16,7 +16,10 @@ const always = [
 
 /** What a guest loads on request, behind the others. */
 export const moduleGroups = {
-  vdpa: ['vdpa', 'vhost_vdpa', 'vduse'],
+  net: ['failover', 'net_failover', 'virtio_net'],
+  uio: ['uio', 'uio_pci_generic'],
+  vfio: ['vfio', 'vfio_iommu_type1', 'irqbypass', 'vfio_pci_core', 'vfio_pci'],
+  vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
 } as const;
 
 export type ModuleGroup = keyof typeof moduleGroups;
