@@ -41,14 +41,16 @@ function receive(): number {
   return count;
 }
 
-function poll(): void {
+/** @returns frames received so far */
+function poll(): number {
   for (let i = 0; i < 100; i++) {
     send();
     receive();
   }
+  return received;
 }
 
-while (received === 0) poll();
+while (poll() === 0);
 parentPort?.postMessage('running');
 while (Atomics.load(stop, 0) === 0) poll();
 // What is still on its way: until nothing has come for a while.
