@@ -37,6 +37,8 @@ export interface WireOptions {
   readonly size?: number;
   readonly buffers?: number;
   readonly dataRoom?: number;
+  /** Makes the memory of it all; default: private memory. */
+  readonly memory?: (bytes: number) => ArrayBuffer;
 }
 
 /** What the device reads of a packet. */
@@ -68,7 +70,8 @@ export class Wire {
     const { features = modern, size = 8, buffers = 64 * count, dataRoom = 256 } = options;
     const ring = driverQueueBytes(ringFeatures(features), size);
     const pool = { offset: 2 * count * ring, count: buffers, dataRoom, headroom: 64 };
-    const region = new Region(new ArrayBuffer(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
+    const { memory = (bytes) => new ArrayBuffer(bytes) } = options;
+    const region = new Region(memory(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
     const shared = new BufferPool({ region, ...pool });
     return Array.from({ length: count }, (_, pair) => new Wire(options, shared, 2 * pair * ring));
   }
