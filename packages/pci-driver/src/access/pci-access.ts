@@ -16,10 +16,13 @@ export interface PciAccess {
   /** The registers of a BAR, mapped at the first use. @throws VioError VIO_PCI_BAR */
   bar(index: number): Registers;
   /**
-   * Memory that the device reaches. @param bytes rounded up to whole pages
+   * Memory that the device reaches.
+   * @param bytes rounded up to whole pages
+   * @param physical true: the device goes by physical addresses and past any IOMMU, as one without the feature
+   *   ACCESS_PLATFORM may
    * @throws VioError VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_PCI_DMA
    */
-  allocateDma(bytes: number): DmaMemory;
+  allocateDma(bytes: number, physical: boolean): DmaMemory;
   /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */
   close(): void;
 }

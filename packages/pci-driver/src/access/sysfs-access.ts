@@ -81,6 +81,7 @@ export class SysfsAccess implements PciAccess {
     }
   }
 
+  /** Always by physical address: nothing programs an IOMMU for this device. */
   allocateDma(bytes: number): DmaMemory {
     return ContiguousMemory.create({ size: bytes });
   }

@@ -1,4 +1,5 @@
 import {
+  ContiguousMemory,
   EventFd,
   FdWatcher,
   FileRegisters,
@@ -105,24 +106,42 @@ export class VfioAccess implements PciAccess {
     }
   }
 
-  allocateDma(bytes: number): DmaMemory {
+  /**
+   * Where the device goes past the IOMMU, addresses are physical ones, which the IOMMU maps to themselves: right
+   * whether or not it is consulted.
+   */
+  allocateDma(bytes: number, physical: boolean): DmaMemory {
+    if (physical) {
+      const memory = ContiguousMemory.create({ size: bytes });
+      return this.#mapped(memory, memory.address);
+    }
     const memory = SharedMemory.create({ size: bytes, name: 'vio-pci' });
     try {
       const iova = this.#freeIova(BigInt(memory.size));
-      vfio.mapDma(this.#container, bufferAddress(memory.buffer), iova, memory.size);
       this.#nextIova = iova + BigInt(memory.size);
-      return {
-        buffer: memory.buffer,
-        address: iova,
-        close: () => {
-          if (this.#open) vfio.unmapDma(this.#container, iova, memory.size);
-          memory.close();
-        },
-      };
+      return this.#mapped(memory, iova);
     } catch (error) {
       memory.close();
       throw error;
     }
+  }
+
+  #mapped(memory: SharedMemory | ContiguousMemory, iova: bigint): DmaMemory {
+    const { buffer, size } = memory;
+    try {
+      vfio.mapDma(this.#container, bufferAddress(buffer), iova, size);
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+    return {
+      buffer,
+      address: iova,
+      close: () => {
+        if (this.#open) vfio.unmapDma(this.#container, iova, size);
+        memory.close();
+      },
+    };
   }
 
   close(): void {

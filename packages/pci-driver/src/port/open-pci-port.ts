@@ -1,6 +1,13 @@
 import { type WaitOptions, cpuFeatures } from '@vio/native';
 import { VIRTIO_NET_F_MTU, createQueuePair, electPaths, pathLogLine, ringFeatures } from '@vio/net';
-import { BufferPool, type DriverQueue, Region, driverQueueBytes, poolStride } from '@vio/rings';
+import {
+  BufferPool,
+  type DriverQueue,
+  Region,
+  VIRTIO_F_ACCESS_PLATFORM,
+  driverQueueBytes,
+  poolStride,
+} from '@vio/rings';
 import { openAccess } from '../access/open-access.ts';
 import type { DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { driverOk, fail, negotiateWith, resetDevice } from '../device/life-cycle.ts';
@@ -86,7 +93,8 @@ async function build(
   const ringBytes = driverQueueBytes(rings, size);
   const stride = poolStride(dataRoom, headroom);
   const buffers = Math.max(4 * size, leastBuffers);
-  const dma = access.allocateDma(2 * ringBytes + buffers * stride);
+  const physical = (features & VIRTIO_F_ACCESS_PLATFORM) === 0n;
+  const dma = access.allocateDma(2 * ringBytes + buffers * stride, physical);
   let interrupts: PortInterrupts | null = null;
   try {
     const region = new Region(dma.buffer, 0, dma.buffer.byteLength, dma.address);

@@ -1,0 +1,158 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { DeviceFiles } from '../access/sysfs.ts';
+import { bindDevice, unbindDevice } from './bind.ts';
+import { describeDevice, listVirtioDevices } from './devices.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'vio-pci-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface FakeCard {
+  readonly id?: string;
+  readonly vendor?: string;
+  readonly driver?: string;
+  readonly interface?: string;
+}
+
+/** A PCI bus of files, with drivers that do nothing. */
+function bus(cards: Readonly<Record<string, FakeCard>>, routed: readonly string[] = []) {
+  const root = mkdtempSync(join(scratch, 'bus-'));
+  for (const driver of ['virtio-pci', 'vfio-pci'])
+    mkdirSync(join(root, 'drivers', driver), { recursive: true });
+  for (const [address, { id = '0x1041', vendor = '0x1af4', driver, interface: name }] of Object.entries(
+    cards,
+  )) {
+    const directory = join(root, 'devices', address);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'vendor'), `${vendor}\n`);
+    writeFileSync(join(directory, 'device'), `${id}\n`);
+    if (driver !== undefined) symlinkSync(join(root, 'drivers', driver), join(directory, 'driver'));
+    if (name !== undefined) mkdirSync(join(directory, 'virtio0/net', name), { recursive: true });
+  }
+  const routes = join(root, 'routes');
+  const lines = routed.map((name) => `${name}\t0000A8C0\t00000000`);
+  writeFileSync(routes, ['Iface\tDestination\tGateway', 'eth9\t0000FEA9\t00000000', ...lines].join('\n'));
+  return { root, options: { root, routes } };
+}
+
+describe('discovery', () => {
+  it('lists virtio devices by address, with type, driver and interfaces, and nothing else', () => {
+    const { options } = bus({
+      '0000:00:07.0': { id: '0x1000', driver: 'virtio-pci', interface: 'eth0' },
+      '0000:00:03.0': {},
+      '0000:00:02.0': { vendor: '0x8086' },
+      '0000:00:01.0': { id: '0x1100' },
+    });
+    expect(listVirtioDevices(options)).toEqual([
+      {
+        address: '0000:00:03.0',
+        deviceId: 0x1041,
+        type: 1,
+        transitional: false,
+        driver: null,
+        interfaces: [],
+        inUse: false,
+      },
+      {
+        address: '0000:00:07.0',
+        deviceId: 0x1000,
+        type: 1,
+        transitional: true,
+        driver: 'virtio-pci',
+        interfaces: ['eth0'],
+        inUse: false,
+      },
+    ]);
+  });
+
+  it.each([
+    ['eth0', true],
+    ['eth9', false],
+  ])('an interface is in use when a route leads through it, link-local ones aside: %s', (name, inUse) => {
+    const { options } = bus({ '0000:00:07.0': { interface: name } }, ['eth0']);
+    expect(describeDevice('00:07.0', options)).toMatchObject({ inUse });
+  });
+
+  it('names a device that is not there', () => {
+    const { options } = bus({});
+    expect(() => describeDevice('00:07.0', options)).toThrow(
+      expect.objectContaining({ code: 'VIO_PCI_MISSING' }),
+    );
+  });
+});
+
+describe('binding', () => {
+  const held = { '0000:00:07.0': { driver: 'virtio-pci', interface: 'eth0' } };
+
+  it.each([[() => bindDevice], [() => unbindDevice]])('refuses an interface in use', (which) => {
+    const { root, options } = bus(held, ['eth0']);
+    const attempt =
+      which() === bindDevice
+        ? () => bindDevice('00:07.0', 'vfio-pci', options)
+        : () => unbindDevice('00:07.0', options);
+    expect(attempt).toThrow(expect.objectContaining({ code: 'VIO_PCI_IN_USE' }));
+    expect(() => readFileSync(join(root, 'drivers/virtio-pci/unbind'))).toThrow(/ENOENT/);
+  });
+
+  it('takes an interface in use by force', () => {
+    const { root, options } = bus(held, ['eth0']);
+    expect(unbindDevice('00:07.0', { ...options, force: true })).toBe('virtio-pci');
+    expect(readFileSync(join(root, 'drivers/virtio-pci/unbind'), 'utf8')).toBe('0000:00:07.0');
+  });
+
+  it('does nothing for a device that has the driver, or none to be taken', () => {
+    const { options } = bus({ ...held, '0000:00:08.0': {} }, ['eth0']);
+    expect(bindDevice('00:07.0', 'virtio-pci', options)).toBe('virtio-pci');
+    expect(unbindDevice('00:08.0', options)).toBeNull();
+  });
+
+  it('refuses a driver that the kernel does not have before it takes the device away', () => {
+    const { root, options } = bus(held);
+    expect(() => bindDevice('00:07.0', 'uio_pci_generic', options)).toThrow(
+      expect.objectContaining({ code: 'VIO_PCI_NO_DRIVER' }),
+    );
+    expect(() => readFileSync(join(root, 'drivers/virtio-pci/unbind'))).toThrow(/ENOENT/);
+  });
+
+  it('refuses what is no virtio device', () => {
+    const { options } = bus({ '0000:00:07.0': { vendor: '0x8086' } });
+    expect(() => bindDevice('00:07.0', 'vfio-pci', options)).toThrow(
+      expect.objectContaining({ code: 'VIO_PCI_NOT_VIRTIO' }),
+    );
+  });
+
+  it('gives the device back to its driver when the new one does not take it', () => {
+    const { root, options } = bus(held);
+    expect(() => bindDevice('00:07.0', 'vfio-pci', options)).toThrow(
+      expect.objectContaining({
+        code: 'VIO_PCI_BIND',
+        message: expect.stringMatching(/went back to virtio-pci/) as string,
+      }),
+    );
+    const written = (path: string) => readFileSync(join(root, path), 'utf8');
+    expect(written('drivers/vfio-pci/bind')).toBe('0000:00:07.0');
+    expect(written('devices/0000:00:07.0/driver_override')).toBe('\n');
+    expect(written('drivers/virtio-pci/bind')).toBe('0000:00:07.0');
+  });
+});
+
+describe('the files of a device', () => {
+  it('tell size and space of its BARs', () => {
+    const { root } = bus({ '0000:00:07.0': {} });
+    writeFileSync(
+      join(root, 'devices/0000:00:07.0/resource'),
+      [
+        '0x000000000000c000 0x000000000000c01f 0x0000000000040101',
+        '0x00000000febd1000 0x00000000febd1fff 0x0000000000040200',
+        '0x0000000000000000 0x0000000000000000 0x0000000000000000',
+      ].join('\n'),
+    );
+    expect(new DeviceFiles('00:07.0', root).bars).toEqual([
+      { size: 32, io: true },
+      { size: 4096, io: false },
+      { size: 0, io: false },
+    ]);
+  });
+});

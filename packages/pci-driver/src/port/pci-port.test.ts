@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_SPEED_DUPLEX,
+  VIRTIO_NET_F_STATUS,
+  headerSize,
+} from '@vio/net';
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FakePciDevice, type FakeOptions } from '../testing/fake-pci-device.ts';
+import { FakeWire } from '../testing/fake-wire.ts';
+import { type PciPortOptions, openPciPort } from './open-pci-port.ts';
+import type { PciPort } from './pci-port.ts';
+
+const dmaAddress = 0x12_c000_0000n;
+const open: PciPort[] = [];
+afterEach(async () => {
+  for (const port of open.splice(0)) await port.close();
+});
+
+async function setUp(options: FakeOptions = {}, portOptions: PciPortOptions = {}) {
+  const device = new FakePciDevice({ dmaAddress, ...options });
+  const port = await openPciPort(device, portOptions);
+  open.push(port);
+  const wire = new FakeWire(device, dmaAddress, headerSize(port.features));
+  return { device, port, wire };
+}
+
+const kinds: [string, FakeOptions][] = [
+  ['modern split', { features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC }],
+  ['modern split mergeable', { features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF }],
+  ['modern packed', { features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_NET_F_MRG_RXBUF }],
+  ['legacy', { legacy: true, features: VIRTIO_NET_F_MAC | VIRTIO_F_ANY_LAYOUT }],
+  ['legacy without ANY_LAYOUT', { legacy: true, features: VIRTIO_NET_F_MAC }],
+];
+
+describe.each(kinds)('a port on a %s device', (_, options) => {
+  const frames = [1, 60, 1514].map((length) => Uint8Array.from({ length }, (__, i) => i * length));
+
+  it('sends frames as they are', async () => {
+    const { port, wire } = await setUp(options);
+    for (const frame of frames) await port.send(frame);
+    wire.collect();
+    expect(wire.sent).toEqual(frames);
+  });
+
+  it('receives frames as they are, woken by the interrupt it has', async () => {
+    for (const vectors of [2, 1, 0]) {
+      const { port, wire } = await setUp({ ...options, vectors });
+      const reader = port.packets();
+      for (const frame of frames) {
+        const next = reader.next();
+        await sleep(20); // long enough for the reader to fall asleep
+        expect(wire.deliver(frame)).toBe(true);
+        await expect(next).resolves.toEqual({ value: frame, done: false });
+      }
+      await reader.return();
+    }
+  });
+});
+
+describe('the life of a device', () => {
+  const statuses = (device: FakePciDevice) =>
+    device.log
+      .filter(({ space, at, write }) => space === 'bar4' && at === 0x14 && write)
+      .map(({ value }) => value);
+
+  it('goes through its steps in order, and ends in a reset', async () => {
+    const { device, port } = await setUp();
+    await port.close();
+    expect(statuses(device)).toEqual([0, 1, 3, 11, 15, 0]);
+    expect(device.closed).toBe(true);
+    expect(device.memory.map(({ fd }) => fd)).toEqual([-1]);
+  });
+
+  it('is not notified before DRIVER_OK, and of its receive buffers after it', async () => {
+    const device = new FakePciDevice();
+    const seen: [number, number][] = [];
+    device.onNotify = (queue) => seen.push([queue, device.status]);
+    open.push(await openPciPort(device));
+    expect(seen).toEqual([[0, 15]]);
+  });
+
+  it('is given up as FAILED when it refuses what it offered', async () => {
+    const device = new FakePciDevice({ refusesFeatures: true });
+    await expect(openPciPort(device)).rejects.toMatchObject({ code: 'VIO_FEATURES_REFUSED' });
+    expect(device.status & 0x80).toBe(0x80);
+    expect(device.closed).toBe(true);
+  });
+
+  it('without VERSION_1 on modern registers is refused', async () => {
+    const device = new FakePciDevice({ features: VIRTIO_NET_F_MAC });
+    await expect(openPciPort(device)).rejects.toMatchObject({ code: 'VIO_FEATURE_MISSING' });
+    expect(device.closed).toBe(true);
+  });
+
+  it('without a transmit queue is refused', async () => {
+    const device = new FakePciDevice({ queues: [256, 0] });
+    await expect(openPciPort(device)).rejects.toMatchObject({ code: 'VIO_PCI_NO_QUEUE' });
+  });
+
+  it.each([
+    ['asks for a reset', 0x4f, 'VIO_PCI_NEEDS_RESET'],
+    ['answers with ones', 0xff, 'VIO_DEVICE_GONE'],
+    ['answers with zeroes', 0, 'VIO_DEVICE_GONE'],
+  ])('whose device %s takes the link down for good, by name', async (_, status, code) => {
+    const { device, port } = await setUp();
+    const down = new Promise((resolve) => port.once('link', resolve));
+    device.status = status;
+    device.interruptConfig();
+    await expect(down).resolves.toMatchObject({ up: false, reason: { code } });
+    await expect(port.send(new Uint8Array(60))).rejects.toMatchObject({ code: 'VIO_LINK_DOWN' });
+    device.status = 15;
+    device.interruptConfig();
+    await sleep(10);
+    expect(port.link.up).toBe(false);
+  });
+
+  it('is noticed by looking when the device does not interrupt any more', async () => {
+    const { device, port } = await setUp();
+    const down = new Promise((resolve) => port.once('link', resolve));
+    device.status = 0x4f;
+    await expect(down).resolves.toMatchObject({ reason: { code: 'VIO_PCI_NEEDS_RESET' } });
+  });
+});
+
+describe('the configuration of a device', () => {
+  const bytes = [2, 0, 0, 0, 0, 7, 1, 0, 0, 0, 0xdc, 0x05, 0x10, 0x27, 0, 0, 1];
+  const features = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX;
+
+  it('gives address, MTU, speed and duplex', async () => {
+    const { port } = await setUp({ features, config: bytes });
+    expect(port).toMatchObject({ mac: '02:00:00:00:00:07', mtu: 1500, speed: 10000, duplex: 'full' });
+  });
+
+  it('is not believed where no device may say so', async () => {
+    const odd = [...bytes.slice(0, 12), 0xff, 0xff, 0xff, 0xfe, 7];
+    const { port } = await setUp({ features, config: odd });
+    expect(port).toMatchObject({ speed: 0xffffffff, duplex: 'unknown' });
+  });
+
+  it('is not read where the feature is not offered', async () => {
+    const { port } = await setUp({ features: VIRTIO_F_VERSION_1, config: bytes });
+    expect(port).toMatchObject({ mtu: null, speed: 0xffffffff });
+    expect(port.mac).toMatch(/^.[26ae](:..){5}$/);
+    expect(port.mac).not.toBe('02:00:00:00:00:07');
+  });
+
+  it.each([
+    [9000, 0n],
+    [1500, VIRTIO_NET_F_MTU],
+  ])('an MTU of %i is accepted only if the buffers have room for it', async (mtu, accepted) => {
+    const config = [...bytes.slice(0, 10), mtu & 255, mtu >> 8, ...bytes.slice(12)];
+    const { port } = await setUp({ features, config });
+    expect(port.features & VIRTIO_NET_F_MTU).toBe(accepted);
+    const mergeable = await setUp({ features: features | VIRTIO_NET_F_MRG_RXBUF, config });
+    expect(mergeable.port.features & VIRTIO_NET_F_MTU).toBe(VIRTIO_NET_F_MTU);
+  });
+
+  it('is read again when its generation changes in between', async () => {
+    const device = new FakePciDevice({ features });
+    let looks = 0;
+    device.onConfigRead = () => {
+      if (++looks !== 3) return;
+      device.setConfigByte(5, 9);
+      device.setConfigByte(0, 6);
+      device.generation++;
+    };
+    const port = await openPciPort(device);
+    open.push(port);
+    expect(port.mac).toBe('06:00:00:00:00:09');
+  });
+
+  it('that changes at every look is given up', async () => {
+    const device = new FakePciDevice({ features });
+    device.onConfigRead = () => (device.generation = (device.generation + 1) & 0xff);
+    await expect(openPciPort(device)).rejects.toMatchObject({ code: 'VIO_PCI_CONFIG_UNSTABLE' });
+    expect(device.closed).toBe(true);
+  });
+
+  it('tells of the link: down, and up again', async () => {
+    const { device, port } = await setUp({ features: features | VIRTIO_NET_F_STATUS });
+    for (const up of [false, true]) {
+      const change = new Promise((resolve) => port.once('link', resolve));
+      device.setConfigByte(6, up ? 1 : 0);
+      device.interruptConfig();
+      await expect(change).resolves.toMatchObject({ up });
+    }
+  });
+});
