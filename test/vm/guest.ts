@@ -23,6 +23,8 @@ export interface GuestOptions {
   readonly arguments?: readonly string[];
   /** Kernel modules to load besides those of vhost-net. */
   readonly modules?: readonly ModuleGroup[];
+  /** Kernel arguments besides the usual ones. */
+  readonly kernel?: string;
   /** QEMU devices and the like. */
   readonly qemu?: readonly string[];
 }
@@ -99,7 +101,7 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
         '-net',
         'none',
       ],
-      ['-kernel', vmlinux, '-initrd', initramfs, '-append', kernelArguments],
+      ['-kernel', vmlinux, '-initrd', initramfs, '-append', `${kernelArguments} ${options.kernel ?? ''}`],
       ['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
       ['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
       options.qemu ?? [],
