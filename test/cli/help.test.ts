@@ -9,7 +9,7 @@ describe('help', () => {
   it('names every command and what the exit codes mean', async () => {
     const { exitCode, stdout, stderr } = await vio('--help');
     const commands = [...stdout.matchAll(/^ {2}(\w+) \[/gm)].map(([, name]) => name);
-    expect([exitCode, stderr, commands]).toEqual([0, '', ['run', 'backend', 'inspect', 'help']]);
+    expect([exitCode, stderr, commands]).toEqual([0, '', ['run', 'backend', 'inspect', 'doctor', 'help']]);
     expect(stdout).toContain('Exit codes');
   });
 
@@ -17,6 +17,7 @@ describe('help', () => {
     ['run', [...forwardOptions, '--timeout', '--xstats', '--help']],
     ['backend', [...forwardOptions, '--client', '--queues', '--help']],
     ['inspect', ['--features', '--timeout', '--json', '--help']],
+    ['doctor', ['--timeout', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {
     const { exitCode, stdout, stderr } = await vio(command, '--help');
     const stated = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name]) => name);

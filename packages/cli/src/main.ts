@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { Command } from 'commander';
 import { addBackendCommand } from './commands/backend.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addRunCommand } from './commands/run.ts';
 import { interruptedExitCode, interruption } from './interruption.ts';
@@ -24,6 +25,7 @@ on stderr), 2 wrong usage, 130 and 143 ended by SIGINT or SIGTERM before it had 
 addRunCommand(program, interrupted);
 addBackendCommand(program, interrupted);
 addInspectCommand(program, interrupted);
+addDoctorCommand(program, interrupted);
 
 try {
   await program.parseAsync();
