@@ -1,5 +1,5 @@
 // A port on the real vhost-vdpa of a stock kernel. The card behind it is a process (VDUSE) that sends everything back.
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { CardOptions, CardReport } from './guest/vduse-process.ts';
 import { runInGuest } from './guest.ts';
 
@@ -35,34 +35,54 @@ interface TrafficReport {
   readonly nodes: readonly string[];
 }
 
-async function traffic(devargs: string, options: CardOptions, frames: number, rounds: number) {
-  const guest = await runInGuest('vdpa', {
-    modules: ['vdpa'],
-    arguments: [devargs, JSON.stringify(options), String(frames), String(rounds)],
-  });
-  expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
-  return JSON.parse(guest.stdout) as TrafficReport;
-}
+const restarts = [
+  ['packed_vq=0', 0n, RING_PACKED],
+  ['packed_vq=0,in_order=0,mrg_rxbuf=0', 0n, IN_ORDER | MRG_RXBUF],
+  ['packed_vq=1,queue_size=64', RING_PACKED, 0n],
+  ['packed_vq=1,in_order=0,mrg_rxbuf=0', RING_PACKED, IN_ORDER | MRG_RXBUF],
+] as const;
+
+const pairs = 'queues=4,queue_size=64';
+const status = 'in_order=0,queue_size=64';
 
 describe('a port on a vDPA card', () => {
-  it.each([
-    ['packed_vq=0', 0n, RING_PACKED],
-    ['packed_vq=0,in_order=0,mrg_rxbuf=0', 0n, IN_ORDER | MRG_RXBUF],
-    ['packed_vq=1,queue_size=64', RING_PACKED, 0n],
-    ['packed_vq=1,in_order=0,mrg_rxbuf=0', RING_PACKED, IN_ORDER | MRG_RXBUF],
-  ])('%s: every frame comes back as it went, and again after a restart', async (devargs, has, hasNot) => {
-    const { results, report, nodes } = await traffic(devargs, card(), 150, 2);
-    for (const { pairs, mac, features } of results) {
-      expect(pairs).toEqual([{ received: 150, same: true }]);
-      expect(mac).toBe('52:54:00:00:00:77');
-      expect(BigInt(`0x${features}`) & (has | hasNot)).toBe(has);
-    }
-    expect(report.looped).toBe(300);
-    expect(nodes).toEqual([]);
+  let reports: Record<string, TrafficReport>;
+
+  beforeAll(async () => {
+    const cases = {
+      ...Object.fromEntries(
+        restarts.map(([devargs]) => [devargs, { devargs, card: card(), frames: 150, rounds: 2 }]),
+      ),
+      [status]: { devargs: status, card: card(), frames: 1, rounds: 1 },
+      [pairs]: {
+        devargs: pairs,
+        card: card({ features: (offered | MQ).toString(16), pairs: 4 }),
+        frames: 50,
+        rounds: 1,
+      },
+    };
+    const guest = await runInGuest('vdpa', { modules: ['vdpa'], arguments: [JSON.stringify(cases)] });
+    expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
+    reports = JSON.parse(guest.stdout) as Record<string, TrafficReport>;
   });
 
-  it('goes through the status bits in order, with the features it took, and resets the card in the end', async () => {
-    const { report } = await traffic('in_order=0', card(), 1, 1);
+  it.each(restarts)(
+    '%s: every frame comes back as it went, and again after a restart',
+    (devargs, has, hasNot) => {
+      const { results, report, nodes } = reports[devargs];
+      expect(results).toHaveLength(2);
+      for (const result of results) {
+        expect(result.pairs).toEqual([{ received: 150, same: true }]);
+        expect(result.mac).toBe('52:54:00:00:00:77');
+        expect(BigInt(`0x${result.features}`) & (has | hasNot)).toBe(has);
+      }
+      expect(report.looped).toBe(300);
+      expect(nodes).toEqual([]);
+    },
+  );
+
+  it('goes through the status bits in order, with the features it took, and resets the card in the end', () => {
+    const { report } = reports[status];
     // The kernel resets a card when it is opened and when it is closed, the port before it closes.
     expect(report.statuses).toEqual([0, 3, 11, 15, 0, 0]);
     expect(BigInt(`0x${report.features}`)).toBe(
@@ -70,9 +90,8 @@ describe('a port on a vDPA card', () => {
     );
   });
 
-  it('uses several queue pairs of a card without a control queue', async () => {
-    const options = card({ features: (offered | MQ).toString(16), pairs: 4 });
-    const { results, report } = await traffic('queues=4', options, 50, 1);
+  it('uses several queue pairs of a card without a control queue', () => {
+    const { results, report } = reports[pairs];
     expect(results[0].pairs).toEqual(Array.from({ length: 4 }, () => ({ received: 50, same: true })));
     expect(report.looped).toBe(200);
   });

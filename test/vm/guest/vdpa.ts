@@ -1,5 +1,5 @@
-// Frames through a port on vhost-vdpa, to a card in another process and back. Arguments: devargs, the card, frames
-// for each queue pair, and how often the port is opened. Prints one JSON line.
+// Frames through ports on vhost-vdpa, to a card in another process and back. Argument: cases by name, as JSON. Prints
+// one JSON line.
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type NetPort, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
@@ -43,27 +43,39 @@ async function exchange(port: NetPort, queue: number, frames: readonly Buffer[])
   return { received: received.length, same: received.every((frame, i) => frame.equals(frames[i])) };
 }
 
-async function main(): Promise<void> {
-  const [devargs, card, count, rounds] = process.argv.slice(2);
-  const plugged = await Card.plug(JSON.parse(card) as CardOptions);
+interface Case {
+  readonly devargs: string;
+  readonly card: CardOptions;
+  /** For each queue pair. */
+  readonly frames: number;
+  /** How often the port is opened. */
+  readonly rounds: number;
+}
+
+async function run({ devargs, card, frames, rounds }: Case) {
+  const plugged = await Card.plug(card);
   const [path] = vdpaNodes();
   const results = [];
-  for (let round = 0; round < Number(rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     const port = await openVirtioUser(`net_virtio_user0,path=${path},${devargs}`);
-    const largest = (port.features & VIRTIO_NET_F_MRG_RXBUF) !== 0n ? 5000 : 1514;
-    const exchanges = port.rx.map((_, queue) =>
-      exchange(port, queue, makeFrames(Number(count), queue === 0 ? largest : 1514)),
+    const largest = (port.features & VIRTIO_NET_F_MRG_RXBUF) === 0n ? 1514 : 5000;
+    const pairs = await Promise.all(
+      port.rx.map((_, queue) => exchange(port, queue, makeFrames(frames, queue === 0 ? largest : 1514))),
     );
-    results.push({
-      pairs: await Promise.all(exchanges),
-      mac: port.mac,
-      features: port.features.toString(16),
-    });
+    results.push({ pairs, mac: port.mac, features: port.features.toString(16) });
     await port.close();
   }
   const report = await plugged.report();
   await plugged.unplug();
-  console.log(JSON.stringify({ results, report, nodes: vdpaNodes() }));
+  return { results, report, nodes: vdpaNodes() };
+}
+
+async function main(): Promise<void> {
+  const reports: Record<string, unknown> = {};
+  for (const [name, each] of Object.entries(JSON.parse(process.argv[2]) as Record<string, Case>)) {
+    reports[name] = await run(each);
+  }
+  console.log(JSON.stringify(reports));
 }
 
 if (!cardMain()) await main();

@@ -103,9 +103,11 @@ export class LoopbackCard {
         if (tx.armKick()) continue;
         break;
       }
+      const room = rx.pending();
       if (!this.#give(rx, frame)) {
         this.#waiting.set(pair, frame);
-        if (rx.armKick() && rx.pending() > 0) continue;
+        rx.armKick();
+        if (rx.pending() > room) continue;
         break;
       }
       this.#waiting.delete(pair);
