@@ -1,3 +1,4 @@
+export * from './control/index.ts';
 export * from './feature-bits.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
@@ -48,4 +49,14 @@ export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';
 export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';
-export { QueueStats, type QueueCounterName, queueCounterNames, txCounterNames } from './stats.ts';
+export {
+  QueueStats,
+  type DropReason,
+  type QueueCounterName,
+  type QueueEventName,
+  queueCounterNames,
+  queueEventNames,
+  rxEventNames,
+  txCounterNames,
+  txEventNames,
+} from './stats.ts';

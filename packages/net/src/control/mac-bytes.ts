@@ -1,0 +1,23 @@
+export const macBytes = 6;
+
+/** @param mac as in `02:00:00:00:00:01` */
+export function macToBytes(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
+}
+
+/** @param at byte offset of the address */
+export function macFromBytes(bytes: Uint8Array, at = 0): string {
+  return Array.from(bytes.subarray(at, at + macBytes), (byte) => byte.toString(16).padStart(2, '0')).join(
+    ':',
+  );
+}
+
+/** @returns true for `02:00:00:00:00:01` and its like */
+export function isMac(text: string): boolean {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text);
+}
+
+/** True of multicast addresses, the broadcast address among them. */
+export function isMulticast(mac: string): boolean {
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+}

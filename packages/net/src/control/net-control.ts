@@ -1,0 +1,234 @@
+import type { WaitOptions } from '@vio/native';
+import {
+  type ControlCommand,
+  type HashConfig,
+  type RssConfig,
+  type RxMode,
+  mostKeyBytes,
+  mostVlanId,
+  requiredFeatures,
+} from './commands.ts';
+import type { ControlChannel } from './control-channel.ts';
+import { commandUnsupported, commandValue } from './control-errors.ts';
+import { isMac, isMulticast } from './mac-bytes.ts';
+
+export interface NetControlOptions {
+  /** Negotiated device features. */
+  readonly features: bigint;
+  /** How commands reach the device; null when it takes none. */
+  readonly channel: ControlChannel | null;
+  /** Queue pairs the port has. Default 1. */
+  readonly maxPairs?: number;
+  /** Queue pairs that are in use from the start. Default: 1, as the device begins. */
+  readonly queuePairs?: number;
+  /** Called around a change of queue pairs, with their number: what is not used later stops before, and the rest begins after. */
+  readonly onQueuePairs?: QueuePairsListener;
+}
+
+export interface QueuePairsListener {
+  /** The device is about to be told; nothing may be sent on transmit queues from `pairs` on (5.1.9.5.6.1). */
+  before(pairs: number, wait: WaitOptions): Promise<void> | void;
+  /** The device uses `pairs` pairs. */
+  after(pairs: number): void;
+}
+
+/**
+ * What a port can tell its device by the control queue (virtio 1.4, section 5.1.9.5). Every method resolves when the
+ * device has done it.
+ * @throws VioError from all of them: VIO_CONTROL_UNSUPPORTED when the feature was not negotiated, VIO_CONTROL_VALUE
+ *   for arguments no device takes, and those of `ControlChannel.execute`
+ */
+export class NetControl {
+  readonly maxPairs: number;
+  readonly #features: bigint;
+  readonly #listener: QueuePairsListener | null;
+  #channel: ControlChannel | null;
+  #queuePairs: number;
+  /** The last command of each kind, to be given again to a device that has started anew. */
+  readonly #given = new Map<string, ControlCommand>();
+
+  constructor({ features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs }: NetControlOptions) {
+    this.#features = features;
+    this.#channel = channel;
+    this.maxPairs = maxPairs;
+    this.#queuePairs = queuePairs;
+    this.#listener = onQueuePairs ?? null;
+  }
+
+  /** Queue pairs in use, from the first on. */
+  get queuePairs(): number {
+    return this.#queuePairs;
+  }
+
+  /** Has the device use so many queue pairs, with automatic receive steering. @param pairs 1 to `maxPairs` */
+  async setQueuePairs(pairs: number, wait: WaitOptions = {}): Promise<void> {
+    const command = { kind: 'queue-pairs', pairs } as const;
+    this.#check(command);
+    this.#checkPairs(pairs);
+    await this.#changePairs(command, pairs, wait);
+  }
+
+  /** Receive side scaling: the receive queue follows from a hash of the packet. Takes the place of `setQueuePairs`. */
+  async setRss(config: RssConfig, wait: WaitOptions = {}): Promise<void> {
+    const command = { kind: 'rss', config } as const;
+    this.#check(command);
+    const { table, unclassified, transmitQueues } = config;
+    checkKey(config);
+    if (table.length === 0 || (table.length & (table.length - 1)) !== 0 || table.length > 0x8000) {
+      throw commandValue(
+        `an indirection table of ${table.length} entries`,
+        'give a power of two of them, 128 with most devices',
+      );
+    }
+    for (const queue of [unclassified, ...table]) this.#checkPairs(queue + 1);
+    this.#checkPairs(transmitQueues);
+    await this.#changePairs(command, Math.max(transmitQueues, ...table.map((queue) => queue + 1)), wait);
+  }
+
+  /** Which packets are hashed, and how, when the device reports hashes without receive side scaling. */
+  setHash(config: HashConfig, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'hash', config }, wait, () => checkKey(config));
+  }
+
+  /** All packets are received, whoever they are addressed to. */
+  setPromiscuous(on: boolean, wait: WaitOptions = {}): Promise<void> {
+    return this.setRxMode('promiscuous', on, wait);
+  }
+
+  /** All multicast packets are received. */
+  setAllMulticast(on: boolean, wait: WaitOptions = {}): Promise<void> {
+    return this.setRxMode('allMulticast', on, wait);
+  }
+
+  setRxMode(mode: RxMode, on: boolean, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'rx-mode', mode, on }, wait);
+  }
+
+  /** Addresses that are received besides the port's own; replaces those given before. */
+  setMacTable(
+    unicast: readonly string[],
+    multicast: readonly string[],
+    wait: WaitOptions = {},
+  ): Promise<void> {
+    return this.#execute({ kind: 'mac-table', unicast, multicast }, wait, () => {
+      for (const mac of unicast) checkMac(mac, false);
+      for (const mac of multicast) checkMac(mac, true);
+    });
+  }
+
+  /** The port's own address. */
+  setMac(mac: string, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'mac-address', mac }, wait, () => checkMac(mac, false));
+  }
+
+  /** Packets of this VLAN are received. @param id 0 to 4095 */
+  addVlan(id: number, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'vlan-add', id }, wait, () => checkVlan(id));
+  }
+
+  removeVlan(id: number, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'vlan-remove', id }, wait, () => checkVlan(id));
+  }
+
+  /** The announcement the device asked for was made. */
+  acknowledgeAnnounce(wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'announce-ack' }, wait);
+  }
+
+  /** @param offloads a mask of VIRTIO_NET_F_GUEST_* bits: those that are on from now on, of the negotiated ones */
+  setGuestOffloads(offloads: bigint, wait: WaitOptions = {}): Promise<void> {
+    return this.#execute({ kind: 'guest-offloads', offloads }, wait, () => {
+      if ((offloads & ~this.#features) !== 0n) {
+        throw commandValue('offloads that were not negotiated', 'turn on only what the port was opened with');
+      }
+    });
+  }
+
+  /**
+   * For the owner of a device that has started anew: from now on commands go to this channel, first those given before.
+   * @throws VioError of `ControlChannel.execute`
+   */
+  async restart(channel: ControlChannel | null, wait: WaitOptions = {}): Promise<void> {
+    this.#channel = channel;
+    for (const command of this.#given.values()) await channel?.execute(command, wait);
+  }
+
+  async #changePairs(command: ControlCommand, pairs: number, wait: WaitOptions): Promise<void> {
+    await this.#listener?.before(Math.min(pairs, this.#queuePairs), wait);
+    try {
+      await this.#give(command, wait);
+      this.#queuePairs = pairs;
+    } finally {
+      this.#listener?.after(this.#queuePairs);
+    }
+  }
+
+  async #execute(command: ControlCommand, wait: WaitOptions, check = (): void => {}): Promise<void> {
+    this.#check(command);
+    check();
+    await this.#give(command, wait);
+  }
+
+  async #give(command: ControlCommand, wait: WaitOptions): Promise<void> {
+    if (this.#channel === null) throw commandUnsupported(command, requiredFeatures(command));
+    await this.#channel.execute(command, wait);
+    remember(this.#given, command);
+  }
+
+  #check(command: ControlCommand): void {
+    const missing = requiredFeatures(command) & ~this.#features;
+    if (missing !== 0n) throw commandUnsupported(command, missing);
+  }
+
+  #checkPairs(pairs: number): void {
+    if (Number.isInteger(pairs) && pairs >= 1 && pairs <= this.maxPairs) return;
+    throw commandValue(
+      `${pairs} queue pairs, of a port with ${this.maxPairs}`,
+      `use 1 to ${this.maxPairs}, or open the port with more (queues=N)`,
+    );
+  }
+}
+
+/** Later commands make earlier ones void: those that set the same, and the two that choose the receive queues. */
+function remember(given: Map<string, ControlCommand>, command: ControlCommand): void {
+  const key = keyOf(command);
+  if (key === null) return;
+  given.delete(key);
+  if (command.kind !== 'vlan-remove') given.set(key, command);
+}
+
+function keyOf(command: ControlCommand): string | null {
+  switch (command.kind) {
+    case 'rx-mode':
+      return command.mode;
+    case 'vlan-add':
+    case 'vlan-remove':
+      return `vlan ${command.id}`;
+    case 'queue-pairs':
+    case 'rss':
+      return 'queues';
+    case 'announce-ack':
+      return null;
+    default:
+      return command.kind;
+  }
+}
+
+function checkMac(mac: string, multicast: boolean): void {
+  if (isMac(mac) && isMulticast(mac) === multicast) return;
+  throw commandValue(
+    `${mac} is not a ${multicast ? 'multicast' : 'unicast'} address`,
+    'give six bytes as in 02:00:00:00:00:01; the first is odd of a multicast address',
+  );
+}
+
+function checkVlan(id: number): void {
+  if (Number.isInteger(id) && id >= 0 && id <= mostVlanId) return;
+  throw commandValue(`there is no VLAN ${id}`, `give 0 to ${mostVlanId}`);
+}
+
+function checkKey({ key, hashTypes }: HashConfig): void {
+  if (key.length > mostKeyBytes || (hashTypes !== 0 && key.length === 0)) {
+    throw commandValue(`a hash key of ${key.length} bytes`, 'give 40 bytes, which every device takes');
+  }
+}
