@@ -27,6 +27,10 @@ export interface GuestOptions {
   readonly kernel?: string;
   /** QEMU devices and the like. */
   readonly qemu?: readonly string[];
+  /** The guest's second serial port, /dev/ttyS1, becomes QEMU's own monitor. Default false. */
+  readonly monitor?: boolean;
+  /** Shell commands that set up a network for QEMU to join: a namespace of its own that goes with the guest. */
+  readonly network?: string;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -37,7 +41,7 @@ const native = join(repository, 'packages/native');
 /** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */
 const kernelArguments = [
   'console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 apparmor=0 nowatchdog no_timer_check',
-  '8250.nr_uarts=1 i8042.noprobe=1 cryptomgr.notests=1',
+  'i8042.noprobe=1 cryptomgr.notests=1',
   'initcall_blacklist=jent_mod_init,load_system_certificate_list,trace_eval_init,init_ima',
 ].join(' ');
 
@@ -68,6 +72,18 @@ export async function runInGuest(program: string, options: GuestOptions = {}): P
   }
 }
 
+/**
+ * The same for a program that ends well and prints one line of JSON, which is the result.
+ * @throws Error with what was said, when the program, the kernel or a module complains
+ */
+export async function reportOf<T>(program: string, options: GuestOptions = {}): Promise<T> {
+  const { exitCode, stdout, stderr, console } = await runInGuest(program, options);
+  if (exitCode !== 0 || /Error|panic|no module/.test(stderr + console)) {
+    throw new Error(`${program} ended with ${exitCode}\n${stderr}\n${console}`);
+  }
+  return JSON.parse(stdout) as T;
+}
+
 async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
     entryPoints: [entry],
@@ -86,9 +102,10 @@ async function bundle(entry: string, outfile: string): Promise<void> {
 }
 
 function boot(vmlinux: string, initramfs: string, out: string, options: GuestOptions): Promise<string> {
-  const child = spawn(
+  const monitor = join(out, 'monitor');
+  const command = [
     'qemu-system-x86_64',
-    [
+    ...[
       ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '2'],
       [
         '-nodefaults',
@@ -101,13 +118,17 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
         '-net',
         'none',
       ],
-      ['-kernel', vmlinux, '-initrd', initramfs, '-append', `${kernelArguments} ${options.kernel ?? ''}`],
+      ['-kernel', vmlinux, '-initrd', initramfs],
+      ['-append', `${kernelArguments} ${uarts(options)} ${options.kernel ?? ''}`],
       ['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
       ['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
+      options.monitor === true ? monitorOnSerialPort(monitor) : [],
       options.qemu ?? [],
     ].flat(),
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  ];
+  const { network } = options;
+  const [program, ...args] = network === undefined ? command : [...inNamespace(network), ...command];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -121,6 +142,21 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
       resolve(said);
     });
   });
+}
+
+/** QEMU connects a serial port of the guest to a socket of its own. */
+function monitorOnSerialPort(path: string): string[] {
+  return [
+    ['-chardev', `socket,id=monitor,path=${path},server=on,wait=off`, '-mon', 'chardev=monitor'],
+    ['-chardev', `socket,id=line,path=${path}`, '-serial', 'chardev:line'],
+  ].flat();
+}
+
+const uarts = ({ monitor }: GuestOptions): string => `8250.nr_uarts=${monitor === true ? 2 : 1}`;
+
+/** The words in front of a command that is to run in a network namespace of its own, once `setup` has been done. */
+function inNamespace(setup: string): string[] {
+  return ['unshare', '--net', 'sh', '-ec', `${setup}\nexec "$@"`, 'sh'];
 }
 
 function readOr(path: string, otherwise: string): string {
