@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { vio } from './vio.ts';
 
-const forwardOptions = ['--forward-mode', '--txpkts', '--burst', '--duration', '--stats-period', '--json'];
+const forwardOptions = [
+  '--forward-mode',
+  '--txpkts',
+  '--burst',
+  '--duration',
+  '--stats-period',
+  '--metrics',
+  '--json',
+];
 
 describe('help', () => {
   it('names every command and what the exit codes mean', async () => {
@@ -64,6 +72,8 @@ describe('wrong usage', () => {
     [['run', 'path=/nowhere', '--forward-mode', 'fly'], 'Allowed choices are io, macswap, rxonly'],
     [['backend', 'sock', '--queues', '129'], "'129' is invalid. Allowed: 1 to 128"],
     [['backend', 'sock', '--duration', ''], "'' is invalid. Allowed: 0 to 1000000"],
+    [['run', 'path=/nowhere', '--metrics', 'nonsense'], "'nonsense' is invalid. Allowed: PORT"],
+    [['run', 'path=/nowhere', '--metrics', '65536'], "'65536' is invalid. Allowed: PORT"],
     [['inspect'], 'there is nothing to inspect'],
     [['inspect', '--features', 'many'], '"many" is no feature mask'],
     [['inspect', '--features', '0x10000000000000000'], 'is no feature mask'],

@@ -34,6 +34,11 @@ export class Vio {
     }));
   }
 
+  /** What it wrote so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Until it has written something. @throws Error when it ends before */
   async says(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#stdout)) {

@@ -1,6 +1,7 @@
 export * from './control/index.ts';
 export * from './feature-bits.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
+export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
 export { type OffloadOptions, checkOffloads, offloadFeatures } from './offload/offload-features.ts';
 export {

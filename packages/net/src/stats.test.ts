@@ -1,7 +1,14 @@
 import { Burst } from '@vio/rings';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type QueueCounterName, QueueStats, queueCounterNames, txCounterNames } from './stats.ts';
+import {
+  type QueueCounterName,
+  type QueueEventName,
+  QueueStats,
+  queueCounterNames,
+  queueEventNames,
+  txCounterNames,
+} from './stats.ts';
 
 const unicast = [0x02, 0, 0, 0, 0, 1];
 const multicast = [0x01, 0, 0x5e, 0, 0, 1];
@@ -73,7 +80,7 @@ describe('the counters of a queue', () => {
 
   it('count what was malformed apart from what was good', () => {
     const stats = new QueueStats();
-    stats.countErrors(3);
+    stats.countErrors(3, 'length');
     expect([stats.get('errors'), stats.get('good_packets'), stats.get('good_bytes')]).toEqual([3, 0, 0]);
   });
 
@@ -94,5 +101,25 @@ describe('the counters of a queue', () => {
     const stats = new QueueStats();
     stats.countBurst(new Uint8Array(6), burst, 1, 3);
     expect([stats.get('good_packets'), stats.get('good_bytes')]).toEqual([2, 150]);
+  });
+
+  it.each(queueEventNames)('have a place for %s', (name) => {
+    const stats = new QueueStats();
+    const happen: Record<QueueEventName, () => void> = {
+      kicks: () => stats.countKick(),
+      calls: () => stats.countCall(),
+      empty_polls: () => stats.countEmptyPoll(),
+      starved_refills: () => stats.countStarvedRefill(),
+      full_rings: () => stats.countFullRing(),
+      lost_packets: () => stats.countLost(1),
+      dropped_length_packets: () => stats.countErrors(1, 'length'),
+      dropped_header_packets: () => stats.countErrors(1, 'header'),
+      dropped_oversize_packets: () => stats.countDrops(1, 'oversize'),
+      dropped_headroom_packets: () => stats.countDrops(1, 'headroom'),
+      dropped_no_room_packets: () => stats.countDrops(1, 'no_room'),
+    };
+    happen[name]();
+    const events = Object.entries(stats.toRecord('', queueEventNames)).filter(([, value]) => value !== 0);
+    expect(events).toEqual([[name, 1]]);
   });
 });

@@ -22,6 +22,50 @@ export type QueueCounterName = (typeof queueCounterNames)[number];
 /** Those of a transmit queue: nothing it sends can be malformed. */
 export const txCounterNames = queueCounterNames.filter((name) => name !== 'errors');
 
+/**
+ * What DPDK does not count. `dropped_*` are packets, with the reason: a length no buffer has, a virtio-net header that
+ * makes no sense, a frame over the MTU, no room in front of the data for a VLAN tag, no buffer of the other side that is
+ * large enough. `lost` are packets that were on the ring when the device went away.
+ */
+export const queueEventNames = [
+  'kicks',
+  'calls',
+  'empty_polls',
+  'starved_refills',
+  'full_rings',
+  'lost_packets',
+  'dropped_length_packets',
+  'dropped_header_packets',
+  'dropped_oversize_packets',
+  'dropped_headroom_packets',
+  'dropped_no_room_packets',
+] as const;
+
+export type QueueEventName = (typeof queueEventNames)[number];
+
+/** Those of a port's receive queue: kicks go to the device, calls come from it. */
+export const rxEventNames: readonly QueueEventName[] = [
+  'kicks',
+  'calls',
+  'empty_polls',
+  'starved_refills',
+  'dropped_length_packets',
+  'dropped_header_packets',
+  'dropped_oversize_packets',
+];
+
+/** Those of a port's transmit queue. */
+export const txEventNames: readonly QueueEventName[] = [
+  'kicks',
+  'full_rings',
+  'lost_packets',
+  'dropped_oversize_packets',
+  'dropped_headroom_packets',
+];
+
+/** Why a packet was dropped, as in `dropped_<reason>_packets`. */
+export type DropReason = 'length' | 'header' | 'oversize' | 'headroom' | 'no_room';
+
 const goodPackets = 0;
 const goodBytes = 1;
 const errors = 2;
@@ -31,9 +75,27 @@ const undersize = 5;
 const size1024 = 11;
 const size1519 = 12;
 
-/** Counters of one queue. Sizes are frame bytes without CRC, as DPDK counts them. */
+const kicks = 0;
+const calls = 1;
+const emptyPolls = 2;
+const starvedRefills = 3;
+const fullRings = 4;
+const lostPackets = 5;
+const drops: Readonly<Record<DropReason, number>> = {
+  length: 6,
+  header: 7,
+  oversize: 8,
+  headroom: 9,
+  no_room: 10,
+};
+
+/**
+ * Counters of one queue. Sizes are frame bytes without CRC, as DPDK counts them. They belong to the queue, not to its
+ * ring: they go on when the ring is built anew.
+ */
 export class QueueStats {
   readonly #counters = new Float64Array(queueCounterNames.length);
+  readonly #events = new Float64Array(queueEventNames.length);
   /** Packets of the size seen last are only counted; what that means to the counters is worked out when it changes. */
   #size = 0;
   #run = 0;
@@ -67,17 +129,54 @@ export class QueueStats {
     counters[sizeClass(size)] += run;
   }
 
-  /** Counts packets that were dropped because they were malformed. */
-  countErrors(packets: number): void {
+  /** Counts packets that were received and dropped because they were malformed. */
+  countErrors(packets: number, reason: DropReason): void {
     this.#counters[errors] += packets;
+    this.countDrops(packets, reason);
   }
 
-  get(name: QueueCounterName): number {
-    return this.#counters[queueCounterNames.indexOf(name)];
+  /** Counts packets that were dropped although nothing was wrong with the ring. */
+  countDrops(packets: number, reason: DropReason): void {
+    this.#events[drops[reason]] += packets;
+  }
+
+  countKick(): void {
+    this.#events[kicks]++;
+  }
+
+  countCall(): void {
+    this.#events[calls]++;
+  }
+
+  /** A poll that found nothing. */
+  countEmptyPoll(): void {
+    this.#events[emptyPolls]++;
+  }
+
+  /** A receive ring had room, and the pool no buffer for it. */
+  countStarvedRefill(): void {
+    this.#events[starvedRefills]++;
+  }
+
+  /** A burst found no room, or not enough of it. */
+  countFullRing(): void {
+    this.#events[fullRings]++;
+  }
+
+  countLost(packets: number): void {
+    this.#events[lostPackets] += packets;
+  }
+
+  get(name: QueueCounterName | QueueEventName): number {
+    const event = eventIndex.get(name);
+    return event === undefined ? this.#counters[counterIndex.get(name) ?? 0] : this.#events[event];
   }
 
   /** The counters of these names as `<prefix><name>`. */
-  toRecord(prefix: string, names: readonly QueueCounterName[] = queueCounterNames): Record<string, number> {
+  toRecord(
+    prefix: string,
+    names: readonly (QueueCounterName | QueueEventName)[] = queueCounterNames,
+  ): Record<string, number> {
     return Object.fromEntries(names.map((name) => [prefix + name, this.get(name)]));
   }
 
@@ -86,6 +185,9 @@ export class QueueStats {
     this.#size = size;
   }
 }
+
+const counterIndex = new Map<string, number>(queueCounterNames.map((name, i) => [name, i]));
+const eventIndex = new Map<string, number>(queueEventNames.map((name, i) => [name, i]));
 
 /** @returns index of the counter a frame of this size belongs to */
 function sizeClass(size: number): number {

@@ -41,6 +41,11 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     this.#watch();
   }
 
+  /** As of any port, and `reconnects`. */
+  override stats(): Record<string, number> {
+    return { ...super.stats(), reconnects: this.reconnects };
+  }
+
   /**
    * Stops the rings and gives everything back: socket, eventfds, memory. A backend that does not answer is left
    * behind after a second. Idempotent, never throws.

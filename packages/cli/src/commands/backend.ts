@@ -5,6 +5,7 @@ import { Forwarder } from '../forward/forwarder.ts';
 import { DeviceLanes } from '../forward/device-lanes.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { runSession } from '../forward/session.ts';
+import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
 import { Output } from '../output.ts';
 import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
 import { integer } from './option-values.ts';
@@ -31,6 +32,10 @@ async function runBackend(path: string, options: BackendOptions, interrupted: Ab
   const client = options.client === true;
   const forwarder = new Forwarder(forwardStep(options.forwardMode, options.txpkts), options.burst);
   const lanes = new DeviceLanes(forwarder);
+  await using metrics = await serveMetrics(options.metrics, () =>
+    Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
+  );
+  tellMetrics(metrics, output);
 
   await using driver = VhostDriver.register(path, { client });
   driver.setQueueNum(options.queues);

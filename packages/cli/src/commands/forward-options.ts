@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ForwardMode, forwardModes } from '../forward/modes.ts';
-import { integer, number } from './option-values.ts';
+import type { MetricsAddress } from '../metrics/server.ts';
+import { integer, metricsAddress, number } from './option-values.ts';
 
 /** The options that `vio run` and `vio backend` share. */
 export interface ForwardOptions {
@@ -9,6 +10,7 @@ export interface ForwardOptions {
   readonly burst: number;
   readonly duration?: number;
   readonly statsPeriod: number;
+  readonly metrics?: MetricsAddress;
   readonly json?: true;
 }
 
@@ -30,6 +32,11 @@ export function addForwardOptions(command: Command): Command {
       number(0, 1e6),
     )
     .option('--stats-period <seconds>', 'time between two lines of rates', number(0.05, 3600), 1)
+    .option(
+      '--metrics <address>',
+      'serve the statistics to Prometheus: PORT, HOST:PORT or /path/of.sock',
+      metricsAddress,
+    )
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText(
       'after',

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { type MetricsAddress, parseMetricsAddress } from '../metrics/server.ts';
 
 /** Parsers of option values, for commander: what is out of range is wrong usage. */
 export function number(min: number, max: number): (text: string) => number {
@@ -18,4 +19,11 @@ export function integer(min: number, max: number): (text: string) => number {
     if (!Number.isInteger(value)) throw new InvalidArgumentError(`Allowed: ${min} to ${max}, whole numbers.`);
     return value;
   };
+}
+
+export function metricsAddress(text: string): MetricsAddress {
+  const address = parseMetricsAddress(text);
+  if (address === null)
+    throw new InvalidArgumentError('Allowed: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock.');
+  return address;
 }

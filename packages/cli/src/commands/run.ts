@@ -4,6 +4,7 @@ import { Forwarder } from '../forward/forwarder.ts';
 import { portLane } from '../forward/lane.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { runSession } from '../forward/session.ts';
+import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
 import { Output } from '../output.ts';
 import { devargsHelp } from './devargs-help.ts';
 import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
@@ -34,6 +35,9 @@ async function runPort(devargs: string, options: RunOptions, interrupted: AbortS
   await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
   const report = portReport(port);
   output.record('port', report.data, report.text);
+
+  await using metrics = await serveMetrics(options.metrics, () => ({ [port.config.path]: port }));
+  tellMetrics(metrics, output);
 
   const failed = new AbortController();
   port.on('link', (link) => {

@@ -24,6 +24,10 @@ export class DeviceLanes {
     this.#forwarder = forwarder;
   }
 
+  get devices(): Iterable<VhostDevice> {
+    return this.#lanes.keys();
+  }
+
   /** Adds the queue pairs of a device that have become ready since. */
   update(device: VhostDevice): void {
     const lanes = this.#lanes.get(device) ?? [];

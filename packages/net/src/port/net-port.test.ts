@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
-import { queueCounterNames, txCounterNames } from '../stats.ts';
+import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '../stats.ts';
 import { Wire, fillBurst, frameOf } from '../wire.fixture.ts';
 import type { BrokenQueue, LinkState } from './net-port.ts';
 import { WiredPort, wiredPort } from './port.fixture.ts';
@@ -63,11 +63,13 @@ describe('a broken queue of a port', () => {
 });
 
 describe('the statistics of a port', () => {
-  it("have DPDK's names, receive queues first", () => {
+  it("have DPDK's names and then ours, receive queues first", () => {
     using port = wiredPort({}, 2);
+    const rx = [...queueCounterNames, ...rxEventNames];
+    const tx = [...txCounterNames, ...txEventNames];
     expect(Object.keys(port.stats())).toEqual([
-      ...[0, 1].flatMap((pair) => queueCounterNames.map((name) => `rx_q${pair}_${name}`)),
-      ...[0, 1].flatMap((pair) => txCounterNames.map((name) => `tx_q${pair}_${name}`)),
+      ...[0, 1].flatMap((pair) => rx.map((name) => `rx_q${pair}_${name}`)),
+      ...[0, 1].flatMap((pair) => tx.map((name) => `tx_q${pair}_${name}`)),
     ]);
   });
 
@@ -83,6 +85,9 @@ describe('the statistics of a port', () => {
       rx_q0_good_packets: 1,
       rx_q0_good_bytes: 1000,
       rx_q0_size_512_1023_packets: 1,
+      rx_q0_kicks: 2,
+      rx_q1_kicks: 1,
+      tx_q1_kicks: 1,
       tx_q1_good_packets: 2,
       tx_q1_good_bytes: 164,
       tx_q1_size_64_packets: 1,

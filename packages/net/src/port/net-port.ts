@@ -7,8 +7,8 @@ import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
-import { txCounterNames } from '../stats.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
+import { portStats } from './port-stats.ts';
 import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
@@ -172,13 +172,11 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     return reader;
   }
 
-  /** All counters, by DPDK's xstats names (`rx_q0_good_packets`, ...). */
+  /**
+   * All counters: of every queue DPDK's xstats by their names (`rx_q0_good_packets`, ...), then what DPDK does not count
+   * (`rx_q0_calls`, `tx_q0_full_rings`, ...; see `queueEventNames`).
+   */
   stats(): Record<string, number> {
-    const stats: Record<string, number> = {};
-    for (const [pair, rx] of this.rx.entries()) Object.assign(stats, rx.stats.toRecord(`rx_q${pair}_`));
-    for (const [pair, tx] of this.tx.entries()) {
-      Object.assign(stats, tx.stats.toRecord(`tx_q${pair}_`, txCounterNames));
-    }
-    return stats;
+    return portStats(this.rx, this.tx);
   }
 }

@@ -48,7 +48,7 @@ function interrupted(
     const watchers = pairs.map(
       (pair) =>
         new FdWatcher(calls[pair].fd, { readable: true }, () => {
-          calls[pair].drain();
+          if (calls[pair].drain()) port.rx[pair].stats.countCall();
           wake();
         }),
     );

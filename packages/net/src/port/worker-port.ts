@@ -2,8 +2,8 @@ import { EventFd, SharedMemory, dupFd } from '@vio/native';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { PathChoice } from '../paths.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
-import { txCounterNames } from '../stats.ts';
 import { NetPort } from './net-port.ts';
+import { portStats } from './port-stats.ts';
 
 /**
  * A queue pair for another thread of this process: plain data, so it can be a `workerData` or a message. It stays
@@ -87,10 +87,7 @@ export class WorkerPort extends NetPort implements Disposable {
 
   /** Counters under the queue pair's number in the port it comes from. */
   override stats(): Record<string, number> {
-    return {
-      ...this.rx[0].stats.toRecord(`rx_q${this.pair}_`),
-      ...this.tx[0].stats.toRecord(`tx_q${this.pair}_`, txCounterNames),
-    };
+    return portStats(this.rx, this.tx, this.pair);
   }
 
   /** Lets go of the memory and the eventfds. Close the port first: until then the device may still write. */

@@ -33,7 +33,7 @@ export class MergeableRxQueue extends RxQueue {
       if (buffers > 1) {
         if (buffers > this.queue.size) {
           this.pool.release(buffer, i, reaped - i);
-          stats.countErrors(1);
+          stats.countErrors(1, 'header');
           stats.settle();
           return this.#lost(n, buffers);
         }
@@ -42,7 +42,7 @@ export class MergeableRxQueue extends RxQueue {
       }
       if (bytes <= 0 || bytes > dataRoom) {
         this.pool.release(buffer, i, 1);
-        stats.countErrors(1);
+        stats.countErrors(1, 'length');
         continue;
       }
       buffer[n] = b;
@@ -89,7 +89,7 @@ export class MergeableRxQueue extends RxQueue {
   #emit(u8: Uint8Array, burst: PacketBurst, n: number): number {
     if (this.#bytes < 0) {
       this.pool.releaseChain(this.#head);
-      this.stats.countErrors(1);
+      this.stats.countErrors(1, 'length');
       return n;
     }
     burst.buffer[n] = this.#head;

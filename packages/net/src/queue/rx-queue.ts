@@ -13,8 +13,6 @@ import type { NetQueueOptions, Notifier } from './tx-queue.ts';
 export abstract class RxQueue {
   readonly pool: BufferPool;
   readonly stats = new QueueStats();
-  /** Kicks sent to the device. */
-  kicks = 0;
   protected readonly header: HeaderBytes;
   #queue: DriverQueue;
   #refill: RxRefill;
@@ -32,12 +30,17 @@ export abstract class RxQueue {
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#codec = options.codec ?? null;
-    this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes);
+    this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes, this.stats);
   }
 
   /** The virtqueue; another one after a restart. */
   get queue(): DriverQueue {
     return this.#queue;
+  }
+
+  /** Kicks sent to the device. */
+  get kicks(): number {
+    return this.stats.get('kicks');
   }
 
   /** Why this queue stopped, or null. */
@@ -57,7 +60,9 @@ export abstract class RxQueue {
       throw new TypeError('make the burst with NetPort.burst');
     if (this.fault !== null) return (burst.count = 0);
     const reaped = this.#queue.reap(burst.buffer, burst.length, 0, burst.capacity);
-    let n = reaped === 0 ? 0 : this.assemble(burst, reaped);
+    let n = 0;
+    if (reaped === 0) this.stats.countEmptyPoll();
+    else n = this.assemble(burst, reaped);
     if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     burst.count = n;
     this.fill();
@@ -68,7 +73,7 @@ export abstract class RxQueue {
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
   fill(): void {
     if (this.#refill.run() && this.#queue.kickNeeded()) {
-      this.kicks++;
+      this.stats.countKick();
       this.#kick.signal();
     }
   }
@@ -92,7 +97,7 @@ export abstract class RxQueue {
   restart(queue: DriverQueue): void {
     this.reclaim();
     this.#queue = queue;
-    this.#refill = new RxRefill(queue, this.pool, this.header);
+    this.#refill = new RxRefill(queue, this.pool, this.header, this.stats);
     this.fault = null;
     this.#reported = false;
   }
@@ -108,7 +113,7 @@ export abstract class RxQueue {
       if (!codec.read(u16, offset[i] - this.header, length[i], offloads, n)) {
         if (segments[i] === 1) this.pool.release(buffer, i, 1);
         else this.pool.releaseChain(buffer[i]);
-        this.stats.countErrors(1);
+        this.stats.countErrors(1, 'header');
         continue;
       }
       buffer[n] = buffer[i];
@@ -143,7 +148,7 @@ export class PlainRxQueue extends RxQueue {
       const bytes = length[i] - header;
       if (bytes <= 0 || bytes > dataRoom) {
         this.pool.release(buffer, i, 1);
-        stats.countErrors(1);
+        stats.countErrors(1, 'length');
         continue;
       }
       const at = dataBase + Math.imul(b, stride);

@@ -1,4 +1,5 @@
 import type { BufferPool, DriverQueue } from '@vio/rings';
+import type { QueueStats } from '../stats.ts';
 
 /**
  * Keeps a receive queue supplied with empty buffers, in bulk: a refill waits until `threshold` descriptors are free,
@@ -9,17 +10,22 @@ export class RxRefill {
   readonly #pool: BufferPool;
   readonly #header: number;
   readonly #threshold: number;
+  readonly #stats: QueueStats;
 
-  constructor(queue: DriverQueue, pool: BufferPool, header: number) {
+  constructor(queue: DriverQueue, pool: BufferPool, header: number, stats: QueueStats) {
     this.#queue = queue;
     this.#pool = pool;
     this.#header = header;
+    this.#stats = stats;
     this.#threshold = Math.min(32, Math.max(1, queue.size >>> 2));
   }
 
   /** @returns true if buffers were added, so that the device may want a kick */
   run(): boolean {
     const { free } = this.#queue;
-    return free >= this.#threshold && this.#pool.supply(this.#queue, free, this.#header) > 0;
+    if (free < this.#threshold) return false;
+    if (this.#pool.supply(this.#queue, free, this.#header) > 0) return true;
+    if (this.#queue.broken === null) this.#stats.countStarvedRefill();
+    return false;
   }
 }

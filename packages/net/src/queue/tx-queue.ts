@@ -27,10 +27,6 @@ const reapBurst = 64;
 export class TxQueue {
   readonly pool: BufferPool;
   readonly stats = new QueueStats();
-  /** Kicks sent to the device. */
-  kicks = 0;
-  /** Packets that were on the ring when the device went away: whether it had read them is not known. */
-  lost = 0;
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
@@ -60,6 +56,16 @@ export class TxQueue {
     return this.#queue;
   }
 
+  /** Kicks sent to the device. */
+  get kicks(): number {
+    return this.stats.get('kicks');
+  }
+
+  /** Packets that were on the ring when the device went away: whether it had read them is not known. */
+  get lost(): number {
+    return this.stats.get('lost_packets');
+  }
+
   /**
    * Sends packets `from` to `burst.count - 1`, in order. Those taken belong to the queue, which gives their buffers
    * back to the pool when the device is done with them; the rest stays the caller's (the ring is full: try again).
@@ -72,8 +78,9 @@ export class TxQueue {
     if (this.#queue.free < wanted || this.#chains > 0) this.reap();
     if (this.#queue.broken !== null) return 0;
     const taken = this.#add(burst, from);
+    if (taken < wanted) this.stats.countFullRing();
     if (taken > 0 && this.#queue.kickNeeded()) {
-      this.kicks++;
+      this.stats.countKick();
       this.#kick.signal();
     }
     return taken;
@@ -114,7 +121,7 @@ export class TxQueue {
 
   /** Goes on with a fresh virtqueue in place of the old one. Packets still on that are given up, not sent twice. */
   restart(queue: DriverQueue): void {
-    this.lost += this.reclaim();
+    this.stats.countLost(this.reclaim());
     this.#queue = queue;
     this.#reported = false;
     this.#paused = false;

@@ -1,4 +1,4 @@
-import { type PacketBurst, QueueStats } from '@vio/net';
+import type { PacketBurst, QueueStats } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue, SingleBurst, type SingleKind } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 
@@ -10,7 +10,7 @@ const maxPacketBytes = 65_535;
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
 export class DequeuePath {
   readonly queue: DeviceQueue;
-  readonly stats = new QueueStats();
+  readonly stats: QueueStats;
   /** Packets a driver sent that no buffer was free for: they stay on the ring. */
   readonly #copier: BurstCopier;
   readonly #header: number;
@@ -18,8 +18,9 @@ export class DequeuePath {
   readonly #singles = new SingleBurst(chainsPerBurst);
   readonly #chains: ChainBurst;
 
-  constructor(queue: DeviceQueue, copier: BurstCopier, headerBytes: number) {
+  constructor(queue: DeviceQueue, copier: BurstCopier, headerBytes: number, stats: QueueStats) {
     this.queue = queue;
+    this.stats = stats;
     this.#copier = copier;
     this.#header = headerBytes;
     this.#kind = { writable: false, prefix: headerBytes };
@@ -76,7 +77,7 @@ export class DequeuePath {
       chains.written[c] = 0;
       const bytes = chains.readableBytes[c] - header;
       if (bytes <= 0 || bytes > maxPacketBytes) {
-        this.stats.countErrors(1);
+        this.stats.countErrors(1, 'length');
         continue;
       }
       const b = buffer[n];

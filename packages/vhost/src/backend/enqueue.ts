@@ -1,4 +1,4 @@
-import { type PacketBurst, QueueStats } from '@vio/net';
+import type { PacketBurst, QueueStats } from '@vio/net';
 import {
   type BufferPool,
   ChainBurst,
@@ -19,7 +19,7 @@ const oneBuffer = 1 << 16;
 /** Puts packets into a driver's receive queue: copies them into the buffers the driver supplied. */
 export class EnqueuePath {
   readonly queue: DeviceQueue;
-  readonly stats = new QueueStats();
+  readonly stats: QueueStats;
   readonly #copier: BurstCopier;
   readonly #memory: MemoryMap;
   readonly #header: number;
@@ -34,8 +34,10 @@ export class EnqueuePath {
     memory: MemoryMap,
     headerBytes: number,
     mergeable: boolean,
+    stats: QueueStats,
   ) {
     this.queue = queue;
+    this.stats = stats;
     this.#copier = copier;
     this.#memory = memory;
     this.#header = headerBytes;
@@ -58,6 +60,7 @@ export class EnqueuePath {
       if (done === 0) break;
       at += done;
     }
+    if (at < end) this.stats.countFullRing();
     return at - from;
   }
 
@@ -172,7 +175,7 @@ export class EnqueuePath {
     if (room < needed) {
       // Without MRG_RXBUF, or with a whole burst of chains, more will not come.
       if (this.#mergeable && used < chainsPerBurst) return -1;
-      this.stats.countErrors(1);
+      this.stats.countErrors(1, 'no_room');
       return 0;
     }
     const writer = this.#writer;

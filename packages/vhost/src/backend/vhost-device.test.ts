@@ -166,9 +166,10 @@ describe('statistics', () => {
   it('have the names of DPDK, seen from the backend', async () => {
     await using pair = await started();
     const names = [...queueCounterNames, 'guest_notifications'];
-    expect(Object.keys(pair.device.stats())).toEqual(
-      ['tx_q0_', 'rx_q0_'].flatMap((prefix) => names.map((name) => prefix + name)),
-    );
+    expect(Object.keys(pair.device.stats())).toEqual([
+      ...[...names, 'full_rings', 'dropped_no_room_packets'].map((name) => `tx_q0_${name}`),
+      ...[...names, 'dropped_length_packets'].map((name) => `rx_q0_${name}`),
+    ]);
   });
 
   it('count packets, bytes, sizes and notifications of each ring', async () => {
@@ -187,6 +188,21 @@ describe('statistics', () => {
       rx_q0_size_64_packets: 1,
       rx_q0_guest_notifications: 1,
     });
+  });
+});
+
+describe('statistics of a ring that is set up anew', () => {
+  it('go on', async () => {
+    await using pair = await started();
+    supply(pair.guest.rings[0], 256);
+    pair.send(packet(100));
+    pair.device.stopVring(pair.device.vring(0));
+    expect(pair.device.stats()).toMatchObject({ tx_q0_good_packets: 1 });
+    for (const step of pair.guest.ringSteps(0)) await step.run(pair.frontend);
+    await pair.frontend.ask(requests.GET_FEATURES, null);
+    supply(pair.guest.rings[0], 256);
+    pair.send(packet(100));
+    expect(pair.device.stats()).toMatchObject({ tx_q0_good_packets: 2 });
   });
 });
 

@@ -1,4 +1,4 @@
-import type { PacketBurst, QueueStats } from '@vio/net';
+import { type PacketBurst, type QueueEventName, type QueueStats, queueCounterNames } from '@vio/net';
 import type { BufferPool, QueueFault } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
 import { BurstCopier } from './burst-copier.ts';
@@ -13,6 +13,9 @@ export interface DeviceListener {
   broken(device: VhostDevice, queue: number, fault: QueueFault): void;
   featuresChanged(device: VhostDevice, features: bigint): void;
 }
+
+const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets'];
+const sentEvents: readonly QueueEventName[] = ['full_rings', 'dropped_no_room_packets'];
 
 const DRIVER_OK = 4;
 /** Bursts between two looks at whether the driver took its memory away; a power of two. */
@@ -106,14 +109,20 @@ export class VhostDevice {
 
   /**
    * All counters of all rings, named as DPDK names the statistics of its vhost rings: `rx_q0_good_packets` is what the
-   * backend received from its first pair, which is the driver's ring 1. `errors` (packets dropped) is not DPDK's.
+   * backend received from its first pair, which is the driver's ring 1. `errors` and what comes after the notifications
+   * is not DPDK's.
    */
   stats(): Record<string, number> {
     const all: Record<string, number> = {};
     for (const { index, stats, calls } of this.#vrings) {
       const prefix = `${index % 2 === 1 ? 'rx' : 'tx'}_q${index >> 1}_`;
-      if (stats !== null)
-        Object.assign(all, stats.toRecord(prefix), { [`${prefix}guest_notifications`]: calls });
+      if (stats === null) continue;
+      Object.assign(
+        all,
+        stats.toRecord(prefix, queueCounterNames),
+        { [`${prefix}guest_notifications`]: calls },
+        stats.toRecord(prefix, index % 2 === 1 ? receivedEvents : sentEvents),
+      );
     }
     return all;
   }

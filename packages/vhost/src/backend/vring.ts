@@ -1,5 +1,5 @@
 import type { EventFd } from '@vio/native';
-import { type QueueStats, headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { QueueStats, headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import {
   type DeviceVringAddresses,
   type QueueFault,
@@ -35,7 +35,7 @@ export class Vring {
   told = false;
   /** Calls sent to the driver. */
   calls = 0;
-  /** Of the ring that runs, or ran last. */
+  /** From the first time it runs on; null before. */
   stats: QueueStats | null = null;
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
   enqueue: EnqueuePath | null = null;
@@ -74,13 +74,12 @@ export class Vring {
     });
     queue.disarmKick();
     const header = headerSize(features);
+    this.stats ??= new QueueStats();
     if (this.index % 2 === 0) {
       const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable);
-      this.stats = this.enqueue.stats;
+      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats);
     } else {
-      this.dequeue = new DequeuePath(queue, copier, header);
-      this.stats = this.dequeue.stats;
+      this.dequeue = new DequeuePath(queue, copier, header, this.stats);
     }
   }
 
