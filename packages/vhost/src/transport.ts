@@ -1,4 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
+import type { ControlChannel } from '@vio/net';
 
 /** How a backend is spoken to. */
 export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -114,6 +115,11 @@ export interface VhostTransport {
    * Belongs to the transport.
    */
   doorbell?(index: number): Doorbell | null;
+  /**
+   * The control queue of a device to which the transport gives one by itself; null without CTRL_VQ. Only of transports
+   * that do: over the others a control queue is a ring like all of them.
+   */
+  readonly control?: ControlChannel | null;
   /**
    * Calls the handler, asynchronously, whenever the device's link goes up or down; first if it is down from the
    * start. Only of transports that hear of it.

@@ -1,5 +1,6 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import {
+  type ControlChannel,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
@@ -10,7 +11,7 @@ import {
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import type { NetDeviceConfig, SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
-import { ControlQueue } from './control-queue.ts';
+import { VdpaControl } from './control-queue.ts';
 import { Iotlb } from './iotlb.ts';
 import { decodeNetConfig, netConfigBytes } from './net-config.ts';
 import { VdpaDevice, type VdpaFacts } from './vdpa-device.ts';
@@ -48,7 +49,7 @@ export class VhostVdpaTransport implements VhostTransport {
   readonly #mac: string | undefined;
   readonly #iotlb: Iotlb;
   #memory: KernelMemory | null = null;
-  #control: ControlQueue | null = null;
+  #control: VdpaControl | null = null;
   /** Virtqueues that are enabled. */
   readonly #enabled = new Set<number>();
   #features = 0n;
@@ -77,6 +78,8 @@ export class VhostVdpaTransport implements VhostTransport {
     this.#mac = mac?.toLowerCase();
     this.#iotlb = new Iotlb(this.#can(vdpa.VHOST_BACKEND_F_IOTLB_BATCH));
     device.onEnd(() => this.#release());
+    // A request that waits for the control queue of a dead device would keep the rest from going.
+    device.onDown(() => this.#control?.queue.close());
   }
 
   get down(): VioError | null {
@@ -121,7 +124,7 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#ask('sharing memory', options, async (fd) => {
       const memory = new KernelMemory(regions);
       const end = Math.max(...regions.map(({ guestAddress, size }) => guestAddress + size));
-      let control: ControlQueue | null = null;
+      let control: VdpaControl | null = null;
       try {
         control = await this.#makeControl(fd, Math.ceil(end / pageSize) * pageSize);
         const all = control === null ? memory.regions : [...memory.regions, control.memory];
@@ -209,7 +212,7 @@ export class VhostVdpaTransport implements VhostTransport {
       this.#running = true;
       await this.#tellPairs();
       if ((this.#features & VIRTIO_NET_F_CTRL_MAC_ADDR) !== 0n && this.#mac !== undefined)
-        await this.#control?.setMac(this.#mac, this.#goOn);
+        await this.#control?.queue.execute({ kind: 'mac-address', mac: this.#mac });
     });
   }
 
@@ -231,11 +234,22 @@ export class VhostVdpaTransport implements VhostTransport {
     safely();
   }
 
-  close(): void {
-    this.#device.close();
+  /** The device's own control queue, once it has memory. */
+  get control(): ControlChannel | null {
+    const control = this.#control;
+    if (control === null) return null;
+    return {
+      execute: async (command, wait) => {
+        await control.queue.execute(command, wait);
+        if (command.kind === 'queue-pairs') this.#pairs = command.pairs;
+      },
+    };
   }
 
-  readonly #goOn = (): boolean => this.#device.open;
+  close(): void {
+    this.#control?.queue.close();
+    this.#device.close();
+  }
 
   #can(backendFeature: bigint): boolean {
     return (this.#facts.backendFeatures & backendFeature) !== 0n;
@@ -256,10 +270,10 @@ export class VhostVdpaTransport implements VhostTransport {
     return true;
   }
 
-  async #makeControl(fd: number, iova: number): Promise<ControlQueue | null> {
+  async #makeControl(fd: number, iova: number): Promise<VdpaControl | null> {
     if ((this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n) return null;
     const pairs = (this.#features & VIRTIO_NET_F_MQ) === 0n ? 1 : (await this.#config(fd)).maxPairs;
-    return new ControlQueue({ fd, index: 2 * pairs, iova, features: ringFeatures(this.#features) });
+    return new VdpaControl({ fd, index: 2 * pairs, iova, features: ringFeatures(this.#features) });
   }
 
   /** Pairs are used from the first on, without gaps. */
@@ -268,7 +282,7 @@ export class VhostVdpaTransport implements VhostTransport {
     let pairs = 0;
     while (this.#enabled.has(2 * pairs) && this.#enabled.has(2 * pairs + 1)) pairs++;
     if (pairs === 0 || pairs === this.#pairs) return;
-    await this.#control?.setPairs(pairs, this.#goOn);
+    await this.#control?.queue.execute({ kind: 'queue-pairs', pairs });
     this.#pairs = pairs;
   }
 
