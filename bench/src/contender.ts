@@ -97,10 +97,15 @@ export class OwnContender implements Contender {
   }
 
   async #hear(expected: string): Promise<void> {
-    const ended = once(this.#child, 'exit').then(([code]) => {
+    const heard = new AbortController();
+    const { signal } = heard;
+    const ended = once(this.#child, 'exit', { signal }).then(([code]) => {
       throw new Error(`our process ended (${String(code)}) before it was ${expected}`);
     });
-    const [message] = await Promise.race([once(this.#child, 'message'), ended]);
+    const [message] = await Promise.race([once(this.#child, 'message', { signal }), ended]).finally(() => {
+      ended.catch(() => {}); // aborted: it has spoken, and may end
+      heard.abort();
+    });
     if (message !== expected) throw new Error(`our process said ${String(message)} instead of ${expected}`);
   }
 }

@@ -129,7 +129,8 @@ export class Testpmd {
   }
 
   async #promptAfter(from: number, what: string): Promise<void> {
-    const inTime = await this.#pty.until(() => this.log.slice(from).endsWith(prompt), this.#timeout);
+    // Not at the end: what other threads log comes behind it.
+    const inTime = await this.#pty.until(() => this.log.includes(prompt, from), this.#timeout);
     if (this.#pty.exit !== null)
       throw new Error(`testpmd ended (${this.#pty.exit}) at ${what}\n${this.lastWords}`);
     if (!inTime)
