@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { ControlCommand } from './commands.ts';
+import { everyFeature } from './control.fixture.ts';
+import { NetControl, type QueuePairsListener } from './net-control.ts';
+
+const key = new Uint8Array(40).fill(1);
+const rss = { hashTypes: 1, key, table: [0, 1, 2, 3], unclassified: 0, transmitQueues: 4 };
+
+function setUp({
+  features = everyFeature,
+  refuse = false,
+  listener = undefined as QueuePairsListener | undefined,
+} = {}) {
+  const given: ControlCommand[] = [];
+  const channel = {
+    execute: (command: ControlCommand): Promise<void> => {
+      given.push(command);
+      return refuse ? Promise.reject(new Error('refused')) : Promise.resolve();
+    },
+  };
+  const options = { features, channel, maxPairs: 4 };
+  const control = new NetControl(listener === undefined ? options : { ...options, onQueuePairs: listener });
+  return { given, control };
+}
+
+const all: [string, (control: NetControl) => Promise<void>][] = [
+  ['CTRL_RX', (c) => c.setPromiscuous(true)],
+  ['CTRL_RX', (c) => c.setAllMulticast(false)],
+  ['CTRL_RX_EXTRA', (c) => c.setRxMode('noMulticast', true)],
+  ['CTRL_RX', (c) => c.setMacTable(['02:00:00:00:00:01'], [])],
+  ['CTRL_MAC_ADDR', (c) => c.setMac('02:00:00:00:00:01')],
+  ['CTRL_VLAN', (c) => c.addVlan(7)],
+  ['CTRL_VLAN', (c) => c.removeVlan(7)],
+  ['GUEST_ANNOUNCE', (c) => c.acknowledgeAnnounce()],
+  ['MQ', (c) => c.setQueuePairs(2)],
+  ['RSS', (c) => c.setRss(rss)],
+  ['HASH_REPORT', (c) => c.setHash({ hashTypes: 1, key })],
+  ['CTRL_GUEST_OFFLOADS', (c) => c.setGuestOffloads(0n)],
+];
+
+describe('what a port tells its device', () => {
+  it.each(all)('needs the feature %s (%#)', async (feature, give) => {
+    const without = setUp({ features: 0n });
+    await expect(give(without.control)).rejects.toMatchObject({
+      code: 'VIO_CONTROL_UNSUPPORTED',
+      message: expect.stringMatching(new RegExp(`without the feature .*\\b${feature}\\b`)) as string,
+    });
+    expect(without.given).toEqual([]);
+    const having = setUp();
+    await give(having.control);
+    expect(having.given).toHaveLength(1);
+  });
+
+  it.each<[string, (control: NetControl) => Promise<void>]>([
+    ['no queue pairs', (c) => c.setQueuePairs(0)],
+    ['more queue pairs than the port has', (c) => c.setQueuePairs(5)],
+    ['half a queue pair', (c) => c.setQueuePairs(1.5)],
+    ['an address of five bytes', (c) => c.setMac('02:00:00:00:00')],
+    ['a multicast address of its own', (c) => c.setMac('01:00:00:00:00:00')],
+    ['a multicast address among the unicast ones', (c) => c.setMacTable(['01:00:00:00:00:00'], [])],
+    ['a unicast address among the multicast ones', (c) => c.setMacTable([], ['02:00:00:00:00:00'])],
+    ['VLAN 4096', (c) => c.addVlan(4096)],
+    ['a table of three entries', (c) => c.setRss({ ...rss, table: [0, 1, 2] })],
+    ['a table with a queue the port has not', (c) => c.setRss({ ...rss, table: [0, 4] })],
+    ['hashing without a key', (c) => c.setHash({ hashTypes: 1, key: new Uint8Array(0) })],
+    ['a key of 256 bytes', (c) => c.setRss({ ...rss, key: new Uint8Array(256) })],
+  ])('is refused by itself: %s', async (_, give) => {
+    const { control, given } = setUp();
+    await expect(give(control)).rejects.toMatchObject({ code: 'VIO_CONTROL_VALUE' });
+    expect(given).toEqual([]);
+  });
+});
+
+it('does not turn on an offload that was not negotiated', async () => {
+  const { control } = setUp({ features: everyFeature & ~(1n << 7n) });
+  await expect(control.setGuestOffloads(1n << 7n)).rejects.toMatchObject({ code: 'VIO_CONTROL_VALUE' });
+});
+
+describe('queue pairs', () => {
+  it('stop before the device is told, and begin after it has done it', async () => {
+    const calls: string[] = [];
+    const { control, given } = setUp({
+      listener: {
+        before: (pairs) => void calls.push(`before ${pairs} told ${given.length}`),
+        after: (pairs) => void calls.push(`after ${pairs} told ${given.length}`),
+      },
+    });
+    await control.setQueuePairs(4);
+    await control.setQueuePairs(2);
+    expect(calls).toEqual(['before 1 told 0', 'after 4 told 1', 'before 2 told 1', 'after 2 told 2']);
+    expect(control.queuePairs).toBe(2);
+  });
+
+  it('stay as they were when the device refuses', async () => {
+    const after: number[] = [];
+    const { control } = setUp({
+      refuse: true,
+      listener: { before: () => {}, after: (pairs) => void after.push(pairs) },
+    });
+    await expect(control.setQueuePairs(4)).rejects.toThrow('refused');
+    expect([control.queuePairs, after]).toEqual([1, [1]]);
+  });
+
+  it('are those that RSS uses', async () => {
+    const { control } = setUp();
+    await control.setRss({ ...rss, table: [0, 2], transmitQueues: 1 });
+    expect(control.queuePairs).toBe(3);
+  });
+});
+
+it('gives a device that starts anew what still holds', async () => {
+  const { control, given } = setUp();
+  await control.setQueuePairs(4);
+  await control.setPromiscuous(true);
+  await control.addVlan(1);
+  await control.addVlan(2);
+  await control.removeVlan(1);
+  await control.acknowledgeAnnounce();
+  await control.setPromiscuous(false);
+  await control.setRss(rss);
+  const again: ControlCommand[] = [];
+  await control.restart({ execute: (command) => Promise.resolve(void again.push(command)) });
+  expect(again).toEqual([given[3], given[6], given[7]]);
+});
