@@ -42,7 +42,7 @@ const native = join(repository, 'packages/native');
 const kernelArguments = [
   'console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 apparmor=0 nowatchdog no_timer_check',
   'i8042.noprobe=1 cryptomgr.notests=1',
-  'initcall_blacklist=jent_mod_init,load_system_certificate_list,trace_eval_init,init_ima',
+  'rcupdate.rcu_expedited=1 initcall_blacklist=jent_mod_init,load_system_certificate_list,trace_eval_init,init_ima',
 ].join(' ');
 
 /** Runs a program of `guest/`, bundled into one file, in a guest. @param program its name without `.ts` */
@@ -106,7 +106,7 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
   const command = [
     'qemu-system-x86_64',
     ...[
-      ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '2'],
+      ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '1'],
       [
         '-nodefaults',
         '-no-user-config',

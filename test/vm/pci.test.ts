@@ -1,95 +1,128 @@
-// Ports on QEMU's network cards, driven from user space; the kernel drives the card at the other end of the wire.
-import { describe, expect, it } from 'vitest';
-import { runInGuest } from './guest.ts';
+// Ports on QEMU's network cards, driven from user space; the kernel drives the card at the other end of the wire. All
+// cases of a describe share one boot.
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Steps } from './guest/pci.ts';
+import { type Card, type Reports, card, runSteps } from './pci-guest.ts';
 
-interface PciReport {
-  readonly found: readonly { readonly address: string }[];
-  readonly previous: string;
-  readonly features: string;
-  readonly access: string;
-  readonly modern: boolean;
-  readonly interruptMode: string;
-  readonly mac: string;
-  readonly wanted: object;
-  readonly lost: object;
-  readonly strangers: number;
-  readonly givenBack: boolean;
-}
-
-const ours = '0000:00:06.0';
 const RING_PACKED = 1n << 34n;
+const transferred = 1 << 19;
 
-/** Two cards on one wire: ours with these properties, the kernel's without any. */
-function wire(properties: string): string[] {
-  return [
-    ['-netdev', 'hubport,hubid=0,id=h0', '-netdev', 'hubport,hubid=0,id=h1'],
-    ['-device', `virtio-net-pci,netdev=h0,addr=06.0,mac=52:54:00:00:00:06,${properties}`],
-    ['-device', 'virtio-net-pci,netdev=h1,addr=08.0,mac=52:54:00:00:00:08'],
-  ].flat();
-}
-
-const cards = {
-  'modern split': 'disable-legacy=on',
-  'modern packed': 'disable-legacy=on,packed=on',
-  transitional: 'disable-legacy=off',
-  legacy: 'disable-legacy=off,disable-modern=on',
-};
-type Card = keyof typeof cards;
-
-function expectCarried(report: PciReport, card: Card): void {
+/** A port carried frames both ways, and the card works with the kernel's driver again. */
+function expectCarried(report: Reports[string], { address, mac }: Card, kind: Kind): void {
   expect(report).toMatchObject({
     previous: 'virtio-pci',
-    modern: card !== 'legacy',
-    mac: '52:54:00:00:00:06',
+    found: expect.arrayContaining([address]) as string[],
+    mac,
+    modern: kind !== 'legacy',
     lost: { toKernel: 0, fromKernel: 0 },
     strangers: 0,
     givenBack: true,
   });
-  expect(report.found.map(({ address }) => address)).toContain(ours);
-  expect((BigInt(`0x${report.features}`) & RING_PACKED) !== 0n).toBe(card === 'modern packed');
+  const packed = (BigInt(`0x${String(report['features'])}`) & RING_PACKED) !== 0n;
+  expect(packed).toBe(kind === 'packed');
 }
 
+/** TCP went through both cards and came back, and every byte with it. */
+const carriedTcp = (access: string): object => ({
+  sent: transferred,
+  received: transferred,
+  same: true,
+  access: [access, access],
+  givenBack: true,
+});
+
+type Kind = 'split' | 'packed' | 'transitional' | 'legacy';
+
 describe('without IOMMU, by physical addresses', () => {
-  it.each<[string, Card, string, string]>([
-    ['uio_pci_generic', 'modern split', 'uio', 'line'],
-    ['uio_pci_generic', 'modern packed', 'uio', 'line'],
-    ['uio_pci_generic', 'transitional', 'uio', 'line'],
-    ['uio_pci_generic', 'legacy', 'uio', 'line'],
-    ['none', 'legacy', 'port-io', 'polled'],
-    ['none', 'modern split', 'port-io', 'polled'],
-  ])('%s, %s: every frame arrives as it went, both ways', async (driver, card, access, interruptMode) => {
-    const guest = await runInGuest('pci', {
-      arguments: [driver, ours],
-      modules: ['net', 'uio'],
-      qemu: wire(cards[card]),
-    });
-    expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
-    const report = JSON.parse(guest.stdout) as PciReport;
-    expectCarried(report, card);
-    expect(report).toMatchObject({ access, interruptMode });
+  const cards = {
+    split: card(8, 'disable-legacy=on'),
+    packed: card(9, 'disable-legacy=on,packed=on'),
+    transitional: card(10, 'disable-legacy=off'),
+    legacy: card(11, 'disable-legacy=off,disable-modern=on'),
+  };
+  const drivers = ['uio_pci_generic', 'none'] as const;
+  const carries = drivers.flatMap((driver) =>
+    (Object.keys(cards) as Kind[]).map((kind) => [driver, kind] as const),
+  );
+  const transfers = drivers.flatMap((driver) =>
+    [['split', 'packed'] as const, ['legacy', 'packed'] as const].map((ends) => [driver, ...ends] as const),
+  );
+  let reports: Reports;
+  beforeAll(async () => {
+    const steps: Record<string, Steps[string]> = {};
+    for (const [driver, kind] of carries) {
+      steps[`carry ${driver} ${kind}`] = ['carry', cards[kind].address, driver];
+    }
+    for (const [driver, a, b] of transfers) {
+      steps[`transfer ${driver} ${a} ${b}`] = [
+        'transfer',
+        cards[a].address,
+        cards[b].address,
+        driver,
+        transferred,
+      ];
+    }
+    reports = await runSteps(steps, Object.values(cards), { modules: ['net', 'uio'] });
+  });
+
+  it.each(carries)('%s, %s: every frame arrives as it went, both ways', (driver, kind) => {
+    const report = reports[`carry ${driver} ${kind}`];
+    expectCarried(report, cards[kind], kind);
+    const expected =
+      driver === 'none'
+        ? { access: 'port-io', interruptMode: 'polled' }
+        : { access: 'uio', interruptMode: 'line' };
+    expect(report).toMatchObject(expected);
+  });
+
+  it.each(transfers)('%s: TCP through a %s and a %s card comes back bit by bit', (driver, a, b) => {
+    const access = driver === 'none' ? 'port-io' : 'uio';
+    expect(reports[`transfer ${driver} ${a} ${b}`]).toMatchObject(carriedTcp(access));
   });
 });
 
 describe('vfio-pci with an IOMMU', () => {
   const iommu = ['-machine', 'kernel-irqchip=split', '-device', 'intel-iommu,intremap=on,device-iotlb=on'];
-
-  it.each<[Card, string, string]>([
-    ['modern split', ',iommu_platform=on', 'per-queue'],
-    ['modern packed', ',iommu_platform=on', 'per-queue'],
-    ['modern split', ',iommu_platform=on,vectors=1', 'shared'],
-    ['modern split', ',iommu_platform=on,vectors=0', 'line'],
-    ['modern split', '', 'per-queue'],
-    ['legacy', '', 'per-queue'],
-  ])('%s%s: every frame arrives as it went, both ways', async (card, properties, interruptMode) => {
-    const guest = await runInGuest('pci', {
-      arguments: ['vfio-pci', ours],
+  const cards = {
+    split: card(8, 'disable-legacy=on,iommu_platform=on'),
+    packed: card(9, 'disable-legacy=on,packed=on,iommu_platform=on'),
+    legacy: card(10, 'disable-legacy=off,disable-modern=on'),
+    'past the IOMMU': card(11, 'disable-legacy=on'),
+    'one vector': card(12, 'disable-legacy=on,iommu_platform=on,vectors=1'),
+    'no vector': card(13, 'disable-legacy=on,iommu_platform=on,vectors=0'),
+  };
+  const carries: [keyof typeof cards, Kind, string][] = [
+    ['split', 'split', 'per-queue'],
+    ['packed', 'packed', 'per-queue'],
+    ['legacy', 'legacy', 'per-queue'],
+    ['past the IOMMU', 'split', 'per-queue'],
+    ['one vector', 'split', 'shared'],
+    ['no vector', 'split', 'line'],
+  ];
+  const transfers: [keyof typeof cards, keyof typeof cards][] = [
+    ['split', 'packed'],
+    ['legacy', 'packed'],
+  ];
+  let reports: Reports;
+  beforeAll(async () => {
+    const steps: Record<string, Steps[string]> = {};
+    for (const [name] of carries) steps[`carry ${name}`] = ['carry', cards[name].address, 'vfio-pci'];
+    for (const [a, b] of transfers) {
+      steps[`transfer ${a} ${b}`] = ['transfer', cards[a].address, cards[b].address, 'vfio-pci', transferred];
+    }
+    reports = await runSteps(steps, Object.values(cards), {
       modules: ['net', 'vfio'],
       kernel: 'intel_iommu=on',
-      qemu: [...iommu, ...wire(cards[card] + properties)],
+      qemu: iommu,
     });
-    expect(guest.stderr + guest.console).not.toMatch(/Error|panic/);
-    const report = JSON.parse(guest.stdout) as PciReport;
-    expectCarried(report, card);
-    expect(report).toMatchObject({ access: 'vfio', interruptMode });
+  });
+
+  it.each(carries)('%s: every frame arrives as it went, both ways', (name, kind, interruptMode) => {
+    expectCarried(reports[`carry ${name}`], cards[name], kind);
+    expect(reports[`carry ${name}`]).toMatchObject({ access: 'vfio', interruptMode });
+  });
+
+  it.each(transfers)('TCP through a %s and a %s card comes back bit by bit', (a, b) => {
+    expect(reports[`transfer ${a} ${b}`]).toMatchObject(carriedTcp('vfio'));
   });
 });

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -8,4 +8,13 @@ export async function sh(line: string): Promise<string> {
   const [program, ...args] = line.split(' ');
   const { stdout } = await run(program, args, { timeout: 60_000, maxBuffer: 1 << 24 });
   return stdout;
+}
+
+/** Runs `ip` on several lines at once: a process costs a guest a tenth of a second. */
+export function ip(lines: readonly string[], namespace?: string): void {
+  const inside = namespace === undefined ? [] : ['-n', namespace];
+  execFileSync('ip', [...inside, '-batch', '-'], {
+    input: lines.join('\n'),
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
 }

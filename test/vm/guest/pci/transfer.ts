@@ -1,0 +1,38 @@
+// The kernel's TCP between two of its cards, in namespaces of their own: the only way from one to the other leads
+// through a process that forwards between our two cards.
+import { openPciPort } from '@vio/pci-driver';
+import { ip } from '../commands.ts';
+import { forward } from '../forward.ts';
+import { tcpEcho } from '../tcp-echo.ts';
+import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
+
+/** @returns what came of it, and whether both cards went back to the kernel */
+export async function transfer(red: string, blue: string, driver: string, bytes: number) {
+  const cards = [red, blue];
+  for (const card of cards) hand(card, driver);
+  const ports = await Promise.all(cards.map((card) => openPciPort(card)));
+  const far = cards.map((card) => interfaceOf(otherEnd(card)));
+  intoNamespace('red', far[0], '10.3.0.1');
+  intoNamespace('blue', far[1], '10.3.0.2');
+
+  const stop = new AbortController();
+  const forwarding = forward(ports[0], ports[1], stop.signal);
+  const echo = await tcpEcho('red', 'blue', '10.3.0.2', bytes);
+  stop.abort();
+  await forwarding;
+  const access = ports.map((port) => port.access);
+  const frames = ports.map((port) => port.stats()['rx_q0_good_packets']);
+  for (const port of ports) await port.close();
+  for (const [i, name] of ['red', 'blue'].entries()) outOfNamespace(name, far[i]);
+  return { ...echo, frames, access, givenBack: cards.every((card) => giveBack(card)) };
+}
+
+function intoNamespace(name: string, card: string, address: string): void {
+  ip([`netns add ${name}`, `link set ${card} netns ${name}`]);
+  ip([`addr add ${address}/24 dev ${card}`, `link set ${card} up`], name);
+}
+
+function outOfNamespace(name: string, card: string): void {
+  ip([`link set ${card} netns 1`], name);
+  ip([`netns del ${name}`]);
+}

@@ -1,0 +1,52 @@
+// A guest with network cards in pairs, and steps that it runs on them.
+import type { Steps } from './guest/pci.ts';
+import { type GuestOptions, runInGuest } from './guest.ts';
+
+/** A card that a step drives, and what QEMU makes of it; the kernel has one of its own at the other end of the wire. */
+export interface Card {
+  readonly address: string;
+  /** Its name for QEMU, as in `set_link card08 off`. */
+  readonly name: string;
+  readonly mac: string;
+  readonly qemu: readonly string[];
+}
+
+/** @param slot 8 to 15 @param properties as in `disable-legacy=on,packed=on` */
+export function card(slot: number, properties: string): Card {
+  const hex = (n: number): string => n.toString(16).padStart(2, '0');
+  const name = `card${hex(slot)}`;
+  const mac = `52:54:00:00:00:${hex(slot)}`;
+  const hub = `hubid=${slot}`;
+  return {
+    address: `0000:00:${hex(slot)}.0`,
+    name,
+    mac,
+    qemu: [
+      ['-netdev', `hubport,${hub},id=near${slot}`, '-netdev', `hubport,${hub},id=far${slot}`],
+      [
+        '-device',
+        `virtio-net-pci,id=${name},netdev=near${slot},addr=${hex(slot)}.0,mac=${mac},${properties}`,
+      ],
+      ['-device', `virtio-net-pci,netdev=far${slot},addr=${hex(slot + 8)}.0,mac=52:54:00:00:01:${hex(slot)}`],
+    ].flat(),
+  };
+}
+
+export type Reports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Boots once, runs the steps one after the other, and brings back their reports by name. */
+export async function runSteps(
+  steps: Steps,
+  cards: readonly Card[],
+  options: GuestOptions,
+): Promise<Reports> {
+  const guest = await runInGuest('pci', {
+    ...options,
+    arguments: [JSON.stringify(steps)],
+    monitor: true,
+    timeout: 240_000,
+    qemu: [...(options.qemu ?? []), ...cards.flatMap(({ qemu }) => qemu)],
+  });
+  if (guest.exitCode !== 0) throw new Error(`the guest failed:\n${guest.stderr}\n${guest.console}`);
+  return JSON.parse(guest.stdout) as Reports;
+}
