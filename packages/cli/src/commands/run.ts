@@ -41,7 +41,7 @@ async function runPort(devargs: string, options: RunOptions, interrupted: AbortS
 
   const failed = new AbortController();
   port.on('link', (link) => {
-    if (!link.up) failed.abort(link.reason);
+    if (port.gone) failed.abort(link.reason);
   });
   port.on('broken', ({ direction, queue, fault }) => {
     const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;

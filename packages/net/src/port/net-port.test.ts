@@ -30,6 +30,20 @@ describe('the link of a port', () => {
     expect(seen).toEqual([]);
   });
 
+  it('is lost after it went down', () => {
+    using port = wiredPort();
+    const seen: [LinkState, boolean][] = [];
+    port.on('link', (link) => seen.push([link, port.gone]));
+    port.setLink({ up: false });
+    port.setLink({ up: false });
+    port.setLink({ up: false, reason: gone });
+    port.setLink({ up: false });
+    expect(seen).toEqual([
+      [{ up: false }, false],
+      [{ up: false, reason: gone }, true],
+    ]);
+  });
+
   it('goes down without a reason when this side closes the port', () => {
     using port = wiredPort();
     port.close();

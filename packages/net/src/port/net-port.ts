@@ -13,10 +13,13 @@ import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.t
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
 
-/** State of the link to the backend. */
+/** State of the link to the backend, and of the wire behind it. */
 export interface LinkState {
   readonly up: boolean;
-  /** Why it went down; absent when this side closed the port. */
+  /**
+   * Why no frame passes between port and backend any more. Absent when this side closed the port, and when only the
+   * device's own link is down: frames still leave the port, but get no farther, and what was under way still arrives.
+   */
   readonly reason?: VioError;
 }
 
@@ -98,12 +101,18 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   /** For the owner of the memory, before it lets go of it: nothing is read or sent any more. */
   protected end(): void {
     this.#closed = true;
-    this.setLink({ up: false });
+    if (this.#link.up) this.setLink({ up: false });
+  }
+
+  /** True when nothing passes any more: the port is closed, or its link went down with a reason. */
+  get gone(): boolean {
+    return this.#closed || this.#link.reason !== undefined;
   }
 
   /** For the device that owns the link: changes its state and tells. */
   setLink(link: LinkState): void {
-    if (link.up === this.#link.up) return;
+    const last = this.#link;
+    if (link.up === last.up && (last.reason !== undefined || link.reason === undefined)) return;
     this.#link = link;
     this.emit('link', link);
   }
@@ -129,8 +138,8 @@ export class NetPort extends EventEmitter<NetPortEvents> {
 
   /**
    * The frames that arrive on a queue pair, copied out of the pool. Spins for a moment when there are none, then
-   * sleeps until the device interrupts. Ends when the link goes down, the port is closed or the signal aborts. One at
-   * a time for each queue pair.
+   * sleeps until the device interrupts. Ends when the link goes down with a reason, the port is closed or the signal
+   * aborts. One at a time for each queue pair.
    * @throws RangeError when the port has no such queue pair
    * @throws VioError VIO_QUEUE_BROKEN, VIO_QUEUE_BUSY while the queue pair is being read already
    */

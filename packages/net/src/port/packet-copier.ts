@@ -37,8 +37,9 @@ export class PacketCopier {
     let done = 0;
     for (let i = first; i < burst.count && copies.count < copies.capacity; i++, done++) {
       if (!this.#note(burst, i, copies)) break;
-      if (copies.offloads === null) continue;
       const entry = copies.count - 1;
+      if (copies.vlan !== null) copies.vlan[entry] = burst.vlan === null ? 0 : burst.vlan[i];
+      if (copies.offloads === null) continue;
       if (burst.offloads === null) copies.offloads.clear(entry);
       else copies.offloads.copy(entry, burst.offloads, i);
     }

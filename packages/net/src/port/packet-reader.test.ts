@@ -1,6 +1,9 @@
+import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { frameOf } from '../wire.fixture.ts';
 import { type WiredPort, codeOf, turns, wiredPort } from './port.fixture.ts';
+
+const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 
 /** More turns than a reader polls before it sleeps. */
 const untilAsleep = 100;
@@ -113,18 +116,29 @@ describe('packets', () => {
     expect(owned(port)).toBe(port.pool.count);
   });
 
-  it.each([0, untilAsleep])('ends when the link goes down, %i turns later', async (count) => {
+  it.each([0, untilAsleep])('ends when the backend is gone, %i turns later', async (count) => {
     using port = wiredPort();
     const next = port.packets().next();
     await turns(count);
-    port.setLink({ up: false });
+    port.setLink({ up: false, reason: gone });
     expect((await next).done).toBe(true);
+  });
+
+  it('goes on when a link that went down without a reason is up again', async () => {
+    using port = wiredPort();
+    const next = port.packets().next();
+    await turns(untilAsleep);
+    port.setLink({ up: false });
+    await turns(untilAsleep);
+    port.setLink({ up: true });
+    port.deliver(frameOf(60));
+    expect((await next).value).toEqual(frameOf(60));
   });
 
   it('gives what had arrived when the link went down', async () => {
     using port = wiredPort();
     port.deliver(frameOf(60));
-    port.setLink({ up: false });
+    port.setLink({ up: false, reason: gone });
     const frames: Uint8Array[] = [];
     for await (const frame of port.packets()) frames.push(frame);
     expect(frames).toEqual([frameOf(60)]);
@@ -172,7 +186,8 @@ describe('a readable stream', () => {
     using port = wiredPort();
     for (const frame of numbered(3)) port.deliver(frame);
     const frames: Uint8Array[] = [];
-    for await (const frame of port.readable()) if (frames.push(frame) === 3) port.setLink({ up: false });
+    for await (const frame of port.readable())
+      if (frames.push(frame) === 3) port.setLink({ up: false, reason: gone });
     expect(frames).toEqual(numbered(3));
   });
 

@@ -56,7 +56,7 @@ export class PacketReader {
         }
       } else if (rx.broken !== null) {
         throw brokenError('receive', this.#pair, rx.broken);
-      } else if (!port.link.up) {
+      } else if (port.gone) {
         return;
       } else if (idle < spins) {
         idle++;

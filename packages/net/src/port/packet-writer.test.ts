@@ -119,6 +119,13 @@ describe('send', () => {
     await expect(port.send(frameOf(60))).rejects.toMatchObject({ code: 'VIO_LINK_DOWN', cause: reason });
   });
 
+  it('sends while the link is down without a reason: it is the device that has no carrier', async () => {
+    using port = wiredPort();
+    port.setLink({ up: false });
+    await port.send(frameOf(60));
+    expect(port.wires[0].take()).toHaveLength(1);
+  });
+
   it('fails when the link goes down while it waits', async () => {
     using port = wiredPort();
     for (const frame of full(8)) await port.send(frame);

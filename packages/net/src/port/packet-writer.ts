@@ -65,9 +65,9 @@ export class PacketWriter {
 
   /** @returns false when the frame has to wait for room */
   #attempt({ bytes, sent, failed }: Waiting): boolean {
-    const { link, pool } = this.#port;
+    const { gone, link, pool } = this.#port;
     const { queue } = this.#port.tx[this.#pair];
-    if (!link.up) failed(linkDownError(link));
+    if (gone) failed(linkDownError(link));
     else if (queue.broken !== null) failed(brokenError('transmit', this.#pair, queue.broken));
     else if (this.#trySend(bytes)) sent();
     else if (queue.broken === null && queue.outstanding === 0 && pool.free >= segmentsOf(bytes, pool)) {
