@@ -9,6 +9,7 @@ export type {
   DeviceVringAddresses,
   WindowOffset,
 } from './device/device-queue.ts';
+export type { SavedChains } from './device/saved-chains.ts';
 export {
   type CommandPart,
   type CommandQueue,
@@ -22,6 +23,8 @@ export { needEvent } from './event-index.ts';
 export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export type { RingFeatures, RingFormat } from './format.ts';
+export { inflightBytes } from './inflight/inflight-layout.ts';
+export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracked-device.ts';
 export { checkRingSize } from './layout/ring-size.ts';
 export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';
 export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';

@@ -3,6 +3,7 @@ import type { RingFeatures, RingFormat } from '../format.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
+import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
 
 /**
@@ -30,6 +31,13 @@ export interface DeviceQueue {
 
   /** Marks all chains of the burst used, with `singles.written[i]` bytes written each; see `complete`. */
   completeSingles(singles: SingleBurst): void;
+
+  /**
+   * Takes chains that a predecessor had fetched and not completed, as it noted them down: `saved` from entry `from` on,
+   * up to `max` of them, into `chains`. They are completed like others, and not given back by `unfetch`.
+   * @returns how many, 0 to `max`; 0 forever once broken
+   */
+  refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number;
 
   /** Gives back the last `count` of the fetched chains, unused: the next `fetch` sees them again. */
   unfetch(chains: ChainBurst, count: number): void;
@@ -80,6 +88,8 @@ export interface DeviceQueueOptions {
   readonly features: RingFeatures;
   /** Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). */
   readonly base: number;
+  /** Slots in front of `base` that belong to chains for `refetch`. Default 0. */
+  readonly inFlight?: number;
   /**
    * Packed only: which way the buffers of an indirect table go, default 'flags' (their WRITE bits, spec 2.8.7). A
    * queue used in one direction should give that direction instead: DPDK's driver sets WRITE in the tables of its

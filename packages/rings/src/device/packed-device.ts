@@ -13,6 +13,7 @@ import { ChainBuilder, type IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
+import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
 
 /**
@@ -69,7 +70,7 @@ export class PackedDevice implements DeviceQueue {
   #done: number;
   #doneWrap: number;
   /** Ring slots fetched and not completed. */
-  #inFlight = 0;
+  #inFlight: number;
   /** Ring slots completed since the last `callNeeded`. */
   #unsignalled = 0;
   /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
@@ -98,6 +99,7 @@ export class PackedDevice implements DeviceQueue {
     this.#nextWrap = (base >>> 15) & 1;
     this.#done = (base >>> 16) & 0x7fff;
     this.#doneWrap = base >>> 31;
+    this.#inFlight = options.inFlight ?? 0;
     this.#signalledUnknown = base >>> 0 !== 0x8000_8000;
     if (this.#next >= size || this.#done >= size) {
       throw new VioError(`vring base 0x${(base >>> 0).toString(16)} lies outside a ring of ${size}`, {
@@ -251,6 +253,45 @@ export class PackedDevice implements DeviceQueue {
       length = words[at + 2];
       word = words[at + 3];
     }
+  }
+
+  refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
+    chains.count = 0;
+    if (this.#broken !== null) return 0;
+    const builder = this.#builder;
+    builder.clear();
+    const count = Math.min(max, chains.capacity, saved.count - from);
+    let segment = 0;
+    let i = 0;
+    for (; i < count; i++) {
+      builder.begin(chains, segment);
+      if (!this.#walkSaved(saved.words, saved.first[from + i], saved.slots[from + i])) break;
+      segment = builder.end(i, saved.id[from + i], saved.slots[from + i]);
+    }
+    const fault = builder.fault;
+    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    chains.firstSegment[i] = segment;
+    chains.count = i;
+    return i;
+  }
+
+  /** Adds the descriptors of a chain that was noted down to the builder. */
+  #walkSaved(words: Int32Array, first: number, slots: number): boolean {
+    for (let at = first; at < first + 4 * slots; at += 4) {
+      const flags = words[at + 3] >>> 16;
+      const added =
+        (flags & DESC_F_INDIRECT) !== 0
+          ? this.#builder.addPackedTable(
+              words[at],
+              words[at + 1],
+              words[at + 2],
+              slots > 1,
+              this.#indirectDirection,
+            )
+          : this.#builder.addBuffer(words[at], words[at + 1], words[at + 2], (flags & DESC_F_WRITE) !== 0);
+      if (!added) return false;
+    }
+    return true;
   }
 
   unfetch(chains: ChainBurst, count: number): void {

@@ -6,6 +6,7 @@ import { ChainBuilder } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
+import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
 
 /** What the flags of a single descriptor say; constants of this module, because V8 folds those and not imported ones. */
@@ -56,7 +57,7 @@ export class SplitDevice implements DeviceQueue {
   /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
   #signalledUnknown: boolean;
   /** Chains fetched and not completed. */
-  #inFlight = 0;
+  #inFlight: number;
 
   constructor(options: DeviceQueueOptions) {
     const { memory, addresses, size, features } = options;
@@ -89,6 +90,7 @@ export class SplitDevice implements DeviceQueue {
     this.#usedRing = addresses.device.offset / 4 + 1;
 
     this.#next = options.base & 0xffff;
+    this.#inFlight = options.inFlight ?? 0;
     this.#done = Atomics.load(this.#used, this.#usedIdx);
     this.#signalled = this.#done;
     this.#signalledUnknown = this.#done !== 0 || this.#next !== 0;
@@ -176,6 +178,29 @@ export class SplitDevice implements DeviceQueue {
     singles.count = i;
     this.#next = (this.#next + i) & 0xffff;
     this.#inFlight += i;
+    return i;
+  }
+
+  refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
+    chains.count = 0;
+    if (this.#broken !== null) return 0;
+    const descriptors = this.#descriptors;
+    const builder = this.#builder;
+    builder.clear();
+    const count = Math.min(max, chains.capacity, saved.count - from);
+    let segment = 0;
+    let i = 0;
+    for (; i < count; i++) {
+      const head = saved.id[from + i];
+      const at = this.#table + (head << 2);
+      builder.begin(chains, segment);
+      if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
+      segment = builder.end(i, head, 1);
+    }
+    const fault = builder.fault;
+    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    chains.firstSegment[i] = segment;
+    chains.count = i;
     return i;
   }
 

@@ -92,7 +92,10 @@ export interface DriverQueue {
   /** Asks the device for silence (a hint: spurious interrupts must be tolerated). */
   disarmInterrupt(): void;
 
-  /** What a backend must be told to continue here: the vhost-user vring base (packed: both halves with wrap bit). */
+  /**
+   * Where the device has got to, what `reap` has not taken yet included: the vhost-user vring base that a backend must
+   * be told to continue there (packed: both halves with wrap bit). Of a broken queue, where it broke.
+   */
   base(): number;
 
   /**

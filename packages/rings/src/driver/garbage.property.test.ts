@@ -49,7 +49,7 @@ function run({ kind, garbage, seed, size }: Options) {
     }
     device.scramble(() => garbage[at++ % garbage.length]);
     // An index that jumps is caught at once, so give the walk behind it something to do.
-    if (kind.format === 'split' && round % 4 !== 3) device.setUsedIndex(queue.base() + (at % 3));
+    if (kind.format === 'split' && round % 4 !== 3) device.setUsedIndex(back + (at % 3));
     queue.kickNeeded();
     queue.armInterrupt();
     takeBack(all.reap(1 + (at % 4)).map(([token]) => token));

@@ -348,7 +348,31 @@ export class PackedDriver implements DriverQueue {
   }
 
   base(): number {
-    const half = this.#lastUsed | (this.#usedBits === 0 ? 0 : 0x8000);
+    const i32 = this.#i32;
+    let at = this.#lastUsed;
+    let bits = this.#usedBits;
+    let batchId = this.#batchId;
+    let oldest = this.#oldest;
+    for (let left = this.broken === null ? this.outstanding : 0; left > 0; left--) {
+      let id = batchId;
+      if (id === -1) {
+        const word = Atomics.load(i32, this.#desc + (at << 2) + 3);
+        id = word & 0xffff;
+        if (((word >>> 16) & availUsed) !== bits || id >= this.size || this.#token[id] < 0) break;
+      }
+      if (this.inOrder) {
+        // One used descriptor stands for all buffers up to the one it names.
+        batchId = id === oldest ? -1 : id;
+        id = oldest;
+        if (++oldest === this.size) oldest = 0;
+      }
+      at += this.#followers[id] + 1;
+      if (at >= this.size) {
+        at -= this.size;
+        bits ^= availUsed;
+      }
+    }
+    const half = at | (bits === 0 ? 0 : 0x8000);
     return (half | (half << 16)) >>> 0;
   }
 

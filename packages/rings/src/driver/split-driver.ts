@@ -275,7 +275,9 @@ export class SplitDriver implements DriverQueue {
   }
 
   base(): number {
-    return this.#lastUsed & 0xffff;
+    const used = Atomics.load(this.#u16, this.#usedHalf + 1);
+    const sound = this.broken === null && ((used - this.#lastUsed) & 0xffff) <= this.outstanding;
+    return sound ? used : this.#lastUsed & 0xffff;
   }
 
   reclaim(token: Int32Array): number {

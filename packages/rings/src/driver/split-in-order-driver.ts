@@ -284,7 +284,9 @@ export class SplitInOrderDriver implements DriverQueue {
   }
 
   base(): number {
-    return this.#lastUsed;
+    const used = Atomics.load(this.#u16, this.#usedHalf + 1);
+    const sound = this.broken === null && ((used - this.#lastUsed) & 0xffff) <= this.outstanding;
+    return sound ? used : this.#lastUsed;
   }
 
   reclaim(token: Int32Array): number {

@@ -123,6 +123,19 @@ describe.each(kinds)('$format, in order: $inOrder', (kind) => {
     expect(queue.base()).toBe(kind.format === 'split' ? before : half * 0x1_0001);
   });
 
+  it('says where the device has got to before anybody takes back what it used', () => {
+    const { queue, device, addChains, reap } = setUp(kind, { indirect: false });
+    for (let round = 0; round < 12; round++) {
+      addChains([1], [2, 3], [4]);
+      device.use(...device.take(2));
+      const base = queue.base();
+      reap();
+      expect(queue.base()).toBe(base);
+      device.use(...device.take());
+      reap();
+    }
+  });
+
   it('gives back everything a stopped device held, used and not', () => {
     const { queue, device, pool, add, addChains, reclaim } = setUp(kind, { indirect: false });
     const tokens = [...add(1, 2), ...addChains([3, 4, 5]), ...add(6)];

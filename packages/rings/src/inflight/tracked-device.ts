@@ -1,0 +1,144 @@
+import type { QueueFault } from '../fault.ts';
+import type { RingFormat } from '../format.ts';
+import type { ChainBurst } from '../device/chain-burst.ts';
+import { createDeviceQueue } from '../device/create-device-queue.ts';
+import type { DeviceQueue, DeviceQueueOptions } from '../device/device-queue.ts';
+import { ringPart } from '../device/ring-part.ts';
+import type { SavedChains } from '../device/saved-chains.ts';
+import type { SingleBurst, SingleKind } from '../device/single-burst.ts';
+import { checkRingSize } from '../layout/ring-size.ts';
+import { InflightArea } from './inflight-layout.ts';
+import type { Journal, OpenedJournal } from './journal.ts';
+import { PackedJournal } from './packed-journal.ts';
+import { SplitJournal } from './split-journal.ts';
+
+/** Memory that outlives the device, for its journal. */
+export interface InflightMemory {
+  readonly buffer: ArrayBuffer;
+  /** Bytes, a multiple of 8; `inflightBytes` from there on belong to the queue. */
+  readonly offset: number;
+}
+
+/**
+ * Builds the device side of a virtqueue like `createDeviceQueue`, one that notes down in `memory` which chains it has.
+ * Where a predecessor left something there, the queue goes on exactly where that one ended, and `base` is not looked at.
+ * @throws VioError VIO_RING_SIZE, VIO_RING_PART, VIO_RING_BASE, and VIO_RING_INFLIGHT when what is noted down makes no
+ *   sense
+ */
+export function createTrackedDeviceQueue(options: DeviceQueueOptions, memory: InflightMemory): DeviceQueue {
+  checkRingSize(options.features, options.size);
+  const { journal, base, inFlight, saved } = openJournal(options, memory);
+  return new TrackedDevice(createDeviceQueue({ ...options, base, inFlight }), journal, saved);
+}
+
+function openJournal(options: DeviceQueueOptions, { buffer, offset }: InflightMemory): OpenedJournal {
+  const { size, features, addresses } = options;
+  const area = new InflightArea(buffer, offset, features.format, size);
+  if (features.format === 'split') {
+    const used = ringPart(options.memory, addresses.device, 'used ring', 4, 4);
+    return SplitJournal.open(area, size, Atomics.load(used.u16, addresses.device.offset / 2 + 1));
+  }
+  const ring = ringPart(options.memory, addresses.descriptors, 'descriptor ring', 16 * size, 16);
+  return PackedJournal.open(area, size, ring.i32, addresses.descriptors.offset / 4, options.base);
+}
+
+/** A device queue and its journal. Chains of a predecessor come first, by `fetch`. */
+class TrackedDevice implements DeviceQueue {
+  readonly format: RingFormat;
+  readonly size: number;
+  readonly #queue: DeviceQueue;
+  readonly #journal: Journal;
+  readonly #saved: SavedChains;
+  /** Chains of `#saved` that were fetched. */
+  #resumed = 0;
+  /** The chains of the last fetch are of `#saved`. */
+  #resuming = false;
+  /** Slots of single chains. */
+  readonly #ones: Int32Array;
+
+  constructor(queue: DeviceQueue, journal: Journal, saved: SavedChains) {
+    this.format = queue.format;
+    this.size = queue.size;
+    this.#queue = queue;
+    this.#journal = journal;
+    this.#saved = saved;
+    this.#ones = new Int32Array(queue.size).fill(1);
+  }
+
+  get broken(): QueueFault | null {
+    return this.#queue.broken;
+  }
+
+  fetch(chains: ChainBurst, max: number): number {
+    this.#resuming = this.#resumed < this.#saved.count;
+    if (this.#resuming) {
+      const n = this.#queue.refetch(chains, this.#saved, this.#resumed, max);
+      this.#resumed += n;
+      return n;
+    }
+    const n = this.#queue.fetch(chains, max);
+    if (n > 0) this.#journal.fetched(chains.id, chains.slots, n);
+    return n;
+  }
+
+  fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
+    if (this.#resumed < this.#saved.count) {
+      singles.count = 0;
+      singles.blocked = this.broken === null;
+      return 0;
+    }
+    const n = this.#queue.fetchSingles(singles, max, kind, least, most);
+    if (n > 0) this.#journal.fetched(singles.id, this.#ones, n);
+    return n;
+  }
+
+  refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
+    return this.#queue.refetch(chains, saved, from, max);
+  }
+
+  unfetch(chains: ChainBurst, count: number): void {
+    if (this.#resuming) {
+      // They stay noted down, and come again.
+      this.#resumed -= count;
+      chains.count -= count;
+      return;
+    }
+    this.#journal.unfetched(chains.id, chains.slots, chains.count - count, count);
+    this.#queue.unfetch(chains, count);
+  }
+
+  complete(chains: ChainBurst, from: number, count: number): void {
+    if (count === 0 || this.broken !== null) return;
+    this.#journal.using(chains.id, chains.slots, from, count);
+    this.#queue.complete(chains, from, count);
+    this.#journal.used(chains.id, from, count);
+  }
+
+  completeSingles(singles: SingleBurst): void {
+    if (singles.count === 0 || this.broken !== null) return;
+    this.#journal.using(singles.id, this.#ones, 0, singles.count);
+    this.#queue.completeSingles(singles);
+    this.#journal.used(singles.id, 0, singles.count);
+  }
+
+  pending(): number {
+    const left = this.#saved.count - this.#resumed;
+    return left > 0 && this.broken === null ? left : this.#queue.pending();
+  }
+
+  callNeeded(): boolean {
+    return this.#queue.callNeeded();
+  }
+
+  armKick(): boolean {
+    return this.#queue.armKick() || this.pending() > 0;
+  }
+
+  disarmKick(): void {
+    this.#queue.disarmKick();
+  }
+
+  base(): number {
+    return this.#queue.base();
+  }
+}
