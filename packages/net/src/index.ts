@@ -1,5 +1,8 @@
 export * from './control/index.ts';
 export * from './feature-bits.ts';
+export type { BurstTap } from './frames/burst-tap.ts';
+export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
+export { VLAN_PRESENT } from './frames/vlan.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
 export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';

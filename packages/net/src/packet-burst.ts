@@ -8,10 +8,20 @@ export class PacketBurst extends Burst {
   /** What the packets' headers say; null in bursts for ports without offloads. */
   readonly offloads: PacketOffloads | null;
 
-  /** @param options.offloads true for ports that have offloads; `NetPort.burst` knows. Default false */
-  constructor(capacity = 32, options: { readonly offloads?: boolean } = {}) {
+  /**
+   * VLAN tag of each packet, apart from its frame: 0, or VLAN_PRESENT and the 16 bits of 802.1Q. Null in bursts for ports
+   * that neither strip nor insert tags.
+   */
+  readonly vlan: Uint32Array | null;
+
+  /** @param options of the port the burst is for; `NetPort.burst` knows them. Default false */
+  constructor(
+    capacity = 32,
+    options: { readonly offloads?: boolean | undefined; readonly vlan?: boolean | undefined } = {},
+  ) {
     super(capacity);
     this.offloads = options.offloads === true ? new PacketOffloads(capacity) : null;
+    this.vlan = options.vlan === true ? new Uint32Array(capacity) : null;
   }
 
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
@@ -26,6 +36,22 @@ export class PacketBurst extends Burst {
     }
   }
 
+  /** Gives the buffers of packet `at` back to their pool. */
+  releaseOne(pool: BufferPool, at: number): void {
+    if (this.segments[at] === 1) pool.release(this.buffer, at, 1);
+    else pool.releaseChain(this.buffer[at]);
+  }
+
+  /** Entry `to` becomes what entry `from` is. */
+  move(to: number, from: number): void {
+    this.buffer[to] = this.buffer[from];
+    this.offset[to] = this.offset[from];
+    this.length[to] = this.length[from];
+    this.segments[to] = this.segments[from];
+    this.offloads?.copy(to, this.offloads, from);
+    if (this.vlan !== null) this.vlan[to] = this.vlan[from];
+  }
+
   /**
    * Takes buffers for `count` packets of one segment and `bytes` each; the caller writes the data.
    * @param count packets, at most the burst's capacity
@@ -34,6 +60,7 @@ export class PacketBurst extends Burst {
    */
   allocate(pool: BufferPool, count: number, bytes: number): number {
     this.pool = pool;
+    this.vlan?.fill(0, 0, count);
     return pool.allocBurst(this, count, bytes);
   }
 }

@@ -15,6 +15,7 @@ import {
   driverQueueBytes,
   poolStride,
 } from '@vio/rings';
+import type { FrameRules } from './frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from './header.ts';
 import type { PacketBurst } from './packet-burst.ts';
 import { createQueuePair, ringFeatures } from './queue/queue-pair.ts';
@@ -37,6 +38,8 @@ export interface WireOptions {
   readonly size?: number;
   readonly buffers?: number;
   readonly dataRoom?: number;
+  readonly headroom?: number;
+  readonly rules?: FrameRules;
   /** Makes the memory of it all; default: private memory. */
   readonly memory?: (bytes: number) => ArrayBuffer;
 }
@@ -67,9 +70,9 @@ export class Wire {
 
   /** Several pairs over one memory and pool. */
   static pairs(count: number, options: WireOptions = {}): Wire[] {
-    const { features = modern, size = 8, buffers = 64 * count, dataRoom = 256 } = options;
+    const { features = modern, size = 8, buffers = 64 * count, dataRoom = 256, headroom = 64 } = options;
     const ring = driverQueueBytes(ringFeatures(features), size);
-    const pool = { offset: 2 * count * ring, count: buffers, dataRoom, headroom: 64 };
+    const pool = { offset: 2 * count * ring, count: buffers, dataRoom, headroom };
     const { memory = (bytes) => new ArrayBuffer(bytes) } = options;
     const region = new Region(memory(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
     const shared = new BufferPool({ region, ...pool });
@@ -81,7 +84,7 @@ export class Wire {
   }
 
   /** @param offset of the two rings, in the region of the pool */
-  private constructor({ features = modern, size = 8 }: WireOptions, pool: BufferPool, offset: number) {
+  private constructor({ features = modern, size = 8, rules }: WireOptions, pool: BufferPool, offset: number) {
     this.features = features;
     this.region = pool.region;
     this.pool = pool;
@@ -94,6 +97,7 @@ export class Wire {
       txOffset: offset + driverQueueBytes(ringFeatures(features), size),
       rxKick: { signal: () => {} },
       txKick: { signal: () => {} },
+      rules,
       onBroken: (direction, fault) => {
         this.broken.push({ direction, fault });
         this.onBroken(direction, fault);

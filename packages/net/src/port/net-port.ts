@@ -2,6 +2,7 @@ import type { EventFd } from '@vio/native';
 import type { VioError } from '@vio/native';
 import type { BufferPool, QueueFault, Region } from '@vio/rings';
 import { EventEmitter } from 'eventemitter3';
+import type { FrameRules } from '../frames/frame-rules.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
@@ -55,6 +56,8 @@ export interface NetPortParts {
   readonly tx: readonly TxQueue[];
   /** By queue pair: what the device signals when it has used receive buffers. */
   readonly rxCall: readonly EventFd[];
+  /** What the queues do to every frame. Default: nothing. */
+  readonly rules?: FrameRules | undefined;
 }
 
 /**
@@ -71,6 +74,8 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   readonly pool: BufferPool;
   readonly rx: readonly RxQueue[];
   readonly tx: readonly TxQueue[];
+  /** What is done to every frame besides moving it. */
+  readonly rules: FrameRules;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
   #writer: PacketWriter | null = null;
@@ -86,6 +91,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     this.pool = parts.pool;
     this.rx = parts.rx;
     this.tx = parts.tx;
+    this.rules = parts.rules ?? {};
     this.#wait = { port: this, calls: parts.rxCall };
   }
 
@@ -117,16 +123,21 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     this.emit('link', link);
   }
 
-  /** A burst for this port's queues: with a place for what headers say, if offloads were negotiated. */
+  /**
+   * A burst for this port's queues: with a place for what headers say, if offloads were negotiated, and for VLAN tags,
+   * if the port strips or inserts them.
+   */
   burst(capacity = 32): PacketBurst {
+    const { vlanStrip, vlanInsert } = this.rules;
     return new PacketBurst(capacity, {
       offloads: hasRxOffloads(this.features) || hasTxOffloads(this.features),
+      vlan: vlanStrip === true || vlanInsert === true,
     });
   }
 
   /**
    * Sends one frame (copied) on queue pair 0; waits while the ring is full.
-   * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes; left alone until the promise settles
+   * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes and no more than the port's MTU allows; left alone until the promise settles
    * @throws RangeError when the port has no queues, because they are detached
    * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
    */

@@ -1,6 +1,8 @@
 import { type WaitOptions, settle } from '@vio/native';
 import type { BufferPool } from '@vio/rings';
 import { PacketBurst } from '../packet-burst.ts';
+import { ethernetBytes } from '../frames/frame-rules.ts';
+import { tagBytes } from '../frames/vlan.ts';
 import type { NetPort } from './net-port.ts';
 import { brokenError, frameSizeError, linkDownError } from './port-errors.ts';
 
@@ -36,6 +38,14 @@ export class PacketWriter {
   async send(bytes: Uint8Array, options: SendOptions): Promise<void> {
     if (bytes.length < 1 || bytes.length > maxFrameBytes) {
       throw frameSizeError(bytes.length, `send 1 to ${maxFrameBytes} bytes`);
+    }
+    const { mtu } = this.#port.rules;
+    if (mtu !== undefined && bytes.length > mtu + ethernetBytes + tagBytes(bytes, 0, bytes.length)) {
+      this.#port.tx[this.#pair].stats.countDrops(1, 'oversize');
+      throw frameSizeError(
+        bytes.length,
+        `send at most the MTU of ${mtu} bytes and the ${ethernetBytes} of the Ethernet header, or open the port with a larger mtu`,
+      );
     }
     await settle<void>('sending a frame', options, (resolve, reject) => {
       const waiting = { bytes, sent: () => resolve(), failed: reject };

@@ -1,5 +1,6 @@
 import { VioError } from '@vio/native';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
+import type { FrameRules } from '../frames/frame-rules.ts';
 import { electPaths } from '../paths.ts';
 import { Wire, type WireOptions, modern } from '../wire.fixture.ts';
 import { NetPort } from './net-port.ts';
@@ -8,7 +9,7 @@ import { NetPort } from './net-port.ts';
 export class WiredPort extends NetPort implements Disposable {
   readonly wires: readonly Wire[];
 
-  constructor(wires: readonly Wire[]) {
+  constructor(wires: readonly Wire[], rules: FrameRules = {}) {
     const [first] = wires;
     super({
       features: first.features,
@@ -23,6 +24,7 @@ export class WiredPort extends NetPort implements Disposable {
       rx: wires.map((wire) => wire.rx),
       tx: wires.map((wire) => wire.tx),
       rxCall: wires.map((wire) => wire.rxCall),
+      rules,
     });
     this.wires = wires;
     for (const [queue, wire] of wires.entries()) {
@@ -50,7 +52,7 @@ export class WiredPort extends NetPort implements Disposable {
 
 export function wiredPort(options: WireOptions = {}, pairs = 1): WiredPort {
   const features = options.features ?? modern | VIRTIO_NET_F_MRG_RXBUF;
-  return new WiredPort(Wire.pairs(pairs, { ...options, features }));
+  return new WiredPort(Wire.pairs(pairs, { ...options, features }), options.rules);
 }
 
 /** Lets so many turns of the event loop pass. */

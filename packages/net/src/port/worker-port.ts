@@ -1,5 +1,6 @@
 import { EventFd, SharedMemory, dupFd } from '@vio/native';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
+import type { FrameRules } from '../frames/frame-rules.ts';
 import type { PathChoice } from '../paths.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
 import { NetPort } from './net-port.ts';
@@ -27,6 +28,8 @@ export interface QueuePairHandle {
     readonly headroom: number;
     readonly dataRoom: number;
   };
+  /** What the queues do to every frame. */
+  readonly rules?: FrameRules | undefined;
   /** File descriptors of the eventfds. */
   readonly events: { readonly rxKick: number; readonly txKick: number; readonly rxCall: number };
 }
@@ -76,6 +79,7 @@ export class WorkerPort extends NetPort implements Disposable {
       rxKick,
       txKick,
       prepared: true,
+      rules: handle.rules,
       onBroken: (direction, fault) => onBroken(direction, fault),
     });
     super({ ...handle, region, pool, rx: [rx], tx: [tx], rxCall: [rxCall] });

@@ -12,6 +12,7 @@ import {
   type RingFeatures,
   createDriverQueue,
 } from '@vio/rings';
+import type { FrameRules } from '../frames/frame-rules.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { headerSize } from '../header.ts';
 import { HeaderCodec } from '../offload/header-codec.ts';
@@ -34,6 +35,8 @@ export interface QueuePairOptions {
   readonly txKick: Notifier;
   /** True when another thread has built the rings already, for their memory only. Default false. */
   readonly prepared?: boolean;
+  /** What is done to every frame. Default: nothing. */
+  readonly rules?: FrameRules | undefined;
   readonly onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void;
 }
 
@@ -77,6 +80,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     headerBytes,
     kick: options.rxKick,
     codec: hasRxOffloads(features) ? HeaderCodec.received(features) : undefined,
+    rules: options.rules,
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
   };
   const tx = new TxQueue({
@@ -85,6 +89,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     headerBytes,
     kick: options.txKick,
     codec: hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined,
+    rules: options.rules,
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
   });

@@ -1,4 +1,6 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
+import type { BurstTap } from '../frames/burst-tap.ts';
+import { RxGate } from '../frames/gate.ts';
 import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
@@ -19,6 +21,8 @@ export abstract class RxQueue {
   readonly #codec: HeaderCodec | null;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
+  /** Null, and free of cost, while nothing is to be done with the packets. */
+  #gate: RxGate | null = null;
   #reported = false;
   /** Set by a subclass that cannot go on, although the ring could. */
   protected fault: QueueFault | null = null;
@@ -31,6 +35,8 @@ export abstract class RxQueue {
     this.#onBroken = options.onBroken;
     this.#codec = options.codec ?? null;
     this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes, this.stats);
+    const gate = new RxGate(options.rules ?? {});
+    if (!gate.idle) this.#gate = gate;
   }
 
   /** The virtqueue; another one after a restart. */
@@ -64,10 +70,22 @@ export abstract class RxQueue {
     if (reaped === 0) this.stats.countEmptyPoll();
     else n = this.assemble(burst, reaped);
     if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
+    if (this.#gate !== null && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
     burst.count = n;
     this.fill();
     if (this.broken !== null) this.#report(this.broken);
     return n;
+  }
+
+  /** Shows every packet from now on to a tap, as the device delivered it. */
+  watch(tap: BurstTap): void {
+    this.#gate ??= new RxGate({});
+    this.#gate.taps.add(tap);
+  }
+
+  unwatch(tap: BurstTap): void {
+    this.#gate?.taps.delete(tap);
+    if (this.#gate?.idle === true) this.#gate = null;
   }
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */

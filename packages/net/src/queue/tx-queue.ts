@@ -1,4 +1,7 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
+import type { BurstTap } from '../frames/burst-tap.ts';
+import type { FrameRules } from '../frames/frame-rules.ts';
+import { TxGate } from '../frames/gate.ts';
 import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
@@ -17,6 +20,8 @@ export interface NetQueueOptions {
   readonly kick: Notifier;
   /** Present when offloads were negotiated in this direction. */
   readonly codec?: HeaderCodec | undefined;
+  /** What is done to every frame. Default: nothing. */
+  readonly rules?: FrameRules | undefined;
   /** Called once when the queue breaks. */
   readonly onBroken: (fault: QueueFault) => void;
 }
@@ -38,6 +43,8 @@ export class TxQueue {
   readonly #tokens = new Int32Array(reapBurst);
   /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
   #chains = 0;
+  /** Null, and free of cost, while nothing is to be done with the packets. */
+  #gate: TxGate | null = null;
   #reported = false;
 
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
@@ -48,6 +55,8 @@ export class TxQueue {
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
     this.#codec = options.codec ?? null;
+    const gate = new TxGate(options.rules ?? {}, options.headerBytes);
+    if (!gate.idle) this.#gate = gate;
     this.pool.onShortage(() => this.reap());
   }
 
@@ -68,10 +77,26 @@ export class TxQueue {
 
   /**
    * Sends packets `from` to `burst.count - 1`, in order. Those taken belong to the queue, which gives their buffers
-   * back to the pool when the device is done with them; the rest stays the caller's (the ring is full: try again).
+   * back to the pool when the device is done with them; the rest stays the caller's (the ring is full: try again). A
+   * packet over the port's MTU is taken, dropped and counted.
    * @returns how many were taken
    */
   send(burst: PacketBurst, from = 0): number {
+    return this.#gate === null ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
+  }
+
+  /** Shows every packet from now on to a tap, as it is on the ring. */
+  watch(tap: BurstTap): void {
+    this.#gate ??= new TxGate({}, this.#header);
+    this.#gate.taps.add(tap);
+  }
+
+  unwatch(tap: BurstTap): void {
+    this.#gate?.taps.delete(tap);
+    if (this.#gate?.idle === true) this.#gate = null;
+  }
+
+  #send(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
     if (wanted <= 0 || this.#paused) return 0;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
@@ -84,6 +109,24 @@ export class TxQueue {
       this.#kick.signal();
     }
     return taken;
+  }
+
+  /** As `#send`, in runs of packets that may go out. */
+  #sendThrough(gate: TxGate, burst: PacketBurst, from: number): number {
+    const end = burst.count;
+    let at = from;
+    while (at < end && !this.#paused && this.#queue.broken === null) {
+      const stop = gate.admit(this.pool, burst, at, end);
+      burst.count = stop;
+      const taken = this.#send(burst, at);
+      burst.count = end;
+      // The buffers are ours until they are reaped, so they can still be looked at.
+      gate.sent(this.pool, burst, at, at + taken);
+      at += taken;
+      if (at < stop) break;
+      if (stop < end) gate.refuse(this.pool, burst, at++, this.stats);
+    }
+    return at - from;
   }
 
   /**

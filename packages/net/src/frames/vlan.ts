@@ -1,0 +1,90 @@
+import type { BufferPool } from '@vio/rings';
+import { HDR_F_NEEDS_CSUM, type PacketOffloads } from '../offload/packet-offloads.ts';
+import type { PacketBurst } from '../packet-burst.ts';
+import { ethernetBytes, vlanTagBytes } from './frame-rules.ts';
+
+/** Set in `burst.vlan[i]` when there is a tag; the lower 16 bits are the tag control information (802.1Q: PCP, DEI, VID). */
+export const VLAN_PRESENT = 0x1_0000;
+
+/** Bytes of the two addresses, in front of which a tag is never put. */
+const addressBytes = 12;
+
+/** True when the frame at `offset` has an 802.1Q tag; the outer tag of QinQ (802.1ad) is another one. */
+function isTagged(u8: Uint8Array, offset: number): boolean {
+  return u8[offset + addressBytes] === 0x81 && u8[offset + addressBytes + 1] === 0;
+}
+
+/** Bytes of the tags of a frame, of both kinds, two at most. */
+export function tagBytes(u8: Uint8Array, offset: number, bytes: number): number {
+  let tags = 0;
+  for (let at = addressBytes; tags < 8 && at + 6 <= bytes; at += vlanTagBytes, tags += vlanTagBytes) {
+    const type = (u8[offset + at] << 8) | u8[offset + at + 1];
+    if (type !== 0x8100 && type !== 0x88a8) break;
+  }
+  return tags;
+}
+
+/** Takes the tag off every frame of a burst that has one: its addresses move up, its number goes into `vlan`. */
+export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Array, count: number): void {
+  const { u8 } = pool.region;
+  const { offset, length, segments, buffer, offloads } = burst;
+  for (let i = 0; i < count; i++) {
+    const at = offset[i];
+    const contiguous = segments[i] === 1 ? length[i] : pool.dataLength[buffer[i]];
+    if (contiguous < ethernetBytes + vlanTagBytes || !isTagged(u8, at)) {
+      vlan[i] = 0;
+      continue;
+    }
+    vlan[i] = VLAN_PRESENT | (u8[at + 14] << 8) | u8[at + 15];
+    u8.copyWithin(at + vlanTagBytes, at, at + addressBytes);
+    offset[i] = at + vlanTagBytes;
+    length[i] -= vlanTagBytes;
+    if (segments[i] !== 1) {
+      pool.dataOffset[buffer[i]] += vlanTagBytes;
+      pool.dataLength[buffer[i]] -= vlanTagBytes;
+    }
+    if (offloads !== null) moveOffloads(offloads, i, -vlanTagBytes);
+  }
+}
+
+/**
+ * Puts the tag in `burst.vlan[i]` into frame i: its addresses move down into the headroom. The tag is in the frame then,
+ * and no longer in `vlan`, so that a frame the ring had no room for is not tagged twice.
+ * @param header bytes of the virtio-net header, which needs room in front as well
+ * @returns false when there is not enough headroom: nothing has changed
+ */
+export function insertTag(
+  pool: BufferPool,
+  burst: PacketBurst,
+  vlan: Uint32Array,
+  i: number,
+  header: number,
+): boolean {
+  const { u8 } = pool.region;
+  const { offset, length, segments, buffer, offloads } = burst;
+  const b = buffer[i];
+  const start = pool.dataBase + b * pool.stride - pool.headroom;
+  const at = offset[i] - vlanTagBytes;
+  if (at - header < start) return false;
+  const tag = vlan[i];
+  u8.copyWithin(at, at + vlanTagBytes, at + vlanTagBytes + addressBytes);
+  u8[at + 12] = 0x81;
+  u8[at + 13] = 0;
+  u8[at + 14] = (tag >>> 8) & 0xff;
+  u8[at + 15] = tag & 0xff;
+  offset[i] = at;
+  length[i] += vlanTagBytes;
+  if (segments[i] !== 1) {
+    pool.dataOffset[b] -= vlanTagBytes;
+    pool.dataLength[b] += vlanTagBytes;
+  }
+  if (offloads !== null) moveOffloads(offloads, i, vlanTagBytes);
+  vlan[i] = 0;
+  return true;
+}
+
+/** What is counted from the start of the frame moves with it. */
+function moveOffloads(offloads: PacketOffloads, i: number, by: number): void {
+  if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) offloads.checksumStart[i] += by;
+  if (offloads.headerLength[i] !== 0) offloads.headerLength[i] += by;
+}
