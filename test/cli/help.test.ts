@@ -17,7 +17,11 @@ describe('help', () => {
   it('names every command and what the exit codes mean', async () => {
     const { exitCode, stdout, stderr } = await vio('--help');
     const commands = [...stdout.matchAll(/^ {2}(\w+) \[/gm)].map(([, name]) => name);
-    expect([exitCode, stderr, commands]).toEqual([0, '', ['run', 'backend', 'inspect', 'doctor', 'help']]);
+    expect([exitCode, stderr, commands]).toEqual([
+      0,
+      '',
+      ['run', 'backend', 'inspect', 'doctor', 'devbind', 'help'],
+    ]);
     expect(stdout).toContain('Exit codes');
   });
 
@@ -26,6 +30,7 @@ describe('help', () => {
     ['backend', [...forwardOptions, '--client', '--queues', '--help']],
     ['inspect', ['--features', '--timeout', '--json', '--help']],
     ['doctor', ['--timeout', '--json', '--help']],
+    ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {
     const { exitCode, stdout, stderr } = await vio(command, '--help');
     const stated = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name]) => name);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { Command } from 'commander';
 import { addBackendCommand } from './commands/backend.ts';
+import { addDevbindCommand } from './commands/devbind.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -26,6 +27,7 @@ addRunCommand(program, interrupted);
 addBackendCommand(program, interrupted);
 addInspectCommand(program, interrupted);
 addDoctorCommand(program, interrupted);
+addDevbindCommand(program);
 
 try {
   await program.parseAsync();

@@ -10,7 +10,7 @@ export type { InterruptMode } from './port/interrupts.ts';
 export { unknownSpeed } from './port/net-config.ts';
 export { type PciPortOptions, openPciPort } from './port/open-pci-port.ts';
 export { PciPort } from './port/pci-port.ts';
-export { type BindOptions, bindDevice, unbindDevice } from './discovery/bind.ts';
+export { type BindOptions, bindDevice, loadedDrivers, unbindDevice } from './discovery/bind.ts';
 export {
   type DiscoveryOptions,
   type VirtioDeviceInfo,

@@ -8,7 +8,7 @@ import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice } from './
 const userDrivers = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
 
 export interface BindOptions extends DiscoveryOptions {
-  /** Take it away although a route leads through its interface. Default false. */
+  /** Take it away although its interface has a route or an address. Default false. */
   readonly force?: boolean;
 }
 
@@ -57,8 +57,8 @@ export function unbindDevice(address: string, options: BindOptions = {}): string
   if (device.inUse && options.force !== true) {
     throw pciError(
       'VIO_PCI_IN_USE',
-      `a route leads through ${device.interfaces.join(', ')} of ${device.address}`,
-      'take its addresses and routes away first (ip addr flush dev ...), or use force',
+      `${device.address} is in use: its interface ${device.interfaces.join(', ')} has a route or an address`,
+      `take those away first (ip addr flush dev ${device.interfaces[0] ?? ''}), or use force`,
     );
   }
   const root = options.root ?? sysfsRoot;
@@ -73,6 +73,11 @@ export function unbindDevice(address: string, options: BindOptions = {}): string
     );
   }
   return device.driver;
+}
+
+/** The drivers of virtio devices that this kernel has loaded. */
+export function loadedDrivers({ root = sysfsRoot }: DiscoveryOptions = {}): string[] {
+  return ['virtio-pci', ...userDrivers].filter((driver) => existsSync(driverDirectory(root, driver)));
 }
 
 function virtioDevice(address: string, options: BindOptions): VirtioDeviceInfo {

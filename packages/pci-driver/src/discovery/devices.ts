@@ -1,6 +1,7 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
+import { interfacesInUse } from './interfaces-in-use.ts';
 
 /** A virtio device on the PCI bus. */
 export interface VirtioDeviceInfo {
@@ -15,15 +16,15 @@ export interface VirtioDeviceInfo {
   readonly driver: string | null;
   /** Network interfaces the kernel makes of it. */
   readonly interfaces: readonly string[];
-  /** True when a route leads through one of them: taking it away may cut the machine off. */
+  /** True when one of them has a route or an address: taking it away may cut the machine off. */
   readonly inUse: boolean;
 }
 
 export interface DiscoveryOptions {
   /** Directory of the PCI bus, default /sys/bus/pci. */
   readonly root?: string;
-  /** The kernel's routes, default /proc/net/route. */
-  readonly routes?: string;
+  /** Names of the network interfaces not to be taken away. Default: those of this machine with a route or an address. */
+  readonly inUse?: ReadonlySet<string>;
 }
 
 const virtioVendor = 0x1af4;
@@ -51,22 +52,22 @@ export function virtioType(vendorId: number, deviceId: number): number | null {
 /** All virtio devices on the PCI bus, by address; `type` 1 are network cards. */
 export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceInfo[] {
   const root = options.root ?? sysfsRoot;
+  const inUse = options.inUse ?? interfacesInUse();
   return addresses(root)
-    .map((address) => describe(new DeviceFiles(address, root), options))
+    .map((address) => describe(new DeviceFiles(address, root), inUse))
     .filter((device) => device !== null);
 }
 
 /** One device; null when it is no virtio device. @throws VioError VIO_PCI_MISSING */
 export function describeDevice(address: string, options: DiscoveryOptions = {}): VirtioDeviceInfo | null {
-  return describe(new DeviceFiles(address, options.root), options);
+  return describe(new DeviceFiles(address, options.root), options.inUse ?? interfacesInUse());
 }
 
-function describe(files: DeviceFiles, { routes }: DiscoveryOptions): VirtioDeviceInfo | null {
+function describe(files: DeviceFiles, inUse: ReadonlySet<string>): VirtioDeviceInfo | null {
   const deviceId = files.number('device');
   const type = virtioType(files.number('vendor'), deviceId);
   if (type === null) return null;
   const interfaces = interfacesOf(files);
-  const routed = routedInterfaces(routes ?? '/proc/net/route');
   return {
     address: files.address,
     deviceId,
@@ -74,7 +75,7 @@ function describe(files: DeviceFiles, { routes }: DiscoveryOptions): VirtioDevic
     transitional: deviceId < firstModernId,
     driver: files.driver,
     interfaces,
-    inUse: interfaces.some((name) => routed.has(name)),
+    inUse: interfaces.some((name) => inUse.has(name)),
   };
 }
 
@@ -90,14 +91,4 @@ function addresses(root: string): string[] {
 function interfacesOf(files: DeviceFiles): string[] {
   const virtio = files.names('.').filter((name) => /^virtio\d+$/.test(name));
   return ['net', ...virtio.map((name) => `${name}/net`)].flatMap((directory) => files.names(directory));
-}
-
-/** Interfaces that routes lead through; link-local ones do not count. */
-function routedInterfaces(path: string): Set<string> {
-  const names = new Set<string>();
-  for (const line of readFileSync(path, 'utf8').split('\n').slice(1)) {
-    const [name = '', destination = ''] = line.split('\t');
-    if (name !== '' && !destination.endsWith('FEA9')) names.add(name);
-  }
-  return names;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DeviceFiles } from '../access/sysfs.ts';
-import { bindDevice, unbindDevice } from './bind.ts';
+import { bindDevice, loadedDrivers, unbindDevice } from './bind.ts';
 import { describeDevice, listVirtioDevices } from './devices.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'vio-pci-'));
@@ -17,7 +17,7 @@ interface FakeCard {
 }
 
 /** A PCI bus of files, with drivers that do nothing. */
-function bus(cards: Readonly<Record<string, FakeCard>>, routed: readonly string[] = []) {
+function bus(cards: Readonly<Record<string, FakeCard>>, inUse: readonly string[] = []) {
   const root = mkdtempSync(join(scratch, 'bus-'));
   for (const driver of ['virtio-pci', 'vfio-pci'])
     mkdirSync(join(root, 'drivers', driver), { recursive: true });
@@ -31,10 +31,7 @@ function bus(cards: Readonly<Record<string, FakeCard>>, routed: readonly string[
     if (driver !== undefined) symlinkSync(join(root, 'drivers', driver), join(directory, 'driver'));
     if (name !== undefined) mkdirSync(join(directory, 'virtio0/net', name), { recursive: true });
   }
-  const routes = join(root, 'routes');
-  const lines = routed.map((name) => `${name}\t0000A8C0\t00000000`);
-  writeFileSync(routes, ['Iface\tDestination\tGateway', 'eth9\t0000FEA9\t00000000', ...lines].join('\n'));
-  return { root, options: { root, routes } };
+  return { root, options: { root, inUse: new Set(inUse) } };
 }
 
 describe('discovery', () => {
@@ -70,9 +67,14 @@ describe('discovery', () => {
   it.each([
     ['eth0', true],
     ['eth9', false],
-  ])('an interface is in use when a route leads through it, link-local ones aside: %s', (name, inUse) => {
+  ])('says whether an interface of a device is in use: %s', (name, inUse) => {
     const { options } = bus({ '0000:00:07.0': { interface: name } }, ['eth0']);
     expect(describeDevice('00:07.0', options)).toMatchObject({ inUse });
+  });
+
+  it('knows the drivers that a device can have', () => {
+    const { options } = bus({});
+    expect(loadedDrivers(options)).toEqual(['virtio-pci', 'vfio-pci']);
   });
 
   it('names a device that is not there', () => {
