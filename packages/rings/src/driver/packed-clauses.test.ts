@@ -56,6 +56,20 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
     expect(after).toEqual(before);
   });
 
+  it('P4 (2.8.16, 2.9): says where the next descriptor goes, and the wrap counter there', () => {
+    const { queue, device, add, addChains, reap } = setUp(kind, { size: 5, indirect: false });
+    const seen = [queue.nextAvailable()];
+    for (let round = 0; round < 4; round++) {
+      if (round % 2 === 0) addChains([1, 2, 3]);
+      else add(1);
+      seen.push(queue.nextAvailable());
+      device.use(...device.take());
+      reap();
+    }
+    const wrap = 0x8000;
+    expect(seen).toEqual([wrap, wrap | 3, wrap | 4, 2, 3]);
+  });
+
   it('P5 (2.8.16): a kick for nothing new is not asked for', () => {
     const { queue, device, add } = setUp(kind);
     device.wantKicks('always');

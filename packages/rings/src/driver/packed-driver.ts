@@ -347,6 +347,10 @@ export class PackedDriver implements DriverQueue {
     this.#u16[this.#driverEvent + 1] = RING_EVENT_DISABLE;
   }
 
+  nextAvailable(): number {
+    return this.#next | (this.#availBits === DESC_F_AVAIL ? 0x8000 : 0);
+  }
+
   base(): number {
     const i32 = this.#i32;
     let at = this.#lastUsed;

@@ -145,6 +145,21 @@ describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
     expect(region.u16[queue.addresses.driver / 2 + 1]).toBe(7);
   });
 
+  it('P4 (2.9): says which avail index comes next, all 16 bits of it', () => {
+    const { queue, device, add, addChains, reap } = setUp(kind, { indirect: false });
+    const seen = [queue.nextAvailable()];
+    add(1, 2);
+    addChains([1, 2, 3]);
+    seen.push(queue.nextAvailable());
+    for (let i = 0; i < 0x10000; i++) {
+      device.use(...device.take());
+      reap();
+      add(1);
+      if (i === 0x7ffc || i === 0xfffb || i === 0xfffc) seen.push(queue.nextAvailable());
+    }
+    expect(seen).toEqual([0, 3, 0x8000, 0xffff, 0]);
+  });
+
   it('S12 (2.7.7.1): without EVENT_IDX avail.flags is 0 or 1 and used_event is left alone', () => {
     const { queue, device, region, add, reap } = setUp(kind);
     const flags = queue.addresses.driver / 2;

@@ -283,6 +283,10 @@ export class SplitInOrderDriver implements DriverQueue {
     else this.#u16[this.#avail] = AVAIL_F_NO_INTERRUPT;
   }
 
+  nextAvailable(): number {
+    return this.#availIdx;
+  }
+
   base(): number {
     const used = Atomics.load(this.#u16, this.#usedHalf + 1);
     const sound = this.broken === null && ((used - this.#lastUsed) & 0xffff) <= this.outstanding;
