@@ -93,6 +93,12 @@ export interface DriverQueue {
   disarmInterrupt(): void;
 
   /**
+   * Where the next buffer will go, as a driver says with NOTIFICATION_DATA (spec 2.9): of a packed ring the offset and,
+   * in bit 15, the wrap counter; of a split ring the avail index.
+   */
+  nextAvailable(): number;
+
+  /**
    * Where the device has got to, what `reap` has not taken yet included: the vhost-user vring base that a backend must
    * be told to continue there (packed: both halves with wrap bit). Of a broken queue, where it broke.
    */
