@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
 import { VioError, fileKind } from '@vio/native';
+import { numbersOf, vdpaMajor } from './descriptors.ts';
 
 /** How a backend is spoken to, which its path tells. */
 export type BackendKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -17,7 +17,7 @@ export function backendKind(path: string): BackendKind {
   if (kind === 'missing' && /^\/dev\/vhost-vdpa-\d+$/.test(path)) return 'vhost-vdpa';
   if (kind === 'missing' || kind === 'socket') return 'vhost-user';
   if (kind === 'character-device') {
-    const major = (statSync(path).rdev >>> 8) & 0xfff;
+    const { major } = numbersOf(path);
     if (major === miscMajor) return 'vhost-kernel';
     if (major === vdpaMajor()) return 'vhost-vdpa';
   }
@@ -25,10 +25,4 @@ export function backendKind(path: string): BackendKind {
     code: 'VIO_SOCKET_NOT_A_SOCKET',
     remedy: 'give the path of the Unix socket of the backend, /dev/vhost-net or /dev/vhost-vdpa-N',
   });
-}
-
-/** The kernel finds this one when the module is loaded. */
-function vdpaMajor(): number {
-  const line = /^ *(\d+) vhost-vdpa$/m.exec(readFileSync('/proc/devices', 'utf8'));
-  return Number(line?.[1] ?? -1);
 }

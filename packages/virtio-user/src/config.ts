@@ -1,6 +1,7 @@
 import { VioError, checkSocketPath } from '@vio/native';
 import { z } from 'zod';
 import { type BackendKind, backendKind } from './backend-kind.ts';
+import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
 
 /** Link speeds in Mbit/s that can be reported, as DPDK's `speed` devarg. */
@@ -35,9 +36,9 @@ export interface VirtioUserConfig {
   readonly vectorized: boolean;
 }
 
-/** The same as an object for callers who prefer one: only `path` is needed. */
-export type VirtioUserOptions = { readonly path: string } & Partial<
-  Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'path' | 'backend'>
+/** The same as an object for callers who prefer one: only `path` is needed, and not even that with descriptors. */
+export type VirtioUserOptions = Partial<
+  Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
 /** DPDK reads integers with base 0, so hexadecimal is welcome. */
@@ -85,12 +86,17 @@ const allowed: Readonly<Record<string, string>> = {
 
 /**
  * Checks devargs (a string or an object) and completes them with DPDK's defaults. The result is frozen.
+ * @param descriptors what the port is given already open
  * @throws VioError VIO_DEVARGS_UNKNOWN_KEY, _VALUE, _MISSING_PATH, _CONFLICT, _UNSUPPORTED and those of `parseDevargs`,
- *   VIO_SOCKET_PATH_TOO_LONG
+ *   VIO_SOCKET_PATH_TOO_LONG, VIO_DESCRIPTORS
  */
-export function parseConfig(input: string | VirtioUserOptions): VirtioUserConfig {
+export function parseConfig(
+  input: string | VirtioUserOptions,
+  descriptors?: BackendDescriptors,
+): VirtioUserConfig {
   const values: Record<string, unknown> =
     typeof input === 'string' ? Object.fromEntries(parseDevargs(input).values) : { ...input };
+  if (descriptors !== undefined) values['path'] = pathBeside(descriptors, values['path']);
   if (values['path'] === undefined || values['path'] === '') {
     throw new VioError('the devargs have no path', {
       code: 'VIO_DEVARGS_MISSING_PATH',
@@ -100,8 +106,14 @@ export function parseConfig(input: string | VirtioUserOptions): VirtioUserConfig
   const parsed = schema.safeParse(values);
   if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
   const { mac, iface, ...rest } = parsed.data;
-  const config = { ...rest, mac, iface, backend: backendKind(rest.path) };
+  const backend = descriptors === undefined ? backendKind(rest.path) : backendOf(descriptors);
+  const config = { ...rest, mac, iface, backend };
   checkTogether(config);
+  if (descriptors !== undefined) {
+    if (iface !== undefined || config.server)
+      throw besideDescriptors(iface === undefined ? 'server' : 'iface');
+    checkDescriptors(descriptors, config.queues);
+  }
   return Object.freeze(config);
 }
 
@@ -120,6 +132,21 @@ function valueError(key: string, value: unknown): VioError {
   return new VioError(`the devarg ${key}=${String(value)} is out of range`, {
     code: 'VIO_DEVARGS_VALUE',
     remedy: `${key} is ${allowed[key] ?? 'something else'}`,
+  });
+}
+
+/** A tap alone leaves /dev/vhost-net to be opened; otherwise the path only names what is open already. */
+function pathBeside(descriptors: BackendDescriptors, path: unknown): unknown {
+  if (backendOf(descriptors) === 'vhost-kernel' && descriptors.vhostNet === undefined)
+    return path ?? '/dev/vhost-net';
+  if (path !== undefined) throw besideDescriptors('path');
+  return `descriptor ${descriptors.socket ?? descriptors.vdpa ?? descriptors.vhostNet?.[0]}`;
+}
+
+function besideDescriptors(key: string): VioError {
+  return new VioError(`the devargs have ${key}, but the backend is given by descriptors`, {
+    code: 'VIO_DEVARGS_CONFLICT',
+    remedy: `leave out ${key}, or the descriptors`,
   });
 }
 

@@ -1,7 +1,8 @@
-import { UnixListener, type WaitOptions } from '@vio/native';
+import { UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
 import type { VirtioUserConfig } from './config.ts';
+import type { BackendDescriptors } from './descriptors.ts';
 
 /** A connected backend, and the socket this side listened on if it was the server. */
 export interface Connected {
@@ -9,19 +10,36 @@ export interface Connected {
   readonly listener: UnixListener | null;
 }
 
+/** What devargs have no word for. */
+export interface BackendPlace {
+  /** Path of the network namespace of a tap. */
+  readonly netns?: string | undefined;
+  /** What is open already. */
+  readonly descriptors?: BackendDescriptors | undefined;
+}
+
 /** Reaches the backend in the role the devargs say. */
 export async function connectBackend(
   config: VirtioUserConfig,
   wait: WaitOptions,
-  netns?: string,
+  { netns, descriptors }: BackendPlace = {},
 ): Promise<Connected> {
   if (config.backend === 'vhost-kernel') {
     const { path, iface, queues, mac } = config;
-    return { transport: VhostNetTransport.open({ path, iface, queues, mac, netns }), listener: null };
+    const open = { taps: descriptors?.tap, devices: descriptors?.vhostNet };
+    return {
+      transport: VhostNetTransport.open({ path, iface, queues, mac, netns, ...open }),
+      listener: null,
+    };
   }
   if (config.backend === 'vhost-vdpa') {
     const { path, mac } = config;
-    return { transport: await VhostVdpaTransport.open({ path, mac }, wait), listener: null };
+    const transport = await VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
+    return { transport, listener: null };
+  }
+  if (descriptors?.socket !== undefined) {
+    const stream = UnixStream.adopt(dupFd(descriptors.socket));
+    return { transport: VhostUserFrontend.fromStream(stream), listener: null };
   }
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
@@ -40,9 +58,9 @@ export async function reachAgain(
   config: VirtioUserConfig,
   listener: UnixListener | null,
   wait: WaitOptions,
-  netns?: string,
+  place: BackendPlace,
 ): Promise<VhostTransport> {
-  if (listener === null) return (await connectBackend(config, wait, netns)).transport;
+  if (listener === null) return (await connectBackend(config, wait, place)).transport;
   const { signal } = wait;
   return VhostUserFrontend.fromStream(await listener.accept(signal === undefined ? {} : { signal }));
 }

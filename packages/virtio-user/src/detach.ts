@@ -5,7 +5,7 @@ import type { VringEvents } from './vrings.ts';
 
 /** The queue pairs of a port as handles for other threads. @param size descriptors per ring */
 export function queuePairHandles(
-  { features, mac, paths }: Pick<NetPortParts, 'features' | 'mac' | 'paths'>,
+  { features, mac, paths, rules }: Pick<NetPortParts, 'features' | 'mac' | 'paths' | 'rules'>,
   plan: MemoryPlan,
   size: number,
   memory: SharedMemory,
@@ -16,6 +16,7 @@ export function queuePairHandles(
     features,
     mac,
     paths,
+    rules,
     memory: { fd: memory.fd, bytes: memory.size },
     rings: { size, rxOffset, txOffset: plan.txOffset[pair] },
     pool: {

@@ -1,5 +1,6 @@
 import { SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
 import {
+  type FrameRules,
   type OffloadOptions,
   type PathChoice,
   type QueuePair,
@@ -11,7 +12,9 @@ import {
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
+import type { BackendDescriptors } from './descriptors.ts';
 import { type Connected, connectBackend, reachAgain } from './connect.ts';
+import { type FrameOptions, frameRules } from './frame-rules.ts';
 import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
@@ -21,7 +24,7 @@ import { startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 import { VringEvents } from './vrings.ts';
 
-export interface OpenOptions extends WaitOptions {
+export interface OpenOptions extends WaitOptions, FrameOptions {
   /** Milliseconds for each step of reaching and starting the backend. Default 5000. */
   readonly timeout?: number;
   /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */
@@ -30,6 +33,8 @@ export interface OpenOptions extends WaitOptions {
   readonly portNumber?: number;
   /** Of a vhost-kernel backend: path of the network namespace the tap belongs to. Default: this process's. */
   readonly netns?: string;
+  /** What somebody else has opened for the port. Such a port does not reconnect. */
+  readonly descriptors?: BackendDescriptors;
   /** Checksums and segmentation that are left to the other side. Default: none. */
   readonly offloads?: OffloadOptions;
   /**
@@ -51,16 +56,17 @@ const defaultTimeout = 5000;
  * Opens a virtio-user port: reaches the backend, negotiates, shares memory, starts the rings and fills the receive
  * queues. A failure at any step gives everything back.
  * @param devargs `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, or the same as an object
- * @throws VioError VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_FEATURE_MISSING, VIO_QUEUE_COUNT, VIO_TIMEOUT,
+ * @throws VioError VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_FEATURE_MISSING, VIO_QUEUE_COUNT, VIO_MTU, VIO_TIMEOUT,
  *   VIO_ABORTED
  */
 export async function openVirtioUser(
   devargs: string | VirtioUserOptions,
   options: OpenOptions = {},
 ): Promise<VirtioUserPort> {
-  const config = parseConfig(devargs);
+  const config = parseConfig(devargs, options.descriptors);
+  checkBesideDescriptors(options);
   const wait = { timeout: options.timeout ?? defaultTimeout, signal: options.signal };
-  const connected = await connectBackend(config, wait, options.netns);
+  const connected = await connectBackend(config, wait, options);
   try {
     return await buildPort(config, connected, options, wait);
   } catch (error) {
@@ -68,6 +74,15 @@ export async function openVirtioUser(
     connected.listener?.close();
     throw error;
   }
+}
+
+/** What was opened once cannot be opened again, and a tap that exists has its namespace. */
+function checkBesideDescriptors({ descriptors, reconnect, netns }: OpenOptions): void {
+  if (descriptors === undefined || ((reconnect ?? false) === false && netns === undefined)) return;
+  throw new VioError(`${netns === undefined ? 'reconnect' : 'netns'} does not go with descriptors`, {
+    code: 'VIO_DESCRIPTORS',
+    remedy: 'leave it out, or give the path of the backend instead of descriptors',
+  });
 }
 
 async function buildPort(
@@ -91,11 +106,19 @@ async function buildPort(
   const events = new VringEvents(2 * config.queues);
   let memory: SharedMemory | null = null;
   try {
-    const mac = await chooseMac(config, transport, wait);
+    const device = await transport.getNetConfig?.(wait);
+    const mac = config.mac?.toLowerCase() ?? device?.mac ?? randomMac();
+    const rules = frameRules(options, device?.mtu);
     const layout = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
     memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
-    const { parts, pairs } = buildQueues(config, negotiated, mac, layout, memory, events, (broken) =>
-      port?.emit('broken', broken),
+    const { parts, pairs } = buildQueues(
+      config,
+      negotiated,
+      { mac, rules },
+      layout,
+      memory,
+      events,
+      (broken) => port?.emit('broken', broken),
     );
     const rings = pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
     const plan = { transport, features: negotiated.backend, memory, rings, events };
@@ -121,7 +144,7 @@ async function buildPort(
 function buildQueues(
   config: VirtioUserConfig,
   negotiated: Negotiated,
-  mac: string,
+  { mac, rules }: { readonly mac: string; readonly rules: FrameRules },
   plan: MemoryPlan,
   memory: SharedMemory,
   events: VringEvents,
@@ -147,12 +170,14 @@ function buildQueues(
       txOffset: plan.txOffset[pair],
       rxKick: events.kick[2 * pair],
       txKick: events.kick[2 * pair + 1],
+      rules,
       onBroken: (direction, fault) => onBroken({ direction, queue: pair, fault }),
     }),
   );
   const parts = {
     features,
     mac,
+    rules,
     region,
     pool,
     rx: pairs.map((pair) => pair.rx),
@@ -165,7 +190,7 @@ function buildQueues(
 function reconnectParts(
   config: VirtioUserConfig,
   listener: UnixListener | null,
-  { reconnect = config.server, netns, timeout = defaultTimeout }: OpenOptions,
+  { reconnect = config.server, timeout = defaultTimeout, ...place }: OpenOptions,
   pairs: readonly QueuePair[],
 ): ReconnectParts | null {
   if (reconnect === false) return null;
@@ -173,18 +198,8 @@ function reconnectParts(
     pairs,
     timeout,
     options: reconnect === true ? {} : reconnect,
-    connect: (wait) => reachAgain(config, listener, wait, netns),
+    connect: (wait) => reachAgain(config, listener, wait, place),
   };
-}
-
-/** The devargs' address, or the device's own where it has one, or any. */
-async function chooseMac(
-  config: VirtioUserConfig,
-  transport: VhostTransport,
-  wait: WaitOptions,
-): Promise<string> {
-  if (config.mac !== undefined) return config.mac.toLowerCase();
-  return (await transport.getNetConfig?.(wait))?.mac ?? randomMac();
 }
 
 async function checkQueueCount(
