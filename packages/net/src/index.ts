@@ -64,3 +64,4 @@ export {
   txCounterNames,
   txEventNames,
 } from './stats.ts';
+export * from './rss/index.ts';

@@ -108,6 +108,8 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   }),
   SET_VRING_KICK: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);
+    // The control queue watches its kick.
+    if (vring.control !== null) vring.pause();
     vring.kick = adoptEventFd(vring.kick, fds);
     vring.started = true;
   },

@@ -1,7 +1,17 @@
-import { type PacketBurst, type QueueEventName, type QueueStats, queueCounterNames } from '@vio/net';
+import {
+  type ControlCommand,
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_MQ,
+  type PacketBurst,
+  type QueueEventName,
+  type QueueStats,
+  queueCounterNames,
+} from '@vio/net';
 import type { BufferPool, QueueFault } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
 import { BurstCopier } from './burst-copier.ts';
+import { acceptable } from './control/acceptable.ts';
+import { DriverSettings } from './control/driver-settings.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { Vring } from './vring.ts';
 
@@ -12,6 +22,10 @@ export interface DeviceListener {
   vringStateChanged(device: VhostDevice, queue: number, enabled: boolean): void;
   broken(device: VhostDevice, queue: number, fault: QueueFault): void;
   featuresChanged(device: VhostDevice, features: bigint): void;
+  /** A command on the control queue that can be carried out; false: it is refused. */
+  command(device: VhostDevice, command: ControlCommand): boolean;
+  /** The application threw while a command was carried out. */
+  failed(device: VhostDevice, error: unknown): void;
 }
 
 const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets'];
@@ -37,17 +51,28 @@ export class VhostDevice {
   mtu = 0;
   /** True between the callbacks newDevice and destroyDevice. */
   running = false;
+  /** What the driver has asked for by its control queue; as at first for one that has none. */
+  readonly settings = new DriverSettings();
   readonly #listener: DeviceListener;
+  readonly #queuePairs: number;
   readonly #vrings: Vring[] = [];
   readonly #usesStatus: () => boolean;
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
   #bursts = 0;
 
-  constructor(vid: number, listener: DeviceListener, usesStatus: () => boolean) {
+  /** @param queuePairs offered to the frontend */
+  constructor(vid: number, listener: DeviceListener, queuePairs: number, usesStatus: () => boolean) {
     this.vid = vid;
+    this.#queuePairs = queuePairs;
     this.#listener = listener;
     this.#usesStatus = usesStatus;
+  }
+
+  /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
+  get controlQueue(): number {
+    if ((this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
+    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs;
   }
 
   /** Rings that are ready to run, from ring 0 on without a gap. */
@@ -69,9 +94,9 @@ export class VhostDevice {
   ): number {
     const vring = this.#vrings[queue];
     const path = vring?.enqueue ?? null;
-    if (path === null || !vring.enabled || count <= 0 || pool === null) return 0;
+    if (path === null || !vring.enabled || !vring.inUse || count <= 0 || pool === null) return 0;
     const n = path.run(pool, burst, from, count);
-    if (n > 0 && path.queue.callNeeded()) call(vring);
+    if (n > 0 && path.queue.callNeeded()) vring.signal();
     if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
@@ -87,11 +112,11 @@ export class VhostDevice {
     const path = vring?.dequeue ?? null;
     burst.count = 0;
     burst.pool = pool;
-    if (path === null) return 0;
+    if (path === null || !vring.inUse) return 0;
     let n = 0;
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
-    if (path.queue.callNeeded()) call(vring);
+    if (path.queue.callNeeded()) vring.signal();
     if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
@@ -178,6 +203,7 @@ export class VhostDevice {
     for (const vring of this.#vrings) vring.close();
     this.#vrings.length = 0;
     this.status = 0;
+    this.settings.reset();
   }
 
   /** The connection is over: gives everything back. */
@@ -200,10 +226,12 @@ export class VhostDevice {
     if (memory === null || copier === null) return;
     if (this.#usesStatus() && (this.status & DRIVER_OK) === 0) return;
     const refused: unknown[] = [];
+    const control = this.controlQueue;
     for (const vring of this.#vrings) {
       if (!vring.ready || vring.running || vring.fault !== null) continue;
       try {
-        vring.run(memory, copier, this.features);
+        if (vring.index === control) this.#runControl(vring, memory);
+        else vring.run(memory, copier, this.features);
       } catch (error) {
         vring.addresses = null;
         refused.push(error);
@@ -214,8 +242,43 @@ export class VhostDevice {
     if (refused.length > 0) throw refused[0];
   }
 
+  #runControl(vring: Vring, memory: DriverMemory): void {
+    vring.runControl(
+      memory,
+      this.features,
+      (command) => this.#execute(command),
+      (fault) => this.#break(vring, fault),
+    );
+  }
+
+  /** @returns false to refuse the command */
+  #execute(command: ControlCommand): boolean {
+    const ready = (pair: number): boolean =>
+      2 * pair + 1 < this.#vrings.length && this.#vrings[2 * pair].ready && this.#vrings[2 * pair + 1].ready;
+    if (!acceptable(command, this.#queuePairs, ready)) return false;
+    try {
+      if (!this.#listener.command(this, command)) return false;
+      this.settings.apply(command);
+      this.#tell();
+      return true;
+    } catch (error) {
+      this.#listener.failed(this, error);
+      return false;
+    }
+  }
+
+  /** With a control queue the driver says there how many of its rings are in use. */
+  #useRings(): void {
+    const control = this.controlQueue;
+    const { queuePairs } = this.settings;
+    for (const vring of this.#vrings) vring.inUse = control === -1 || vring.index < 2 * queuePairs;
+  }
+
   #tell(): void {
-    const told = this.#vrings.filter((vring) => vring.live !== vring.told);
+    this.#useRings();
+    const told = this.#vrings.filter(
+      (vring) => vring.live !== vring.told && vring.index !== this.controlQueue,
+    );
     for (const vring of told) {
       vring.told = vring.live;
       this.#listener.vringStateChanged(this, vring.index, vring.told);
@@ -242,9 +305,3 @@ const memoryFault: QueueFault = {
   code: 'MEMORY_FAULTED',
   detail: 'the driver truncated the file of its memory: pages that the rings or buffers need are gone',
 };
-
-function call(vring: Vring): void {
-  if (vring.call === null) return;
-  vring.calls++;
-  vring.call.signal();
-}

@@ -1,6 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
 import { UnixListener, UnixStream, VioError } from '@vio/native';
-import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  type ControlCommand,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_CTRL_RX_EXTRA,
+  VIRTIO_NET_F_CTRL_VLAN,
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_RSS,
+} from '@vio/net';
 import {
   type QueueFault,
   VIRTIO_F_ANY_LAYOUT,
@@ -36,14 +46,19 @@ export interface VhostCallbacks {
   destroyConnection?(device: VhostDevice, reason: VioError): void;
   /** A request was refused, and the frontend was told so (REPLY_ACK); the connection goes on. */
   refused?(device: VhostDevice, reason: VioError): void;
+  /**
+   * The driver gives a command on its control queue, which the device can carry out; what it asks for is in
+   * `device.settings` when this returns. False refuses it.
+   */
+  command?(device: VhostDevice, command: ControlCommand): boolean | void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
 }
 
 const reconnectMilliseconds = 1000;
 
-/** All that is implemented. */
-const supportedFeatures =
+/** Offered unless the application says otherwise. */
+const usualFeatures =
   VIRTIO_F_VERSION_1 |
   VIRTIO_F_ANY_LAYOUT |
   VIRTIO_F_INDIRECT_DESC |
@@ -53,14 +68,30 @@ const supportedFeatures =
   VIRTIO_NET_F_MRG_RXBUF |
   VIRTIO_NET_F_MQ;
 
+/** A control queue of the device, and what a driver can ask for there. Not offered unless the application wants to. */
+export const controlFeatures =
+  VIRTIO_NET_F_CTRL_VQ |
+  VIRTIO_NET_F_CTRL_RX |
+  VIRTIO_NET_F_CTRL_RX_EXTRA |
+  VIRTIO_NET_F_CTRL_VLAN |
+  VIRTIO_NET_F_CTRL_MAC_ADDR;
+
+/** All that is implemented. */
+const supportedFeatures = usualFeatures | controlFeatures | VIRTIO_NET_F_RSS;
+
+const mostQueuePairs = 128;
+/** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
+const mostPairsWithControl = 127;
+
 let nextVid = 0;
 
 /** A vhost-user socket and the devices behind it, in the shape of DPDK's vhost library. */
 export class VhostDriver implements AsyncDisposable {
   readonly path: string;
   readonly #flags: VhostDriverFlags;
-  #features = supportedFeatures;
-  #queuePairs = 128;
+  #features = usualFeatures;
+  /** As the application said; null: as many as there can be. */
+  #queuePairs: number | null = null;
   #callbacks: VhostCallbacks = {};
   #listener: UnixListener | null = null;
   readonly #connections = new Set<BackendConnection>();
@@ -103,14 +134,13 @@ export class VhostDriver implements AsyncDisposable {
     this.#features &= ~mask;
   }
 
-  /** Queue pairs offered, 1 to 128. */
+  /**
+   * Queue pairs offered, 1 to 128, and to 127 with a control queue. Default: as many as possible.
+   * @throws VioError VIO_QUEUE_COUNT
+   */
   setQueueNum(pairs: number): void {
-    if (!Number.isInteger(pairs) || pairs < 1 || pairs > 128) {
-      throw new VioError(`${pairs} queue pairs cannot be offered`, {
-        code: 'VIO_QUEUE_COUNT',
-        remedy: 'offer 1 to 128',
-      });
-    }
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > mostQueuePairs)
+      throw queueCount(pairs, mostQueuePairs);
     this.#queuePairs = pairs;
   }
 
@@ -122,10 +152,13 @@ export class VhostDriver implements AsyncDisposable {
   /**
    * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
    * `noReconnect`, else at once, and keeps trying.
-   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started or closed before
+   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started or closed before; VIO_QUEUE_COUNT for 128 queue
+   *   pairs and a control queue
    */
   async start(): Promise<void> {
     if (this.#started || this.#stopping.signal.aborted) throw startedBefore(this.path);
+    const most = this.#mostPairs();
+    if (this.#queuePairs !== null && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
     this.#started = true;
     if (this.#flags.client !== true) {
       this.#listener = UnixListener.listen(this.path);
@@ -147,6 +180,10 @@ export class VhostDriver implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #mostPairs(): number {
+    return (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
   }
 
   async #acceptLoop(listener: UnixListener): Promise<void> {
@@ -174,6 +211,7 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   #serve(stream: UnixStream, onEnd: () => void = () => {}): void {
+    const queuePairs = Math.min(this.#queuePairs ?? mostQueuePairs, this.#mostPairs());
     const device = new VhostDevice(
       nextVid++,
       {
@@ -182,14 +220,17 @@ export class VhostDriver implements AsyncDisposable {
         vringStateChanged: (d, queue, enabled) => this.#callbacks.vringStateChanged?.(d, queue, enabled),
         broken: (d, queue, fault) => this.#callbacks.broken?.(d, queue, fault),
         featuresChanged: (d, features) => this.#callbacks.featuresChanged?.(d, features),
+        command: (d, command) => this.#callbacks.command?.(d, command) !== false,
+        failed: (_, error) => queueMicrotask(() => void connection.end(asVioError(error))),
       },
+      queuePairs,
       () => (device.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n,
     );
     const context = {
       device,
       offered: this.#features | VHOST_USER_F_PROTOCOL_FEATURES,
       offeredProtocol: supportedProtocolFeatures,
-      queuePairs: this.#queuePairs,
+      queuePairs,
     };
     const connection = new BackendConnection(stream, context, {
       refused: (reason) => this.#callbacks.refused?.(device, reason),
@@ -214,6 +255,13 @@ export class VhostDriver implements AsyncDisposable {
 /** Does not keep the process alive; the signal cuts it short. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});
+}
+
+function queueCount(pairs: number, most: number): VioError {
+  return new VioError(`${pairs} queue pairs cannot be offered`, {
+    code: 'VIO_QUEUE_COUNT',
+    remedy: `offer 1 to ${most}${most === mostQueuePairs ? '' : ', because of the control queue'}`,
+  });
 }
 
 function startedBefore(path: string): VioError {

@@ -1,13 +1,16 @@
 import type { EventFd } from '@vio/native';
-import { QueueStats, headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { type ControlCommand, QueueStats, headerSize, ringFeatures, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import {
+  type DeviceQueue,
   type DeviceVringAddresses,
+  type IndirectDirection,
   type QueueFault,
   createDeviceQueue,
   splitBaseFromUsedRing,
 } from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
 import type { BurstCopier } from './burst-copier.ts';
+import { ControlService } from './control/control-service.ts';
 import { DequeuePath } from './dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from './enqueue.ts';
@@ -40,6 +43,10 @@ export class Vring {
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
   enqueue: EnqueuePath | null = null;
   dequeue: DequeuePath | null = null;
+  /** Instead of those, while the control queue runs. */
+  control: ControlService | null = null;
+  /** False while the driver's control queue says that this ring's pair is not in use. */
+  inUse = true;
 
   constructor(index: number) {
     this.index = index;
@@ -51,27 +58,18 @@ export class Vring {
   }
 
   get running(): boolean {
-    return this.enqueue !== null || this.dequeue !== null;
+    return this.enqueue !== null || this.dequeue !== null || this.control !== null;
   }
 
-  /** True when it runs, or ran until it broke, and is enabled. */
+  /** True when it runs, or ran until it broke, and is enabled and in use. */
   get live(): boolean {
-    return this.enabled && (this.running || this.fault !== null);
+    return this.enabled && this.inUse && (this.running || this.fault !== null);
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
   run(memory: DriverMemory, copier: BurstCopier, features: bigint): void {
-    const ring = ringFeatures(features);
-    const addresses = this.#locate(memory, ring.format === 'packed');
-    const queue = createDeviceQueue({
-      memory: memory.map,
-      addresses,
-      size: this.size,
-      features: ring,
-      base: this.#startAt(memory, addresses, ring.format === 'packed'),
-      // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
-      indirectDirection: this.index % 2 === 0 ? 'writable' : 'readable',
-    });
+    // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
+    const queue = this.#open(memory, features, this.index % 2 === 0 ? 'writable' : 'readable');
     queue.disarmKick();
     const header = headerSize(features);
     this.stats ??= new QueueStats();
@@ -83,12 +81,39 @@ export class Vring {
     }
   }
 
+  /** Runs as the control queue. @throws as `run` */
+  runControl(
+    memory: DriverMemory,
+    features: bigint,
+    execute: (command: ControlCommand) => boolean,
+    onBroken: (fault: QueueFault) => void,
+  ): void {
+    this.control = new ControlService({
+      queue: this.#open(memory, features, 'flags'),
+      memory: memory.map,
+      features,
+      kick: this.kick,
+      call: () => this.signal(),
+      execute,
+      onBroken,
+    });
+  }
+
+  /** Calls the driver. */
+  signal(): void {
+    if (this.call === null) return;
+    this.calls++;
+    this.call.signal();
+  }
+
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
-    const queue = this.enqueue?.queue ?? this.dequeue?.queue;
+    const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
     if (queue !== undefined) this.base = queue.base();
+    this.control?.stop();
     this.enqueue = null;
     this.dequeue = null;
+    this.control = null;
     this.fault = null;
   }
 
@@ -114,6 +139,19 @@ export class Vring {
     this.stop();
     this.err?.close();
     this.err = null;
+  }
+
+  #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
+    const ring = ringFeatures(features);
+    const addresses = this.#locate(memory, ring.format === 'packed');
+    return createDeviceQueue({
+      memory: memory.map,
+      addresses,
+      size: this.size,
+      features: ring,
+      base: this.#startAt(memory, addresses, ring.format === 'packed'),
+      indirectDirection,
+    });
   }
 
   #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {

@@ -1,0 +1,77 @@
+import { type EventFd, FdWatcher } from '@vio/native';
+import { type ControlCommand, ControlResponder } from '@vio/net';
+import type { DeviceQueue, MemoryMap, QueueFault } from '@vio/rings';
+
+export interface ControlServiceOptions {
+  readonly queue: DeviceQueue;
+  readonly memory: MemoryMap;
+  /** Negotiated device features. */
+  readonly features: bigint;
+  /** What the driver kicks; null: it does not. */
+  readonly kick: EventFd | null;
+  /** Calls the driver. */
+  readonly call: () => void;
+  /** Carries out a command; false refuses it. */
+  readonly execute: (command: ControlCommand) => boolean;
+  readonly onBroken: (fault: QueueFault) => void;
+}
+
+/** Milliseconds between two looks at a queue whose driver does not kick. */
+const lookInterval = 10;
+
+/** Answers the commands on a driver's control queue as they come, from the event loop. */
+export class ControlService {
+  readonly queue: DeviceQueue;
+  readonly #options: ControlServiceOptions;
+  readonly #responder: ControlResponder;
+  readonly #watcher: FdWatcher | null;
+  readonly #timer: NodeJS.Timeout | null;
+  #again: NodeJS.Immediate | null = null;
+
+  constructor(options: ControlServiceOptions) {
+    this.queue = options.queue;
+    this.#options = options;
+    this.#responder = new ControlResponder(options);
+    const { kick } = options;
+    this.#timer = kick === null ? setInterval(() => this.#serve(), lookInterval).unref() : null;
+    this.#watcher =
+      kick === null
+        ? null
+        : new FdWatcher(kick.fd, { readable: true }, () => {
+            kick.drain();
+            this.#serve();
+          });
+    // The socket of the driver keeps the process alive, if anything does.
+    this.#watcher?.unref();
+    // Commands may be waiting already, and kicks for them were meant for nobody.
+    this.#soon();
+  }
+
+  /** Nothing is answered any more; the kick is not watched. */
+  stop(): void {
+    this.#watcher?.close();
+    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#again !== null) clearImmediate(this.#again);
+  }
+
+  #serve(): void {
+    const { queue } = this;
+    let waiting = false;
+    try {
+      this.#responder.serve();
+      waiting = queue.armKick();
+    } finally {
+      if (queue.callNeeded()) this.#options.call();
+      if (queue.broken !== null) this.#options.onBroken(queue.broken);
+      // A driver that is faster than us does not keep the others waiting.
+      else if (waiting) this.#soon();
+    }
+  }
+
+  #soon(): void {
+    this.#again ??= setImmediate(() => {
+      this.#again = null;
+      this.#serve();
+    });
+  }
+}

@@ -1,0 +1,77 @@
+import type { ControlCommand, HashConfig, RssConfig, RxMode } from '@vio/net';
+
+/** What a driver has asked for by its control queue, since it started (virtio 1.4, section 5.1.9.5). */
+export class DriverSettings {
+  /** Queue pairs in use, from the first on: one until the driver says otherwise. */
+  queuePairs = 1;
+  /** Receive modes that are on. */
+  readonly rxModes = new Set<RxMode>();
+  /** The driver's address; null: it did not say. */
+  mac: string | null = null;
+  /** Addresses it receives for besides its own. */
+  unicast: readonly string[] = [];
+  multicast: readonly string[] = [];
+  /** VLANs it receives. */
+  readonly vlans = new Set<number>();
+  /** Receive-side scaling; null: automatic receive steering. */
+  rss: RssConfig | null = null;
+  /** Hashes to report when there is no `rss`. */
+  hash: HashConfig | null = null;
+  /** Changes so far: who derives something from these settings does it anew when this has changed. */
+  version = 0;
+
+  /** Everything as at first. */
+  reset(): void {
+    this.queuePairs = 1;
+    this.rxModes.clear();
+    this.mac = null;
+    this.unicast = [];
+    this.multicast = [];
+    this.vlans.clear();
+    this.rss = null;
+    this.hash = null;
+    this.version++;
+  }
+
+  /** Takes over a command that was found good. */
+  apply(command: ControlCommand): void {
+    this.version++;
+    switch (command.kind) {
+      case 'rx-mode':
+        if (command.on) this.rxModes.add(command.mode);
+        else this.rxModes.delete(command.mode);
+        return;
+      case 'mac-table':
+        this.unicast = command.unicast;
+        this.multicast = command.multicast;
+        return;
+      case 'mac-address':
+        this.mac = command.mac;
+        return;
+      case 'vlan-add':
+        this.vlans.add(command.id);
+        return;
+      case 'vlan-remove':
+        this.vlans.delete(command.id);
+        return;
+      case 'queue-pairs':
+        this.queuePairs = command.pairs;
+        this.rss = null;
+        return;
+      case 'rss':
+        this.queuePairs = rssPairs(command.config);
+        this.rss = command.config;
+        return;
+      case 'hash':
+        this.hash = command.config;
+        return;
+      case 'announce-ack':
+      case 'guest-offloads':
+    }
+  }
+}
+
+/** Queue pairs that receive or transmit with this configuration. */
+export function rssPairs({ table, unclassified, transmitQueues }: RssConfig): number {
+  return Math.max(transmitQueues, unclassified + 1, ...table.map((queue) => queue + 1));
+}
