@@ -56,6 +56,8 @@ const samples = [
   sample(requests.NET_SET_MTU, 1500),
   sample(requests.SET_STATUS, 1),
   sample(requests.GET_STATUS, null),
+  sample(requests.GET_INFLIGHT_FD, { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 256 }),
+  sample(requests.SET_INFLIGHT_FD, { mmapSize: 4096, mmapOffset: 0, queues: 2, queueSize: 8 }, 1),
 ];
 const acknowledged = samples.filter(({ asks }) => !asks);
 

@@ -12,6 +12,7 @@ import {
   frontendRequest,
   needsReply,
 } from '../wire/index.ts';
+import { AnswerWithFd } from './answer-with-fd.ts';
 import { type Handler, type HandlerContext, handlers } from './handlers.ts';
 import { vhostError } from './vhost-error.ts';
 
@@ -86,7 +87,8 @@ export class BackendConnection {
       !hasReply && needsReply(message) && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
       const answer = this.#perform(request, message);
-      if (hasReply) this.#send(encodeReply(request, answer));
+      if (answer instanceof AnswerWithFd && hasReply) this.#send(encodeReply(request, answer.value), answer);
+      else if (hasReply) this.#send(encodeReply(request, answer));
       else if (acknowledged) this.#send(encodeAck(message.request, 0));
     } catch (error) {
       if (!acknowledged) throw error;
@@ -99,8 +101,13 @@ export class BackendConnection {
   #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
     const { handler, payload } = this.#validate(request, message);
     const answer = handler(this.#context, payload, message.fds);
-    this.#context.device.update();
-    return answer;
+    try {
+      this.#context.device.update();
+      return answer;
+    } catch (error) {
+      if (answer instanceof AnswerWithFd) answer[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The descriptors of a message that is found wrong are closed. */
@@ -128,15 +135,23 @@ export class BackendConnection {
     return (this.#context.device.protocolFeatures & feature) !== 0n;
   }
 
-  #send(bytes: Uint8Array): void {
-    if (this.#closing !== null) return;
+  #send(bytes: Uint8Array, answer: AnswerWithFd<unknown> | null = null): void {
+    if (this.#closing !== null) {
+      answer?.[Symbol.dispose]();
+      return;
+    }
     if (++this.#owed > mostOwed) {
+      answer?.[Symbol.dispose]();
       throw vhostError('UNREAD', `the frontend leaves more than ${mostOwed} answers unread`);
     }
-    this.#answered = this.#stream.send(bytes, [], { timeout: answerTimeout }).then(
-      () => void this.#owed--,
-      (error: unknown) => void this.end(asVioError(error)),
-    );
+    const fds = answer === null ? [] : [answer.fd];
+    this.#answered = this.#stream
+      .send(bytes, fds, { timeout: answerTimeout })
+      .finally(() => answer?.[Symbol.dispose]())
+      .then(
+        () => void this.#owed--,
+        (error: unknown) => void this.end(asVioError(error)),
+      );
   }
 }
 

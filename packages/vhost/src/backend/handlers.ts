@@ -6,6 +6,7 @@ import {
   type VringState,
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_NET_MTU,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
@@ -13,6 +14,7 @@ import {
 } from '../wire/index.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
 import { DriverMemory } from './driver-memory.ts';
+import { inflightHandlers } from './inflight-handlers.ts';
 import type { VhostDevice } from './vhost-device.ts';
 import { vhostError } from './vhost-error.ts';
 import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
@@ -20,6 +22,7 @@ import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
 /** Protocol features this backend can serve. */
 export const supportedProtocolFeatures =
   VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
   VHOST_USER_PROTOCOL_F_REPLY_ACK |
   VHOST_USER_PROTOCOL_F_STATUS |
@@ -135,6 +138,7 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     else device.status = status;
   },
   GET_STATUS: ({ device }) => device.status,
+  ...inflightHandlers,
 };
 
 /** A ring within what was offered: two per pair, and the control queue DPDK's frontend counts as one more. */

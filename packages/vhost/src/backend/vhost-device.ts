@@ -13,6 +13,7 @@ import { BurstCopier } from './burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
 import { DriverSettings } from './control/driver-settings.ts';
 import type { DriverMemory } from './driver-memory.ts';
+import type { InflightBuffer } from './inflight-buffer.ts';
 import { Vring } from './vring.ts';
 
 /** What a device tells its owner; see `VhostDriver.callbacks`. */
@@ -59,6 +60,7 @@ export class VhostDevice {
   readonly #usesStatus: () => boolean;
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
+  #inflight: InflightBuffer | null = null;
   #bursts = 0;
 
   /** @param queuePairs offered to the frontend */
@@ -154,7 +156,11 @@ export class VhostDevice {
 
   /** For the message handlers: the ring of that number, made on first use. */
   vring(index: number): Vring {
-    for (let i = this.#vrings.length; i <= index; i++) this.#vrings.push(new Vring(i));
+    for (let i = this.#vrings.length; i <= index; i++) {
+      const vring = new Vring(i);
+      vring.inflight = this.#inflight;
+      this.#vrings.push(vring);
+    }
     return this.#vrings[index];
   }
 
@@ -169,6 +175,18 @@ export class VhostDevice {
     this.#memory?.replaceBy(memory);
     this.#memory = memory;
     this.#copier = new BurstCopier(memory);
+  }
+
+  /** For the message handlers: where rings that begin to run from now on note down what they have in flight. */
+  setInflight(inflight: InflightBuffer | null): void {
+    this.#inflight?.[Symbol.dispose]();
+    this.#inflight = inflight;
+    for (const vring of this.#vrings) vring.inflight = inflight;
+  }
+
+  /** For the message handlers: true while a ring runs. */
+  get anyRunning(): boolean {
+    return this.#vrings.some((vring) => vring.running);
   }
 
   /** For the message handlers: the features the frontend accepted. */
@@ -202,6 +220,7 @@ export class VhostDevice {
     this.#destroy();
     for (const vring of this.#vrings) vring.close();
     this.#vrings.length = 0;
+    this.setInflight(null);
     this.status = 0;
     this.settings.reset();
   }
@@ -296,7 +315,7 @@ export class VhostDevice {
   }
 
   #lookAtMemory(): void {
-    if (this.#memory?.faulted !== true) return;
+    if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
     for (const vring of this.#vrings) if (vring.running) this.#break(vring, memoryFault);
   }
 }

@@ -5,7 +5,6 @@ import {
   type DeviceVringAddresses,
   type IndirectDirection,
   type QueueFault,
-  createDeviceQueue,
   splitBaseFromUsedRing,
 } from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
@@ -14,6 +13,7 @@ import { ControlService } from './control/control-service.ts';
 import { DequeuePath } from './dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from './enqueue.ts';
+import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { vhostError } from './vhost-error.ts';
 
 /** A fresh packed ring starts with both wrap counters at 1. */
@@ -36,6 +36,8 @@ export class Vring {
   fault: QueueFault | null = null;
   /** What was last told of `live`. */
   told = false;
+  /** Where the ring notes down what it has in flight; null: nowhere. Looked at when it begins to run. */
+  inflight: InflightBuffer | null = null;
   /** Calls sent to the driver. */
   calls = 0;
   /** From the first time it runs on; null before. */
@@ -144,7 +146,7 @@ export class Vring {
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
     const ring = ringFeatures(features);
     const addresses = this.#locate(memory, ring.format === 'packed');
-    return createDeviceQueue({
+    return openDeviceQueue(this.inflight, this.index, {
       memory: memory.map,
       addresses,
       size: this.size,

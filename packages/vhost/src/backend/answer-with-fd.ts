@@ -1,0 +1,20 @@
+import type { SharedMemory } from '@vio/native';
+
+/** An answer that the descriptor of some memory goes with. It is this side's until the answer is sent. */
+export class AnswerWithFd<T> implements Disposable {
+  readonly value: T;
+  readonly #memory: SharedMemory;
+
+  constructor(value: T, memory: SharedMemory) {
+    this.value = value;
+    this.#memory = memory;
+  }
+
+  get fd(): number {
+    return this.#memory.fd;
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory.close();
+  }
+}
