@@ -22,7 +22,7 @@ export const linkTypeEthernet = 1;
 const magicMicroseconds = 0xa1b2c3d4;
 const magicNanoseconds = 0xa1b23c4d;
 const fileHeaderBytes = 24;
-const recordHeaderBytes = 16;
+export const pcapRecordHeaderBytes = 16;
 const maxSnapLength = 262_144;
 
 /**
@@ -42,7 +42,7 @@ export function readPcap(file: Uint8Array): PcapFile {
   const scale = magic === magicMicroseconds ? 1000 : 1;
   const packets: PcapPacket[] = [];
   for (let at = fileHeaderBytes; at < file.length;) {
-    const start = at + recordHeaderBytes;
+    const start = at + pcapRecordHeaderBytes;
     const captured = start <= file.length ? view.getUint32(at + 8, littleEndian) : 0;
     if (start > file.length || captured > maxSnapLength || start + captured > file.length) {
       throw malformed(`record ${packets.length} at byte ${at} goes beyond the end of the file`);
@@ -59,26 +59,26 @@ export function readPcap(file: Uint8Array): PcapFile {
 }
 
 /** The 24 bytes that begin a little-endian pcap file with nanosecond times. */
-export function pcapFileHeader(linkType = linkTypeEthernet): Uint8Array {
+export function pcapFileHeader(linkType = linkTypeEthernet, snapLength = maxSnapLength): Uint8Array {
   const header = new Uint8Array(fileHeaderBytes);
   const view = new DataView(header.buffer);
   view.setUint32(0, magicNanoseconds, true);
   view.setUint16(4, 2, true);
   view.setUint16(6, 4, true);
-  view.setUint32(16, maxSnapLength, true);
+  view.setUint32(16, snapLength, true);
   view.setUint32(20, linkType, true);
   return header;
 }
 
 /** One record, header and frame, to be appended to a file begun with `pcapFileHeader`. */
 export function pcapRecord(packet: PcapPacket): Uint8Array {
-  const record = new Uint8Array(recordHeaderBytes + packet.bytes.length);
+  const record = new Uint8Array(pcapRecordHeaderBytes + packet.bytes.length);
   const view = new DataView(record.buffer);
   view.setUint32(0, packet.seconds, true);
   view.setUint32(4, packet.nanoseconds, true);
   view.setUint32(8, packet.bytes.length, true);
   view.setUint32(12, packet.wireLength, true);
-  record.set(packet.bytes, recordHeaderBytes);
+  record.set(packet.bytes, pcapRecordHeaderBytes);
   return record;
 }
 

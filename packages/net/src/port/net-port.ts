@@ -2,6 +2,8 @@ import type { EventFd } from '@vio/native';
 import type { VioError } from '@vio/native';
 import type { BufferPool, QueueFault, Region } from '@vio/rings';
 import { EventEmitter } from 'eventemitter3';
+import { Capture } from '../capture/capture.ts';
+import { type PortCaptureOptions, watchedQueues } from '../capture/port-capture.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { PacketBurst } from '../packet-burst.ts';
@@ -180,6 +182,15 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   /** A Web stream whose chunks are frames to send. */
   writable(options: SendOptions = {}): WritableStream<Uint8Array> {
     return writableStream((bytes, signal) => this.send(bytes, { ...options, signal }), options.signal);
+  }
+
+  /**
+   * Captures what passes through queues of this port, from now until it is stopped: frames as they are on the rings. Read
+   * it as it comes: `for await (const bytes of port.capture())`. Costs nothing when there is none.
+   * @throws RangeError when the port has no such queue pair, or an option is out of range
+   */
+  capture(options: PortCaptureOptions = {}): Capture {
+    return new Capture(watchedQueues(this, options), options);
   }
 
   #reader(pair: number): PacketReader {
