@@ -116,6 +116,11 @@ describe('a pair the port does not have', () => {
     expect(() => port[method]({ queue: 1 })).toThrow(RangeError);
   });
 
+  it('is refused by send', async () => {
+    using port = wiredPort();
+    await expect(port.send(frameOf(60), { queue: 1 })).rejects.toThrow(RangeError);
+  });
+
   it('is refused by send when the queues are detached', async () => {
     const wire = Wire.one();
     using port = new WiredPort([wire]);

@@ -80,7 +80,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   readonly rules: FrameRules;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
-  #writer: PacketWriter | null = null;
+  readonly #writers = new Map<number, PacketWriter>();
   #link: LinkState = { up: true };
   #closed = false;
 
@@ -138,15 +138,17 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   }
 
   /**
-   * Sends one frame (copied) on queue pair 0; waits while the ring is full.
+   * Sends one frame (copied) on a queue pair; waits while the ring is full.
    * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes and no more than the port's MTU allows; left alone until the promise settles
-   * @throws RangeError when the port has no queues, because they are detached
+   * @throws RangeError when the port has no such queue pair; one whose queue pairs are detached has none
    * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
    */
   async send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
-    if (this.tx.length === 0) throw new RangeError('the port has no queue pair 0');
-    this.#writer ??= new PacketWriter(this, 0);
-    await this.#writer.send(bytes, options);
+    const pair = options.queue ?? 0;
+    if (!(pair in this.tx)) throw new RangeError(`the port has no queue pair ${pair}`);
+    const writer = this.#writers.get(pair) ?? new PacketWriter(this, pair);
+    this.#writers.set(pair, writer);
+    await writer.send(bytes, options);
   }
 
   /**

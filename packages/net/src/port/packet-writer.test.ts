@@ -18,6 +18,12 @@ describe('send', () => {
     expect(port.wires[0].take().map(({ frame }) => frame)).toEqual([frameOf(9728)]);
   });
 
+  it('brings a frame to the queue pair it is told', async () => {
+    using port = wiredPort({}, 2);
+    await port.send(frameOf(60), { queue: 1 });
+    expect(port.wires.map((wire) => wire.take().length)).toEqual([0, 1]);
+  });
+
   it('has copied the frame when it resolves', async () => {
     using port = wiredPort();
     const bytes = frameOf(60);

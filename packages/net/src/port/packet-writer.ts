@@ -6,7 +6,10 @@ import { tagBytes } from '../frames/vlan.ts';
 import type { NetPort } from './net-port.ts';
 import { brokenError, frameSizeError, linkDownError } from './port-errors.ts';
 
-export type SendOptions = WaitOptions;
+export interface SendOptions extends WaitOptions {
+  /** Queue pair. Default 0. */
+  readonly queue?: number;
+}
 
 /** Largest frame in bytes, as in DPDK's virtio PMD. */
 export const maxFrameBytes = 9728;
