@@ -26,7 +26,7 @@ describe('help', () => {
   });
 
   it.each([
-    ['run', [...forwardOptions, '--timeout', '--xstats', '--help']],
+    ['run', [...forwardOptions, '--timeout', '--xstats', '--pcap', '--snaplen', '--help']],
     ['backend', [...forwardOptions, '--client', '--queues', '--help']],
     ['inspect', ['--features', '--timeout', '--json', '--help']],
     ['doctor', ['--timeout', '--json', '--help']],

@@ -1,9 +1,9 @@
 export * from './control/index.ts';
 export { Capture, type CaptureOptions, type Watched } from './capture/capture.ts';
 export type { CaptureSource } from './capture/capture-format.ts';
-export type { PortCaptureOptions } from './capture/port-capture.ts';
+export { type PortCaptureOptions, watchedQueues } from './capture/port-capture.ts';
 export * from './feature-bits.ts';
-export type { BurstTap } from './frames/burst-tap.ts';
+export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
 export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';

@@ -1,5 +1,6 @@
 import { openVirtioUser } from '@vio/virtio-user';
 import type { Command } from 'commander';
+import { captureToFile } from '../capture-file.ts';
 import { Forwarder } from '../forward/forwarder.ts';
 import { portLane } from '../forward/lane.ts';
 import { forwardStep } from '../forward/modes.ts';
@@ -14,6 +15,8 @@ import { portReport } from './port-report.ts';
 interface RunOptions extends ForwardOptions {
   readonly timeout: number;
   readonly xstats?: true;
+  readonly pcap?: string;
+  readonly snaplen: number;
 }
 
 /** `vio run DEVARGS`: opens a virtio-user port and forwards on every queue pair. */
@@ -25,6 +28,8 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
   addForwardOptions(command)
     .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
     .option('--xstats', 'print the extended statistics at the end')
+    .option('--pcap <file>', 'write what passes to this file (pcapng when it is called so)')
+    .option('--snaplen <bytes>', 'bytes of each packet that --pcap keeps', integer(1, 262_144), 262_144)
     .addHelpText('after', devargsHelp)
     .action((devargs: string, options: RunOptions) => runPort(devargs, options, interrupted));
 }
@@ -49,12 +54,17 @@ async function runPort(devargs: string, options: RunOptions, interrupted: AbortS
   });
   const forwarder = new Forwarder(step, options.burst);
   for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));
-  await runSession(forwarder, output, {
-    duration: options.duration,
-    interval: options.statsPeriod,
-    interrupted,
-    failed: failed.signal,
-  });
+  const capturing = options.pcap === undefined ? null : captureToFile(port, options.pcap, options.snaplen);
+  try {
+    await runSession(forwarder, output, {
+      duration: options.duration,
+      interval: options.statsPeriod,
+      interrupted,
+      failed: failed.signal,
+    });
+  } finally {
+    await capturing?.end(output);
+  }
   if (options.xstats === true) {
     const stats = port.stats();
     const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);

@@ -104,7 +104,8 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
   /** The bytes of the file, chunk by chunk. To be read once; who stops reading stops the capture. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield this.#head;
+      const head = this.#head;
+      yield head;
       for (;;) {
         const chunk = this.#take();
         if (chunk !== null) yield chunk;

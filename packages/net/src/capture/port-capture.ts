@@ -1,5 +1,4 @@
-import type { RxQueue } from '../queue/rx-queue.ts';
-import type { TxQueue } from '../queue/tx-queue.ts';
+import type { BurstTap } from '../frames/burst-tap.ts';
 import type { CaptureOptions, Watched } from './capture.ts';
 
 export interface PortCaptureOptions extends CaptureOptions {
@@ -9,9 +8,15 @@ export interface PortCaptureOptions extends CaptureOptions {
   readonly direction?: 'rx' | 'tx' | 'both';
 }
 
+/** A queue as far as a capture is concerned. */
+interface TappedQueue {
+  watch(tap: BurstTap): void;
+  unwatch(tap: BurstTap): void;
+}
+
 /** The queues of a port that the options mean. @throws RangeError when the port has no such queue pair */
 export function watchedQueues(
-  port: { readonly rx: readonly RxQueue[]; readonly tx: readonly TxQueue[] },
+  port: { readonly rx: readonly TappedQueue[]; readonly tx: readonly TappedQueue[] },
   { queue, direction = 'both' }: PortCaptureOptions,
 ): Watched[] {
   if (queue !== undefined && !(queue in port.rx)) throw new RangeError(`the port has no queue pair ${queue}`);
@@ -22,7 +27,7 @@ export function watchedQueues(
   ]);
 }
 
-function watched(name: string, direction: 'in' | 'out', queue: RxQueue | TxQueue): Watched {
+function watched(name: string, direction: 'in' | 'out', queue: TappedQueue): Watched {
   return {
     source: { name, direction },
     watch: (tap) => queue.watch(tap),

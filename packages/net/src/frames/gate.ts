@@ -1,7 +1,7 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { DropReason, QueueStats } from '../stats.ts';
-import type { BurstTap } from './burst-tap.ts';
+import { type BurstTap, showTo } from './burst-tap.ts';
 import { type FrameRules, ethernetBytes } from './frame-rules.ts';
 import { insertTag, stripTags, tagBytes } from './vlan.ts';
 
@@ -26,10 +26,6 @@ abstract class Gate {
     if (length[i] <= this.limit || (offloads !== null && offloads.gsoType[i] !== 0)) return false;
     return length[i] > this.limit + tagBytes(u8, offset[i], length[i]);
   }
-
-  protected show(pool: BufferPool, burst: PacketBurst, from: number, end: number): void {
-    if (end > from) for (const tap of this.taps) tap.see(pool, burst, from, end);
-  }
 }
 
 /** Behind a receive queue: taps see every frame as it came, then what is too large goes, then tags come off. */
@@ -48,7 +44,7 @@ export class RxGate extends Gate {
   /** @returns how many of the first `count` packets are left, in place */
   pass(pool: BufferPool, burst: PacketBurst, count: number, stats: QueueStats): number {
     if (this.#strip && burst.vlan === null) throw new TypeError('make the burst with NetPort.burst');
-    this.show(pool, burst, 0, count);
+    showTo(this.taps, pool, burst, 0, count);
     const left = this.limit === noLimit ? count : this.#dropOversize(pool, burst, count, stats);
     if (this.#strip && burst.vlan !== null) stripTags(pool, burst, burst.vlan, left);
     return left;
@@ -107,7 +103,7 @@ export class TxGate extends Gate {
 
   /** Packets `from` to `end - 1` are on the ring. */
   sent(pool: BufferPool, burst: PacketBurst, from: number, end: number): void {
-    this.show(pool, burst, from, end);
+    showTo(this.taps, pool, burst, from, end);
   }
 
   /** Drops the packet that `admit` stopped at. */

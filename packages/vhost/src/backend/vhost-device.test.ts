@@ -1,4 +1,4 @@
-import { PacketBurst, queueCounterNames } from '@vio/net';
+import { type Capture, PacketBurst, queueCounterNames, readPcap } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../wire/index.ts';
@@ -203,6 +203,36 @@ describe('statistics of a ring that is set up anew', () => {
     supply(pair.guest.rings[0], 256);
     pair.send(packet(100));
     expect(pair.device.stats()).toMatchObject({ tx_q0_good_packets: 2 });
+  });
+});
+
+describe('a capture', () => {
+  const read = async (capture: Capture) => {
+    capture.stop();
+    const file: Uint8Array[] = [];
+    for await (const bytes of capture) file.push(bytes);
+    return readPcap(Buffer.concat(file)).packets.map(({ bytes }) => Uint8Array.from(bytes));
+  };
+
+  it.each([
+    ['both', [packet(60), packet(64)]],
+    ['rx', [packet(64)]],
+    ['tx', [packet(60)]],
+  ] as const)('of direction %s has what passes, seen from the backend', async (direction, expected) => {
+    await using pair = await started();
+    supply(pair.guest.rings[0], 256);
+    const capture = pair.device.capture({ direction });
+    pair.send(packet(60));
+    sendFrom(pair.guest.rings[1], packet(64));
+    pair.receive();
+    expect(await read(capture)).toEqual(expected);
+  });
+
+  it('ends without an end of the device', async () => {
+    await using pair = await started();
+    pair.device.capture().stop();
+    sendFrom(pair.guest.rings[1], packet(64));
+    expect(pair.receive()).toEqual([packet(64)]);
   });
 });
 

@@ -1,17 +1,23 @@
 import {
+  type BurstTap,
+  Capture,
   type ControlCommand,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MQ,
   type PacketBurst,
+  type PortCaptureOptions,
   type QueueEventName,
   type QueueStats,
   queueCounterNames,
+  showTo,
+  watchedQueues,
 } from '@vio/net';
 import type { BufferPool, QueueFault } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
 import { BurstCopier } from './burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
 import { DriverSettings } from './control/driver-settings.ts';
+import { DeviceTaps } from './device-taps.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { Vring } from './vring.ts';
@@ -61,6 +67,8 @@ export class VhostDevice {
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
   #inflight: InflightBuffer | null = null;
+  /** Null, and free of cost, while nobody looks at the packets. */
+  #taps: DeviceTaps | null = null;
   #bursts = 0;
 
   /** @param queuePairs offered to the frontend */
@@ -99,6 +107,7 @@ export class VhostDevice {
     if (path === null || !vring.enabled || !vring.inUse || count <= 0 || pool === null) return 0;
     const n = path.run(pool, burst, from, count);
     if (n > 0 && path.queue.callNeeded()) vring.signal();
+    if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, from, from + n);
     if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
@@ -119,9 +128,23 @@ export class VhostDevice {
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
     if (path.queue.callNeeded()) vring.signal();
+    if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, 0, n);
     if (path.queue.broken !== null) this.#break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#lookAtMemory();
     return n;
+  }
+
+  /**
+   * Captures what passes through this device from now on; `rx` and pairs as in `stats`: seen from the backend.
+   * @throws RangeError when the device has no such pair, or an option is out of range
+   */
+  capture(options: PortCaptureOptions = {}): Capture {
+    const pairs = Array.from({ length: Math.ceil(this.#vrings.length / 2) }, (_, pair) => pair);
+    const ends = {
+      rx: pairs.map((pair) => this.#tapped(2 * pair + 1)),
+      tx: pairs.map((pair) => this.#tapped(2 * pair)),
+    };
+    return new Capture(watchedQueues(ends, options), options);
   }
 
   /** Calls (interrupts) sent to the driver, on all rings. */
@@ -231,6 +254,18 @@ export class VhostDevice {
     this.#memory?.[Symbol.dispose]();
     this.#memory = null;
     this.#copier = null;
+  }
+
+  #tapped(queue: number): { watch(tap: BurstTap): void; unwatch(tap: BurstTap): void } {
+    return {
+      watch: (tap) => {
+        this.#taps ??= new DeviceTaps();
+        this.#taps.add(queue, tap);
+      },
+      unwatch: (tap) => {
+        if (this.#taps?.delete(queue, tap) === true) this.#taps = null;
+      },
+    };
   }
 
   #destroy(): void {
