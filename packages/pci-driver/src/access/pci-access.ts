@@ -1,7 +1,10 @@
 import type { EventFd, Registers } from '@vio/native';
 
-/** How a PCI device is reached. */
-export type AccessKind = 'vfio' | 'uio' | 'port-io';
+/**
+ * How a PCI device is reached: through VFIO, with an IOMMU or without; through UIO; or by its files in sysfs alone, with
+ * no driver at all.
+ */
+export type AccessKind = 'vfio' | 'vfio-noiommu' | 'uio' | 'port-io';
 
 /** What drives a PCI device from user space: configuration space, BARs, memory that it may read and write, interrupts. */
 export interface PciAccess {
@@ -23,6 +26,11 @@ export interface PciAccess {
    * @throws VioError VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_PCI_DMA
    */
   allocateDma(bytes: number, physical: boolean): DmaMemory;
+  /**
+   * Calls back when the kernel asks for the device, to take it away: it waits until the device is closed. Only VFIO
+   * asks; other devices are gone at once. Does not keep the process alive.
+   */
+  onRemovalRequest(handler: () => void): void;
   /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */
   close(): void;
 }

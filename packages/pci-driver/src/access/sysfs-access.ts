@@ -86,6 +86,9 @@ export class SysfsAccess implements PciAccess {
     return ContiguousMemory.create({ size: bytes });
   }
 
+  /** Nobody asks: the files lose their device. */
+  onRemovalRequest(): void {}
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;

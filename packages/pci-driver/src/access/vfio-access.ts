@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import {
   ContiguousMemory,
   EventFd,
@@ -21,12 +22,13 @@ const lowestIova = 0x1000_0000n;
 const fourGiB = 1n << 32n;
 
 /**
- * A device through VFIO with an IOMMU: it reaches the memory it was given and nothing else, by addresses that the IOMMU
- * translates. When the process ends, however it ends, the kernel resets the device before the memory goes.
+ * A device through VFIO. With an IOMMU it reaches the memory it was given and nothing else, by addresses that the IOMMU
+ * translates; when the process ends, however it ends, the kernel stops the device before the memory goes. Without one
+ * (enable_unsafe_noiommu_mode) it goes by physical addresses, and nothing holds it back.
  */
 export class VfioAccess implements PciAccess {
   readonly address: string;
-  readonly kind = 'vfio';
+  readonly kind: 'vfio' | 'vfio-noiommu';
   readonly config: Registers;
   readonly interrupts: PciInterrupts;
   readonly #device: number;
@@ -35,6 +37,7 @@ export class VfioAccess implements PciAccess {
   readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
   readonly #vectors: number;
   #nextIova = lowestIova;
+  #removal: { event: EventFd; watcher: FdWatcher } | null = null;
   #line: { event: EventFd; watcher: FdWatcher } | null = null;
   #vectorsOn = false;
   #open = true;
@@ -47,9 +50,12 @@ export class VfioAccess implements PciAccess {
       throw pciError(
         'VIO_VFIO_UNAVAILABLE',
         `no IOMMU stands in front of ${files.address}`,
-        'switch it on (intel_iommu=on or amd_iommu=on), or use uio_pci_generic',
+        'switch it on (intel_iommu=on or amd_iommu=on), or VFIO without (enable_unsafe_noiommu_mode), or use uio_pci_generic',
       );
     }
+    const unsafe = existsSync(`/dev/vfio/noiommu-${number}`);
+    this.kind = unsafe ? 'vfio-noiommu' : 'vfio';
+    const iommu = unsafe ? vfio.NO_IOMMU : vfio.TYPE1V2;
     const opened: number[] = [];
     try {
       const open = (path: string): number => {
@@ -58,11 +64,11 @@ export class VfioAccess implements PciAccess {
         return fd;
       };
       this.#container = open('/dev/vfio/vfio');
-      checkContainer(this.#container);
-      this.#group = open(`/dev/vfio/${number}`);
+      checkContainer(this.#container, iommu);
+      this.#group = open(`/dev/vfio/${unsafe ? 'noiommu-' : ''}${number}`);
       checkGroup(this.#group, number);
       vfio.setContainer(this.#group, this.#container);
-      vfio.setIommu(this.#container);
+      vfio.setIommu(this.#container, iommu);
       this.#device = vfio.getDevice(this.#group, files.address);
       opened.push(this.#device);
       const { offset, size } = vfio.regionInfo(this.#device, vfio.CONFIG_REGION);
@@ -111,6 +117,7 @@ export class VfioAccess implements PciAccess {
    * whether or not it is consulted.
    */
   allocateDma(bytes: number, physical: boolean): DmaMemory {
+    if (this.kind === 'vfio-noiommu') return ContiguousMemory.create({ size: bytes });
     if (physical) {
       const memory = ContiguousMemory.create({ size: bytes });
       return this.#mapped(memory, memory.address);
@@ -144,13 +151,27 @@ export class VfioAccess implements PciAccess {
     };
   }
 
+  onRemovalRequest(handler: () => void): void {
+    if (vfio.irqCount(this.#device, vfio.REQUEST_INDEX) === 0) return;
+    const event = EventFd.create();
+    vfio.setIrqs(this.#device, vfio.REQUEST_INDEX, [event.fd]);
+    const watcher = new FdWatcher(event.fd, { readable: true }, () => {
+      event.drain();
+      handler();
+    });
+    watcher.unref();
+    this.#removal = { event, watcher };
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#disableInterrupts();
+    this.#removal?.watcher.close();
     for (const { close } of this.#bars.values()) close();
     // The last descriptor of the device: the kernel resets it here.
     for (const fd of [this.#device, this.#group, this.#container]) closeFd(fd);
+    this.#removal?.event.close();
   }
 
   /** Addresses not in use that the IOMMU translates, all between two multiples of 4 GiB. */
@@ -218,12 +239,16 @@ function openVfio(path: string): number {
   });
 }
 
-function checkContainer(container: number): void {
-  if (vfio.apiVersion(container) === 0 && vfio.hasType1(container)) return;
+function checkContainer(container: number, iommu: number): void {
+  if (vfio.apiVersion(container) === 0 && vfio.hasIommu(container, iommu)) return;
   throw pciError(
     'VIO_VFIO_UNAVAILABLE',
-    'this kernel has no IOMMU driver for VFIO (type1)',
-    'load the module (modprobe vfio_iommu_type1)',
+    iommu === vfio.TYPE1V2
+      ? 'this kernel has no IOMMU driver for VFIO (type1)'
+      : 'this kernel does not let VFIO go without an IOMMU now',
+    iommu === vfio.TYPE1V2
+      ? 'load the module (modprobe vfio_iommu_type1)'
+      : 'echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, as root',
   );
 }
 

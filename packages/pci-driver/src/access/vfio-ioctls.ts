@@ -17,7 +17,9 @@ const IOMMU_GET_INFO = request(12);
 const IOMMU_MAP_DMA = request(13);
 const IOMMU_UNMAP_DMA = request(14);
 
-const TYPE1V2 = 3;
+/** Kinds of IOMMU that a container can have: a real one, or none at all. */
+export const TYPE1V2 = 3;
+export const NO_IOMMU = 8;
 const GROUP_VIABLE = 1;
 const REGION_MMAP = 4;
 const IRQ_DATA_NONE = 1;
@@ -28,6 +30,8 @@ const CAP_IOVA_RANGE = 1;
 
 export const INTX_INDEX = 0;
 export const MSIX_INDEX = 2;
+/** Signalled when the kernel wants the device back. */
+export const REQUEST_INDEX = 4;
 export const CONFIG_REGION = 7;
 
 /** A structure whose first word is its size. */
@@ -41,12 +45,12 @@ export function apiVersion(container: number): number {
   return ioctl(container, GET_API_VERSION, 0, 'ask VFIO for its version');
 }
 
-export function hasType1(container: number): boolean {
-  return ioctl(container, CHECK_EXTENSION, TYPE1V2, 'ask VFIO for its IOMMUs') === 1;
+export function hasIommu(container: number, kind: number): boolean {
+  return ioctl(container, CHECK_EXTENSION, kind, 'ask VFIO for its IOMMUs') === 1;
 }
 
-export function setIommu(container: number): void {
-  ioctl(container, SET_IOMMU, TYPE1V2, 'have VFIO use the IOMMU', {
+export function setIommu(container: number, kind: number): void {
+  ioctl(container, SET_IOMMU, kind, 'have VFIO use the IOMMU', {
     ENODEV: { code: 'VIO_VFIO_UNAVAILABLE', remedy: 'switch the IOMMU on (intel_iommu=on), or use UIO' },
   });
 }
@@ -61,7 +65,9 @@ export function groupIsViable(group: number): boolean {
 export function setContainer(group: number, container: number): void {
   const word = new Uint8Array(4);
   new DataView(word.buffer).setInt32(0, container, true);
-  ioctl(group, GROUP_SET_CONTAINER, word, 'use the IOMMU group');
+  ioctl(group, GROUP_SET_CONTAINER, word, 'use the IOMMU group', {
+    EPERM: { code: 'VIO_PCI_PERMISSION', remedy: 'run as root: without an IOMMU, VFIO needs CAP_SYS_RAWIO' },
+  });
 }
 
 /** @returns a descriptor of the caller's */

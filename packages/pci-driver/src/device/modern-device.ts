@@ -1,6 +1,6 @@
 import type { Registers } from '@vio/native';
 import type { Notifier } from '@vio/net';
-import { VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
+import { VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { PciAccess } from '../access/pci-access.ts';
 import { pciError } from '../access/pci-errors.ts';
 import type { Capabilities, Place } from './capabilities.ts';
@@ -158,11 +158,14 @@ export class ModernDevice implements VirtioPciDevice {
     return this.#common.read(common.queueReset) === 0 && this.#common.read(common.queueEnable) === 0;
   }
 
-  notifier(queue: number): Notifier {
+  /** A notification is 16 bits that name the queue; with NOTIFICATION_DATA, 32 with where its next buffer goes (4.1.5.2). */
+  notifier(queue: number, nextAvailable: () => number): Notifier {
     this.#common.write(common.queueSelect, queue);
     const { offset, length, multiplier } = this.#notifyPlace;
     const within = this.#common.read(common.queueNotifyOffset) * multiplier;
-    if (within + 2 > length || within % 2 !== 0) {
+    const withData = (this.#features & VIRTIO_F_NOTIFICATION_DATA) !== 0n;
+    const width = withData ? 4 : 2;
+    if (within + width > length || (offset + within) % width !== 0) {
       throw pciError(
         'VIO_PCI_NOTIFY_RANGE',
         `queue ${queue} is notified at ${within}, beyond the ${length} bytes of the notification structure`,
@@ -173,7 +176,8 @@ export class ModernDevice implements VirtioPciDevice {
     const value = configData ? this.#common.read(common.notifyConfigData) : queue;
     const registers = this.#notify;
     const at = offset + within;
-    return { signal: () => registers.write(at, 2, value) };
+    if (!withData) return { signal: () => registers.write(at, 2, value) };
+    return { signal: () => registers.write(at, 4, (value | (nextAvailable() << 16)) >>> 0) };
   }
 }
 

@@ -21,8 +21,12 @@ export interface VirtioPciDevice {
   readonly resizable: boolean;
   /** Tells where a queue is and enables it. Once for every queue between resets. */
   enableQueue(queue: number, place: QueuePlace): void;
-  /** What tells the device of new buffers; features must have been set. @throws VioError VIO_PCI_NOTIFY_RANGE */
-  notifier(queue: number): Notifier;
+  /**
+   * What tells the device of new buffers; features must have been set.
+   * @param nextAvailable of the queue, for devices that are told with every notification
+   * @throws VioError VIO_PCI_NOTIFY_RANGE
+   */
+  notifier(queue: number, nextAvailable: () => number): Notifier;
 }
 
 /** Where a queue is, in the device's addresses. */

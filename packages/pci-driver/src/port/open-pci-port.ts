@@ -1,13 +1,17 @@
 import { type WaitOptions, cpuFeatures } from '@vio/native';
-import { VIRTIO_NET_F_MTU, createQueuePair, electPaths, pathLogLine, ringFeatures } from '@vio/net';
 import {
-  BufferPool,
-  type DriverQueue,
-  Region,
-  VIRTIO_F_ACCESS_PLATFORM,
-  driverQueueBytes,
-  poolStride,
-} from '@vio/rings';
+  type FrameRules,
+  NetControl,
+  type Notifier,
+  type OffloadOptions,
+  VIRTIO_NET_F_MTU,
+  checkOffloads,
+  electPaths,
+  maxMtu,
+  pathLogLine,
+  ringFeatures,
+} from '@vio/net';
+import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { openAccess } from '../access/open-access.ts';
 import type { DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { driverOk, fail, negotiateWith, resetDevice } from '../device/life-cycle.ts';
@@ -16,16 +20,21 @@ import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import { chooseFeatures } from './choose-features.ts';
 import { type PciConfig, parsePciDevargs } from './devargs.ts';
 import { PortInterrupts } from './interrupts.ts';
-import { readMac, readMtu, readSpeed, unknownSpeed } from './net-config.ts';
+import { readMac, readMtu, readPairs, readRss, readSpeed, unknownSpeed } from './net-config.ts';
 import { PciPort, stopDevice } from './pci-port.ts';
-import { chooseQueueSize } from './queue-size.ts';
+import { checkPairs, chooseQueueSize } from './queue-size.ts';
+import { type QueuePlan, buildQueues, dataRoom, planControl, queueBytes } from './queues.ts';
 import { randomMac } from './random-mac.ts';
 
 export interface PciPortOptions extends WaitOptions {
-  /** Milliseconds for a reset of the device. Default 3000. */
+  /** Milliseconds for a reset of the device, and for each of the first commands it is given. Default 3000. */
   readonly timeout?: number;
+  /** Queue pairs. Default 1. */
+  readonly queues?: number;
   /** Descriptors of each ring. Default: the device's size, at most 1024. */
   readonly queueSize?: number;
+  /** Work left to the device, and taken from it. Default: none. */
+  readonly offloads?: OffloadOptions;
   /** Feature bits that are not to be taken although they are offered, as RING_PACKED. */
   readonly without?: bigint;
   /** Gets one line per decision: paths as DPDK logs them, and interrupts that are fewer than wished. */
@@ -34,17 +43,12 @@ export interface PciPortOptions extends WaitOptions {
   readonly portNumber?: number;
 }
 
-const dataRoom = 2048;
-/** 128 bytes for the application and 12 for the virtio-net header, so that the header begins a cache line. */
-const headroom = 128 + 12;
-const leastBuffers = 1024;
-
 /**
  * Opens a port on a PCI device that is bound to vfio-pci, to uio_pci_generic or to no driver at all: resets it,
- * negotiates, sets up one queue pair and fills the receive queue. A failure at any step gives everything back.
+ * negotiates, sets up its queues and fills the receive queues. A failure at any step gives everything back.
  * @param device devargs as `0000:00:04.0,vectorized=1`, or a device that is reached in another way
- * @throws VioError VIO_PCI_*, VIO_VFIO_*, VIO_DEVARGS_*, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_HUGEPAGES,
- *   VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_ABORTED
+ * @throws VioError VIO_PCI_*, VIO_VFIO_*, VIO_DEVARGS_*, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_QUEUE_COUNT,
+ *   VIO_OFFLOAD_UNAVAILABLE, VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_CONTROL_*, VIO_ABORTED
  */
 export async function openPciPort(
   device: string | PciAccess,
@@ -53,74 +57,76 @@ export async function openPciPort(
   const config = parsePciDevargs(typeof device === 'string' ? device : device.address);
   const access = typeof device === 'string' ? openAccess(config.address) : device;
   let registers: VirtioPciDevice | null = null;
+  let prepared: Prepared;
   try {
     registers = openDevice(access);
     await resetDevice(registers, options);
-    return await build(access, registers, config, options);
+    prepared = prepare(access, registers, options);
   } catch (error) {
     if (registers !== null) failQuietly(registers);
     access.close();
     throw error;
   }
+  return start(prepared, config, options);
 }
 
-async function build(
-  access: PciAccess,
-  device: VirtioPciDevice,
-  config: PciConfig,
-  options: PciPortOptions,
-): Promise<PciPort> {
-  const features = negotiateWith(device, (offered) =>
-    chooseFeatures({
-      offered,
-      modern: device.modern,
-      without: options.without ?? 0n,
-      mtu: device.modern ? readMtu(device, offered & VIRTIO_NET_F_MTU) : null,
-      room: dataRoom,
-    }),
-  );
-  const rings = ringFeatures(features);
-  const size = chooseQueueSize({
-    rx: device.queueSize(0),
-    tx: device.queueSize(1),
-    wanted: options.queueSize,
-    resizable: device.resizable,
-    format: rings.format,
-  });
-  const paths = electPaths({ features, vectorized: config.vectorized, cpu: cpuFeatures() });
-  for (const path of [paths.rx, paths.tx]) options.log?.(pathLogLine(path, options.portNumber ?? 0));
+/** A device whose features are decided, with memory for its queues. */
+interface Prepared {
+  readonly access: PciAccess;
+  readonly device: VirtioPciDevice;
+  readonly plan: QueuePlan;
+  readonly dma: DmaMemory;
+}
 
-  const ringBytes = driverQueueBytes(rings, size);
-  const stride = poolStride(dataRoom, headroom);
-  const buffers = Math.max(4 * size, leastBuffers);
-  const physical = (features & VIRTIO_F_ACCESS_PLATFORM) === 0n;
-  const dma = access.allocateDma(2 * ringBytes + buffers * stride, physical);
+function prepare(access: PciAccess, device: VirtioPciDevice, options: PciPortOptions): Prepared {
+  const features = negotiate(device, options);
+  checkOffloads(options.offloads ?? {}, features);
+  const plan = planQueues(device, features, options);
+  const dma = access.allocateDma(queueBytes(plan), (features & VIRTIO_F_ACCESS_PLATFORM) === 0n);
+  return { access, device, plan, dma };
+}
+
+/** Sets up the queues and has the device begin. If that fails, the device is reset and everything given back. */
+async function start(prepared: Prepared, config: PciConfig, options: PciPortOptions): Promise<PciPort> {
+  const { access, device, plan, dma } = prepared;
+  const { features, pairs } = plan;
   let interrupts: PortInterrupts | null = null;
+  let port: PciPort | null = null;
   try {
-    const region = new Region(dma.buffer, 0, dma.buffer.byteLength, dma.address);
-    const pool = new BufferPool({ region, offset: 2 * ringBytes, count: buffers, dataRoom, headroom });
-    let port: PciPort | null = null;
-    const pair = createQueuePair({
-      features,
-      region,
-      pool,
-      size,
-      rxOffset: 0,
-      txOffset: ringBytes,
-      rxKick: device.notifier(0),
-      txKick: device.notifier(1),
-      onBroken: (direction, fault) => port?.emit('broken', { direction, queue: 0, fault }),
-    });
-    interrupts = new PortInterrupts(access.interrupts, device, 1);
-    if (interrupts.mode !== 'per-queue') options.log?.(interruptLine(access, interrupts.mode));
-    place(device, dma, [pair.rx.queue, pair.tx.queue]);
-    const parts = { features, paths, region, pool, rx: [pair.rx], tx: [pair.tx], rxCall: interrupts.rxCall };
-    const mac = readMac(device, features) ?? randomMac();
-    const link = { ...readSpeed(device, features), mtu: readMtu(device, features) };
-    if (config.speed !== unknownSpeed) link.speed = config.speed;
+    const paths = elect(features, config, options);
+    const mtu = readMtu(device, features);
+    const rules: FrameRules = mtu === null || mtu > maxMtu ? {} : { mtu };
+    const queues = buildQueues(
+      plan,
+      dma,
+      rules,
+      (index, nextAvailable) => survivor(device.notifier(index, nextAvailable), (cause) => port?.lose(cause)),
+      (direction, queue, fault) => port?.emit('broken', { direction, queue, fault }),
+    );
+    interrupts = new PortInterrupts(access.interrupts, device, pairs);
+    if (interrupts.mode !== 'per-queue') options.log?.(interruptLine(access, interrupts.mode, pairs));
+    for (const { index, place } of queues.placed) device.enableQueue(index, place);
     driverOk(device);
-    port = new PciPort({ ...parts, mac }, { access, device, dma, interrupts }, link);
-    pair.rx.fill();
+    const control = new NetControl({ features, channel: queues.control, maxPairs: pairs });
+    if (pairs > 1) await control.setQueuePairs(pairs, options);
+    const abilities = { ...readSpeed(device, features), mtu, rss: readRss(device, features), control };
+    if (config.speed !== unknownSpeed) abilities.speed = config.speed;
+    port = new PciPort(
+      {
+        features,
+        paths,
+        rules,
+        mac: readMac(device, features) ?? randomMac(),
+        region: queues.region,
+        pool: queues.pool,
+        rx: queues.pairs.map(({ rx }) => rx),
+        tx: queues.pairs.map(({ tx }) => tx),
+        rxCall: interrupts.rxCall,
+      },
+      { access, device, dma, interrupts, controlQueue: queues.control },
+      abilities,
+    );
+    for (const rx of port.rx) rx.fill();
     return port;
   } catch (error) {
     interrupts?.[Symbol.dispose]();
@@ -129,27 +135,73 @@ async function build(
   }
 }
 
-/** Tells the device where its queues are. */
-function place(device: VirtioPciDevice, dma: DmaMemory, queues: readonly DriverQueue[]): void {
-  const at = (offset: number): bigint => dma.address + BigInt(offset);
-  for (const [i, { addresses, size }] of queues.entries()) {
-    device.enableQueue(i, {
-      size,
-      descriptors: at(addresses.descriptors),
-      driver: at(addresses.driver),
-      device: at(addresses.device),
-    });
-  }
+function elect(
+  features: bigint,
+  { vectorized }: PciConfig,
+  { offloads = {}, log, portNumber = 0 }: PciPortOptions,
+) {
+  const paths = electPaths({
+    features,
+    vectorized,
+    offloads: { lro: offloads.lro ?? false, checksum: offloads.rxChecksum ?? false },
+    cpu: cpuFeatures(),
+  });
+  for (const path of [paths.rx, paths.tx]) log?.(pathLogLine(path, portNumber));
+  return paths;
 }
 
-function interruptLine({ address, interrupts }: PciAccess, mode: PortInterrupts['mode']): string {
+function negotiate(
+  device: VirtioPciDevice,
+  { queues = 1, offloads = {}, without = 0n }: PciPortOptions,
+): bigint {
+  return negotiateWith(device, (offered) =>
+    chooseFeatures({
+      offered,
+      modern: device.modern,
+      pairs: queues,
+      offloads,
+      without,
+      mtu: device.modern ? readMtu(device, offered & VIRTIO_NET_F_MTU) : null,
+      room: dataRoom,
+    }),
+  );
+}
+
+function planQueues(device: VirtioPciDevice, features: bigint, options: PciPortOptions): QueuePlan {
+  const { queues: pairs = 1, queueSize } = options;
+  const devicePairs = readPairs(device, features);
+  checkPairs(pairs, devicePairs);
+  const sizes = Array.from({ length: 2 * pairs }, (_, index) => device.queueSize(index));
+  const { format } = ringFeatures(features);
+  const size = chooseQueueSize({ sizes, wanted: queueSize, resizable: device.resizable, format });
+  return { features, pairs, size, control: planControl(device, features, devicePairs) };
+}
+
+/** Notifications come out of a poll loop, which a device that was pulled out must not throw into. */
+function survivor(notifier: Notifier, onFailure: (cause: unknown) => void): Notifier {
+  return {
+    signal: () => {
+      try {
+        notifier.signal();
+      } catch (cause) {
+        onFailure(cause);
+      }
+    },
+  };
+}
+
+function interruptLine(
+  { address, interrupts }: PciAccess,
+  mode: PortInterrupts['mode'],
+  pairs: number,
+): string {
   const how = {
     'per-queue': '',
     shared: 'one vector serves all queues and the link',
     line: 'INTx serves all queues and the link',
     polled: 'the queues are looked at every millisecond, the link every second',
   }[mode];
-  return `virtio: ${address} has ${interrupts.vectors} usable MSI-X vectors of 2 wished: ${how}`;
+  return `virtio: ${address} has ${interrupts.vectors} usable MSI-X vectors of ${pairs + 1} wished: ${how}`;
 }
 
 function failQuietly(device: VirtioPciDevice): void {

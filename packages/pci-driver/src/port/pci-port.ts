@@ -1,12 +1,13 @@
 import type { VioError } from '@vio/native';
-import { NetPort, type NetPortParts } from '@vio/net';
+import { type ControlQueue, type NetControl, NetPort, type NetPortParts } from '@vio/net';
 import type { AccessKind, DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { disableBusMaster } from '../access/config-space.ts';
 import { pciError } from '../access/pci-errors.ts';
 import { NEEDS_RESET, resetDevice } from '../device/life-cycle.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import type { InterruptMode, PortInterrupts } from './interrupts.ts';
-import { type LinkSpeed, readLinkUp } from './net-config.ts';
+import { announcement } from './announcement.ts';
+import { type LinkSpeed, type RssLimits, readLinkStatus } from './net-config.ts';
 
 const stopMilliseconds = 1000;
 /** How often the status of the device is looked at, whatever it interrupts for: a dead one does not interrupt. */
@@ -18,6 +19,14 @@ export interface StartedDevice {
   readonly device: VirtioPciDevice;
   readonly dma: DmaMemory;
   readonly interrupts: PortInterrupts;
+  readonly controlQueue: ControlQueue | null;
+}
+
+/** What the device says of itself, and what takes commands for it. */
+export interface PortAbilities extends LinkSpeed {
+  readonly mtu: number | null;
+  readonly rss: RssLimits | null;
+  readonly control: NetControl;
 }
 
 /** A virtio-net port on a PCI device. Made by `openPciPort`; everything it holds goes with `close`. */
@@ -33,32 +42,43 @@ export class PciPort extends NetPort implements AsyncDisposable {
   readonly duplex: LinkSpeed['duplex'];
   /** As the device says; null: it does not. */
   readonly mtu: number | null;
+  /** What its receive side scaling can do; null: it has none, or the port has one queue pair. */
+  readonly rss: RssLimits | null;
+  /** Commands to the device: promiscuous mode, addresses, VLANs, queue pairs, receive side scaling. */
+  readonly control: NetControl;
+  /** How often the device had the port make itself known to the network. */
+  announcements = 0;
   readonly #started: StartedDevice;
   readonly #watch: NodeJS.Timeout;
   #failed = false;
+  #announcing = false;
   #closing: Promise<void> | null = null;
 
-  constructor(
-    parts: NetPortParts,
-    started: StartedDevice,
-    link: LinkSpeed & { readonly mtu: number | null },
-  ) {
+  constructor(parts: NetPortParts, started: StartedDevice, abilities: PortAbilities) {
     super(parts);
     const { access, device, interrupts } = started;
     this.address = access.address;
     this.access = access.kind;
     this.modern = device.modern;
     this.interruptMode = interrupts.mode;
-    this.speed = link.speed;
-    this.duplex = link.duplex;
-    this.mtu = link.mtu;
+    this.speed = abilities.speed;
+    this.duplex = abilities.duplex;
+    this.mtu = abilities.mtu;
+    this.rss = abilities.rss;
+    this.control = abilities.control;
     this.#started = started;
     this.#watch = setInterval(() => this.#look(), watchInterval).unref();
     interrupts.start(
       () => this.#look(),
       (pair) => this.rx[pair].armInterrupt(),
     );
+    access.onRemovalRequest(() => this.lose());
     this.#look();
+  }
+
+  /** For its device: it is gone, or about to go. The link is down for good, and tells. */
+  lose(cause?: unknown): void {
+    this.#fail(goneError(this.address, cause));
   }
 
   /**
@@ -75,8 +95,9 @@ export class PciPort extends NetPort implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { interrupts } = this.#started;
+    const { interrupts, controlQueue } = this.#started;
     this.end();
+    controlQueue?.close();
     clearInterval(this.#watch);
     interrupts.stop();
     await stopDevice(this.#started);
@@ -90,23 +111,45 @@ export class PciPort extends NetPort implements AsyncDisposable {
     try {
       const { status } = this.#started.device;
       // Every register of a device that was pulled out reads as ones, or as zeroes once its mapping is gone.
-      if (status === 0xff || status === 0) return this.#fail(goneError(this.address));
+      if (status === 0xff || status === 0) return this.lose();
       if ((status & NEEDS_RESET) !== 0) return this.#fail(needsResetError(this.address));
-      const up = readLinkUp(this.#started.device, this.features);
-      this.setLink(up ? { up } : { up, reason: linkDownError(this.address) });
+      const { up, announce } = readLinkStatus(this.#started.device, this.features);
+      this.setLink({ up });
+      if (announce) void this.#announce();
     } catch (cause) {
-      this.#fail(goneError(this.address, cause));
+      this.lose(cause);
     }
   }
 
   #fail(reason: VioError): void {
+    if (this.#failed || this.closed) return;
     this.#failed = true;
+    this.#started.controlQueue?.close();
     this.setLink({ up: false, reason });
+  }
+
+  /** Lets the network see the port's address, then tells the device so (5.1.9.5.4.1). Comes again if it fails. */
+  async #announce(): Promise<void> {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    try {
+      await this.send(announcement(this.mac));
+      await this.control.acknowledgeAnnounce();
+      this.announcements++;
+    } catch {
+      // The device still asks at the next look; a port that is closed meanwhile does not look any more.
+    } finally {
+      this.#announcing = false;
+    }
   }
 }
 
 /** The device lets go of memory, then memory goes. */
-export async function stopDevice({ access, device, dma }: Omit<StartedDevice, 'interrupts'>): Promise<void> {
+export async function stopDevice({
+  access,
+  device,
+  dma,
+}: Pick<StartedDevice, 'access' | 'device' | 'dma'>): Promise<void> {
   try {
     await resetDevice(device, { timeout: stopMilliseconds });
   } catch {
@@ -135,8 +178,4 @@ function needsResetError(address: string): VioError {
     `the device ${address} has failed and asks for a reset (DEVICE_NEEDS_RESET)`,
     'close the port and open it anew, which resets the device; packets under way are lost',
   );
-}
-
-function linkDownError(address: string): VioError {
-  return pciError('VIO_PCI_LINK_DOWN', `the link of ${address} is down`, 'wait until it is up again');
 }

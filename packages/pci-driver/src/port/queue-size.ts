@@ -1,11 +1,10 @@
 import type { RingFormat } from '@vio/rings';
 import { pciError } from '../access/pci-errors.ts';
 
-/** What the size of a pair's rings depends on. */
+/** What the size of a port's rings depends on. */
 export interface QueueSizeInput {
-  /** Descriptors the device allows at most for each of the two. */
-  readonly rx: number;
-  readonly tx: number;
+  /** Descriptors the device allows at most, by queue. */
+  readonly sizes: readonly number[];
   /** Descriptors the application asked for. */
   readonly wanted: number | undefined;
   /** Whether the device takes smaller rings: legacy ones do not. */
@@ -17,26 +16,23 @@ export interface QueueSizeInput {
 const enough = 1024;
 
 /**
- * Decides the size of both rings of a pair. Pure. Without a wish it is the device's, at most 1024 where it takes less.
+ * Decides the size of all rings of a port. Pure. Without a wish it is the device's, at most 1024 where it takes less.
  * @throws VioError VIO_PCI_QUEUE_SIZE, VIO_PCI_NO_QUEUE
  */
-export function chooseQueueSize({ rx, tx, wanted, resizable, format }: QueueSizeInput): number {
-  if (rx === 0 || tx === 0) {
-    throw pciError(
-      'VIO_PCI_NO_QUEUE',
-      'the device has no receive or no transmit queue',
-      'it is not a virtio-net device, or a broken one',
-    );
+export function chooseQueueSize({ sizes, wanted, resizable, format }: QueueSizeInput): number {
+  if (sizes.includes(0)) {
+    throw noQueue(sizes.indexOf(0));
   }
-  const most = Math.min(rx, tx);
+  const most = Math.min(...sizes);
   if (!resizable) {
-    if (rx === tx && (wanted === undefined || wanted === rx)) return rx;
+    const equal = sizes.every((size) => size === most);
+    if (equal && (wanted === undefined || wanted === most)) return most;
     throw sizeError(
-      rx === tx
-        ? `the rings of this legacy device have ${rx} descriptors, not ${String(wanted)}`
-        : `the rings of this legacy device have ${rx} and ${tx} descriptors`,
-      rx === tx
-        ? `leave the size out, or give ${rx}`
+      equal
+        ? `the rings of this legacy device have ${most} descriptors, not ${String(wanted)}`
+        : `the rings of this legacy device have ${sizes.join(' and ')} descriptors`,
+      equal
+        ? `leave the size out, or give ${most}`
         : 'give the device rings of equal size, or modern registers',
     );
   }
@@ -47,6 +43,24 @@ export function chooseQueueSize({ rx, tx, wanted, resizable, format }: QueueSize
   throw sizeError(
     `a ${format} ring of ${size} descriptors is not possible on this device`,
     format === 'split' ? `use a power of two up to ${most}` : `use 1 to ${most}`,
+  );
+}
+
+/** @throws VioError VIO_QUEUE_COUNT when the device does not have so many queue pairs */
+export function checkPairs(pairs: number, devicePairs: number): void {
+  if (Number.isInteger(pairs) && pairs >= 1 && pairs <= devicePairs) return;
+  throw pciError(
+    'VIO_QUEUE_COUNT',
+    `${pairs} queue pairs were asked for, the device has ${devicePairs}`,
+    `ask for 1 to ${devicePairs}, or give the device more`,
+  );
+}
+
+export function noQueue(index: number) {
+  return pciError(
+    'VIO_PCI_NO_QUEUE',
+    `the device has no queue ${index}`,
+    'it is not a virtio-net device, or a broken one',
   );
 }
 

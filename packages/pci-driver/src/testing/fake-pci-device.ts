@@ -98,6 +98,8 @@ export class FakePciDevice implements PciAccess {
   /** Eventfds of the vectors, as the driver enabled them. */
   vectorEvents: readonly EventFd[] = [];
   onLine: (() => void) | null = null;
+  /** Asks the driver for the device. */
+  askForRemoval: () => void = () => {};
   readonly memory: SharedMemory[] = [];
   /** Runs when the driver notifies a queue. */
   onNotify: (queue: number, value: number, width: number) => void = () => {};
@@ -160,9 +162,18 @@ export class FakePciDevice implements PciAccess {
     this.memory.push(memory);
     return {
       buffer: memory.buffer,
-      address: this.#options.dmaAddress ?? 0x3_8000_0000n,
+      address: this.dmaAddress,
       close: () => memory.close(),
     };
+  }
+
+  /** By which it knows the first byte of the driver's memory. */
+  get dmaAddress(): bigint {
+    return this.#options.dmaAddress ?? 0x3_8000_0000n;
+  }
+
+  onRemovalRequest(handler: () => void): void {
+    this.askForRemoval = handler;
   }
 
   close(): void {

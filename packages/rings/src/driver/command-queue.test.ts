@@ -51,6 +51,23 @@ describe.each([
   ['packed', 5],
   ['packed', 64],
 ] as const)('a %s command queue of %i', (format, size) => {
+  it('P4 (2.9): says where the next command goes', () => {
+    const set = setUp(format, size);
+    let slot = 0;
+    let commands = 0;
+    for (let i = 0; i < 5 * size; i++) {
+      set.queue.submit(parts(2));
+      slot += 3;
+      commands++;
+      const wrap = Math.floor(slot / size) % 2 === 0 ? 0x8000 : 0;
+      const expected = format === 'split' ? commands : (slot % size) | wrap;
+      expect(set.queue.nextAvailable()).toBe(expected);
+      answer(set, 0);
+      set.queue.poll();
+      expect(set.queue.nextAvailable()).toBe(expected);
+    }
+  });
+
   it('carries commands of two and three pieces and their answers, many times round', () => {
     const set = setUp(format, size);
     for (let i = 0; i < 5 * size + 200; i++) {

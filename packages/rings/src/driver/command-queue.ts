@@ -38,6 +38,8 @@ export interface CommandQueue {
   poll(): CommandState;
   /** What a backend is told to begin at, before the first command. */
   readonly base: number;
+  /** Where the next command will go, as `DriverQueue.nextAvailable` says it. */
+  nextAvailable(): number;
 }
 
 /** Where a command queue lives; fixed for its life. `driverQueueBytes` of the region are used. */
@@ -124,6 +126,10 @@ class SplitCommands extends Commands implements CommandQueue {
     Atomics.store(u16, avail + 1, this.#count);
   }
 
+  nextAvailable(): number {
+    return this.#count;
+  }
+
   poll(): CommandState {
     if (this.state !== 'waiting') return this.state;
     const used = Atomics.load(this.region.u16, (this.addresses.device >>> 1) + 1);
@@ -166,6 +172,12 @@ class PackedCommands extends Commands implements CommandQueue {
     });
     // The head last: with it the device may look at all of them.
     for (const { at, word } of words.toReversed()) Atomics.store(this.region.i32, at, word);
+  }
+
+  nextAvailable(): number {
+    const next = this.state === 'waiting' ? this.#next + this.#slots : this.#next;
+    const wrapped = next >= this.size;
+    return (wrapped ? next - this.size : next) | (this.#wrap === wrapped ? 0 : 0x8000);
   }
 
   poll(): CommandState {
