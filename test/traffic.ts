@@ -7,6 +7,8 @@ export interface Traffic {
   /** Frames sent; they are numbered from 0 on. */
   readonly sent: number;
   stop(): Promise<void>;
+  /** Sends no more, and receives what still comes back. */
+  settle(): Promise<void>;
 }
 
 /** Sends numbered frames on queue pair 0, and notes which come back, until told to stop. */
@@ -19,14 +21,18 @@ export function traffic(of: NetPort): Traffic {
   const out = of.burst();
   const back = of.burst();
   let sent = 0;
+  let settling = false;
   const stopping = new AbortController();
+  const send = (): void => {
+    const count = out.allocate(pool, 16, 60);
+    for (let k = 0; k < count; k++) i32[(out.offset[k] >>> 2) + 4] = sent + k;
+    const taken = tx.send(out);
+    out.release(pool, taken);
+    sent += taken;
+  };
   const turn = (): void => {
     for (let i = 0; i < 20; i++) {
-      const count = out.allocate(pool, 16, 60);
-      for (let k = 0; k < count; k++) i32[(out.offset[k] >>> 2) + 4] = sent + k;
-      const taken = tx.send(out);
-      out.release(pool, taken);
-      sent += taken;
+      if (!settling) send();
       const received = rx.receive(back);
       for (let k = 0; k < received; k++) {
         const number = i32[(back.offset[k] >>> 2) + 4];
@@ -45,6 +51,17 @@ export function traffic(of: NetPort): Traffic {
     seen,
     get sent() {
       return sent;
+    },
+    settle: async () => {
+      settling = true;
+      // Quiet for a while: nothing of ours is on its way any more.
+      for (let seenBefore = -1; seenBefore !== seen.size || tx.queue.outstanding > 0;) {
+        seenBefore = seen.size;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        tx.reap();
+      }
+      stopping.abort();
+      await loop;
     },
     stop: () => {
       stopping.abort();

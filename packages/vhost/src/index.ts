@@ -6,6 +6,7 @@ export {
 } from './frontend/index.ts';
 export type {
   Doorbell,
+  InflightArea,
   NetDeviceConfig,
   SharedRegion,
   VhostTransport,

@@ -28,6 +28,18 @@ export interface VringUserAddresses {
   readonly device: number;
 }
 
+/** Memory in which a backend notes down which buffers it has, and which outlives it. */
+export interface InflightArea {
+  /** Bytes; 0: the backend has none. */
+  readonly mmapSize: number;
+  /** Where it starts in the file. */
+  readonly mmapOffset: number;
+  /** Rings it is for, from ring 0 on, and the most descriptors of one. */
+  readonly queues: number;
+  readonly queueSize: number;
+  readonly fd: number;
+}
+
 /** Tells a device that a virtqueue has new buffers. */
 export interface Doorbell {
   signal(): void;
@@ -66,6 +78,8 @@ export interface VhostTransport {
   readonly protocolFeatures: bigint;
   /** True if `getStatus` and `setStatus` reach the backend (vhost-user: once STATUS is negotiated). */
   readonly hasStatus: boolean;
+  /** True if `getInflight` and `setInflight` reach the backend (vhost-user: once INFLIGHT_SHMFD is negotiated). */
+  readonly hasInflight?: boolean;
   /** Regions `setMemTable` takes at most. */
   readonly maxRegions: number;
 
@@ -107,6 +121,11 @@ export interface VhostTransport {
   getStatus(options?: WaitOptions): Promise<number>;
   /** @param status 0 to 255; 0 resets. @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
   setStatus(status: number, options?: WaitOptions): Promise<void>;
+
+  /** Asks for a buffer to note down unfinished work in, after `setFeatures`. @returns its `fd` is the caller's to close */
+  getInflight?(queues: number, queueSize: number, options?: WaitOptions): Promise<InflightArea>;
+  /** Before rings run: where they note down what they have, or where a predecessor did. @param fd stays the caller's */
+  setInflight?(area: Omit<InflightArea, 'fd'>, fd: number, options?: WaitOptions): Promise<void>;
 
   /** What the device says of itself; only of transports that reach its configuration space. */
   getNetConfig?(options?: WaitOptions): Promise<NetDeviceConfig>;

@@ -14,6 +14,12 @@ import type { VirtioUserPort } from './virtio-user-port.ts';
 export const allProtocolFeatures =
   wire.VHOST_USER_PROTOCOL_F_MQ | wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_STATUS;
 
+const usual: BackendScript = {
+  features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ,
+  protocolFeatures: allProtocolFeatures,
+  queuePairs: 8,
+};
+
 /** A scripted backend that listens on a socket of its own, for one connection after the other. */
 export class ListeningBackend implements AsyncDisposable {
   readonly path: string;
@@ -24,15 +30,11 @@ export class ListeningBackend implements AsyncDisposable {
   readonly #accepting: Promise<void>;
   readonly #ports: VirtioUserPort[] = [];
 
+  /** @param script read anew for every connection */
   constructor(script: BackendScript = {}) {
     this.path = join(this.#directory, 'vhost.sock');
     this.#listener = UnixListener.listen(this.path);
-    this.#script = {
-      features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ,
-      protocolFeatures: allProtocolFeatures,
-      queuePairs: 8,
-      ...script,
-    };
+    this.#script = script;
     this.#accepting = this.#accept();
   }
 
@@ -66,7 +68,10 @@ export class ListeningBackend implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     try {
-      for (;;) this.backends.push(new ScriptedBackend(await this.#listener.accept(), this.#script));
+      for (;;) {
+        const stream = await this.#listener.accept();
+        this.backends.push(new ScriptedBackend(stream, { ...usual, ...this.#script }));
+      }
     } catch {
       // Closed: that is the end of it.
     }

@@ -15,6 +15,7 @@ import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './co
 import type { BackendDescriptors } from './descriptors.ts';
 import { type Connected, connectBackend, reachAgain } from './connect.ts';
 import { type FrameOptions, frameRules } from './frame-rules.ts';
+import { InflightKeeper } from './inflight-keeper.ts';
 import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
@@ -104,6 +105,7 @@ async function buildPort(
   logPaths(paths, options);
 
   const events = new VringEvents(2 * config.queues);
+  const inflight = keepsInflight(config, options) ? new InflightKeeper() : undefined;
   let memory: SharedMemory | null = null;
   try {
     const device = await transport.getNetConfig?.(wait);
@@ -121,7 +123,7 @@ async function buildPort(
       (broken) => port?.emit('broken', broken),
     );
     const rings = pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
-    const plan = { transport, features: negotiated.backend, memory, rings, events };
+    const plan = { transport, features: negotiated.backend, memory, rings, events, inflight };
     let port: VirtioUserPort | null = null;
     await startDevice(plan, wait);
     if (options.detached === true) {
@@ -135,6 +137,7 @@ async function buildPort(
     return port;
   } catch (error) {
     events[Symbol.dispose]();
+    inflight?.[Symbol.dispose]();
     memory?.close();
     throw error;
   }
@@ -200,6 +203,13 @@ function reconnectParts(
     options: reconnect === true ? {} : reconnect,
     connect: (wait) => reachAgain(config, listener, wait, place),
   };
+}
+
+/** Notes of what is in flight are for another backend to go on with. */
+function keepsInflight({ server }: VirtioUserConfig, options: OpenOptions): boolean {
+  const { reconnect = server, detached = false } = options;
+  if (detached || reconnect === false) return false;
+  return reconnect === true || (reconnect.inflight ?? true);
 }
 
 async function checkQueueCount(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError, type WaitOptions } from '@vio/native';
 import type { QueuePair } from '@vio/net';
+import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type StartPlan, startDevice } from './start.ts';
 
@@ -12,6 +13,11 @@ export interface ReconnectOptions {
   readonly maxDelay?: number;
   /** Attempts before the port gives up. Default: it never does. */
   readonly attempts?: number;
+  /**
+   * False: rings start afresh with every backend. Default true: where both the old and the new backend can, the rings
+   * stay, and the new backend goes on where the old one ended (INFLIGHT_SHMFD).
+   */
+  readonly inflight?: boolean;
 }
 
 /** What reconnecting needs of a port. */
@@ -25,9 +31,10 @@ export interface ReconnectParts {
 }
 
 /**
- * Looks for the backend until it is there, and starts the device on it anew: with the features of before, and fresh
- * rings in the same memory. Packets that were on a transmit ring are given up (`TxQueue.lost`): whether the old backend
- * had read them is not known, and none is sent twice.
+ * Looks for the backend until it is there, and starts the device on it anew, with the features of before. Where the old
+ * backend noted down what it had in flight, the rings stay, and the new one goes on exactly there. Otherwise they are
+ * fresh rings in the same memory, and packets that were on a transmit ring are given up (`TxQueue.lost`): whether the
+ * old backend had read them is not known, and none is sent twice.
  * @returns the plan of the running device
  * @throws VioError VIO_RECONNECT_GIVEN_UP after the last attempt, VIO_ABORTED
  */
@@ -35,7 +42,7 @@ export async function reconnect(
   plan: StartPlan,
   parts: ReconnectParts,
   signal: AbortSignal,
-): Promise<{ plan: StartPlan; attempts: number }> {
+): Promise<Restarted & { attempts: number }> {
   const { minDelay = 100, maxDelay = 5000, attempts = Number.POSITIVE_INFINITY } = parts.options;
   let delay = minDelay;
   let cause: unknown;
@@ -43,7 +50,8 @@ export async function reconnect(
     await sleep(delay, undefined, { signal, ref: false });
     delay = Math.min(2 * delay, maxDelay);
     try {
-      return { plan: await restart(plan, parts, { timeout: parts.timeout, signal }), attempts: attempt };
+      const restarted = await restart(plan, parts, { timeout: parts.timeout, signal });
+      return { ...restarted, attempts: attempt };
     } catch (error) {
       if (signal.aborted) throw error;
       cause = error;
@@ -56,7 +64,13 @@ export async function reconnect(
   });
 }
 
-async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions): Promise<StartPlan> {
+interface Restarted {
+  readonly plan: StartPlan;
+  /** The rings are those of before. */
+  readonly resumed: boolean;
+}
+
+async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions): Promise<Restarted> {
   const transport = await parts.connect(wait);
   try {
     await transport.setOwner(wait);
@@ -64,19 +78,36 @@ async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions)
     if ((old.features & ~offered) !== 0n) throw featuresGone();
     const pairs = await transport.queueNum(wait);
     if (parts.pairs.length > 1 && pairs < parts.pairs.length) throw featuresGone();
-    for (const pair of parts.pairs) pair.restart();
+    const resumed = old.inflight?.canResume(transport) === true && old.rings.every(isSound);
+    if (!resumed) startAfresh(old, parts);
     const rings = parts.pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
     const plan = { ...old, transport, rings };
-    // The old backend's last word was for the old rings.
-    for (const event of [...plan.events.kick, ...plan.events.call]) event.drain();
     await startDevice(plan, wait);
+    if (resumed) resume(plan, parts);
     for (const { rx } of parts.pairs) rx.fill();
-    return plan;
+    return { plan, resumed };
   } catch (error) {
     transport.close();
     for (const { tx } of parts.pairs) tx.pause();
     throw error;
   }
+}
+
+function isSound({ broken }: DriverQueue): boolean {
+  return broken === null;
+}
+
+function startAfresh({ events, inflight }: StartPlan, { pairs }: ReconnectParts): void {
+  inflight?.[Symbol.dispose]();
+  for (const pair of pairs) pair.restart();
+  // The old backend's last word was for the old rings.
+  for (const event of [...events.kick, ...events.call]) event.drain();
+}
+
+/** What either side was about to tell the other when the old backend ended, nobody has told: both have a look. */
+function resume({ events }: StartPlan, { pairs }: ReconnectParts): void {
+  for (const { tx } of pairs) tx.resume();
+  for (const event of [...events.kick, ...events.call]) event.signal();
 }
 
 function featuresGone(): VioError {

@@ -2,6 +2,7 @@ import type { SharedMemory, WaitOptions } from '@vio/native';
 import { VioError } from '@vio/native';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
+import type { InflightKeeper } from './inflight-keeper.ts';
 import type { VringEvents } from './vrings.ts';
 
 /** Device status bits (virtio 1.4, section 2.1). */
@@ -17,6 +18,8 @@ export interface StartPlan {
   readonly memory: SharedMemory;
   readonly rings: readonly DriverQueue[];
   readonly events: VringEvents;
+  /** Where the backend notes down what it has in flight; absent for rings that no other backend will serve. */
+  readonly inflight?: InflightKeeper | undefined;
 }
 
 /**
@@ -29,6 +32,7 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
   if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER, wait);
   await transport.setFeatures(plan.features, wait);
   if (transport.hasStatus) await confirmFeatures(transport, wait);
+  await plan.inflight?.hand(transport, rings, wait);
   await transport.setMemTable(
     [{ guestAddress: 0, userAddress: 0, size: memory.size, mmapOffset: 0, fd: memory.fd }],
     wait,

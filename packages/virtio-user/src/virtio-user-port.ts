@@ -75,12 +75,12 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     for (const { tx } of parts.pairs) tx.pause();
     this.#plan.transport.close();
     try {
-      const { plan, attempts } = await reconnect(this.#plan, parts, this.#stopping.signal);
+      const { plan, attempts, resumed } = await reconnect(this.#plan, parts, this.#stopping.signal);
       this.#plan = plan;
       this.reconnects++;
       this.#watch();
       this.setLink({ up: true });
-      this.emit('reconnect', { attempts, downtime: performance.now() - begin });
+      this.emit('reconnect', { attempts, downtime: performance.now() - begin, resumed });
     } catch (reason) {
       // Closed meanwhile, or given up: `link` says why it stays down.
       if (!this.closed && reason instanceof VioError) this.emit('link', { up: false, reason });
@@ -94,6 +94,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     this.#plan.transport.close();
     this.#listener?.close();
     this.#plan.events[Symbol.dispose]();
+    this.#plan.inflight?.[Symbol.dispose]();
     this.#memory.close();
     this.removeAllListeners();
   }

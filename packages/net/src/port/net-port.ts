@@ -39,6 +39,8 @@ export interface Reconnected {
   readonly attempts: number;
   /** Milliseconds without a backend. */
   readonly downtime: number;
+  /** True: it goes on where the old one ended, and no packet was given up; false: the rings are fresh ones. */
+  readonly resumed: boolean;
 }
 
 export interface NetPortEvents {

@@ -153,6 +153,11 @@ export class TxQueue {
     this.#paused = true;
   }
 
+  /** The device is back, and goes on with the ring as it is. */
+  resume(): void {
+    this.#paused = false;
+  }
+
   /** After the device was stopped: takes back every packet it held. @returns how many */
   reclaim(): number {
     const tokens = new Int32Array(this.#queue.size);

@@ -20,6 +20,7 @@ export const defaultProtocolFeatures =
   VHOST_USER_PROTOCOL_F_NET_MTU |
   VHOST_USER_PROTOCOL_F_CONFIG |
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
   VHOST_USER_PROTOCOL_F_STATUS;
 
 /** All that may be asked for. The others change the meaning of messages in ways this frontend does not follow. */
@@ -29,5 +30,4 @@ export const usableProtocolFeatures =
   VHOST_USER_PROTOCOL_F_RARP |
   VHOST_USER_PROTOCOL_F_BACKEND_REQ |
   VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD |
-  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
   VHOST_USER_PROTOCOL_F_RESET_DEVICE;

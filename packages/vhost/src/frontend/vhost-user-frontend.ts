@@ -1,5 +1,5 @@
 import { UnixStream, VioError, type WaitOptions } from '@vio/native';
-import type { SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
+import type { InflightArea, SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
 import {
   type ConfigPart,
   type Inflight,
@@ -7,6 +7,7 @@ import {
   type MemoryRegion,
   type Request,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_STATUS,
@@ -80,6 +81,10 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   get hasStatus(): boolean {
     return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
+  }
+
+  get hasInflight(): boolean {
+    return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) !== 0n;
   }
 
   async getFeatures(options: WaitOptions = {}): Promise<bigint> {
@@ -245,11 +250,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   /** A buffer to track unfinished work in (INFLIGHT_SHMFD). @returns its `fd` is the caller's to close */
-  async getInflight(
-    queues: number,
-    queueSize: number,
-    options: WaitOptions = {},
-  ): Promise<Inflight & { readonly fd: number }> {
+  async getInflight(queues: number, queueSize: number, options: WaitOptions = {}): Promise<InflightArea> {
     const asked = { mmapSize: 0, mmapOffset: 0, queues, queueSize };
     const { value, fds } = await this.#ask(requests.GET_INFLIGHT_FD, asked, options);
     return { ...value, fd: fds[0] };
