@@ -59,6 +59,7 @@ export interface Addon {
     run(count: number): number;
     register(buffer: ArrayBuffer): number;
     unregister(handle: number): void;
+    singles(job: Int32Array): () => number;
   };
 }
 

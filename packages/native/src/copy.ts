@@ -2,6 +2,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { isMapping } from './shared-memory.ts';
+import { type SinglesKernel, singlesJobWords } from './singles-kernel.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
 export const copyOpWords = 5;
@@ -24,6 +25,8 @@ export interface CopyEngine {
    * @returns `count`, or the index of the first copy that was refused (it and the rest did not happen)
    */
   run(count: number): number;
+  /** @returns a kernel that moves whole bursts between rings and buffers registered here; null: there is none */
+  singles(): SinglesKernel | null;
 }
 
 /** The engine in C++: memmove with prefetch. @param capacity copies per run */
@@ -31,7 +34,17 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
   markAsUntransferable(ops.buffer);
   const native = addon.createCopyEngine(ops);
-  return { ...native, ops, register: (buffer) => native.register(holdable(buffer)) };
+  return {
+    ops,
+    run: (count) => native.run(count),
+    register: (buffer) => native.register(holdable(buffer)),
+    unregister: (handle) => native.unregister(handle),
+    singles() {
+      const job = new Int32Array(singlesJobWords);
+      markAsUntransferable(job.buffer);
+      return { job, run: native.singles(job) };
+    },
+  };
 }
 
 function holdable(buffer: ArrayBuffer): ArrayBuffer {
@@ -78,5 +91,6 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
       }
       return n;
     },
+    singles: () => null,
   };
 }

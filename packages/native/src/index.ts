@@ -22,3 +22,4 @@ export { checkSocketPath, maxSocketPath } from './socket-errors.ts';
 export { type ListenOptions, UnixListener } from './unix-listener.ts';
 export { type Received, UnixStream } from './unix-stream.ts';
 export { type WaitOptions, settle, timeoutError } from './waiting.ts';
+export { type SinglesKernel, singlesJob, singlesPerRun } from './singles-kernel.ts';

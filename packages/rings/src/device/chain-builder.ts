@@ -1,3 +1,4 @@
+import { singlesJob } from '@vio/native';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
@@ -48,6 +49,14 @@ export class ChainBuilder {
     this.low = memory.guestLow[0];
     this.high = memory.guestHigh[0];
     this.bytes = memory.size[0];
+  }
+
+  /** Tells a kernel the window used last. */
+  lendWindow(job: Int32Array): void {
+    job[singlesJob.data] = this.window;
+    job[singlesJob.low] = this.low;
+    job[singlesJob.high] = this.high;
+    job[singlesJob.bytes] = this.bytes;
   }
 
   /** Forgets what an earlier chain was refused for. */

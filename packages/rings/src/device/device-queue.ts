@@ -33,6 +33,19 @@ export interface DeviceQueue {
   completeSingles(singles: SingleBurst): void;
 
   /**
+   * Says to a kernel what does not change: format, size, and where the parts of the ring are, each as window of the
+   * memory map and offset there (`singlesJob`).
+   * @returns false when the queue has to see every chain itself; `lend` is not for it then
+   */
+  describe(job: Int32Array): boolean;
+
+  /** Lends the ring to a kernel for one run: writes into the job where the queue stands, and the window used last. */
+  lend(job: Int32Array): void;
+
+  /** The kernel has taken and completed `count` chains of one slot. */
+  takeBack(count: number): void;
+
+  /**
    * Takes chains that a predecessor had fetched and not completed, as it noted them down: `saved` from entry `from` on,
    * up to `max` of them, into `chains`. They are completed like others, and not given back by `unfetch`.
    * @returns how many, 0 to `max`; 0 forever once broken

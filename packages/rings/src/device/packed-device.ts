@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { VioError, singlesJob } from '@vio/native';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import {
   DESC_F_AVAIL,
@@ -11,7 +11,7 @@ import {
 import { RING_EVENT_DESC, RING_EVENT_DISABLE, RING_EVENT_ENABLE } from '../layout/packed-layout.ts';
 import { ChainBuilder, type IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
-import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import type { DeviceQueue, DeviceQueueOptions, WindowOffset } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
@@ -59,6 +59,7 @@ export class PackedDevice implements DeviceQueue {
   /** Views of the window each part lies in, and the word it starts at. */
   readonly #words: Int32Array;
   readonly #ring: number;
+  readonly #table: WindowOffset;
   readonly #driverEventWords: Int32Array;
   readonly #driverEvent: number;
   readonly #deviceEventWords: Int32Array;
@@ -90,6 +91,7 @@ export class PackedDevice implements DeviceQueue {
 
     this.#words = ringPart(memory, addresses.descriptors, 'descriptor ring', descriptorBytes * size, 16).i32;
     this.#ring = addresses.descriptors.offset / 4;
+    this.#table = addresses.descriptors;
     this.#driverEventWords = ringPart(memory, addresses.driver, 'driver event suppression', 4, 4).i32;
     this.#driverEvent = addresses.driver.offset / 4;
     this.#deviceEventWords = ringPart(memory, addresses.device, 'device event suppression', 4, 4).i32;
@@ -384,6 +386,38 @@ export class PackedDevice implements DeviceQueue {
     this.#unsignalled += count;
     this.#words[at + 2] = 0;
     Atomics.store(this.#words, at + 3, lastId | flags);
+  }
+
+  describe(job: Int32Array): boolean {
+    job[singlesJob.packed] = 1;
+    job[singlesJob.inOrder] = this.#inOrder ? 1 : 0;
+    job[singlesJob.size] = this.size;
+    job[singlesJob.table] = this.#table.window;
+    job[singlesJob.tableAt] = this.#table.offset;
+    return true;
+  }
+
+  lend(job: Int32Array): void {
+    job[singlesJob.next] = this.#next;
+    job[singlesJob.nextWrap] = this.#nextWrap;
+    job[singlesJob.done] = this.#done;
+    job[singlesJob.doneWrap] = this.#doneWrap;
+    job[singlesJob.room] = this.#broken === null ? this.size - this.#inFlight : 0;
+    this.#builder.lendWindow(job);
+  }
+
+  takeBack(count: number): void {
+    this.#next += count;
+    if (this.#next >= this.size) {
+      this.#next -= this.size;
+      this.#nextWrap ^= 1;
+    }
+    this.#done += count;
+    if (this.#done >= this.size) {
+      this.#done -= this.size;
+      this.#doneWrap ^= 1;
+    }
+    this.#unsignalled += count;
   }
 
   pending(): number {

@@ -1,10 +1,11 @@
+import { singlesJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY } from '../layout/split-layout.ts';
 import { ChainBuilder } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
-import type { DeviceQueue, DeviceQueueOptions } from './device-queue.ts';
+import type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device-queue.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
@@ -32,6 +33,7 @@ export class SplitDevice implements DeviceQueue {
   readonly #builder: ChainBuilder;
   #broken: QueueFault | null = null;
 
+  readonly #addresses: DeviceVringAddresses;
   /** Views of the window each part lies in, and where it starts there: descriptors in words, ... */
   readonly #descriptors: Int32Array;
   readonly #table: number;
@@ -62,6 +64,7 @@ export class SplitDevice implements DeviceQueue {
   constructor(options: DeviceQueueOptions) {
     const { memory, addresses, size, features } = options;
     this.size = size;
+    this.#addresses = addresses;
     this.#mask = size - 1;
     this.#eventIdx = features.eventIdx;
     this.#inOrder = features.inOrder;
@@ -300,6 +303,32 @@ export class SplitDevice implements DeviceQueue {
     this.#done = done & 0xffff;
     this.#inFlight -= count;
     Atomics.store(this.#used, this.#usedIdx, this.#done);
+  }
+
+  describe(job: Int32Array): boolean {
+    const { descriptors, driver, device } = this.#addresses;
+    job[singlesJob.packed] = 0;
+    job[singlesJob.inOrder] = this.#inOrder ? 1 : 0;
+    job[singlesJob.size] = this.size;
+    job[singlesJob.table] = descriptors.window;
+    job[singlesJob.tableAt] = descriptors.offset;
+    job[singlesJob.avail] = driver.window;
+    job[singlesJob.availAt] = driver.offset;
+    job[singlesJob.used] = device.window;
+    job[singlesJob.usedAt] = device.offset;
+    return true;
+  }
+
+  lend(job: Int32Array): void {
+    job[singlesJob.next] = this.#next;
+    job[singlesJob.done] = this.#done;
+    job[singlesJob.room] = this.#broken === null ? this.size - this.#inFlight : 0;
+    this.#builder.lendWindow(job);
+  }
+
+  takeBack(count: number): void {
+    this.#next = (this.#next + count) & 0xffff;
+    this.#done = (this.#done + count) & 0xffff;
   }
 
   pending(): number {

@@ -92,6 +92,18 @@ class TrackedDevice implements DeviceQueue {
     return n;
   }
 
+  describe(): boolean {
+    return false;
+  }
+
+  lend(): void {
+    throw new TypeError('a queue with a journal notes down every chain: it is not for kernels');
+  }
+
+  takeBack(): void {
+    this.lend();
+  }
+
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
     return this.#queue.refetch(chains, saved, from, max);
   }

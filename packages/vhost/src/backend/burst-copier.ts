@@ -1,14 +1,22 @@
-import { type CopyEngine, nativeCopyEngine } from '@vio/native';
-import type { Region, SingleBurst } from '@vio/rings';
-import type { DriverMemory } from './driver-memory.ts';
+import { type CopyEngine, type SinglesKernel, nativeCopyEngine } from '@vio/native';
+import type { MemoryMap, Region, SingleBurst } from '@vio/rings';
 
 /** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
 const opWords = 5;
 /** Copies per run; a burst of more, which only a driver with thousands of tiny descriptors causes, takes several. */
 export const copiesPerRun = 4096;
 
+/** The driver's memory: by window of the map the mapping it is in, and how many bytes of that precede it. */
+interface MappedMemory {
+  readonly map: MemoryMap;
+  readonly mappings: readonly { readonly buffer: ArrayBuffer }[];
+  readonly lead: Int32Array;
+}
+
 /** Collects the copies of a burst between the driver's memory and local buffers, and runs them in one call. */
 export class BurstCopier {
+  /** The driver's memory. */
+  readonly map: MemoryMap;
   readonly #engine: CopyEngine;
   readonly #ops: Int32Array;
   readonly #window: Int32Array;
@@ -18,7 +26,8 @@ export class BurstCopier {
   #lastHandle = -1;
   #count = 0;
 
-  constructor(memory: DriverMemory, engine: CopyEngine = nativeCopyEngine(copiesPerRun)) {
+  constructor(memory: MappedMemory, engine: CopyEngine = nativeCopyEngine(copiesPerRun)) {
+    this.map = memory.map;
     this.#engine = engine;
     this.#ops = engine.ops;
     this.#window = Int32Array.from(memory.mappings, (mapping) => engine.register(mapping.buffer));
@@ -38,6 +47,18 @@ export class BurstCopier {
     this.#lastRegion = region;
     this.#lastHandle = handle;
     return handle;
+  }
+
+  /** @returns a kernel over the same memory; null: there is none */
+  singles(): SinglesKernel | null {
+    return this.#engine.singles();
+  }
+
+  /** Turns a window and an offset there, at these words of a job, into what the engine calls them. */
+  locate(job: Int32Array, window: number, offset: number): void {
+    const w = job[window];
+    job[window] = this.#window[w];
+    job[offset] += this.#lead[w];
   }
 
   /** Notes a copy from the driver's memory to local memory. */

@@ -1,6 +1,7 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
-import { type BufferPool, ChainBurst, type DeviceQueue, SingleBurst, type SingleKind } from '@vio/rings';
+import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { type SinglesPath, createSingles } from './singles.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;
@@ -11,11 +12,9 @@ const maxPacketBytes = 65_535;
 export class DequeuePath {
   readonly queue: DeviceQueue;
   readonly stats: QueueStats;
-  /** Packets a driver sent that no buffer was free for: they stay on the ring. */
   readonly #copier: BurstCopier;
   readonly #header: number;
-  readonly #kind: SingleKind;
-  readonly #singles = new SingleBurst(chainsPerBurst);
+  readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
 
   constructor(queue: DeviceQueue, copier: BurstCopier, headerBytes: number, stats: QueueStats) {
@@ -23,7 +22,7 @@ export class DequeuePath {
     this.stats = stats;
     this.#copier = copier;
     this.#header = headerBytes;
-    this.#kind = { writable: false, prefix: headerBytes };
+    this.#singles = createSingles({ queue, copier, headerBytes, writable: false });
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
 
@@ -38,29 +37,11 @@ export class DequeuePath {
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
     if (wanted > pool.free) wanted = pool.free;
-    const singles = this.#singles;
-    const n = this.queue.fetchSingles(singles, wanted, this.#kind, 1, pool.dataRoom);
-    if (n > 0) this.#takeSingles(pool, burst);
-    else if (singles.blocked) this.#takeChains(pool, burst, wanted);
+    if (wanted <= 0) return 0;
+    const n = this.#singles.take(pool, burst, wanted);
+    if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
+    else if (this.#singles.blocked) this.#takeChains(pool, burst, wanted);
     return burst.count;
-  }
-
-  #takeSingles(pool: BufferPool, burst: PacketBurst): void {
-    const singles = this.#singles;
-    const copier = this.#copier;
-    const n = pool.allocBurst(burst, singles.count, 0);
-    copier.burstFromDriver(singles, copier.localHandle(pool.region), burst.offset);
-    copier.run();
-    this.queue.completeSingles(singles);
-    const { u8 } = pool.region;
-    const { offset, length } = burst;
-    const { stats } = this;
-    const bytes = singles.length;
-    for (let i = 0; i < n; i++) {
-      length[i] = bytes[i];
-      stats.count(u8, offset[i], bytes[i]);
-    }
-    stats.settle();
   }
 
   #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number): void {

@@ -1,20 +1,10 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
-import {
-  type BufferPool,
-  ChainBurst,
-  type DeviceQueue,
-  type MemoryMap,
-  SingleBurst,
-  type SingleKind,
-} from '@vio/rings';
+import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { type SinglesPath, createSingles } from './singles.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;
-/** More than any driver's buffer has, in bytes. */
-const largestBuffer = 0x3fff_ffff;
-/** Last word of a 12-byte header with num_buffers 1. */
-const oneBuffer = 1 << 16;
 
 /** Puts packets into a driver's receive queue: copies them into the buffers the driver supplied. */
 export class EnqueuePath {
@@ -24,8 +14,7 @@ export class EnqueuePath {
   readonly #memory: MemoryMap;
   readonly #header: number;
   readonly #mergeable: boolean;
-  readonly #kind: SingleKind;
-  readonly #singles = new SingleBurst(chainsPerBurst);
+  readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
 
   constructor(
@@ -41,7 +30,7 @@ export class EnqueuePath {
     this.#copier = copier;
     this.#memory = memory;
     this.#header = headerBytes;
-    this.#kind = { writable: true, prefix: headerBytes };
+    this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
@@ -55,55 +44,14 @@ export class EnqueuePath {
     const end = from + count;
     let at = from;
     while (at < end) {
-      let done = this.#putSingles(pool, burst, at, end);
-      if (done === 0 && this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
+      let done = this.#singles.put(pool, burst, at, end);
+      if (done > 0) this.stats.countBurst(pool.region.u8, burst, at, at + done);
+      else if (this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }
     if (at < end) this.stats.countFullRing();
     return at - from;
-  }
-
-  /** As long as packets have one segment and the driver's buffers are single, large and in one window. */
-  #putSingles(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
-    const { offset, length, segments } = burst;
-    const { stats } = this;
-    const { u8 } = pool.region;
-    const singles = this.#singles;
-    const limit = end - from < chainsPerBurst ? end : from + chainsPerBurst;
-    let longest = 0;
-    let at = from;
-    for (; at < limit && segments[at] === 1; at++) if (length[at] > longest) longest = length[at];
-    if (at === from) {
-      singles.blocked = true;
-      return 0;
-    }
-    const n = this.queue.fetchSingles(singles, at - from, this.#kind, longest, largestBuffer);
-    if (n === 0) return 0;
-    const copier = this.#copier;
-    copier.burstToDriver(copier.localHandle(pool.region), offset, length, from, singles);
-    copier.run();
-    const { i32 } = this.#memory.windows[singles.window].region;
-    const { written, offset: to } = singles;
-    const header = this.#header;
-    for (let i = 0; i < n; i++) {
-      const bytes = length[from + i];
-      const start = to[i] - header;
-      if (header === 12 && (start & 3) === 0) {
-        // flags 0, no segmentation, num_buffers 1; stored only where it differs.
-        const word = start >>> 2;
-        if (i32[word] !== 0) i32[word] = 0;
-        if (i32[word + 1] !== 0) i32[word + 1] = 0;
-        if (i32[word + 2] !== oneBuffer) i32[word + 2] = oneBuffer;
-      } else {
-        this.#writeHeader(singles.window, start, 1);
-      }
-      written[i] = bytes + header;
-      stats.count(u8, offset[from + i], bytes);
-    }
-    this.queue.completeSingles(singles);
-    stats.settle();
-    return n;
   }
 
   #putChains(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
