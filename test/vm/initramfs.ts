@@ -2,7 +2,8 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Kernel } from './kernel.ts';
 
@@ -19,6 +20,7 @@ export const moduleGroups = {
   net: ['failover', 'net_failover', 'virtio_net'],
   uio: ['uio', 'uio_pci_generic'],
   vfio: ['vfio', 'vfio_iommu_type1', 'irqbypass', 'vfio_pci_core', 'vfio_pci'],
+  vlan: ['llc', 'stp', 'garp', 'mrp', '8021q'],
   vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
 } as const;
 
@@ -26,6 +28,9 @@ export type ModuleGroup = keyof typeof moduleGroups;
 
 /** All that any guest may load. */
 export const guestModules = [...always, ...Object.values(moduleGroups).flat()];
+
+/** It may lie under /tmp, which is the guest's own. */
+const checkout = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 const init = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -35,7 +40,9 @@ share="trans=virtio,version=9p2000.L,msize=1048576"
 mount -t 9p -o $share,cache=loose,ro root /host || echo "no root share"
 mount --bind /proc /host/proc; mount --bind /sys /host/sys; mount --bind /dev /host/dev
 mkdir -p /dev/shm /dev/pts; mount -t tmpfs tmpfs /dev/shm; mount -t devpts devpts /dev/pts
-mount -t tmpfs tmpfs /host/tmp; mount -t tmpfs tmpfs /host/run; mkdir /host/tmp/out /host/run/netns
+mkdir /checkout; mount --bind /host${checkout} /checkout
+mount -t tmpfs tmpfs /host/tmp; mkdir -p /host${checkout}; mount --bind /checkout /host${checkout}
+mount -t tmpfs tmpfs /host/run; mkdir /host/tmp/out /host/run/netns
 mount -t 9p -o $share,access=any out /host/tmp/out || echo "no share for output"
 ip link set lo up
 chroot /host /bin/sh -c 'cd /tmp; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
