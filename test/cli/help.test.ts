@@ -28,7 +28,7 @@ describe('help', () => {
   it.each([
     ['run', [...forwardOptions, '--timeout', '--xstats', '--pcap', '--snaplen', '--help']],
     ['backend', [...forwardOptions, '--client', '--queues', '--help']],
-    ['inspect', ['--features', '--timeout', '--json', '--help']],
+    ['inspect', ['--features', '--rings', '--timeout', '--json', '--help']],
     ['doctor', ['--timeout', '--json', '--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {

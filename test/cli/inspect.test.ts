@@ -80,4 +80,19 @@ describe('inspect of a port', () => {
       ],
     });
   });
+
+  it.each([0, 1])('dumps every ring with --rings (packed_vq=%i)', async (packed) => {
+    const { stdout } = await vio('inspect', `path=${socket},queue_size=64,packed_vq=${packed}`, '--rings');
+    expect(stdout).toMatch(/^receiveq0: (split|packed), 64 descriptors.*, 64 in flight$/m);
+    expect(stdout.match(/^  in flight \d+: \[\d+\] 0x[0-9a-f]+ 2060 bytes WRITE/gm)).toHaveLength(16);
+    expect(stdout).toContain('  and 48 more in flight\n');
+  });
+
+  it('dumps them as JSON', async () => {
+    const [, receive, transmit] = jsonLines(await vio('inspect', `path=${socket}`, '--rings', '--json'));
+    expect([receive, transmit]).toMatchObject([
+      { type: 'ring', name: 'receiveq0', size: 256, inFlight: 256, availableIndex: 256, usedIndex: 0 },
+      { type: 'ring', name: 'transmitq0', inFlight: 0, listed: [], deviceEvents: { meaning: 'disabled' } },
+    ]);
+  });
 });

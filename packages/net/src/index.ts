@@ -43,6 +43,7 @@ export {
 export {
   type BrokenQueue,
   type LinkState,
+  type NamedRingDump,
   NetPort,
   type NetPortEvents,
   type NetPortParts,

@@ -19,6 +19,16 @@ export {
 } from './driver/command-queue.ts';
 export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
+export { dumpRing, ringDumpText } from './dump/dump-ring.ts';
+export type {
+  ChainDump,
+  DescriptorDump,
+  DumpOptions,
+  EventDump,
+  RingDump,
+  UsedDump,
+} from './dump/ring-dump.ts';
+export { type RingMemory, type RingView, driverRingView } from './dump/ring-view.ts';
 export { needEvent } from './event-index.ts';
 export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';

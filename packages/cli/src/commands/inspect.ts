@@ -3,6 +3,7 @@ import { featureNames } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 import type { Command } from 'commander';
 import { Output } from '../output.ts';
+import { recordRing } from '../ring-record.ts';
 import { devargsHelp } from './devargs-help.ts';
 import { integer } from './option-values.ts';
 import { portReport } from './port-report.ts';
@@ -10,6 +11,7 @@ import { portReport } from './port-report.ts';
 interface InspectOptions {
   readonly features?: string;
   readonly timeout: number;
+  readonly rings?: true;
   readonly json?: true;
 }
 
@@ -21,6 +23,7 @@ export function addInspectCommand(program: Command, interrupted: AbortSignal): v
     .argument('[devargs]', 'DPDK-style devargs of a port to open and close again')
     .option('--features <mask>', 'only name the bits of this feature mask, for example 0x130008000')
     .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .option('--rings', 'dump every ring: indexes, events, buffers in flight with their descriptors')
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText('after', devargsHelp)
     .action((devargs: string | undefined, options: InspectOptions) => inspect(devargs, options, interrupted));
@@ -47,6 +50,7 @@ async function inspect(
   await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
   const report = portReport(port);
   output.record('port', report.data, report.text);
+  if (options.rings === true) for (const dump of port.dumpRings()) recordRing(output, dump);
 }
 
 function parseMask(text: string): bigint {

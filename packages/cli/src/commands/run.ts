@@ -7,6 +7,7 @@ import { forwardStep } from '../forward/modes.ts';
 import { runSession } from '../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
 import { Output } from '../output.ts';
+import { recordRing } from '../ring-record.ts';
 import { devargsHelp } from './devargs-help.ts';
 import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
 import { integer } from './option-values.ts';
@@ -51,6 +52,8 @@ async function runPort(devargs: string, options: RunOptions, interrupted: AbortS
   port.on('broken', ({ direction, queue, fault }) => {
     const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;
     output.record('broken', { direction, queue, fault }, text);
+    const name = `${direction === 'rx' ? 'receive' : 'transmit'}q${queue}`;
+    for (const dump of port.dumpRings()) if (dump.name === name) recordRing(output, dump);
   });
   const forwarder = new Forwarder(step, options.burst);
   for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));

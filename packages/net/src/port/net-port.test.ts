@@ -110,6 +110,25 @@ describe('the statistics of a port', () => {
   });
 });
 
+describe('the rings of a port', () => {
+  it('can be dumped, pair by pair', () => {
+    using port = wiredPort({}, 2);
+    expect(port.dumpRings().map(({ name, inFlight }) => [name, inFlight])).toEqual([
+      ['receiveq0', 8],
+      ['transmitq0', 0],
+      ['receiveq1', 8],
+      ['transmitq1', 0],
+    ]);
+  });
+
+  it('can be dumped when one is broken', () => {
+    using port = wiredPort();
+    port.wires[0].corrupt(port.rx[0].queue);
+    port.rx[0].receive(new PacketBurst(4));
+    expect(port.dumpRings()[0]).toMatchObject({ broken: port.rx[0].broken, inFlight: 8 });
+  });
+});
+
 describe('a pair the port does not have', () => {
   it.each(['packets', 'readable'] as const)('is refused by %s', (method) => {
     using port = wiredPort();

@@ -1,6 +1,16 @@
 import type { EventFd } from '@vio/native';
 import type { VioError } from '@vio/native';
-import type { BufferPool, QueueFault, Region } from '@vio/rings';
+import {
+  type BufferPool,
+  type DriverQueue,
+  type DumpOptions,
+  type QueueFault,
+  type Region,
+  type RingDump,
+  VIRTIO_F_EVENT_IDX,
+  driverRingView,
+  dumpRing,
+} from '@vio/rings';
 import { EventEmitter } from 'eventemitter3';
 import { Capture } from '../capture/capture.ts';
 import { type PortCaptureOptions, watchedQueues } from '../capture/port-capture.ts';
@@ -49,6 +59,9 @@ export interface NetPortEvents {
   reconnect: (back: Reconnected) => void;
   broken: (queue: BrokenQueue) => void;
 }
+
+/** A ring of a port, with its name. */
+export type NamedRingDump = { readonly name: string } & RingDump;
 
 export interface NetPortParts {
   readonly features: bigint;
@@ -195,6 +208,22 @@ export class NetPort extends EventEmitter<NetPortEvents> {
    */
   capture(options: PortCaptureOptions = {}): Capture {
     return new Capture(watchedQueues(this, options), options);
+  }
+
+  /**
+   * Every ring as it lies in memory at this moment, broken ones included: `receiveq0`, `transmitq0`, `receiveq1`, ... For a
+   * person: `ringDumpText(name, dump)`.
+   */
+  dumpRings(options: DumpOptions = {}): NamedRingDump[] {
+    const eventIdx = (this.features & VIRTIO_F_EVENT_IDX) !== 0n;
+    const dump = (name: string, queue: DriverQueue): NamedRingDump => ({
+      name,
+      ...dumpRing(driverRingView(queue, this.region, eventIdx), options),
+    });
+    return this.rx.flatMap((rx, pair) => [
+      dump(`receiveq${pair}`, rx.queue),
+      dump(`transmitq${pair}`, this.tx[pair].queue),
+    ]);
   }
 
   #reader(pair: number): PacketReader {

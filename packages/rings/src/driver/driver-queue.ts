@@ -104,6 +104,9 @@ export interface DriverQueue {
    */
   base(): number;
 
+  /** What the device holds, for whoever wants to see it: split, the heads' descriptor indexes; packed, buffer ids. */
+  held(): number[];
+
   /**
    * After the device was stopped: takes back every buffer it still held, in no particular order.
    * @returns the number of tokens written to `token`

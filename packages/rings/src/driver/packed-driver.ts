@@ -380,6 +380,10 @@ export class PackedDriver implements DriverQueue {
     return (half | (half << 16)) >>> 0;
   }
 
+  held(): number[] {
+    return Array.from(this.#token.keys()).filter((id) => this.#token[id] >= 0);
+  }
+
   reclaim(token: Int32Array): number {
     let n = 0;
     for (let id = 0; id < this.size; id++) {

@@ -284,6 +284,10 @@ export class SplitDriver implements DriverQueue {
     return sound ? used : this.#lastUsed & 0xffff;
   }
 
+  held(): number[] {
+    return Array.from(this.#token.keys()).filter((id) => this.#token[id] >= 0);
+  }
+
   reclaim(token: Int32Array): number {
     let n = 0;
     for (let id = 0; id < this.size; id++) {

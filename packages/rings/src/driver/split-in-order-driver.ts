@@ -293,6 +293,10 @@ export class SplitInOrderDriver implements DriverQueue {
     return sound ? used : this.#lastUsed;
   }
 
+  held(): number[] {
+    return Array.from({ length: this.outstanding }, (_, i) => this.#head[(this.#lastUsed + i) & this.#mask]);
+  }
+
   reclaim(token: Int32Array): number {
     const n = this.outstanding;
     for (let i = 0; i < n; i++) token[i] = this.#token[(this.#lastUsed + i) & this.#mask];

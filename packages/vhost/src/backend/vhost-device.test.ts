@@ -206,6 +206,42 @@ describe('statistics of a ring that is set up anew', () => {
   });
 });
 
+describe.each(formats)('the dump of %s rings', (_, options) => {
+  it('has what the driver made available and the device has not used', async () => {
+    await using pair = await started(options);
+    const at = supply(pair.guest.rings[0], 256);
+    expect(pair.device.dumpRing(0)).toMatchObject({
+      size: 8,
+      broken: null,
+      inFlight: 1,
+      listed: [
+        {
+          descriptors: [
+            { address: `0x${at.toString(16)}`, length: 256, flags: expect.arrayContaining(['WRITE']) },
+          ],
+        },
+      ],
+    });
+    pair.send(packet(60));
+    expect(pair.device.dumpRing(0)).toMatchObject({ inFlight: 0, used: [{ length: 72 }] });
+  });
+
+  it('is there when the ring is broken', async () => {
+    await using pair = await started(options);
+    pair.guest.rings[1].expose([{ address: 0xdead_0000, length: 60 }]);
+    pair.receive();
+    expect(pair.device.dumpRing(1)).toMatchObject({
+      broken: { code: 'ADDRESS_UNMAPPED' },
+      listed: [{ descriptors: [{ address: '0xdead0000' }] }],
+    });
+  });
+
+  it('is not there of a ring that is not', async () => {
+    await using pair = await started(options);
+    expect(pair.device.dumpRing(2)).toBeNull();
+  });
+});
+
 describe('a capture', () => {
   const read = async (capture: Capture) => {
     capture.stop();

@@ -12,7 +12,7 @@ import {
   showTo,
   watchedQueues,
 } from '@vio/net';
-import type { BufferPool, QueueFault } from '@vio/rings';
+import { type BufferPool, type DumpOptions, type QueueFault, type RingDump, dumpRing } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
 import { BurstCopier } from './burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
@@ -145,6 +145,16 @@ export class VhostDevice {
       tx: pairs.map((pair) => this.#tapped(2 * pair)),
     };
     return new Capture(watchedQueues(ends, options), options);
+  }
+
+  /**
+   * A ring as it lies in the driver's memory at this moment, broken or not; null while the driver has not said where it
+   * is. For a person: `ringDumpText(name, dump)`.
+   */
+  dumpRing(queue: number, options: DumpOptions = {}): RingDump | null {
+    const memory = this.#memory;
+    const view = memory === null ? null : (this.#vrings[queue]?.view(memory, this.features) ?? null);
+    return view === null ? null : dumpRing(view, options);
   }
 
   /** Calls (interrupts) sent to the driver, on all rings. */

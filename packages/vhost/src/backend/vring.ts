@@ -5,6 +5,8 @@ import {
   type DeviceVringAddresses,
   type IndirectDirection,
   type QueueFault,
+  type RingView,
+  type WindowOffset,
   splitBaseFromUsedRing,
 } from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
@@ -106,6 +108,29 @@ export class Vring {
     if (this.call === null) return;
     this.calls++;
     this.call.signal();
+  }
+
+  /** The ring as it lies in the driver's memory, broken or not; null while its place is not known. */
+  view(memory: DriverMemory, features: bigint): RingView | null {
+    if (this.addresses === null || this.size === 0) return null;
+    const { format, eventIdx } = ringFeatures(features);
+    const { descriptors, driver, device } = this.#locate(memory, format === 'packed');
+    const { windows } = memory.map;
+    const place = ({ window, offset }: WindowOffset) => ({ region: windows[window].region, offset });
+    return {
+      format,
+      size: this.size,
+      eventIdx,
+      descriptors: place(descriptors),
+      driver: place(driver),
+      device: place(device),
+      broken: this.fault,
+      held: null,
+      find: (address, bytes) => {
+        const found = memory.map.fromGuest(Number(address), bytes);
+        return found === null ? null : place(found);
+      },
+    };
   }
 
   /** Takes the data path away, and remembers where it was. */

@@ -1,0 +1,71 @@
+import type { QueueFault } from '../fault.ts';
+import type { RingFormat } from '../format.ts';
+
+/** One descriptor, decoded. */
+export interface DescriptorDump {
+  /** Slot in the ring, or in its indirect table. */
+  readonly slot: number;
+  /** Hexadecimal: JSON has no numbers of 64 bits. */
+  readonly address: string;
+  /** Bytes. */
+  readonly length: number;
+  /** NEXT, WRITE, INDIRECT; packed: AVAIL and USED as well. */
+  readonly flags: readonly string[];
+  /** Split, with NEXT: the slot of the next one. Packed: the buffer id. */
+  readonly next?: number;
+  readonly id?: number;
+}
+
+/** A buffer the device holds. */
+export interface ChainDump {
+  readonly head: number;
+  readonly descriptors: readonly DescriptorDump[];
+  /** Those of its indirect table, if it has one. */
+  readonly indirect?: readonly DescriptorDump[];
+  /** What is wrong with it, in words. */
+  readonly wrong?: string;
+}
+
+/** What the device said of a buffer. */
+export interface UsedDump {
+  /** Split: position in the used ring; packed: slot. */
+  readonly slot: number;
+  readonly id: number;
+  /** Bytes it says it wrote. */
+  readonly length: number;
+}
+
+/** What one side wants to be told (event suppression). */
+export interface EventDump {
+  /** Split: the flags field; packed: what the flags mean. */
+  readonly flags: number;
+  readonly meaning: 'enabled' | 'disabled' | 'at descriptor' | 'reserved';
+  /** Split with EVENT_IDX: the index; packed: the offset of the descriptor event. */
+  readonly event?: number;
+  /** Packed: the wrap counter of the descriptor event. */
+  readonly wrap?: number;
+}
+
+/** A ring in numbers; plain data. */
+export interface RingDump {
+  readonly format: RingFormat;
+  readonly size: number;
+  readonly broken: QueueFault | null;
+  /** Split: free-running indexes as they are in memory. */
+  readonly availableIndex?: number;
+  readonly usedIndex?: number;
+  /** Written by the driver: when it wants an interrupt. */
+  readonly driverEvents: EventDump;
+  /** Written by the device: when it wants a kick. */
+  readonly deviceEvents: EventDump;
+  /** Buffers the device holds; `listed` may be fewer. */
+  readonly inFlight: number;
+  readonly listed: readonly ChainDump[];
+  /** What the device wrote last, oldest first. */
+  readonly used: readonly UsedDump[];
+}
+
+export interface DumpOptions {
+  /** Buffers in flight that are listed with their descriptors, and used entries, at most. Default 16. */
+  readonly limit?: number;
+}
