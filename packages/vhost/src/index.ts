@@ -14,6 +14,12 @@ export type {
   VringUserAddresses,
 } from './transport.ts';
 export { VhostDevice } from './backend/vhost-device.ts';
-export { type VhostCallbacks, VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
+export {
+  type VhostCallbacks,
+  VhostDriver,
+  type VhostDriverFlags,
+  controlFeatures,
+} from './backend/vhost-driver.ts';
+export type { DriverSettings } from './backend/control/driver-settings.ts';
 export * as wire from './wire/index.ts';
 export * from './wire/protocol-features.ts';

@@ -163,11 +163,4 @@ describe('devargs that do not belong together', () => {
       message: expect.stringContaining('iface=tap0'),
     });
   });
-
-  it('cq=1, which is not there', () => {
-    expect(failureOf(() => parseConfig({ path, cq: true }))).toMatchObject({
-      code: 'VIO_DEVARGS_UNSUPPORTED',
-      remedy: expect.stringContaining('cq'),
-    });
-  });
 });

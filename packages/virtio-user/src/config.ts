@@ -87,7 +87,7 @@ const allowed: Readonly<Record<string, string>> = {
 /**
  * Checks devargs (a string or an object) and completes them with DPDK's defaults. The result is frozen.
  * @param descriptors what the port is given already open
- * @throws VioError VIO_DEVARGS_UNKNOWN_KEY, _VALUE, _MISSING_PATH, _CONFLICT, _UNSUPPORTED and those of `parseDevargs`,
+ * @throws VioError VIO_DEVARGS_UNKNOWN_KEY, _VALUE, _MISSING_PATH, _CONFLICT and those of `parseDevargs`,
  *   VIO_SOCKET_PATH_TOO_LONG, VIO_DESCRIPTORS
  */
 export function parseConfig(
@@ -167,10 +167,4 @@ function checkTogether(config: VirtioUserConfig): void {
       remedy: 'iface names the tap of a vhost-kernel backend (path=/dev/vhost-net): leave it out',
     });
   }
-  if (config.cq)
-    throw unsupported('the control queue (cq=1)', 'leave cq out: several queue pairs work without it');
-}
-
-function unsupported(what: string, remedy: string): VioError {
-  return new VioError(`this version does not have ${what}`, { code: 'VIO_DEVARGS_UNSUPPORTED', remedy });
 }

@@ -5,6 +5,8 @@ export interface MemoryPlan {
   /** By queue pair. */
   readonly rxOffset: readonly number[];
   readonly txOffset: readonly number[];
+  /** Of the control queue; where the pool begins if there is none. */
+  readonly controlOffset: number;
   readonly poolOffset: number;
   readonly poolBuffers: number;
   /** Bytes in front of the data of every buffer, and for the data. */
@@ -28,17 +30,24 @@ const headroom = 128 + 12;
  * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
  * application.
  */
-export function planMemory(queues: number, size: number, features: RingFeatures): MemoryPlan {
+export function planMemory(
+  queues: number,
+  size: number,
+  features: RingFeatures,
+  controlBytes = 0,
+): MemoryPlan {
   const ring = driverQueueBytes(features, size);
   const rxOffset = Array.from({ length: queues }, (_, pair) => 2 * pair * ring);
   const txOffset = Array.from({ length: queues }, (_, pair) => (2 * pair + 1) * ring);
-  const poolOffset = 2 * queues * ring;
+  const controlOffset = 2 * queues * ring;
+  const poolOffset = controlOffset + controlBytes;
   const stride = poolStride(dataRoom, headroom);
   const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));
   const poolBuffers = queues * pairBuffers;
   return {
     rxOffset,
     txOffset,
+    controlOffset,
     poolOffset,
     poolBuffers,
     headroom,

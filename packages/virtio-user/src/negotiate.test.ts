@@ -1,4 +1,9 @@
 import {
+  type OffloadOptions,
+  VIRTIO_NET_F_CTRL_GUEST_OFFLOADS,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
@@ -18,6 +23,8 @@ import { failureOf } from './failure.fixture.ts';
 import { negotiate } from './negotiate.ts';
 
 const path = '/tmp/vio-nobody-has-this.sock';
+const controlBits =
+  VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_MAC_ADDR;
 const everything = (1n << 64n) - 1n;
 const config = (more = {}) => parseConfig({ path, ...more });
 
@@ -64,12 +71,38 @@ describe('the backend is told', () => {
     expect(told).toEqual([false, true]);
   });
 
-  it('nothing of the control queue', () => {
-    expect(negotiate(config({ queues: 2 }), everything).backend & VIRTIO_NET_F_CTRL_VQ).toBe(0n);
+  it('nothing of the control queue when it only says that it leaves that to the frontend', () => {
+    const offered = everything & ~VIRTIO_NET_F_CTRL_MAC_ADDR;
+    const { backend, control } = negotiate(config({ queues: 2 }), offered);
+    expect([backend & controlBits, control]).toEqual([0n, 'emulated']);
+  });
+
+  it('that its control queue is used, when it has one', () => {
+    const { backend, control } = negotiate(config({ cq: true }), everything);
+    expect([backend & controlBits, control]).toEqual([controlBits, 'ring']);
+  });
+
+  it('nothing of a control queue that nobody asked for', () => {
+    const { features, control } = negotiate(config(), everything);
+    expect([features & controlBits, control]).toEqual([0n, 'none']);
   });
 });
 
 describe('the port has', () => {
+  it.each([
+    ['cq=1', { cq: true }],
+    ['several queue pairs', { queues: 2 }],
+  ])('a control queue of its own with %s, whatever the backend offers', (_, options) => {
+    const offered = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ;
+    expect(negotiate(config(options), offered).features & controlBits).toBe(controlBits);
+  });
+
+  it('no receive offloads to turn off without any', () => {
+    const of = (offloads: OffloadOptions): bigint =>
+      negotiate(config({ cq: true }), everything, offloads).features & VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
+    expect([of({}), of({ rxChecksum: true })]).toEqual([0n, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS]);
+  });
+
   it('an address and a link, which are its own', () => {
     const own = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
     const { features, backend } = negotiate(config(), 0n);

@@ -1,6 +1,11 @@
 import { VioError } from '@vio/native';
 import {
   type OffloadOptions,
+  VIRTIO_NET_F_CTRL_GUEST_OFFLOADS,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
+  VIRTIO_NET_F_CTRL_RX,
+  VIRTIO_NET_F_CTRL_RX_EXTRA,
+  VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
@@ -18,6 +23,7 @@ import {
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import type { VirtioUserConfig } from './config.ts';
+import type { ControlKind } from './control/port-control.ts';
 
 /** The outcome of the negotiation. */
 export interface Negotiated {
@@ -25,9 +31,22 @@ export interface Negotiated {
   readonly features: bigint;
   /** What the backend is told in SET_FEATURES. */
   readonly backend: bigint;
+  /** Where the commands of the port's control queue go. */
+  readonly control: ControlKind;
   /** Wanted by the devargs, but not offered: names, for the log. */
   readonly missing: readonly string[];
 }
+
+/** What a port with a control queue would like to do with it. */
+const controlFeatures =
+  VIRTIO_NET_F_CTRL_VQ |
+  VIRTIO_NET_F_CTRL_RX |
+  VIRTIO_NET_F_CTRL_RX_EXTRA |
+  VIRTIO_NET_F_CTRL_VLAN |
+  VIRTIO_NET_F_CTRL_MAC_ADDR;
+/** What the frontend does in place of a backend without a control queue. */
+const emulatedFeatures = controlFeatures;
+const rxOffloads = offloadFeatures({ lro: true });
 
 /** Provided by the frontend for a vhost-user backend: it knows the address, and the socket is the link. */
 const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
@@ -66,12 +85,34 @@ export function negotiate(
     throw missing('MQ', `queues=${config.queues}`, 'use one queue pair, or a backend with several');
   }
   checkOffloads(offloads, backend);
+  const control = controlKind(config, offered);
+  if (control === 'ring' || control === 'transport') {
+    const guestOffloads = (backend & rxOffloads) === 0n ? 0n : VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
+    backend |= (controlFeatures | guestOffloads) & offered;
+  }
   return {
-    features: backend | frontendOwn,
-    // The control queue is not the backend's: a vhost-user backend enables pairs by message.
-    backend: backend & ~VIRTIO_NET_F_CTRL_VQ,
+    features: backend | frontendOwn | (control === 'emulated' ? emulatedFeatures : 0n),
+    backend,
+    control,
     missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT),
   };
+}
+
+/**
+ * As in DPDK, several queue pairs bring a control queue along. Backends that leave it to the frontend offer CTRL_VQ all the
+ * same (DPDK's vhost library does); one that can be given an address hears commands.
+ */
+function controlKind(config: VirtioUserConfig, offered: bigint): ControlKind {
+  if (!config.cq && config.queues === 1) return 'none';
+  const own = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR;
+  switch (config.backend) {
+    case 'vhost-user':
+      return (offered & own) === own ? 'ring' : 'emulated';
+    case 'vhost-vdpa':
+      return (offered & VIRTIO_NET_F_CTRL_VQ) === 0n ? 'emulated' : 'transport';
+    case 'vhost-kernel':
+      return 'emulated';
+  }
 }
 
 function missing(bit: string, devarg: string, remedy: string): VioError {

@@ -1,11 +1,13 @@
 import { SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
 import {
+  ControlQueue,
   type FrameRules,
   type OffloadOptions,
   type PathChoice,
-  type QueuePair,
+  VIRTIO_NET_F_MQ,
   createQueuePair,
   electPaths,
+  pairSwitch,
   pathLogLine,
   ringFeatures,
 } from '@vio/net';
@@ -14,6 +16,8 @@ import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
 import { type Connected, connectBackend, reachAgain } from './connect.ts';
+import { ControlRing } from './control/control-ring.ts';
+import { PortControl } from './control/port-control.ts';
 import { type FrameOptions, frameRules } from './frame-rules.ts';
 import { InflightKeeper } from './inflight-keeper.ts';
 import { randomMac } from './mac-address.ts';
@@ -21,7 +25,7 @@ import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { type Negotiated, negotiate } from './negotiate.ts';
 import type { ReconnectOptions, ReconnectParts } from './reconnect.ts';
-import { startDevice } from './start.ts';
+import { type StartPlan, startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 import { VringEvents } from './vrings.ts';
 
@@ -107,11 +111,14 @@ async function buildPort(
   const events = new VringEvents(2 * config.queues);
   const inflight = keepsInflight(config, options) ? new InflightKeeper() : undefined;
   let memory: SharedMemory | null = null;
+  let control: PortControl | null = null;
   try {
     const device = await transport.getNetConfig?.(wait);
     const mac = config.mac?.toLowerCase() ?? device?.mac ?? randomMac();
     const rules = frameRules(options, device?.mtu);
-    const layout = planMemory(config.queues, config.queue_size, ringFeatures(negotiated.features));
+    const rings = ringFeatures(negotiated.features);
+    const controlBytes = negotiated.control === 'ring' ? ControlQueue.bytes(rings) : 0;
+    const layout = planMemory(config.queues, config.queue_size, rings, controlBytes);
     memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
     const { parts, pairs } = buildQueues(
       config,
@@ -122,25 +129,67 @@ async function buildPort(
       events,
       (broken) => port?.emit('broken', broken),
     );
-    const rings = pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
-    const plan = { transport, features: negotiated.backend, memory, rings, events, inflight };
+    const ring =
+      negotiated.control === 'ring'
+        ? await makeControlRing(negotiated, layout, parts.region, transport, wait)
+        : null;
+    control = new PortControl({
+      kind: negotiated.control,
+      features: negotiated.features,
+      queues: config.queues,
+      ring,
+      listener: pairSwitch(parts.tx),
+    });
+    const plan: StartPlan = {
+      transport,
+      features: negotiated.backend,
+      memory,
+      rings: pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]),
+      events,
+      inflight,
+      control: ring,
+    };
     let port: VirtioUserPort | null = null;
     await startDevice(plan, wait);
+    await control.begin(transport, mac, wait);
+    const own = { ...parts, paths, control: control.commands };
     if (options.detached === true) {
-      const handles = queuePairHandles({ ...parts, paths }, layout, config.queue_size, memory, events);
+      const handles = queuePairHandles(own, layout, config.queue_size, memory, events);
       const none = { rx: [], tx: [], rxCall: [] };
-      return new VirtioUserPort({ ...parts, ...none, paths }, handles, config, plan, listener, null);
+      return new VirtioUserPort({ ...own, ...none }, handles, config, plan, listener, null);
     }
-    const reconnection = reconnectParts(config, listener, options, pairs);
-    port = new VirtioUserPort({ ...parts, paths }, [], config, plan, listener, reconnection);
+    const reconnection = reconnectParts(config, listener, options, {
+      pairs,
+      control,
+      mac: () => port?.mac ?? mac,
+    });
+    port = new VirtioUserPort(own, [], config, plan, listener, reconnection);
     for (const rx of port.rx) rx.fill();
     return port;
   } catch (error) {
+    control?.[Symbol.dispose]();
     events[Symbol.dispose]();
     inflight?.[Symbol.dispose]();
     memory?.close();
     throw error;
   }
+}
+
+/** The backend's control queue lies behind all the queues it has, used or not (virtio 1.4, section 5.1.2). */
+async function makeControlRing(
+  { features }: Negotiated,
+  { controlOffset }: MemoryPlan,
+  region: Region,
+  transport: VhostTransport,
+  wait: WaitOptions,
+): Promise<ControlRing> {
+  const pairs = (features & VIRTIO_NET_F_MQ) === 0n ? 1 : await transport.queueNum(wait);
+  return new ControlRing({
+    index: 2 * pairs,
+    region,
+    offset: controlOffset,
+    features: ringFeatures(features),
+  });
 }
 
 /** Rings, pool and queues over the shared memory. */
@@ -194,11 +243,11 @@ function reconnectParts(
   config: VirtioUserConfig,
   listener: UnixListener | null,
   { reconnect = config.server, timeout = defaultTimeout, ...place }: OpenOptions,
-  pairs: readonly QueuePair[],
+  device: Pick<ReconnectParts, 'pairs' | 'control' | 'mac'>,
 ): ReconnectParts | null {
   if (reconnect === false) return null;
   return {
-    pairs,
+    ...device,
     timeout,
     options: reconnect === true ? {} : reconnect,
     connect: (wait) => reachAgain(config, listener, wait, place),

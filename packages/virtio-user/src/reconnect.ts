@@ -3,6 +3,7 @@ import { VioError, type WaitOptions } from '@vio/native';
 import type { QueuePair } from '@vio/net';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
+import type { PortControl } from './control/port-control.ts';
 import { type StartPlan, startDevice } from './start.ts';
 
 /** How a port that lost its backend looks for it again. */
@@ -23,6 +24,8 @@ export interface ReconnectOptions {
 /** What reconnecting needs of a port. */
 export interface ReconnectParts {
   readonly pairs: readonly QueuePair[];
+  readonly control: PortControl;
+  readonly mac: () => string;
   /** Reaches the backend, in the role the devargs say. */
   readonly connect: (wait: WaitOptions) => Promise<VhostTransport>;
   readonly options: ReconnectOptions;
@@ -80,10 +83,12 @@ async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions)
     if (parts.pairs.length > 1 && pairs < parts.pairs.length) throw featuresGone();
     const resumed = old.inflight?.canResume(transport) === true && old.rings.every(isSound);
     if (!resumed) startAfresh(old, parts);
+    parts.control.ring?.renew();
     const rings = parts.pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]);
     const plan = { ...old, transport, rings };
     await startDevice(plan, wait);
     if (resumed) resume(plan, parts);
+    await parts.control.begin(transport, parts.mac(), wait);
     for (const { rx } of parts.pairs) rx.fill();
     return { plan, resumed };
   } catch (error) {

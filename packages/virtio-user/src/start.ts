@@ -3,6 +3,7 @@ import { VioError } from '@vio/native';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import type { InflightKeeper } from './inflight-keeper.ts';
+import type { ControlRing } from './control/control-ring.ts';
 import type { VringEvents } from './vrings.ts';
 
 /** Device status bits (virtio 1.4, section 2.1). */
@@ -20,6 +21,8 @@ export interface StartPlan {
   readonly events: VringEvents;
   /** Where the backend notes down what it has in flight; absent for rings that no other backend will serve. */
   readonly inflight?: InflightKeeper | undefined;
+  /** The control queue, if it is a ring of the backend's. */
+  readonly control: ControlRing | null;
 }
 
 /**
@@ -43,7 +46,9 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
     await transport.setVringAddr(i, ring.addresses, wait);
     await transport.setVringKick(i, events.kick[i].fd, wait);
   }
+  if (plan.control !== null) await handControl(plan.control, transport, wait);
   for (const i of rings.keys()) await transport.setVringEnable(i, true, wait);
+  if (plan.control !== null) await transport.setVringEnable(plan.control.index, true, wait);
   if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK, wait);
 }
 
@@ -52,12 +57,25 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
  * not do on the way down does not keep the rest from being done. Never throws.
  */
 export async function stopDevice(plan: StartPlan, wait: WaitOptions): Promise<void> {
-  const { transport, rings } = plan;
+  const { transport } = plan;
+  const rings = [...plan.rings.keys(), ...(plan.control === null ? [] : [plan.control.index])];
   const attempt = (request: () => Promise<unknown>): Promise<unknown> =>
     transport.down === null ? request().catch(() => {}) : Promise.resolve();
-  for (const i of rings.keys()) await attempt(() => transport.setVringEnable(i, false, wait));
-  for (const i of rings.keys()) await attempt(() => transport.getVringBase(i, wait));
+  for (const i of rings) await attempt(() => transport.setVringEnable(i, false, wait));
+  for (const i of rings) await attempt(() => transport.getVringBase(i, wait));
   if (transport.hasStatus) await attempt(() => transport.setStatus(0, wait));
+}
+
+/** The control queue is polled: it has no call. */
+async function handControl(
+  { index, kick, queue }: ControlRing,
+  transport: VhostTransport,
+  wait: WaitOptions,
+): Promise<void> {
+  await transport.setVringNum(index, queue.ring.size, wait);
+  await transport.setVringBase(index, queue.ring.base, wait);
+  await transport.setVringAddr(index, queue.ring.addresses, wait);
+  await transport.setVringKick(index, kick.fd, wait);
 }
 
 /** virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */

@@ -93,6 +93,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     await stopDevice(this.#plan, { timeout: stopMilliseconds });
     this.#plan.transport.close();
     this.#listener?.close();
+    this.#plan.control?.[Symbol.dispose]();
     this.#plan.events[Symbol.dispose]();
     this.#plan.inflight?.[Symbol.dispose]();
     this.#memory.close();

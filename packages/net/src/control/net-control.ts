@@ -55,6 +55,17 @@ export class NetControl {
     this.#listener = onQueuePairs ?? null;
   }
 
+  /** False before the first `restart` of one that was made without a channel. */
+  get connected(): boolean {
+    return this.#channel !== null;
+  }
+
+  /** The address that was set last; null: none was. */
+  get mac(): string | null {
+    const command = this.#given.get('mac-address');
+    return command?.kind === 'mac-address' ? command.mac : null;
+  }
+
   /** Queue pairs in use, from the first on. */
   get queuePairs(): number {
     return this.#queuePairs;

@@ -15,6 +15,7 @@ import { EventEmitter } from 'eventemitter3';
 import { Capture } from '../capture/capture.ts';
 import { type PortCaptureOptions, watchedQueues } from '../capture/port-capture.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
+import { NetControl } from '../control/net-control.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
@@ -73,6 +74,8 @@ export interface NetPortParts {
   readonly tx: readonly TxQueue[];
   /** By queue pair: what the device signals when it has used receive buffers. */
   readonly rxCall: readonly EventFd[];
+  /** How the device is told things. Default: it cannot be. */
+  readonly control?: NetControl | undefined;
   /** What the queues do to every frame. Default: nothing. */
   readonly rules?: FrameRules | undefined;
 }
@@ -84,15 +87,16 @@ export interface NetPortParts {
 export class NetPort extends EventEmitter<NetPortEvents> {
   /** Negotiated device features. */
   readonly features: bigint;
-  /** As in `02:00:00:00:00:01`. */
-  readonly mac: string;
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
   readonly region: Region;
   readonly pool: BufferPool;
   readonly rx: readonly RxQueue[];
   readonly tx: readonly TxQueue[];
+  /** What the device can be told: queue pairs, filters, hashes. Refuses what was not negotiated. */
+  readonly control: NetControl;
   /** What is done to every frame besides moving it. */
   readonly rules: FrameRules;
+  readonly #mac: string;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
   readonly #writers = new Map<number, PacketWriter>();
@@ -102,14 +106,22 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   constructor(parts: NetPortParts) {
     super();
     this.features = parts.features;
-    this.mac = parts.mac;
+    this.#mac = parts.mac;
     this.paths = parts.paths;
     this.region = parts.region;
     this.pool = parts.pool;
     this.rx = parts.rx;
     this.tx = parts.tx;
     this.rules = parts.rules ?? {};
+    this.control =
+      parts.control ??
+      new NetControl({ features: parts.features, channel: null, maxPairs: Math.max(1, parts.rx.length) });
     this.#wait = { port: this, calls: parts.rxCall };
+  }
+
+  /** As in `02:00:00:00:00:01`. */
+  get mac(): string {
+    return this.control.mac ?? this.#mac;
   }
 
   get link(): LinkState {

@@ -37,7 +37,10 @@ export class TxQueue {
   readonly #onBroken: (fault: QueueFault) => void;
   readonly #codec: HeaderCodec | null;
   #queue: DriverQueue;
+  /** The device is away. */
   #paused = false;
+  /** The device does not read this queue. */
+  #held = false;
   /** True when even a packet of one segment takes a chain: the header has a descriptor of its own. */
   readonly #separateHeader: boolean;
   readonly #tokens = new Int32Array(reapBurst);
@@ -98,7 +101,7 @@ export class TxQueue {
 
   #send(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
-    if (wanted <= 0 || this.#paused) return 0;
+    if (wanted <= 0 || this.#paused || this.#held) return 0;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
     if (this.#queue.free < wanted || this.#chains > 0) this.reap();
     if (this.#queue.broken !== null) return 0;
@@ -115,7 +118,7 @@ export class TxQueue {
   #sendThrough(gate: TxGate, burst: PacketBurst, from: number): number {
     const end = burst.count;
     let at = from;
-    while (at < end && !this.#paused && this.#queue.broken === null) {
+    while (at < end && !this.#paused && !this.#held && this.#queue.broken === null) {
       const stop = gate.admit(this.pool, burst, at, end);
       burst.count = stop;
       const taken = this.#send(burst, at);
@@ -156,6 +159,15 @@ export class TxQueue {
   /** The device is back, and goes on with the ring as it is. */
   resume(): void {
     this.#paused = false;
+  }
+
+  /** Nothing more is sent until `release`; what the device has read comes back. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
   }
 
   /** After the device was stopped: takes back every packet it held. @returns how many */

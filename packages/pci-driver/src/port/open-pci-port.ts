@@ -2,6 +2,7 @@ import { type WaitOptions, cpuFeatures } from '@vio/native';
 import {
   type FrameRules,
   NetControl,
+  pairSwitch,
   type Notifier,
   type OffloadOptions,
   VIRTIO_NET_F_MTU,
@@ -107,9 +108,15 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
     if (interrupts.mode !== 'per-queue') options.log?.(interruptLine(access, interrupts.mode, pairs));
     for (const { index, place } of queues.placed) device.enableQueue(index, place);
     driverOk(device);
-    const control = new NetControl({ features, channel: queues.control, maxPairs: pairs });
+    const tx = queues.pairs.map((pair) => pair.tx);
+    const control = new NetControl({
+      features,
+      channel: queues.control,
+      maxPairs: pairs,
+      onQueuePairs: pairSwitch(tx),
+    });
     if (pairs > 1) await control.setQueuePairs(pairs, options);
-    const abilities = { ...readSpeed(device, features), mtu, rss: readRss(device, features), control };
+    const abilities = { ...readSpeed(device, features), mtu, rss: readRss(device, features) };
     if (config.speed !== unknownSpeed) abilities.speed = config.speed;
     port = new PciPort(
       {
@@ -120,7 +127,8 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
         region: queues.region,
         pool: queues.pool,
         rx: queues.pairs.map(({ rx }) => rx),
-        tx: queues.pairs.map(({ tx }) => tx),
+        tx,
+        control,
         rxCall: interrupts.rxCall,
       },
       { access, device, dma, interrupts, controlQueue: queues.control },

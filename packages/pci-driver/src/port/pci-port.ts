@@ -1,5 +1,5 @@
 import type { VioError } from '@vio/native';
-import { type ControlQueue, type NetControl, NetPort, type NetPortParts } from '@vio/net';
+import { type ControlQueue, NetPort, type NetPortParts } from '@vio/net';
 import type { AccessKind, DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { disableBusMaster } from '../access/config-space.ts';
 import { pciError } from '../access/pci-errors.ts';
@@ -22,11 +22,10 @@ export interface StartedDevice {
   readonly controlQueue: ControlQueue | null;
 }
 
-/** What the device says of itself, and what takes commands for it. */
+/** What the device says of itself. */
 export interface PortAbilities extends LinkSpeed {
   readonly mtu: number | null;
   readonly rss: RssLimits | null;
-  readonly control: NetControl;
 }
 
 /** A virtio-net port on a PCI device. Made by `openPciPort`; everything it holds goes with `close`. */
@@ -44,8 +43,6 @@ export class PciPort extends NetPort implements AsyncDisposable {
   readonly mtu: number | null;
   /** What its receive side scaling can do; null: it has none, or the port has one queue pair. */
   readonly rss: RssLimits | null;
-  /** Commands to the device: promiscuous mode, addresses, VLANs, queue pairs, receive side scaling. */
-  readonly control: NetControl;
   /** How often the device had the port make itself known to the network. */
   announcements = 0;
   readonly #started: StartedDevice;
@@ -65,7 +62,6 @@ export class PciPort extends NetPort implements AsyncDisposable {
     this.duplex = abilities.duplex;
     this.mtu = abilities.mtu;
     this.rss = abilities.rss;
-    this.control = abilities.control;
     this.#started = started;
     this.#watch = setInterval(() => this.#look(), watchInterval).unref();
     interrupts.start(
