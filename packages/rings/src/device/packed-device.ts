@@ -441,7 +441,7 @@ export class PackedDevice implements DeviceQueue {
     // The lap of `#done` is 0 to size - 1, the one before it is negative.
     const sameLap = ((event >>> 15) & 1) === this.#doneWrap;
     const at = (event & 0x7fff) - (sameLap ? 0 : this.size);
-    return unknown || slots >= this.size || (at >= this.#done - slots && at < this.#done);
+    return unknown || slots > this.size || (at >= this.#done - slots && at < this.#done);
   }
 
   armKick(): boolean {

@@ -162,7 +162,7 @@ describe.each(engines)('%s', (_, engine) => {
         { id: ids[0], length: bytes + 5 },
         { id: ids[1], length: bytes + 60 },
       ]);
-      const wanted = new Array<number>(bytes).fill(0);
+      const wanted = Array.from({ length: bytes }, () => 0);
       if (bytes >= 12) wanted[10] = 1;
       expect([...driver.memory.read(at, bytes + 6)]).toEqual([...wanted, ...numbers(5), 0xee]);
       expect([...driver.memory.read(at + 100, bytes + 61)]).toEqual([...wanted, ...numbers(60), 0xee]);
@@ -175,7 +175,7 @@ describe.each(engines)('%s', (_, engine) => {
       fill(pool, burst, [numbers(30)]);
       singles.put(pool, burst, 0, 1);
       expect([...driver.memory.read(at, 42)]).toEqual([
-        ...new Array<number>(10).fill(0),
+        ...Array.from({ length: 10 }, () => 0),
         1,
         0,
         ...numbers(30),
