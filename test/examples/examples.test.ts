@@ -61,3 +61,14 @@ describe('power-forward', () => {
     for (const [, kind, frames] of turns) expect(Number(frames) > 0).toBe(kind === 'busy');
   });
 });
+
+describe('containers', () => {
+  it('talk through the switch, and see no network and nobody else', async () => {
+    const { stdout } = await example('containers', '200');
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      'pong: network interfaces: lo; processes: 1',
+      'ping: network interfaces: lo; processes: 1',
+      'ping: 200 frames went to pong and back',
+    ]);
+  });
+});
