@@ -1,11 +1,11 @@
 // Taps of this machine's kernel: no guest needed, but CAP_NET_ADMIN.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readSync, writeSync } from 'node:fs';
+import { openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { TUN_F_CSUM, Tap } from '@vio/vhost-kernel';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
 const exists = (name: string): boolean => sh(`ip link show ${name} 2>/dev/null || true`) !== '';
@@ -106,8 +106,18 @@ describe('Tap.open', () => {
     expect(codeOf(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');
   });
 
-  it('refuses to adopt what is no tap', () => {
-    expect(codeOf(() => Tap.adopt([0]))).toBe('VIO_TAP_MISMATCH');
+  it.each([
+    ['what is no tap', () => [openSync('/dev/null', 'r')], 'VIO_TAP_MISMATCH'],
+    ['nothing', () => [], 'VIO_TAP_MISMATCH'],
+    ['a descriptor that is not open', () => [-1], 'VIO_TAP_MISMATCH'],
+    ['the device before it is a tap', () => [openSync('/dev/net/tun', 'r+')], 'VIO_TAP_GONE'],
+    [
+      'queues of two taps',
+      () => [...open({ name: 'vio-1' }).fds, ...open({ name: 'vio-2' }).fds],
+      'VIO_TAP_MISMATCH',
+    ],
+  ] as const)('refuses to adopt %s', (_what, fds, code) => {
+    expect(codeOf(() => Tap.adopt(fds()))).toBe(code);
   });
 });
 
@@ -153,7 +163,54 @@ describe('an open tap', () => {
   it('says by name when it was deleted', () => {
     const tap = open({ name: 'vio-i' });
     sh('ip link del vio-i');
-    expect(codeOf(() => tap.up)).toBe('VIO_INTERFACE_MISSING');
+    expect([tap.name, codeOf(() => tap.up), codeOf(() => tap.mac)]).toEqual([
+      'vio-i',
+      'VIO_TAP_GONE',
+      'VIO_TAP_GONE',
+    ]);
+  });
+
+  it('is the same under another name', () => {
+    const tap = open({ name: 'vio-j', mtu: 1400 });
+    sh('ip link set vio-j name vio-k');
+    expect([tap.name, tap.mtu]).toEqual(['vio-k', 1400]);
+  });
+
+  it('is not taken for another interface that got its name', () => {
+    const tap = open({ name: 'vio-l', mtu: 1400 });
+    sh('ip link set vio-l name vio-m; ip tuntap add mode tap vio-l');
+    try {
+      expect([tap.name, tap.mtu]).toEqual(['vio-m', 1400]);
+    } finally {
+      sh('ip link del vio-l');
+    }
+  });
+
+  it('is the same in another network namespace, where its name was free', () => {
+    const tap = open({ name: 'vio-n', mtu: 1400 });
+    sh('ip netns add vio-ns2; ip link set vio-n netns vio-ns2; ip tuntap add mode tap vio-n');
+    try {
+      tap.up = true;
+      expect(sh('ip -n vio-ns2 link show vio-n')).toMatch(/UP.*mtu 1400/);
+      expect([tap.mtu, tap.running]).toEqual([1400, true]);
+    } finally {
+      sh('ip link del vio-n; ip netns del vio-ns2');
+    }
+  });
+
+  it('runs while it is up and has a carrier', async () => {
+    const tap = open({ name: 'vio-o' });
+    expect(tap.running).toBe(false);
+    const changes: [() => void, boolean][] = [
+      [() => sh('ip link set vio-o up'), true],
+      [() => sh('ip link set vio-o carrier off'), false],
+      [() => tap.setCarrier(true), true],
+      [() => sh('ip link set vio-o down'), false],
+    ];
+    for (const [change, running] of changes) {
+      change();
+      await vi.waitUntil(() => tap.running === running, { timeout: 10_000 });
+    }
   });
 });
 

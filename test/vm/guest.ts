@@ -92,6 +92,7 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     platform: 'node',
     target: 'node20',
     format: 'esm',
+    conditions: ['vio-source'],
     logLevel: 'error',
     // The addon finds its binary beside its own package: the guest sees this machine's files.
     banner: {

@@ -1,74 +1,84 @@
 // A port on the real vhost-net of a stock kernel: the kernel's own network stack is at the other end of the tap.
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { repository, reportOf } from './guest.ts';
+import type { Steps } from './guest/steps.ts';
+import type { Step } from './guest/vhost-net.ts';
+import type { TransferOptions } from './guest/vhost-net/transfer.ts';
 
-interface PingReport {
-  readonly features: string;
-  readonly replies: Readonly<Record<string, number>>;
-  readonly answered: readonly number[];
-  readonly received: number;
-  readonly tapIsGone: boolean;
-}
+const pings: [string, number[]][] = [
+  ['mrg_rxbuf=1', [0, 56, 1472, 4000, 8972]],
+  ['mrg_rxbuf=0,queue_size=1024', [0, 56, 1472]],
+  ['mrg_rxbuf=1,queues=4', [56, 1472, 8972]],
+];
 
-describe('ping', () => {
-  it.each([
-    ['mrg_rxbuf=1', [0, 56, 1472, 4000, 8972]],
-    ['mrg_rxbuf=0,queue_size=1024', [0, 56, 1472]],
-    ['mrg_rxbuf=1,queues=4', [56, 1472, 8972]],
-  ])('%s: every echo of %j bytes is answered, and the tap goes with the port', async (devargs, sizes) => {
-    const report = await reportOf<PingReport>('ping', { arguments: [devargs, ...sizes.map(String)] });
-    expect(report.replies).toEqual(Object.fromEntries(sizes.map((size) => [size, 5])));
-    expect(report.tapIsGone).toBe(true);
+const bytes = 2 << 20;
+const transfers: TransferOptions[] = [
+  { devargs: 'mrg_rxbuf=1', bytes },
+  { devargs: 'mrg_rxbuf=0,queue_size=512', bytes },
+  { devargs: 'mrg_rxbuf=1,queues=2', bytes },
+  { devargs: 'mrg_rxbuf=1', bytes, offloads: true },
+  { devargs: 'mrg_rxbuf=1,queue_size=1024', bytes, offloads: true },
+  { devargs: 'mrg_rxbuf=1', bytes, mtu: 9000 },
+  { devargs: 'mrg_rxbuf=1', bytes, vlan: 100, mtu: 9000 },
+  { devargs: 'mrg_rxbuf=0', bytes, vlan: 4094 },
+  { devargs: 'mrg_rxbuf=1,queues=2', bytes, vlan: 100, offloads: true },
+];
+const nameOf = (options: TransferOptions): string => `transfer ${JSON.stringify(options)}`;
+
+const flowQueues = [1, 2, 4, 8];
+
+let reports: Readonly<Record<string, object>>;
+beforeAll(async () => {
+  const steps: Record<string, Step> = { link: ['link'] };
+  for (const [devargs, sizes] of pings) steps[`ping ${devargs}`] = ['ping', devargs, sizes];
+  for (const queues of flowQueues) steps[`flows ${queues}`] = ['flows', queues];
+  for (const options of transfers) steps[nameOf(options)] = ['transfer', options];
+  const all: Steps<Step> = steps;
+  reports = await reportOf('vhost-net', {
+    modules: ['vlan'],
+    arguments: [JSON.stringify(all)],
+    timeout: 200_000,
   });
 });
 
-interface TcpReport {
-  readonly sent: number;
-  readonly received: number;
-  readonly same: boolean;
-  /** Whether TCP segments travelled put together, in frames beyond the MTU, both ways. */
-  readonly largeFrames: boolean;
-}
+describe('ping', () => {
+  it.each(pings)(
+    '%s: every echo of %j bytes is answered, and the tap goes with the port',
+    (devargs, sizes) => {
+      const replies = Object.fromEntries(sizes.map((size) => [size, 5]));
+      expect(reports[`ping ${devargs}`]).toEqual({ replies, damaged: 0, tapIsGone: true });
+    },
+  );
+});
 
 describe('TCP between two namespaces over two ports', () => {
-  it.each([
-    ['mrg_rxbuf=1', 'off'],
-    ['mrg_rxbuf=0,queue_size=512', 'off'],
-    ['mrg_rxbuf=1,queues=2', 'off'],
-    ['mrg_rxbuf=1', 'on'],
-    ['mrg_rxbuf=1,queue_size=1024', 'on'],
-  ])('%s, offloads %s: every byte comes back as it went', async (devargs, offloads) => {
-    const report = await reportOf<TcpReport>('tcp', { arguments: [devargs, '2', offloads] });
-    expect(report).toEqual({
-      sent: 2 << 20,
-      received: 2 << 20,
-      same: true,
-      largeFrames: offloads === 'on',
+  it.each(transfers)('%j: every byte comes back as it went', (options) => {
+    // Segments travel put together, in frames beyond the MTU, both ways: so they do with offloads, and with a larger MTU.
+    const largeFrames = options.offloads === true || (options.mtu ?? 1500) > 1500;
+    expect(reports[nameOf(options)]).toEqual({ sent: bytes, received: bytes, same: true, largeFrames });
+  });
+});
+
+describe('UDP flows', () => {
+  it.each(flowQueues)('over %i queue pairs: the answers of each come where it was sent', (queues) => {
+    const flows = Array.from({ length: 24 }, (_, flow) => flow);
+    expect(reports[`flows ${queues}`]).toEqual({
+      wrong: 0,
+      answers: Array.from({ length: queues }, (_, queue) =>
+        flows.filter((flow) => flow % queues === queue).map((flow) => [flow, 3]),
+      ),
     });
   });
 });
 
-interface FaultReport {
-  readonly codes: Readonly<Record<string, string>>;
-  readonly opened: number;
-  readonly refused: number;
-  readonly before: object;
-  readonly after: object;
-}
-
-it('tells what is wrong by name, and keeps nothing of a thousand ports and as many failures', async () => {
-  const report = await reportOf<FaultReport>('faults', { arguments: ['1000'], timeout: 240_000 });
-  expect(report.codes).toEqual({
-    'a name of another kind': 'VIO_TAP_MISMATCH',
-    'several queues on a tap of one': 'VIO_TAP_MISMATCH',
-    'a tap held by another port': 'VIO_TAP_IN_USE',
-    'packed rings': 'VIO_FEATURE_MISSING',
-    'a tap deleted under the port': 'VIO_TAP_GONE',
-    'a tap renamed under the port': 'VIO_TAP_GONE',
-    'without permission': 'VIO_VHOST_NET_PERMISSION',
+describe('the link of a port', () => {
+  it("follows the tap's, under another name and in another namespace, until the tap is deleted", () => {
+    expect(reports['link']).toMatchObject({
+      seen: ['down', 'up', 'down', 'up', 'down', 'up', 'VIO_TAP_GONE'],
+      received: { renamed: 20, elsewhere: 20 },
+    });
   });
-  expect(report).toMatchObject({ opened: 1000, refused: 1000, after: report.before });
-}, 250_000);
+});
 
 it('the example exceptional-path takes frames for the host to its kernel, and sends the others on', async () => {
   const example = `${repository}/examples/exceptional-path/dist/main.js`;

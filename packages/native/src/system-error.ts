@@ -4,8 +4,11 @@ import { VioError } from './error.ts';
 /** Second names of the same numbers. */
 const aliases = new Set(['EWOULDBLOCK', 'ENOTSUP']);
 
+/** Errnos of Linux that Node has no names for (asm-generic/errno.h). */
+const unnamed = { EBADFD: 77 };
+
 const names = new Map(
-  Object.entries(constants.errno)
+  Object.entries({ ...constants.errno, ...unnamed })
     .filter(([name]) => !aliases.has(name))
     .map(([name, value]) => [value, name]),
 );

@@ -7,10 +7,15 @@ export interface UdpEnds {
   readonly from: string;
   readonly to: string;
   readonly port: number;
+  /** Default: the same. */
+  readonly sourcePort?: number;
 }
 
 /** A frame with this payload. UDP's checksum is left out, as IPv4 allows. */
-export function udpFrame({ fromMac, toMac, from, to, port }: UdpEnds, payload: Uint8Array): Uint8Array {
+export function udpFrame(
+  { fromMac, toMac, from, to, port, sourcePort = port }: UdpEnds,
+  payload: Uint8Array,
+): Uint8Array {
   const frame = new Uint8Array(headers + payload.length);
   const view = new DataView(frame.buffer);
   frame.set(macBytes(toMac), 0);
@@ -25,7 +30,7 @@ export function udpFrame({ fromMac, toMac, from, to, port }: UdpEnds, payload: U
   for (let at = 14; at < 34; at += 2) sum += view.getUint16(at);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   view.setUint16(24, ~sum & 0xffff);
-  view.setUint16(34, port);
+  view.setUint16(34, sourcePort);
   view.setUint16(36, port);
   view.setUint16(38, 8 + payload.length);
   frame.set(payload, headers);

@@ -1,17 +1,8 @@
-import { closeFd, controlSocket, inNetworkNamespace } from '@vio/native';
-import {
-  IFF_RUNNING,
-  IFF_UP,
-  interfaceFlags,
-  interfaceIndex,
-  interfaceMac,
-  interfaceMtu,
-  setInterfaceFlags,
-  setInterfaceMac,
-  setInterfaceMtu,
-} from './interface-ioctls.ts';
+import { VioError, closeFd, inNetworkNamespace } from '@vio/native';
 import { checkTapOptions, type TapOptions } from './tap-options.ts';
+import { TapInterface } from './tap-interface.ts';
 import {
+  IFF_DETACH_QUEUE,
   IFF_MULTI_QUEUE,
   IFF_NAPI,
   IFF_NO_PI,
@@ -19,6 +10,7 @@ import {
   IFF_VNET_HDR,
   interfaceOf,
   openTun,
+  setCarrier,
   setGroup,
   setHeaderBytes,
   setInterface,
@@ -35,13 +27,14 @@ import {
  * queue; each may be read and written frame by frame, or given to vhost-net.
  */
 export class Tap implements Disposable {
-  readonly name: string;
   /** One descriptor per queue. They stay the tap's. */
   readonly fds: readonly number[];
   /** True when frames have a virtio-net header in front. */
   readonly virtioHeader: boolean;
   readonly multiQueue: boolean;
-  readonly #socket: number;
+  readonly #interface: TapInterface;
+  /** By queue: whether it takes part. */
+  readonly #attached: boolean[];
   #open = true;
 
   /**
@@ -56,18 +49,24 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Takes over descriptors of a tap that somebody else has opened, one for each queue. They belong to the tap then.
-   * @throws VioError VIO_TAP_MISMATCH when they are no queues of one tap
+   * Takes over descriptors of a tap that somebody else has opened, one for each queue. They belong to the tap then;
+   * after a failure they are still the caller's.
+   * @throws VioError VIO_TAP_MISMATCH when they are not all queues of one tap, VIO_TAP_GONE
    */
   static adopt(fds: readonly number[]): Tap {
-    const { name, flags } = interfaceOf(fds[0] ?? -1);
-    return new Tap(name, fds, flags, controlSocket());
+    const queues = fds.map((fd) => interfaceOf(fd));
+    const [first] = queues;
+    if (first === undefined) throw mismatch('there is no descriptor');
+    if ((first.flags & IFF_TAP) === 0) throw mismatch(`${first.name} is a tun, not a tap`);
+    const other = queues.find(({ name }) => name !== first.name);
+    if (other !== undefined) throw mismatch(`${first.name} and ${other.name} are two taps`);
+    return new Tap(fds, queues);
   }
 
   static #create(options: TapOptions): Tap {
     const queues = options.queues ?? 1;
     const fds: number[] = [];
-    let socket = -1;
+    let tap: Tap | null = null;
     try {
       fds.push(openTun());
       const features = tunFeatures(fds[0]);
@@ -82,30 +81,32 @@ export class Tap implements Disposable {
         fds.push(openTun());
         setInterface(fds[fds.length - 1], name, flags);
       }
-      socket = controlSocket();
-      const tap = new Tap(name, fds, flags, socket);
+      tap = new Tap(
+        fds,
+        fds.map(() => ({ flags })),
+      );
       tap.#configure(options);
       return tap;
     } catch (error) {
-      for (const fd of socket === -1 ? fds : [...fds, socket]) closeFd(fd);
+      if (tap === null) for (const fd of fds) closeFd(fd);
+      tap?.close();
       throw error;
     }
   }
 
-  private constructor(name: string, fds: readonly number[], flags: number, socket: number) {
-    this.name = name;
+  private constructor(fds: readonly number[], queues: readonly { readonly flags: number }[]) {
+    const [{ flags }] = queues;
     this.fds = [...fds];
     this.virtioHeader = (flags & IFF_VNET_HDR) !== 0;
     this.multiQueue = (flags & IFF_MULTI_QUEUE) !== 0;
-    this.#socket = socket;
+    this.#attached = queues.map((queue) => (queue.flags & IFF_DETACH_QUEUE) === 0);
+    this.#interface = new TapInterface(fds[0]);
   }
 
   #configure(options: TapOptions): void {
     if (options.virtioHeader !== undefined) this.setHeaderBytes(options.virtioHeader);
-    for (const fd of this.fds) {
-      if (options.offloads !== undefined) setOffloads(fd, options.offloads);
-      if (options.sendBuffer !== undefined) setSendBuffer(fd, options.sendBuffer);
-    }
+    if (options.offloads !== undefined) this.setOffloads(options.offloads);
+    if (options.sendBuffer !== undefined) this.setSendBuffer(options.sendBuffer);
     if (options.uid !== undefined) setOwner(this.fds[0], options.uid);
     if (options.gid !== undefined) setGroup(this.fds[0], options.gid);
     if (options.persistent !== undefined) setPersistent(this.fds[0], options.persistent);
@@ -114,42 +115,51 @@ export class Tap implements Disposable {
     if (options.up !== undefined) this.up = options.up;
   }
 
+  /** As the interface is called now: others may rename it. Of a deleted one, as it was called last. */
+  get name(): string {
+    return this.#interface.name;
+  }
+
   /** The kernel's number of the interface. */
   get index(): number {
-    return interfaceIndex(this.#socket, this.name);
+    return this.#interface.index;
   }
 
   /** As in `02:00:00:00:00:01`. */
   get mac(): string {
-    return interfaceMac(this.#socket, this.name);
+    return this.#interface.mac;
   }
 
   set mac(mac: string) {
-    setInterfaceMac(this.#socket, this.name, mac);
+    this.#interface.mac = mac;
   }
 
   /** Bytes. */
   get mtu(): number {
-    return interfaceMtu(this.#socket, this.name);
+    return this.#interface.mtu;
   }
 
   set mtu(mtu: number) {
-    setInterfaceMtu(this.#socket, this.name, mtu);
+    this.#interface.mtu = mtu;
   }
 
   /** Whether the administrator wants it up. */
   get up(): boolean {
-    return (interfaceFlags(this.#socket, this.name) & IFF_UP) !== 0;
+    return this.#interface.up;
   }
 
   set up(up: boolean) {
-    const flags = interfaceFlags(this.#socket, this.name);
-    setInterfaceFlags(this.#socket, this.name, up ? flags | IFF_UP : flags & ~IFF_UP);
+    this.#interface.up = up;
   }
 
-  /** Whether frames can pass. */
+  /** Whether frames can pass: it is up, and has a carrier, which the kernel takes up to a second to notice. */
   get running(): boolean {
-    return (interfaceFlags(this.#socket, this.name) & IFF_RUNNING) !== 0;
+    return this.#interface.running;
+  }
+
+  /** @param on what the kernel is to think of the cable; it does at first */
+  setCarrier(on: boolean): void {
+    setCarrier(this.fds[0], on);
   }
 
   /** @param offloads TUN_F_* bits: what this process takes off the kernel's hands */
@@ -162,19 +172,37 @@ export class Tap implements Disposable {
     for (const fd of this.fds) setHeaderBytes(fd, bytes);
   }
 
-  /** Lets a queue of a multi-queue tap take part, or not. */
+  /** @param bytes on their way to this process before senders have to wait */
+  setSendBuffer(bytes: number): void {
+    for (const fd of this.fds) setSendBuffer(fd, bytes);
+  }
+
+  /**
+   * Lets a queue of a multi-queue tap take part, or not: the kernel puts frames on those that do. The only queue of
+   * another tap always does.
+   */
   setQueueAttached(queue: number, attached: boolean): void {
+    if (!this.multiQueue || this.#attached[queue] === attached) return;
     setQueueAttached(this.fds[queue], attached);
+    this.#attached[queue] = attached;
   }
 
   /** Lets go of the descriptors; an interface that is not persistent goes with the last of them. Idempotent. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const fd of [...this.fds, this.#socket]) closeFd(fd);
+    this.#interface.close();
+    for (const fd of this.fds) closeFd(fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function mismatch(what: string): VioError {
+  return new VioError(what, {
+    code: 'VIO_TAP_MISMATCH',
+    remedy: 'give the descriptors of one tap (IFF_TAP), one for each of its queues',
+  });
 }

@@ -1,6 +1,6 @@
 // Ioctls of /dev/net/tun, as in linux/if_tun.h.
 import { ioctl, openDevice } from '@vio/native';
-import { ior, iow } from '../ioctl-number.ts';
+import { io, ior, iow } from '../ioctl-number.ts';
 import { interfaceRequest, nameIn } from './interface-ioctls.ts';
 
 const type = 0x54; // 'T'
@@ -14,6 +14,8 @@ const TUNGETIFF = ior(type, 210, 4);
 const TUNSETSNDBUF = iow(type, 212, 4);
 const TUNSETVNETHDRSZ = iow(type, 216, 4);
 const TUNSETQUEUE = iow(type, 217, 4);
+const TUNSETCARRIER = iow(type, 226, 4);
+const TUNGETDEVNETNS = io(type, 227);
 
 export const IFF_TAP = 0x0002;
 export const IFF_NAPI = 0x0010;
@@ -35,6 +37,9 @@ export const TUN_F_USO6 = 0x40;
 export const tunDevice = '/dev/net/tun';
 
 const flagsAt = 16;
+const gone = {
+  EBADFD: { code: 'VIO_TAP_GONE', remedy: 'the tap was deleted, or never made (TUNSETIFF): open it again' },
+};
 const loadTun = 'load the tun module, or hand /dev/net/tun to this container (--device /dev/net/tun)';
 
 /** Opens the device that makes taps. @throws VioError VIO_TAP_UNAVAILABLE, VIO_TAP_PERMISSION */
@@ -85,10 +90,16 @@ export function setInterface(fd: number, name: string, flags: number): string {
 export function interfaceOf(fd: number): { name: string; flags: number } {
   const request = interfaceRequest('');
   ioctl(fd, TUNGETIFF, request, 'ask which tap a descriptor belongs to', {
-    EBADFD: { code: 'VIO_TAP_MISMATCH', remedy: 'give a descriptor on which TUNSETIFF was done' },
+    ...gone,
+    EBADF: { code: 'VIO_TAP_MISMATCH', remedy: 'give a descriptor that is open' },
     ENOTTY: { code: 'VIO_TAP_MISMATCH', remedy: 'give a descriptor of /dev/net/tun' },
   });
   return { name: nameIn(request), flags: new DataView(request.buffer).getUint16(flagsAt, true) };
+}
+
+/** @returns a descriptor of the network namespace the interface is in now */
+export function interfaceNamespace(fd: number): number {
+  return ioctl(fd, TUNGETDEVNETNS, 0, 'ask where a tap is', gone);
 }
 
 export function setPersistent(fd: number, persistent: boolean): void {
@@ -131,4 +142,9 @@ export function setQueueAttached(fd: number, attached: boolean): void {
   const request = interfaceRequest('');
   new DataView(request.buffer).setUint16(flagsAt, attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE, true);
   ioctl(fd, TUNSETQUEUE, request, attached ? 'attach a tap queue' : 'detach a tap queue');
+}
+
+/** What the kernel is to think of the cable. */
+export function setCarrier(fd: number, on: boolean): void {
+  setNumber(fd, TUNSETCARRIER, on ? 1 : 0, on ? 'plug the tap in' : 'unplug the tap');
 }

@@ -1,5 +1,5 @@
 import { close, existsSync, fstatSync } from 'node:fs';
-import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, settle } from '@vio/native';
+import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd, settle } from '@vio/native';
 import { RequestLine, defaultTimeout } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
@@ -39,9 +39,12 @@ export class VdpaDevice {
   readonly #onEnd = new Set<() => void>();
   #down: VioError | null = null;
 
-  /** @throws VioError VIO_VDPA_*, VIO_TIMEOUT, VIO_ABORTED */
-  static async open(path: string, wait: WaitOptions): Promise<VdpaDevice> {
-    const opening = vdpa.openVdpa(path);
+  /**
+   * @param given a descriptor of the device, which stays the caller's
+   * @throws VioError VIO_VDPA_*, VIO_TIMEOUT, VIO_ABORTED
+   */
+  static async open(path: string, wait: WaitOptions, given?: number): Promise<VdpaDevice> {
+    const opening = given === undefined ? vdpa.openVdpa(path) : resetDuplicate(given);
     try {
       // The kernel resets a device that is opened, which takes as long as the device likes.
       const limits = { timeout: wait.timeout ?? defaultTimeout, signal: wait.signal };
@@ -183,6 +186,18 @@ export class VdpaDevice {
     return setInterval(() => {
       if (!existsSync(node)) this.#fail(errors.gone(this.path));
     }, watchInterval).unref();
+  }
+}
+
+/** The kernel resets a device when it is opened; whoever opened this one may have used it since. */
+async function resetDuplicate(given: number): Promise<number> {
+  const fd = dupFd(given);
+  try {
+    await vdpa.setStatus(fd, 0);
+    return fd;
+  } catch (error) {
+    closeElsewhere(fd);
+    throw error;
   }
 }
 

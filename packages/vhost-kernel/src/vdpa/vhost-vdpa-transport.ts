@@ -21,6 +21,8 @@ import * as vdpa from './vdpa-ioctls.ts';
 export interface VhostVdpaOptions {
   /** As `/dev/vhost-vdpa-0`. */
   readonly path: string;
+  /** A descriptor of the device, which stays the caller's; undefined: `path` is opened. */
+  readonly device?: number | undefined;
   /** Address the device is to have; undefined: its own. */
   readonly mac?: string | undefined;
 }
@@ -63,7 +65,7 @@ export class VhostVdpaTransport implements VhostTransport {
    *   VIO_VDPA_UNRESPONSIVE, VIO_TIMEOUT, VIO_ABORTED
    */
   static async open(options: VhostVdpaOptions, wait: WaitOptions = {}): Promise<VhostVdpaTransport> {
-    const device = await VdpaDevice.open(options.path, wait);
+    const device = await VdpaDevice.open(options.path, wait, options.device);
     try {
       return new VhostVdpaTransport(device, await device.meet(wait), options.mac);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { VioError, closeFd } from '@vio/native';
+import { VioError, closeFd, dupFd } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
@@ -11,14 +11,18 @@ import {
 } from '@vio/net';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
-import { Tap } from '../tap/tap.ts';
-import { TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 } from '../tap/tun-ioctls.ts';
+import type { Tap } from '../tap/tap.ts';
 import { KernelMemory, maxRegions } from './kernel-memory.ts';
+import { adoptTap, openTap, tapOffloads } from './port-tap.ts';
 import * as vhost from './vhost-ioctls.ts';
 
 export interface VhostNetOptions {
   /** Usually `/dev/vhost-net`. */
   readonly path: string;
+  /** Descriptors of it, one for each queue pair, which stay the caller's; undefined: `path` is opened. */
+  readonly devices?: readonly number[] | undefined;
+  /** Descriptors of the queues of a tap, which stay the caller's; undefined: a tap is opened by name. */
+  readonly taps?: readonly number[] | undefined;
   /** Name of the tap; `%d` lets the kernel find a number. Default `tap%d`, as in DPDK. */
   readonly iface?: string | undefined;
   /** Queue pairs, 1 to 128. */
@@ -42,20 +46,8 @@ const tapFeatures =
   VIRTIO_NET_F_GUEST_TSO4 |
   VIRTIO_NET_F_GUEST_TSO6;
 
-/** What the kernel may leave to the driver, as the tap calls it. */
-function tapOffloads(features: bigint): number {
-  const has = (bit: bigint, flag: number): number => ((features & bit) === 0n ? 0 : flag);
-  return (
-    has(VIRTIO_NET_F_GUEST_CSUM, TUN_F_CSUM) |
-    has(VIRTIO_NET_F_GUEST_TSO4, TUN_F_TSO4) |
-    has(VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6)
-  );
-}
-
-/** As long as the kernel lets frames wait in a tap, it need not drop them. */
-const unlimited = 0x7fff_ffff;
 /** Milliseconds between two looks at the tap. */
-const watchInterval = 500;
+const watchInterval = 100;
 
 /**
  * The kernel as a backend: a tap interface with one queue for each queue pair, and one vhost-net device for each of
@@ -71,6 +63,10 @@ export class VhostNetTransport implements VhostTransport {
   readonly #devices: readonly number[];
   readonly #watch: NodeJS.Timeout;
   readonly #handlers = new Set<(reason: VioError) => void>();
+  /** Virtqueues that are enabled. */
+  readonly #enabled = new Set<number>();
+  #onLink: ((up: boolean) => void) | null = null;
+  #linkUp: boolean;
   #memory: KernelMemory | null = null;
   #down: VioError | null = null;
   #open = true;
@@ -80,16 +76,12 @@ export class VhostNetTransport implements VhostTransport {
     const devices: number[] = [];
     let tap: Tap | null = null;
     try {
-      for (let i = 0; i < options.queues; i++) devices.push(vhost.openVhostNet(options.path));
-      tap = Tap.open({
-        ...(options.iface === undefined ? {} : { name: options.iface }),
-        ...(options.mac === undefined ? {} : { mac: options.mac }),
-        ...(options.netns === undefined ? {} : { netns: options.netns }),
-        queues: options.queues,
-        virtioHeader: 12,
-        offloads: 0,
-        sendBuffer: unlimited,
-      });
+      for (let i = 0; i < options.queues; i++) {
+        devices.push(
+          options.devices === undefined ? vhost.openVhostNet(options.path) : dupFd(options.devices[i]),
+        );
+      }
+      tap = options.taps === undefined ? openTap(options) : adoptTap(options.taps, options.mac);
       return new VhostNetTransport(devices, tap);
     } catch (error) {
       tap?.close();
@@ -101,6 +93,9 @@ export class VhostNetTransport implements VhostTransport {
   private constructor(devices: readonly number[], tap: Tap) {
     this.#devices = devices;
     this.tap = tap;
+    // A queue that no ring is joined to takes no frames.
+    for (const pair of devices.keys()) tap.setQueueAttached(pair, false);
+    this.#linkUp = this.#isUp();
     this.#watch = setInterval(() => this.#look(), watchInterval).unref();
   }
 
@@ -173,8 +168,18 @@ export class VhostNetTransport implements VhostTransport {
     return Promise.resolve();
   }
 
+  /** The kernel puts frames only on queues of the tap whose pair is enabled. */
   async setVringEnable(index: number, enabled: boolean): Promise<void> {
-    vhost.setBackend(this.#device(index), index & 1, enabled ? this.tap.fds[index >>> 1] : -1);
+    const pair = index >>> 1;
+    if (enabled) {
+      this.tap.setQueueAttached(pair, true);
+      vhost.setBackend(this.#device(index), index & 1, this.tap.fds[pair]);
+      this.#enabled.add(index);
+    } else {
+      vhost.setBackend(this.#device(index), index & 1, -1);
+      this.#enabled.delete(index);
+      if (!this.#enabled.has(index ^ 1)) this.tap.setQueueAttached(pair, false);
+    }
     return Promise.resolve();
   }
 
@@ -198,10 +203,17 @@ export class VhostNetTransport implements VhostTransport {
     return () => this.#handlers.delete(handler);
   }
 
+  /** The link is the tap's: up when the administrator wants it so, and it has a carrier. */
+  onLink(handler: (up: boolean) => void): void {
+    this.#onLink = handler;
+    if (!this.#linkUp) queueMicrotask(() => handler(this.#linkUp));
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     clearInterval(this.#watch);
+    this.#onLink = null;
     for (const fd of this.#devices) closeFd(fd);
     this.tap.close();
     this.#memory?.[Symbol.dispose]();
@@ -212,19 +224,32 @@ export class VhostNetTransport implements VhostTransport {
     return this.#devices[index >>> 1];
   }
 
-  /** The kernel does not say when a tap is deleted under us. */
+  /** The kernel does not tell vhost-net's users when a tap changes, or is deleted under them. */
   #look(): void {
+    if (this.#down !== null) return;
     try {
-      void this.tap.running;
+      const up = this.#isUp();
+      if (up === this.#linkUp) return;
+      this.#linkUp = up;
+      this.#onLink?.(up);
     } catch (cause) {
-      if (this.#down !== null) return;
       this.#down = new VioError(`the tap ${this.tap.name} is gone`, {
         code: 'VIO_TAP_GONE',
-        remedy: 'it was deleted, renamed or moved to another network namespace: open the port again',
+        remedy: 'it was deleted: open the port again',
         cause,
       });
       for (const handler of this.#handlers) handler(this.#down);
       this.#handlers.clear();
+    }
+  }
+
+  /** A tap that this process may not look at counts as up. @throws VioError VIO_TAP_GONE */
+  #isUp(): boolean {
+    try {
+      return this.tap.running;
+    } catch (error) {
+      if (VioError.is(error) && error.code === 'VIO_TAP_ELSEWHERE') return true;
+      throw error;
     }
   }
 }

@@ -1,0 +1,25 @@
+// Ports on vhost-net, step by step in one guest. Argument: steps as JSON.
+import { type Steps, reportSteps } from './steps.ts';
+import { carryFlows } from './vhost-net/flows.ts';
+import { followLink } from './vhost-net/link.ts';
+import { pingPort } from './vhost-net/ping.ts';
+import { type TransferOptions, transfer } from './vhost-net/transfer.ts';
+
+export type Step =
+  | readonly ['ping', devargs: string, sizes: readonly number[]]
+  | readonly ['transfer', options: TransferOptions]
+  | readonly ['flows', queues: number]
+  | readonly ['link'];
+
+await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, (step) => {
+  switch (step[0]) {
+    case 'ping':
+      return pingPort(step[1], step[2]);
+    case 'transfer':
+      return transfer(step[1]);
+    case 'flows':
+      return carryFlows(step[1]);
+    case 'link':
+      return followLink();
+  }
+});
