@@ -20,6 +20,7 @@ export {
   type VhostDriverFlags,
   controlFeatures,
 } from './backend/vhost-driver.ts';
+export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';
 export type { DriverSettings } from './backend/control/driver-settings.ts';
 export * as wire from './wire/index.ts';
 export * from './wire/protocol-features.ts';

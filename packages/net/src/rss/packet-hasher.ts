@@ -30,6 +30,11 @@ export class PacketHasher {
     this.#toeplitz = new Toeplitz(key);
   }
 
+  /** The VLAN of the packet hashed last; -1: it has none. */
+  get vlan(): number {
+    return this.#flow.vlan;
+  }
+
   /** Hashes a frame of `bytes` bytes at `at`; its headers are in one piece. @returns true if it has a hash */
   hash(u8: Uint8Array, at: number, bytes: number): boolean {
     const flow = this.#flow;

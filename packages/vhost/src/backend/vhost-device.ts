@@ -85,6 +85,18 @@ export class VhostDevice {
     return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs;
   }
 
+  /** Queue pairs from the first on that are enabled, and in use as far as a control queue says so; at least 1. */
+  get pairsInUse(): number {
+    let pairs = 0;
+    while (
+      2 * pairs + 1 < this.#vrings.length &&
+      this.#vrings[2 * pairs].told &&
+      this.#vrings[2 * pairs + 1].told
+    )
+      pairs++;
+    return Math.max(1, pairs);
+  }
+
   /** Rings that are ready to run, from ring 0 on without a gap. */
   get queueCount(): number {
     const gap = this.#vrings.findIndex((vring) => !vring.ready);
@@ -343,6 +355,7 @@ export class VhostDevice {
     const told = this.#vrings.filter(
       (vring) => vring.live !== vring.told && vring.index !== this.controlQueue,
     );
+    if (told.length > 0) this.settings.version++;
     for (const vring of told) {
       vring.told = vring.live;
       this.#listener.vringStateChanged(this, vring.index, vring.told);

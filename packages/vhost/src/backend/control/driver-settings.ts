@@ -17,7 +17,7 @@ export class DriverSettings {
   rss: RssConfig | null = null;
   /** Hashes to report when there is no `rss`. */
   hash: HashConfig | null = null;
-  /** Changes so far: who derives something from these settings does it anew when this has changed. */
+  /** Changes so far, of these and of the rings in use: who derives something from these settings does it anew when this has changed. */
   version = 0;
 
   /** Everything as at first. */
