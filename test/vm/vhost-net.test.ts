@@ -25,13 +25,19 @@ const transfers: TransferOptions[] = [
 ];
 const nameOf = (options: TransferOptions): string => `transfer ${JSON.stringify(options)}`;
 
-const flowQueues = [1, 2, 4, 8];
+/** Queue pairs of a port, and how many of them are in use, round by round. */
+const flows: [number, number[]][] = [
+  [1, [1]],
+  [2, [2]],
+  [8, [8]],
+  [4, [4, 2, 1, 3, 4]],
+];
 
 let reports: Readonly<Record<string, object>>;
 beforeAll(async () => {
   const steps: Record<string, Step> = { link: ['link'] };
   for (const [devargs, sizes] of pings) steps[`ping ${devargs}`] = ['ping', devargs, sizes];
-  for (const queues of flowQueues) steps[`flows ${queues}`] = ['flows', queues];
+  for (const [queues, rounds] of flows) steps[`flows ${queues}`] = ['flows', queues, rounds];
   for (const options of transfers) steps[nameOf(options)] = ['transfer', options];
   const all: Steps<Step> = steps;
   reports = await reportOf('vhost-net', {
@@ -60,15 +66,20 @@ describe('TCP between two namespaces over two ports', () => {
 });
 
 describe('UDP flows', () => {
-  it.each(flowQueues)('over %i queue pairs: the answers of each come where it was sent', (queues) => {
-    const flows = Array.from({ length: 24 }, (_, flow) => flow);
-    expect(reports[`flows ${queues}`]).toEqual({
-      wrong: 0,
-      answers: Array.from({ length: queues }, (_, queue) =>
-        flows.filter((flow) => flow % queues === queue).map((flow) => [flow, 3]),
-      ),
-    });
-  });
+  it.each(flows)(
+    'over %i queue pairs, %j in use: the answers of each come where it was sent',
+    (queues, rounds) => {
+      const all = Array.from({ length: 24 }, (_, flow) => flow);
+      const answers = (pairs: number) =>
+        Array.from({ length: queues }, (_, queue) =>
+          all.filter((flow) => flow % pairs === queue).map((flow) => [flow, 3]),
+        );
+      expect(reports[`flows ${queues}`]).toEqual({
+        reports: rounds.map((pairs) => ({ wrong: 0, answers: answers(pairs) })),
+        attached: rounds,
+      });
+    },
+  );
 });
 
 describe('the link of a port', () => {

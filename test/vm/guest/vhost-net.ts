@@ -8,7 +8,7 @@ import { type TransferOptions, transfer } from './vhost-net/transfer.ts';
 export type Step =
   | readonly ['ping', devargs: string, sizes: readonly number[]]
   | readonly ['transfer', options: TransferOptions]
-  | readonly ['flows', queues: number]
+  | readonly ['flows', queues: number, rounds: readonly number[]]
   | readonly ['link'];
 
 await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, (step) => {
@@ -18,7 +18,7 @@ await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, (step) => 
     case 'transfer':
       return transfer(step[1]);
     case 'flows':
-      return carryFlows(step[1]);
+      return carryFlows(step[1], step[2]);
     case 'link':
       return followLink();
   }

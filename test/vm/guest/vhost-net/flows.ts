@@ -1,34 +1,55 @@
 // UDP flows over all queue pairs of a port: the kernel sends the answers of a flow to where it came from.
-import { createSocket } from 'node:dgram';
+import { type Socket, createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NetPort } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
-import { ip } from '../commands.ts';
+import { ip, sh } from '../commands.ts';
 import { udpFrame, udpPayload, uniquePayload } from '../udp-frames.ts';
 
 const here = '10.4.0.2';
 const kernel = '10.4.0.1';
 const flows = 24;
 const perFlow = 3;
-/** Source ports of the flows begin here. */
+/** The kernel's port, where the source ports of the flows begin. */
 const firstPort = 6000;
 const longest = 8900;
-/** Datagrams that wait for their answers. */
+/** Datagrams that wait for their answers: the kernel's socket has room for some large ones only. */
 const inFlight = 6;
 
-export async function carryFlows(queues: number) {
+/** What a round of flows saw. */
+interface Round {
+  /** Answers that were damaged. */
+  readonly wrong: number;
+  /** By queue pair: flows whose answers came there, and how many. */
+  readonly answers: readonly (readonly [flow: number, answers: number])[][];
+}
+
+/** A round for each number of queue pairs, which are set while the port is open. @param queues of the port */
+export async function carryFlows(queues: number, rounds: readonly number[]) {
+  const cq = rounds.some((pairs) => pairs !== queues) ? ',cq=1' : '';
   const port = await openVirtioUser(
-    `net_virtio_user0,path=/dev/vhost-net,iface=tap0,queues=${queues},queue_size=64`,
+    `net_virtio_user0,path=/dev/vhost-net,iface=tap0,queue_size=64,queues=${queues}${cq}`,
   );
   ip([
     `addr add ${kernel}/24 dev tap0`,
     'link set tap0 mtu 9000 up',
     `neigh add ${here} lladdr ${port.mac} dev tap0`,
   ]);
-  const echo = createSocket('udp4');
-  echo.on('message', (message, { port: from, address }) => echo.send(message, from, address));
-  await new Promise<void>((resolve) => echo.bind(firstPort, kernel, resolve));
+  const echo = await echoSocket();
+  const reports: Round[] = [];
+  const attached: number[] = [];
+  for (const pairs of rounds) {
+    if (pairs !== port.control.queuePairs) await port.control.setQueuePairs(pairs);
+    reports.push(await carry(port, pairs));
+    attached.push(Number(/numqueues (\d+)/.exec(await sh('ip -d link show tap0'))?.[1] ?? 1));
+  }
+  echo.close();
+  await port.close();
+  return { reports, attached };
+}
 
+async function carry(port: NetPort, pairs: number): Promise<Round> {
   const stop = new AbortController();
   const answers = port.rx.map(() => new Map<number, number>());
   let wrong = 0;
@@ -37,13 +58,11 @@ export async function carryFlows(queues: number) {
       const flow = new DataView(frame.buffer).getUint16(36) - firstPort;
       const payload = udpPayload(frame, firstPort + flow);
       if (payload === null) continue;
-      const n = payload[0];
-      if (Buffer.compare(payload, payloadOf(flow, n)) !== 0) wrong++;
+      if (Buffer.compare(payload, payloadOf(flow, payload[0])) !== 0) wrong++;
       answers[queue].set(flow, (answers[queue].get(flow) ?? 0) + 1);
     }
   });
   const count = (): number => answers.flatMap((each) => [...each.values()]).reduce((a, b) => a + b, 0);
-  // The kernel's socket has room for some large datagrams only.
   const patience = performance.now() + 20_000;
   const until = async (least: number): Promise<void> => {
     while (count() < least && performance.now() < patience) await sleep(1);
@@ -52,23 +71,22 @@ export async function carryFlows(queues: number) {
   const ends = { fromMac: port.mac, toMac, from: here, to: kernel, port: firstPort };
   for (let sent = 0; sent < flows * perFlow; sent++) {
     const flow = sent % flows;
-    const frame = udpFrame(
-      { ...ends, sourcePort: firstPort + flow },
-      payloadOf(flow, Math.floor(sent / flows)),
-    );
-    await port.send(frame, { queue: flow % queues });
+    const payload = payloadOf(flow, Math.floor(sent / flows));
+    await port.send(udpFrame({ ...ends, sourcePort: firstPort + flow }, payload), { queue: flow % pairs });
     await until(sent - inFlight);
   }
   await until(flows * perFlow);
   stop.abort();
   await Promise.all(reading);
-  echo.close();
-  await port.close();
-  return {
-    wrong,
-    /** By queue pair: flows whose answers came there, and answers. */
-    answers: answers.map((each) => [...each].toSorted(([a], [b]) => a - b)),
-  };
+  return { wrong, answers: answers.map((each) => [...each].toSorted(([a], [b]) => a - b)) };
+}
+
+/** A socket of the kernel's that sends back what it gets. */
+async function echoSocket(): Promise<Socket> {
+  const echo = createSocket('udp4');
+  echo.on('message', (message, { port, address }) => echo.send(message, port, address));
+  await new Promise<void>((resolve) => echo.bind(firstPort, kernel, resolve));
+  return echo;
 }
 
 /** The number of the datagram, then bytes of its own. */
