@@ -14,5 +14,8 @@ export function headerSize(features: bigint): HeaderBytes {
   return (features & twelve) === 0n ? 10 : 12;
 }
 
+/** Byte offset of hash_value in a header of 20 bytes; hash_report, of two bytes, follows. */
+export const hashOffset = 12;
+
 /** Byte offset of num_buffers in the header. */
 export const numBuffersOffset = 10;

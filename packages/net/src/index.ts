@@ -6,10 +6,15 @@ export * from './feature-bits.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
-export { type HeaderBytes, headerSize, numBuffersOffset } from './header.ts';
+export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
 export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
-export { type OffloadOptions, checkOffloads, offloadFeatures } from './offload/offload-features.ts';
+export {
+  type OffloadOptions,
+  checkOffloads,
+  controlledOffloads,
+  offloadFeatures,
+} from './offload/offload-features.ts';
 export {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,

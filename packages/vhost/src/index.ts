@@ -19,6 +19,7 @@ export {
   VhostDriver,
   type VhostDriverFlags,
   controlFeatures,
+  hashFeatures,
 } from './backend/vhost-driver.ts';
 export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';
 export type { DriverSettings } from './backend/control/driver-settings.ts';

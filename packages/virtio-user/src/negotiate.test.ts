@@ -5,9 +5,11 @@ import {
   VIRTIO_NET_F_CTRL_RX,
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_RSS,
   VIRTIO_NET_F_STATUS,
 } from '@vio/net';
 import {
@@ -95,6 +97,13 @@ describe('the port has', () => {
   ])('a control queue of its own with %s, whatever the backend offers', (_, options) => {
     const offered = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ;
     expect(negotiate(config(options), offered).features & controlBits).toBe(controlBits);
+  });
+
+  it('neither RSS nor hash reports unless they are asked for', () => {
+    const hashBits = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
+    const of = (offloads: OffloadOptions): bigint =>
+      negotiate(config({ queues: 2 }), everything, offloads).features & hashBits;
+    expect([of({}), of({ rss: true, hashReport: true })]).toEqual([0n, hashBits]);
   });
 
   it('no receive offloads to turn off without any', () => {

@@ -12,6 +12,7 @@ import {
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
   checkOffloads,
+  controlledOffloads,
   featureNames,
   offloadFeatures,
 } from '@vio/net';
@@ -84,12 +85,12 @@ export function negotiate(
   if (config.queues > 1 && (backend & VIRTIO_NET_F_MQ) === 0n) {
     throw missing('MQ', `queues=${config.queues}`, 'use one queue pair, or a backend with several');
   }
-  checkOffloads(offloads, backend);
-  const control = controlKind(config, offered);
+  const control = controlKind(config, offloads, offered);
   if (control === 'ring' || control === 'transport') {
     const guestOffloads = (backend & rxOffloads) === 0n ? 0n : VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
     backend |= (controlFeatures | guestOffloads) & offered;
-  }
+  } else backend &= ~controlledOffloads;
+  checkOffloads(offloads, backend);
   return {
     features: backend | frontendOwn | (control === 'emulated' ? emulatedFeatures : 0n),
     backend,
@@ -102,8 +103,12 @@ export function negotiate(
  * As in DPDK, several queue pairs bring a control queue along. Backends that leave it to the frontend offer CTRL_VQ all the
  * same (DPDK's vhost library does); one that can be given an address hears commands.
  */
-function controlKind(config: VirtioUserConfig, offered: bigint): ControlKind {
-  if (!config.cq && config.queues === 1) return 'none';
+function controlKind(
+  config: VirtioUserConfig,
+  { rss, hashReport }: OffloadOptions,
+  offered: bigint,
+): ControlKind {
+  if (!config.cq && config.queues === 1 && rss !== true && hashReport !== true) return 'none';
   const own = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR;
   switch (config.backend) {
     case 'vhost-user':

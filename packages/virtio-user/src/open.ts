@@ -103,7 +103,11 @@ async function buildPort(
   const paths = electPaths({
     features: negotiated.features,
     vectorized: config.vectorized,
-    offloads: { lro: options.offloads?.lro ?? false, checksum: options.offloads?.rxChecksum ?? false },
+    offloads: {
+      lro: options.offloads?.lro ?? false,
+      checksum: options.offloads?.rxChecksum ?? false,
+      hash: options.offloads?.hashReport ?? false,
+    },
     cpu: cpuFeatures(),
   });
   logPaths(paths, options);

@@ -6,7 +6,9 @@ import {
   VIRTIO_NET_F_GUEST_TSO6,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_RSS,
   featureNames,
 } from '../feature-bits.ts';
 
@@ -20,18 +22,28 @@ export interface OffloadOptions {
   readonly txChecksum?: boolean;
   /** TCP packets larger than the MTU may leave, the device cuts them (HOST_TSO4, HOST_TSO6). Includes txChecksum. */
   readonly tso?: boolean;
+  /** Received packets come with a hash, once `NetPort.control` has said of what (HASH_REPORT). */
+  readonly hashReport?: boolean;
+  /** The receive queue can follow from a hash of the packet, once `NetPort.control.setRss` says how (RSS). */
+  readonly rss?: boolean;
 }
+
+/** Offloads that are set up by the control queue. */
+export const controlledOffloads = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
 
 const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
 const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
 
 /** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). */
-export function offloadFeatures({ rxChecksum, lro, txChecksum, tso }: OffloadOptions): bigint {
+export function offloadFeatures(options: OffloadOptions): bigint {
+  const { rxChecksum, lro, txChecksum, tso, hashReport, rss } = options;
   let features = 0n;
   if (rxChecksum === true || lro === true) features |= VIRTIO_NET_F_GUEST_CSUM;
   if (lro === true) features |= VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
   if (txChecksum === true || tso === true) features |= VIRTIO_NET_F_CSUM;
   if (tso === true) features |= VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+  if (hashReport === true) features |= VIRTIO_NET_F_HASH_REPORT;
+  if (rss === true) features |= VIRTIO_NET_F_RSS;
   return features;
 }
 

@@ -29,7 +29,14 @@ export class PacketOffloads {
   /** Where it is stored, in bytes from its beginning. */
   readonly checksumOffset: Uint16Array;
 
+  /** Hash that the device worked out, where `hashReport` says so; of a port with HASH_REPORT. */
+  readonly hash: Uint32Array;
+  /** HASH_REPORT_*: what was hashed; HASH_REPORT_NONE: nothing was. */
+  readonly hashReport: Uint8Array;
+
   constructor(capacity: number) {
+    this.hash = new Uint32Array(capacity);
+    this.hashReport = new Uint8Array(capacity);
     this.flags = new Uint8Array(capacity);
     this.gsoType = new Uint8Array(capacity);
     this.headerLength = new Uint16Array(capacity);
@@ -38,7 +45,7 @@ export class PacketOffloads {
     this.checksumOffset = new Uint16Array(capacity);
   }
 
-  /** Entry `at`: nothing is left to the other side. */
+  /** Entry `at`: nothing is left to the other side. Hashes stay as they are. */
   clear(at: number): void {
     this.flags[at] = 0;
     this.gsoType[at] = 0;
@@ -56,5 +63,7 @@ export class PacketOffloads {
     this.segmentSize[at] = other.segmentSize[from];
     this.checksumStart[at] = other.checksumStart[from];
     this.checksumOffset[at] = other.checksumOffset[from];
+    this.hash[at] = other.hash[from];
+    this.hashReport[at] = other.hashReport[from];
   }
 }

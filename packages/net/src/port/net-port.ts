@@ -16,6 +16,7 @@ import { Capture } from '../capture/capture.ts';
 import { type PortCaptureOptions, watchedQueues } from '../capture/port-capture.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { NetControl } from '../control/net-control.ts';
+import { headerSize } from '../header.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
@@ -159,7 +160,8 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   burst(capacity = 32): PacketBurst {
     const { vlanStrip, vlanInsert } = this.rules;
     return new PacketBurst(capacity, {
-      offloads: hasRxOffloads(this.features) || hasTxOffloads(this.features),
+      offloads:
+        hasRxOffloads(this.features) || hasTxOffloads(this.features) || headerSize(this.features) === 20,
       vlan: vlanStrip === true || vlanInsert === true,
     });
   }

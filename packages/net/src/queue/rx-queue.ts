@@ -1,12 +1,16 @@
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import { RxGate } from '../frames/gate.ts';
-import type { HeaderBytes } from '../header.ts';
+import { type HeaderBytes, hashOffset } from '../header.ts';
+import { HASH_REPORT_NONE, HASH_REPORT_UDPv6_EX } from '../rss/hash-types.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
 import { QueueStats } from '../stats.ts';
 import { RxRefill } from './rx-refill.ts';
 import type { NetQueueOptions, Notifier } from './tx-queue.ts';
+
+const headerWithHash = 20;
+const mostHashReport = HASH_REPORT_UDPv6_EX;
 
 /**
  * A receive queue. Subclasses turn what the ring gives back into packets; which one is used is decided when the
@@ -70,6 +74,7 @@ export abstract class RxQueue {
     if (reaped === 0) this.stats.countEmptyPoll();
     else n = this.assemble(burst, reaped);
     if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
+    if (this.header === headerWithHash) this.#readHashes(burst, n);
     if (this.#gate !== null && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
     burst.count = n;
     this.fill();
@@ -141,6 +146,19 @@ export abstract class RxQueue {
       n++;
     }
     return n;
+  }
+
+  /** Takes the hashes of the packets into the burst, if it has a place for them. */
+  #readHashes({ offset, offloads }: PacketBurst, count: number): void {
+    if (offloads === null) return;
+    const { u8 } = this.pool.region;
+    for (let i = 0; i < count; i++) {
+      const at = offset[i] - headerWithHash + hashOffset;
+      offloads.hash[i] = u8[at] | (u8[at + 1] << 8) | (u8[at + 2] << 16) | (u8[at + 3] << 24);
+      // Reports nobody has heard of are none.
+      const report = u8[at + 4] | (u8[at + 5] << 8);
+      offloads.hashReport[i] = report > mostHashReport ? HASH_REPORT_NONE : report;
+    }
   }
 
   /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place, and counts them. @returns their number */

@@ -19,6 +19,10 @@ export const HASH_REPORT_UDPv4 = 3;
 export const HASH_REPORT_IPv6 = 4;
 export const HASH_REPORT_TCPv6 = 5;
 export const HASH_REPORT_UDPv6 = 6;
+/** Of mobile IPv6. */
+export const HASH_REPORT_IPv6_EX = 7;
+export const HASH_REPORT_TCPv6_EX = 8;
+export const HASH_REPORT_UDPv6_EX = 9;
 
 /** The key that Microsoft publishes with its test vectors, for drivers without a preference. */
 export const defaultHashKey: Uint8Array = Uint8Array.from([

@@ -1,4 +1,4 @@
-import type { PacketBurst, QueueStats } from '@vio/net';
+import { type PacketBurst, type QueueStats, hashOffset, numBuffersOffset } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { type SinglesPath, createSingles } from './singles.ts';
@@ -14,6 +14,7 @@ export class EnqueuePath {
   readonly #memory: MemoryMap;
   readonly #header: number;
   readonly #mergeable: boolean;
+  readonly #reportsHashes: boolean;
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
 
@@ -30,6 +31,7 @@ export class EnqueuePath {
     this.#copier = copier;
     this.#memory = memory;
     this.#header = headerBytes;
+    this.#reportsHashes = headerBytes === 20;
     this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
@@ -44,9 +46,10 @@ export class EnqueuePath {
     const end = from + count;
     let at = from;
     while (at < end) {
-      let done = this.#singles.put(pool, burst, at, end);
+      // Hashes are written packet by packet.
+      let done = this.#reportsHashes ? 0 : this.#singles.put(pool, burst, at, end);
       if (done > 0) this.stats.countBurst(pool.region.u8, burst, at, at + done);
-      else if (this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
+      else if (this.#reportsHashes || this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }
@@ -71,7 +74,7 @@ export class EnqueuePath {
         // The common case: everything fits the first writable segment.
         const window = chains.window[first];
         const to = chains.offset[first];
-        this.#writeHeader(window, to, 1);
+        this.#writeHeader(window, to, burst, i);
         this.#copier.toDriver(local, offset[i], window, to + header, bytes);
         chains.written[c] = header + bytes;
         c++;
@@ -128,7 +131,9 @@ export class EnqueuePath {
     }
     const writer = this.#writer;
     writer.begin(chains, c);
-    writer.header(this.#memory, this.#header, this.#header >= 12 ? used : 0);
+    this.#fillHeader(this.#spreadHeader, 0, burst, i);
+    if (this.#header >= 12) this.#spreadHeader.set([used & 0xff, used >>> 8], numBuffersOffset);
+    writer.header(this.#memory, this.#header, this.#spreadHeader);
     if (burst.segments[i] === 1) {
       writer.copy(this.#copier, local, burst.offset[i], burst.length[i]);
     } else {
@@ -139,14 +144,25 @@ export class EnqueuePath {
     return used;
   }
 
-  /** flags 0, no segmentation, num_buffers. */
-  #writeHeader(window: number, offset: number, buffers: number): void {
-    const { u8 } = this.#memory.windows[window].region;
-    u8.fill(0, offset, offset + this.#header);
-    if (this.#header >= 12) u8[offset + 10] = buffers;
+  #writeHeader(window: number, offset: number, burst: PacketBurst, i: number): void {
+    this.#fillHeader(this.#memory.windows[window].region.u8, offset, burst, i);
+  }
+
+  /** flags 0, no segmentation, num_buffers 1, and the hash of packet `i` if it has one. */
+  #fillHeader(u8: Uint8Array, at: number, { offloads }: PacketBurst, i: number): void {
+    u8.fill(0, at, at + this.#header);
+    if (this.#header >= 12) u8[at + numBuffersOffset] = 1;
+    if (!this.#reportsHashes || offloads === null) return;
+    const hash = offloads.hash[i];
+    u8[at + hashOffset] = hash & 0xff;
+    u8[at + hashOffset + 1] = (hash >>> 8) & 0xff;
+    u8[at + hashOffset + 2] = (hash >>> 16) & 0xff;
+    u8[at + hashOffset + 3] = hash >>> 24;
+    u8[at + hashOffset + 4] = offloads.hashReport[i];
   }
 
   readonly #writer = new ChainWriter();
+  readonly #spreadHeader = new Uint8Array(20);
 }
 
 /** Writes a byte stream over the writable segments of consecutive chains, and how much each chain got. */
@@ -165,12 +181,11 @@ class ChainWriter {
     this.#at = 0;
   }
 
-  header(memory: MemoryMap, bytes: number, buffers: number): void {
+  header(memory: MemoryMap, bytes: number, header: Uint8Array): void {
     for (let i = 0; i < bytes; i++) {
       this.#forward();
       const { region } = memory.windows[this.#chains.window[this.#segment]];
-      region.u8[this.#chains.offset[this.#segment] + this.#at] =
-        i === 10 ? buffers & 0xff : i === 11 ? buffers >>> 8 : 0;
+      region.u8[this.#chains.offset[this.#segment] + this.#at] = header[i];
       this.#wrote(1);
     }
   }

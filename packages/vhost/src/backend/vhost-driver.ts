@@ -7,6 +7,7 @@ import {
   VIRTIO_NET_F_CTRL_RX_EXTRA,
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_RSS,
@@ -76,8 +77,11 @@ export const controlFeatures =
   VIRTIO_NET_F_CTRL_VLAN |
   VIRTIO_NET_F_CTRL_MAC_ADDR;
 
+/** Receive-side scaling and hash reports, which `ReceiveSteering` does. Not offered unless the application wants to. */
+export const hashFeatures = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
+
 /** All that is implemented. */
-const supportedFeatures = usualFeatures | controlFeatures | VIRTIO_NET_F_RSS;
+const supportedFeatures = usualFeatures | controlFeatures | hashFeatures;
 
 const mostQueuePairs = 128;
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */

@@ -1,4 +1,11 @@
-import { PacketBurst, PacketHasher } from '@vio/net';
+import {
+  HASH_REPORT_NONE,
+  type HashConfig,
+  PacketBurst,
+  PacketHasher,
+  VIRTIO_NET_F_HASH_REPORT,
+  VIRTIO_NET_F_RSS,
+} from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { VhostDevice } from '../vhost-device.ts';
 import { FlowHash } from './flow-hash.ts';
@@ -41,6 +48,8 @@ export class ReceiveSteering {
   #filter: ReceiveFilter;
   /** Receive-side scaling, if the driver wants it: the hash, and the pair for its low bits. */
   #hasher: PacketHasher | null = null;
+  /** Whose hashes are reported to the driver; null: none are. */
+  #reported: PacketHasher | null = null;
   #table = new Uint16Array(1);
   #unclassified = 0;
 
@@ -93,12 +102,23 @@ export class ReceiveSteering {
       lane.offset[to] = offset[i];
       lane.length[to] = burst.length[i];
       lane.segments[to] = burst.segments[i];
+      this.#report(lane, to, u8, offset[i], firstBytes(pool, burst, i));
       if (lane.count === laneCapacity) delivered += this.#flush(ring >>> 1, pool);
     }
     for (let pair = 0; pair < this.#lanes.length; pair++) {
       if (this.#lanes[pair].count > 0) delivered += this.#flush(pair, pool);
     }
     return delivered;
+  }
+
+  /** Notes the hash of a packet for a driver that has asked for it. */
+  #report({ offloads }: PacketBurst, to: number, u8: Uint8Array, at: number, bytes: number): void {
+    const hasher = this.#reported;
+    if (hasher === null || offloads === null) return;
+    // The one that has chosen the queue has done it already.
+    if (hasher !== this.#hasher) hasher.hash(u8, at, bytes);
+    offloads.hash[to] = hasher.value;
+    offloads.hashReport[to] = hasher.report;
   }
 
   #flush(pair: number, pool: BufferPool): number {
@@ -109,7 +129,7 @@ export class ReceiveSteering {
   }
 
   #lane(pair: number): PacketBurst {
-    while (this.#lanes.length <= pair) this.#lanes.push(new PacketBurst(laneCapacity));
+    while (this.#lanes.length <= pair) this.#lanes.push(new PacketBurst(laneCapacity, { offloads: true }));
     return this.#lanes[pair];
   }
 
@@ -128,6 +148,14 @@ export class ReceiveSteering {
     return 2 * (known >= 0 && known < this.#pairs ? known : (hash >>> 16) % this.#pairs);
   }
 
+  /** With RSS negotiated its configuration is that of the reports, too (5.1.9.4.3). */
+  #reporter(features: bigint, hash: HashConfig | null): PacketHasher | null {
+    for (const lane of this.#lanes) lane.offloads?.hashReport.fill(HASH_REPORT_NONE);
+    if ((features & VIRTIO_NET_F_HASH_REPORT) === 0n) return null;
+    if ((features & VIRTIO_NET_F_RSS) !== 0n) return this.#hasher;
+    return hash === null ? null : new PacketHasher(hash);
+  }
+
   /** Takes over what the driver has asked for since. */
   #follow(): void {
     const { settings, features } = this.#device;
@@ -138,6 +166,7 @@ export class ReceiveSteering {
     this.#filter = new ReceiveFilter(features, settings);
     const { rss } = settings;
     this.#hasher = rss === null ? null : new PacketHasher(rss);
+    this.#reported = this.#reporter(features, settings.hash);
     if (rss === null) return;
     this.#table = Uint16Array.from(rss.table);
     this.#unclassified = rss.unclassified;
