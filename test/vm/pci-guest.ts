@@ -32,6 +32,19 @@ export function card(slot: number, properties: string): Card {
   };
 }
 
+/** A card that can be pulled out: it sits in a slot of its own. The guest finds it at 0000:01:00.0. */
+export const pluggedCard: Card = {
+  address: '0000:01:00.0',
+  name: 'plugged',
+  mac: '52:54:00:00:00:99',
+  qemu: [
+    ['-device', 'pcie-root-port,id=socket,chassis=1,addr=07.0'],
+    ['-netdev', 'hubport,hubid=99,id=near99', '-netdev', 'hubport,hubid=99,id=far99'],
+    ['-device', 'virtio-net-pci,id=plugged,netdev=near99,bus=socket,mac=52:54:00:00:00:99'],
+    ['-device', 'virtio-net-pci,netdev=far99,addr=17.0'],
+  ].flat(),
+};
+
 export type Reports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Boots once, runs the steps one after the other, and brings back their reports by name. */

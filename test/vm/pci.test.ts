@@ -2,7 +2,7 @@
 // cases of a describe share one boot.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Steps } from './guest/pci.ts';
-import { type Card, type Reports, card, runSteps } from './pci-guest.ts';
+import { type Card, type Reports, card, pluggedCard, runSteps } from './pci-guest.ts';
 
 const RING_PACKED = 1n << 34n;
 const transferred = 1 << 19;
@@ -29,6 +29,26 @@ const carriedTcp = (access: string): object => ({
   same: true,
   access: [access, access],
   givenBack: true,
+});
+
+const linkHeard = (interruptMode: string): object => ({
+  interruptMode,
+  states: [{ up: false }, { up: true }],
+  givenBack: true,
+});
+
+const resetAndBack = {
+  reason: 'VIO_PCI_NEEDS_RESET',
+  afterwards: 'VIO_LINK_DOWN',
+  worksAgain: true,
+  givenBack: true,
+};
+
+const goneUnderLoad = (access: string): object => ({
+  access,
+  sentBefore: true,
+  reason: 'VIO_DEVICE_GONE',
+  afterwards: 'VIO_LINK_DOWN',
 });
 
 type Kind = 'split' | 'packed' | 'transitional' | 'legacy';
@@ -62,7 +82,20 @@ describe('without IOMMU, by physical addresses', () => {
         transferred,
       ];
     }
-    reports = await runSteps(steps, Object.values(cards), { modules: ['net', 'uio'] });
+    const { split, packed, legacy } = cards;
+    Object.assign(steps, {
+      'link uio': ['link', split.address, 'uio_pci_generic', split.name],
+      'link none': ['link', legacy.address, 'none', legacy.name],
+      refusals: ['refusals', split.address, 'uio_pci_generic'],
+      'needs reset': ['needsReset', split.address, 'uio_pci_generic'],
+      devbind: ['devbind', split.address, 'uio_pci_generic'],
+      'death uio': ['death', packed.address, 'uio_pci_generic'],
+      'death none': ['death', packed.address, 'none'],
+      'unplug uio': ['unplug', pluggedCard.address, 'uio_pci_generic', pluggedCard.name],
+      'remove uio': ['unplug', split.address, 'uio_pci_generic', 'sysfs'],
+      'remove none': ['unplug', legacy.address, 'none', 'sysfs'],
+    } satisfies Steps);
+    reports = await runSteps(steps, [...Object.values(cards), pluggedCard], { modules: ['net', 'uio'] });
   });
 
   it.each(carries)('%s, %s: every frame arrives as it went, both ways', (driver, kind) => {
@@ -79,6 +112,62 @@ describe('without IOMMU, by physical addresses', () => {
     const access = driver === 'none' ? 'port-io' : 'uio';
     expect(reports[`transfer ${driver} ${a} ${b}`]).toMatchObject(carriedTcp(access));
   });
+
+  it.each([
+    ['uio', 'line'],
+    ['none', 'polled'],
+  ])('%s: set_link is heard, link down and up, %s', (how, interruptMode) => {
+    expect(reports[`link ${how}`]).toEqual(linkHeard(interruptMode));
+  });
+
+  it('names what keeps a card from being opened', () => {
+    expect(reports['refusals']).toEqual({
+      missing: 'VIO_PCI_MISSING',
+      wrongDriver: 'VIO_PCI_WRONG_DRIVER',
+      notVirtio: 'VIO_PCI_NOT_VIRTIO',
+      busy: 'not told',
+      withoutPermission: 'VIO_PCI_PERMISSION',
+      givenBack: true,
+    });
+  });
+
+  it('a device that asks for a reset takes the link down by name, and works after one', () => {
+    expect(reports['needs reset']).toEqual(resetAndBack);
+  });
+
+  it('vio devbind refuses a card in use, takes it by force and gives it back', () => {
+    const { address } = cards.split;
+    const bound = (driver: string, previous: string) => ({
+      exitCode: 0,
+      said: [{ type: 'bound', address, driver, previous }],
+      driver,
+    });
+    expect(reports['devbind']).toMatchObject({
+      inUse: { exitCode: 1, said: [], code: 'VIO_PCI_IN_USE', driver: 'virtio-pci' },
+      status: { exitCode: 0, said: [{ address, driver: 'virtio-pci', inUse: true, kind: 'network' }] },
+      forced: bound('uio_pci_generic', 'virtio-pci'),
+      back: bound('virtio-pci', 'uio_pci_generic'),
+      interfaceIsBack: true,
+    });
+  });
+
+  it.each([
+    ['uio', false],
+    ['none', true],
+  ])('%s: whether a device reaches memory after its process was killed: %s', (how, after) => {
+    expect(reports[`death ${how}`]).toEqual({ before: true, after, givenBack: true });
+  });
+
+  it.each([
+    ['unplug uio', 'uio'],
+    ['remove uio', 'uio'],
+    ['remove none', 'port-io'],
+  ])(
+    '%s: a card that goes away under load is a link event by name, and the process lives on',
+    (name, access) => {
+      expect(reports[name]).toEqual(goneUnderLoad(access));
+    },
+  );
 });
 
 describe('vfio-pci with an IOMMU', () => {
@@ -110,7 +199,18 @@ describe('vfio-pci with an IOMMU', () => {
     for (const [a, b] of transfers) {
       steps[`transfer ${a} ${b}`] = ['transfer', cards[a].address, cards[b].address, 'vfio-pci', transferred];
     }
-    reports = await runSteps(steps, Object.values(cards), {
+    const [first] = Object.values(cards);
+    for (const name of ['split', 'one vector', 'no vector'] as const) {
+      steps[`link ${name}`] = ['link', cards[name].address, 'vfio-pci', cards[name].name];
+    }
+    Object.assign(steps, {
+      refusals: ['refusals', first.address, 'vfio-pci'],
+      'needs reset': ['needsReset', first.address, 'vfio-pci'],
+      death: ['death', first.address, 'vfio-pci'],
+      unplug: ['unplug', pluggedCard.address, 'vfio-pci', pluggedCard.name],
+      remove: ['unplug', first.address, 'vfio-pci', 'sysfs'],
+    } satisfies Steps);
+    reports = await runSteps(steps, [...Object.values(cards), pluggedCard], {
       modules: ['net', 'vfio'],
       kernel: 'intel_iommu=on',
       qemu: iommu,
@@ -125,4 +225,35 @@ describe('vfio-pci with an IOMMU', () => {
   it.each(transfers)('TCP through a %s and a %s card comes back bit by bit', (a, b) => {
     expect(reports[`transfer ${a} ${b}`]).toMatchObject(carriedTcp('vfio'));
   });
+
+  it.each([
+    ['split', 'per-queue'],
+    ['one vector', 'shared'],
+    ['no vector', 'line'],
+  ])('%s: set_link is heard by interrupt, link down and up, %s', (name, interruptMode) => {
+    expect(reports[`link ${name}`]).toEqual(linkHeard(interruptMode));
+  });
+
+  it('names what keeps a card from being opened', () => {
+    expect(reports['refusals']).toMatchObject({
+      busy: 'VIO_PCI_BUSY',
+      withoutPermission: 'VIO_PCI_PERMISSION',
+      givenBack: true,
+    });
+  });
+
+  it('a device that asks for a reset takes the link down by name, and works after one', () => {
+    expect(reports['needs reset']).toEqual(resetAndBack);
+  });
+
+  it('a device does not reach memory after its process was killed', () => {
+    expect(reports['death']).toEqual({ before: true, after: false, givenBack: true });
+  });
+
+  it.each(['unplug', 'remove'])(
+    '%s: a card that goes away under load is a link event by name, and the process lives on',
+    (name) => {
+      expect(reports[name]).toEqual(goneUnderLoad('vfio'));
+    },
+  );
 });

@@ -16,5 +16,5 @@ export {
   type VirtioDeviceInfo,
   describeDevice,
   listVirtioDevices,
-  virtioType,
 } from './discovery/devices.ts';
+export { virtioType } from './access/virtio-ids.ts';

@@ -3,32 +3,66 @@
 import { writeFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { carry } from './pci/carry.ts';
+import { death, hold } from './pci/death.ts';
+import { devbind } from './pci/devbind.ts';
+import { needsReset, refusals, unplug } from './pci/faults.ts';
+import { link } from './pci/link.ts';
 import { transfer } from './pci/transfer.ts';
 
 /** By name: a program and what it is given. */
 export type Steps = Readonly<Record<string, Step>>;
 export type Step =
   | readonly ['carry', ours: string, driver: string]
-  | readonly ['transfer', red: string, blue: string, driver: string, bytes: number];
+  | readonly ['transfer', red: string, blue: string, driver: string, bytes: number]
+  | readonly ['link', ours: string, driver: string, name: string]
+  | readonly ['refusals', bound: string, driver: string]
+  | readonly ['needsReset', ours: string, driver: string]
+  | readonly ['unplug', ours: string, driver: string, how: string]
+  | readonly ['death', ours: string, driver: string]
+  | readonly ['devbind', card: string, driver: string];
 
-function run(step: Step): Promise<object> {
+function run(step: Step): Promise<object> | object {
   switch (step[0]) {
     case 'carry':
       return carry(step[1], step[2]);
     case 'transfer':
       return transfer(step[1], step[2], step[3], step[4]);
+    case 'link':
+      return link(step[1], step[2], step[3]);
+    case 'refusals':
+      return refusals(step[1], step[2]);
+    case 'needsReset':
+      return needsReset(step[1], step[2]);
+    case 'unplug':
+      return unplug(step[1], step[2], step[3]);
+    case 'death':
+      return death(step[1], step[2]);
+    case 'devbind':
+      return devbind(step[1], step[2]);
   }
 }
 
-writeFileSync('/proc/sys/vm/nr_hugepages', '24');
-const reports: Record<string, unknown> = {};
-for (const [name, step] of Object.entries(JSON.parse(process.argv[2] ?? '{}') as Steps)) {
-  const began = performance.now();
-  try {
-    reports[name] = await run(step);
-  } catch (error) {
-    reports[name] = { failed: VioError.is(error) ? `${error.code}: ${error.message}` : String(error) };
+async function runAll(steps: Steps): Promise<void> {
+  writeFileSync('/proc/sys/vm/nr_hugepages', '24');
+  const reports: Record<string, unknown> = {};
+  for (const [name, step] of Object.entries(steps)) {
+    const began = performance.now();
+    try {
+      reports[name] = await run(step);
+    } catch (error) {
+      reports[name] = { failed: VioError.is(error) ? `${error.code}: ${error.message}` : String(error) };
+    }
+    console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
   }
-  console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
+  console.log(JSON.stringify(reports));
 }
-console.log(JSON.stringify(reports));
+
+if (process.argv[2] === 'vio') {
+  // This bundle is the command, too.
+  process.argv.splice(2, 1);
+  await import('../../../packages/cli/dist/main.js');
+} else if (process.argv[2] === 'hold') {
+  await hold(process.argv[3] ?? '');
+} else {
+  await runAll(JSON.parse(process.argv[2] ?? '{}') as Steps);
+}

@@ -3,14 +3,24 @@ import { pciError } from './pci-errors.ts';
 import { DeviceFiles } from './sysfs.ts';
 import { SysfsAccess } from './sysfs-access.ts';
 import { VfioAccess } from './vfio-access.ts';
+import { networkType, virtioType } from './virtio-ids.ts';
 
 /**
  * Reaches a device as the driver it is bound to allows: vfio-pci, uio_pci_generic (or igb_uio), or none.
  * @param address as in `0000:00:04.0`
- * @throws VioError VIO_PCI_ADDRESS, VIO_PCI_MISSING, VIO_PCI_WRONG_DRIVER, VIO_PCI_PERMISSION, VIO_PCI_BUSY, VIO_VFIO_*
+ * @param root of the PCI bus in sysfs, default /sys/bus/pci
+ * @throws VioError VIO_PCI_ADDRESS, VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_WRONG_DRIVER, VIO_PCI_PERMISSION, VIO_PCI_BUSY, VIO_VFIO_*
  */
-export function openAccess(address: string): PciAccess {
-  const files = new DeviceFiles(address);
+export function openAccess(address: string, root?: string): PciAccess {
+  const files = new DeviceFiles(address, root);
+  // Registers of another device mean something else: nothing of it is touched.
+  if (virtioType(files.number('vendor'), files.number('device')) !== networkType) {
+    throw pciError(
+      'VIO_PCI_NOT_VIRTIO',
+      `${files.address} is no virtio network card`,
+      'vio devbind --status lists the virtio devices of this machine',
+    );
+  }
   switch (files.driver) {
     case 'vfio-pci':
       return new VfioAccess(files);
@@ -22,7 +32,7 @@ export function openAccess(address: string): PciAccess {
       throw pciError(
         'VIO_PCI_WRONG_DRIVER',
         `${files.address} belongs to the kernel driver ${files.driver}`,
-        `bind it to vfio-pci or uio_pci_generic first: bindDevice('${files.address}', 'vfio-pci')`,
+        `bind it to vfio-pci or uio_pci_generic first: vio devbind --bind vfio-pci ${files.address}`,
       );
   }
 }

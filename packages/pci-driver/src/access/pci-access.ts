@@ -27,8 +27,8 @@ export interface PciAccess {
    */
   allocateDma(bytes: number, physical: boolean): DmaMemory;
   /**
-   * Calls back when the kernel asks for the device, to take it away: it waits until the device is closed. Only VFIO
-   * asks; other devices are gone at once. Does not keep the process alive.
+   * Calls back when the device is to be taken away: VFIO asks, and waits until it is closed; UIO tells afterwards; a
+   * device without driver is gone without a word. Does not keep the process alive.
    */
   onRemovalRequest(handler: () => void): void;
   /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */

@@ -27,6 +27,7 @@ export class SysfsAccess implements PciAccess {
   readonly #configFd: number;
   readonly #uio: number;
   readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
+  #onRemoved: () => void = () => {};
   #watcher: FdWatcher | null = null;
   #open = true;
 
@@ -86,8 +87,10 @@ export class SysfsAccess implements PciAccess {
     return ContiguousMemory.create({ size: bytes });
   }
 
-  /** Nobody asks: the files lose their device. */
-  onRemovalRequest(): void {}
+  /** Nobody asks, but UIO tells when it is done. */
+  onRemovalRequest(handler: () => void): void {
+    this.#onRemoved = handler;
+  }
 
   close(): void {
     if (!this.#open) return;
@@ -113,8 +116,8 @@ export class SysfsAccess implements PciAccess {
         // The kernel switched it off when it came; it stays off until now.
         setLineEnabled(this.config, true);
       } catch {
-        // The device is gone: whoever looks at it next finds out. No more interrupts.
         this.#unwatchLine();
+        this.#onRemoved();
       }
     });
     this.#watcher.unref();

@@ -7,7 +7,7 @@ import {
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
-import { virtioType } from '../discovery/devices.ts';
+import { virtioType } from '../access/virtio-ids.ts';
 import { openPciPort } from '../port/open-pci-port.ts';
 import { FakePciDevice, structureCapability, usualCapabilities } from '../testing/fake-pci-device.ts';
 import { readCapabilities } from './capabilities.ts';

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
+import { firstModernId, virtioType } from '../access/virtio-ids.ts';
 import { interfacesInUse } from './interfaces-in-use.ts';
 
 /** A virtio device on the PCI bus. */
@@ -25,28 +26,6 @@ export interface DiscoveryOptions {
   readonly root?: string;
   /** Names of the network interfaces not to be taken away. Default: those of this machine with a route or an address. */
   readonly inUse?: ReadonlySet<string>;
-}
-
-const virtioVendor = 0x1af4;
-const firstId = 0x1000;
-const firstModernId = 0x1040;
-const lastId = 0x107f;
-/** Device types of transitional ids (virtio 1.4, 4.1.2). */
-const transitionalTypes: Readonly<Record<number, number>> = {
-  0x1000: 1,
-  0x1001: 2,
-  0x1002: 5,
-  0x1003: 3,
-  0x1004: 8,
-  0x1005: 4,
-  0x1009: 9,
-};
-
-/** Virtio device type of an id, or null: any revision and any subsystem (virtio 1.4, 4.1.2.2). */
-export function virtioType(vendorId: number, deviceId: number): number | null {
-  if (vendorId !== virtioVendor || deviceId < firstId || deviceId > lastId) return null;
-  if (deviceId >= firstModernId) return deviceId - firstModernId;
-  return transitionalTypes[deviceId] ?? null;
 }
 
 /** All virtio devices on the PCI bus, by address; `type` 1 are network cards. */

@@ -38,11 +38,18 @@ export interface PciPortOptions extends WaitOptions {
   readonly offloads?: OffloadOptions;
   /** Feature bits that are not to be taken although they are offered, as RING_PACKED. */
   readonly without?: bigint;
+  /**
+   * Milliseconds between two looks at a device that does not interrupt, whether it is still there and what its link
+   * does. Default 1000.
+   */
+  readonly watchInterval?: number;
   /** Gets one line per decision: paths as DPDK logs them, and interrupts that are fewer than wished. */
   readonly log?: (line: string) => void;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number;
 }
+
+const defaultWatchInterval = 1000;
 
 /**
  * Opens a port on a PCI device that is bound to vfio-pci, to uio_pci_generic or to no driver at all: resets it,
@@ -131,7 +138,14 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
         control,
         rxCall: interrupts.rxCall,
       },
-      { access, device, dma, interrupts, controlQueue: queues.control },
+      {
+        access,
+        device,
+        dma,
+        interrupts,
+        controlQueue: queues.control,
+        watchInterval: options.watchInterval ?? defaultWatchInterval,
+      },
       abilities,
     );
     for (const rx of port.rx) rx.fill();

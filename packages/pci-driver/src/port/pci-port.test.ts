@@ -129,7 +129,7 @@ describe('the life of a device', () => {
   });
 
   it('is noticed by looking when the device does not interrupt any more', async () => {
-    const { device, port } = await setUp();
+    const { device, port } = await setUp({}, { watchInterval: 20 });
     const down = new Promise((resolve) => port.once('link', resolve));
     device.status = 0x4f;
     await expect(down).resolves.toMatchObject({ reason: { code: 'VIO_PCI_NEEDS_RESET' } });
@@ -330,6 +330,13 @@ describe('a device that goes away', () => {
     const { device, port } = await setUp();
     const down = new Promise((resolve) => port.once('link', resolve));
     device.askForRemoval();
+    await expect(down).resolves.toMatchObject({ up: false, reason: { code: 'VIO_DEVICE_GONE' } });
+  });
+
+  it('is noticed by looking, although its registers still answer', async () => {
+    const { device, port } = await setUp({}, { watchInterval: 20 });
+    const down = new Promise((resolve) => port.once('link', resolve));
+    device.config.view.setUint16(0, 0xffff, true);
     await expect(down).resolves.toMatchObject({ up: false, reason: { code: 'VIO_DEVICE_GONE' } });
   });
 

@@ -10,8 +10,8 @@ import { announcement } from './announcement.ts';
 import { type LinkSpeed, type RssLimits, readLinkStatus } from './net-config.ts';
 
 const stopMilliseconds = 1000;
-/** How often the status of the device is looked at, whatever it interrupts for: a dead one does not interrupt. */
-const watchInterval = 1000;
+/** What the vendor of a device reads as when there is no device. */
+const noVendor = 0xffff;
 
 /** What a started device consists of. */
 export interface StartedDevice {
@@ -20,6 +20,8 @@ export interface StartedDevice {
   readonly dma: DmaMemory;
   readonly interrupts: PortInterrupts;
   readonly controlQueue: ControlQueue | null;
+  /** Milliseconds between two looks at the device, whatever it interrupts for: a dead one does not interrupt. */
+  readonly watchInterval: number;
 }
 
 /** What the device says of itself. */
@@ -63,7 +65,7 @@ export class PciPort extends NetPort implements AsyncDisposable {
     this.mtu = abilities.mtu;
     this.rss = abilities.rss;
     this.#started = started;
-    this.#watch = setInterval(() => this.#look(), watchInterval).unref();
+    this.#watch = setInterval(() => this.#look(), started.watchInterval).unref();
     interrupts.start(
       () => this.#look(),
       (pair) => this.rx[pair].armInterrupt(),
@@ -105,6 +107,8 @@ export class PciPort extends NetPort implements AsyncDisposable {
   #look(): void {
     if (this.#failed || this.closed) return;
     try {
+      // A mapped register may answer even when the kernel has taken the device away.
+      if (this.#started.access.config.read(0, 2) === noVendor) return this.lose();
       const { status } = this.#started.device;
       // Every register of a device that was pulled out reads as ones, or as zeroes once its mapping is gone.
       if (status === 0xff || status === 0) return this.lose();

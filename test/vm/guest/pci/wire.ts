@@ -32,5 +32,6 @@ export function giveBack(address: string): boolean {
 /** Has QEMU do something, as `set_link card08 off`: the second serial port is its monitor. */
 export async function monitor(command: string): Promise<void> {
   await sh('stty -F /dev/ttyS1 raw -echo');
-  writeFileSync('/dev/ttyS1', `${command}\r`);
+  // Ends first whatever the monitor took for the beginning of a command.
+  writeFileSync('/dev/ttyS1', `\r${command}\r`);
 }

@@ -1,0 +1,32 @@
+// `vio devbind` on the guest's own PCI bus. The bundle of this program holds the command as well.
+import { spawnSync } from 'node:child_process';
+import { describeDevice } from '@vio/pci-driver';
+import { ip } from '../commands.ts';
+import { interfaceOf } from './wire.ts';
+
+/** @returns what the command said and did with a card that is in use at first */
+export function devbind(card: string, driver: string): object {
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [process.argv[1], 'vio', 'devbind', ...args, '--json'],
+      { encoding: 'utf8' },
+    );
+    return {
+      exitCode: status,
+      said: stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as unknown),
+      code: /code: (\w+)/.exec(stderr)?.[1] ?? null,
+      driver: describeDevice(card)?.driver ?? null,
+    };
+  };
+  const name = interfaceOf(card);
+  ip([`addr add 10.5.0.1/24 dev ${name}`, `link set ${name} up`]);
+  const inUse = run('--bind', driver, card);
+  const status = run('--status', card);
+  const forced = run('--bind', driver, card, '--force');
+  const back = run('--bind', 'virtio-pci', card);
+  return { name, inUse, status, forced, back, interfaceIsBack: interfaceOf(card) !== '' };
+}
