@@ -35,7 +35,11 @@ const flows: [number, number[]][] = [
 
 let reports: Readonly<Record<string, object>>;
 beforeAll(async () => {
-  const steps: Record<string, Step> = { link: ['link'] };
+  const steps: Record<string, Step> = {
+    link: ['link'],
+    limits: ['limits'],
+    unprivileged: ['unprivileged'],
+  };
   for (const [devargs, sizes] of pings) steps[`ping ${devargs}`] = ['ping', devargs, sizes];
   for (const [queues, rounds] of flows) steps[`flows ${queues}`] = ['flows', queues, rounds];
   for (const options of transfers) steps[nameOf(options)] = ['transfer', options];
@@ -87,6 +91,39 @@ describe('the link of a port', () => {
     expect(reports['link']).toMatchObject({
       seen: ['down', 'up', 'down', 'up', 'down', 'up', 'VIO_TAP_GONE'],
       received: { renamed: 20, elsewhere: 20 },
+    });
+  });
+});
+
+describe('a process without privileges', () => {
+  it('has a port on the open descriptors it is given, and says what it may not do', () => {
+    expect(reports['unprivileged']).toEqual({
+      said: {
+        uid: 65534,
+        codes: {
+          'by path': 'VIO_VHOST_NET_PERMISSION',
+          'a tap alone': 'VIO_VHOST_NET_PERMISSION',
+          'an address of its own': 'VIO_INTERFACE_PERMISSION',
+        },
+      },
+      answered: 10,
+      exitCode: 0,
+      tapIsGone: true,
+    });
+  });
+});
+
+describe('what the kernel refuses', () => {
+  it('has a name', () => {
+    expect(reports['limits']).toEqual({
+      'regions too many': 'VIO_VHOST_REGIONS',
+      'as many as there may be': 'none',
+      'a ring outside of them': 'VIO_VHOST_RING',
+      'a ring of no power of two': 'VIO_VHOST_RING',
+      'a call that is no eventfd': 'VIO_VHOST_EVENTFD',
+      'a call that is one': 'none',
+      'a ring that has no memory': 'VIO_VHOST_RING',
+      'two owners': 'VIO_VHOST_NET_BUSY',
     });
   });
 });

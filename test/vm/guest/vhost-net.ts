@@ -2,16 +2,20 @@
 import { type Steps, reportSteps } from './steps.ts';
 import { carryFlows } from './vhost-net/flows.ts';
 import { followLink } from './vhost-net/link.ts';
+import { exceedLimits } from './vhost-net/limits.ts';
 import { pingPort } from './vhost-net/ping.ts';
 import { type TransferOptions, transfer } from './vhost-net/transfer.ts';
+import { unprivileged, unprivilegedMain } from './vhost-net/unprivileged.ts';
 
 export type Step =
   | readonly ['ping', devargs: string, sizes: readonly number[]]
   | readonly ['transfer', options: TransferOptions]
   | readonly ['flows', queues: number, rounds: readonly number[]]
-  | readonly ['link'];
+  | readonly ['link']
+  | readonly ['limits']
+  | readonly ['unprivileged'];
 
-await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, (step) => {
+function run(step: Step): Promise<unknown> {
   switch (step[0]) {
     case 'ping':
       return pingPort(step[1], step[2]);
@@ -21,5 +25,11 @@ await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, (step) => 
       return carryFlows(step[1], step[2]);
     case 'link':
       return followLink();
+    case 'limits':
+      return exceedLimits();
+    case 'unprivileged':
+      return unprivileged();
   }
-});
+}
+
+if (!(await unprivilegedMain())) await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, run);

@@ -105,7 +105,13 @@ function pair(ring: number, value: number): Uint8Array<ArrayBuffer> {
 }
 
 export function setVringNum(fd: number, ring: number, size: number): void {
-  ioctl(fd, VHOST_SET_VRING_NUM, pair(ring, size), `have a ring of ${size} descriptors`);
+  ioctl(fd, VHOST_SET_VRING_NUM, pair(ring, size), `have a ring of ${size} descriptors`, {
+    EINVAL: {
+      code: 'VIO_VHOST_RING',
+      remedy: 'choose a power of two up to 32768, before the ring is in use',
+    },
+    EBUSY: { code: 'VIO_VHOST_RING', remedy: 'take the ring from the tap before its size changes' },
+  });
 }
 
 export function setVringBase(fd: number, ring: number, base: number): void {
@@ -127,9 +133,14 @@ export function setVringAddr(fd: number, ring: number, { descriptors, used, avai
   ioctl(fd, VHOST_SET_VRING_ADDR, new Uint8Array(view.buffer), 'tell vhost-net where the ring is');
 }
 
+const notEventFd = { code: 'VIO_VHOST_EVENTFD', remedy: 'give an eventfd that is open' };
+
 /** @param eventFd -1: none */
 export function setVringEvent(fd: number, event: RingEvent, ring: number, eventFd: number): void {
-  ioctl(fd, eventRequests[event], pair(ring, eventFd), `give vhost-net the ${event} eventfd`);
+  ioctl(fd, eventRequests[event], pair(ring, eventFd), `give vhost-net the ${event} eventfd`, {
+    EINVAL: notEventFd,
+    EBADF: notEventFd,
+  });
 }
 
 /** Joins a ring to a queue of a tap, or parts them. @param tapFd -1: none */

@@ -1,0 +1,41 @@
+// What the kernel has a limit for.
+import { SharedMemory, VioError, EventFd } from '@vio/native';
+import { VhostNetTransport } from '@vio/vhost-kernel';
+
+const page = 4096;
+
+/** @returns codes of what goes beyond a limit */
+export async function exceedLimits() {
+  const transport = VhostNetTransport.open({ path: '/dev/vhost-net', queues: 1 });
+  const { maxRegions } = transport;
+  using memory = SharedMemory.create({ size: (maxRegions + 1) * page });
+  using event = EventFd.create();
+  const regions = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      guestAddress: 2 * i * page,
+      userAddress: 2 * i * page,
+      size: page,
+      mmapOffset: i * page,
+      fd: memory.fd,
+    }));
+  const codeOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'none',
+      (error: unknown) => (VioError.is(error) ? error.code : String(error)),
+    );
+  await transport.setOwner();
+  const codes = {
+    'regions too many': await codeOf(transport.setMemTable(regions(maxRegions + 1))),
+    'as many as there may be': await codeOf(transport.setMemTable(regions(maxRegions))),
+    'a ring outside of them': await codeOf(
+      transport.setVringAddr(0, { descriptors: page, driver: 0, device: 0 }),
+    ),
+    'a ring of no power of two': await codeOf(transport.setVringNum(0, 3)),
+    'a call that is no eventfd': await codeOf(transport.setVringCall(0, memory.fd)),
+    'a call that is one': await codeOf(transport.setVringCall(0, event.fd)),
+    'a ring that has no memory': await codeOf(transport.setVringEnable(0, true)),
+    'two owners': await codeOf(transport.setOwner()),
+  };
+  transport.close();
+  return codes;
+}
