@@ -13,6 +13,7 @@ export type {
   VhostTransportKind,
   VringUserAddresses,
 } from './transport.ts';
+export type { NetConfig } from './backend/net-config.ts';
 export { VhostDevice } from './backend/vhost-device.ts';
 export {
   type VhostCallbacks,

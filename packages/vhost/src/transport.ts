@@ -55,6 +55,8 @@ export interface NetDeviceConfig {
   readonly maxPairs: number;
   /** Bytes of the largest packet behind the Ethernet header; undefined: it does not say. */
   readonly mtu: number | undefined;
+  /** True: the driver should announce itself on the network. Absent: the device does not ask for that. */
+  readonly announce?: boolean;
 }
 
 /**
@@ -80,6 +82,10 @@ export interface VhostTransport {
   readonly hasStatus: boolean;
   /** True if `getInflight` and `setInflight` reach the backend (vhost-user: once INFLIGHT_SHMFD is negotiated). */
   readonly hasInflight?: boolean;
+  /** True if `resetDevice` reaches the backend (vhost-user: once RESET_DEVICE is negotiated). */
+  readonly canReset?: boolean;
+  /** True if the device itself says what its address, link and MTU are, to whoever accepts the features. */
+  readonly hasConfig?: boolean;
   /** Regions `setMemTable` takes at most. */
   readonly maxRegions: number;
 
@@ -127,6 +133,11 @@ export interface VhostTransport {
   /** Before rings run: where they note down what they have, or where a predecessor did. @param fd stays the caller's */
   setInflight?(area: Omit<InflightArea, 'fd'>, fd: number, options?: WaitOptions): Promise<void>;
 
+  /** Tells the backend the MTU (NET_MTU). @param mtu 68 to 65535 bytes @throws VioError VIO_VHOST_UNSUPPORTED */
+  setMtu?(mtu: number, options?: WaitOptions): Promise<void>;
+  /** Back to the initial state, where `canReset`: without a status to do it by. */
+  resetDevice?(options?: WaitOptions): Promise<void>;
+
   /** What the device says of itself; only of transports that reach its configuration space. */
   getNetConfig?(options?: WaitOptions): Promise<NetDeviceConfig>;
   /**
@@ -144,6 +155,12 @@ export interface VhostTransport {
    * start. Only of transports that hear of it.
    */
   onLink?(handler: (up: boolean) => void): void;
+
+  /**
+   * Calls the handler, asynchronously, whenever the device begins to ask that the driver announce itself on the network
+   * (virtio 1.4, section 5.1.6.5.4). Only of transports that hear of it.
+   */
+  onAnnounce?(handler: () => void): void;
 
   /**
    * Calls the handler once if the transport ends other than by `close()`: the peer left, did not answer in time or

@@ -7,9 +7,11 @@ import {
   VIRTIO_NET_F_CTRL_RX_EXTRA,
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_STATUS,
   checkOffloads,
   controlledOffloads,
@@ -18,6 +20,7 @@ import {
 } from '@vio/net';
 import {
   VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_RING_PACKED,
@@ -38,6 +41,14 @@ export interface Negotiated {
   readonly missing: readonly string[];
 }
 
+/** What devargs have no word for. */
+export interface Wishes {
+  /** The backend's configuration space can be read. */
+  readonly hasConfig?: boolean | undefined;
+  /** Kicks and calls by event index where the backend offers that. */
+  readonly eventIdx?: boolean | undefined;
+}
+
 /** What a port with a control queue would like to do with it. */
 const controlFeatures =
   VIRTIO_NET_F_CTRL_VQ |
@@ -52,6 +63,9 @@ const rxOffloads = offloadFeatures({ lro: true });
 /** Provided by the frontend for a vhost-user backend: it knows the address, and the socket is the link. */
 const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
 
+/** Taken from a device that has a configuration space to say them in. */
+const deviceOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU;
+
 /**
  * Decides the features of a port. Pure. The intersection of what the devargs ask for and what the backend offers; a
  * bit whose prerequisite is missing is not taken (virtio 1.4, 2.2.1 and 5.1.3.1).
@@ -61,8 +75,11 @@ export function negotiate(
   config: VirtioUserConfig,
   offered: bigint,
   offloads: OffloadOptions = {},
+  { hasConfig = false, eventIdx = false }: Wishes = {},
 ): Negotiated {
   const wanted =
+    (hasConfig ? deviceOwn : 0n) |
+    (eventIdx ? VIRTIO_F_EVENT_IDX : 0n) |
     offloadFeatures(offloads) |
     VIRTIO_F_VERSION_1 |
     VIRTIO_F_ANY_LAYOUT |
@@ -88,14 +105,15 @@ export function negotiate(
   const control = controlKind(config, offloads, offered);
   if (control === 'ring' || control === 'transport') {
     const guestOffloads = (backend & rxOffloads) === 0n ? 0n : VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
-    backend |= (controlFeatures | guestOffloads) & offered;
+    const announcing = hasConfig ? VIRTIO_NET_F_GUEST_ANNOUNCE : 0n;
+    backend |= (controlFeatures | guestOffloads | announcing) & offered;
   } else backend &= ~controlledOffloads;
   checkOffloads(offloads, backend);
   return {
     features: backend | frontendOwn | (control === 'emulated' ? emulatedFeatures : 0n),
     backend,
     control,
-    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT),
+    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT & ~deviceOwn),
   };
 }
 

@@ -43,6 +43,11 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
   /** Checksums and segmentation that are left to the other side. Default: none. */
   readonly offloads?: OffloadOptions;
   /**
+   * True: kicks and calls by event index (EVENT_IDX) where the backend offers that, so that two sides that sleep wake each
+   * other once for many packets. Default false, as DPDK: for two that poll it is only work.
+   */
+  readonly eventIdx?: boolean;
+  /**
    * Whether the port looks for a backend that went away, and how. Default: true as the server (the backend connects
    * again), false as the client. Detached queue pairs do not come back.
    */
@@ -98,7 +103,10 @@ async function buildPort(
 ): Promise<VirtioUserPort> {
   const { transport, listener } = connected;
   await transport.setOwner(wait);
-  const negotiated = negotiate(config, await transport.getFeatures(wait), options.offloads);
+  const offered = await transport.getFeatures(wait);
+  const { hasConfig } = transport;
+  const { offloads, eventIdx } = options;
+  const negotiated = negotiate(config, offered, offloads, { hasConfig, eventIdx });
   await checkQueueCount(config, transport, wait);
   const paths = electPaths({
     features: negotiated.features,

@@ -64,6 +64,7 @@ export async function stopDevice(plan: StartPlan, wait: WaitOptions): Promise<vo
   for (const i of rings) await attempt(() => transport.setVringEnable(i, false, wait));
   for (const i of rings) await attempt(() => transport.getVringBase(i, wait));
   if (transport.hasStatus) await attempt(() => transport.setStatus(0, wait));
+  else if (transport.canReset === true) await attempt(async () => transport.resetDevice?.(wait));
 }
 
 /** The control queue is polled: it has no call. */

@@ -1,5 +1,6 @@
 import { type SharedMemory, type UnixListener, VioError } from '@vio/native';
 import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
+import { announce } from './announce.ts';
 import type { VirtioUserConfig } from './config.ts';
 import { type ReconnectParts, reconnect } from './reconnect.ts';
 import { type StartPlan, stopDevice } from './start.ts';
@@ -63,6 +64,9 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     const { transport } = this.#plan;
     transport.onLink?.((up) => {
       if (!this.closed && transport.down === null) this.setLink({ up });
+    });
+    transport.onAnnounce?.(() => {
+      if (!this.gone && transport.down === null) void announce(this);
     });
     transport.onDown((reason) => {
       this.setLink({ up: false, reason });

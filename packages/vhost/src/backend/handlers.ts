@@ -5,23 +5,34 @@ import {
   type VringFd,
   type VringState,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+  VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_NET_MTU,
+  VHOST_USER_PROTOCOL_F_RARP,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../wire/index.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
 import { DriverMemory } from './driver-memory.ts';
+import { configHandlers } from './config-handlers.ts';
 import { inflightHandlers } from './inflight-handlers.ts';
+import { statusHandlers } from './status-handlers.ts';
 import type { VhostDevice } from './vhost-device.ts';
 import { vhostError } from './vhost-error.ts';
+import { macFromBytes } from '@vio/net';
 import { checkRingSize, VIRTIO_F_RING_PACKED } from '@vio/rings';
 
 /** Protocol features this backend can serve. */
 export const supportedProtocolFeatures =
   VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_RARP |
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ |
+  VHOST_USER_PROTOCOL_F_CONFIG |
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE |
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
   VHOST_USER_PROTOCOL_F_REPLY_ACK |
@@ -39,6 +50,8 @@ export interface HandlerContext {
   readonly offeredProtocol: bigint;
   /** Queue pairs offered. */
   readonly queuePairs: number;
+  /** The frontend asks that the network be told where an address is now. */
+  readonly announced: (mac: string) => void;
 }
 
 /** Handles one request whose payload and descriptors were validated; the descriptors become the handler's. */
@@ -133,11 +146,13 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   NET_SET_MTU: ({ device }, mtu: number) => {
     device.mtu = mtu;
   },
-  SET_STATUS: ({ device }, status: number) => {
-    if (status === 0) device.reset();
-    else device.status = status;
+  SEND_RARP: ({ announced }, payload: bigint) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, payload, true);
+    announced(macFromBytes(bytes));
   },
-  GET_STATUS: ({ device }) => device.status,
+  ...statusHandlers,
+  ...configHandlers,
   ...inflightHandlers,
 };
 

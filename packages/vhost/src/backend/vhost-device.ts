@@ -3,6 +3,7 @@ import {
   Capture,
   type ControlCommand,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_MQ,
   type PacketBurst,
   type PortCaptureOptions,
@@ -18,6 +19,7 @@ import { BurstCopier } from './burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
 import { DriverSettings } from './control/driver-settings.ts';
 import { DeviceTaps } from './device-taps.ts';
+import { DeviceConfig } from './device-config.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { Vring } from './vring.ts';
@@ -60,6 +62,8 @@ export class VhostDevice {
   running = false;
   /** What the driver has asked for by its control queue; as at first for one that has none. */
   readonly settings = new DriverSettings();
+  /** What it says of itself. */
+  readonly config: DeviceConfig;
   readonly #listener: DeviceListener;
   readonly #queuePairs: number;
   readonly #vrings: Vring[] = [];
@@ -72,8 +76,15 @@ export class VhostDevice {
   #bursts = 0;
 
   /** @param queuePairs offered to the frontend */
-  constructor(vid: number, listener: DeviceListener, queuePairs: number, usesStatus: () => boolean) {
+  constructor(
+    vid: number,
+    listener: DeviceListener,
+    queuePairs: number,
+    usesStatus: () => boolean,
+    config = new DeviceConfig(),
+  ) {
     this.vid = vid;
+    this.config = config;
     this.#queuePairs = queuePairs;
     this.#listener = listener;
     this.#usesStatus = usesStatus;
@@ -169,6 +180,17 @@ export class VhostDevice {
     return view === null ? null : dumpRing(view, options);
   }
 
+  /**
+   * Asks the driver to announce itself on the network, as after a move (GUEST_ANNOUNCE).
+   * @returns false when it did not negotiate that
+   */
+  announce(): boolean {
+    if ((this.features & VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n) return false;
+    this.config.announcing = true;
+    this.config.changed();
+    return true;
+  }
+
   /** Calls (interrupts) sent to the driver, on all rings. */
   get guestNotifications(): number {
     return this.#vrings.reduce((sum, vring) => sum + vring.calls, 0);
@@ -229,6 +251,11 @@ export class VhostDevice {
     for (const vring of this.#vrings) vring.inflight = inflight;
   }
 
+  /** For the message handlers: true when a ring stopped by itself. */
+  get anyBroken(): boolean {
+    return this.#vrings.some((vring) => vring.fault !== null);
+  }
+
   /** For the message handlers: true while a ring runs. */
   get anyRunning(): boolean {
     return this.#vrings.some((vring) => vring.running);
@@ -273,6 +300,7 @@ export class VhostDevice {
   /** The connection is over: gives everything back. */
   close(): void {
     this.reset();
+    this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
     this.#memory = null;
     this.#copier = null;
@@ -335,6 +363,7 @@ export class VhostDevice {
     try {
       if (!this.#listener.command(this, command)) return false;
       this.settings.apply(command);
+      if (command.kind === 'announce-ack') this.config.announcing = false;
       this.#tell();
       return true;
     } catch (error) {

@@ -7,10 +7,12 @@ import {
   VIRTIO_NET_F_CTRL_RX_EXTRA,
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_RSS,
+  supportedHashTypes,
 } from '@vio/net';
 import {
   type QueueFault,
@@ -19,9 +21,17 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
-import { VHOST_USER_F_PROTOCOL_FEATURES, VHOST_USER_PROTOCOL_F_STATUS } from '../wire/index.ts';
+import {
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  protocolFeatureNames,
+} from '../wire/index.ts';
+import { rssLimits } from './control/acceptable.ts';
+import { type CommonConfig, DeviceConfig } from './device-config.ts';
+import { type NetConfig, checkNetConfig, configFeatures } from './net-config.ts';
 import { BackendConnection, asVioError } from './connection.ts';
 import { supportedProtocolFeatures } from './handlers.ts';
 import { VhostDevice } from './vhost-device.ts';
@@ -52,6 +62,11 @@ export interface VhostCallbacks {
    * `device.settings` when this returns. False refuses it.
    */
   command?(device: VhostDevice, command: ControlCommand): boolean | void;
+  /**
+   * The frontend asks that the network be told where an address is now, as after a migration (SEND_RARP): send
+   * `rarpFrame(mac)` of `@vio/net` wherever this device's packets go.
+   */
+  announced?(device: VhostDevice, mac: string): void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
 }
@@ -66,6 +81,7 @@ const usualFeatures =
   VIRTIO_F_EVENT_IDX |
   VIRTIO_F_IN_ORDER |
   VIRTIO_F_RING_PACKED |
+  VIRTIO_F_RING_RESET |
   VIRTIO_NET_F_MRG_RXBUF |
   VIRTIO_NET_F_MQ;
 
@@ -75,7 +91,8 @@ export const controlFeatures =
   VIRTIO_NET_F_CTRL_RX |
   VIRTIO_NET_F_CTRL_RX_EXTRA |
   VIRTIO_NET_F_CTRL_VLAN |
-  VIRTIO_NET_F_CTRL_MAC_ADDR;
+  VIRTIO_NET_F_CTRL_MAC_ADDR |
+  VIRTIO_NET_F_GUEST_ANNOUNCE;
 
 /** Receive-side scaling and hash reports, which `ReceiveSteering` does. Not offered unless the application wants to. */
 export const hashFeatures = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
@@ -96,9 +113,12 @@ export class VhostDriver implements AsyncDisposable {
   #features = usualFeatures;
   /** As the application said; null: as many as there can be. */
   #queuePairs: number | null = null;
+  #protocolFeatures = supportedProtocolFeatures;
+  #config: NetConfig = {};
   #callbacks: VhostCallbacks = {};
   #listener: UnixListener | null = null;
   readonly #connections = new Set<BackendConnection>();
+  readonly #devices = new Set<VhostDevice>();
   #started = false;
   readonly #stopping = new AbortController();
 
@@ -148,6 +168,29 @@ export class VhostDriver implements AsyncDisposable {
     this.#queuePairs = pairs;
   }
 
+  /** Protocol features offered to frontends that connect from now on. @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
+  setProtocolFeatures(mask: bigint): void {
+    if ((mask & ~supportedProtocolFeatures) !== 0n) {
+      const names = protocolFeatureNames(mask & ~supportedProtocolFeatures).join(', ');
+      throw new VioError(`the protocol features ${names} are not implemented`, {
+        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+        remedy: `offer some of ${protocolFeatureNames(supportedProtocolFeatures).join(', ')}`,
+      });
+    }
+    this.#protocolFeatures = mask;
+  }
+
+  /**
+   * What devices say of themselves in their configuration space, and so whether MAC, STATUS and MTU are offered to
+   * frontends that connect from now on. Frontends that are there are told of the change, if they want to know.
+   * @throws VioError VIO_VHOST_NET_CONFIG
+   */
+  setNetConfig(config: NetConfig): void {
+    checkNetConfig(config);
+    this.#config = config;
+    for (const device of this.#devices) device.config.changed();
+  }
+
   /** Who is told of devices; replaces what was given before. */
   callbacks(callbacks: VhostCallbacks): void {
     this.#callbacks = callbacks;
@@ -190,6 +233,18 @@ export class VhostDriver implements AsyncDisposable {
     return (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
   }
 
+  #commonConfig(maxPairs: number): CommonConfig {
+    const { mac, linkUp = true, mtu } = this.#config;
+    const hashes = (this.#features & hashFeatures) !== 0n;
+    return {
+      mac,
+      linkUp,
+      mtu,
+      maxPairs,
+      ...(hashes ? { rss: { ...rssLimits, hashTypes: supportedHashTypes } } : {}),
+    };
+  }
+
   async #acceptLoop(listener: UnixListener): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       try {
@@ -229,16 +284,19 @@ export class VhostDriver implements AsyncDisposable {
       },
       queuePairs,
       () => (device.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n,
+      new DeviceConfig(() => this.#commonConfig(queuePairs)),
     );
     const context = {
       device,
-      offered: this.#features | VHOST_USER_F_PROTOCOL_FEATURES,
-      offeredProtocol: supportedProtocolFeatures,
+      offered: this.#features | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
+      offeredProtocol: this.#protocolFeatures,
       queuePairs,
+      announced: (mac: string) => this.#callbacks.announced?.(device, mac),
     };
     const connection = new BackendConnection(stream, context, {
       refused: (reason) => this.#callbacks.refused?.(device, reason),
       ended: (reason) => {
+        this.#devices.delete(device);
         device.close();
         this.#callbacks.destroyConnection?.(device, reason);
         void connection
@@ -248,6 +306,7 @@ export class VhostDriver implements AsyncDisposable {
       },
     });
     this.#connections.add(connection);
+    this.#devices.add(device);
     try {
       this.#callbacks.newConnection?.(device);
     } catch (error) {

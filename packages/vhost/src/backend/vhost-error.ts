@@ -1,7 +1,15 @@
 import { VioError } from '@vio/native';
 
 type Kind =
-  'RING' | 'FEATURES' | 'STATE' | 'UNKNOWN_REQUEST' | 'NOT_NEGOTIATED' | 'FD' | 'UNREAD' | 'INFLIGHT';
+  | 'RING'
+  | 'FEATURES'
+  | 'STATE'
+  | 'UNKNOWN_REQUEST'
+  | 'NOT_NEGOTIATED'
+  | 'FD'
+  | 'UNREAD'
+  | 'INFLIGHT'
+  | 'CONFIG';
 
 const remedies: Record<Kind, string> = {
   RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
@@ -9,6 +17,8 @@ const remedies: Record<Kind, string> = {
   STATE: 'the frontend sent its messages in an order the protocol does not allow',
   UNKNOWN_REQUEST:
     'the frontend sent a request this backend does not know: negotiate its protocol feature first',
+  CONFIG:
+    'the frontend may write the address of a legacy device, and nothing else of the configuration space',
   INFLIGHT:
     'the frontend must ask for an inflight buffer after SET_FEATURES, for as many and as large rings as it has',
   FD: 'the frontend must send an eventfd with SET_VRING_KICK, _CALL and _ERR',

@@ -3,10 +3,15 @@ import { EventFd, SharedMemory, VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { type Misbehaviour, ScriptedBackend } from '../testing/index.ts';
 import {
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_NET_MTU,
+  VHOST_USER_PROTOCOL_F_RARP,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
   closeAll,
 } from '../wire/index.ts';
@@ -16,6 +21,11 @@ const wanted =
   VHOST_USER_PROTOCOL_F_MQ |
   VHOST_USER_PROTOCOL_F_STATUS |
   VHOST_USER_PROTOCOL_F_CONFIG |
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ |
+  VHOST_USER_PROTOCOL_F_NET_MTU |
+  VHOST_USER_PROTOCOL_F_RARP |
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE |
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
   VHOST_USER_PROTOCOL_F_REPLY_ACK;
 
@@ -41,11 +51,21 @@ async function handshake(frontend: VhostUserFrontend, timeout = 10_000): Promise
   }
   await frontend.setVringEnable(0, true, options);
   await frontend.getConfig(0, 6, options);
-  closeAll([(await frontend.getInflight(2, 256, options)).fd]);
+  const inflight = await frontend.getInflight(2, 256, options);
+  closeAll([inflight.fd]);
+  await frontend.setInflight(inflight, memory.fd, options);
+  await frontend.setConfig({ offset: 0, flags: 0, data: new Uint8Array(6) }, options);
+  await frontend.setMtu(1500, options);
+  await frontend.sendRarp(new Uint8Array(6), options);
+  const more = { guestAddress: size, userAddress: size, size, mmapOffset: 0, fd };
+  await frontend.getMaxMemSlots(options);
+  await frontend.addRegion(more, options);
+  await frontend.removeRegion(more, options);
   await frontend.getStatus(options);
   await frontend.setVringEnable(0, false, options);
   await frontend.getVringBase(0, options);
   await frontend.getVringBase(1, options);
+  await frontend.resetDevice(options);
 }
 
 /** Runs the handshake against a backend that goes wrong at request `at`. @returns the reason the link is down */
@@ -116,7 +136,7 @@ const unanswered = [...steps, ...withoutAcks].filter((step) => !step.answered);
 
 describe('a backend that goes wrong', () => {
   it('is tried at every request of a handshake', () => {
-    expect([steps.length, answered.length, unanswered.length]).toEqual([25, 23, 19]);
+    expect([steps.length, answered.length, unanswered.length]).toEqual([34, 32, 26]);
   });
 
   describe.each(faults)('%s', (how, code) => {

@@ -100,6 +100,11 @@ export class RequestChannel {
     );
   }
 
+  /** Ends the channel for a reason of its owner's; calls reject with it, and `onDown` tells it. */
+  fail(reason: VioError): void {
+    this.#end(reason);
+  }
+
   async #take<T>(
     outgoing: Outgoing,
     awaited: ExpectedReply<unknown> | null,

@@ -1,5 +1,19 @@
 import { UnixStream, VioError, type WaitOptions } from '@vio/native';
-import type { InflightArea, SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
+import {
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_STATUS,
+  configSpaceHead,
+  decodeConfigSpace,
+} from '@vio/net';
+import type {
+  InflightArea,
+  NetDeviceConfig,
+  SharedRegion,
+  VhostTransport,
+  VringUserAddresses,
+} from '../transport.ts';
 import {
   type ConfigPart,
   type Inflight,
@@ -7,9 +21,12 @@ import {
   type MemoryRegion,
   type Request,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+  VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
   encodeRequest,
   expectedAck,
@@ -20,6 +37,8 @@ import {
   messageError,
   protocolFeatureNames,
 } from '../wire/index.ts';
+import { BackendListener } from './backend-listener.ts';
+import { ConfigWatch } from './config-watch.ts';
 import { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
 import { type Reply, RequestChannel } from './request-channel.ts';
 
@@ -27,6 +46,11 @@ export interface VhostUserOptions {
   /** Protocol features to use where the backend offers them. Default: `defaultProtocolFeatures`. */
   readonly protocolFeatures?: bigint;
 }
+
+/** What is known of a device that says nothing. */
+const unknownConfig = decodeConfigSpace(new Uint8Array(configSpaceHead), 0n);
+/** Features whose fields of the configuration space are looked at. */
+const configured = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU;
 
 /**
  * The frontend's end of a vhost-user connection (the role QEMU and DPDK's virtio-user play). With REPLY_ACK every
@@ -40,6 +64,10 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   readonly maxRegions = maxMemoryRegions;
   readonly #channel: RequestChannel;
   readonly #wanted: bigint;
+  readonly #watch = new ConfigWatch(() => this.getNetConfig());
+  #listener: BackendListener | null = null;
+  /** Device features offered. */
+  #offered = 0n;
   #offersProtocolFeatures = false;
   #negotiated: bigint | null = null;
 
@@ -48,6 +76,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     const unusable = this.#wanted & ~usableProtocolFeatures;
     if (unusable !== 0n) throw unsupported('this frontend', protocolFeatureNames(unusable).join(', '));
     this.#channel = new RequestChannel(stream);
+    this.#channel.onDown(() => this.#listener?.[Symbol.dispose]());
   }
 
   /**
@@ -83,6 +112,14 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
   }
 
+  get hasConfig(): boolean {
+    return this.#has(VHOST_USER_PROTOCOL_F_CONFIG);
+  }
+
+  get canReset(): boolean {
+    return this.#has(VHOST_USER_PROTOCOL_F_RESET_DEVICE);
+  }
+
   get hasInflight(): boolean {
     return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) !== 0n;
   }
@@ -95,7 +132,9 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
       const chosen = mask & this.#wanted;
       await this.#tell(requests.SET_PROTOCOL_FEATURES, chosen, options);
       this.#negotiated = chosen;
+      await this.#listen(options);
     }
+    this.#offered = offered;
     return offered & ~VHOST_USER_F_PROTOCOL_FEATURES;
   }
 
@@ -175,6 +214,29 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   setStatus(status: number, options: WaitOptions = {}): Promise<void> {
     return this.#tell(requests.SET_STATUS, status, options);
+  }
+
+  /**
+   * What the backend's configuration space says (CONFIG), as far as it offers the features of its fields. Of a backend
+   * without, or that cannot read it: nothing.
+   */
+  async getNetConfig(options: WaitOptions = {}): Promise<NetDeviceConfig> {
+    const features = this.hasConfig ? this.#offered & configured : 0n;
+    if (features === 0n) return unknownConfig;
+    try {
+      return decodeConfigSpace(await this.getConfig(0, configSpaceHead, options), features);
+    } catch (error) {
+      if (VioError.is(error) && error.code === 'VIO_VHOST_REFUSED') return unknownConfig;
+      throw error;
+    }
+  }
+
+  onLink(handler: (up: boolean) => void): void {
+    if (this.hasConfig) this.#watch.add({ link: handler });
+  }
+
+  onAnnounce(handler: () => void): void {
+    if (this.hasConfig) this.#watch.add({ announce: handler });
   }
 
   // What vhost-user has beyond the common interface.
@@ -271,11 +333,27 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   close(): void {
+    this.#listener?.[Symbol.dispose]();
     this.#channel.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Hears of changes of the configuration where the backend can tell of them. */
+  async #listen(wait: WaitOptions): Promise<void> {
+    if (!this.#has(VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_CONFIG)) return;
+    const options = {
+      acknowledges: this.#has(VHOST_USER_PROTOCOL_F_REPLY_ACK),
+      configChanged: () => this.#watch.changed(),
+      failed: (reason: VioError) => this.#channel.fail(reason),
+    };
+    this.#listener = await BackendListener.open(options, (fd, o) => this.setBackendRequestFd(fd, o), wait);
+  }
+
+  #has(protocolFeatures: bigint): boolean {
+    return (this.protocolFeatures & protocolFeatures) === protocolFeatures;
   }
 
   /** A request with an answer of its own. */

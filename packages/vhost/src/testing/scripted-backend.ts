@@ -59,7 +59,7 @@ export interface BackendScript {
   };
 }
 
-/** A request as the scripted backend saw it. Its descriptors are closed at once. */
+/** A request as the scripted backend saw it. Its descriptors are closed at once, but for `channel`. */
 export interface SeenRequest {
   readonly name: string;
   readonly payload: unknown;
@@ -86,6 +86,7 @@ export class ScriptedBackend implements Disposable {
   readonly #script: BackendScript;
   readonly #handlers = new Map<number, (message: Message) => Uint8Array | null>();
   readonly #bases = new Map<number, number>();
+  #channel: UnixStream | null = null;
   #status = 0;
 
   constructor(stream: UnixStream, script: BackendScript = {}) {
@@ -113,7 +114,14 @@ export class ScriptedBackend implements Disposable {
     });
   }
 
+  /** The way back that the frontend gave it with SET_BACKEND_REQ_FD. */
+  get channel(): UnixStream {
+    if (this.#channel === null) throw new Error('SET_BACKEND_REQ_FD has not come');
+    return this.#channel;
+  }
+
   close(): void {
+    this.#channel?.close();
     this.#reader.dispose();
     this.#stream.close();
   }
@@ -166,7 +174,8 @@ export class ScriptedBackend implements Disposable {
 
   #serve(message: Message): void {
     const request = frontendRequest(message.request);
-    closeAll(message.fds);
+    if (request?.id === requests.SET_BACKEND_REQ_FD.id) this.#channel = UnixStream.adopt(message.fds[0]);
+    else closeAll(message.fds);
     if (request === undefined) return this.close();
     const at = this.seen.length;
     this.seen.push({
