@@ -52,6 +52,15 @@ class Network {
     this.#hosts.set(host, new PortEndpoint(this.#ports[host]));
   }
 
+  /** Another port in place of a host's, with so many queue pairs. It receives whatever comes. */
+  async reconnect(host: number, queues: number): Promise<PortEndpoint> {
+    await this.disconnect(host);
+    const port = await openVirtioUser({ path: this.sockets[host], queues });
+    await port.control.setPromiscuous(true);
+    this.#ports[host] = port;
+    return new PortEndpoint(port);
+  }
+
   async disconnect(host: number): Promise<void> {
     await this.#ports[host].close();
     this.#hosts.delete(host);
@@ -89,6 +98,14 @@ class Network {
     child.kill('SIGINT');
     const [code] = await once(child, 'close');
     return { code, said };
+  }
+}
+
+/** Waits for a frame on any queue. @returns the queue pair it came on */
+async function arrival(endpoint: PortEndpoint, queues: number): Promise<number> {
+  for (;;) {
+    for (let pair = 0; pair < queues; pair++) if (endpoint.receive(pair).length > 0) return pair;
+    await turn();
   }
 }
 
@@ -175,6 +192,24 @@ describe('l2-switch with four ports', () => {
       'forwarded 0 frames, flooded 6\n',
       [],
     ]);
+  });
+});
+
+describe('l2-switch and ports of several queue pairs', () => {
+  it('brings answers to the receive queue of the pair the question left on', async () => {
+    network = new Network(2);
+    await network.start();
+    const [client, server] = [await network.reconnect(0, 4), await network.reconnect(1, 2)];
+    const arrivals: number[] = [];
+    for (const pair of [3, 1, 0, 2]) {
+      // Non-IP flows are told by their two addresses.
+      const host = macOf(20 + pair);
+      client.send(pair, [frame(macOf(1), host)]);
+      await arrival(server, 2);
+      server.send(1, [frame(host, macOf(1))]);
+      arrivals.push(await arrival(client, 4));
+    }
+    expect(arrivals).toEqual([3, 1, 0, 2]);
   });
 });
 

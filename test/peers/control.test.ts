@@ -96,16 +96,13 @@ describe("a port with an emulated control queue on testpmd's vhost backend", () 
       await testpmd.forward('io');
       await withLog(testpmd, async () => {
         await using port = await openVirtioUser(`net_virtio_user0,path=${socket},queues=${queues},cq=1`);
+        await port.control.setPromiscuous(true);
         for (const pairs of [1, 4, 2, 4]) {
           await port.control.setQueuePairs(pairs);
-          await exchange(new PortEndpoint(port), {
-            ...exchangePlan(length),
-            queues: pairs,
-            length,
-            swapped: false,
-          });
+          const plan = exchangePlan(length);
+          await exchange(new PortEndpoint(port), { ...plan, queues: pairs, length, swapped: false });
+          expect(port.control.queuePairs).toBe(pairs);
         }
-        await port.control.setPromiscuous(true);
       });
     } finally {
       await testpmd.quit();

@@ -1,11 +1,11 @@
 // A learning Ethernet switch: every vhost-user socket is a port of it.
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
-import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
 import { MacTable, isGroup, macAt } from './mac-table.ts';
 
-const receiveq = 0;
-const transmitq = 1;
+/** Queue pairs a port may have. */
+const queuePairs = 8;
 
 export interface SwitchCounts {
   forwarded: number;
@@ -15,7 +15,8 @@ export interface SwitchCounts {
 export class L2Switch {
   readonly counts: SwitchCounts = { forwarded: 0, flooded: 0 };
   readonly #drivers: VhostDriver[] = [];
-  readonly #devices = new Set<VhostDevice>();
+  /** What is connected, and which of its receive queues gets what. */
+  readonly #devices = new Map<VhostDevice, ReceiveSteering>();
   readonly #table: MacTable<VhostDevice>;
   readonly #pool = new BufferPool({
     region: new Region(new ArrayBuffer(1024 * 2176)),
@@ -33,8 +34,11 @@ export class L2Switch {
   /** Adds a port: a vhost-user socket this switch listens on. */
   async addPort(path: string): Promise<void> {
     const driver = VhostDriver.register(path);
+    driver.setQueueNum(queuePairs);
+    // Drivers may choose how many queues they use, how packets are spread over them, and what they want to receive.
+    driver.enableFeatures(controlFeatures | hashFeatures);
     driver.callbacks({
-      newDevice: (device) => this.#devices.add(device),
+      newDevice: (device) => this.#devices.set(device, new ReceiveSteering(device)),
       destroyDevice: (device) => {
         this.#devices.delete(device);
         this.#table.forget(device);
@@ -48,7 +52,9 @@ export class L2Switch {
   run(): void {
     if (!this.#running) return;
     let moved = 0;
-    for (const device of this.#devices) moved += this.#serve(device);
+    for (const [device, steering] of this.#devices) {
+      for (let pair = 0; pair < device.pairsInUse; pair++) moved += this.#serve(device, pair, steering);
+    }
     if (moved > 0) setImmediate(() => this.run());
     else setTimeout(() => this.run(), 1);
   }
@@ -58,9 +64,12 @@ export class L2Switch {
     await Promise.all(this.#drivers.map((driver) => driver.close()));
   }
 
-  #serve(from: VhostDevice): number {
+  #serve(from: VhostDevice, pair: number, steering: ReceiveSteering): number {
     const burst = this.#burst;
-    const received = from.dequeueBurst(transmitq, this.#pool, burst, burst.capacity);
+    const received = from.dequeueBurst(2 * pair + 1, this.#pool, burst, burst.capacity);
+    if (received === 0) return 0;
+    // What comes back to these flows goes to the receive queue of this pair.
+    steering.learn(pair, burst);
     const { u8 } = this.#pool.region;
     const now = performance.now();
     for (let i = 0; i < received; i++) {
@@ -68,15 +77,15 @@ export class L2Switch {
       if (!isGroup(u8, at + 6)) this.#table.learn(macAt(u8, at + 6), from, now);
       const to = isGroup(u8, at) ? undefined : this.#table.lookup(macAt(u8, at), now);
       if (to === undefined) this.#flood(from, i);
-      else if (to !== from) this.counts.forwarded += to.enqueueBurst(receiveq, burst, i, 1);
+      else if (to !== from) this.counts.forwarded += this.#devices.get(to)?.deliver(burst, i, 1) ?? 0;
     }
     burst.release(this.#pool);
     return received;
   }
 
   #flood(from: VhostDevice, index: number): void {
-    for (const device of this.#devices) {
-      if (device !== from) this.counts.flooded += device.enqueueBurst(receiveq, this.#burst, index, 1);
+    for (const [device, steering] of this.#devices) {
+      if (device !== from) this.counts.flooded += steering.deliver(this.#burst, index, 1);
     }
   }
 }

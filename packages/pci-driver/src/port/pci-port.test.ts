@@ -14,13 +14,13 @@ import {
   VIRTIO_NET_F_SPEED_DUPLEX,
   VIRTIO_NET_F_STATUS,
   headerSize,
+  rarpFrame,
 } from '@vio/net';
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakePciDevice, type FakeOptions } from '../testing/fake-pci-device.ts';
 import { FakeControl } from '../testing/fake-control.ts';
 import { FakeWire } from '../testing/fake-wire.ts';
-import { announcement } from './announcement.ts';
 import { type PciPortOptions, openPciPort } from './open-pci-port.ts';
 import type { PciPort } from './pci-port.ts';
 
@@ -266,7 +266,7 @@ describe('the control queue', () => {
     device.interruptConfig();
     await acknowledged;
     wire.collect();
-    expect(wire.sent).toEqual([announcement('02:00:00:00:00:07')]);
+    expect(wire.sent).toEqual([rarpFrame('02:00:00:00:00:07')]);
     expect(fake.told).toEqual([{ kind: 'announce-ack' }]);
   });
 });

@@ -1,12 +1,11 @@
 import type { VioError } from '@vio/native';
-import { type ControlQueue, NetPort, type NetPortParts } from '@vio/net';
+import { type ControlQueue, NetPort, type NetPortParts, rarpFrame } from '@vio/net';
 import type { AccessKind, DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { disableBusMaster } from '../access/config-space.ts';
 import { pciError } from '../access/pci-errors.ts';
 import { NEEDS_RESET, resetDevice } from '../device/life-cycle.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import type { InterruptMode, PortInterrupts } from './interrupts.ts';
-import { announcement } from './announcement.ts';
 import { type LinkSpeed, type RssLimits, readLinkStatus } from './net-config.ts';
 
 const stopMilliseconds = 1000;
@@ -133,7 +132,7 @@ export class PciPort extends NetPort implements AsyncDisposable {
     if (this.#announcing) return;
     this.#announcing = true;
     try {
-      await this.send(announcement(this.mac));
+      await this.send(rarpFrame(this.mac));
       await this.control.acknowledgeAnnounce();
       this.announcements++;
     } catch {

@@ -81,16 +81,17 @@ export class ReceiveSteering {
   }
 
   /**
-   * Delivers a burst to the receive queues its packets belong to, in order in each of them. The packets stay the caller's.
+   * Delivers packets `from` to `from + count - 1` of a burst to the receive queues they belong to, in order in each of them. The packets stay the caller's.
    * @returns how many were delivered; the others the driver does not want (`filtered`), or had no buffer for
    */
-  deliver(burst: PacketBurst): number {
-    const { pool, offset, count } = burst;
+  deliver(burst: PacketBurst, from = 0, count = burst.count - from): number {
+    const { pool, offset } = burst;
     if (pool === null) return 0;
     this.#follow();
     const { u8 } = pool.region;
+    const end = from + count;
     let delivered = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < end; i++) {
       const ring = this.#choose(u8, offset[i], firstBytes(pool, burst, i));
       if (ring === unwanted) {
         this.filtered++;
