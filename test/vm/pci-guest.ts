@@ -32,6 +32,41 @@ export function card(slot: number, properties: string): Card {
   };
 }
 
+/** Cards on taps of this machine, two and two joined by a bridge: unlike hubs, taps have offloads and several queues. */
+export interface TapCards {
+  readonly cards: readonly Card[];
+  /** Makes the taps and bridges, in a network namespace that goes with the guest. */
+  readonly network: string;
+}
+
+/** @param properties of our cards by slot @param queues of each tap of ours */
+export function tapCards(properties: Readonly<Record<number, string>>, queues: number): TapCards {
+  const slots = Object.entries(properties).map(([slot, each]) => [Number(slot), each] as const);
+  const tap = (slot: number, end: string, many: string): string =>
+    `ip tuntap add dev ${end}${slot} mode tap vnet_hdr ${many}; ip link set ${end}${slot} master br${slot} mtu 9000 up`;
+  return {
+    network: [
+      'echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6',
+      ...slots.map(
+        ([slot]) =>
+          `ip link add br${slot} type bridge; ip link set br${slot} up; ${tap(slot, 'near', 'multi_queue')}; ${tap(slot, 'far', '')}`,
+      ),
+    ].join('\n'),
+    cards: slots.map(([slot, each]) => {
+      const plain = card(slot, `mq=on,vectors=${2 * queues + 2},${each}`);
+      const scripts = 'script=no,downscript=no,vhost=off';
+      return {
+        ...plain,
+        qemu: [
+          ['-netdev', `tap,id=near${slot},ifname=near${slot},queues=${queues},${scripts}`],
+          ['-netdev', `tap,id=far${slot},ifname=far${slot},${scripts}`],
+          plain.qemu.slice(4),
+        ].flat(),
+      };
+    }),
+  };
+}
+
 /** A card that can be pulled out: it sits in a slot of its own. The guest finds it at 0000:01:00.0. */
 export const pluggedCard: Card = {
   address: '0000:01:00.0',

@@ -6,14 +6,18 @@ import { carry } from './pci/carry.ts';
 import { death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
+import { filters } from './pci/filters.ts';
 import { link } from './pci/link.ts';
-import { transfer } from './pci/transfer.ts';
+import { queues } from './pci/queues.ts';
+import { type TransferOptions, transfer } from './pci/transfer.ts';
 
 /** By name: a program and what it is given. */
 export type Steps = Readonly<Record<string, Step>>;
 export type Step =
   | readonly ['carry', ours: string, driver: string]
-  | readonly ['transfer', red: string, blue: string, driver: string, bytes: number]
+  | readonly ['transfer', red: string, blue: string, driver: string, options: TransferOptions]
+  | readonly ['filters', ours: string, driver: string]
+  | readonly ['queues', ours: string, driver: string, pairs: number]
   | readonly ['link', ours: string, driver: string, name: string]
   | readonly ['refusals', bound: string, driver: string]
   | readonly ['needsReset', ours: string, driver: string]
@@ -27,6 +31,10 @@ function run(step: Step): Promise<object> | object {
       return carry(step[1], step[2]);
     case 'transfer':
       return transfer(step[1], step[2], step[3], step[4]);
+    case 'filters':
+      return filters(step[1], step[2]);
+    case 'queues':
+      return queues(step[1], step[2], step[3]);
     case 'link':
       return link(step[1], step[2], step[3]);
     case 'refusals':

@@ -82,8 +82,16 @@ export class SysfsAccess implements PciAccess {
     }
   }
 
-  /** Always by physical address: nothing programs an IOMMU for this device. */
-  allocateDma(bytes: number): DmaMemory {
+  /** Always by physical address: nothing programs an IOMMU for this device, and one that translates would let nothing through. */
+  allocateDma(bytes: number, physical: boolean): DmaMemory {
+    const domain = this.#files.text('iommu_group/type');
+    if (!physical && domain !== null && domain !== 'identity') {
+      throw pciError(
+        'VIO_PCI_DMA',
+        `an IOMMU stands between ${this.address} and memory`,
+        `use VFIO, which programs it: vio devbind --bind vfio-pci ${this.address}`,
+      );
+    }
     return ContiguousMemory.create({ size: bytes });
   }
 

@@ -107,7 +107,7 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
     const queues = buildQueues(
       plan,
       dma,
-      rules,
+      { rules, paths },
       (index, nextAvailable) => survivor(device.notifier(index, nextAvailable), (cause) => port?.lose(cause)),
       (direction, queue, fault) => port?.emit('broken', { direction, queue, fault }),
     );

@@ -6,6 +6,7 @@ import {
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MQ,
   createQueuePair,
+  type electPaths,
   ringFeatures,
 } from '@vio/net';
 import {
@@ -82,14 +83,20 @@ function poolOffset(plan: QueuePlan): number {
   return controlOffset(plan) + Math.ceil(bytes / 4096) * 4096;
 }
 
+/** How packets go: what is done to every frame, and the elected paths. */
+export interface Traffic {
+  readonly rules: FrameRules;
+  readonly paths: ReturnType<typeof electPaths>;
+}
+
 /**
  * Builds the queues in memory that is all zero.
- * @param notify notifies a queue by its number @param rules what is done to every frame
+ * @param notify notifies a queue by its number
  */
 export function buildQueues(
   plan: QueuePlan,
   dma: DmaMemory,
-  rules: FrameRules,
+  { rules, paths }: Traffic,
   notify: (index: number, nextAvailable: () => number) => Notifier,
   onBroken: (direction: 'rx' | 'tx', queue: number, fault: QueueFault) => void,
 ): PortQueues {
@@ -104,6 +111,7 @@ export function buildQueues(
         features,
         region,
         pool,
+        paths,
         size,
         rxOffset: 2 * pair * ring,
         txOffset: (2 * pair + 1) * ring,

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describeDevice } from '@vio/pci-driver';
 import { ip } from '../commands.ts';
-import { interfaceOf } from './wire.ts';
+import { giveBack, interfaceOf } from './wire.ts';
 
 /** @returns what the command said and did with a card that is in use at first */
 export function devbind(card: string, driver: string): object {
@@ -25,8 +25,6 @@ export function devbind(card: string, driver: string): object {
   const name = interfaceOf(card);
   ip([`addr add 10.5.0.1/24 dev ${name}`, `link set ${name} up`]);
   const inUse = run('--bind', driver, card);
-  const status = run('--status', card);
   const forced = run('--bind', driver, card, '--force');
-  const back = run('--bind', 'virtio-pci', card);
-  return { name, inUse, status, forced, back, interfaceIsBack: interfaceOf(card) !== '' };
+  return { inUse, forced, givenBack: giveBack(card) };
 }
