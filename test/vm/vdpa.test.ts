@@ -1,6 +1,9 @@
 // A port on the real vhost-vdpa of a stock kernel. The card behind it is a process (VDUSE) that sends everything back.
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { CardOptions, CardReport } from './guest/vduse-process.ts';
+import type { Steps } from './guest/steps.ts';
+import type { Step } from './guest/vdpa.ts';
+import type { Traffic } from './guest/vdpa/traffic.ts';
+import type { CardOptions, CardReport } from './guest/vdpa/vduse-process.ts';
 import { reportOf } from './guest.ts';
 
 const VERSION_1 = 1n << 32n;
@@ -47,21 +50,31 @@ const status = 'in_order=0,queue_size=64';
 
 describe('a port on a vDPA card', () => {
   let reports: Record<string, TrafficReport>;
+  let faults: object;
 
   beforeAll(async () => {
-    const cases = {
-      ...Object.fromEntries(
-        restarts.map(([devargs]) => [devargs, { devargs, card: card(), frames: 150, rounds: 2 }]),
-      ),
-      [status]: { devargs: status, card: card(), frames: 1, rounds: 1 },
-      [pairs]: {
+    const traffic: Traffic[] = [
+      ...restarts.map(([devargs]) => ({ devargs, card: card(), frames: 150, rounds: 2 })),
+      { devargs: status, card: card(), frames: 1, rounds: 1 },
+      {
         devargs: pairs,
         card: card({ features: (offered | MQ).toString(16), pairs: 4 }),
         frames: 50,
         rounds: 1,
       },
-    };
-    reports = await reportOf('vdpa', { modules: ['vdpa'], arguments: [JSON.stringify(cases)] });
+    ];
+    const steps: Record<string, Step> = Object.fromEntries(
+      traffic.map((each) => [each.devargs, ['traffic', each]]),
+    );
+    steps['faults'] = ['faults'];
+    const all: Steps<Step> = steps;
+    const { faults: met, ...carried } = await reportOf<Record<string, TrafficReport>>('vdpa', {
+      modules: ['vdpa'],
+      arguments: [JSON.stringify(all)],
+      timeout: 150_000,
+    });
+    reports = carried;
+    faults = met;
   });
 
   it.each(restarts)(
@@ -86,6 +99,27 @@ describe('a port on a vDPA card', () => {
     expect(BigInt(`0x${report.features}`)).toBe(
       VERSION_1 | ACCESS_PLATFORM | INDIRECT_DESC | MRG_RXBUF | MAC | STATUS,
     );
+  });
+
+  it('says by name what is wrong, follows the link of the card, and needs no more than a descriptor', () => {
+    expect(faults).toEqual({
+      codes: {
+        'no card': 'VIO_VDPA_UNAVAILABLE',
+        'another kind of device': 'VIO_VDPA_NOT_NET',
+        'a card that refuses its features': 'VIO_FEATURES_REFUSED',
+        'a card that does not start': 'VIO_VDPA_UNRESPONSIVE',
+        'packed rings': 'VIO_FEATURE_MISSING',
+        'rings too long': 'VIO_VHOST_RING',
+        'pairs too many': 'VIO_QUEUE_COUNT',
+        'another address': 'VIO_VDPA_MAC',
+        'a card that is taken': 'VIO_VDPA_BUSY',
+        'a card that is deleted': 'VIO_VDPA_GONE',
+        'a card that hangs': 'VIO_VDPA_UNRESPONSIVE',
+      },
+      links: [false, true],
+      leaks: 0,
+      unprivileged: { code: 'VIO_VDPA_PERMISSION', received: 5, same: true },
+    });
   });
 
   it('uses several queue pairs of a card without a control queue', () => {

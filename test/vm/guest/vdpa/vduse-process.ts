@@ -1,9 +1,9 @@
 // A loopback card in a process of its own, on the kernel's vdpa bus. The same program is both ends: see `cardMain`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { sh } from './commands.ts';
+import { sh } from '../commands.ts';
 import { LoopbackCard } from './vduse-loopback.ts';
 
 /** A card as a test asks for it; it goes to the process as JSON. */
@@ -16,6 +16,8 @@ export interface CardOptions {
   readonly pairs: number;
   readonly ringSize?: number;
   readonly mac: string;
+  /** Device status bit it does not take. Default: it takes all. */
+  readonly refuses?: number;
 }
 
 /** What a card has seen. */
@@ -37,7 +39,7 @@ export function cardMain(): boolean {
   config.set(options.mac.split(':').map((byte) => Number.parseInt(byte, 16)));
   view.setUint16(linkAt, 1, true);
   view.setUint16(8, options.pairs, true);
-  view.setUint16(10, 1500, true);
+  view.setUint16(10, 9000, true);
   const card = new LoopbackCard({
     name: options.name,
     deviceId: options.deviceId ?? 1,
@@ -45,10 +47,12 @@ export function cardMain(): boolean {
     queues: 2 * options.pairs,
     ringSize: options.ringSize ?? 256,
     config,
+    refuses: options.refuses ?? 0,
   });
   const commands: Readonly<Record<string, () => unknown>> = {
     'link up': () => card.device.setConfig(linkAt, Uint8Array.of(1, 0)),
     'link down': () => card.device.setConfig(linkAt, Uint8Array.of(0, 0)),
+    remove: () => sh(`vdpa dev del ${options.name}`),
     hang: () => card.device.hang(),
     report: () => ({ statuses: card.statuses, features: card.features.toString(16), looped: card.looped }),
     end: () => {
@@ -57,7 +61,7 @@ export function cardMain(): boolean {
     },
   };
   createInterface(process.stdin).on('line', (line) => {
-    console.log(JSON.stringify(commands[line]() ?? null));
+    void Promise.resolve(commands[line]()).then((answer) => console.log(JSON.stringify(answer ?? null)));
   });
   console.log('ready');
   return true;
@@ -94,7 +98,7 @@ export class Card {
 
   /** Off the bus; waits for whoever has it open. */
   async remove(): Promise<void> {
-    await sh(`vdpa dev del ${this.#name}`);
+    await this.command('remove');
   }
 
   async command(line: string): Promise<unknown> {
@@ -109,14 +113,13 @@ export class Card {
   /** Takes the card away altogether. */
   async unplug(): Promise<void> {
     await this.remove();
-    const exit = once(this.#process, 'exit');
-    await this.command('end');
-    await exit;
+    await this.end();
   }
 
-  async kill(): Promise<void> {
+  /** Ends the process of a card that is off the bus. */
+  async end(): Promise<void> {
     const exit = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
+    await this.command('end');
     await exit;
   }
 
@@ -133,5 +136,3 @@ export function vdpaNodes(): string[] {
     .filter((name) => name.startsWith('vhost-vdpa-'))
     .map((name) => `/dev/${name}`);
 }
-
-export const onBus = (name: string): boolean => existsSync(`/sys/bus/vdpa/devices/${name}`);

@@ -19,6 +19,8 @@ const VDUSE_VQ_GET_INFO = number(3, 0x15, 48);
 const VDUSE_VQ_SETUP_KICKFD = number(1, 0x16, 8);
 const VDUSE_VQ_INJECT_IRQ = number(1, 0x17, 4);
 
+const VDUSE_REQ_RESULT_FAILED = 1;
+
 /** What the kernel asks for. */
 const GET_VQ_STATE = 0;
 const SET_STATUS = 1;
@@ -33,6 +35,8 @@ export interface VduseOptions {
   /** Descriptors. */
   readonly ringSize: number;
   readonly config: Uint8Array;
+  /** Device status bits it does not take. */
+  readonly refuses: number;
 }
 
 /** A virtqueue as the driver set it up; addresses are I/O addresses. */
@@ -64,10 +68,12 @@ export class VduseDevice {
   readonly #fd: number;
   readonly #name: Uint8Array;
   readonly #handlers: VduseHandlers;
+  readonly #refuses: number;
   #watcher: FdWatcher | null;
 
   constructor(options: VduseOptions, handlers: VduseHandlers) {
     this.#handlers = handlers;
+    this.#refuses = options.refuses;
     this.#control = openDevice('/dev/vduse/control');
     ioctl(this.#control, VDUSE_SET_API_VERSION, new Uint8Array(8), 'agree on a version');
     const create = new Uint8Array(configHead + options.config.length);
@@ -185,7 +191,11 @@ export class VduseDevice {
     const answer = new DataView(new ArrayBuffer(requestBytes));
     answer.setUint32(0, request.getUint32(4, true), true);
     const kind = request.getUint32(0, true);
-    if (kind === SET_STATUS) this.#handlers.setStatus(request.getUint8(24));
+    if (kind === SET_STATUS) {
+      const status = request.getUint8(24);
+      if ((status & this.#refuses) === 0) this.#handlers.setStatus(status);
+      else answer.setUint32(4, VDUSE_REQ_RESULT_FAILED, true);
+    }
     if (kind === GET_VQ_STATE) {
       const index = request.getUint32(24, true);
       answer.setUint32(24, index, true);
