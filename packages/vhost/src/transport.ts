@@ -103,6 +103,10 @@ export interface VhostTransport {
   queueNum(options?: WaitOptions): Promise<number>;
   /** Replaces the memory the backend may access. @param regions 1 to `maxRegions` */
   setMemTable(regions: readonly SharedRegion[], options?: WaitOptions): Promise<void>;
+  /** True if `addRegion` reaches the backend (vhost-user: once CONFIGURE_MEM_SLOTS is negotiated). */
+  readonly canAddRegions?: boolean;
+  /** Adds a region to the memory the backend may access, while it runs. */
+  addRegion?(region: SharedRegion, options?: WaitOptions): Promise<void>;
 
   /** Descriptors of the ring. */
   setVringNum(index: number, size: number, options?: WaitOptions): Promise<void>;

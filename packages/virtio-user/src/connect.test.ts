@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,6 +121,49 @@ describe('with server=1', () => {
     await port.close();
     expect(backend.seen.length).toBeGreaterThan(0);
     await expect(UnixStream.connect(path)).rejects.toMatchObject({ code: 'VIO_SOCKET_MISSING' });
+  });
+
+  it('the socket has the mode and the owner that were asked for, and a stale one is replaced', async () => {
+    const path = place('owned');
+    await staleSocket(path);
+    const root = process.getuid?.() === 0;
+    const { uid, gid } = root ? { uid: 65534, gid: 65533 } : statSync(directory);
+    const opening = openVirtioUser({ path, server: true }, { socket: { mode: 0o620, uid, gid } });
+    using backend = new ScriptedBackend(await UnixStream.connect(path), script);
+    await using port = await opening;
+    const found = statSync(path);
+    expect([found.mode & 0o777, found.uid, found.gid]).toEqual([0o620, uid, gid]);
+    expect([port.link.up, backend.seen.length > 0]).toEqual([true, true]);
+  });
+
+  it('an owner that cannot be had is an error, and no socket stays behind', async () => {
+    const path = place('unownable');
+    const error = await rejectionOf(
+      openVirtioUser({ path, server: true }, { socket: { mode: 0o600, uid: -2 } }),
+    );
+    expect([error.code, existsSync(path)]).toEqual(['VIO_SOCKET_PERMISSION', false]);
+  });
+
+  it('the process goes on while nobody connects', async () => {
+    const opening = rejectionOf(openVirtioUser({ path: place('patient'), server: true }, { timeout: 50 }));
+    let turns = 0;
+    const count = setInterval(() => turns++, 1);
+    await opening;
+    clearInterval(count);
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it('one backend after the other connects, and a second one meanwhile waits its turn', async () => {
+    const path = place('turns');
+    const opening = openVirtioUser({ path, server: true }, { reconnect: { minDelay: 1 } });
+    using first = new ScriptedBackend(await UnixStream.connect(path), script);
+    await using port = await opening;
+    using second = new ScriptedBackend(await UnixStream.connect(path), script);
+    expect(second.seen).toEqual([]);
+    const back = new Promise((resolve) => port.once('reconnect', resolve));
+    first.close();
+    await back;
+    expect(second.seen.length).toBeGreaterThan(0);
   });
 
   it('the socket of somebody else is left alone', async () => {

@@ -1,4 +1,4 @@
-import { UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
+import { type ListenOptions, UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
 import type { VirtioUserConfig } from './config.ts';
@@ -16,13 +16,18 @@ export interface BackendPlace {
   readonly netns?: string | undefined;
   /** What is open already. */
   readonly descriptors?: BackendDescriptors | undefined;
+  /** Of the socket a server listens on. */
+  readonly socket?: SocketOptions | undefined;
 }
+
+/** Who may connect to a socket: permission bits, owner and group of its file. Default: what the umask leaves, this user's. */
+export type SocketOptions = Pick<ListenOptions, 'mode' | 'uid' | 'gid'>;
 
 /** Reaches the backend in the role the devargs say. */
 export async function connectBackend(
   config: VirtioUserConfig,
   wait: WaitOptions,
-  { netns, descriptors }: BackendPlace = {},
+  { netns, descriptors, socket }: BackendPlace = {},
 ): Promise<Connected> {
   if (config.backend === 'vhost-kernel') {
     const { path, iface, queues, mac } = config;
@@ -44,7 +49,7 @@ export async function connectBackend(
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
   }
-  const listener = UnixListener.listen(config.path, { backlog: 1 });
+  const listener = UnixListener.listen(config.path, { ...socket, backlog: 1 });
   try {
     return { transport: VhostUserFrontend.fromStream(await listener.accept(wait)), listener };
   } catch (error) {

@@ -5,8 +5,10 @@ export {
   parseConfig,
   unknownSpeed,
 } from './config.ts';
+export type { SocketOptions } from './connect.ts';
 export { type Devargs, parseDevargs } from './devargs.ts';
 export { type Negotiated, negotiate } from './negotiate.ts';
 export { type OpenOptions, openVirtioUser } from './open.ts';
+export type { MemoryOptions } from './port-memory.ts';
 export type { ReconnectOptions } from './reconnect.ts';
 export { VirtioUserPort } from './virtio-user-port.ts';

@@ -9,13 +9,16 @@ export interface MemoryPlan {
   readonly controlOffset: number;
   readonly poolOffset: number;
   readonly poolBuffers: number;
+  /** Buffers the pool may grow to. */
+  readonly maxBuffers: number;
   /** Bytes in front of the data of every buffer, and for the data. */
   readonly headroom: number;
   readonly dataRoom: number;
   /** Buffers of one queue pair that is detached, and where they begin, by queue pair. */
   readonly pairBuffers: number;
   readonly pairPoolOffset: readonly number[];
-  /** All of it. */
+  /** What the port begins with, and all of it. */
+  readonly startBytes: number;
   readonly bytes: number;
 }
 
@@ -29,12 +32,14 @@ const headroom = 128 + 12;
 /**
  * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
  * application.
+ * @param mostBuffers the pool may grow to; fewer than it begins with: it does not grow
  */
 export function planMemory(
   queues: number,
   size: number,
   features: RingFeatures,
   controlBytes = 0,
+  mostBuffers = 0,
 ): MemoryPlan {
   const ring = driverQueueBytes(features, size);
   const rxOffset = Array.from({ length: queues }, (_, pair) => 2 * pair * ring);
@@ -44,16 +49,19 @@ export function planMemory(
   const stride = poolStride(dataRoom, headroom);
   const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));
   const poolBuffers = queues * pairBuffers;
+  const maxBuffers = Math.max(poolBuffers, mostBuffers);
   return {
     rxOffset,
     txOffset,
     controlOffset,
     poolOffset,
     poolBuffers,
+    maxBuffers,
     headroom,
     dataRoom,
     pairBuffers,
     pairPoolOffset: rxOffset.map((_, pair) => poolOffset + pair * pairBuffers * stride),
-    bytes: poolOffset + poolBuffers * stride,
+    startBytes: poolOffset + poolBuffers * stride,
+    bytes: poolOffset + maxBuffers * stride,
   };
 }

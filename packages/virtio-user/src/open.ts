@@ -1,4 +1,4 @@
-import { SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { type SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFeatures } from '@vio/native';
 import {
   ControlQueue,
   type FrameRules,
@@ -15,7 +15,7 @@ import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
-import { type Connected, connectBackend, reachAgain } from './connect.ts';
+import { type Connected, type SocketOptions, connectBackend, reachAgain } from './connect.ts';
 import { ControlRing } from './control/control-ring.ts';
 import { PortControl } from './control/port-control.ts';
 import { type FrameOptions, frameRules } from './frame-rules.ts';
@@ -24,6 +24,7 @@ import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { type Negotiated, negotiate } from './negotiate.ts';
+import { type MemoryOptions, PortMemory } from './port-memory.ts';
 import type { ReconnectOptions, ReconnectParts } from './reconnect.ts';
 import { type StartPlan, startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
@@ -38,6 +39,8 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
   readonly portNumber?: number;
   /** Of a vhost-kernel backend: path of the network namespace the tap belongs to. Default: this process's. */
   readonly netns?: string;
+  /** With server=1: who may connect to the socket, for example `{ mode: 0o660, gid: 1000 }`. */
+  readonly socket?: SocketOptions;
   /** What somebody else has opened for the port. Such a port does not reconnect. */
   readonly descriptors?: BackendDescriptors;
   /** Checksums and segmentation that are left to the other side. Default: none. */
@@ -47,6 +50,8 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
    * other once for many packets. Default false, as DPDK: for two that poll it is only work.
    */
   readonly eventIdx?: boolean;
+  /** Pages of the memory, and what it may grow to. */
+  readonly memory?: MemoryOptions;
   /**
    * Whether the port looks for a backend that went away, and how. Default: true as the server (the backend connects
    * again), false as the client. Detached queue pairs do not come back.
@@ -122,7 +127,7 @@ async function buildPort(
 
   const events = new VringEvents(2 * config.queues);
   const inflight = keepsInflight(config, options) ? new InflightKeeper() : undefined;
-  let memory: SharedMemory | null = null;
+  let memory: PortMemory | null = null;
   let control: PortControl | null = null;
   try {
     const device = await transport.getNetConfig?.(wait);
@@ -130,14 +135,20 @@ async function buildPort(
     const rules = frameRules(options, device?.mtu);
     const rings = ringFeatures(negotiated.features);
     const controlBytes = negotiated.control === 'ring' ? ControlQueue.bytes(rings) : 0;
-    const layout = planMemory(config.queues, config.queue_size, rings, controlBytes);
-    memory = SharedMemory.create({ size: layout.bytes, name: 'vio-virtio-user' });
+    const layout = planMemory(
+      config.queues,
+      config.queue_size,
+      rings,
+      controlBytes,
+      options.memory?.maxBuffers,
+    );
+    memory = PortMemory.create(layout, options.memory ?? {});
     const { parts, pairs } = buildQueues(
       config,
       negotiated,
       { mac, rules },
       layout,
-      memory,
+      memory.shared,
       events,
       (broken) => port?.emit('broken', broken),
     );
@@ -166,7 +177,7 @@ async function buildPort(
     await control.begin(transport, mac, wait);
     const own = { ...parts, paths, control: control.commands };
     if (options.detached === true) {
-      const handles = queuePairHandles(own, layout, config.queue_size, memory, events);
+      const handles = queuePairHandles(own, layout, config.queue_size, memory.shared, events);
       const none = { rx: [], tx: [], rxCall: [] };
       return new VirtioUserPort({ ...own, ...none }, handles, config, plan, listener, null);
     }
@@ -182,7 +193,7 @@ async function buildPort(
     control?.[Symbol.dispose]();
     events[Symbol.dispose]();
     inflight?.[Symbol.dispose]();
-    memory?.close();
+    memory?.[Symbol.dispose]();
     throw error;
   }
 }
@@ -221,6 +232,7 @@ function buildQueues(
     region,
     offset: plan.poolOffset,
     count: plan.poolBuffers,
+    capacity: plan.maxBuffers,
     headroom,
     dataRoom,
   });

@@ -1,9 +1,10 @@
-import type { SharedMemory, WaitOptions } from '@vio/native';
+import type { WaitOptions } from '@vio/native';
 import { VioError } from '@vio/native';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import type { InflightKeeper } from './inflight-keeper.ts';
 import type { ControlRing } from './control/control-ring.ts';
+import type { PortMemory } from './port-memory.ts';
 import type { VringEvents } from './vrings.ts';
 
 /** Device status bits (virtio 1.4, section 2.1). */
@@ -16,7 +17,7 @@ const FEATURES_OK = 8;
 export interface StartPlan {
   readonly transport: VhostTransport;
   readonly features: bigint;
-  readonly memory: SharedMemory;
+  readonly memory: PortMemory;
   readonly rings: readonly DriverQueue[];
   readonly events: VringEvents;
   /** Where the backend notes down what it has in flight; absent for rings that no other backend will serve. */
@@ -36,10 +37,7 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
   await transport.setFeatures(plan.features, wait);
   if (transport.hasStatus) await confirmFeatures(transport, wait);
   await plan.inflight?.hand(transport, rings, wait);
-  await transport.setMemTable(
-    [{ guestAddress: 0, userAddress: 0, size: memory.size, mmapOffset: 0, fd: memory.fd }],
-    wait,
-  );
+  await transport.setMemTable(memory.table, wait);
   for (const [i, ring] of rings.entries()) {
     await transport.setVringNum(i, ring.size, wait);
     await transport.setVringBase(i, ring.base(), wait);

@@ -1,7 +1,8 @@
-import { type SharedMemory, type UnixListener, VioError } from '@vio/native';
+import { type UnixListener, VioError, type WaitOptions } from '@vio/native';
 import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
 import { announce } from './announce.ts';
 import type { VirtioUserConfig } from './config.ts';
+import type { PortMemory } from './port-memory.ts';
 import { type ReconnectParts, reconnect } from './reconnect.ts';
 import { type StartPlan, stopDevice } from './start.ts';
 
@@ -19,7 +20,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly #reconnection: ReconnectParts | null;
   readonly #stopping = new AbortController();
   #plan: StartPlan;
-  readonly #memory: SharedMemory;
+  readonly #memory: PortMemory;
   readonly #listener: UnixListener | null;
   #closing: Promise<void> | null = null;
 
@@ -45,6 +46,18 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   /** As of any port, and `reconnects`. */
   override stats(): Record<string, number> {
     return { ...super.stats(), reconnects: this.reconnects };
+  }
+
+  /**
+   * Adds buffers to the pool while packets move, in memory that is shared with the backend for them. For a port opened
+   * with `memory: { maxBuffers }`.
+   * @param buffers at least so many, as far as `maxBuffers` goes; whole pages of them are added
+   * @returns how many were added
+   * @throws VioError VIO_POOL_FULL; VIO_VHOST_UNSUPPORTED when the backend does not take more memory
+   *   (CONFIGURE_MEM_SLOTS), VIO_VHOST_REFUSED when it takes no more; VIO_TIMEOUT, VIO_ABORTED
+   */
+  growPool(buffers: number, wait: WaitOptions = {}): Promise<number> {
+    return this.#memory.grow(this.pool, buffers, this.#plan.transport, wait);
   }
 
   /**
@@ -100,7 +113,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     this.#plan.control?.[Symbol.dispose]();
     this.#plan.events[Symbol.dispose]();
     this.#plan.inflight?.[Symbol.dispose]();
-    this.#memory.close();
+    this.#memory[Symbol.dispose]();
     this.removeAllListeners();
   }
 }

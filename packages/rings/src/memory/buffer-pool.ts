@@ -8,6 +8,8 @@ export interface BufferPoolOptions {
   readonly offset: number;
   /** Number of buffers. */
   readonly count: number;
+  /** Buffers there is room for, those of `grow` included; default `count`. */
+  readonly capacity?: number;
   /** Bytes for data in each buffer behind the headroom, default 2048. */
   readonly dataRoom?: number;
   /** Bytes in front of the data, default 128; a header in front of a packet lives here. */
@@ -20,38 +22,67 @@ export interface BufferPoolOptions {
  */
 export class BufferPool {
   readonly region: Region;
-  readonly count: number;
+  /** Their indexes are below this. */
+  readonly capacity: number;
   readonly dataRoom: number;
   readonly headroom: number;
   /** Bytes from one buffer to the next, a multiple of 64. */
   readonly stride: number;
   /** Region offset of buffer 0's data (headroom already skipped): data of buffer b starts at `dataBase + b * stride`. */
   readonly dataBase: number;
-  /** For packets of several segments: the following buffer, or -1. `count` entries each. */
+  /** For packets of several segments: the following buffer, or -1. `capacity` entries each. */
   readonly next: Int32Array;
   readonly dataOffset: Int32Array;
   readonly dataLength: Int32Array;
   readonly #stack: Int32Array;
+  #count: number;
+  /** The index behind the last buffer. */
+  #end: number;
   #free: number;
   readonly #reclaimers: (() => void)[] = [];
 
   constructor(options: BufferPoolOptions) {
     this.region = options.region;
-    this.count = options.count;
+    this.#count = options.count;
+    this.capacity = options.capacity ?? options.count;
     this.dataRoom = options.dataRoom ?? 2048;
     this.headroom = options.headroom ?? 128;
     this.stride = poolStride(this.dataRoom, this.headroom);
-    if (options.offset % 64 !== 0 || options.offset + this.count * this.stride > this.region.size) {
+    if (options.offset % 64 !== 0 || options.offset + this.capacity * this.stride > this.region.size) {
       throw new RangeError(
-        `${this.count} buffers of ${this.stride} bytes do not fit at offset ${options.offset}`,
+        `${this.capacity} buffers of ${this.stride} bytes do not fit at offset ${options.offset}`,
       );
     }
     this.dataBase = options.offset + this.headroom;
-    this.next = new Int32Array(this.count).fill(-1);
-    this.dataOffset = new Int32Array(this.count);
-    this.dataLength = new Int32Array(this.count);
-    this.#stack = Int32Array.from({ length: this.count }, (_, i) => this.count - 1 - i);
-    this.#free = this.count;
+    this.next = new Int32Array(this.capacity).fill(-1);
+    this.dataOffset = new Int32Array(this.capacity);
+    this.dataLength = new Int32Array(this.capacity);
+    this.#stack = Int32Array.from({ length: this.capacity }, (_, i) => options.count - 1 - i);
+    this.#free = options.count;
+    this.#end = options.count;
+  }
+
+  /** Number of buffers. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Adds the buffers `first` to `first + count - 1`, once their memory may be used. Indexes may be left out.
+   * @param first at least the index behind the last buffer there is
+   * @throws RangeError when there is no room for them
+   */
+  grow(first: number, count: number): void {
+    if (first < this.#end || first + count > this.capacity) {
+      throw new RangeError(
+        `buffers ${first} to ${first + count - 1} cannot join a pool for ${this.capacity}`,
+      );
+    }
+    this.#stack.copyWithin(count, 0, this.#free);
+    for (let i = 0; i < count; i++) this.#stack[i] = first + count - 1 - i;
+    this.#free += count;
+    this.#count += count;
+    this.#end = first + count;
   }
 
   /** Buffers that can be allocated now. */

@@ -23,6 +23,7 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
@@ -114,6 +115,10 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   get hasConfig(): boolean {
     return this.#has(VHOST_USER_PROTOCOL_F_CONFIG);
+  }
+
+  get canAddRegions(): boolean {
+    return this.#has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
   }
 
   get canReset(): boolean {
