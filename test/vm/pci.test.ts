@@ -2,10 +2,12 @@
 // cases of a describe share one boot.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Steps } from './guest/pci.ts';
+import { repository } from './guest.ts';
 import { type Card, type Reports, card, pluggedCard, runSteps } from './pci-guest.ts';
 
 const RING_PACKED = 1n << 34n;
 const transferred = 1 << 19;
+const example = `${repository}/examples/pci-forward/dist/main.js`;
 
 /** A port carried frames both ways, and the card works with the kernel's driver again. */
 function expectCarried(report: Reports[string], { address, mac }: Card, kind: Kind): void {
@@ -91,6 +93,22 @@ describe('without IOMMU, by physical addresses', () => {
       'filters split': ['filters', split.address, 'uio_pci_generic'],
       'filters packed': ['filters', packed.address, 'uio_pci_generic'],
       'filters legacy': ['filters', legacy.address, 'uio_pci_generic'],
+      'example with two cards': [
+        'example',
+        example,
+        'uio_pci_generic',
+        split.address,
+        packed.address,
+        transferred,
+      ],
+      'example with a card and a virtio-user port': [
+        'example',
+        example,
+        'uio_pci_generic',
+        legacy.address,
+        'tap7',
+        transferred,
+      ],
       devbind: ['devbind', split.address, 'uio_pci_generic'],
       'death uio': ['death', packed.address, 'uio_pci_generic'],
       'death none': ['death', packed.address, 'none'],
@@ -156,6 +174,21 @@ describe('without IOMMU, by physical addresses', () => {
   it('a device that asks for a reset takes the link down by name, and works after one', () => {
     expect(reports['needs reset']).toEqual(resetAndBack);
   });
+
+  it.each(['two cards', 'a card and a virtio-user port'])(
+    'the example pci-forward carries TCP: %s',
+    (ends) => {
+      const report = reports[`example with ${ends}`];
+      expect(report).toMatchObject({
+        sent: transferred,
+        received: transferred,
+        same: true,
+        exitCode: 0,
+        givenBack: true,
+      });
+      expect(Math.min(...(report['forwarded'] as number[]))).toBeGreaterThan(100);
+    },
+  );
 
   it('vio devbind refuses a card in use, and takes it by force', () => {
     const { address } = cards.split;

@@ -6,6 +6,7 @@ import { carry } from './pci/carry.ts';
 import { death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
+import { example } from './pci/example.ts';
 import { filters } from './pci/filters.ts';
 import { link } from './pci/link.ts';
 import { queues } from './pci/queues.ts';
@@ -23,6 +24,7 @@ export type Step =
   | readonly ['needsReset', ours: string, driver: string]
   | readonly ['unplug', ours: string, driver: string, how: string]
   | readonly ['death', ours: string, driver: string]
+  | readonly ['example', program: string, driver: string, card: string, second: string, bytes: number]
   | readonly ['devbind', card: string, driver: string];
 
 function run(step: Step): Promise<object> | object {
@@ -45,6 +47,8 @@ function run(step: Step): Promise<object> | object {
       return unplug(step[1], step[2], step[3]);
     case 'death':
       return death(step[1], step[2]);
+    case 'example':
+      return example(step[1], step[2], step[3], step[4], step[5]);
     case 'devbind':
       return devbind(step[1], step[2]);
   }

@@ -38,12 +38,12 @@ export async function transfer(red: string, blue: string, driver: string, option
   return { ...echo, large, access, givenBack: cards.every((card) => giveBack(card)) };
 }
 
-function intoNamespace(name: string, card: string, address: string, mtu: number): void {
+export function intoNamespace(name: string, card: string, address: string, mtu: number): void {
   ip([`netns add ${name}`, `link set ${card} netns ${name}`]);
   ip([`addr add ${address}/24 dev ${card}`, `link set ${card} mtu ${mtu} up`], name);
 }
 
-function outOfNamespace(name: string, card: string): void {
+export function outOfNamespace(name: string, card: string): void {
   ip([`link set ${card} netns 1`], name);
   ip([`netns del ${name}`]);
 }
