@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnixStream, type VioError } from '@vio/native';
+import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
 import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
@@ -19,6 +20,8 @@ export class TestBackend implements AsyncDisposable {
   readonly refused: VioError[] = [];
   readonly broken: { queue: number; fault: QueueFault }[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), 'vio-vhost-'));
+  /** What becomes of a command on a control queue. */
+  onCommand: (command: ControlCommand) => boolean = () => true;
   readonly #open: Disposable[] = [];
 
   constructor(flags: VhostDriverFlags = {}) {
@@ -43,6 +46,10 @@ export class TestBackend implements AsyncDisposable {
       refused: (device, reason) => {
         this.refused.push(reason);
         note('refused', device, reason.code);
+      },
+      command: (device, command) => {
+        note('command', device, command.kind);
+        return this.onCommand(command);
       },
       broken: (device, queue, fault) => {
         this.broken.push({ queue, fault });

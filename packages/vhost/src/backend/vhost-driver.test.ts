@@ -7,7 +7,7 @@ import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
 import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
 import { Guest } from './guest.fixture.ts';
-import { VhostDriver } from './vhost-driver.ts';
+import { VhostDriver, controlFeatures } from './vhost-driver.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
 
@@ -247,5 +247,19 @@ describe('what is offered', () => {
   it.each([0, 129, 1.5, Number.NaN])('is not %d queue pairs', (pairs) => {
     const driver = VhostDriver.register('/tmp/never');
     expect(() => driver.setQueueNum(pairs)).toThrow(coded('VIO_QUEUE_COUNT'));
+  });
+
+  it('are 127 at most with a control queue, which needs a number, too', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.enableFeatures(controlFeatures);
+    const frontend = await backend.connect();
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(127);
+    const driver = VhostDriver.register('/tmp/never');
+    driver.enableFeatures(controlFeatures);
+    driver.setQueueNum(128);
+    await expect(driver.start()).rejects.toMatchObject({
+      code: 'VIO_QUEUE_COUNT',
+      remedy: 'offer 1 to 127, because of the control queue',
+    });
   });
 });
