@@ -137,7 +137,9 @@ export interface VhostTransport {
   /** Before rings run: where they note down what they have, or where a predecessor did. @param fd stays the caller's */
   setInflight?(area: Omit<InflightArea, 'fd'>, fd: number, options?: WaitOptions): Promise<void>;
 
-  /** Tells the backend the MTU (NET_MTU). @param mtu 68 to 65535 bytes @throws VioError VIO_VHOST_UNSUPPORTED */
+  /** True if `setMtu` reaches the backend (vhost-user: once NET_MTU is negotiated). */
+  readonly canSetMtu?: boolean;
+  /** Tells the backend the MTU, where the feature MTU is in use. @param mtu 68 to 65535 bytes */
   setMtu?(mtu: number, options?: WaitOptions): Promise<void>;
   /** Back to the initial state, where `canReset`: without a status to do it by. */
   resetDevice?(options?: WaitOptions): Promise<void>;

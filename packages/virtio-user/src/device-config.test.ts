@@ -66,6 +66,12 @@ describe('a backend that says something of itself', () => {
     expect([pair.port.rules.mtu, pair.device.features & VIRTIO_NET_F_MTU]).toEqual([1450, VIRTIO_NET_F_MTU]);
   });
 
+  it.each([{ mtu: 1450 }, {}])('is told the MTU of a port that wants a smaller one (%o)', async (config) => {
+    await using pair = await opened(config, 0n, { mtu: 1400 });
+    // Without the feature nothing is said.
+    expect(pair.device.mtu).toBe(config.mtu === undefined ? 0 : 1400);
+  });
+
   it('refuses a port that wants a larger MTU', async () => {
     const error = await rejectionOf(opened({ mtu: 1450 }, 0n, { mtu: 1500 }));
     expect(error.code).toBe('VIO_MTU');

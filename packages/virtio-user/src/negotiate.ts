@@ -47,6 +47,8 @@ export interface Wishes {
   readonly hasConfig?: boolean | undefined;
   /** Kicks and calls by event index where the backend offers that. */
   readonly eventIdx?: boolean | undefined;
+  /** The port has an MTU, and can tell the backend. */
+  readonly mtu?: boolean | undefined;
 }
 
 /** What a port with a control queue would like to do with it. */
@@ -75,11 +77,12 @@ export function negotiate(
   config: VirtioUserConfig,
   offered: bigint,
   offloads: OffloadOptions = {},
-  { hasConfig = false, eventIdx = false }: Wishes = {},
+  { hasConfig = false, eventIdx = false, mtu = false }: Wishes = {},
 ): Negotiated {
   const wanted =
     (hasConfig ? deviceOwn : 0n) |
     (eventIdx ? VIRTIO_F_EVENT_IDX : 0n) |
+    (mtu ? VIRTIO_NET_F_MTU : 0n) |
     offloadFeatures(offloads) |
     VIRTIO_F_VERSION_1 |
     VIRTIO_F_ANY_LAYOUT |

@@ -5,6 +5,7 @@ import {
   type OffloadOptions,
   type PathChoice,
   VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MTU,
   createQueuePair,
   electPaths,
   pairSwitch,
@@ -111,7 +112,11 @@ async function buildPort(
   const offered = await transport.getFeatures(wait);
   const { hasConfig } = transport;
   const { offloads, eventIdx } = options;
-  const negotiated = negotiate(config, offered, offloads, { hasConfig, eventIdx });
+  const negotiated = negotiate(config, offered, offloads, {
+    hasConfig,
+    eventIdx,
+    mtu: options.mtu !== undefined && transport.canSetMtu === true,
+  });
   await checkQueueCount(config, transport, wait);
   const paths = electPaths({
     features: negotiated.features,
@@ -170,6 +175,7 @@ async function buildPort(
       rings: pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]),
       events,
       inflight,
+      mtu: (negotiated.backend & VIRTIO_NET_F_MTU) === 0n ? undefined : options.mtu,
       control: ring,
     };
     let port: VirtioUserPort | null = null;

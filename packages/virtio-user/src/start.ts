@@ -22,6 +22,8 @@ export interface StartPlan {
   readonly events: VringEvents;
   /** Where the backend notes down what it has in flight; absent for rings that no other backend will serve. */
   readonly inflight?: InflightKeeper | undefined;
+  /** What the backend is told in NET_SET_MTU; absent: nothing. */
+  readonly mtu?: number | undefined;
   /** The control queue, if it is a ring of the backend's. */
   readonly control: ControlRing | null;
 }
@@ -36,6 +38,7 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
   if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER, wait);
   await transport.setFeatures(plan.features, wait);
   if (transport.hasStatus) await confirmFeatures(transport, wait);
+  if (plan.mtu !== undefined && transport.canSetMtu === true) await transport.setMtu?.(plan.mtu, wait);
   await plan.inflight?.hand(transport, rings, wait);
   await transport.setMemTable(memory.table, wait);
   for (const [i, ring] of rings.entries()) {

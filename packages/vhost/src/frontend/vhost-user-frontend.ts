@@ -26,6 +26,7 @@ import {
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
   VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_NET_MTU,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
@@ -119,6 +120,10 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   get canAddRegions(): boolean {
     return this.#has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+  }
+
+  get canSetMtu(): boolean {
+    return this.#has(VHOST_USER_PROTOCOL_F_NET_MTU);
   }
 
   get canReset(): boolean {
