@@ -1,4 +1,5 @@
-// Our virtio-user port against testpmd's vhost backend, which sends every frame back.
+// Our virtio-user ports against testpmd's vhost backend, which sends every frame back: DPDK's loopback suites. One testpmd
+// has a port for every golden row with 1 and with 8 queue pairs; what it does, it does to all of them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,56 +8,104 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 import { exchange } from '../exchange.ts';
 import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
-import { exchangePlan } from './plan.ts';
+import { isBack } from '../traffic.ts';
+import { type Column, columns, exchangePlan } from './plan.ts';
 import { type ForwardMode, Testpmd, netVhost, withLog } from './testpmd.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-port-'));
-const socket = join(directory, 'vhost.sock');
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const roles = [
-  { role: 'connects to testpmd', server: false },
-  { role: 'listens for testpmd', server: true },
+  { role: 'connect to testpmd', server: false },
+  { role: 'listen for testpmd', server: true },
 ];
+const matrix = columns(goldenRows, 1, 8);
 
-describe.each(goldenRows)('$name', (row) => {
-  describe.each(roles)('a port that $role', ({ server }) => {
-    describe.each([1, 4])('with %i queue pairs', (queues) => {
-      let testpmd: Testpmd;
-      let port: VirtioUserPort;
+describe.each(roles)('ports that $role', ({ server }) => {
+  let testpmd: Testpmd;
+  let ports: VirtioUserPort[];
+  const socket = ({ port }: Column): string =>
+    join(directory, `${server ? 'server' : 'client'}-${port}.sock`);
 
-      beforeAll(async () => {
-        const devargs = `net_virtio_user0,path=${socket},queues=${queues},${row.devargs}`;
-        // Whoever connects first waits for the other.
-        const opening = server ? openVirtioUser(`${devargs},server=1`) : null;
-        opening?.catch(() => {}); // seen below, after testpmd's own troubles
-        testpmd = await Testpmd.start({ vdevs: [netVhost(socket, queues, { client: server })], queues });
-        port = await withLog(testpmd, () => opening ?? openVirtioUser(devargs));
-      });
-      afterAll(async () => {
-        await port?.close();
-        await testpmd?.quit();
-      });
-
-      it('negotiates what the row asks for', () => {
-        const { packed, mergeable, inOrder } = row;
-        expect(negotiated(port.features)).toEqual({ packed, mergeable, inOrder });
-      });
-
-      describe.each<ForwardMode>(['io', 'macswap'])('%s', (mode) => {
-        it.each(frameSizes(row))('brings every frame of %i bytes back unharmed', async (length) => {
-          await testpmd.forward(mode);
-          const plan = exchangePlan(length);
-          await withLog(testpmd, () =>
-            exchange(new PortEndpoint(port), { ...plan, queues, length, swapped: mode === 'macswap' }),
-          );
-          const { rxPackets, txPackets } = await testpmd.stats();
-          expect({ rxPackets, txPackets }).toEqual({
-            rxPackets: queues * plan.count,
-            txPackets: queues * plan.count,
-          });
-        });
-      });
+  const startTestpmd = (): Promise<Testpmd> =>
+    Testpmd.start({
+      vdevs: matrix.map((column) => netVhost(socket(column), 8, { client: server, port: column.port })),
+      queues: 8,
+      memory: 384,
+      extra: ['--port-topology=loop'],
     });
+  const open = (column: Column): Promise<VirtioUserPort> =>
+    openVirtioUser(
+      `net_virtio_user0,path=${socket(column)},queues=${column.queues},server=${Number(server)},${column.row.devargs}`,
+      { timeout: 30_000, reconnect: { minDelay: 20, maxDelay: 200 } },
+    );
+  /** Sends frames through every column, and gets every one back unharmed. @returns how many columns */
+  async function exchangeAll(mode: ForwardMode, length = 64): Promise<number> {
+    for (const { name, port, queues } of matrix) {
+      const plan = exchangePlan(length, 8);
+      const options = { ...plan, queues, length, swapped: mode === 'macswap' };
+      await withLog(testpmd, () => exchange(new PortEndpoint(ports[port]), options), name);
+    }
+    return matrix.length;
+  }
+
+  beforeAll(async () => {
+    // Whoever listens is there first.
+    const opening = server ? matrix.map(open) : [];
+    for (const one of opening) one.catch(() => {}); // seen below, after testpmd's own troubles
+    testpmd = await startTestpmd();
+    ports = await withLog(testpmd, () => Promise.all(server ? opening : matrix.map(open)));
+    await testpmd.forward('io');
+  });
+  afterAll(async () => {
+    await Promise.all(ports?.map((port) => port.close()) ?? []);
+    await testpmd?.quit();
+  });
+
+  describe.each(matrix)('$name', (column) => {
+    it('negotiates what the row asks for', () => {
+      const { packed, mergeable, inOrder } = column.row;
+      expect(negotiated(ports[column.port].features)).toEqual({ packed, mergeable, inOrder });
+    });
+
+    it.each(frameSizes(column.row))('brings every frame of %i bytes back unharmed', async (length) => {
+      const { queues, port } = column;
+      const before = await testpmd.stats(port);
+      const plan = exchangePlan(length, queues);
+      await withLog(testpmd, () => exchange(new PortEndpoint(ports[port]), { ...plan, queues, length }));
+      const after = await testpmd.stats(port);
+      const moved = [after.rxPackets - before.rxPackets, after.txPackets - before.txPackets];
+      expect(moved).toEqual([queues * plan.count, queues * plan.count]);
+    });
+  });
+
+  it.each([1, 2, 3])('carry frames after testpmd was stopped and started, time %i', async () => {
+    await testpmd.forward('macswap');
+    expect(await exchangeAll('macswap')).toBe(matrix.length);
+  });
+
+  it('carry frames after all ports of testpmd were restarted', async () => {
+    await testpmd.run('stop');
+    await testpmd.run('port stop all');
+    await testpmd.run('port start all');
+    await testpmd.forward('io');
+    expect(await exchangeAll('io')).toBe(matrix.length);
+  });
+
+  it('carry frames after they were closed and opened again', async () => {
+    await Promise.all(ports.map((port) => port.close()));
+    ports = await withLog(testpmd, () => Promise.all(matrix.map(open)));
+    expect(await exchangeAll('io')).toBe(matrix.length);
+  });
+
+  it('carry frames after testpmd was killed and another one came', async () => {
+    const back = ports.map(isBack);
+    await testpmd.kill();
+    // DPDK does not replace a socket that somebody left behind.
+    if (!server) for (const column of matrix) rmSync(socket(column), { force: true });
+    testpmd = await startTestpmd();
+    await testpmd.forward('io');
+    await withLog(testpmd, () => Promise.all(back));
+    expect(await exchangeAll('io')).toBe(matrix.length);
   });
 });

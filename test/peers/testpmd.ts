@@ -16,6 +16,8 @@ export interface TestpmdOptions {
   readonly forwardMode?: ForwardMode;
   /** Hugepages in MiB, default 256. */
   readonly memory?: number;
+  /** Packet buffers, default 16384. */
+  readonly mbufs?: number;
   /** Frame length in bytes that `txonly` generates, default 64. */
   readonly txPacketBytes?: number;
   /** `--force-max-simd-bitwidth`: 512 lets the vectorised paths of virtio-user be chosen. */
@@ -164,13 +166,13 @@ export function netVirtioUser(
   return `net_virtio_user${options.port ?? 0},${common},${devargs}${server}`;
 }
 
-/** Runs something that involves testpmd; when it fails, testpmd's last words join the message. */
-export async function withLog<T>(testpmd: Testpmd, action: () => Promise<T>): Promise<T> {
+/** Runs something that involves testpmd; when it fails, testpmd's last words join the message. @param what it was */
+export async function withLog<T>(testpmd: Testpmd, action: () => Promise<T>, what = ''): Promise<T> {
   try {
     return await action();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Error(`${message}\n${testpmd.lastWords}`, { cause: error });
+    throw new Error(`${what}${what === '' ? '' : ': '}${message}\n${testpmd.lastWords}`, { cause: error });
   }
 }
 
@@ -198,7 +200,7 @@ function testpmdCommand(options: TestpmdOptions, prefix: string): string[] {
     '--nb-cores=1',
     `--rxq=${queues}`,
     `--txq=${queues}`,
-    '--total-num-mbufs=16384',
+    `--total-num-mbufs=${options.mbufs ?? 16_384}`,
     ...(options.txPacketBytes === undefined ? [] : [`--txpkts=${options.txPacketBytes}`]),
     ...(options.extra ?? []),
   ];

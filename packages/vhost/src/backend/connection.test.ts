@@ -20,6 +20,16 @@ async function allOf(frontend: ScriptedFrontend): Promise<Message[]> {
   }
 }
 
+describe('a frontend that had another backend before', () => {
+  it('may stop its device on the new connection first, as DPDK does', async () => {
+    await using backend = await TestBackend.start();
+    const frontend = await backend.connect();
+    await frontend.send(requests.SET_VRING_ENABLE, { index: 0, value: 0 });
+    await frontend.send(requests.GET_VRING_BASE, { index: 0, value: 0 });
+    expect((await frontend.next()).request).toBe(requests.GET_VRING_BASE.id);
+  });
+});
+
 describe('answers that are owed', () => {
   it('go out before the connection ends for what came after them', async () => {
     await using backend = await TestBackend.start();

@@ -39,8 +39,10 @@ import { VhostDevice } from './vhost-device.ts';
 export interface VhostDriverFlags {
   /** Connect to the socket, the frontend listens; default false: listen. */
   readonly client?: boolean;
-  /** As a client: try once instead of every second until there is somebody. */
+  /** As a client: try once instead of again and again until there is somebody. */
   readonly noReconnect?: boolean;
+  /** As a client: milliseconds between two attempts. Default 1000, as in DPDK. */
+  readonly retry?: number;
 }
 
 /** The events of DPDK's rte_vhost_device_ops, and what this library can say besides. */
@@ -265,7 +267,7 @@ export class VhostDriver implements AsyncDisposable {
       } catch {
         // Nobody there yet: that is what the next round is for.
       }
-      await pause(reconnectMilliseconds, signal);
+      await pause(this.#flags.retry ?? reconnectMilliseconds, signal);
     }
   }
 
