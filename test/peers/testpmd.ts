@@ -79,7 +79,8 @@ export class Testpmd {
     const from = this.log.length;
     this.#pty.write(`${text}\n`);
     await this.#promptAfter(from, text);
-    const printed = this.log.slice(from, this.log.lastIndexOf(prompt));
+    const words = withoutEvents(this.log.slice(from));
+    const printed = words.slice(0, words.lastIndexOf(prompt));
     if (/Command not found|Bad arguments|Ambiguous command/.test(printed))
       throw new Error(`testpmd: ${printed}`);
     return printed;
@@ -132,12 +133,18 @@ export class Testpmd {
 
   async #promptAfter(from: number, what: string): Promise<void> {
     // Not at the end: what other threads log comes behind it.
-    const inTime = await this.#pty.until(() => this.log.includes(prompt, from), this.#timeout);
+    const prompted = (): boolean => withoutEvents(this.log.slice(from)).includes(prompt);
+    const inTime = await this.#pty.until(prompted, this.#timeout);
     if (this.#pty.exit !== null)
       throw new Error(`testpmd ended (${this.#pty.exit}) at ${what}\n${this.lastWords}`);
     if (!inTime)
       throw new Error(`testpmd did not answer to ${what} in ${this.#timeout} ms\n${this.lastWords}`);
   }
+}
+
+/** The prompt is printed letter by letter, and other threads log lines in between. */
+function withoutEvents(text: string): string {
+  return text.replaceAll(/VHOST_\w+: .*\n|\nPort \d+: [a-z ]+ event\n/g, '');
 }
 
 const defaultMemory = 256;

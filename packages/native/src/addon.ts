@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { VioError } from './error.ts';
+import type { VectorKernel, VectorKernelParts } from './vector-kernel.ts';
 
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {
@@ -61,6 +62,7 @@ export interface Addon {
     unregister(handle: number): void;
     singles(job: Int32Array): () => number;
   };
+  createVectorKernel(parts: VectorKernelParts & { job: Int32Array }): Omit<VectorKernel, 'job'>;
 }
 
 /** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */

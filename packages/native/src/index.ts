@@ -23,3 +23,10 @@ export { type ListenOptions, UnixListener } from './unix-listener.ts';
 export { type Received, UnixStream } from './unix-stream.ts';
 export { type WaitOptions, settle, timeoutError } from './waiting.ts';
 export { type SinglesKernel, singlesJob, singlesPerRun } from './singles-kernel.ts';
+export {
+  type VectorKernel,
+  type VectorKernelParts,
+  createVectorKernel,
+  vectorCounts,
+  vectorJob,
+} from './vector-kernel.ts';

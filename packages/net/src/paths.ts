@@ -15,7 +15,7 @@ export interface PathInput {
     readonly hash?: boolean;
   };
   readonly cpu: { readonly avx512f: boolean; readonly neon: boolean };
-  /** Vectorised paths this build has; none so far. */
+  /** Vectorised paths this build has. Default: all of them. */
   readonly available?: readonly PathName[];
 }
 
@@ -34,6 +34,13 @@ export type PathName =
   | 'packed vectorized Rx'
   | 'packed standard Tx'
   | 'packed vectorized Tx';
+
+const vectorizedPaths = ['split vectorized Rx', 'packed vectorized Rx', 'packed vectorized Tx'] as const;
+
+/** True for a path that moves a burst in one call of C++. */
+export function isVectorized(path: PathName): boolean {
+  return vectorizedPaths.some((name) => name === path);
+}
 
 /** DPDK's burst functions of the eleven paths, and what its log calls each. */
 const loggedNames = {
@@ -182,7 +189,7 @@ function vectorized(
   input: PathInput,
 ): Candidate {
   const asked = input.vectorized ? null : 'vectorized=0';
-  const built = (input.available ?? []).includes(path) ? null : 'this build has no such path';
+  const built = (input.available ?? vectorizedPaths).includes(path) ? null : 'this build has no such path';
   return {
     path,
     callback,

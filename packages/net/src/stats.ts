@@ -129,6 +129,13 @@ export class QueueStats {
     counters[sizeClass(size)] += run;
   }
 
+  /** Adds numbers that a kernel has counted, one for each of `queueCounterNames`, from `at` on. */
+  countAll(counts: Int32Array, at: number): void {
+    this.settle();
+    const counters = this.#counters;
+    for (let i = 0; i < counters.length; i++) counters[i] += counts[at + i];
+  }
+
   /** Counts packets that were received and dropped because they were malformed. */
   countErrors(packets: number, reason: DropReason): void {
     this.#counters[errors] += packets;

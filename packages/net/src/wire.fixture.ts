@@ -18,6 +18,7 @@ import {
 import type { FrameRules } from './frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from './header.ts';
 import type { PacketBurst } from './packet-burst.ts';
+import { electPaths } from './paths.ts';
 import { createQueuePair, ringFeatures } from './queue/queue-pair.ts';
 import type { RxQueue } from './queue/rx-queue.ts';
 import type { TxQueue } from './queue/tx-queue.ts';
@@ -40,6 +41,8 @@ export interface WireOptions {
   readonly dataRoom?: number;
   readonly headroom?: number;
   readonly rules?: FrameRules;
+  /** Prefers vectorised paths. Default false. */
+  readonly vectorized?: boolean;
   /** Makes the memory of it all; default: private memory. */
   readonly memory?: (bytes: number) => ArrayBuffer;
 }
@@ -84,7 +87,8 @@ export class Wire {
   }
 
   /** @param offset of the two rings, in the region of the pool */
-  private constructor({ features = modern, size = 8, rules }: WireOptions, pool: BufferPool, offset: number) {
+  private constructor(options: WireOptions, pool: BufferPool, offset: number) {
+    const { features = modern, size = 8, rules, vectorized = false } = options;
     this.features = features;
     this.region = pool.region;
     this.pool = pool;
@@ -97,6 +101,7 @@ export class Wire {
       txOffset: offset + driverQueueBytes(ringFeatures(features), size),
       rxKick: { signal: () => {} },
       txKick: { signal: () => {} },
+      paths: electPaths({ features, vectorized, cpu: { avx512f: true, neon: false } }),
       rules,
       onBroken: (direction, fault) => {
         this.broken.push({ direction, fault });

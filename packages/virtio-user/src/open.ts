@@ -151,7 +151,7 @@ async function buildPort(
     const { parts, pairs } = buildQueues(
       config,
       negotiated,
-      { mac, rules },
+      { mac, rules, paths },
       layout,
       memory.shared,
       events,
@@ -221,11 +221,13 @@ async function makeControlRing(
   });
 }
 
+type Paths = ReturnType<typeof electPaths>;
+
 /** Rings, pool and queues over the shared memory. */
 function buildQueues(
   config: VirtioUserConfig,
   negotiated: Negotiated,
-  { mac, rules }: { readonly mac: string; readonly rules: FrameRules },
+  { mac, rules, paths }: { readonly mac: string; readonly rules: FrameRules; readonly paths: Paths },
   plan: MemoryPlan,
   memory: SharedMemory,
   events: VringEvents,
@@ -247,6 +249,7 @@ function buildQueues(
       features,
       region,
       pool,
+      paths,
       size: config.queue_size,
       rxOffset,
       txOffset: plan.txOffset[pair],

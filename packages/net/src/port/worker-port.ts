@@ -79,6 +79,7 @@ export class WorkerPort extends NetPort implements Disposable {
       rxKick,
       txKick,
       prepared: true,
+      paths: handle.paths,
       rules: handle.rules,
       onBroken: (direction, fault) => onBroken(direction, fault),
     });

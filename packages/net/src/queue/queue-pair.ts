@@ -11,14 +11,16 @@ import {
   type Region,
   type RingFeatures,
   createDriverQueue,
+  createVectorQueue,
 } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { headerSize } from '../header.ts';
+import { type PathName, isVectorized } from '../paths.ts';
 import { HeaderCodec } from '../offload/header-codec.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
-import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
+import { PlainRxQueue, type RxQueue, VectorRxQueue } from './rx-queue.ts';
 import { type Notifier, TxQueue } from './tx-queue.ts';
 
 export interface QueuePairOptions {
@@ -26,6 +28,8 @@ export interface QueuePairOptions {
   readonly features: bigint;
   readonly region: Region;
   readonly pool: BufferPool;
+  /** As they were elected. Default: scalar ones. */
+  readonly paths?: { readonly rx: { readonly path: PathName }; readonly tx: { readonly path: PathName } };
   /** Descriptors per ring. */
   readonly size: number;
   /** Byte offsets of the two rings in the region. */
@@ -64,8 +68,12 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
   const has = (bit: bigint): boolean => (features & bit) !== 0n;
   const headerBytes = headerSize(features);
   const separateHeader = !has(VIRTIO_F_VERSION_1) && !has(VIRTIO_F_ANY_LAYOUT);
-  const ring = (offset: number, deviceWrites: boolean): DriverQueue =>
-    createDriverQueue({
+  const vector = (choice?: { readonly path: PathName }): boolean =>
+    choice !== undefined && isVectorized(choice.path);
+  const { rx: rxPath, tx: txPath } = options.paths ?? {};
+  const ring = (offset: number, deviceWrites: boolean): DriverQueue => {
+    const create = vector(deviceWrites ? rxPath : txPath) ? createVectorQueue : createDriverQueue;
+    return create({
       region,
       offset,
       size,
@@ -74,6 +82,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
       prepared: options.prepared ?? false,
       separatePrefix: separateHeader && !deviceWrites,
     });
+  };
   const rxOptions = {
     queue: ring(options.rxOffset, true),
     pool,
@@ -93,7 +102,12 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
   });
-  const rx = has(VIRTIO_NET_F_MRG_RXBUF) ? new MergeableRxQueue(rxOptions) : new PlainRxQueue(rxOptions);
+  const RxPath = vector(rxPath)
+    ? VectorRxQueue
+    : has(VIRTIO_NET_F_MRG_RXBUF)
+      ? MergeableRxQueue
+      : PlainRxQueue;
+  const rx = new RxPath(rxOptions);
   return {
     rx,
     tx,

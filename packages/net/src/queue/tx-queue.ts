@@ -1,4 +1,4 @@
-import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
+import { type BufferPool, type DriverQueue, type QueueFault, VectorDriver } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { TxGate } from '../frames/gate.ts';
@@ -37,6 +37,8 @@ export class TxQueue {
   readonly #onBroken: (fault: QueueFault) => void;
   readonly #codec: HeaderCodec | null;
   #queue: DriverQueue;
+  /** The same, where the transmit path is a vectorised one. */
+  #vector: VectorDriver | null;
   /** The device is away. */
   #paused = false;
   /** The device does not read this queue. */
@@ -52,6 +54,7 @@ export class TxQueue {
 
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
     this.#queue = options.queue;
+    this.#vector = vectorOf(options.queue);
     this.pool = options.pool;
     this.#header = options.headerBytes;
     this.#kick = options.kick;
@@ -183,6 +186,7 @@ export class TxQueue {
   restart(queue: DriverQueue): void {
     this.stats.countLost(this.reclaim());
     this.#queue = queue;
+    this.#vector = vectorOf(queue);
     this.#reported = false;
     this.#paused = false;
   }
@@ -192,9 +196,8 @@ export class TxQueue {
     const end = burst.count;
     let at = from;
     while (at < end) {
-      const singles = this.#separateHeader ? 0 : this.#prepareSingles(burst, at, end);
+      const singles = this.#separateHeader ? 0 : this.#addSingles(burst, at, end);
       if (singles > 0) {
-        this.#queue.add(burst.buffer, burst.offset, burst.length, at, singles, this.#header);
         at += singles;
         continue;
       }
@@ -203,6 +206,15 @@ export class TxQueue {
       at += added;
     }
     return at - from;
+  }
+
+  /** Adds the packets of one segment from `from` on, as many as follow each other and fit the ring. @returns how many */
+  #addSingles(burst: PacketBurst, from: number, end: number): number {
+    if (this.#vector !== null && this.#codec === null)
+      return this.#vector.send(burst, from, end, this.#header, this.stats);
+    const n = this.#prepareSingles(burst, from, end);
+    if (n > 0) this.#queue.add(burst.buffer, burst.offset, burst.length, from, n, this.#header);
+    return n;
   }
 
   /**
@@ -297,4 +309,8 @@ function clearBytes(u8: Uint8Array, from: number, end: number): void {
   for (let at = from; at < end; at++) {
     if (u8[at] !== 0) u8[at] = 0;
   }
+}
+
+function vectorOf(queue: DriverQueue): VectorDriver | null {
+  return queue instanceof VectorDriver ? queue : null;
 }

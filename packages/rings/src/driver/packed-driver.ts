@@ -1,3 +1,4 @@
+import { type VectorKernel, createVectorKernel, vectorJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault } from '../fault.ts';
 import {
@@ -15,8 +16,10 @@ import {
   packedLayout,
 } from '../layout/packed-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
-import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import type { Region } from '../memory/region.ts';
+import type { DriverQueueOptions, VringAddresses } from './driver-queue.ts';
 import { IndirectTables } from './indirect-tables.ts';
+import type { LendingDriver } from './vector-driver.ts';
 import { exposedBytes } from './split-in-order-driver.ts';
 
 /**
@@ -36,7 +39,7 @@ const availUsed = DESC_F_AVAIL | DESC_F_USED;
  *
  * The whole address of a descriptor is written every time: a device may leave anything in those it has used (2.8.4).
  */
-export class PackedDriver implements DriverQueue {
+export class PackedDriver implements LendingDriver {
   readonly format = 'packed';
   readonly inOrder: boolean;
   readonly size: number;
@@ -44,6 +47,7 @@ export class PackedDriver implements DriverQueue {
   outstanding = 0;
   broken: QueueFault | null = null;
 
+  readonly #region: Region;
   readonly #i32: Int32Array;
   readonly #u16: Uint16Array;
   /** Where the region begins for the device. */
@@ -90,6 +94,7 @@ export class PackedDriver implements DriverQueue {
       driver: offset + layout.driverEvent,
       device: offset + layout.deviceEvent,
     };
+    this.#region = region;
     this.#i32 = region.i32;
     this.#u16 = region.u16;
     this.#addressLow = region.addressLow;
@@ -311,6 +316,50 @@ export class PackedDriver implements DriverQueue {
     this.#free += freed;
     this.outstanding -= n;
     return n;
+  }
+
+  kernel(): VectorKernel {
+    const notes = { token: this.#token, ids: this.#ids, followers: this.#followers, exposed: this.#exposed };
+    return createVectorKernel({ buffer: this.#region.arrayBuffer, ...notes }, (job) => {
+      const start = this.#region.u8.byteOffset;
+      job[vectorJob.packed] = 1;
+      job[vectorJob.size] = this.size;
+      job[vectorJob.deviceWrites] = this.#deviceWrites ? 1 : 0;
+      job[vectorJob.addressLow] = this.#addressLow;
+      job[vectorJob.addressHigh] = this.#addressHigh;
+      job[vectorJob.regionAt] = start;
+      job[vectorJob.descAt] = start + this.addresses.descriptors;
+    });
+  }
+
+  lend(job: Int32Array): void {
+    job[vectorJob.availNext] = this.#next;
+    job[vectorJob.availWrap] = this.#availBits === DESC_F_AVAIL ? 1 : 0;
+    job[vectorJob.usedNext] = this.#lastUsed;
+    job[vectorJob.usedWrap] = this.#usedBits === 0 ? 0 : 1;
+    job[vectorJob.idHead] = this.#idHead;
+    job[vectorJob.oldest] = this.#oldest;
+    job[vectorJob.free] = this.#free;
+    // In the middle of a batch there is nothing for a kernel.
+    job[vectorJob.outstanding] = this.#batchId === -1 ? this.outstanding : 0;
+  }
+
+  takeBackAdded(job: Int32Array, count: number): void {
+    this.#next = job[vectorJob.availNext];
+    this.#availBits = job[vectorJob.availWrap] === 1 ? DESC_F_AVAIL : DESC_F_USED;
+    this.#idHead = job[vectorJob.idHead];
+    this.#free -= count;
+    this.outstanding += count;
+    this.#addedSinceKick += count;
+  }
+
+  takeBackReaped(job: Int32Array, count: number): void {
+    this.#lastUsed = job[vectorJob.usedNext];
+    this.#usedBits = job[vectorJob.usedWrap] === 1 ? availUsed : 0;
+    this.#oldest = job[vectorJob.oldest];
+    this.#idTail = this.#oldest;
+    this.#free += count;
+    this.outstanding -= count;
   }
 
   kickNeeded(): boolean {

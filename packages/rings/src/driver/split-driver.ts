@@ -1,11 +1,14 @@
+import { type VectorKernel, createVectorKernel, vectorJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, splitLayout } from '../layout/split-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
-import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import type { Region } from '../memory/region.ts';
+import type { DriverQueueOptions, VringAddresses } from './driver-queue.ts';
 import { fillHighWords } from './high-words.ts';
 import { IndirectTables } from './indirect-tables.ts';
+import type { LendingDriver } from './vector-driver.ts';
 
 /**
  * The driver side of a split virtqueue whose buffers come back in any order (virtio 1.4, section 2.7).
@@ -13,7 +16,7 @@ import { IndirectTables } from './indirect-tables.ts';
  * Descriptor ids wait in a FIFO: with a device that uses buffers in order, the same ids meet the same avail slots
  * round after round, nothing that is written changes, and the ring's cache lines stay shared between the two cores.
  */
-export class SplitDriver implements DriverQueue {
+export class SplitDriver implements LendingDriver {
   readonly format = 'split';
   readonly inOrder = false;
   readonly size: number;
@@ -21,6 +24,7 @@ export class SplitDriver implements DriverQueue {
   outstanding = 0;
   broken: QueueFault | null = null;
 
+  readonly #region: Region;
   readonly #i32: Int32Array;
   readonly #u16: Uint16Array;
   /** Where the region begins for the device, lower half. */
@@ -59,6 +63,7 @@ export class SplitDriver implements DriverQueue {
       driver: offset + layout.avail,
       device: offset + layout.used,
     };
+    this.#region = region;
     this.#i32 = region.i32;
     this.#u16 = region.u16;
     this.#addressLow = region.addressLow;
@@ -246,6 +251,41 @@ export class SplitDriver implements DriverQueue {
     this.#idTail = idTail;
     this.#took(n);
     return n;
+  }
+
+  kernel(): VectorKernel {
+    const notes = { token: this.#token, ids: this.#ids, followers: this.#followers, exposed: null };
+    return createVectorKernel({ buffer: this.#region.arrayBuffer, ...notes }, (job) => {
+      const start = this.#region.u8.byteOffset;
+      job[vectorJob.packed] = 0;
+      job[vectorJob.size] = this.size;
+      job[vectorJob.deviceWrites] = this.#deviceWrites ? 1 : 0;
+      job[vectorJob.addressLow] = this.#addressLow;
+      job[vectorJob.regionAt] = start;
+      job[vectorJob.descAt] = start + this.addresses.descriptors;
+      job[vectorJob.availAt] = start + this.addresses.driver;
+      job[vectorJob.usedAt] = start + this.addresses.device;
+    });
+  }
+
+  lend(job: Int32Array): void {
+    job[vectorJob.availNext] = this.#availIdx;
+    job[vectorJob.usedNext] = this.#lastUsed;
+    job[vectorJob.idHead] = this.#idHead;
+    job[vectorJob.idTail] = this.#idTail;
+    job[vectorJob.free] = this.#idTail - this.#idHead;
+    job[vectorJob.outstanding] = this.outstanding;
+  }
+
+  takeBackAdded(job: Int32Array, count: number): void {
+    this.#availIdx = job[vectorJob.availNext];
+    this.#idHead = job[vectorJob.idHead];
+    this.outstanding += count;
+  }
+
+  takeBackReaped(job: Int32Array, count: number): void {
+    this.#idTail = job[vectorJob.idTail];
+    if (count > 0) this.#took(count);
   }
 
   kickNeeded(): boolean {

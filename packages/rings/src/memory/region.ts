@@ -5,6 +5,8 @@
 export class Region {
   /** Bytes. */
   readonly size: number;
+  /** What it is a part of; offset 0 lies `u8.byteOffset` bytes into it. */
+  readonly arrayBuffer: ArrayBuffer;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   /** 32-bit words as signed integers: V8 keeps these unboxed; compare unsigned values with `>>> 0`. */
@@ -18,9 +20,9 @@ export class Region {
 
   /** @param address by which a device knows offset 0; the region must not cross a multiple of 4 GiB there */
   constructor(
-    readonlyBuffer: ArrayBuffer,
+    arrayBuffer: ArrayBuffer,
     byteOffset = 0,
-    size = readonlyBuffer.byteLength - byteOffset,
+    size = arrayBuffer.byteLength - byteOffset,
     address = 0n,
   ) {
     if (size > maxRegionSize || byteOffset % 8 !== 0) {
@@ -32,9 +34,10 @@ export class Region {
     this.size = size;
     this.addressLow = Number(address & 0xffff_ffffn) | 0;
     this.addressHigh = Number(address >> 32n) | 0;
-    this.u8 = new Uint8Array(readonlyBuffer, byteOffset, size);
-    this.u16 = new Uint16Array(readonlyBuffer, byteOffset, size >>> 1);
-    this.i32 = new Int32Array(readonlyBuffer, byteOffset, size >>> 2);
+    this.arrayBuffer = arrayBuffer;
+    this.u8 = new Uint8Array(arrayBuffer, byteOffset, size);
+    this.u16 = new Uint16Array(arrayBuffer, byteOffset, size >>> 1);
+    this.i32 = new Int32Array(arrayBuffer, byteOffset, size >>> 2);
   }
 }
 
