@@ -1,0 +1,45 @@
+import { VioError } from '@vio/native';
+import { describe, expect, it } from 'vitest';
+import { type TapOptions, checkTapOptions } from './tap-options.ts';
+
+function codeOf(options: TapOptions): string {
+  try {
+    checkTapOptions(options);
+  } catch (error) {
+    if (VioError.is(error)) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('options of a tap', () => {
+  it.each<TapOptions>([
+    {},
+    { name: 'tap%d' },
+    { name: 'fifteen-letters' },
+    { queues: 1 },
+    { queues: 256 },
+    { mac: '02:00:00:00:00:01' },
+    { mac: 'AA:BB:CC:DD:EE:0F' },
+  ])('%j are right', (options) => {
+    expect(codeOf(options)).toBe('none');
+  });
+
+  it.each<[TapOptions, string]>([
+    [{ name: '' }, 'VIO_TAP_NAME'],
+    [{ name: 'sixteen-letters!' }, 'VIO_TAP_NAME'],
+    [{ name: 'eight-äöü-äöüß' }, 'VIO_TAP_NAME'],
+    [{ name: 'a b' }, 'VIO_TAP_NAME'],
+    [{ name: 'a/b' }, 'VIO_TAP_NAME'],
+    [{ name: 'a:b' }, 'VIO_TAP_NAME'],
+    [{ name: '.' }, 'VIO_TAP_NAME'],
+    [{ name: '..' }, 'VIO_TAP_NAME'],
+    [{ queues: 0 }, 'VIO_TAP_QUEUES'],
+    [{ queues: 257 }, 'VIO_TAP_QUEUES'],
+    [{ queues: 1.5 }, 'VIO_TAP_QUEUES'],
+    [{ mac: '02:00:00:00:00' }, 'VIO_INTERFACE_MAC'],
+    [{ mac: '02:00:00:00:00:0g' }, 'VIO_INTERFACE_MAC'],
+  ])('%j are refused with %s', (options, code) => {
+    expect(codeOf(options)).toBe(code);
+  });
+});
