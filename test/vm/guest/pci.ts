@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { carry } from './pci/carry.ts';
-import { death, hold } from './pci/death.ts';
+import { type Ending, death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
 import { example } from './pci/example.ts';
@@ -23,7 +23,7 @@ export type Step =
   | readonly ['refusals', bound: string, driver: string]
   | readonly ['needsReset', ours: string, driver: string]
   | readonly ['unplug', ours: string, driver: string, how: string]
-  | readonly ['death', ours: string, driver: string]
+  | readonly ['death', ours: string, driver: string, ending: Ending]
   | readonly ['example', program: string, driver: string, card: string, second: string, bytes: number]
   | readonly ['devbind', card: string, driver: string];
 
@@ -46,7 +46,7 @@ function run(step: Step): Promise<object> | object {
     case 'unplug':
       return unplug(step[1], step[2], step[3]);
     case 'death':
-      return death(step[1], step[2]);
+      return death(step[1], step[2], step[3]);
     case 'example':
       return example(step[1], step[2], step[3], step[4], step[5]);
     case 'devbind':

@@ -15,8 +15,9 @@ import type { DeviceFiles } from './sysfs.ts';
 
 /**
  * A device by its files in sysfs: BARs by `resourceN`, mapped or, in IO space, read and written; memory by physical
- * address. With uio_pci_generic bound the shared interrupt can be waited for, and the device cannot reach memory any
- * more when the process ends, however it ends. Without a driver there is neither.
+ * address. With uio_pci_generic bound the shared interrupt can be waited for, and the kernel cuts the device off from
+ * memory when the process ends, however it ends. Without a driver there is neither, and only an end that Node.js sees
+ * cuts it off.
  */
 export class SysfsAccess implements PciAccess {
   readonly address: string;
@@ -28,6 +29,14 @@ export class SysfsAccess implements PciAccess {
   readonly #uio: number;
   readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
   #onRemoved: () => void = () => {};
+  /** A process that ends with the port open leaves no device that writes to memory of others. */
+  readonly #cutOff = (): void => {
+    try {
+      disableBusMaster(this.config);
+    } catch {
+      // It is gone, and reaches nothing any more.
+    }
+  };
   #watcher: FdWatcher | null = null;
   #open = true;
 
@@ -47,6 +56,7 @@ export class SysfsAccess implements PciAccess {
     }
     this.config = new FileRegisters(this.#configFd, 0, 256);
     enableDevice(this.config);
+    process.once('exit', this.#cutOff);
     this.interrupts = {
       vectors: 0,
       line: uio !== undefined,
@@ -105,11 +115,8 @@ export class SysfsAccess implements PciAccess {
     this.#open = false;
     this.#unwatchLine();
     for (const { close } of this.#bars.values()) close();
-    try {
-      disableBusMaster(this.config);
-    } catch {
-      // It is gone, and reaches nothing any more.
-    }
+    process.off('exit', this.#cutOff);
+    this.#cutOff();
     closeSync(this.#configFd);
     if (this.#uio !== -1) closeFd(this.#uio);
     else this.#enable('0');

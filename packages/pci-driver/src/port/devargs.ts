@@ -10,7 +10,19 @@ export interface PciConfig {
   readonly vectorized: boolean;
 }
 
-const speeds = new Set([10000, 20000, 25000, 40000, 50000, 56000, 100000, 200000, 400000, unknownSpeed]);
+const speeds = new Set([
+  10000,
+  20000,
+  25000,
+  40000,
+  50000,
+  56000,
+  100000,
+  200000,
+  400000,
+  800000,
+  unknownSpeed,
+]);
 const flags: Readonly<Record<string, boolean>> = { '0': false, '1': true };
 
 /**

@@ -1,4 +1,4 @@
-// A process that is killed while its device moves frames: can the device still reach memory?
+// A process that ends while its device moves frames: can the device still reach memory?
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readSync } from 'node:fs';
@@ -7,15 +7,18 @@ import { giveBack, hand } from './wire.ts';
 
 const COMMAND_MASTER = 4;
 
-/** @returns whether the device was a bus master while the process ran, and after it was killed */
-export async function death(ours: string, driver: string) {
+/** How a process ends: killed, or by an exception nobody catches. */
+export type Ending = 'killed' | 'thrown';
+
+/** @returns whether the device was a bus master while the process ran, and after its end */
+export async function death(ours: string, driver: string, ending: Ending) {
   hand(ours, driver);
   const child = spawn(process.execPath, [process.argv[1], 'hold', ours], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   await once(child.stdout, 'data');
   const before = isBusMaster(ours);
-  child.kill('SIGKILL');
+  child.kill(ending === 'killed' ? 'SIGKILL' : 'SIGUSR2');
   await once(child, 'exit');
   return { before, after: isBusMaster(ours), givenBack: giveBack(ours) };
 }
@@ -23,6 +26,9 @@ export async function death(ours: string, driver: string) {
 /** Opens a port and sends without end. */
 export async function hold(ours: string): Promise<never> {
   const port = await openPciPort(ours);
+  process.once('SIGUSR2', () => {
+    throw new Error('the end');
+  });
   console.log('up');
   for (;;) {
     // A wire without anybody at its end stalls, which is all the same here.
