@@ -25,7 +25,7 @@ export function columns(rows: readonly GoldenRow[], ...queueCounts: readonly num
  * How many frames to send on a queue pair, and how many at once: rings of 256 descriptors go round, and never overflow (a
  * frame of 9000 bytes takes up to 6 descriptors, testpmd refills in batches of 32).
  */
-export function exchangePlan(length: number, queues: number): { count: number; window: number } {
+export function exchangePlan(length: number, queues = 1): { count: number; window: number } {
   if (length > 2048) return { count: 200, window: 24 };
   return { count: queues === 1 ? 1000 : 300, window: 96 };
 }

@@ -24,6 +24,7 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
 import { portStats } from './port-stats.ts';
+import { RxInterrupt } from './rx-interrupt.ts';
 import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
@@ -100,6 +101,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   readonly #mac: string;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
+  readonly #interrupts = new Map<number, RxInterrupt>();
   readonly #writers = new Map<number, PacketWriter>();
   #link: LinkState = { up: true };
   #closed = false;
@@ -204,7 +206,21 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     await untilPackets(this.#wait, pairs, options.signal);
   }
 
-  /** The same as a Web stream of frames. */
+  /**
+   * The interrupt of one receive queue, to be enabled and disabled by a program that waits in its own way.
+   * @throws RangeError when the port has no such queue pair
+   */
+  rxInterrupt(pair: number): RxInterrupt {
+    if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
+    let interrupt = this.#interrupts.get(pair);
+    if (interrupt === undefined) {
+      interrupt = new RxInterrupt(this, pair, this.#wait.calls[pair]);
+      this.#interrupts.set(pair, interrupt);
+    }
+    return interrupt;
+  }
+
+  /** What `packets` gives, as a Web stream of frames. */
   readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
     const reader = this.#reader(options.queue ?? 0);
     return readableStream((signal) => reader.read(signal), options.signal);

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { frameOf } from '../wire.fixture.ts';
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED } from '@vio/rings';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { frameOf, modern } from '../wire.fixture.ts';
 import { turns, wiredPort } from './port.fixture.ts';
 
 /** Whether a promise has settled after some turns of the event loop. */
@@ -71,5 +72,55 @@ describe('untilPackets', () => {
   it('refuses a queue pair the port does not have', async () => {
     using port = wiredPort();
     await expect(port.untilPackets({ queues: [1] })).rejects.toThrow(RangeError);
+  });
+});
+
+/**
+ * The race that loses wake-ups: a packet that comes while interrupts are being switched on. Switching them on is one
+ * store and one load, so there are three moments.
+ */
+describe.each([
+  ['split', modern],
+  ['split with event indexes', modern | VIRTIO_F_EVENT_IDX],
+  ['packed', modern | VIRTIO_F_RING_PACKED],
+  ['packed with event indexes', modern | VIRTIO_F_RING_PACKED | VIRTIO_F_EVENT_IDX],
+])('a packet on a %s ring that comes while untilPackets falls asleep', (_, features) => {
+  afterEach(() => vi.restoreAllMocks());
+
+  const moments: Record<string, (deliver: () => void) => void> = {
+    'before the device is asked for interrupts': (deliver) => {
+      const { store } = Atomics;
+      vi.spyOn(Atomics, 'store').mockImplementationOnce(((array: Uint16Array, at: number, value: number) => {
+        deliver();
+        return store(array, at, value);
+      }) as typeof Atomics.store);
+    },
+    'after that, and before the ring is looked at again': (deliver) => {
+      const { store } = Atomics;
+      vi.spyOn(Atomics, 'store').mockImplementationOnce(((array: Uint16Array, at: number, value: number) => {
+        store(array, at, value);
+        deliver();
+        return value;
+      }) as typeof Atomics.store);
+    },
+    'after the ring was looked at again': (deliver) => {
+      const { load } = Atomics;
+      vi.spyOn(Atomics, 'load').mockImplementationOnce(((array: Uint16Array, at: number) => {
+        const value = load(array, at);
+        deliver();
+        return value;
+      }) as typeof Atomics.load);
+    },
+  };
+
+  it.each(Object.keys(moments))('%s is not slept over', async (moment) => {
+    using port = wiredPort({ features });
+    let delivered = false;
+    moments[moment](() => {
+      delivered = true;
+      port.deliver(frameOf(60));
+    });
+    expect([await settled(port.untilPackets()), delivered]).toEqual([true, true]);
+    expect(port.rx[0].receive(port.burst())).toBe(1);
   });
 });

@@ -1,0 +1,82 @@
+import { type EventFd, FdWatcher } from '@vio/native';
+import type { NetPort } from './net-port.ts';
+
+/**
+ * The interrupt of one receive queue, for programs with a wait of their own; `NetPort.untilPackets` is made of the same.
+ * The race that loses wake-ups is the packet that comes between the last poll and `enable`: no interrupt follows for it,
+ * and `enable` says so.
+ *
+ * ```ts
+ * const interrupt = port.rxInterrupt(0);
+ * interrupt.onSignal(() => {
+ *   do drain(port.rx[0]); // until receive finds nothing
+ *   while (interrupt.enable());
+ * });
+ * if (interrupt.enable()) drain(port.rx[0]);
+ * ```
+ */
+export class RxInterrupt {
+  readonly #port: NetPort;
+  readonly #pair: number;
+  readonly #call: EventFd;
+  #enabled = false;
+  #watcher: FdWatcher | null = null;
+  #handler: (() => void) | null = null;
+
+  constructor(port: NetPort, pair: number, call: EventFd) {
+    this.#port = port;
+    this.#pair = pair;
+    this.#call = call;
+    // Rings built anew are silent; and who waits for packets wants to know that the link has changed.
+    port.on('link', () => {
+      if (port.closed) return this.#watch(null);
+      if (this.#enabled) port.rx[pair].armInterrupt();
+      this.#handler?.();
+    });
+  }
+
+  /** The eventfd that the device signals: readable when there was an interrupt. Belongs to the port. */
+  get fd(): number {
+    return this.#call.fd;
+  }
+
+  get enabled(): boolean {
+    return this.#enabled;
+  }
+
+  /**
+   * Asks the device for an interrupt at the next packet. It stays enabled until `disable`.
+   * @returns true if packets are waiting already: receive them first, no interrupt will come for those
+   */
+  enable(): boolean {
+    this.#enabled = true;
+    return this.#port.rx[this.#pair].armInterrupt();
+  }
+
+  /** Asks for silence: what a loop that polls wants. An interrupt may still be under way. */
+  disable(): void {
+    this.#enabled = false;
+    this.#port.rx[this.#pair].disarmInterrupt();
+  }
+
+  /**
+   * Calls a handler on the event loop after every interrupt, and when the link changes; null: nobody any more. While
+   * there is one, the process does not end by itself, and nobody else may wait for this queue.
+   */
+  onSignal(handler: (() => void) | null): void {
+    this.#watch(handler);
+  }
+
+  #watch(handler: (() => void) | null): void {
+    this.#handler = handler;
+    if (handler === null) {
+      this.#watcher?.close();
+      this.#watcher = null;
+      return;
+    }
+    this.#watcher ??= new FdWatcher(this.#call.fd, { readable: true }, () => {
+      if (this.#call.drain()) this.#port.rx[this.#pair].stats.countCall();
+      this.#handler?.();
+    });
+  }
+}
