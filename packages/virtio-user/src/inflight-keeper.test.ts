@@ -66,6 +66,7 @@ describe('a port that looks for its backend again', () => {
     expect(await cameBack(backend, port)).toMatchObject({ resumed: true });
     expect(askedOf(backend)).toEqual(['SET_INFLIGHT_FD', 'SET_VRING_BASE 0 0', 'SET_VRING_BASE 1 0']);
     expect([port.tx[0].queue.outstanding, port.tx[0].lost]).toEqual([5, 0]);
+    expect(port.stats()).toMatchObject({ reconnects: 1, reconnects_resumed: 1, tx_q0_lost_packets: 0 });
   });
 
   it('says where packed rings go on', async () => {

@@ -24,6 +24,7 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import type { VirtioUserConfig } from './config.ts';
@@ -47,6 +48,8 @@ export interface Wishes {
   readonly hasConfig?: boolean | undefined;
   /** Kicks and calls by event index where the backend offers that. */
   readonly eventIdx?: boolean | undefined;
+  /** Single queues can be reset where the backend offers that. */
+  readonly ringReset?: boolean | undefined;
   /** The port has an MTU, and can tell the backend. */
   readonly mtu?: boolean | undefined;
 }
@@ -65,6 +68,9 @@ const rxOffloads = offloadFeatures({ lro: true });
 /** Provided by the frontend for a vhost-user backend: it knows the address, and the socket is the link. */
 const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
 
+/** Bits of the modern interface: without VERSION_1 they mean nothing. */
+const modernOnly = VIRTIO_F_IN_ORDER | VIRTIO_F_RING_PACKED | VIRTIO_F_RING_RESET;
+
 /** Taken from a device that has a configuration space to say them in. */
 const deviceOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU;
 
@@ -77,11 +83,12 @@ export function negotiate(
   config: VirtioUserConfig,
   offered: bigint,
   offloads: OffloadOptions = {},
-  { hasConfig = false, eventIdx = false, mtu = false }: Wishes = {},
+  { hasConfig = false, eventIdx = false, ringReset = false, mtu = false }: Wishes = {},
 ): Negotiated {
   const wanted =
     (hasConfig ? deviceOwn : 0n) |
     (eventIdx ? VIRTIO_F_EVENT_IDX : 0n) |
+    (ringReset ? VIRTIO_F_RING_RESET : 0n) |
     (mtu ? VIRTIO_NET_F_MTU : 0n) |
     offloadFeatures(offloads) |
     VIRTIO_F_VERSION_1 |
@@ -92,8 +99,7 @@ export function negotiate(
     (config.packed_vq ? VIRTIO_F_RING_PACKED : 0n) |
     (config.queues > 1 ? VIRTIO_NET_F_MQ : 0n);
   let backend = wanted & offered;
-  // IN_ORDER and RING_PACKED are bits of the modern interface.
-  if ((backend & VIRTIO_F_VERSION_1) === 0n) backend &= ~(VIRTIO_F_IN_ORDER | VIRTIO_F_RING_PACKED);
+  if ((backend & VIRTIO_F_VERSION_1) === 0n) backend &= ~modernOnly;
   else backend &= ~VIRTIO_F_ANY_LAYOUT; // implied
   if (config.packed_vq && (backend & VIRTIO_F_RING_PACKED) === 0n) {
     throw missing(
@@ -116,7 +122,7 @@ export function negotiate(
     features: backend | frontendOwn | (control === 'emulated' ? emulatedFeatures : 0n),
     backend,
     control,
-    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT & ~deviceOwn),
+    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT & ~deviceOwn & ~VIRTIO_F_RING_RESET),
   };
 }
 

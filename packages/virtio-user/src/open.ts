@@ -115,6 +115,7 @@ async function buildPort(
   const negotiated = negotiate(config, offered, offloads, {
     hasConfig,
     eventIdx,
+    ringReset: transport.kind === 'vhost-user',
     mtu: options.mtu !== undefined && transport.canSetMtu === true,
   });
   await checkQueueCount(config, transport, wait);
@@ -173,6 +174,7 @@ async function buildPort(
       features: negotiated.backend,
       memory,
       rings: pairs.flatMap((pair) => [pair.rx.queue, pair.tx.queue]),
+      pairs: options.detached === true ? [] : pairs,
       events,
       inflight,
       mtu: (negotiated.backend & VIRTIO_NET_F_MTU) === 0n ? undefined : options.mtu,

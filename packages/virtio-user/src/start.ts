@@ -1,5 +1,6 @@
 import type { WaitOptions } from '@vio/native';
 import { VioError } from '@vio/native';
+import type { QueuePair } from '@vio/net';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import type { InflightKeeper } from './inflight-keeper.ts';
@@ -19,6 +20,8 @@ export interface StartPlan {
   readonly features: bigint;
   readonly memory: PortMemory;
   readonly rings: readonly DriverQueue[];
+  /** The queues over the rings; none when other threads have them. */
+  readonly pairs: readonly QueuePair[];
   readonly events: VringEvents;
   /** Where the backend notes down what it has in flight; absent for rings that no other backend will serve. */
   readonly inflight?: InflightKeeper | undefined;

@@ -4,6 +4,7 @@ import { announce } from './announce.ts';
 import type { VirtioUserConfig } from './config.ts';
 import type { PortMemory } from './port-memory.ts';
 import { type ReconnectParts, reconnect } from './reconnect.ts';
+import { type QueueName, resetQueue } from './reset-queue.ts';
 import { type StartPlan, stopDevice } from './start.ts';
 
 const stopMilliseconds = 1000;
@@ -17,6 +18,8 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly speed: number;
   /** Times the backend came back. */
   reconnects = 0;
+  /** Of those, how often the new one went on where the old one had ended. */
+  resumed = 0;
   readonly #reconnection: ReconnectParts | null;
   readonly #stopping = new AbortController();
   #plan: StartPlan;
@@ -43,9 +46,21 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     this.#watch();
   }
 
-  /** As of any port, and `reconnects`. */
+  /** As of any port, and `reconnects`, `reconnects_resumed`. */
   override stats(): Record<string, number> {
-    return { ...super.stats(), reconnects: this.reconnects };
+    return { ...super.stats(), reconnects: this.reconnects, reconnects_resumed: this.resumed };
+  }
+
+  /**
+   * Gives one queue a fresh ring while the others go on: a queue that broke works again. Packets on the ring are given
+   * up.
+   * @throws VioError VIO_VHOST_UNSUPPORTED when the backend cannot (RING_RESET), and what ends a connection; RangeError
+   *   when the port has no such queue
+   */
+  async resetQueue(name: QueueName, wait: WaitOptions = {}): Promise<void> {
+    const reset = await resetQueue(this.#plan, name, wait);
+    // A backend that came back meanwhile has fresh rings anyway.
+    if (reset.transport === this.#plan.transport) this.#plan = reset;
   }
 
   /**
@@ -95,6 +110,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
       const { plan, attempts, resumed } = await reconnect(this.#plan, parts, this.#stopping.signal);
       this.#plan = plan;
       this.reconnects++;
+      if (resumed) this.resumed++;
       this.#watch();
       this.setLink({ up: true });
       this.emit('reconnect', { attempts, downtime: performance.now() - begin, resumed });

@@ -76,7 +76,10 @@ export function prometheusText(measured: Readonly<Record<string, Measured>>): st
   return [...families].map(([name, family]) => exposition(name, family)).join('');
 }
 
-const portHelp: Readonly<Record<string, string>> = { reconnects: 'Times the backend came back.' };
+const portHelp: Readonly<Record<string, string>> = {
+  reconnects: 'Times the backend came back.',
+  reconnects_resumed: 'Times the backend came back and went on where the old one had ended.',
+};
 
 function help(direction: string, counter: string): string {
   const what = eventHelp[counter] ?? (dpdkNames.has(counter) ? `DPDK's xstat ${counter}.` : counter);

@@ -47,8 +47,11 @@ export interface QueuePairOptions {
 export interface QueuePair {
   readonly rx: RxQueue;
   readonly tx: TxQueue;
-  /** After the device went away: fresh rings in the same place; all buffers come back, and packets on them are lost. */
-  restart(): void;
+  /**
+   * After the device went away, or let go of one ring: fresh rings in the same place, or one; all buffers come back, and
+   * packets on them are lost.
+   */
+  restart(direction?: 'rx' | 'tx'): void;
 }
 
 /** What the rings need to know of the device's features. */
@@ -111,9 +114,9 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
   return {
     rx,
     tx,
-    restart() {
-      rx.restart(ring(options.rxOffset, true));
-      tx.restart(ring(options.txOffset, false));
+    restart(direction) {
+      if (direction !== 'tx') rx.restart(ring(options.rxOffset, true));
+      if (direction !== 'rx') tx.restart(ring(options.txOffset, false));
     },
   };
 }

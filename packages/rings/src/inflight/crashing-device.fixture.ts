@@ -11,7 +11,7 @@ import { SplitJournal } from './split-journal.ts';
 import { createTrackedDeviceQueue } from './tracked-device.ts';
 
 export const size = 8;
-const base = 0x1_ffff_8000;
+const guestBase = 0x1_ffff_8000;
 
 /** Where a device that completes chains is killed. */
 export const moments = [
@@ -24,7 +24,7 @@ export type Moment = (typeof moments)[number];
 
 /** A driver, the memory that outlives its devices, and devices that may be killed at any moment. */
 export class Guest {
-  readonly memory = freshMemory({ guestAddress: base, size: 0x1_0000 });
+  readonly memory = freshMemory({ guestAddress: guestBase, size: 0x1_0000 });
   readonly driver: ScriptedDriver;
   readonly inflight: ArrayBuffer;
   readonly chains = new ChainBurst();
@@ -38,9 +38,9 @@ export class Guest {
     this.inflight = new ArrayBuffer(inflightBytes(format, size));
   }
 
-  /** A device that goes on where the one before it ended. */
-  device(): DeviceQueue {
-    return createTrackedDeviceQueue(this.driver.device, { buffer: this.inflight, offset: 0 });
+  /** A device that goes on where the one before it ended. @param base of a journal that is empty */
+  device(base = this.driver.device.base): DeviceQueue {
+    return createTrackedDeviceQueue({ ...this.driver.device, base }, { buffer: this.inflight, offset: 0 });
   }
 
   area(): InflightArea {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SingleBurst } from '../device/single-burst.ts';
 import type { RingFormat } from '../format.ts';
 import { Guest, moments, size } from './crashing-device.fixture.ts';
+import { forgetIfIdle } from './forget.ts';
 import { inflightBytes } from './inflight-layout.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
@@ -131,6 +132,28 @@ describe.each(formats)('%s: a device that ended and left its journal', (format) 
       expect(guest.driver.used()).toHaveLength(one);
       expect(before).toBe(moment === 'behind it' ? count : 0);
     });
+  });
+});
+
+describe.each(formats)('%s: a device that was stopped', (format) => {
+  it('with nothing in flight leaves it to the driver where the next one begins', () => {
+    const guest = new Guest(format);
+    guest.expose(1);
+    const first = guest.device();
+    guest.fetch(first);
+    first.complete(guest.chains, 0, 1);
+    forgetIfIdle({ buffer: guest.inflight, offset: 0 }, format, size);
+    guest.expose(2);
+    const base = first.base();
+    expect(guest.fetch(guest.device(base))).toEqual([2]);
+  });
+
+  it('with something in flight leaves its notes', () => {
+    const guest = new Guest(format);
+    guest.expose(1);
+    guest.fetch(guest.device());
+    forgetIfIdle({ buffer: guest.inflight, offset: 0 }, format, size);
+    expect(guest.fetch(guest.device())).toEqual([1]);
   });
 });
 

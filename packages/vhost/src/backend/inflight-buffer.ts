@@ -6,6 +6,7 @@ import {
   type RingFormat,
   createDeviceQueue,
   createTrackedDeviceQueue,
+  forgetIfIdle,
   inflightBytes,
 } from '@vio/rings';
 import type { Inflight } from '../wire/index.ts';
@@ -69,6 +70,12 @@ export class InflightBuffer implements Disposable {
       );
     }
     return { buffer: this.#memory.buffer, offset: index * bytes };
+  }
+
+  /** A ring was stopped by its driver, who says where it goes on unless something was in flight. */
+  stopped(index: number, format: RingFormat, size: number): void {
+    const memory = this.of(index, format, size);
+    if (memory !== null) forgetIfIdle(memory, format, size);
   }
 
   [Symbol.dispose](): void {

@@ -10,6 +10,7 @@ import {
   type QueueEventName,
   type QueueStats,
   queueCounterNames,
+  ringFeatures,
   showTo,
   watchedQueues,
 } from '@vio/net';
@@ -284,7 +285,10 @@ export class VhostDevice {
   /** For the message handlers: a ring stops, and with it the device. @returns the ring's base */
   stopVring(vring: Vring): number {
     this.#destroy();
-    return vring.stop();
+    const ran = vring.running;
+    const base = vring.stop();
+    if (ran) this.#inflight?.stopped(vring.index, ringFeatures(this.features).format, vring.size);
+    return base;
   }
 
   /** For the message handlers: everything as at first. */
