@@ -1,8 +1,12 @@
 // What `vio doctor` finds.
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UnixListener } from '@vio/native';
+import { ScriptedBackend } from '@vio/vhost/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Vio, jsonLines, vio } from './vio.ts';
 
@@ -38,14 +42,25 @@ describe('doctor', () => {
     expect([exitCode, troubles(found)]).toEqual([0, []]);
     expect(found.map(({ check }) => check)).toEqual([
       'memory',
+      'hugepages',
       'limits',
+      'locked memory',
       'path',
+      'role',
       'permission',
       'connection',
       'features',
       'queues',
+      'memory regions',
+      'mtu',
+      'start',
     ]);
-    expect(found.at(-1)?.detail).toBe('up to 4 queue pairs');
+    const details = Object.fromEntries(found.map(({ check, detail }) => [check, detail]));
+    expect(details).toMatchObject({
+      role: 'the backend listens there: the port connects (server=0, the default)',
+      queues: 'up to 4 queue pairs',
+      start: 'a port starts: split in-order mergeable, split in-order Tx',
+    });
   });
 
   it('says in words what is wrong, and what to do', async () => {
@@ -59,7 +74,52 @@ describe('doctor', () => {
 
   it('notes that nothing is there yet, which is no problem', async () => {
     const { exitCode, found } = await findings(join(directory, 'later.sock'));
-    expect([exitCode, found.at(-1)]).toMatchObject([0, { check: 'path', status: 'note' }]);
+    expect([exitCode, troubles(found)]).toEqual([0, []]);
+    expect(found.slice(-3)).toMatchObject([
+      { check: 'path', status: 'note' },
+      { check: 'role', status: 'note', remedy: expect.stringContaining('server=1') },
+      { check: 'permission', status: 'ok' },
+    ]);
+  });
+
+  it('says who may not use a socket, and whose it is', async () => {
+    const socket = join(directory, 'private.sock');
+    const backend = new Vio(['backend', socket]);
+    await backend.says(/vhost-user backend on/);
+    chmodSync(socket, 0o600);
+    const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
+    const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, bin, 'doctor'];
+    // Whoever is not root cannot become somebody else, and is refused by a file of no rights just as well.
+    const root = process.getuid?.() === 0;
+    if (!root) chmodSync(socket, 0);
+    const ended = root
+      ? spawnSync('setpriv', [...asNobody, socket], { encoding: 'utf8' })
+      : spawnSync(process.execPath, [bin, 'doctor', socket], { encoding: 'utf8' });
+    await backend.interrupt();
+    expect(ended.status).toBe(1);
+    expect(ended.stdout).toMatch(
+      /^problem permission: this user \(\d+\) may not use it: owner \d+, group \d+, mode [06]0?0?$/m,
+    );
+    expect(ended.stdout).toMatch(/^ {8}remedy: run as its owner or in its group/m);
+  });
+
+  it('finds a backend that does not let a port start', async () => {
+    const socket = join(directory, 'refusing.sock');
+    const listener = UnixListener.listen(socket);
+    const serving: ScriptedBackend[] = [];
+    const accepting = (async () => {
+      for (;;) {
+        const script = { features: 1n << 32n, protocolFeatures: 0b1001n, queuePairs: 1 };
+        const misbehave = serving.length === 0 ? {} : { misbehave: { at: 8, how: 'close' } as const };
+        serving.push(new ScriptedBackend(await listener.accept(), { ...script, ...misbehave }));
+      }
+    })().catch(() => {});
+    const { exitCode, found } = await findings(socket, '--timeout', '1000');
+    listener.close();
+    await accepting;
+    for (const backend of serving) backend.close();
+    expect([exitCode, troubles(found)]).toEqual([1, ['start']]);
+    expect(found.find(({ check }) => check === 'mtu')).toMatchObject({ status: 'note' });
   });
 
   it.each([

@@ -31,7 +31,7 @@ describe.each([
       await exchange(new PortEndpoint(port), { queues: 1, length, count: 8, window: 4 });
     }
     const stats = port.stats();
-    const counted = Object.entries(stats).filter(([name]) => /^rx_q0_(size|undersize)/.test(name));
+    const counted = Object.entries(stats).filter(([key]) => /^rx_q0_(size|undersize)/.test(key));
     const expected = {
       rx_q0_undersize_packets: 2,
       rx_q0_size_64_packets: 1,
@@ -42,7 +42,7 @@ describe.each([
       rx_q0_size_1024_1518_packets: 3,
       rx_q0_size_1519_max_packets: sizes.length - 17,
     };
-    expect(Object.fromEntries(counted.map(([name, packets]) => [name, packets / 8]))).toEqual(expected);
+    expect(Object.fromEntries(counted.map(([key, packets]) => [key, packets / 8]))).toEqual(expected);
     expect(stats['rx_q0_good_bytes']).toBe(8 * sizes.reduce((sum, size) => sum + size, 0));
   });
 });

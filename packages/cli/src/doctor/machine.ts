@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { SharedMemory, resourceLimit } from '@vio/native';
 import { type Finding, fromError, note, ok, problem } from './check.ts';
 
@@ -17,7 +17,7 @@ function read(path: string): string | null {
 
 /** What every port needs of the machine, whatever its backend. */
 export function checkMachine(): Finding[] {
-  return [checkMemory(), checkDescriptors(), ...checkSelinux()];
+  return [checkMemory(), checkHugepages(), checkDescriptors(), checkLockedMemory(), ...checkSelinux()];
 }
 
 function checkMemory(): Finding {
@@ -28,6 +28,37 @@ function checkMemory(): Finding {
     return fromError('memory', error);
   }
 }
+
+const hugepageDirectory = '/sys/kernel/mm/hugepages';
+
+/** Nothing needs them; who wants them should know. */
+function checkHugepages(): Finding {
+  let sizes: string[] = [];
+  try {
+    sizes = readdirSync(hugepageDirectory);
+  } catch {
+    // A kernel without them.
+  }
+  const free = sizes.map((name) => {
+    const count = read(`${hugepageDirectory}/${name}/free_hugepages`) ?? '0';
+    return `${count} of ${name.replace('hugepages-', '')}`;
+  });
+  return ok('hugepages', `free: ${free.length === 0 ? 'none' : free.join(', ')}; ports do without them`);
+}
+
+/** Only devices that reach memory by themselves (vhost-vdpa, VFIO) have it locked. */
+function checkLockedMemory(): Finding {
+  const { soft } = resourceLimit('memlock');
+  if (soft >= portBytes) return ok('locked memory', `up to ${inMebibytes(soft)} (ulimit -l)`);
+  return note(
+    'locked memory',
+    `only ${inMebibytes(soft)} may be locked (ulimit -l): not enough for a port on vhost-vdpa or VFIO`,
+    'raise the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity of the service',
+  );
+}
+
+const inMebibytes = (bytes: number): string =>
+  bytes === Infinity ? 'as much as there is' : `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 0)} MiB`;
 
 function checkDescriptors(): Finding {
   const { soft } = resourceLimit('nofile');
