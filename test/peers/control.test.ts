@@ -52,7 +52,7 @@ describe("testpmd's virtio-user with cq=1 on a backend that has a control queue"
     await testpmd.forward('io');
     await withLog(testpmd, () =>
       exchange(new DeviceEndpoint(device, faults), {
-        ...exchangePlan(length),
+        ...exchangePlan(length, pairs),
         queues: pairs,
         length,
         swapped: false,
@@ -99,7 +99,7 @@ describe("a port with an emulated control queue on testpmd's vhost backend", () 
         await port.control.setPromiscuous(true);
         for (const pairs of [1, 4, 2, 4]) {
           await port.control.setQueuePairs(pairs);
-          const plan = exchangePlan(length);
+          const plan = exchangePlan(length, pairs);
           await exchange(new PortEndpoint(port), { ...plan, queues: pairs, length, swapped: false });
           expect(port.control.queuePairs).toBe(pairs);
         }

@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { type ConfigSpace, configSpaceBytes, decodeConfigSpace, encodeConfigSpace } from './config-space.ts';
-import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from './feature-bits.ts';
+import {
+  type ConfigSpace,
+  configSpaceBytes,
+  configSpaceHead,
+  decodeConfigSpace,
+  encodeConfigSpace,
+} from './config-space.ts';
+import {
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_RSS,
+  VIRTIO_NET_F_STATUS,
+} from './feature-bits.ts';
 
 const config: ConfigSpace = {
   mac: '52:54:00:12:34:56',
@@ -10,7 +22,7 @@ const config: ConfigSpace = {
   mtu: 1450,
   rss: { keyBytes: 40, tableEntries: 128, hashTypes: 0x1ff },
 };
-const all = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU;
+const all = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU | VIRTIO_NET_F_RSS;
 
 describe('the configuration space', () => {
   it('is laid out as virtio says', () => {
@@ -34,8 +46,16 @@ describe('the configuration space', () => {
   });
 
   it('is read as it was written', () => {
-    const { rss: _, ...read } = config;
-    expect(decodeConfigSpace(encodeConfigSpace(config), all)).toEqual(read);
+    expect(decodeConfigSpace(encodeConfigSpace(config), all)).toEqual(config);
+  });
+
+  it('says something of receive-side scaling only with its feature', () => {
+    expect(decodeConfigSpace(encodeConfigSpace(config), all & ~VIRTIO_NET_F_RSS)).not.toHaveProperty('rss');
+  });
+
+  it('that is cut off behind the MTU says nothing of receive-side scaling', () => {
+    const bytes = encodeConfigSpace(config).subarray(0, configSpaceHead);
+    expect(decodeConfigSpace(bytes, all)).toEqual({ ...config, rss: undefined });
   });
 
   it.each([

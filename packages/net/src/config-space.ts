@@ -1,5 +1,13 @@
 import { macBytes, macFromBytes, macToBytes } from './control/mac-bytes.ts';
-import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from './feature-bits.ts';
+import {
+  VIRTIO_NET_F_HASH_REPORT,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_RSS,
+  VIRTIO_NET_F_STATUS,
+} from './feature-bits.ts';
+import type { RssLimits } from './rss/hash-types.ts';
 
 /** What a network device says of itself in its configuration space (virtio 1.4, section 5.1.4). */
 export interface ConfigSpace {
@@ -14,7 +22,7 @@ export interface ConfigSpace {
   /** Bytes of the largest packet behind the Ethernet header; undefined: it does not say. */
   readonly mtu: number | undefined;
   /** What it can do for receive-side scaling; undefined: nothing. */
-  readonly rss?: { readonly keyBytes: number; readonly tableEntries: number; readonly hashTypes: number };
+  readonly rss?: RssLimits;
 }
 
 /** Bytes up to the last field there is here: mac, status, max_virtqueue_pairs, mtu, speed, duplex, and those of RSS. */
@@ -43,7 +51,8 @@ export function encodeConfigSpace({ mac, linkUp, announce, maxPairs, mtu, rss }:
 }
 
 /**
- * Reads what the first `configSpaceHead` bytes say: a field counts only with its feature.
+ * Reads what the first `configSpaceHead` bytes say, and all of `configSpaceBytes` if they are there: a field counts only
+ * with its feature.
  * @param features offered by the device
  */
 export function decodeConfigSpace(bytes: Uint8Array, features: bigint): ConfigSpace {
@@ -56,5 +65,17 @@ export function decodeConfigSpace(bytes: Uint8Array, features: bigint): ConfigSp
     announce: (status & ANNOUNCE) !== 0,
     maxPairs: has(VIRTIO_NET_F_MQ) ? view.getUint16(pairsAt, true) : 1,
     mtu: has(VIRTIO_NET_F_MTU) ? view.getUint16(mtuAt, true) : undefined,
+    ...(has(VIRTIO_NET_F_RSS) || has(VIRTIO_NET_F_HASH_REPORT) ? readRss(view) : {}),
+  };
+}
+
+function readRss(view: DataView): { rss?: RssLimits } {
+  if (view.byteLength < configSpaceBytes) return {};
+  return {
+    rss: {
+      keyBytes: view.getUint8(rssAt),
+      tableEntries: view.getUint16(rssAt + 1, true),
+      hashTypes: view.getUint32(rssAt + 3, true),
+    },
   };
 }

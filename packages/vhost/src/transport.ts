@@ -1,5 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import type { ControlChannel } from '@vio/net';
+import type { ControlChannel, RssLimits } from '@vio/net';
 
 /** How a backend is spoken to. */
 export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -55,6 +55,8 @@ export interface NetDeviceConfig {
   readonly maxPairs: number;
   /** Bytes of the largest packet behind the Ethernet header; undefined: it does not say. */
   readonly mtu: number | undefined;
+  /** What it can do of receive-side scaling and hash reports; absent: nothing, or it does not say. */
+  readonly rss?: RssLimits;
   /** True: the driver should announce itself on the network. Absent: the device does not ask for that. */
   readonly announce?: boolean;
 }

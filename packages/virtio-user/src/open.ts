@@ -167,6 +167,7 @@ async function buildPort(
       features: negotiated.features,
       queues: config.queues,
       ring,
+      rss: device?.rss,
       listener: pairSwitch(parts.tx),
     });
     const plan: StartPlan = {

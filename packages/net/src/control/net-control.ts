@@ -5,9 +5,11 @@ import {
   type RssConfig,
   type RxMode,
   mostKeyBytes,
+  mostTableEntries,
   mostVlanId,
   requiredFeatures,
 } from './commands.ts';
+import type { RssLimits } from '../rss/hash-types.ts';
 import type { ControlChannel } from './control-channel.ts';
 import { commandUnsupported, commandValue } from './control-errors.ts';
 import { isMac, isMulticast } from './mac-bytes.ts';
@@ -21,6 +23,8 @@ export interface NetControlOptions {
   readonly maxPairs?: number;
   /** Queue pairs that are in use from the start. Default: 1, as the device begins. */
   readonly queuePairs?: number;
+  /** What the device can do of receive-side scaling and hash reports; undefined: it did not say. */
+  readonly rss?: RssLimits | undefined;
   /** Called around a change of queue pairs, with their number: what is not used later stops before, and the rest begins after. */
   readonly onQueuePairs?: QueuePairsListener;
 }
@@ -40,6 +44,8 @@ export interface QueuePairsListener {
  */
 export class NetControl {
   readonly maxPairs: number;
+  /** What the device can do of receive-side scaling and hash reports; null: it did not say. */
+  readonly rssLimits: RssLimits | null;
   readonly #features: bigint;
   readonly #listener: QueuePairsListener | null;
   #channel: ControlChannel | null;
@@ -47,7 +53,9 @@ export class NetControl {
   /** The last command of each kind, to be given again to a device that has started anew. */
   readonly #given = new Map<string, ControlCommand>();
 
-  constructor({ features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs }: NetControlOptions) {
+  constructor(options: NetControlOptions) {
+    const { features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs } = options;
+    this.rssLimits = options.rss ?? null;
     this.#features = features;
     this.#channel = channel;
     this.maxPairs = maxPairs;
@@ -84,11 +92,12 @@ export class NetControl {
     const command = { kind: 'rss', config } as const;
     this.#check(command);
     const { table, unclassified, transmitQueues } = config;
-    checkKey(config);
-    if (table.length === 0 || (table.length & (table.length - 1)) !== 0 || table.length > 0x8000) {
+    checkHash(config, this.rssLimits);
+    const mostEntries = this.rssLimits?.tableEntries ?? mostTableEntries;
+    if (table.length === 0 || (table.length & (table.length - 1)) !== 0 || table.length > mostEntries) {
       throw commandValue(
         `an indirection table of ${table.length} entries`,
-        'give a power of two of them, 128 with most devices',
+        `give a power of two of them, ${this.rssLimits?.tableEntries ?? 128} at most`,
       );
     }
     for (const queue of [unclassified, ...table]) this.#checkPairs(queue + 1);
@@ -98,7 +107,7 @@ export class NetControl {
 
   /** Which packets are hashed, and how, when the device reports hashes without receive side scaling. */
   setHash(config: HashConfig, wait: WaitOptions = {}): Promise<void> {
-    return this.#execute({ kind: 'hash', config }, wait, () => checkKey(config));
+    return this.#execute({ kind: 'hash', config }, wait, () => checkHash(config, this.rssLimits));
   }
 
   /** All packets are received, whoever they are addressed to. */
@@ -238,7 +247,13 @@ function checkVlan(id: number): void {
   throw commandValue(`there is no VLAN ${id}`, `give 0 to ${mostVlanId}`);
 }
 
-function checkKey({ key, hashTypes }: HashConfig): void {
+function checkHash({ key, hashTypes }: HashConfig, limits: RssLimits | null): void {
+  if (limits !== null && ((hashTypes & ~limits.hashTypes) !== 0 || key.length > limits.keyBytes)) {
+    throw commandValue(
+      `hash types 0x${hashTypes.toString(16)} and a key of ${key.length} bytes`,
+      `the device has the types 0x${limits.hashTypes.toString(16)}, and takes keys of up to ${limits.keyBytes} bytes`,
+    );
+  }
   if (key.length > mostKeyBytes || (hashTypes !== 0 && key.length === 0)) {
     throw commandValue(`a hash key of ${key.length} bytes`, 'give 40 bytes, which every device takes');
   }

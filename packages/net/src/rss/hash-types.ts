@@ -24,6 +24,16 @@ export const HASH_REPORT_IPv6_EX = 7;
 export const HASH_REPORT_TCPv6_EX = 8;
 export const HASH_REPORT_UDPv6_EX = 9;
 
+/** What a device can do of it (virtio 1.4, section 5.1.4). */
+export interface RssLimits {
+  /** Bytes of the longest key; at least 40. */
+  readonly keyBytes: number;
+  /** Entries of the longest table; at least 128, or 0 of a device that reports hashes only. */
+  readonly tableEntries: number;
+  /** HASH_TYPE_* bits. */
+  readonly hashTypes: number;
+}
+
 /** The key that Microsoft publishes with its test vectors, for drivers without a preference. */
 export const defaultHashKey: Uint8Array = Uint8Array.from([
   0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca,

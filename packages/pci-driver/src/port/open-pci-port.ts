@@ -121,6 +121,7 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
       channel: queues.control,
       maxPairs: pairs,
       onQueuePairs: pairSwitch(tx),
+      rss: readRss(device, features) ?? undefined,
     });
     if (pairs > 1) await control.setQueuePairs(pairs, options);
     const abilities = { ...readSpeed(device, features), mtu, rss: readRss(device, features) };

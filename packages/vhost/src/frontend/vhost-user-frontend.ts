@@ -1,9 +1,12 @@
 import { UnixStream, VioError, type WaitOptions } from '@vio/native';
 import {
+  VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_RSS,
   VIRTIO_NET_F_STATUS,
+  configSpaceBytes,
   configSpaceHead,
   decodeConfigSpace,
 } from '@vio/net';
@@ -52,7 +55,8 @@ export interface VhostUserOptions {
 /** What is known of a device that says nothing. */
 const unknownConfig = decodeConfigSpace(new Uint8Array(configSpaceHead), 0n);
 /** Features whose fields of the configuration space are looked at. */
-const configured = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU;
+const hashed = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
+const configured = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU | hashed;
 
 /**
  * The frontend's end of a vhost-user connection (the role QEMU and DPDK's virtio-user play). With REPLY_ACK every
@@ -234,7 +238,9 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     const features = this.hasConfig ? this.#offered & configured : 0n;
     if (features === 0n) return unknownConfig;
     try {
-      return decodeConfigSpace(await this.getConfig(0, configSpaceHead, options), features);
+      // A short configuration is the rule: more is asked for only where it is known to be there.
+      const bytes = (features & hashed) === 0n ? configSpaceHead : configSpaceBytes;
+      return decodeConfigSpace(await this.getConfig(0, bytes, options), features);
     } catch (error) {
       if (VioError.is(error) && error.code === 'VIO_VHOST_REFUSED') return unknownConfig;
       throw error;

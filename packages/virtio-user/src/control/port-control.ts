@@ -1,5 +1,5 @@
 import type { WaitOptions } from '@vio/native';
-import { type ControlChannel, NetControl, type QueuePairsListener } from '@vio/net';
+import { type ControlChannel, NetControl, type QueuePairsListener, type RssLimits } from '@vio/net';
 import type { VhostTransport } from '@vio/vhost';
 import type { ControlRing } from './control-ring.ts';
 import { EmulatedControl } from './emulated-control.ts';
@@ -16,6 +16,8 @@ export interface PortControlOptions {
   readonly queues: number;
   /** Of `ring`. */
   readonly ring: ControlRing | null;
+  /** What the device says it can do. */
+  readonly rss: RssLimits | undefined;
   /** Told of changes of the queue pairs. */
   readonly listener: QueuePairsListener;
 }
@@ -28,7 +30,7 @@ export class PortControl implements Disposable {
   readonly #kind: ControlKind;
   readonly #queues: number;
 
-  constructor({ kind, features, queues, ring, listener }: PortControlOptions) {
+  constructor({ kind, features, queues, ring, rss, listener }: PortControlOptions) {
     this.#kind = kind;
     this.#queues = queues;
     this.ring = ring;
@@ -36,6 +38,7 @@ export class PortControl implements Disposable {
       features,
       channel: null,
       maxPairs: queues,
+      rss,
       // A device with a control queue begins with one pair; the others have those that are enabled.
       queuePairs: kind === 'ring' ? 1 : queues,
       onQueuePairs: listener,
