@@ -172,7 +172,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
    * Sends one frame (copied) on a queue pair; waits while the ring is full.
    * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes and no more than the port's MTU allows; left alone until the promise settles
    * @throws RangeError when the port has no such queue pair; one whose queue pairs are detached has none
-   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_TIMEOUT, VIO_ABORTED
+   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_QUEUE_NOT_IN_USE, VIO_TIMEOUT, VIO_ABORTED
    */
   async send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
     const pair = options.queue ?? 0;

@@ -24,6 +24,17 @@ describe('send', () => {
     expect(port.wires.map((wire) => wire.take().length)).toEqual([0, 1]);
   });
 
+  it('fails on a queue pair that the device does not use, the frames that wait there, too', async () => {
+    using port = wiredPort({ size: 8 }, 2);
+    for (const frame of full(8)) await port.send(frame, { queue: 1 });
+    const waiting = port.send(frameOf(60), { queue: 1 });
+    port.tx[1].hold();
+    expect([await codeOf(waiting), await codeOf(port.send(frameOf(60), { queue: 1 }))]).toEqual([
+      'VIO_QUEUE_NOT_IN_USE',
+      'VIO_QUEUE_NOT_IN_USE',
+    ]);
+  });
+
   it('has copied the frame when it resolves', async () => {
     using port = wiredPort();
     const bytes = frameOf(60);

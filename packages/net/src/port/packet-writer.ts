@@ -4,7 +4,7 @@ import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
 import { tagBytes } from '../frames/vlan.ts';
 import type { NetPort } from './net-port.ts';
-import { brokenError, frameSizeError, linkDownError } from './port-errors.ts';
+import { brokenError, frameSizeError, linkDownError, notInUseError } from './port-errors.ts';
 
 export interface SendOptions extends WaitOptions {
   /** Queue pair. Default 0. */
@@ -79,9 +79,10 @@ export class PacketWriter {
   /** @returns false when the frame has to wait for room */
   #attempt({ bytes, sent, failed }: Waiting): boolean {
     const { gone, link, pool } = this.#port;
-    const { queue } = this.#port.tx[this.#pair];
+    const { queue, held } = this.#port.tx[this.#pair];
     if (gone) failed(linkDownError(link));
     else if (queue.broken !== null) failed(brokenError('transmit', this.#pair, queue.broken));
+    else if (held) failed(notInUseError(this.#pair));
     else if (this.#trySend(bytes)) sent();
     else if (queue.broken === null && queue.outstanding === 0 && pool.free >= segmentsOf(bytes, pool)) {
       // The ring is empty and has no room: it never will.

@@ -9,6 +9,13 @@ export function brokenError(direction: 'receive' | 'transmit', pair: number, fau
   });
 }
 
+export function notInUseError(pair: number): VioError {
+  return new VioError(`queue pair ${pair} is not in use`, {
+    code: 'VIO_QUEUE_NOT_IN_USE',
+    remedy: 'send on another pair, or have the device use more of them with port.control.setQueuePairs',
+  });
+}
+
 export function linkDownError({ reason }: LinkState): VioError {
   return new VioError(reason === undefined ? 'the port is closed' : 'the link is down', {
     code: 'VIO_LINK_DOWN',

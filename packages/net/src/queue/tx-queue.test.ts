@@ -79,6 +79,18 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
     expect([held, wire.pool.free]).toEqual([6, wire.pool.count]);
   });
 
+  it('takes nothing while it is held, and gives back what the device has read', () => {
+    const wire = Wire.one({ features });
+    send(wire, ...numbered(3));
+    wire.tx.hold();
+    const refused = send(wire, ...numbered(2));
+    wire.take();
+    wire.tx.reap();
+    const { outstanding } = wire.tx.queue;
+    wire.tx.release();
+    expect([refused, outstanding, send(wire, ...numbered(2))]).toEqual([0, 0, 2]);
+  });
+
   it('collects what is done when a full ring is sent to', () => {
     const wire = Wire.one({ features });
     send(wire, ...numbered(8));

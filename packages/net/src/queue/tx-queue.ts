@@ -71,6 +71,11 @@ export class TxQueue {
     return this.#queue;
   }
 
+  /** True while the device does not use this queue: nothing can be sent. */
+  get held(): boolean {
+    return this.#held;
+  }
+
   /** Kicks sent to the device. */
   get kicks(): number {
     return this.stats.get('kicks');

@@ -299,6 +299,7 @@ export class VhostDevice {
     this.setInflight(null);
     this.status = 0;
     this.settings.reset();
+    this.config.mac = null;
   }
 
   /** The connection is over: gives everything back. */
@@ -368,6 +369,7 @@ export class VhostDevice {
       if (!this.#listener.command(this, command)) return false;
       this.settings.apply(command);
       if (command.kind === 'announce-ack') this.config.announcing = false;
+      if (command.kind === 'mac-address') this.config.mac = command.mac;
       this.#tell();
       return true;
     } catch (error) {

@@ -100,6 +100,7 @@ describe.each(formats)('a port on a backend with a control queue (%s)', (_, pack
       queuePairs: 1,
     });
     expect(pair.port.mac).toBe('02:00:00:00:00:02');
+    expect(pair.device.config.mac).toBe('02:00:00:00:00:02');
   });
 
   it('is told what the application of the backend refuses', async () => {
