@@ -13,7 +13,9 @@ import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
+import { reconnection } from './solo/reconnect.ts';
 import { steadyState } from './solo/steady.ts';
+import { wakeLatency } from './solo/wake.ts';
 
 const { quick, write, only } = parseOptions(process.argv.slice(2));
 
@@ -72,6 +74,8 @@ const results: Results = {
   firstPacket: wanted('first-packet')
     ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
     : null,
+  wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
+  reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
   steady: wanted('steady')
     ? await steadyState('mrg_rxbuf=0,in_order=0', quick ? 10_000_000 : 100_000_000)
     : null,

@@ -13,8 +13,8 @@ Measures vio beside DPDK's testpmd on this machine, in the same run. Needs dpdk-
 
 Options:
   --quick        one round of short windows, frames of 64 bytes only: a few minutes instead of half an hour
-  --only <text>  only rows of devargs ("split mergeable", ...) or parts (frontend, backend, cost, first-packet, steady)
-                 whose name contains the text
+  --only <text>  only rows of devargs ("split mergeable", ...) or parts (frontend, backend, cost, first-packet, wake,
+                 reconnect, steady) whose name contains the text
   --write        puts the results into bench/README.md and bench/ratios.svg
   -h, --help     shows this
 `;

@@ -1,7 +1,9 @@
 import type { Comparison } from '../compare.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
+import type { Reconnection } from '../solo/reconnect.ts';
 import type { Steady } from '../solo/steady.ts';
+import type { Wake } from '../solo/wake.ts';
 import { ratioTable, table } from './markdown.ts';
 
 export interface Results {
@@ -9,6 +11,8 @@ export interface Results {
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | null;
+  readonly wake: readonly Wake[];
+  readonly reconnection: readonly Reconnection[];
   readonly steady: Steady | null;
 }
 
@@ -19,6 +23,8 @@ export function resultsMarkdown(results: Results): string {
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
     ...firstPacketPart(results.firstPacket),
+    ...wakePart(results.wake),
+    ...reconnectionPart(results.reconnection),
     ...steadyPart(results.steady),
   ].join('\n\n');
 }
@@ -75,6 +81,33 @@ function firstPacketPart(first: Results['firstPacket']): string[] {
 
 function firstPacketRow(name: string, { median, best, command }: FirstPacket): string[] {
   return [name, median.toFixed(0), best.toFixed(0), `\`${command}\``];
+}
+
+function wakePart(wakes: readonly Wake[]): string[] {
+  if (wakes.length === 0) return [];
+  return [
+    '### A sleeping port: from a packet on its ring to the answer',
+    table(
+      ['', 'p50 µs', 'p99 µs', 'command'],
+      wakes.map(({ name, p50, p99, command }) => [name, p50.toFixed(1), p99.toFixed(1), `\`${command}\``]),
+    ),
+  ];
+}
+
+function reconnectionPart(returns: readonly Reconnection[]): string[] {
+  if (returns.length === 0) return [];
+  return [
+    '### From the return of the backend to the first packet',
+    table(
+      ['', 'median ms', 'worst ms', 'command'],
+      returns.map(({ name, median, worst, command }) => [
+        name,
+        median.toFixed(1),
+        worst.toFixed(1),
+        `\`${command}\``,
+      ]),
+    ),
+  ];
 }
 
 function steadyPart(steady: Steady | null): string[] {

@@ -1,0 +1,188 @@
+// How long a sleeping port takes to answer: from the moment a packet is on its ring to the moment the answer is taken off
+// the other. The backend is ours for all, in this process, and polls.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { cpuAffinity, setCpuAffinity } from '@vio/native';
+import { PacketBurst } from '@vio/net';
+import { BufferPool, Region } from '@vio/rings';
+import { preflight } from '@vio/test/preflight';
+import { type VhostDevice, VhostDriver } from '@vio/vhost';
+
+/** Microseconds there and back. */
+export interface Wake {
+  readonly name: string;
+  readonly p50: number;
+  readonly p99: number;
+  readonly command: string;
+}
+
+/** Rounds of the contenders in turn, packets in each, and milliseconds between two packets: enough to fall asleep. */
+const packetsPerRound = 100;
+const pauseMilliseconds = 1;
+const leanMegabytes = 32;
+
+const ours = fileURLToPath(new URL('../own/wake-echo.js', import.meta.url));
+const source = fileURLToPath(new URL('../../dpdk/wake-echo.c', import.meta.url));
+
+interface Contender {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+/** @param rounds of 100 packets for each contender @param cpus of the port, and of the backend */
+export async function wakeLatency(
+  rounds: number,
+  cpus: { contender: number; common: number },
+): Promise<Wake[]> {
+  preflight(2 * leanMegabytes);
+  const directory = mkdtempSync(join(tmpdir(), 'vio-wake-'));
+  const affinity = cpuAffinity();
+  setCpuAffinity([cpus.common]);
+  try {
+    const contenders = contendersOn(cpus.contender, directory);
+    const links: Link[] = [];
+    try {
+      for (const { command } of contenders) links.push(await Link.open(directory, links.length, command));
+      for (const link of links) await link.measure(packetsPerRound);
+      const times: number[][] = links.map(() => []);
+      for (let round = 0; round < rounds; round++) {
+        const order = [...links.keys()];
+        for (const i of round % 2 === 0 ? order : order.toReversed())
+          times[i].push(...(await links[i].measure(packetsPerRound)));
+      }
+      return contenders.map(({ name, command }, i) => ({
+        name,
+        ...percentiles(times[i]),
+        command: inWords(command),
+      }));
+    } finally {
+      for (const link of links) await link.close();
+    }
+  } finally {
+    setCpuAffinity(affinity);
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** `SOCKET` stands for the socket. */
+function contendersOn(cpu: number, directory: string): Contender[] {
+  const dpdk = [
+    '--no-pci',
+    '--in-memory',
+    '--no-telemetry',
+    '--single-file-segments',
+    '-m',
+    String(leanMegabytes),
+  ];
+  const vdev = '--vdev=net_virtio_user0,path=SOCKET';
+  const asleep: Contender = {
+    name: 'ours, asleep',
+    command: ['taskset', '-c', String(cpu), process.execPath, ours, 'SOCKET'],
+  };
+  const program = compile(directory);
+  const theirs: Contender[] =
+    program === null
+      ? []
+      : [{ name: 'DPDK, asleep', command: [program, `--lcores=0@${cpu}`, ...dpdk, vdev] }];
+  return [asleep, ...theirs];
+}
+
+/** The DPDK program, if there are headers to compile it with; testpmd has no mode that sleeps. */
+function compile(directory: string): string | null {
+  const program = join(directory, 'wake-echo');
+  const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'libdpdk'], { encoding: 'utf8' });
+  if (flags.status !== 0) return null;
+  const words = flags.stdout.trim().split(/\s+/);
+  return spawnSync('gcc', ['-O2', '-o', program, source, ...words]).status === 0 ? program : null;
+}
+
+/** A contender that runs, and the backend's end of its rings. */
+class Link {
+  readonly #driver: VhostDriver;
+  readonly #device: VhostDevice;
+  readonly #child: ChildProcess;
+  readonly #pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  readonly #out = new PacketBurst(1);
+  readonly #back = new PacketBurst(32);
+
+  private constructor(driver: VhostDriver, device: VhostDevice, child: ChildProcess) {
+    this.#driver = driver;
+    this.#device = device;
+    this.#child = child;
+  }
+
+  static async open(directory: string, index: number, command: readonly string[]): Promise<Link> {
+    const socket = join(directory, `${index}.sock`);
+    const driver = VhostDriver.register(socket);
+    const appeared = new Promise<VhostDevice>((newDevice) => driver.callbacks({ newDevice }));
+    await driver.start();
+    const [program, ...args] = command.map((word) => word.replace('SOCKET', socket));
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let complaint = '';
+    child.stderr
+      .setEncoding('utf8')
+      .on('data', (text: string) => (complaint = (complaint + text).slice(-2000)));
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`${command.join(' ')} ended with ${String(code)}: ${complaint}`);
+    });
+    ended.catch(() => {});
+    return new Link(driver, await Promise.race([appeared, ended]), child);
+  }
+
+  /** @returns microseconds of each packet, there and back */
+  async measure(packets: number): Promise<number[]> {
+    const times: number[] = [];
+    for (let i = 0; i < packets; i++) {
+      await turn();
+      this.#poll(pauseMilliseconds);
+      this.#out.allocate(this.#pool, 1, 64);
+      const begin = performance.now();
+      this.#device.enqueueBurst(0, this.#out);
+      this.#out.release(this.#pool);
+      while (this.#take() === 0) {
+        if (performance.now() - begin > 5000) throw new Error(`packet ${i} did not come back`);
+      }
+      times.push((performance.now() - begin) * 1000);
+    }
+    return times;
+  }
+
+  async close(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    if (this.#child.kill('SIGKILL')) await exit;
+    await this.#driver.close();
+  }
+
+  #poll(milliseconds: number): void {
+    for (const end = performance.now() + milliseconds; performance.now() < end;) this.#take();
+  }
+
+  #take(): number {
+    const taken = this.#device.dequeueBurst(1, this.#pool, this.#back);
+    this.#back.release(this.#pool);
+    return taken;
+  }
+}
+
+function percentiles(times: readonly number[]): { p50: number; p99: number } {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+function inWords(command: readonly string[]): string {
+  return command
+    .map((word) =>
+      word
+        .replace(ours, 'bench/dist/own/wake-echo.js')
+        .replace(process.execPath, 'node')
+        .replace(/^\/.*\/wake-echo$/, 'wake-echo'),
+    )
+    .join(' ');
+}
