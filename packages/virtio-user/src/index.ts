@@ -7,7 +7,7 @@ export {
 } from './config.ts';
 export type { SocketOptions } from './connect.ts';
 export { type Devargs, parseDevargs } from './devargs.ts';
-export { type Negotiated, negotiate } from './negotiate.ts';
+export { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';
 export { type OpenOptions, openVirtioUser } from './open.ts';
 export type { MemoryOptions } from './port-memory.ts';
 export type { ReconnectOptions } from './reconnect.ts';

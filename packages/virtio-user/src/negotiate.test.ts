@@ -84,6 +84,28 @@ describe('the backend is told', () => {
     expect([backend & controlBits, control]).toEqual([controlBits, 'ring']);
   });
 
+  it('of a control queue what the caller says, who may know better', () => {
+    const lone = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_CTRL_VQ;
+    const kinds = [everything, lone].map((offered) =>
+      (['emulated', 'backend'] as const).map(
+        (controlQueue) => negotiate(config({ cq: true }), offered, {}, { controlQueue }).control,
+      ),
+    );
+    expect(kinds).toEqual([
+      ['emulated', 'ring'],
+      ['emulated', 'ring'],
+    ]);
+  });
+
+  it('nothing, if its control queue is wanted and it has none', () => {
+    const negotiating = (): unknown =>
+      negotiate(config({ cq: true }), VIRTIO_F_VERSION_1, {}, { controlQueue: 'backend' });
+    expect(failureOf(negotiating)).toMatchObject({
+      code: 'VIO_FEATURE_MISSING',
+      message: expect.stringContaining('CTRL_VQ'),
+    });
+  });
+
   it('nothing of a control queue that nobody asked for', () => {
     const { features, control } = negotiate(config(), everything);
     expect([features & controlBits, control]).toEqual([0n, 'none']);

@@ -50,9 +50,14 @@ export interface Wishes {
   readonly eventIdx?: boolean | undefined;
   /** Single queues can be reset where the backend offers that. */
   readonly ringReset?: boolean | undefined;
+  /** Whose the control queue is, if the port has one. Default: what the features say. */
+  readonly controlQueue?: ControlQueueOwner | undefined;
   /** The port has an MTU, and can tell the backend. */
   readonly mtu?: boolean | undefined;
 }
+
+/** Who answers the commands of a port: the backend, on a ring of its own, or the frontend in its place. */
+export type ControlQueueOwner = 'backend' | 'emulated';
 
 /** What a port with a control queue would like to do with it. */
 const controlFeatures =
@@ -83,8 +88,9 @@ export function negotiate(
   config: VirtioUserConfig,
   offered: bigint,
   offloads: OffloadOptions = {},
-  { hasConfig = false, eventIdx = false, ringReset = false, mtu = false }: Wishes = {},
+  wishes: Wishes = {},
 ): Negotiated {
+  const { hasConfig = false, eventIdx = false, ringReset = false, mtu = false } = wishes;
   const wanted =
     (hasConfig ? deviceOwn : 0n) |
     (eventIdx ? VIRTIO_F_EVENT_IDX : 0n) |
@@ -111,7 +117,7 @@ export function negotiate(
   if (config.queues > 1 && (backend & VIRTIO_NET_F_MQ) === 0n) {
     throw missing('MQ', `queues=${config.queues}`, 'use one queue pair, or a backend with several');
   }
-  const control = controlKind(config, offloads, offered);
+  const control = controlKind(config, offloads, offered, wishes.controlQueue);
   if (control === 'ring' || control === 'transport') {
     const guestOffloads = (backend & rxOffloads) === 0n ? 0n : VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
     const announcing = hasConfig ? VIRTIO_NET_F_GUEST_ANNOUNCE : 0n;
@@ -134,17 +140,17 @@ function controlKind(
   config: VirtioUserConfig,
   { rss, hashReport }: OffloadOptions,
   offered: bigint,
+  owner: ControlQueueOwner | undefined,
 ): ControlKind {
   if (!config.cq && config.queues === 1 && rss !== true && hashReport !== true) return 'none';
-  const own = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR;
-  switch (config.backend) {
-    case 'vhost-user':
-      return (offered & own) === own ? 'ring' : 'emulated';
-    case 'vhost-vdpa':
-      return (offered & VIRTIO_NET_F_CTRL_VQ) === 0n ? 'emulated' : 'transport';
-    case 'vhost-kernel':
-      return 'emulated';
+  if (owner === 'emulated' || config.backend === 'vhost-kernel') return 'emulated';
+  if (owner === 'backend' && (offered & VIRTIO_NET_F_CTRL_VQ) === 0n) {
+    throw missing('CTRL_VQ', "controlQueue: 'backend'", 'leave it out: the control queue is emulated then');
   }
+  const own = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR;
+  if (config.backend === 'vhost-vdpa')
+    return (offered & VIRTIO_NET_F_CTRL_VQ) === 0n ? 'emulated' : 'transport';
+  return owner === 'backend' || (offered & own) === own ? 'ring' : 'emulated';
 }
 
 function missing(bit: string, devarg: string, remedy: string): VioError {

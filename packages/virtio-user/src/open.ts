@@ -24,7 +24,7 @@ import { InflightKeeper } from './inflight-keeper.ts';
 import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
-import { type Negotiated, negotiate } from './negotiate.ts';
+import { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';
 import { type MemoryOptions, PortMemory } from './port-memory.ts';
 import type { ReconnectOptions, ReconnectParts } from './reconnect.ts';
 import { type StartPlan, startDevice } from './start.ts';
@@ -44,6 +44,11 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
   readonly socket?: SocketOptions;
   /** What somebody else has opened for the port. Such a port does not reconnect. */
   readonly descriptors?: BackendDescriptors;
+  /**
+   * Who answers the commands of `port.control`. Default: the backend, if its features say that it does (a vhost-user
+   * backend that offers CTRL_VQ and CTRL_MAC_ADDR, a vDPA device that offers CTRL_VQ), else they are emulated.
+   */
+  readonly controlQueue?: ControlQueueOwner;
   /** Checksums and segmentation that are left to the other side. Default: none. */
   readonly offloads?: OffloadOptions;
   /**
@@ -116,6 +121,7 @@ async function buildPort(
     hasConfig,
     eventIdx,
     ringReset: transport.kind === 'vhost-user',
+    controlQueue: options.controlQueue,
     mtu: options.mtu !== undefined && transport.canSetMtu === true,
   });
   await checkQueueCount(config, transport, wait);
