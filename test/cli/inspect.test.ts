@@ -41,7 +41,7 @@ describe('inspect of a port', () => {
 
   it('names the negotiated features', async () => {
     const { stdout } = await vio('inspect', `path=${socket},in_order=0,mrg_rxbuf=0`);
-    expect(stdout).toMatch(/^features 0x[0-9a-f]+: MAC STATUS INDIRECT_DESC VERSION_1$/m);
+    expect(stdout).toMatch(/^features 0x[0-9a-f]+: MAC STATUS INDIRECT_DESC VERSION_1 RING_RESET$/m);
   });
 
   it('gives the elected paths, and the reason against each other', async () => {
@@ -68,8 +68,8 @@ describe('inspect of a port', () => {
     const [port] = jsonLines(await vio('inspect', `path=${socket}`, '--json'));
     expect(port).toMatchObject({
       type: 'port',
-      mask: '0x910018020',
-      features: ['MAC', 'MRG_RXBUF', 'STATUS', 'INDIRECT_DESC', 'VERSION_1', 'IN_ORDER'],
+      mask: '0x10910018020',
+      features: ['MAC', 'MRG_RXBUF', 'STATUS', 'INDIRECT_DESC', 'VERSION_1', 'IN_ORDER', 'RING_RESET'],
       paths: {
         rx: { path: 'split in-order mergeable', callback: 'virtio_recv_pkts_inorder' },
         tx: { path: 'split in-order Tx', refused: expect.arrayContaining([expect.anything()]) },
