@@ -16,7 +16,7 @@ import {
 } from '@vio/net';
 import { type BufferPool, type DumpOptions, type QueueFault, type RingDump, dumpRing } from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
-import { BurstCopier } from './burst-copier.ts';
+import { BurstCopier } from './packets/burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
 import { DriverSettings } from './control/driver-settings.ts';
 import { DeviceTaps } from './device-taps.ts';

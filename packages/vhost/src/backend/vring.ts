@@ -10,11 +10,11 @@ import {
   splitBaseFromUsedRing,
 } from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
-import type { BurstCopier } from './burst-copier.ts';
+import type { BurstCopier } from './packets/burst-copier.ts';
 import { ControlService } from './control/control-service.ts';
-import { DequeuePath } from './dequeue.ts';
+import { DequeuePath } from './packets/dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
-import { EnqueuePath } from './enqueue.ts';
+import { EnqueuePath } from './packets/enqueue.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { vhostError } from './vhost-error.ts';
 
