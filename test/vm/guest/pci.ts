@@ -15,7 +15,7 @@ import { type TransferOptions, transfer } from './pci/transfer.ts';
 /** By name: a program and what it is given. */
 export type Steps = Readonly<Record<string, Step>>;
 export type Step =
-  | readonly ['carry', ours: string, driver: string]
+  | readonly ['carry', ours: string, driver: string, restart?: boolean]
   | readonly ['transfer', red: string, blue: string, driver: string, options: TransferOptions]
   | readonly ['filters', ours: string, driver: string]
   | readonly ['queues', ours: string, driver: string, pairs: number]
@@ -30,7 +30,7 @@ export type Step =
 function run(step: Step): Promise<object> | object {
   switch (step[0]) {
     case 'carry':
-      return carry(step[1], step[2]);
+      return carry(step[1], step[2], step[3] === true);
     case 'transfer':
       return transfer(step[1], step[2], step[3], step[4]);
     case 'filters':

@@ -13,3 +13,11 @@ export function missingBar(address: string, index: number, cause?: unknown): Vio
     cause,
   );
 }
+
+export function cannotResetQueues(): VioError {
+  return pciError(
+    'VIO_FEATURE_MISSING',
+    'the device cannot reset a queue (RING_RESET)',
+    'reset the whole device: close the port and open it anew',
+  );
+}

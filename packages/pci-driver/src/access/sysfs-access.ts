@@ -52,6 +52,7 @@ export class SysfsAccess implements PciAccess {
       this.#configFd = this.#openFile('config');
     } catch (error) {
       if (this.#uio !== -1) closeFd(this.#uio);
+      else this.#enable('0');
       throw error;
     }
     this.config = new FileRegisters(this.#configFd, 0, 256);

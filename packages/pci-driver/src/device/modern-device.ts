@@ -2,7 +2,7 @@ import type { Registers } from '@vio/native';
 import type { Notifier } from '@vio/net';
 import { VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { PciAccess } from '../access/pci-access.ts';
-import { pciError } from '../access/pci-errors.ts';
+import { cannotResetQueues, pciError } from '../access/pci-errors.ts';
 import type { Capabilities, Place } from './capabilities.ts';
 import { ConfigWindow } from './config-window.ts';
 import { type Field, Structure } from './structure.ts';
@@ -146,7 +146,7 @@ export class ModernDevice implements VirtioPciDevice {
   /** Begins the reset of one queue. @throws VioError VIO_FEATURE_MISSING without RING_RESET */
   resetQueue(queue: number): void {
     if ((this.#features & VIRTIO_F_RING_RESET) === 0n) {
-      throw pciError('VIO_FEATURE_MISSING', 'the device cannot reset a queue', 'reset the whole device');
+      throw cannotResetQueues();
     }
     this.#common.write(common.queueSelect, queue);
     this.#common.write(common.queueReset, 1);

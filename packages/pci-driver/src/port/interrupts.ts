@@ -65,6 +65,12 @@ export class PortInterrupts implements Disposable {
     }
   }
 
+  /** Gives a pair whose queues were reset the vector it had. */
+  assign(pair: number): void {
+    if (this.mode === 'per-queue') this.#device.setQueueVector(2 * pair, pair + 1);
+    else if (this.mode === 'shared') this.#device.setQueueVector(2 * pair, 0);
+  }
+
   /** No interrupt is handled any more. */
   stop(): void {
     for (const stop of this.#stop) stop();

@@ -144,6 +144,8 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
         device,
         dma,
         interrupts,
+        pairs: queues.pairs,
+        placed: queues.placed,
         controlQueue: queues.control,
         watchInterval: options.watchInterval ?? defaultWatchInterval,
       },

@@ -1,11 +1,14 @@
-import type { VioError } from '@vio/native';
-import { type ControlQueue, NetPort, type NetPortParts, rarpFrame } from '@vio/net';
+import type { VioError, WaitOptions } from '@vio/native';
+import { type ControlQueue, NetPort, type NetPortParts, type QueuePair, rarpFrame } from '@vio/net';
+import { VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { AccessKind, DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { disableBusMaster } from '../access/config-space.ts';
-import { pciError } from '../access/pci-errors.ts';
-import { NEEDS_RESET, resetDevice } from '../device/life-cycle.ts';
+import { cannotResetQueues, pciError } from '../access/pci-errors.ts';
+import { NEEDS_RESET, resetDevice, resetQueue } from '../device/life-cycle.ts';
+import { ModernDevice } from '../device/modern-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import type { InterruptMode, PortInterrupts } from './interrupts.ts';
+import type { PlacedQueue } from './queues.ts';
 import { type LinkSpeed, type RssLimits, readLinkStatus } from './net-config.ts';
 
 const stopMilliseconds = 1000;
@@ -18,6 +21,8 @@ export interface StartedDevice {
   readonly device: VirtioPciDevice;
   readonly dma: DmaMemory;
   readonly interrupts: PortInterrupts;
+  readonly pairs: readonly QueuePair[];
+  readonly placed: readonly PlacedQueue[];
   readonly controlQueue: ControlQueue | null;
   /** Milliseconds between two looks at the device, whatever it interrupts for: a dead one does not interrupt. */
   readonly watchInterval: number;
@@ -76,6 +81,32 @@ export class PciPort extends NetPort implements AsyncDisposable {
   /** For its device: it is gone, or about to go. The link is down for good, and tells. */
   lose(cause?: unknown): void {
     this.#fail(goneError(this.address, cause));
+  }
+
+  /**
+   * Resets the two queues of a pair and sets them up anew, while the others go on: the way out for a broken queue. What
+   * was on them is lost. Nobody may receive on the pair meanwhile. A failure takes the link down for good, since nobody knows then what the device still uses.
+   * @param pair 0 or more @param wait milliseconds for each queue, default 3000
+   * @throws VioError VIO_FEATURE_MISSING without RING_RESET, VIO_PCI_RESET_TIMEOUT, VIO_ABORTED, VIO_DEVICE_GONE
+   */
+  async restartPair(pair: number, wait: WaitOptions = {}): Promise<void> {
+    if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
+    const { device, interrupts, pairs, placed } = this.#started;
+    if (!(device instanceof ModernDevice) || (this.features & VIRTIO_F_RING_RESET) === 0n) {
+      throw cannotResetQueues();
+    }
+    const queues = placed.slice(2 * pair, 2 * pair + 2);
+    this.tx[pair].pause();
+    try {
+      for (const { index } of queues) await resetQueue(device, index, wait);
+      pairs[pair].restart();
+      interrupts.assign(pair);
+      for (const { index, place } of queues) device.enableQueue(index, place);
+    } catch (cause) {
+      this.lose(cause);
+      throw cause;
+    }
+    this.rx[pair].fill();
   }
 
   /**

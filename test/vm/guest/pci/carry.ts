@@ -12,12 +12,16 @@ const kernel = '10.2.0.1';
 const udpPort = 5000;
 const rounds = 40;
 
-/** Hands our card over, carries frames of many sizes both ways, and gives it back to the kernel. */
-export async function carry(ours: string, driver: string) {
+/**
+ * Hands our card over, carries frames of many sizes both ways, and gives it back to the kernel.
+ * @param restart resets the queues before, one by one
+ */
+export async function carry(ours: string, driver: string, restart: boolean) {
   const found = listVirtioDevices().map(({ address }) => address);
   const previous = hand(ours, driver);
   const log: string[] = [];
   const port = await openPciPort(ours, { log: (line) => log.push(line) });
+  if (restart) await port.restartPair(0);
 
   const card = interfaceOf(otherEnd(ours));
   const cardMac = readFileSync(`/sys/class/net/${card}/address`, 'utf8').trim();
