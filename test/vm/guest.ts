@@ -25,6 +25,11 @@ export interface GuestOptions {
   readonly modules?: readonly ModuleGroup[];
   /** Kernel arguments besides the usual ones. */
   readonly kernel?: string;
+  /**
+   * CPUs of the guest. Default 1: with several, QEMU's translation trips now and then over code that the kernel
+   * rewrites, and the guest panics.
+   */
+  readonly cpus?: number;
   /** QEMU devices and the like. */
   readonly qemu?: readonly string[];
   /** The guest's second serial port, /dev/ttyS1, becomes QEMU's own monitor. Default false. */
@@ -33,7 +38,8 @@ export interface GuestOptions {
   readonly network?: string;
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
+/** Where the sources of this file are: programs are bundled from theirs, also when this one runs compiled. */
+export const here = dirname(fileURLToPath(import.meta.url)).replace(/test\/dist\/vm$/, 'test/vm');
 /** This checkout, which the guest sees at the same place. */
 export const repository = join(here, '../..');
 const native = join(repository, 'packages/native');
@@ -107,7 +113,8 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
   const command = [
     'qemu-system-x86_64',
     ...[
-      ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512', '-smp', '1'],
+      ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-m', '512'],
+      ['-smp', String(options.cpus ?? 1)],
       [
         '-nodefaults',
         '-no-user-config',

@@ -20,6 +20,7 @@ export const moduleGroups = {
   net: ['failover', 'net_failover', 'virtio_net'],
   uio: ['uio', 'uio_pci_generic'],
   vfio: ['vfio', 'vfio_iommu_type1', 'irqbypass', 'vfio_pci_core', 'vfio_pci'],
+  bench: ['veth', 'pktgen'],
   vlan: ['llc', 'stp', 'garp', 'mrp', '8021q'],
   vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
 } as const;
