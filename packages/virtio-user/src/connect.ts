@@ -1,6 +1,5 @@
 import { type ListenOptions, UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
-import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
 import type { VirtioUserConfig } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
 
@@ -32,6 +31,8 @@ export async function connectBackend(
   if (config.backend === 'vhost-kernel') {
     const { path, iface, queues, mac } = config;
     const open = { taps: descriptors?.tap, devices: descriptors?.vhostNet };
+    // Loaded on demand: most ports have another backend, and start sooner without.
+    const { VhostNetTransport } = await import('@vio/vhost-kernel');
     return {
       transport: VhostNetTransport.open({ path, iface, queues, mac, netns, ...open }),
       listener: null,
@@ -39,6 +40,7 @@ export async function connectBackend(
   }
   if (config.backend === 'vhost-vdpa') {
     const { path, mac } = config;
+    const { VhostVdpaTransport } = await import('@vio/vhost-kernel');
     const transport = await VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
     return { transport, listener: null };
   }
