@@ -18,6 +18,8 @@ import {
 } from '@vio/net';
 import {
   VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_NOTIFICATION_DATA,
   VIRTIO_F_RING_PACKED,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
@@ -47,6 +49,9 @@ const kinds: [string, FakeOptions][] = [
   ['modern split', { features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC }],
   ['modern split mergeable', { features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF }],
   ['modern packed', { features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_NET_F_MRG_RXBUF }],
+  ['modern split in order', { features: VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER }],
+  ['modern packed in order', { features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER }],
+  ['modern notified with data', { features: VIRTIO_F_VERSION_1 | VIRTIO_F_NOTIFICATION_DATA }],
   ['legacy', { legacy: true, features: VIRTIO_NET_F_MAC | VIRTIO_F_ANY_LAYOUT }],
   ['legacy without ANY_LAYOUT', { legacy: true, features: VIRTIO_NET_F_MAC }],
 ];
