@@ -101,6 +101,11 @@ describe('Tap.open', () => {
     expect(codeOf(() => open(options))).toBe(code);
   });
 
+  it('says when a tap has as many queues as there may be', () => {
+    open({ name: 'vio-q', queues: 256 });
+    expect(codeOf(() => open({ name: 'vio-q', queues: 2 }))).toBe('VIO_TAP_QUEUES');
+  });
+
   it('says who holds a tap', () => {
     open({ name: 'vio-f' });
     expect(codeOf(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');

@@ -46,12 +46,16 @@ export function table(windows: readonly Window[], lengths: readonly number[]): s
     what,
     ...columns.map(({ direction, length }) => cell(ratios(windows, other, direction, length))),
   ]);
-  const lines = [
-    ['vio beside', ...columns.map(({ title }) => title)],
-    ['---', ...columns.map(() => '---:')],
-    ...rows,
-  ];
-  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
+  return aligned([['vio beside', ...columns.map(({ title }) => title)], ...rows]);
+}
+
+/** Markdown as a formatter would have it: the first column to the left, the others to the right. */
+function aligned([head, ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
+  const pad = (row: readonly string[]): string[] =>
+    row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i])));
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [pad(head), rule, ...rows.map(pad)].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 function cell(values: readonly number[]): string {
