@@ -390,9 +390,9 @@ export class VhostDevice {
     const told = this.#vrings.filter(
       (vring) => vring.live !== vring.told && vring.index !== this.controlQueue,
     );
-    if (told.length > 0) this.settings.version++;
     for (const vring of told) {
       vring.told = vring.live;
+      this.settings.version++;
       this.#listener.vringStateChanged(this, vring.index, vring.told);
     }
     const [first, second] = this.#vrings;
