@@ -33,6 +33,7 @@ await driver.start();
 process.on('message', (message: { readonly busy: boolean }) => {
   busy = message.busy;
   turn();
+  process.send?.('understood');
 });
 process.on('disconnect', () => process.exit(0));
 process.send?.('listening');

@@ -8,7 +8,17 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openVirtioUser } from '@vio/virtio-user';
-import { forward } from './forward.js';
+import { type Counts, forward } from './forward.js';
+
+/** A turn's beginning does not count: until frames flow, or what was under way has arrived. */
+async function settled(busy: boolean, counts: Counts): Promise<void> {
+  let moving: boolean;
+  do {
+    const before = counts.frames;
+    await setTimeout(50);
+    moving = counts.frames !== before;
+  } while (moving !== busy);
+}
 
 const seconds = Number(process.argv[2] ?? 1);
 const directory = await mkdtemp(join(tmpdir(), 'vio-power-'));
@@ -22,7 +32,8 @@ try {
   const forwarding = forward(port, counts, stop.signal);
   for (const busy of [false, true, false, true]) {
     backend.send({ busy });
-    await setTimeout(seconds * 100); // the turn's beginning does not count
+    await once(backend, 'message');
+    await settled(busy, counts);
     const before = { ...counts };
     const cpu = process.cpuUsage();
     await setTimeout(seconds * 1000);

@@ -24,6 +24,7 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
 import { portStats } from './port-stats.ts';
+import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
 import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
@@ -99,6 +100,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   /** What is done to every frame besides moving it. */
   readonly rules: FrameRules;
   readonly #mac: string;
+  readonly #calls: RxCalls;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
   readonly #interrupts = new Map<number, RxInterrupt>();
@@ -119,7 +121,8 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     this.control =
       parts.control ??
       new NetControl({ features: parts.features, channel: null, maxPairs: Math.max(1, parts.rx.length) });
-    this.#wait = { port: this, calls: parts.rxCall };
+    this.#calls = new RxCalls(parts.rx, parts.rxCall);
+    this.#wait = { port: this, calls: this.#calls };
   }
 
   /** As in `02:00:00:00:00:01`. */
@@ -140,6 +143,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
   protected end(): void {
     this.#closed = true;
     if (this.#link.up) this.setLink({ up: false });
+    this.#calls.close();
   }
 
   /** True when nothing passes any more: the port is closed, or its link went down with a reason. */
@@ -214,7 +218,7 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
     let interrupt = this.#interrupts.get(pair);
     if (interrupt === undefined) {
-      interrupt = new RxInterrupt(this, pair, this.#wait.calls[pair]);
+      interrupt = new RxInterrupt(this, pair, this.#calls);
       this.#interrupts.set(pair, interrupt);
     }
     return interrupt;

@@ -101,7 +101,7 @@ describe('the interrupt of a receive queue', () => {
     ]).toEqual([true, false]);
   });
 
-  it('tells of a link that changes, and ends with the port', () => {
+  it('tells of a link that changes, the end of the port included', () => {
     const port = wiredPort();
     let signals = 0;
     port.rxInterrupt(0).onSignal(() => signals++);
@@ -109,6 +109,21 @@ describe('the interrupt of a receive queue', () => {
     port.setLink({ up: true });
     port.close();
     port.wires[0].rxCall.close();
+    expect(signals).toBe(3);
+  });
+
+  it('and a wait for packets do not disturb each other', async () => {
+    using port = wiredPort();
+    const interrupt = port.rxInterrupt(0);
+    let signals = 0;
+    interrupt.onSignal(() => signals++);
+    const waiting = port.untilPackets();
+    port.deliver(frameOf(60));
+    await waiting;
+    interrupt.enable();
+    port.wires[0].rxCall.signal();
+    await turns(3);
+    interrupt.onSignal(null);
     expect(signals).toBe(2);
   });
 

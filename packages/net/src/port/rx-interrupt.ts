@@ -1,5 +1,5 @@
-import { type EventFd, FdWatcher } from '@vio/native';
 import type { NetPort } from './net-port.ts';
+import type { RxCalls } from './rx-calls.ts';
 
 /**
  * The interrupt of one receive queue, for programs with a wait of their own; `NetPort.untilPackets` is made of the same.
@@ -18,26 +18,25 @@ import type { NetPort } from './net-port.ts';
 export class RxInterrupt {
   readonly #port: NetPort;
   readonly #pair: number;
-  readonly #call: EventFd;
+  readonly #calls: RxCalls;
   #enabled = false;
-  #watcher: FdWatcher | null = null;
   #handler: (() => void) | null = null;
+  #endListening: () => void = () => {};
 
-  constructor(port: NetPort, pair: number, call: EventFd) {
+  constructor(port: NetPort, pair: number, calls: RxCalls) {
     this.#port = port;
     this.#pair = pair;
-    this.#call = call;
+    this.#calls = calls;
     // Rings built anew are silent; and who waits for packets wants to know that the link has changed.
     port.on('link', () => {
-      if (port.closed) return this.#watch(null);
-      if (this.#enabled) port.rx[pair].armInterrupt();
+      if (this.#enabled && !port.closed) port.rx[pair].armInterrupt();
       this.#handler?.();
     });
   }
 
   /** The eventfd that the device signals: readable when there was an interrupt. Belongs to the port. */
   get fd(): number {
-    return this.#call.fd;
+    return this.#calls.fd(this.#pair);
   }
 
   get enabled(): boolean {
@@ -60,23 +59,12 @@ export class RxInterrupt {
   }
 
   /**
-   * Calls a handler on the event loop after every interrupt, and when the link changes; null: nobody any more. While
-   * there is one, the process does not end by itself, and nobody else may wait for this queue.
+   * Calls a handler on the event loop after every interrupt, and when the link changes, the end of the port included;
+   * null: nobody any more. While there is one, the process does not end by itself.
    */
   onSignal(handler: (() => void) | null): void {
-    this.#watch(handler);
-  }
-
-  #watch(handler: (() => void) | null): void {
+    this.#endListening();
     this.#handler = handler;
-    if (handler === null) {
-      this.#watcher?.close();
-      this.#watcher = null;
-      return;
-    }
-    this.#watcher ??= new FdWatcher(this.#call.fd, { readable: true }, () => {
-      if (this.#call.drain()) this.#port.rx[this.#pair].stats.countCall();
-      this.#handler?.();
-    });
+    this.#endListening = handler === null ? () => {} : this.#calls.listen(this.#pair, handler);
   }
 }

@@ -1,5 +1,5 @@
-import { type EventFd, FdWatcher } from '@vio/native';
 import type { NetPort } from './net-port.ts';
+import type { RxCalls } from './rx-calls.ts';
 
 export interface UntilPacketsOptions {
   /** Queue pairs to wait for. Default: all of the port. */
@@ -7,10 +7,10 @@ export interface UntilPacketsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a port waits for packets with: its receive queues' eventfds, by queue pair. */
+/** What a port waits for packets with. */
 export interface RxWait {
   readonly port: NetPort;
-  readonly calls: readonly EventFd[];
+  readonly calls: RxCalls;
 }
 
 /**
@@ -40,18 +40,12 @@ function interrupted(
 ): Promise<void> {
   return new Promise<void>((resolve) => {
     const wake = (): void => {
-      for (const watcher of watchers) watcher.close();
+      for (const end of listening) end();
       port.off('link', wake);
       signal?.removeEventListener('abort', wake);
       resolve();
     };
-    const watchers = pairs.map(
-      (pair) =>
-        new FdWatcher(calls[pair].fd, { readable: true }, () => {
-          if (calls[pair].drain()) port.rx[pair].stats.countCall();
-          wake();
-        }),
-    );
+    const listening = pairs.map((pair) => calls.listen(pair, wake));
     port.on('link', wake);
     signal?.addEventListener('abort', wake, { once: true });
   });

@@ -1,0 +1,64 @@
+import { type EventFd, FdWatcher } from '@vio/native';
+import type { RxQueue } from '../queue/rx-queue.ts';
+
+interface Watched {
+  readonly watcher: FdWatcher;
+  readonly listeners: Set<() => void>;
+}
+
+/**
+ * The eventfds that a device signals when it has used receive buffers, by queue pair. Each is watched from its first
+ * listener on, until the port is closed: to begin and end watching at every sleep would be several system calls.
+ */
+export class RxCalls {
+  readonly #rx: readonly RxQueue[];
+  readonly #calls: readonly EventFd[];
+  readonly #watched = new Map<number, Watched>();
+  #closed = false;
+
+  constructor(rx: readonly RxQueue[], calls: readonly EventFd[]) {
+    this.#rx = rx;
+    this.#calls = calls;
+  }
+
+  fd(pair: number): number {
+    return this.#calls[pair].fd;
+  }
+
+  /**
+   * Calls a listener after every interrupt of a queue pair. While there is one, the process does not end by itself.
+   * @returns ends it
+   */
+  listen(pair: number, listener: () => void): () => void {
+    if (this.#closed) return () => {};
+    const watched = this.#watch(pair);
+    const { watcher, listeners } = watched;
+    if (listeners.size === 0) watcher.ref();
+    listeners.add(listener);
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) watcher.unref();
+    };
+  }
+
+  /** Before the eventfds are closed. */
+  close(): void {
+    this.#closed = true;
+    for (const { watcher } of this.#watched.values()) watcher.close();
+    this.#watched.clear();
+  }
+
+  #watch(pair: number): Watched {
+    let watched = this.#watched.get(pair);
+    if (watched === undefined) {
+      const listeners = new Set<() => void>();
+      const call = this.#calls[pair];
+      const watcher = new FdWatcher(call.fd, { readable: true }, () => {
+        if (call.drain()) this.#rx[pair].stats.countCall();
+        for (const listener of Array.from(listeners)) listener();
+      });
+      watched = { watcher, listeners };
+      this.#watched.set(pair, watched);
+    }
+    return watched;
+  }
+}
