@@ -1,4 +1,5 @@
 import { EventFd, SharedMemory, closeFd, dupFd } from '@vio/native';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../testing/index.ts';
@@ -115,7 +116,10 @@ describe('what a request says is checked:', () => {
     [
       'SET_VRING_ENABLE without the feature',
       'VIO_VHOST_NOT_NEGOTIATED',
-      (f) => f.acknowledged(requests.SET_VRING_ENABLE, { index: 0, value: 1 }),
+      async (f) => {
+        await f.send(requests.SET_FEATURES, VIRTIO_F_VERSION_1);
+        return f.acknowledged(requests.SET_VRING_ENABLE, { index: 0, value: 1 });
+      },
     ],
     ...([requests.SET_VRING_KICK, requests.SET_VRING_CALL, requests.SET_VRING_ERR] as const).flatMap(
       (request): Wrong[] => [

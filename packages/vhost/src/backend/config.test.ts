@@ -17,6 +17,7 @@ import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../testing/index.ts';
 import {
   MessageReader,
+  VHOST_USER_PROTOCOL_F_CONFIG,
   backendRequests,
   decodeRequest,
   frontendRequests as requests,
@@ -36,6 +37,14 @@ async function read(frontend: ScriptedFrontend, offset = 0, size = configSpaceBy
 
 async function config(frontend: ScriptedFrontend): Promise<ConfigSpace> {
   return decodeConfigSpace(await read(frontend), all);
+}
+
+/** A backend with something in its configuration space. */
+async function speaking(): Promise<TestBackend> {
+  const backend = new TestBackend();
+  backend.driver.setNetConfig({ linkUp: true });
+  await backend.driver.start();
+  return backend;
 }
 
 /** The way back to a frontend, and how many messages came on it. */
@@ -90,7 +99,7 @@ describe('the configuration space of a device', () => {
   });
 
   it('ends with zeroes', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     expect([...(await read(await backend.connect(), 250, 6))]).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
@@ -144,7 +153,7 @@ describe('a driver that writes the configuration', () => {
 
 describe('a frontend that wants to know of changes', () => {
   it('is told of each', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     using channel = await listen(frontend);
     backend.driver.setNetConfig({ linkUp: false });
@@ -156,7 +165,7 @@ describe('a frontend that wants to know of changes', () => {
   });
 
   it('is told once of many at once', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     using channel = await listen(frontend);
     for (let i = 0; i < 100; i++) backend.driver.setNetConfig({ linkUp: i % 2 === 0 });
@@ -166,7 +175,7 @@ describe('a frontend that wants to know of changes', () => {
   });
 
   it('and does not read is not told any more, and nothing else happens to it', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     const channel = await listen(frontend);
     channel.stream.close();
@@ -177,7 +186,7 @@ describe('a frontend that wants to know of changes', () => {
   });
 
   it('must send a socket', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     using guest = new Guest();
     const frontend = await backend.connect();
     const answer = await frontend.acknowledged(requests.SET_BACKEND_REQ_FD, null, { fds: [guest.fd] });
@@ -199,13 +208,13 @@ describe('an announcement', () => {
   });
 
   it('is not asked of a driver that cannot', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     expect([backend.device.announce(), (await config(frontend)).announce]).toEqual([false, false]);
   });
 
   it('the frontend asks for reaches the application', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const announced: string[] = [];
     backend.driver.callbacks({ announced: (_, address) => announced.push(address) });
     const frontend = await backend.connect();
@@ -219,7 +228,7 @@ describe('the device status', () => {
   const FEATURES_OK = 8;
 
   it('keeps FEATURES_OK for features that go together', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED);
     await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
@@ -227,7 +236,7 @@ describe('the device status', () => {
   });
 
   it('does not keep FEATURES_OK for packed rings of a legacy device', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_RING_PACKED);
     await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
@@ -235,7 +244,7 @@ describe('the device status', () => {
   });
 
   it('says that a device needs a reset, until it gets one', async () => {
-    await using backend = await TestBackend.start();
+    await using backend = await speaking();
     using guest = new Guest();
     const frontend = await backend.connect();
     await guest.start(frontend);
@@ -248,7 +257,7 @@ describe('the device status', () => {
 });
 
 it('RESET_DEVICE stops everything, and the connection goes on', async () => {
-  await using backend = await TestBackend.start();
+  await using backend = await speaking();
   using guest = new Guest();
   const frontend = await backend.connect();
   await guest.start(frontend);
@@ -256,6 +265,14 @@ it('RESET_DEVICE stops everything, and the connection goes on', async () => {
   expect([backend.events.at(-1), backend.device.queueCount]).toEqual(['destroyDevice 0', 0]);
   await guest.start(frontend);
   expect(backend.device.running).toBe(true);
+});
+
+it('a configuration space is offered where there is something in it', async () => {
+  await using silent = await TestBackend.start();
+  const without = await (await silent.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
+  await using backend = await speaking();
+  const offered = await (await backend.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
+  expect((offered ?? 0n) ^ (without ?? 0n)).toBe(VHOST_USER_PROTOCOL_F_CONFIG);
 });
 
 it('protocol features can be kept from frontends, and not be invented', async () => {

@@ -138,8 +138,9 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     vring.err = adoptEventFd(vring.err, fds);
   },
   SET_VRING_ENABLE: ({ device, queuePairs }, { index, value }: VringState) => {
-    // DPDK's frontend, as a server, stops its old device on the connection of the backend that came after.
-    const early = device.features === 0n && value === 0;
+    // QEMU enables rings before it has said anything of features; and DPDK's frontend, as a server, stops its old device
+    // on the connection of the backend that came after.
+    const early = device.features === 0n;
     if (!early && (device.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) {
       throw vhostError('NOT_NEGOTIATED', 'SET_VRING_ENABLE without the feature PROTOCOL_FEATURES');
     }

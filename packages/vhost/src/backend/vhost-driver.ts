@@ -26,6 +26,7 @@ import {
 } from '@vio/rings';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_STATUS,
   protocolFeatureNames,
 } from '../wire/index.ts';
@@ -115,7 +116,8 @@ export class VhostDriver implements AsyncDisposable {
   #features = usualFeatures;
   /** As the application said; null: as many as there can be. */
   #queuePairs: number | null = null;
-  #protocolFeatures = supportedProtocolFeatures;
+  /** As the application said; null: all that make sense. */
+  #protocolFeatures: bigint | null = null;
   #config: NetConfig = {};
   #callbacks: VhostCallbacks = {};
   #listener: UnixListener | null = null;
@@ -170,7 +172,11 @@ export class VhostDriver implements AsyncDisposable {
     this.#queuePairs = pairs;
   }
 
-  /** Protocol features offered to frontends that connect from now on. @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
+  /**
+   * Protocol features offered to frontends that connect from now on. Default: all that are implemented, CONFIG only where
+   * the configuration space has something to say.
+   * @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES
+   */
   setProtocolFeatures(mask: bigint): void {
     if ((mask & ~supportedProtocolFeatures) !== 0n) {
       const names = protocolFeatureNames(mask & ~supportedProtocolFeatures).join(', ');
@@ -235,6 +241,15 @@ export class VhostDriver implements AsyncDisposable {
     return (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
   }
 
+  /** QEMU warns of a configuration space that it does not look at: it is offered where there is something in it. */
+  #usualProtocolFeatures(): bigint {
+    const spoken =
+      configFeatures(this.#config) | (this.#features & (hashFeatures | VIRTIO_NET_F_GUEST_ANNOUNCE));
+    return spoken === 0n
+      ? supportedProtocolFeatures & ~VHOST_USER_PROTOCOL_F_CONFIG
+      : supportedProtocolFeatures;
+  }
+
   #commonConfig(maxPairs: number): CommonConfig {
     const { mac, linkUp = true, mtu } = this.#config;
     const hashes = (this.#features & hashFeatures) !== 0n;
@@ -291,7 +306,7 @@ export class VhostDriver implements AsyncDisposable {
     const context = {
       device,
       offered: this.#features | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
-      offeredProtocol: this.#protocolFeatures,
+      offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(),
       queuePairs,
       announced: (mac: string) => this.#callbacks.announced?.(device, mac),
     };
