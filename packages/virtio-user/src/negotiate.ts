@@ -68,7 +68,7 @@ const controlFeatures =
   VIRTIO_NET_F_CTRL_MAC_ADDR;
 /** What the frontend does in place of a backend without a control queue. */
 const emulatedFeatures = controlFeatures;
-const rxOffloads = offloadFeatures({ lro: true });
+const rxOffloads = offloadFeatures({ lro: true, uro: true, ecn: true });
 
 /** Provided by the frontend for a vhost-user backend: it knows the address, and the socket is the link. */
 const frontendOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;

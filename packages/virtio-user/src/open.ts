@@ -129,7 +129,7 @@ async function buildPort(
     features: negotiated.features,
     vectorized: config.vectorized,
     offloads: {
-      lro: options.offloads?.lro ?? false,
+      lro: (options.offloads?.lro ?? false) || (options.offloads?.uro ?? false),
       checksum: options.offloads?.rxChecksum ?? false,
       hash: options.offloads?.hashReport ?? false,
     },

@@ -1,11 +1,4 @@
-import {
-  VIRTIO_NET_F_CSUM,
-  VIRTIO_NET_F_GUEST_CSUM,
-  VIRTIO_NET_F_GUEST_TSO4,
-  VIRTIO_NET_F_GUEST_TSO6,
-  VIRTIO_NET_F_HOST_TSO4,
-  VIRTIO_NET_F_HOST_TSO6,
-} from '../feature-bits.ts';
+import * as features from '../feature-bits.ts';
 import {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,
@@ -13,6 +6,7 @@ import {
   HDR_GSO_NONE,
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
+  HDR_GSO_UDP_L4,
   type PacketOffloads,
 } from './packet-offloads.ts';
 
@@ -20,35 +14,44 @@ import {
 const needsChecksum = HDR_F_NEEDS_CSUM;
 const knownFlags = HDR_F_NEEDS_CSUM | HDR_F_DATA_VALID;
 const ecn = HDR_GSO_ECN;
-const tcpv4 = HDR_GSO_TCPV4;
-const tcpv6 = HDR_GSO_TCPV6;
 const none = HDR_GSO_NONE;
 
 /** Which of a header's words mean something: what was negotiated, as numbers for the hot path. */
 export class HeaderCodec {
   readonly #checksum: boolean;
-  readonly #tcpv4: boolean;
-  readonly #tcpv6: boolean;
+  readonly #ecn: boolean;
+  /** By segmentation type without ECN: 1 when it was negotiated. */
+  readonly #kinds = new Uint8Array(128);
 
   /** For headers that a device has written. */
-  static received(features: bigint): HeaderCodec {
-    return new HeaderCodec(
-      features,
-      VIRTIO_NET_F_GUEST_CSUM,
-      VIRTIO_NET_F_GUEST_TSO4,
-      VIRTIO_NET_F_GUEST_TSO6,
-    );
+  static received(negotiated: bigint): HeaderCodec {
+    return new HeaderCodec(negotiated, features.VIRTIO_NET_F_GUEST_CSUM, features.VIRTIO_NET_F_GUEST_ECN, {
+      [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_GUEST_TSO4,
+      [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_GUEST_TSO6,
+      [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_GUEST_USO4 | features.VIRTIO_NET_F_GUEST_USO6,
+    });
   }
 
   /** For headers that a driver writes. */
-  static sent(features: bigint): HeaderCodec {
-    return new HeaderCodec(features, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6);
+  static sent(negotiated: bigint): HeaderCodec {
+    return new HeaderCodec(negotiated, features.VIRTIO_NET_F_CSUM, features.VIRTIO_NET_F_HOST_ECN, {
+      [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_HOST_TSO4,
+      [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_HOST_TSO6,
+      [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_HOST_USO,
+    });
   }
 
-  private constructor(features: bigint, checksum: bigint, tso4: bigint, tso6: bigint) {
-    this.#checksum = (features & checksum) !== 0n;
-    this.#tcpv4 = (features & tso4) !== 0n;
-    this.#tcpv6 = (features & tso6) !== 0n;
+  private constructor(
+    negotiated: bigint,
+    checksum: bigint,
+    ecnBit: bigint,
+    kinds: Readonly<Record<number, bigint>>,
+  ) {
+    this.#checksum = (negotiated & checksum) !== 0n;
+    this.#ecn = (negotiated & ecnBit) !== 0n;
+    for (const [kind, bits] of Object.entries(kinds)) {
+      if ((negotiated & bits) !== 0n) this.#kinds[Number(kind)] = 1;
+    }
   }
 
   /**
@@ -65,7 +68,8 @@ export class HeaderCodec {
     // Nothing said, as for most packets.
     if (first === 0) return true;
     const flags = first & knownFlags;
-    const gso = (first >>> 8) & ~ecn;
+    const type = first >>> 8;
+    const gso = type & ~ecn;
     if ((flags & needsChecksum) !== 0) {
       const start = u16[word + 3];
       const offset = u16[word + 4];
@@ -76,10 +80,10 @@ export class HeaderCodec {
     offloads.flags[into] = flags;
     if (gso === none) return true;
     const size = u16[word + 2];
-    const negotiated = gso === tcpv4 ? this.#tcpv4 : gso === tcpv6 && this.#tcpv6;
+    const negotiated = this.#kinds[gso] === 1 && (gso === type || this.#ecn);
     // To cut a packet its checksums have to be made anew, so one that needs none cannot be cut (5.1.9.4.1).
     if (!negotiated || size === 0 || (flags & needsChecksum) === 0) return false;
-    offloads.gsoType[into] = first >>> 8;
+    offloads.gsoType[into] = type;
     offloads.segmentSize[into] = size;
     // A hint, and one that devices get wrong: never more than the packet has.
     const headers = u16[word + 1];
@@ -95,11 +99,11 @@ export class HeaderCodec {
     const flags = this.#checksum ? offloads.flags[from] & needsChecksum : 0;
     const type = offloads.gsoType[from];
     const kind = type & ~ecn;
-    const cut = flags !== 0 && (kind === tcpv4 ? this.#tcpv4 : kind === tcpv6 && this.#tcpv6);
+    const cut = flags !== 0 && this.#kinds[kind] === 1;
     u8.fill(0, at, at + headerBytes);
     u8[at] = flags;
     if (cut) {
-      u8[at + 1] = type;
+      u8[at + 1] = this.#ecn ? type : kind;
       putLe16(u8, at + 2, offloads.headerLength[from]);
       putLe16(u8, at + 4, offloads.segmentSize[from]);
     }

@@ -2,10 +2,15 @@ import { VioError } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+  VIRTIO_NET_F_HOST_ECN,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_RSS,
@@ -22,6 +27,12 @@ export interface OffloadOptions {
   readonly txChecksum?: boolean;
   /** TCP packets larger than the MTU may leave, the device cuts them (HOST_TSO4, HOST_TSO6). Includes txChecksum. */
   readonly tso?: boolean;
+  /** UDP datagrams may arrive put together (GUEST_USO4, GUEST_USO6). Includes rxChecksum. */
+  readonly uro?: boolean;
+  /** UDP packets larger than the MTU may leave, the device makes datagrams of them (HOST_USO). Includes txChecksum. */
+  readonly uso?: boolean;
+  /** With lro and tso: also of TCP segments with the ECN bit CWR (GUEST_ECN, HOST_ECN). */
+  readonly ecn?: boolean;
   /** Received packets come with a hash, once `NetPort.control` has said of what (HASH_REPORT). */
   readonly hashReport?: boolean;
   /** The receive queue can follow from a hash of the packet, once `NetPort.control.setRss` says how (RSS). */
@@ -31,17 +42,22 @@ export interface OffloadOptions {
 /** Offloads that are set up by the control queue. */
 export const controlledOffloads = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
 
-const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
-const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+const lroBits = VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
+const uroBits = VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6;
+const tsoBits = VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_ECN | lroBits | uroBits;
+const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_ECN | tsoBits | VIRTIO_NET_F_HOST_USO;
 
 /** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). */
 export function offloadFeatures(options: OffloadOptions): bigint {
-  const { rxChecksum, lro, txChecksum, tso, hashReport, rss } = options;
+  const { rxChecksum, lro, uro, txChecksum, tso, uso, ecn, hashReport, rss } = options;
   let features = 0n;
-  if (rxChecksum === true || lro === true) features |= VIRTIO_NET_F_GUEST_CSUM;
-  if (lro === true) features |= VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
-  if (txChecksum === true || tso === true) features |= VIRTIO_NET_F_CSUM;
-  if (tso === true) features |= VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
+  if (rxChecksum === true || lro === true || uro === true) features |= VIRTIO_NET_F_GUEST_CSUM;
+  if (lro === true) features |= lroBits | (ecn === true ? VIRTIO_NET_F_GUEST_ECN : 0n);
+  if (uro === true) features |= uroBits;
+  if (txChecksum === true || tso === true || uso === true) features |= VIRTIO_NET_F_CSUM;
+  if (tso === true) features |= tsoBits | (ecn === true ? VIRTIO_NET_F_HOST_ECN : 0n);
+  if (uso === true) features |= VIRTIO_NET_F_HOST_USO;
   if (hashReport === true) features |= VIRTIO_NET_F_HASH_REPORT;
   if (rss === true) features |= VIRTIO_NET_F_RSS;
   return features;
@@ -56,8 +72,9 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
       remedy: 'ask for fewer offloads, or use a backend that has them',
     });
   }
-  if (options.lro === true && (features & VIRTIO_NET_F_MRG_RXBUF) === 0n) {
-    throw new VioError('lro needs mergeable receive buffers: 64 KiB do not fit one buffer', {
+  const putTogether = options.lro === true ? 'lro' : options.uro === true ? 'uro' : null;
+  if (putTogether !== null && (features & VIRTIO_NET_F_MRG_RXBUF) === 0n) {
+    throw new VioError(`${putTogether} needs mergeable receive buffers: 64 KiB do not fit one buffer`, {
       code: 'VIO_OFFLOAD_UNAVAILABLE',
       remedy: 'use mrg_rxbuf=1 with a backend that offers it',
     });

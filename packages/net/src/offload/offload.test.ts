@@ -5,8 +5,12 @@ import { describe, expect, it } from 'vitest';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
   VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_HOST_ECN,
   VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MRG_RXBUF,
 } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
@@ -20,6 +24,7 @@ import {
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
   HDR_GSO_UDP,
+  HDR_GSO_UDP_L4,
   PacketOffloads,
 } from './packet-offloads.ts';
 import { prepareOffloads } from './prepare.ts';
@@ -93,7 +98,18 @@ describe('HeaderCodec.read', () => {
     ['a checksum to complete', all, checksum, { ...checksum, gso: 0, headers: 0, size: 0 }],
     ['a checksum that is right', all, { flags: HDR_F_DATA_VALID }, { flags: HDR_F_DATA_VALID }],
     ['a packet of segments', all, cut, cut],
-    ['one with ECN', all, { ...cut, gso: HDR_GSO_TCPV4 | HDR_GSO_ECN }, { gso: HDR_GSO_TCPV4 | HDR_GSO_ECN }],
+    [
+      'one with ECN',
+      all | VIRTIO_NET_F_GUEST_ECN,
+      { ...cut, gso: HDR_GSO_TCPV4 | HDR_GSO_ECN },
+      { gso: HDR_GSO_TCPV4 | HDR_GSO_ECN },
+    ],
+    [
+      'a packet of datagrams',
+      all | VIRTIO_NET_F_GUEST_USO4,
+      { ...cut, gso: HDR_GSO_UDP_L4 },
+      { gso: HDR_GSO_UDP_L4, size: 20 },
+    ],
     ['headers longer than the packet, a hint', all, { ...cut, headers: 60_000 }, { headers: 100 }],
     ['flags nobody knows', all, { flags: 0xf0 }, { flags: 0 }],
   ])('takes %s', (_what, features, header, expected) => {
@@ -105,6 +121,8 @@ describe('HeaderCodec.read', () => {
     ['a checksum that begins behind the packet', all, { ...checksum, start: 99 }],
     ['a checksum stored behind the packet', all, { ...checksum, offset: 65_535 }],
     ['segments of a kind nobody negotiated', all, { ...cut, gso: HDR_GSO_TCPV6 }],
+    ['ECN that nobody negotiated', all, { ...cut, gso: HDR_GSO_TCPV4 | HDR_GSO_ECN }],
+    ['datagrams that nobody negotiated', all, { ...cut, gso: HDR_GSO_UDP_L4 }],
     ['segments of an unknown kind', all, { ...cut, gso: HDR_GSO_UDP }],
     ['segments of no bytes', all, { ...cut, size: 0 }],
     ['segments without a checksum to complete', all, { ...cut, flags: 0 }],
@@ -134,10 +152,10 @@ describe('HeaderCodec.read', () => {
 });
 
 describe('HeaderCodec.write', () => {
-  function sent(features: bigint): number[] {
+  function sent(features: bigint, gso = HDR_GSO_TCPV4): number[] {
     const offloads = new PacketOffloads(1);
     offloads.flags[0] = HDR_F_NEEDS_CSUM | HDR_F_DATA_VALID;
-    offloads.gsoType[0] = HDR_GSO_TCPV4;
+    offloads.gsoType[0] = gso;
     offloads.headerLength[0] = 54;
     offloads.segmentSize[0] = 1460;
     offloads.checksumStart[0] = 34;
@@ -152,6 +170,18 @@ describe('HeaderCodec.write', () => {
     expect(sent(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4)).toEqual([
       1, 1, 54, 0, 0xb4, 5, 34, 0, 16, 0, 0, 0,
     ]);
+  });
+
+  it.each([
+    ['ECN', VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_ECN, HDR_GSO_TCPV4 | HDR_GSO_ECN],
+    ['datagrams to be made', VIRTIO_NET_F_HOST_USO, HDR_GSO_UDP_L4],
+  ])('says so of %s', (_what, features, gso) => {
+    expect(sent(VIRTIO_NET_F_CSUM | features, gso)[1]).toBe(gso);
+  });
+
+  it('leaves ECN out when only segmentation was negotiated', () => {
+    const features = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4;
+    expect(sent(features, HDR_GSO_TCPV4 | HDR_GSO_ECN)[1]).toBe(HDR_GSO_TCPV4);
   });
 
   it('leaves segmentation out when only checksums were negotiated', () => {
@@ -238,7 +268,15 @@ describe('prepareOffloads', () => {
     expect(naiveChecksum(header)).toBe(0);
   });
 
+  it('notes the headers of a packet that datagrams are made of', () => {
+    const burst = burstOf(frame(6, 17, new Uint8Array(1000), false), HDR_GSO_UDP_L4);
+    expect(prepareOffloads(pool, burst)).toBe(1);
+    expect(burst.offloads?.headerLength[0]).toBe(14 + 40 + 8);
+    burst.release(pool);
+  });
+
   it.each<[string, Uint8Array, number]>([
+    ['TCP to be cut as UDP', frame(4, 6, new Uint8Array(20), false), HDR_GSO_UDP_L4],
     ['no IP', new Uint8Array(60), 0],
     ['no TCP or UDP', frame(4, 1, new Uint8Array(20), false), 0],
     ['UDP to be cut as TCP', frame(4, 17, new Uint8Array(20), false), HDR_GSO_TCPV4],
@@ -255,6 +293,8 @@ describe('offload options', () => {
   it('ask for what they include', () => {
     expect(offloadFeatures({ tso: true }) & VIRTIO_NET_F_CSUM).not.toBe(0n);
     expect(offloadFeatures({ lro: true }) & VIRTIO_NET_F_GUEST_CSUM).not.toBe(0n);
+    expect(offloadFeatures({ uso: true }) & VIRTIO_NET_F_CSUM).not.toBe(0n);
+    expect(offloadFeatures({ uro: true }) & VIRTIO_NET_F_GUEST_CSUM).not.toBe(0n);
     expect(offloadFeatures({})).toBe(0n);
   });
 
@@ -273,9 +313,17 @@ describe('offload options', () => {
     ]);
   });
 
-  it('need mergeable buffers for lro', () => {
-    const features = offloadFeatures({ lro: true });
-    expect(refusal({ lro: true }, features)).toMatchObject(['VIO_OFFLOAD_UNAVAILABLE', expect.anything()]);
-    expect(refusal({ lro: true }, features | VIRTIO_NET_F_MRG_RXBUF)).toBe(undefined);
+  it('ask for ECN only with segments that may carry it', () => {
+    expect(offloadFeatures({ ecn: true, rxChecksum: true })).toBe(VIRTIO_NET_F_GUEST_CSUM);
+    const both = offloadFeatures({ ecn: true, lro: true, tso: true });
+    expect(both & VIRTIO_NET_F_GUEST_ECN & ~VIRTIO_NET_F_HOST_ECN).not.toBe(0n);
+    expect(both & VIRTIO_NET_F_HOST_ECN).not.toBe(0n);
+  });
+
+  it.each(['lro', 'uro'])('need mergeable buffers for %s', (what) => {
+    const options = { [what]: true };
+    const features = offloadFeatures(options);
+    expect(refusal(options, features)).toMatchObject(['VIO_OFFLOAD_UNAVAILABLE', expect.anything()]);
+    expect(refusal(options, features | VIRTIO_NET_F_MRG_RXBUF)).toBe(undefined);
   });
 });

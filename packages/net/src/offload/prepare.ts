@@ -7,11 +7,13 @@ import {
   HDR_GSO_NONE,
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
+  HDR_GSO_UDP_L4,
   type PacketOffloads,
 } from './packet-offloads.ts';
 
 const etherTypes = { vlan: 0x8100, qinq: 0x88a8, ipv4: 0x0800, ipv6: 0x86dd } as const;
 const protocols = { tcp: 6, udp: 17 } as const;
+const udpHeaderBytes = 8;
 /** Where TCP and UDP keep their checksum, in bytes from their header. */
 const checksumAt: Readonly<Record<number, number>> = { [protocols.tcp]: 16, [protocols.udp]: 6 };
 
@@ -67,9 +69,14 @@ function prepareCut(
   i: number,
   offloads: PacketOffloads,
 ): boolean {
-  const fits = found.version === 4 ? kind === HDR_GSO_TCPV4 : kind === HDR_GSO_TCPV6;
-  if (!fits || found.protocol !== protocols.tcp) return false;
-  offloads.headerLength[i] = found.start + (frame[found.start + 12] >>> 4) * 4;
+  if (kind === HDR_GSO_UDP_L4) {
+    if (found.protocol !== protocols.udp) return false;
+    offloads.headerLength[i] = found.start + udpHeaderBytes;
+  } else {
+    const fits = found.version === 4 ? kind === HDR_GSO_TCPV4 : kind === HDR_GSO_TCPV6;
+    if (!fits || found.protocol !== protocols.tcp) return false;
+    offloads.headerLength[i] = found.start + (frame[found.start + 12] >>> 4) * 4;
+  }
   if (found.version === 4) completeIpv4(frame, found);
   return true;
 }

@@ -168,7 +168,10 @@ function elect(
   const paths = electPaths({
     features,
     vectorized,
-    offloads: { lro: offloads.lro ?? false, checksum: offloads.rxChecksum ?? false },
+    offloads: {
+      lro: (offloads.lro ?? false) || (offloads.uro ?? false),
+      checksum: offloads.rxChecksum ?? false,
+    },
     cpu: cpuFeatures(),
   });
   for (const path of [paths.rx, paths.tx]) log?.(pathLogLine(path, portNumber));

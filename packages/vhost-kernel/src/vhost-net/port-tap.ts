@@ -1,8 +1,22 @@
 // The tap of a vhost-net backend: made or taken over, and what it does with frames.
 import { VioError, closeFd, dupFd } from '@vio/native';
-import { VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6 } from '@vio/net';
+import {
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+} from '@vio/net';
 import { Tap } from '../tap/tap.ts';
-import { TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 } from '../tap/tun-ioctls.ts';
+import {
+  TUN_F_CSUM,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+  TUN_F_TSO_ECN,
+  TUN_F_USO4,
+  TUN_F_USO6,
+} from '../tap/tun-ioctls.ts';
 import type { VhostNetOptions } from './vhost-net-transport.ts';
 
 /** As long as the kernel lets frames wait in a tap, it need not drop them. */
@@ -51,8 +65,23 @@ export function tapOffloads(features: bigint): number {
   return (
     has(VIRTIO_NET_F_GUEST_CSUM, TUN_F_CSUM) |
     has(VIRTIO_NET_F_GUEST_TSO4, TUN_F_TSO4) |
-    has(VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6)
+    has(VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6) |
+    has(VIRTIO_NET_F_GUEST_ECN, TUN_F_TSO_ECN) |
+    has(VIRTIO_NET_F_GUEST_USO4, TUN_F_USO4) |
+    has(VIRTIO_NET_F_GUEST_USO6, TUN_F_USO6)
   );
+}
+
+/** The kernel says what it knows of UDP segmentation only when it is asked for it. */
+export function takesUso(tap: Tap): boolean {
+  try {
+    tap.setOffloads(TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6);
+    return true;
+  } catch {
+    return false; // VIO_TAP_OFFLOAD
+  } finally {
+    tap.setOffloads(0);
+  }
 }
 
 function noHeader(name: string): VioError {

@@ -2,10 +2,15 @@ import { VioError, closeFd, dupFd } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+  VIRTIO_NET_F_HOST_ECN,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
 } from '@vio/net';
@@ -13,7 +18,7 @@ import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import type { Tap } from '../tap/tap.ts';
 import { KernelMemory, maxRegions } from './kernel-memory.ts';
-import { adoptTap, openTap, tapOffloads } from './port-tap.ts';
+import { adoptTap, openTap, takesUso, tapOffloads } from './port-tap.ts';
 import * as vhost from './vhost-ioctls.ts';
 
 export interface VhostNetOptions {
@@ -42,9 +47,14 @@ const tapFeatures =
   VIRTIO_NET_F_CSUM |
   VIRTIO_NET_F_HOST_TSO4 |
   VIRTIO_NET_F_HOST_TSO6 |
+  VIRTIO_NET_F_HOST_ECN |
   VIRTIO_NET_F_GUEST_CSUM |
   VIRTIO_NET_F_GUEST_TSO4 |
-  VIRTIO_NET_F_GUEST_TSO6;
+  VIRTIO_NET_F_GUEST_TSO6 |
+  VIRTIO_NET_F_GUEST_ECN;
+
+/** The same since Linux 6.2. */
+const usoFeatures = VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6;
 
 /** Milliseconds between two looks at the tap. */
 const watchInterval = 100;
@@ -104,7 +114,8 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   async getFeatures(): Promise<bigint> {
-    const offered = (vhost.getFeatures(this.#devices[0]) & ringFeatures) | tapFeatures;
+    const uso = takesUso(this.tap) ? usoFeatures : 0n;
+    const offered = (vhost.getFeatures(this.#devices[0]) & ringFeatures) | tapFeatures | uso;
     return Promise.resolve(this.tap.multiQueue ? offered | VIRTIO_NET_F_MQ : offered);
   }
 
