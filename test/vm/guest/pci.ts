@@ -24,7 +24,7 @@ export type Step =
   | readonly ['needsReset', ours: string, driver: string]
   | readonly ['unplug', ours: string, driver: string, how: string]
   | readonly ['death', ours: string, driver: string, ending: Ending]
-  | readonly ['example', program: string, driver: string, card: string, second: string, bytes: number]
+  | readonly ['example', driver: string, card: string, second: string, bytes: number]
   | readonly ['devbind', card: string, driver: string];
 
 function run(step: Step): Promise<object> | object {
@@ -48,7 +48,7 @@ function run(step: Step): Promise<object> | object {
     case 'death':
       return death(step[1], step[2], step[3]);
     case 'example':
-      return example(step[1], step[2], step[3], step[4], step[5]);
+      return example(step[1], step[2], step[3], step[4]);
     case 'devbind':
       return devbind(step[1], step[2]);
   }
@@ -70,9 +70,12 @@ async function runAll(steps: Steps): Promise<void> {
 }
 
 if (process.argv[2] === 'vio') {
-  // This bundle is the command, too.
+  // This bundle is the command, too, and the example.
   process.argv.splice(2, 1);
   await import('../../../packages/cli/dist/main.js');
+} else if (process.argv[2] === 'pci-forward') {
+  process.argv.splice(2, 1);
+  await import('../../../examples/pci-forward/dist/main.js');
 } else if (process.argv[2] === 'hold') {
   await hold(process.argv[3] ?? '');
 } else {

@@ -1,4 +1,5 @@
-// The example pci-forward as a process of its own, with the kernel's TCP going through it.
+// The example pci-forward as a process of its own, with the kernel's TCP going through it. The bundle of this program
+// holds the example as well: a guest opens one file faster than a hundred.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sh } from '../commands.ts';
@@ -6,13 +7,13 @@ import { tcpEcho } from '../tcp-echo.ts';
 import { intoNamespace, outOfNamespace } from './transfer.ts';
 import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
 
-/** @param program the example's file @param second another card, or the tap that a virtio-user port is to make */
-export async function example(program: string, driver: string, card: string, second: string, bytes: number) {
+/** @param second another card, or the tap that a virtio-user port is to make */
+export async function example(driver: string, card: string, second: string, bytes: number) {
   const isTap = second.startsWith('tap');
   const cards = isTap ? [card] : [card, second];
   for (const each of cards) hand(each, driver);
   const ports = isTap ? [card, `path=/dev/vhost-net,iface=${second}`] : cards;
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...ports], {
+  const child = spawn(process.execPath, [process.argv[1], 'pci-forward', ...ports], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
