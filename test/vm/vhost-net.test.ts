@@ -36,6 +36,7 @@ const flows: [number, number[]][] = [
 let reports: Readonly<Record<string, object>>;
 beforeAll(async () => {
   const steps: Record<string, Step> = {
+    datagrams: ['datagrams'],
     link: ['link'],
     limits: ['limits'],
     unprivileged: ['unprivileged'],
@@ -84,6 +85,15 @@ describe('UDP flows', () => {
       });
     },
   );
+});
+
+describe('UDP segmentation offload', () => {
+  it('makes datagrams of a frame for the kernel, and a frame of its datagrams', () => {
+    expect(reports['datagrams']).toEqual({
+      toKernel: { datagrams: [600, 600, 600], same: true },
+      fromKernel: [{ bytes: 1800, gsoType: 5, segmentSize: 600, same: true }],
+    });
+  });
 });
 
 describe('the link of a port', () => {

@@ -1,5 +1,6 @@
 // Ports on vhost-net, step by step in one guest. Argument: steps as JSON.
 import { type Steps, reportSteps } from './steps.ts';
+import { exchangeDatagrams } from './vhost-net/datagrams.ts';
 import { carryFlows } from './vhost-net/flows.ts';
 import { followLink } from './vhost-net/link.ts';
 import { exceedLimits } from './vhost-net/limits.ts';
@@ -11,6 +12,7 @@ export type Step =
   | readonly ['ping', devargs: string, sizes: readonly number[]]
   | readonly ['transfer', options: TransferOptions]
   | readonly ['flows', queues: number, rounds: readonly number[]]
+  | readonly ['datagrams']
   | readonly ['link']
   | readonly ['limits']
   | readonly ['unprivileged'];
@@ -23,6 +25,8 @@ function run(step: Step): Promise<unknown> {
       return transfer(step[1]);
     case 'flows':
       return carryFlows(step[1], step[2]);
+    case 'datagrams':
+      return exchangeDatagrams();
     case 'link':
       return followLink();
     case 'limits':
