@@ -7,7 +7,8 @@ import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
 import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
 import { Guest } from './guest.fixture.ts';
-import { VhostDriver, controlFeatures } from './vhost-driver.ts';
+import { controlFeatures } from './device-features.ts';
+import { VhostDriver } from './vhost-driver.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
 

@@ -2,39 +2,23 @@ import { setTimeout } from 'node:timers/promises';
 import { UnixListener, UnixStream, VioError } from '@vio/native';
 import {
   type ControlCommand,
-  VIRTIO_NET_F_CTRL_MAC_ADDR,
-  VIRTIO_NET_F_CTRL_RX,
-  VIRTIO_NET_F_CTRL_RX_EXTRA,
-  VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
-  VIRTIO_NET_F_HASH_REPORT,
-  VIRTIO_NET_F_MQ,
-  VIRTIO_NET_F_MRG_RXBUF,
-  VIRTIO_NET_F_RSS,
   supportedHashTypes,
 } from '@vio/net';
-import {
-  type QueueFault,
-  VIRTIO_F_ANY_LAYOUT,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_IN_ORDER,
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_RING_RESET,
-  VIRTIO_F_VERSION_1,
-} from '@vio/rings';
+import type { QueueFault } from '@vio/rings';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_STATUS,
   protocolFeatureNames,
 } from '../wire/index.ts';
+import { BackendConnection, asVioError } from './connection.ts';
 import { rssLimits } from './control/acceptable.ts';
 import { type CommonConfig, DeviceConfig } from './device-config.ts';
-import { type NetConfig, checkNetConfig, configFeatures } from './net-config.ts';
-import { BackendConnection, asVioError } from './connection.ts';
+import { hashFeatures, supportedFeatures, usualFeatures } from './device-features.ts';
 import { supportedProtocolFeatures } from './handlers.ts';
+import { type NetConfig, checkNetConfig, configFeatures } from './net-config.ts';
 import { VhostDevice } from './vhost-device.ts';
 
 export interface VhostDriverFlags {
@@ -75,33 +59,6 @@ export interface VhostCallbacks {
 }
 
 const reconnectMilliseconds = 1000;
-
-/** Offered unless the application says otherwise. */
-const usualFeatures =
-  VIRTIO_F_VERSION_1 |
-  VIRTIO_F_ANY_LAYOUT |
-  VIRTIO_F_INDIRECT_DESC |
-  VIRTIO_F_EVENT_IDX |
-  VIRTIO_F_IN_ORDER |
-  VIRTIO_F_RING_PACKED |
-  VIRTIO_F_RING_RESET |
-  VIRTIO_NET_F_MRG_RXBUF |
-  VIRTIO_NET_F_MQ;
-
-/** A control queue of the device, and what a driver can ask for there. Not offered unless the application wants to. */
-export const controlFeatures =
-  VIRTIO_NET_F_CTRL_VQ |
-  VIRTIO_NET_F_CTRL_RX |
-  VIRTIO_NET_F_CTRL_RX_EXTRA |
-  VIRTIO_NET_F_CTRL_VLAN |
-  VIRTIO_NET_F_CTRL_MAC_ADDR |
-  VIRTIO_NET_F_GUEST_ANNOUNCE;
-
-/** Receive-side scaling and hash reports, which `ReceiveSteering` does. Not offered unless the application wants to. */
-export const hashFeatures = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
-
-/** All that is implemented. */
-const supportedFeatures = usualFeatures | controlFeatures | hashFeatures;
 
 const mostQueuePairs = 128;
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */

@@ -22,7 +22,6 @@ import {
   type Inflight,
   type LogArea,
   type MemoryRegion,
-  type Request,
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
@@ -33,9 +32,6 @@ import {
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
-  encodeRequest,
-  expectedAck,
-  expectedReply,
   frontendRequests as requests,
   maxMemoryRegions,
   maxVrings,
@@ -43,9 +39,10 @@ import {
   protocolFeatureNames,
 } from '../wire/index.ts';
 import { BackendListener } from './backend-listener.ts';
+import { BackendPeer, refused, unsupported } from './backend-peer.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
-import { type Reply, RequestChannel } from './request-channel.ts';
+import { RequestChannel } from './request-channel.ts';
 
 export interface VhostUserOptions {
   /** Protocol features to use where the backend offers them. Default: `defaultProtocolFeatures`. */
@@ -69,19 +66,20 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   readonly kind = 'vhost-user';
   readonly maxRegions = maxMemoryRegions;
   readonly #channel: RequestChannel;
+  readonly #backend: BackendPeer;
   readonly #wanted: bigint;
   readonly #watch = new ConfigWatch(() => this.getNetConfig());
   #listener: BackendListener | null = null;
   /** Device features offered. */
   #offered = 0n;
   #offersProtocolFeatures = false;
-  #negotiated: bigint | null = null;
 
   private constructor(stream: UnixStream, options: VhostUserOptions) {
     this.#wanted = options.protocolFeatures ?? defaultProtocolFeatures;
     const unusable = this.#wanted & ~usableProtocolFeatures;
     if (unusable !== 0n) throw unsupported('this frontend', protocolFeatureNames(unusable).join(', '));
     this.#channel = new RequestChannel(stream);
+    this.#backend = new BackendPeer(this.#channel);
     this.#channel.onDown(() => this.#listener?.[Symbol.dispose]());
   }
 
@@ -111,7 +109,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   get protocolFeatures(): bigint {
-    return this.#negotiated ?? 0n;
+    return this.#backend.protocolFeatures;
   }
 
   get hasStatus(): boolean {
@@ -119,19 +117,19 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   get hasConfig(): boolean {
-    return this.#has(VHOST_USER_PROTOCOL_F_CONFIG);
+    return this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIG);
   }
 
   get canAddRegions(): boolean {
-    return this.#has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+    return this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
   }
 
   get canSetMtu(): boolean {
-    return this.#has(VHOST_USER_PROTOCOL_F_NET_MTU);
+    return this.#backend.has(VHOST_USER_PROTOCOL_F_NET_MTU);
   }
 
   get canReset(): boolean {
-    return this.#has(VHOST_USER_PROTOCOL_F_RESET_DEVICE);
+    return this.#backend.has(VHOST_USER_PROTOCOL_F_RESET_DEVICE);
   }
 
   get hasInflight(): boolean {
@@ -139,13 +137,13 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   async getFeatures(options: WaitOptions = {}): Promise<bigint> {
-    const { value: offered } = await this.#ask(requests.GET_FEATURES, null, options);
+    const { value: offered } = await this.#backend.ask(requests.GET_FEATURES, null, options);
     this.#offersProtocolFeatures = (offered & VHOST_USER_F_PROTOCOL_FEATURES) !== 0n;
-    if (this.#offersProtocolFeatures && this.#negotiated === null) {
-      const { value: mask } = await this.#ask(requests.GET_PROTOCOL_FEATURES, null, options);
+    if (this.#offersProtocolFeatures && this.#backend.negotiated === null) {
+      const { value: mask } = await this.#backend.ask(requests.GET_PROTOCOL_FEATURES, null, options);
       const chosen = mask & this.#wanted;
-      await this.#tell(requests.SET_PROTOCOL_FEATURES, chosen, options);
-      this.#negotiated = chosen;
+      await this.#backend.tell(requests.SET_PROTOCOL_FEATURES, chosen, options);
+      this.#backend.negotiated = chosen;
       await this.#listen(options);
     }
     this.#offered = offered;
@@ -154,21 +152,21 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   setFeatures(features: bigint, options: WaitOptions = {}): Promise<void> {
     const bit = this.#offersProtocolFeatures ? VHOST_USER_F_PROTOCOL_FEATURES : 0n;
-    return this.#tell(requests.SET_FEATURES, features | bit, options);
+    return this.#backend.tell(requests.SET_FEATURES, features | bit, options);
   }
 
   setOwner(options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_OWNER, null, options);
+    return this.#backend.tell(requests.SET_OWNER, null, options);
   }
 
   async queueNum(options: WaitOptions = {}): Promise<number> {
     if ((this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n) return 1;
-    const { value } = await this.#ask(requests.GET_QUEUE_NUM, null, options);
+    const { value } = await this.#backend.ask(requests.GET_QUEUE_NUM, null, options);
     return Math.min(value, maxVrings / 2);
   }
 
   setMemTable(regions: readonly SharedRegion[], options: WaitOptions = {}): Promise<void> {
-    return this.#tell(
+    return this.#backend.tell(
       requests.SET_MEM_TABLE,
       regions,
       options,
@@ -177,38 +175,53 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   setVringNum(index: number, size: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_NUM, { index, value: size }, options);
+    return this.#backend.tell(requests.SET_VRING_NUM, { index, value: size }, options);
   }
 
   setVringBase(index: number, base: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_BASE, { index, value: base }, options);
+    return this.#backend.tell(requests.SET_VRING_BASE, { index, value: base }, options);
   }
 
   setVringAddr(index: number, addresses: VringUserAddresses, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_ADDR, { index, flags: 0, log: 0, ...addresses }, options);
+    return this.#backend.tell(requests.SET_VRING_ADDR, { index, flags: 0, log: 0, ...addresses }, options);
   }
 
   setVringKick(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_KICK, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+    return this.#backend.tell(
+      requests.SET_VRING_KICK,
+      { index, hasFd: fd >= 0 },
+      options,
+      fd >= 0 ? [fd] : [],
+    );
   }
 
   setVringCall(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_CALL, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+    return this.#backend.tell(
+      requests.SET_VRING_CALL,
+      { index, hasFd: fd >= 0 },
+      options,
+      fd >= 0 ? [fd] : [],
+    );
   }
 
   setVringErr(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_VRING_ERR, { index, hasFd: fd >= 0 }, options, fd >= 0 ? [fd] : []);
+    return this.#backend.tell(
+      requests.SET_VRING_ERR,
+      { index, hasFd: fd >= 0 },
+      options,
+      fd >= 0 ? [fd] : [],
+    );
   }
 
   async setVringEnable(index: number, enabled: boolean, options: WaitOptions = {}): Promise<void> {
     if (this.#offersProtocolFeatures) {
-      return this.#tell(requests.SET_VRING_ENABLE, { index, value: enabled ? 1 : 0 }, options);
+      return this.#backend.tell(requests.SET_VRING_ENABLE, { index, value: enabled ? 1 : 0 }, options);
     }
     if (!enabled) throw unsupported('disabling a ring', 'VHOST_USER_F_PROTOCOL_FEATURES');
   }
 
   async getVringBase(index: number, options: WaitOptions = {}): Promise<number> {
-    const { value } = await this.#ask(
+    const { value } = await this.#backend.ask(
       requests.GET_VRING_BASE,
       { index, value: 0 },
       options,
@@ -223,11 +236,11 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   async getStatus(options: WaitOptions = {}): Promise<number> {
-    return (await this.#ask(requests.GET_STATUS, null, options)).value;
+    return (await this.#backend.ask(requests.GET_STATUS, null, options)).value;
   }
 
   setStatus(status: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_STATUS, status, options);
+    return this.#backend.tell(requests.SET_STATUS, status, options);
   }
 
   /**
@@ -259,12 +272,12 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Stops all rings, in backends that still know it. Deprecated by the protocol. */
   resetOwner(options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.RESET_OWNER, null, options);
+    return this.#backend.tell(requests.RESET_OWNER, null, options);
   }
 
   /** Back to the initial state; the session stays (RESET_DEVICE). */
   resetDevice(options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.RESET_DEVICE, null, options);
+    return this.#backend.tell(requests.RESET_DEVICE, null, options);
   }
 
   /**
@@ -275,7 +288,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
    */
   async getConfig(offset: number, size: number, options: WaitOptions = {}): Promise<Uint8Array> {
     const asked = { offset, flags: 0, data: new Uint8Array(size) };
-    const { value } = await this.#ask(requests.GET_CONFIG, asked, options, [], (part, answer) => {
+    const { value } = await this.#backend.ask(requests.GET_CONFIG, asked, options, [], (part, answer) => {
       if (part !== null && (part.offset !== offset || part.data.length !== size)) {
         const found = `${part.data.length} bytes at ${part.offset}`;
         throw messageError('VALUE', answer, 'the configuration', found, `${size} bytes at ${offset}`);
@@ -287,61 +300,65 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Writes device configuration space (CONFIG). */
   setConfig(part: ConfigPart, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_CONFIG, part, options);
+    return this.#backend.tell(requests.SET_CONFIG, part, options);
   }
 
   /** Tells the backend the MTU (NET_MTU). @param mtu 68 to 65535 bytes */
   setMtu(mtu: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.NET_SET_MTU, mtu, options);
+    return this.#backend.tell(requests.NET_SET_MTU, mtu, options);
   }
 
   /** Makes the backend announce a MAC address after a migration (RARP). @param mac 6 bytes */
   sendRarp(mac: Uint8Array, options: WaitOptions = {}): Promise<void> {
     const payload = new Uint8Array(8);
     payload.set(mac.subarray(0, 6));
-    return this.#tell(requests.SEND_RARP, new DataView(payload.buffer).getBigUint64(0, true), options);
+    return this.#backend.tell(
+      requests.SEND_RARP,
+      new DataView(payload.buffer).getBigUint64(0, true),
+      options,
+    );
   }
 
   /** Regions that `addRegion` may add in all (CONFIGURE_MEM_SLOTS). */
   async getMaxMemSlots(options: WaitOptions = {}): Promise<number> {
-    return (await this.#ask(requests.GET_MAX_MEM_SLOTS, null, options)).value;
+    return (await this.#backend.ask(requests.GET_MAX_MEM_SLOTS, null, options)).value;
   }
 
   /** Adds one region to the memory table (CONFIGURE_MEM_SLOTS). */
   addRegion(region: SharedRegion, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.ADD_MEM_REG, region, options, [region.fd]);
+    return this.#backend.tell(requests.ADD_MEM_REG, region, options, [region.fd]);
   }
 
   /** Removes a region that was added (CONFIGURE_MEM_SLOTS). */
   removeRegion(region: MemoryRegion, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.REM_MEM_REG, region, options);
+    return this.#backend.tell(requests.REM_MEM_REG, region, options);
   }
 
   /** Where the backend marks the pages it writes (LOG_SHMFD). @param fd stays the caller's */
   async setLogBase(area: LogArea, fd: number, options: WaitOptions = {}): Promise<void> {
-    await this.#ask(requests.SET_LOG_BASE, area, options, [fd]);
+    await this.#backend.ask(requests.SET_LOG_BASE, area, options, [fd]);
   }
 
   /** The eventfd by which the backend tells that the log changed. Stays the caller's. */
   setLogFd(fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_LOG_FD, new Uint8Array(0), options, [fd]);
+    return this.#backend.tell(requests.SET_LOG_FD, new Uint8Array(0), options, [fd]);
   }
 
   /** A buffer to track unfinished work in (INFLIGHT_SHMFD). @returns its `fd` is the caller's to close */
   async getInflight(queues: number, queueSize: number, options: WaitOptions = {}): Promise<InflightArea> {
     const asked = { mmapSize: 0, mmapOffset: 0, queues, queueSize };
-    const { value, fds } = await this.#ask(requests.GET_INFLIGHT_FD, asked, options);
+    const { value, fds } = await this.#backend.ask(requests.GET_INFLIGHT_FD, asked, options);
     return { ...value, fd: fds[0] };
   }
 
   /** Gives a backend the buffer of its predecessor (INFLIGHT_SHMFD). @param fd stays the caller's */
   setInflight(area: Inflight, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_INFLIGHT_FD, area, options, [fd]);
+    return this.#backend.tell(requests.SET_INFLIGHT_FD, area, options, [fd]);
   }
 
   /** The socket over which the backend may send requests (BACKEND_REQ). Stays the caller's. */
   setBackendRequestFd(fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#tell(requests.SET_BACKEND_REQ_FD, null, options, [fd]);
+    return this.#backend.tell(requests.SET_BACKEND_REQ_FD, null, options, [fd]);
   }
 
   onDown(handler: (reason: VioError) => void): () => void {
@@ -359,69 +376,12 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Hears of changes of the configuration where the backend can tell of them. */
   async #listen(wait: WaitOptions): Promise<void> {
-    if (!this.#has(VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_CONFIG)) return;
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_CONFIG)) return;
     const options = {
-      acknowledges: this.#has(VHOST_USER_PROTOCOL_F_REPLY_ACK),
+      acknowledges: this.#backend.has(VHOST_USER_PROTOCOL_F_REPLY_ACK),
       configChanged: () => this.#watch.changed(),
       failed: (reason: VioError) => this.#channel.fail(reason),
     };
     this.#listener = await BackendListener.open(options, (fd, o) => this.setBackendRequestFd(fd, o), wait);
   }
-
-  #has(protocolFeatures: bigint): boolean {
-    return (this.protocolFeatures & protocolFeatures) === protocolFeatures;
-  }
-
-  /** A request with an answer of its own. */
-  async #ask<P, R>(
-    request: Request<P, R>,
-    payload: P,
-    options: WaitOptions,
-    fds: readonly number[] = [],
-    check: (value: R, answer: string) => void = () => {},
-  ): Promise<Reply<R>> {
-    this.#requireFeature(request);
-    const expected = expectedReply(request);
-    if (expected === null) throw new TypeError(`${request.name} has no answer`);
-    const awaited = { ...expected, check: (value: R) => check(value, expected.name) };
-    return this.#channel.ask(
-      { name: request.name, bytes: encodeRequest(request, payload), fds },
-      awaited,
-      options,
-    );
-  }
-
-  /** A request without an answer of its own: acknowledged if possible. */
-  async #tell<P>(
-    request: Request<P, null>,
-    payload: P,
-    options: WaitOptions,
-    fds: readonly number[] = [],
-  ): Promise<void> {
-    this.#requireFeature(request);
-    const acknowledged = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_REPLY_ACK) !== 0n;
-    const outgoing = { name: request.name, bytes: encodeRequest(request, payload, acknowledged), fds };
-    if (!acknowledged) return this.#channel.post(outgoing, options);
-    const { value } = await this.#channel.ask(outgoing, expectedAck(request), options);
-    if (value !== 0n) throw refused(request.name, `result ${value}`);
-  }
-
-  #requireFeature(request: Request<unknown, unknown>): void {
-    const missing = request.feature & ~this.protocolFeatures;
-    if (missing !== 0n) throw unsupported(request.name, protocolFeatureNames(missing).join(', '));
-  }
-}
-
-function refused(request: string, how: string): VioError {
-  return new VioError(`the backend refused ${request} (${how})`, {
-    code: 'VIO_VHOST_REFUSED',
-    remedy: 'the log of the backend says why; send what it accepts, or use another backend',
-  });
-}
-
-function unsupported(what: string, feature: string): VioError {
-  return new VioError(`${what} cannot do without protocol features that are not in use: ${feature}`, {
-    code: 'VIO_VHOST_UNSUPPORTED',
-    remedy: 'use a backend that offers the feature, ask for it when connecting, or do without',
-  });
 }

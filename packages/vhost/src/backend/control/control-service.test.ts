@@ -6,7 +6,7 @@ import { frontendRequests as requests } from '../../wire/index.ts';
 import { TestBackend, handled, until } from '../backend.fixture.ts';
 import { Guest, type GuestOptions } from '../guest.fixture.ts';
 import { packet, packetPool, packetsOf, supply } from '../packets.fixture.ts';
-import { controlFeatures } from '../vhost-driver.ts';
+import { controlFeatures } from '../device-features.ts';
 
 const OK = 0;
 const ERR = 1;
