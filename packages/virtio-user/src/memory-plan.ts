@@ -22,6 +22,8 @@ export interface MemoryPlan {
   readonly bytes: number;
 }
 
+/** Offsets are addresses on the wire, and there are devices (QEMU's) that take a ring at 0 for one that is not there. */
+const firstRing = 4096;
 const dataRoom = 2048;
 /**
  * 128 bytes for the application and 12 for the virtio-net header, which so begins a cache line of 64 bytes: header and
@@ -42,9 +44,9 @@ export function planMemory(
   mostBuffers = 0,
 ): MemoryPlan {
   const ring = driverQueueBytes(features, size);
-  const rxOffset = Array.from({ length: queues }, (_, pair) => 2 * pair * ring);
-  const txOffset = Array.from({ length: queues }, (_, pair) => (2 * pair + 1) * ring);
-  const controlOffset = 2 * queues * ring;
+  const rxOffset = Array.from({ length: queues }, (_, pair) => firstRing + 2 * pair * ring);
+  const txOffset = Array.from({ length: queues }, (_, pair) => firstRing + (2 * pair + 1) * ring);
+  const controlOffset = firstRing + 2 * queues * ring;
   const poolOffset = controlOffset + controlBytes;
   const stride = poolStride(dataRoom, headroom);
   const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));

@@ -13,6 +13,9 @@ const watchInterval = 500;
 const usedBackendFeatures =
   vdpa.VHOST_BACKEND_F_IOTLB_MSG_V2 | vdpa.VHOST_BACKEND_F_IOTLB_BATCH | vdpa.VHOST_BACKEND_F_SUSPEND;
 
+/** Devices that this process is done with, but the kernel is not, by path. */
+const closing = new Map<string, Promise<unknown>>();
+
 /** What a device said when it was opened. */
 export interface VdpaFacts {
   /** Virtqueues, the control queue among them. */
@@ -44,7 +47,7 @@ export class VdpaDevice {
    * @throws VioError VIO_VDPA_*, VIO_TIMEOUT, VIO_ABORTED
    */
   static async open(path: string, wait: WaitOptions, given?: number): Promise<VdpaDevice> {
-    const opening = given === undefined ? vdpa.openVdpa(path) : resetDuplicate(given);
+    const opening = given === undefined ? openClosed(path) : resetDuplicate(given);
     try {
       // The kernel resets a device that is opened, which takes as long as the device likes.
       const limits = { timeout: wait.timeout ?? defaultTimeout, signal: wait.signal };
@@ -161,11 +164,17 @@ export class VdpaDevice {
       this.#onEnd.clear();
     };
     if (this.#line.busy) {
-      void this.#line.whenIdle().then(() => closeElsewhere(this.#fd, release));
+      closing.set(this.path, this.#closeWhenIdle(release));
     } else {
       closeFd(this.#fd);
       release();
     }
+  }
+
+  async #closeWhenIdle(release: () => void): Promise<void> {
+    await this.#line.whenIdle();
+    await closeElsewhere(this.#fd);
+    release();
   }
 
   async #configChanged(): Promise<void> {
@@ -196,12 +205,18 @@ async function resetDuplicate(given: number): Promise<number> {
     await vdpa.setStatus(fd, 0);
     return fd;
   } catch (error) {
-    closeElsewhere(fd);
+    void closeElsewhere(fd);
     throw error;
   }
 }
 
-/** Closing resets the device, which may take as long as anything else. */
-function closeElsewhere(fd: number, done: () => void = () => {}): void {
-  close(fd, done);
+/** Opens a device that nobody has, once this process has let go of it: the kernel gives it to one at a time. */
+async function openClosed(path: string): Promise<number> {
+  await closing.get(path);
+  return vdpa.openVdpa(path);
+}
+
+/** Closing resets the device, which may take as long as anything else. Never rejects. */
+function closeElsewhere(fd: number): Promise<void> {
+  return new Promise((resolve) => close(fd, () => resolve()));
 }

@@ -177,10 +177,13 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#ask('setting an eventfd', options, (fd) => vdpa.setVringEvent(fd, 'err', index, eventFd));
   }
 
-  /** A change to a running device is a change of its queue pairs: the control queue tells it. */
+  /**
+   * A change to a running device is a change of its queue pairs: the control queue tells it. Its rings are not
+   * disabled one by one, which devices behind PCI do not know (virtio 1.4, section 4.1.4.3.2), but by a reset.
+   */
   setVringEnable(index: number, enabled: boolean, options?: WaitOptions): Promise<void> {
     return this.#ask('enabling a ring', options, async (fd) => {
-      await vdpa.setVringEnable(fd, index, enabled);
+      if (enabled || !this.#running) await vdpa.setVringEnable(fd, index, enabled);
       if (enabled) this.#enabled.add(index);
       else this.#enabled.delete(index);
       if (this.#running) await this.#tellPairs();

@@ -1,0 +1,20 @@
+import { ringFeatures } from '@vio/net';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, driverQueueBytes } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import { planMemory } from './memory-plan.ts';
+
+describe.each([
+  ['split', VIRTIO_F_VERSION_1],
+  ['packed', VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED],
+])('the memory of a port with %s rings', (_format, features) => {
+  const ring = ringFeatures(features);
+
+  it.each([1, 2, 128])('of %i queue pairs: no ring at address 0, none over another', (queues) => {
+    const { rxOffset, txOffset, controlOffset } = planMemory(queues, 64, ring);
+    const starts = [...rxOffset, ...txOffset].toSorted((a, b) => a - b);
+    expect(starts[0]).toBeGreaterThan(0);
+    const ends = starts.map((start) => start + driverQueueBytes(ring, 64));
+    expect(starts.slice(1).every((start, i) => start >= ends[i])).toBe(true);
+    expect(controlOffset).toBeGreaterThanOrEqual(Math.max(...ends));
+  });
+});
