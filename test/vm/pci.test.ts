@@ -105,6 +105,7 @@ describe('without IOMMU, by physical addresses', () => {
       devbind: ['devbind', split.address, 'uio_pci_generic'],
       'split, restarted': ['carry', split.address, 'uio_pci_generic', true],
       'packed, restarted': ['carry', packed.address, 'uio_pci_generic', true],
+      leaks: ['leaks', split.address, 'uio_pci_generic'],
       'uio killed': ['death', packed.address, 'uio_pci_generic', 'killed'],
       'none killed': ['death', packed.address, 'none', 'killed'],
       'none at its exit': ['death', packed.address, 'none', 'exits'],
@@ -165,6 +166,11 @@ describe('without IOMMU, by physical addresses', () => {
       withoutPermission: 'VIO_PCI_PERMISSION',
       givenBack: true,
     });
+  });
+
+  it('a port leaves nothing behind, opened and closed or refused many times', () => {
+    const { before, after, refused, givenBack } = reports['leaks'];
+    expect([after, refused, givenBack]).toEqual([before, 26, true]);
   });
 
   it('a device that asks for a reset takes the link down by name, and works after one', () => {
@@ -267,6 +273,7 @@ describe('vfio-pci with an IOMMU', () => {
     Object.assign(steps, {
       refusals: ['refusals', first.address, 'vfio-pci'],
       'needs reset': ['needsReset', first.address, 'vfio-pci'],
+      leaks: ['leaks', first.address, 'vfio-pci'],
       death: ['death', first.address, 'vfio-pci', 'killed'],
       'without VFIO': ['carry', cards.packed.address, 'uio_pci_generic'],
       unplug: ['unplug', pluggedCard.address, 'vfio-pci', pluggedCard.name],
@@ -302,6 +309,11 @@ describe('vfio-pci with an IOMMU', () => {
       withoutPermission: 'VIO_PCI_PERMISSION',
       givenBack: true,
     });
+  });
+
+  it('a port leaves nothing behind, opened and closed or refused many times', () => {
+    const { before, after, refused, givenBack } = reports['leaks'];
+    expect([after, refused, givenBack]).toEqual([before, 26, true]);
   });
 
   it('a device that asks for a reset takes the link down by name, and works after one', () => {

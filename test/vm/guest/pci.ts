@@ -8,6 +8,7 @@ import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
 import { example } from './pci/example.ts';
 import { filters } from './pci/filters.ts';
+import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
 import { queues } from './pci/queues.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
@@ -20,6 +21,7 @@ export type Step =
   | readonly ['filters', ours: string, driver: string]
   | readonly ['queues', ours: string, driver: string, pairs: number]
   | readonly ['link', ours: string, driver: string, name: string]
+  | readonly ['leaks', ours: string, driver: string]
   | readonly ['refusals', bound: string, driver: string]
   | readonly ['needsReset', ours: string, driver: string]
   | readonly ['unplug', ours: string, driver: string, how: string]
@@ -39,6 +41,8 @@ function run(step: Step): Promise<object> | object {
       return queues(step[1], step[2], step[3]);
     case 'link':
       return link(step[1], step[2], step[3]);
+    case 'leaks':
+      return leaks(step[1], step[2]);
     case 'refusals':
       return refusals(step[1], step[2]);
     case 'needsReset':

@@ -46,10 +46,12 @@ describe('a device without driver', () => {
   it('is cut off from memory when the process ends with it open', () => {
     const before = process.listeners('exit');
     const { access, command } = card();
-    const [added] = process.listeners('exit').filter((listener) => !before.includes(listener));
+    const another = card();
+    const [added, ...more] = process.listeners('exit').filter((listener) => !before.includes(listener));
     added(0);
-    expect(command() & COMMAND_MASTER).toBe(0);
+    expect([command() & COMMAND_MASTER, another.command() & COMMAND_MASTER, more]).toEqual([0, 0, []]);
     access.close();
+    another.access.close();
     expect(process.listeners('exit')).toEqual(before);
   });
 

@@ -9,6 +9,7 @@ import {
   openDevice,
 } from '@vio/native';
 import { disableBusMaster, enableDevice, setLineEnabled } from './config-space.ts';
+import { atExit } from './at-exit.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';
 import type { DeviceFiles } from './sysfs.ts';
@@ -29,6 +30,7 @@ export class SysfsAccess implements PciAccess {
   readonly #uio: number;
   readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
   #onRemoved: () => void = () => {};
+  readonly #forgetExit: () => void;
   /** A process that ends with the port open leaves no device that writes to memory of others. */
   readonly #cutOff = (): void => {
     try {
@@ -57,7 +59,7 @@ export class SysfsAccess implements PciAccess {
     }
     this.config = new FileRegisters(this.#configFd, 0, 256);
     enableDevice(this.config);
-    process.once('exit', this.#cutOff);
+    this.#forgetExit = atExit(this.#cutOff);
     this.interrupts = {
       vectors: 0,
       line: uio !== undefined,
@@ -116,7 +118,7 @@ export class SysfsAccess implements PciAccess {
     this.#open = false;
     this.#unwatchLine();
     for (const { close } of this.#bars.values()) close();
-    process.off('exit', this.#cutOff);
+    this.#forgetExit();
     this.#cutOff();
     closeSync(this.#configFd);
     if (this.#uio !== -1) closeFd(this.#uio);
