@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { VioError } from '@vio/native';
 import { Command } from 'commander';
 import { addBackendCommand } from './commands/backend.ts';
 import { addDevbindCommand } from './commands/devbind.ts';
@@ -34,6 +33,8 @@ try {
 } catch (error) {
   const exitCode = interruptedExitCode(interrupted.reason);
   process.exitCode = exitCode ?? 1;
+  // Loaded now, like what a command does: --help takes no longer than it must.
+  const { VioError } = await import('@vio/native');
   if (!VioError.is(error)) throw error;
   if (exitCode === null || error.code !== 'VIO_ABORTED') {
     process.stderr.write(`vio: ${error.message}\n  remedy: ${error.remedy}\n  code: ${error.code}\n`);

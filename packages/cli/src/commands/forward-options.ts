@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type ForwardMode, forwardModes } from '../forward/modes.ts';
-import type { MetricsAddress } from '../metrics/server.ts';
+import { type ForwardMode, forwardModes } from '../forward/mode-names.ts';
+import type { MetricsAddress } from '../metrics/address.ts';
 import { integer, metricsAddress, number } from './option-values.ts';
 
 /** The options that `vio run` and `vio backend` share. */

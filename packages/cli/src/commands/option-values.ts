@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { type MetricsAddress, parseMetricsAddress } from '../metrics/server.ts';
+import { type MetricsAddress, parseMetricsAddress } from '../metrics/address.ts';
 
 /** Parsers of option values, for commander: what is out of range is wrong usage. */
 export function number(min: number, max: number): (text: string) => number {

@@ -1,19 +1,9 @@
-import { openVirtioUser } from '@vio/virtio-user';
 import type { Command } from 'commander';
-import { captureToFile } from '../capture-file.ts';
-import { Forwarder } from '../forward/forwarder.ts';
-import { portLane } from '../forward/lane.ts';
-import { forwardStep } from '../forward/modes.ts';
-import { runSession } from '../forward/session.ts';
-import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
-import { Output } from '../output.ts';
-import { recordRing } from '../ring-record.ts';
 import { devargsHelp } from './devargs-help.ts';
 import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
 import { integer } from './option-values.ts';
-import { portReport } from './port-report.ts';
 
-interface RunOptions extends ForwardOptions {
+export interface RunOptions extends ForwardOptions {
   readonly timeout: number;
   readonly xstats?: true;
   readonly pcap?: string;
@@ -32,45 +22,8 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .option('--pcap <file>', 'write what passes to this file (pcapng when it is called so)')
     .option('--snaplen <bytes>', 'bytes of each packet that --pcap keeps', integer(1, 262_144), 262_144)
     .addHelpText('after', devargsHelp)
-    .action((devargs: string, options: RunOptions) => runPort(devargs, options, interrupted));
-}
-
-async function runPort(devargs: string, options: RunOptions, interrupted: AbortSignal): Promise<void> {
-  const output = new Output(options.json === true);
-  const step = forwardStep(options.forwardMode, options.txpkts);
-  await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
-  const report = portReport(port);
-  output.record('port', report.data, report.text);
-
-  await using metrics = await serveMetrics(options.metrics, () => ({ [port.config.path]: port }));
-  tellMetrics(metrics, output);
-
-  const failed = new AbortController();
-  port.on('link', (link) => {
-    if (port.gone) failed.abort(link.reason);
-  });
-  port.on('broken', ({ direction, queue, fault }) => {
-    const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;
-    output.record('broken', { direction, queue, fault }, text);
-    const name = `${direction === 'rx' ? 'receive' : 'transmit'}q${queue}`;
-    for (const dump of port.dumpRings()) if (dump.name === name) recordRing(output, dump);
-  });
-  const forwarder = new Forwarder(step, options.burst);
-  for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));
-  const capturing = options.pcap === undefined ? null : captureToFile(port, options.pcap, options.snaplen);
-  try {
-    await runSession(forwarder, output, {
-      duration: options.duration,
-      interval: options.statsPeriod,
-      interrupted,
-      failed: failed.signal,
+    .action(async (devargs: string, options: RunOptions) => {
+      const { runPort } = await import('../actions/run.ts');
+      await runPort(devargs, options, interrupted);
     });
-  } finally {
-    await capturing?.end(output);
-  }
-  if (options.xstats === true) {
-    const stats = port.stats();
-    const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
-    output.record('xstats', { xstats: stats }, lines.join('\n'));
-  }
 }

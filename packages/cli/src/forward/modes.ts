@@ -1,6 +1,7 @@
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { Lane } from './lane.ts';
+import type { ForwardMode } from './mode-names.ts';
 import { FrameTemplate } from './frame-template.ts';
 
 /** What a mode did since it was made, in packets. */
@@ -12,9 +13,6 @@ export interface LaneCounts {
 
 /** Moves one burst through a lane; returns the packets moved, 0 when there was nothing to do. */
 export type ForwardStep = (lane: Lane, burst: PacketBurst, counts: LaneCounts) => number;
-
-export const forwardModes = ['io', 'macswap', 'rxonly', 'txonly', 'flowgen'] as const;
-export type ForwardMode = (typeof forwardModes)[number];
 
 /** The step function of a mode, named and meant as in DPDK's testpmd. `frameBytes`: for txonly and flowgen. */
 export function forwardStep(mode: ForwardMode, frameBytes: number): ForwardStep {

@@ -1,6 +1,7 @@
 import type { Measured } from '@vio/net';
 import type { Output } from '../output.ts';
-import { type MetricsAddress, MetricsServer } from './server.ts';
+import type { MetricsAddress } from './address.ts';
+import { MetricsServer } from './server.ts';
 
 /** Serves metrics where the user wants them; null when he does not. */
 export async function serveMetrics(

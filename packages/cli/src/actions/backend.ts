@@ -1,0 +1,53 @@
+import { featureNames } from '@vio/net';
+import { VhostDriver } from '@vio/vhost';
+import type { BackendOptions } from '../commands/backend.ts';
+import { DeviceLanes } from '../forward/device-lanes.ts';
+import { Forwarder } from '../forward/forwarder.ts';
+import { forwardStep } from '../forward/modes.ts';
+import { runSession } from '../forward/session.ts';
+import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
+import { Output } from '../output.ts';
+
+/** Serves every frontend that connects until it is interrupted. */
+export async function runBackend(
+  path: string,
+  options: BackendOptions,
+  interrupted: AbortSignal,
+): Promise<void> {
+  const output = new Output(options.json === true);
+  const client = options.client === true;
+  const forwarder = new Forwarder(forwardStep(options.forwardMode, options.txpkts), options.burst);
+  const lanes = new DeviceLanes(forwarder);
+  await using metrics = await serveMetrics(options.metrics, () =>
+    Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
+  );
+  tellMetrics(metrics, output);
+
+  await using driver = VhostDriver.register(path, { client });
+  driver.setQueueNum(options.queues);
+  driver.callbacks({
+    newDevice(device) {
+      const { vid, features } = device;
+      const names = featureNames(features);
+      output.record('device', { vid, mask: features, features: names }, `device ${vid}: ${names.join(' ')}`);
+      lanes.update(device);
+    },
+    vringStateChanged: (device) => lanes.update(device),
+    broken(device, queue, fault) {
+      const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
+      output.record('broken', { vid: device.vid, queue, fault }, text);
+    },
+    destroyDevice(device) {
+      lanes.remove(device);
+      output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);
+    },
+  });
+  await driver.start();
+  output.record('listening', { path, client }, `vhost-user backend on ${path}`);
+  await runSession(forwarder, output, {
+    duration: options.duration,
+    interval: options.statsPeriod,
+    interrupted,
+    failed: new AbortController().signal,
+  });
+}

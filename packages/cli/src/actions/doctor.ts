@@ -1,0 +1,19 @@
+import type { DoctorOptions } from '../commands/doctor.ts';
+import { checkBackend } from '../doctor/backend.ts';
+import type { Finding } from '../doctor/check.ts';
+import { checkMachine } from '../doctor/machine.ts';
+import { Output } from '../output.ts';
+
+/** Looks at everything a port needs; a problem makes the exit code 1. */
+export async function doctor(path: string, options: DoctorOptions, interrupted: AbortSignal): Promise<void> {
+  const output = new Output(options.json === true);
+  const wait = { timeout: options.timeout, signal: interrupted };
+  const findings = [...checkMachine(), ...(await checkBackend(path, wait))];
+  for (const finding of findings) output.record('finding', finding, inWords(finding));
+  if (findings.some(({ status }) => status === 'problem')) process.exitCode = 1;
+}
+
+function inWords({ status, check, detail, remedy }: Finding): string {
+  const line = `${status.padEnd(8)}${check}: ${detail}`;
+  return remedy === undefined ? line : `${line}\n${' '.repeat(8)}remedy: ${remedy}`;
+}
