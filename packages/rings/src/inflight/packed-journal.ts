@@ -11,6 +11,15 @@ import {
 } from './inflight-layout.ts';
 import type { Journal, OpenedJournal } from './journal.ts';
 
+// Constants of this module, because V8 folds those and not the properties of imported objects.
+const firstEntry = packedRegion.head;
+const entryBytes = packedState.bytes;
+const nextAt = packedState.next;
+const lastAt = packedState.last;
+const numAt = packedState.num;
+const counterAt = packedState.counter;
+const freeWord = packedRegion.freeHead / 4;
+const usedDouble = packedRegion.usedIdx / 8;
 const AVAIL = DESC_F_AVAIL << 16;
 const USED = DESC_F_USED << 16;
 const AVAIL_AND_USED = AVAIL | USED;
@@ -100,6 +109,11 @@ export class PackedJournal implements Journal {
     const next = this.#next;
     const size = this.#size;
     let at = this.#nextSlot;
+    const lasts = this.#last;
+    const entryOf = this.#entry;
+    const start = this.#start;
+    let low = this.#counterLow;
+    let high = this.#counterHigh;
     let free = this.#free;
     for (let i = 0; i < count; i++) {
       const head = free;
@@ -107,7 +121,7 @@ export class PackedJournal implements Journal {
       for (let left = slots[i]; left > 0; left--) {
         // A driver that names an id twice finds nonsense noted down; it stays in its place, though.
         if (free >= size) free = 0;
-        const from = this.#start + (at << 2);
+        const from = start + (at << 2);
         const to = entryAt(free) >>> 2;
         i32[to + 4] = ring[from + 3];
         i32[to + 5] = ring[from + 2];
@@ -118,16 +132,18 @@ export class PackedJournal implements Journal {
         if (++at === size) at = 0;
       }
       const entry = entryAt(head);
-      u16[(entry + packedState.last) >>> 1] = last;
-      u16[(entry + packedState.num) >>> 1] = slots[i];
-      i32[(entry + packedState.counter) >>> 2] = this.#counterLow;
-      i32[((entry + packedState.counter) >>> 2) + 1] = this.#counterHigh;
-      this.#counterLow = (this.#counterLow + 1) | 0;
-      if (this.#counterLow === 0) this.#counterHigh = (this.#counterHigh + 1) | 0;
+      u16[(entry + lastAt) >>> 1] = last;
+      u16[(entry + numAt) >>> 1] = slots[i];
+      i32[(entry + counterAt) >>> 2] = low;
+      i32[((entry + counterAt) >>> 2) + 1] = high;
+      low = (low + 1) | 0;
+      if (low === 0) high = (high + 1) | 0;
       u8[entry] = 1;
-      this.#last[head] = last;
-      this.#entry[id[i]] = head;
+      lasts[head] = last;
+      entryOf[id[i]] = head;
     }
+    this.#counterLow = low;
+    this.#counterHigh = high;
     this.#nextSlot = at;
     this.#free = free;
     this.#storeFree(free, free);
@@ -175,7 +191,7 @@ export class PackedJournal implements Journal {
     const entry = this.#entry[id];
     const last = this.#last[entry];
     this.#next[last] = free;
-    this.#area.u16[(entryAt(last) + packedState.next) >>> 1] = free;
+    this.#area.u16[(entryAt(last) + nextAt) >>> 1] = free;
     return entry;
   }
 
@@ -184,13 +200,13 @@ export class PackedJournal implements Journal {
   }
 
   #storeFree(free: number, old: number): void {
-    this.#area.i32[packedRegion.freeHead / 4] = free | (old << 16);
+    this.#area.i32[freeWord] = free | (old << 16);
   }
 
   #storeUsed(): void {
     this.#scratchWords[0] = this.#used.slot | (this.#oldUsed.slot << 16);
     this.#scratchWords[1] = this.#used.wrap | (this.#oldUsed.wrap << 8);
-    this.#area.f64[packedRegion.usedIdx / 8] = this.#scratch[0];
+    this.#area.f64[usedDouble] = this.#scratch[0];
   }
 }
 
@@ -205,7 +221,7 @@ interface State {
 }
 
 function entryAt(entry: number): number {
-  return packedRegion.head + Math.imul(entry, packedState.bytes);
+  return firstEntry + Math.imul(entry, entryBytes);
 }
 
 /** The version goes last: until then the area counts as empty. */

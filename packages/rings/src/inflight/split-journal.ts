@@ -10,8 +10,13 @@ import {
 } from './inflight-layout.ts';
 import type { Journal, OpenedJournal } from './journal.ts';
 
+// Constants of this module, because V8 folds those and not the properties of imported objects.
 const lastBatchHead = splitRegion.lastBatchHead / 2;
 const usedIdx = splitRegion.usedIdx / 2;
+const firstState = splitRegion.head;
+const stateBytes = splitState.bytes;
+const counterAt = splitState.counter;
+const nextAt = splitState.next;
 
 /**
  * What a device has of a split virtqueue: `desc[i]` tells of the chain with head i. The chains of the last batch are
@@ -48,7 +53,7 @@ export class SplitJournal implements Journal {
     else finishLastBatch(area, size, used);
     const heads = inFlight(area, size);
     const last = heads.at(-1);
-    const counter = last === undefined ? 0 : area.counter(stateOf(last) + splitState.counter) + 1;
+    const counter = last === undefined ? 0 : area.counter(stateOf(last) + counterAt) + 1;
     return {
       journal: new SplitJournal(area, counter),
       base: (used + heads.length) & 0xffff,
@@ -64,7 +69,7 @@ export class SplitJournal implements Journal {
     let high = this.#counterHigh;
     for (let i = 0; i < count; i++) {
       const at = stateOf(id[i]);
-      const word = (at + splitState.counter) >>> 2;
+      const word = (at + counterAt) >>> 2;
       i32[word] = low;
       i32[word + 1] = high;
       low = (low + 1) | 0;
@@ -84,7 +89,7 @@ export class SplitJournal implements Journal {
     const u16 = this.#u16;
     let head = this.#lastBatchHead;
     for (let i = from; i < from + count; i++) {
-      u16[(stateOf(id[i]) + splitState.next) >>> 1] = head;
+      u16[(stateOf(id[i]) + nextAt) >>> 1] = head;
       head = id[i];
     }
     u16[lastBatchHead] = head;
@@ -100,7 +105,7 @@ export class SplitJournal implements Journal {
 }
 
 function stateOf(head: number): number {
-  return splitRegion.head + Math.imul(head, splitState.bytes);
+  return firstState + Math.imul(head, stateBytes);
 }
 
 /** The version goes last: until then the area counts as empty. */
@@ -124,14 +129,14 @@ function finishLastBatch(area: InflightArea, size: number, used: number): void {
   for (let left = batch; left > 0; left--) {
     if (head >= size) throw inflightError(`the last batch names descriptor ${head} of ${size}`);
     u8[stateOf(head)] = 0;
-    head = u16[(stateOf(head) + splitState.next) / 2];
+    head = u16[(stateOf(head) + nextAt) / 2];
   }
   u16[usedIdx] = used;
 }
 
 /** Heads of the chains that were fetched and not used, in the order they were fetched. */
 function inFlight(area: InflightArea, size: number): number[] {
-  const order = (head: number): number => area.counter(stateOf(head) + splitState.counter);
+  const order = (head: number): number => area.counter(stateOf(head) + counterAt);
   return Array.from({ length: size }, (_, head) => head)
     .filter((head) => area.u8[stateOf(head)] !== 0)
     .toSorted((a, b) => order(a) - order(b));
