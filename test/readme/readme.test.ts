@@ -1,7 +1,7 @@
 // Every fenced code block of every README is run: js and ts as modules on the built packages, sh by bash in the
 // README's folder. `npm` lines would run this test again: CI runs those, here their scripts only have to exist.
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -72,7 +72,10 @@ describe.each(readmes)('%s', (readme) => {
   it.each(blocks.filter(isNpm).map((block) => [title(block), block] as const))(
     '%s names npm scripts that exist',
     (_name, block) => {
-      const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
+      // Of the README's own package; where it has none, npm is to be called in the root.
+      const own = join(directory, 'package.json');
+      const file = existsSync(own) ? own : join(root, 'package.json');
+      const manifest = JSON.parse(readFileSync(file, 'utf8')) as {
         scripts: Record<string, string>;
       };
       const known = [...Object.keys(manifest.scripts), 'install'];
