@@ -16,6 +16,9 @@ export interface Contender {
   close(): void;
 }
 
+/** Milliseconds a contender may be silent before it is ended. */
+const patience = 60_000;
+
 /** A process that is spoken to by lines. */
 class Worker {
   readonly #child: ChildProcess;
@@ -37,13 +40,25 @@ class Worker {
 
   /** What it says next that matches; what it said before is forgotten. */
   async hear(pattern: RegExp): Promise<RegExpExecArray> {
+    const silence = setTimeout(() => {
+      this.#child.kill('SIGKILL');
+    }, patience);
+    try {
+      return await this.#hear(pattern);
+    } finally {
+      clearTimeout(silence);
+    }
+  }
+
+  async #hear(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this.#said);
       if (match !== null) {
         this.#said = this.#said.slice(match.index + match[0].length);
         return match;
       }
-      if (this.#child.exitCode !== null) throw new Error(`a contender ended: ${this.#said}`);
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`a contender ended before it said ${String(pattern)}: ${this.#said}`);
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }

@@ -23,7 +23,7 @@ export class Load {
   }
 
   async stop(): Promise<void> {
-    const exit = once(this.#running, 'exit');
+    const exit = once(this.#running, 'exit', { signal: AbortSignal.timeout(60_000) });
     this.#running.kill('SIGINT');
     writeFileSync('/proc/net/pktgen/pgctrl', 'stop\n');
     await exit;
