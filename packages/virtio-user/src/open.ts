@@ -291,7 +291,7 @@ function reconnectParts(
   return {
     ...device,
     timeout,
-    options: reconnect === true ? {} : reconnect,
+    options: { ...(config.server ? { minDelay: 0 } : {}), ...(reconnect === true ? {} : reconnect) },
     connect: (wait) => reachAgain(config, listener, wait, place),
   };
 }

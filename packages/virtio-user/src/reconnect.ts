@@ -6,9 +6,14 @@ import type { VhostTransport } from '@vio/vhost';
 import type { PortControl } from './control/port-control.ts';
 import { type StartPlan, startDevice } from './start.ts';
 
+const firstDelay = 100;
+
 /** How a port that lost its backend looks for it again. */
 export interface ReconnectOptions {
-  /** Milliseconds before the first attempt; doubled after every one that fails. Default 100. */
+  /**
+   * Milliseconds before the first attempt, doubled after every one that fails. Default 100; a server, whom the backend
+   * looks for, begins to listen at once.
+   */
   readonly minDelay?: number;
   /** Milliseconds between two attempts at most. Default 5000. */
   readonly maxDelay?: number;
@@ -46,12 +51,12 @@ export async function reconnect(
   parts: ReconnectParts,
   signal: AbortSignal,
 ): Promise<Restarted & { attempts: number }> {
-  const { minDelay = 100, maxDelay = 5000, attempts = Number.POSITIVE_INFINITY } = parts.options;
+  const { minDelay = firstDelay, maxDelay = 5000, attempts = Number.POSITIVE_INFINITY } = parts.options;
   let delay = minDelay;
   let cause: unknown;
   for (let attempt = 1; attempt <= attempts; attempt++) {
     await sleep(delay, undefined, { signal, ref: false });
-    delay = Math.min(2 * delay, maxDelay);
+    delay = Math.min(2 * delay || firstDelay, maxDelay);
     try {
       const restarted = await restart(plan, parts, { timeout: parts.timeout, signal });
       return { ...restarted, attempts: attempt };
