@@ -1,5 +1,5 @@
 // Our virtio-user ports against testpmd's vhost backend, which sends every frame back: DPDK's loopback suites. One testpmd
-// has a port for every golden row with 1 and with 8 queue pairs; what it does, it does to all of them.
+// has a port for every golden row with 1, 4 and 8 queue pairs; what it does, it does to all of them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const roles = [
   { role: 'connect to testpmd', server: false },
   { role: 'listen for testpmd', server: true },
 ];
-const matrix = columns(goldenRows, 1, 8);
+const matrix = columns(goldenRows, 1, 4, 8);
 
 describe.each(roles)('ports that $role', ({ server }) => {
   let testpmd: Testpmd;
@@ -39,14 +39,15 @@ describe.each(roles)('ports that $role', ({ server }) => {
       `net_virtio_user0,path=${socket(column)},queues=${column.queues},server=${Number(server)},${column.row.devargs}`,
       { timeout: 30_000, reconnect: { minDelay: 20, maxDelay: 200 } },
     );
-  /** Sends frames through every column, and gets every one back unharmed. @returns how many columns */
+  /** Sends frames through every column that takes them, and gets every one back unharmed. @returns how many columns */
   async function exchangeAll(mode: ForwardMode, length = 64): Promise<number> {
-    for (const { name, port, queues } of matrix) {
+    const able = matrix.filter(({ row }) => frameSizes(row).includes(length));
+    for (const { name, port, queues } of able) {
       const plan = exchangePlan(length, 8);
       const options = { ...plan, queues, length, swapped: mode === 'macswap' };
       await withLog(testpmd, () => exchange(new PortEndpoint(ports[port]), options), name);
     }
-    return matrix.length;
+    return able.length;
   }
 
   beforeAll(async () => {
@@ -79,10 +80,13 @@ describe.each(roles)('ports that $role', ({ server }) => {
     });
   });
 
-  it.each([1, 2, 3])('carry frames after testpmd was stopped and started, time %i', async () => {
-    await testpmd.forward('macswap');
-    expect(await exchangeAll('macswap')).toBe(matrix.length);
-  });
+  it.each([64, 1518, 9000])(
+    'carry frames of %i bytes, addresses exchanged, after testpmd was stopped and started',
+    async (length) => {
+      await testpmd.forward('macswap');
+      expect(await exchangeAll('macswap', length)).toBeGreaterThan(0);
+    },
+  );
 
   it('carry frames after all ports of testpmd were restarted', async () => {
     await testpmd.run('stop');
