@@ -26,7 +26,7 @@ async function findings(
   ...options: string[]
 ): Promise<{ exitCode: number | null; found: Finding[] }> {
   const ended = await vio('doctor', path, '--json', ...options);
-  return { exitCode: ended.exitCode, found: jsonLines(ended) as unknown as Finding[] };
+  return { exitCode: ended.exitCode, found: jsonLines<Finding>(ended) };
 }
 
 const troubles = (found: readonly Finding[]): string[] =>

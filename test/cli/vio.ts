@@ -59,9 +59,9 @@ export function vio(...args: string[]): Promise<Ended> {
 }
 
 /** The objects that `--json` wrote. */
-export function jsonLines({ stdout }: Ended): Record<string, unknown>[] {
+export function jsonLines<Line extends object = Record<string, unknown>>({ stdout }: Ended): Line[] {
   return stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+    .map((line) => JSON.parse(line) as Line);
 }
