@@ -22,13 +22,15 @@ static void Unmap(Registers* registers) {
   registers->base = nullptr;
 }
 
-// mapRegisters(fd, offset, size) -> handle. A device that is pulled out raises SIGBUS, which the guard survives.
+// mapRegisters(fd, offset, size, writeOnly) -> handle. A device that is pulled out raises SIGBUS, which the guard
+// survives.
 static Napi::Value MapRegisters(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto offset = info[1].As<Napi::Number>().Int64Value();
   const auto size = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
   InstallSigbusGuard();
-  void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, Int(info[0]), offset);
+  const int access = info[3].As<Napi::Boolean>() ? PROT_WRITE : PROT_READ | PROT_WRITE;
+  void* base = mmap(nullptr, size, access, MAP_SHARED, Int(info[0]), offset);
   if (base == MAP_FAILED) return ThrowErrno(env, "mmap", errno);
   const int slot = ClaimMapping(base, size, 4096);
   if (slot < 0) {

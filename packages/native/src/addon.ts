@@ -44,7 +44,7 @@ export interface Addon {
   controlSocket(): number;
   enterNetwork(fd: number): void;
   bufferAddress(buffer: ArrayBuffer): bigint;
-  mapRegisters(fd: number, offset: number, size: number): object;
+  mapRegisters(fd: number, offset: number, size: number, writeOnly: boolean): object;
   unmapRegisters(handle: object): void;
   registersFaulted(handle: object): boolean;
   readRegister(handle: object, offset: number, width: 1 | 2 | 4): number;

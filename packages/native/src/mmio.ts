@@ -25,12 +25,16 @@ export class MmioRegisters implements Registers, Disposable {
    * @param fd a file that maps to the device, as sysfs `resource0`; stays the caller's
    * @param offset in the file, a multiple of the page size
    * @param size bytes
+   * @param writeOnly for registers that are not there to be read, as a doorbell; some drivers map those no other way.
+   *   What a read of them gives is up to the CPU. Default false
+   * @throws VioError VIO_SYS_* when the file does not map so
    */
-  static map(fd: number, offset: number, size: number): MmioRegisters {
-    return new MmioRegisters(
-      attempt(() => addon.mapRegisters(fd, offset, size), `map ${size} bytes of registers`),
-      size,
+  static map(fd: number, offset: number, size: number, writeOnly = false): MmioRegisters {
+    const handle = attempt(
+      () => addon.mapRegisters(fd, offset, size, writeOnly),
+      `map ${size} bytes of registers`,
     );
+    return new MmioRegisters(handle, size);
   }
 
   private constructor(handle: object, size: number) {

@@ -1,5 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import type { ControlChannel, RssLimits } from '@vio/net';
+import type { ControlChannel, Notifier, RssLimits } from '@vio/net';
 
 /** How a backend is spoken to. */
 export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -117,6 +117,8 @@ export interface VhostTransport {
   setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells the backend of new buffers, -1: it polls. Starts the ring. Stays the caller's. */
   setVringKick(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** Another way to kick the backend, cheaper than the eventfd and good for as long as the transport is up; null: none. */
+  doorbell?(index: number): Notifier | null;
   /** The eventfd that tells the driver of used buffers, -1: the driver polls. Stays the caller's. */
   setVringCall(index: number, fd: number, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells of a broken ring, -1: none. Stays the caller's. */

@@ -8,6 +8,7 @@ import {
   VIRTIO_NET_F_MTU,
   createQueuePair,
   electPaths,
+  type Notifier,
   pairSwitch,
   pathLogLine,
   ringFeatures,
@@ -162,6 +163,7 @@ async function buildPort(
       layout,
       memory.shared,
       events,
+      kicks(transport, events, options),
       (broken) => port?.emit('broken', broken),
     );
     const ring =
@@ -240,6 +242,7 @@ function buildQueues(
   plan: MemoryPlan,
   memory: SharedMemory,
   events: VringEvents,
+  kick: readonly Notifier[],
   onBroken: (broken: { direction: 'rx' | 'tx'; queue: number; fault: QueueFault }) => void,
 ) {
   const { features } = negotiated;
@@ -262,8 +265,8 @@ function buildQueues(
       size: config.queue_size,
       rxOffset,
       txOffset: plan.txOffset[pair],
-      rxKick: events.kick[2 * pair],
-      txKick: events.kick[2 * pair + 1],
+      rxKick: kick[2 * pair],
+      txKick: kick[2 * pair + 1],
       rules,
       onBroken: (direction, fault) => onBroken({ direction, queue: pair, fault }),
     }),
@@ -279,6 +282,16 @@ function buildQueues(
     rxCall: pairs.map((_, pair) => events.call[2 * pair]),
   };
   return { parts, pairs };
+}
+
+/** What kicks each ring. A doorbell goes with its transport, so a port that may get another one does without. */
+function kicks(
+  transport: VhostTransport,
+  { kick }: VringEvents,
+  { reconnect = false }: OpenOptions,
+): readonly Notifier[] {
+  if (reconnect !== false) return kick;
+  return kick.map((event, index) => transport.doorbell?.(index) ?? event);
 }
 
 function reconnectParts(

@@ -1,5 +1,7 @@
 import { close, existsSync, fstatSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd, settle } from '@vio/native';
+import type { Notifier } from '@vio/net';
+import { Doorbells } from './doorbells.ts';
 import { RequestLine, defaultTimeout } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
@@ -37,6 +39,7 @@ export class VdpaDevice {
   readonly #configEvent: EventFd;
   readonly #configWatcher: FdWatcher;
   readonly #watch: NodeJS.Timeout | undefined;
+  readonly #doorbells = new Doorbells();
   readonly #onDown = new Set<(reason: VioError) => void>();
   readonly #onConfig = new Set<() => void>();
   readonly #onEnd = new Set<() => void>();
@@ -89,6 +92,11 @@ export class VdpaDevice {
   /** False once it is closed or down. */
   get open(): boolean {
     return this.#line.open;
+  }
+
+  /** The doorbell of a virtqueue; null where it has none. It rings until the device ends. */
+  doorbell(index: number): Notifier | null {
+    return this.open ? this.#doorbells.of(this.#fd, index) : null;
   }
 
   /** Asks what it is, and agrees on how to talk. @throws VioError VIO_VDPA_NOT_NET, VIO_VHOST_UNSUPPORTED */
@@ -159,6 +167,7 @@ export class VdpaDevice {
     this.#configWatcher.close();
     this.#configEvent.close();
     this.#onConfig.clear();
+    this.#doorbells[Symbol.dispose]();
     const release = (): void => {
       for (const handler of this.#onEnd) handler();
       this.#onEnd.clear();

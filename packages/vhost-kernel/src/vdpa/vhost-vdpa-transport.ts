@@ -1,6 +1,7 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import {
   type ControlChannel,
+  type Notifier,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
@@ -167,6 +168,11 @@ export class VhostVdpaTransport implements VhostTransport {
 
   setVringKick(index: number, eventFd: number, options?: WaitOptions): Promise<void> {
     return this.#ask('setting a kick', options, (fd) => vdpa.setVringEvent(fd, 'kick', index, eventFd));
+  }
+
+  /** A store into the notification area of the card, which costs no system call; null where the card has none. */
+  doorbell(index: number): Notifier | null {
+    return this.#device.doorbell(index);
   }
 
   setVringCall(index: number, eventFd: number, options?: WaitOptions): Promise<void> {
