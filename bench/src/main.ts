@@ -84,6 +84,6 @@ const text = resultsMarkdown(results);
 console.log(`\n${text}`);
 if (write) {
   const cells = results.comparisons.flatMap((comparison) => comparison.cells);
-  writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), text);
+  await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), text);
   writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
 }
