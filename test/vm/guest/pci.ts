@@ -1,7 +1,5 @@
-// What is to be seen of PCI cards, step by step in one guest. Arguments: steps as JSON. Prints their reports as JSON, by
-// name; a step that fails reports its error.
+// What is to be seen of PCI cards, step by step in one guest. Argument: steps as JSON.
 import { writeFileSync } from 'node:fs';
-import { VioError } from '@vio/native';
 import { carry } from './pci/carry.ts';
 import { type Ending, death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
@@ -12,9 +10,9 @@ import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
 import { queues } from './pci/queues.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
+import { type Steps as StepsOf, reportSteps } from './steps.ts';
 
-/** By name: a program and what it is given. */
-export type Steps = Readonly<Record<string, Step>>;
+export type Steps = StepsOf<Step>;
 export type Step =
   | readonly ['carry', ours: string, driver: string, restart?: boolean]
   | readonly ['transfer', red: string, blue: string, driver: string, options: TransferOptions]
@@ -58,21 +56,6 @@ function run(step: Step): Promise<object> | object {
   }
 }
 
-async function runAll(steps: Steps): Promise<void> {
-  writeFileSync('/proc/sys/vm/nr_hugepages', '24');
-  const reports: Record<string, unknown> = {};
-  for (const [name, step] of Object.entries(steps)) {
-    const began = performance.now();
-    try {
-      reports[name] = await run(step);
-    } catch (error) {
-      reports[name] = { failed: VioError.is(error) ? `${error.code}: ${error.message}` : String(error) };
-    }
-    console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
-  }
-  console.log(JSON.stringify(reports));
-}
-
 if (process.argv[2] === 'vio') {
   // This bundle is the command, too, and the example.
   process.argv.splice(2, 1);
@@ -83,5 +66,6 @@ if (process.argv[2] === 'vio') {
 } else if (process.argv[2] === 'hold') {
   await hold(process.argv[3] ?? '');
 } else {
-  await runAll(JSON.parse(process.argv[2] ?? '{}') as Steps);
+  writeFileSync('/proc/sys/vm/nr_hugepages', '24');
+  await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps, run);
 }

@@ -5,10 +5,7 @@ import { VioError } from '@vio/native';
 export type Steps<Step> = Readonly<Record<string, Step>>;
 
 /** Runs the steps, one after the other, and prints their reports as JSON; one that fails reports why. */
-export async function reportSteps<Step>(
-  steps: Steps<Step>,
-  run: (step: Step) => Promise<unknown>,
-): Promise<void> {
+export async function reportSteps<Step>(steps: Steps<Step>, run: (step: Step) => unknown): Promise<void> {
   const reports: Record<string, unknown> = {};
   for (const [name, step] of Object.entries(steps)) {
     const began = performance.now();
