@@ -23,6 +23,7 @@ export {
   checkOffloads,
   controlledOffloads,
   offloadFeatures,
+  receiveOffloads,
 } from './offload/offload-features.ts';
 export {
   HDR_F_DATA_VALID,

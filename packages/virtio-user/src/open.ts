@@ -11,6 +11,7 @@ import {
   type Notifier,
   pairSwitch,
   pathLogLine,
+  receiveOffloads,
   ringFeatures,
 } from '@vio/net';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
@@ -129,11 +130,7 @@ async function buildPort(
   const paths = electPaths({
     features: negotiated.features,
     vectorized: config.vectorized,
-    offloads: {
-      lro: (options.offloads?.lro ?? false) || (options.offloads?.uro ?? false),
-      checksum: options.offloads?.rxChecksum ?? false,
-      hash: options.offloads?.hashReport ?? false,
-    },
+    offloads: receiveOffloads(options.offloads ?? {}),
     cpu: cpuFeatures(),
   });
   logPaths(paths, options);
@@ -163,7 +160,7 @@ async function buildPort(
       layout,
       memory.shared,
       events,
-      kicks(transport, events, options),
+      kicks(transport, events, reconnectOf(config, options)),
       (broken) => port?.emit('broken', broken),
     );
     const ring =
@@ -288,31 +285,37 @@ function buildQueues(
 function kicks(
   transport: VhostTransport,
   { kick }: VringEvents,
-  { reconnect = false }: OpenOptions,
+  reconnect: boolean | ReconnectOptions,
 ): readonly Notifier[] {
   if (reconnect !== false) return kick;
   return kick.map((event, index) => transport.doorbell?.(index) ?? event);
 }
 
+/** Whether the port looks for another backend: a server does unless it is told not to. */
+function reconnectOf({ server }: VirtioUserConfig, { reconnect = server }: OpenOptions) {
+  return reconnect;
+}
+
 function reconnectParts(
   config: VirtioUserConfig,
   listener: UnixListener | null,
-  { reconnect = config.server, timeout = defaultTimeout, ...place }: OpenOptions,
+  options: OpenOptions,
   device: Pick<ReconnectParts, 'pairs' | 'control' | 'mac'>,
 ): ReconnectParts | null {
+  const reconnect = reconnectOf(config, options);
   if (reconnect === false) return null;
   return {
     ...device,
-    timeout,
+    timeout: options.timeout ?? defaultTimeout,
     options: { ...(config.server ? { minDelay: 0 } : {}), ...(reconnect === true ? {} : reconnect) },
-    connect: (wait) => reachAgain(config, listener, wait, place),
+    connect: (wait) => reachAgain(config, listener, wait, options),
   };
 }
 
 /** Notes of what is in flight are for another backend to go on with. */
-function keepsInflight({ server }: VirtioUserConfig, options: OpenOptions): boolean {
-  const { reconnect = server, detached = false } = options;
-  if (detached || reconnect === false) return false;
+function keepsInflight(config: VirtioUserConfig, options: OpenOptions): boolean {
+  const reconnect = reconnectOf(config, options);
+  if (options.detached === true || reconnect === false) return false;
   return reconnect === true || (reconnect.inflight ?? true);
 }
 

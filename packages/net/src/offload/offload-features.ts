@@ -16,6 +16,7 @@ import {
   VIRTIO_NET_F_RSS,
   featureNames,
 } from '../feature-bits.ts';
+import type { PathInput } from '../paths.ts';
 
 /** Work a port leaves to its device, or takes from it. Nothing unless it is asked for. */
 export interface OffloadOptions {
@@ -79,6 +80,12 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
       remedy: 'use mrg_rxbuf=1 with a backend that offers it',
     });
   }
+}
+
+/** What the election of the receive path has to know of the options. */
+export function receiveOffloads(options: OffloadOptions): NonNullable<PathInput['offloads']> {
+  const { rxChecksum = false, lro = false, uro = false, hashReport = false } = options;
+  return { lro: lro || uro, checksum: rxChecksum, hash: hashReport };
 }
 
 /** True when received headers can say something. */

@@ -10,6 +10,7 @@ import {
   electPaths,
   maxMtu,
   pathLogLine,
+  receiveOffloads,
   ringFeatures,
 } from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
@@ -168,10 +169,7 @@ function elect(
   const paths = electPaths({
     features,
     vectorized,
-    offloads: {
-      lro: (offloads.lro ?? false) || (offloads.uro ?? false),
-      checksum: offloads.rxChecksum ?? false,
-    },
+    offloads: receiveOffloads(offloads),
     cpu: cpuFeatures(),
   });
   for (const path of [paths.rx, paths.tx]) log?.(pathLogLine(path, portNumber));
