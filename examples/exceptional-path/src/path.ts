@@ -1,5 +1,5 @@
 // One poll loop over both ports.
-import { type NetPort, PacketBurst, PacketCopier } from '@vio/net';
+import { type NetPort, PacketBurst, PacketCopier, macToBytes } from '@vio/net';
 
 /** Frames. */
 export interface Counts {
@@ -80,6 +80,6 @@ function append(to: PacketBurst, from: PacketBurst, i: number): void {
 /** Whether the frame at an offset goes to the port's own address, or to a group. */
 function addressedTo(port: NetPort): (offset: number) => boolean {
   const { u8 } = port.region;
-  const mac = Uint8Array.from(port.mac.split(':'), (byte) => Number.parseInt(byte, 16));
+  const mac = macToBytes(port.mac);
   return (offset) => (u8[offset] & 1) !== 0 || mac.every((byte, i) => u8[offset + i] === byte);
 }

@@ -2,14 +2,7 @@ export * from './control/index.ts';
 export { Capture, type CaptureOptions, type Watched } from './capture/capture.ts';
 export type { CaptureSource } from './capture/capture-format.ts';
 export { type PortCaptureOptions, watchedQueues } from './capture/port-capture.ts';
-export {
-  type ConfigSpace,
-  configSpaceBytes,
-  configSpaceHead,
-  decodeConfigSpace,
-  encodeConfigSpace,
-} from './config-space.ts';
-export { isMac, isMulticast, macFromBytes } from './control/mac-bytes.ts';
+export * from './device/index.ts';
 export * from './feature-bits.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';

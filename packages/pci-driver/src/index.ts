@@ -7,7 +7,6 @@ export { openDevice } from './device/open-device.ts';
 export { type QueuePlace, type VirtioPciDevice, noVector } from './device/virtio-pci-device.ts';
 export { type PciConfig, parsePciDevargs } from './port/devargs.ts';
 export type { InterruptMode } from './port/interrupts.ts';
-export { type RssLimits, unknownSpeed } from './port/net-config.ts';
 export { type PciPortOptions, openPciPort } from './port/open-pci-port.ts';
 export { PciPort } from './port/pci-port.ts';
 export { type BindOptions, bindDevice, loadedDrivers, unbindDevice } from './discovery/bind.ts';

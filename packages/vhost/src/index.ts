@@ -7,7 +7,6 @@ export {
 export type {
   Doorbell,
   InflightArea,
-  NetDeviceConfig,
   SharedRegion,
   VhostTransport,
   VhostTransportKind,

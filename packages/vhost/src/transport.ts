@@ -1,5 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import type { ControlChannel, Notifier, RssLimits } from '@vio/net';
+import type { ConfigSpace, ControlChannel, Notifier } from '@vio/net';
 
 /** How a backend is spoken to. */
 export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -43,22 +43,6 @@ export interface InflightArea {
 /** Tells a device that a virtqueue has new buffers. */
 export interface Doorbell {
   signal(): void;
-}
-
-/** What a network device says of itself (virtio 1.4, section 5.1.4). */
-export interface NetDeviceConfig {
-  /** As in `52:54:00:00:00:01`; undefined: it has none of its own. */
-  readonly mac: string | undefined;
-  /** True also of a device that does not know. */
-  readonly linkUp: boolean;
-  /** Queue pairs it has. */
-  readonly maxPairs: number;
-  /** Bytes of the largest packet behind the Ethernet header; undefined: it does not say. */
-  readonly mtu: number | undefined;
-  /** What it can do of receive-side scaling and hash reports; absent: nothing, or it does not say. */
-  readonly rss?: RssLimits;
-  /** True: the driver should announce itself on the network. Absent: the device does not ask for that. */
-  readonly announce?: boolean;
 }
 
 /**
@@ -149,7 +133,7 @@ export interface VhostTransport {
   resetDevice?(options?: WaitOptions): Promise<void>;
 
   /** What the device says of itself; only of transports that reach its configuration space. */
-  getNetConfig?(options?: WaitOptions): Promise<NetDeviceConfig>;
+  getNetConfig?(options?: WaitOptions): Promise<ConfigSpace>;
   /**
    * A faster way to tell the device of new buffers than a kick eventfd, or null; only of transports that have one.
    * Belongs to the transport.

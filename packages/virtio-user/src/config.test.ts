@@ -1,6 +1,7 @@
 import { failureOf } from './failure.fixture.ts';
 import { describe, expect, it } from 'vitest';
-import { type VirtioUserOptions, linkSpeeds, parseConfig, unknownSpeed } from './config.ts';
+import { linkSpeeds, unknownSpeed } from '@vio/net';
+import { type VirtioUserOptions, parseConfig } from './config.ts';
 
 const path = '/tmp/vio-nobody-has-this.sock';
 

@@ -1,14 +1,9 @@
 import { VioError, checkSocketPath } from '@vio/native';
+import { devargValueError, isMac, linkSpeeds, unknownDevarg, unknownSpeed } from '@vio/net';
 import { z } from 'zod';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
-
-/** Link speeds in Mbit/s that can be reported, as DPDK's `speed` devarg. */
-export const linkSpeeds = [10000, 20000, 25000, 40000, 50000, 56000, 100000, 200000, 400000, 800000] as const;
-
-/** Reported when no speed was given. */
-export const unknownSpeed = 0xffffffff;
 
 /** The device arguments of a virtio-user port, checked and complete. Names and defaults are DPDK's. */
 export interface VirtioUserConfig {
@@ -53,10 +48,7 @@ const flag = z.preprocess(
 
 const schema = z.strictObject({
   path: z.string().min(1),
-  mac: z
-    .string()
-    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i)
-    .optional(),
+  mac: z.string().refine(isMac).optional(),
   cq: flag.default(false),
   queue_size: integer.pipe(z.number().min(1).max(32768)).default(256),
   queues: integer.pipe(z.number().min(1).max(128)).default(1),
@@ -118,21 +110,13 @@ export function parseConfig(
 }
 
 function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
-  if (issue?.code === 'unrecognized_keys') {
-    return new VioError(`the devargs have an unknown key: ${issue.keys.join(', ')}`, {
-      code: 'VIO_DEVARGS_UNKNOWN_KEY',
-      remedy: `the keys are ${Object.keys(allowed).join(', ')}`,
-    });
-  }
+  if (issue?.code === 'unrecognized_keys') return unknownDevarg(issue.keys.join(', '), Object.keys(allowed));
   const key = String(issue?.path[0] ?? '');
   return valueError(key, values[key]);
 }
 
 function valueError(key: string, value: unknown): VioError {
-  return new VioError(`the devarg ${key}=${String(value)} is out of range`, {
-    code: 'VIO_DEVARGS_VALUE',
-    remedy: `${key} is ${allowed[key] ?? 'something else'}`,
-  });
+  return devargValueError(key, value, allowed[key] ?? 'something else');
 }
 
 /** A tap alone leaves /dev/vhost-net to be opened; otherwise the path only names what is open already. */

@@ -1,12 +1,6 @@
-export {
-  type VirtioUserConfig,
-  type VirtioUserOptions,
-  linkSpeeds,
-  parseConfig,
-  unknownSpeed,
-} from './config.ts';
+export { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 export type { SocketOptions } from './connect.ts';
-export { type Devargs, parseDevargs } from './devargs.ts';
+export { parseDevargs } from './devargs.ts';
 export { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';
 export { type OpenOptions, openVirtioUser } from './open.ts';
 export type { MemoryOptions } from './port-memory.ts';

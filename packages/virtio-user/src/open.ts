@@ -11,6 +11,7 @@ import {
   type Notifier,
   pairSwitch,
   pathLogLine,
+  randomMac,
   receiveOffloads,
   ringFeatures,
 } from '@vio/net';
@@ -23,7 +24,6 @@ import { ControlRing } from './control/control-ring.ts';
 import { PortControl } from './control/port-control.ts';
 import { type FrameOptions, frameRules } from './frame-rules.ts';
 import { InflightKeeper } from './inflight-keeper.ts';
-import { randomMac } from './mac-address.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';

@@ -1,18 +1,12 @@
 import type { WaitOptions } from '@vio/native';
 import { VioError } from '@vio/native';
-import type { QueuePair } from '@vio/net';
+import { type QueuePair, STATUS_AGREED, STATUS_FEATURES_OK, STATUS_KNOWN, STATUS_RUNNING } from '@vio/net';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import type { InflightKeeper } from './inflight-keeper.ts';
 import type { ControlRing } from './control/control-ring.ts';
 import type { PortMemory } from './port-memory.ts';
 import type { VringEvents } from './vrings.ts';
-
-/** Device status bits (virtio 1.4, section 2.1). */
-const ACKNOWLEDGE = 1;
-const DRIVER = 2;
-const DRIVER_OK = 4;
-const FEATURES_OK = 8;
 
 /** What starting and stopping a device needs, ring by ring: index 2n receives, 2n + 1 transmits. */
 export interface StartPlan {
@@ -38,7 +32,7 @@ export interface StartPlan {
 export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<void> {
   const { transport, rings, events, memory } = plan;
   for (const [i, call] of events.call.entries()) await transport.setVringCall(i, call.fd, wait);
-  if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER, wait);
+  if (transport.hasStatus) await transport.setStatus(STATUS_KNOWN, wait);
   await transport.setFeatures(plan.features, wait);
   if (transport.hasStatus) await confirmFeatures(transport, wait);
   if (plan.mtu !== undefined && transport.canSetMtu === true) await transport.setMtu?.(plan.mtu, wait);
@@ -53,7 +47,7 @@ export async function startDevice(plan: StartPlan, wait: WaitOptions): Promise<v
   if (plan.control !== null) await handControl(plan.control, transport, wait);
   for (const i of rings.keys()) await transport.setVringEnable(i, true, wait);
   if (plan.control !== null) await transport.setVringEnable(plan.control.index, true, wait);
-  if (transport.hasStatus) await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK, wait);
+  if (transport.hasStatus) await transport.setStatus(STATUS_RUNNING, wait);
 }
 
 /**
@@ -85,8 +79,8 @@ async function handControl(
 
 /** virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */
 async function confirmFeatures(transport: VhostTransport, wait: WaitOptions): Promise<void> {
-  await transport.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK, wait);
-  if (((await transport.getStatus(wait)) & FEATURES_OK) !== 0) return;
+  await transport.setStatus(STATUS_AGREED, wait);
+  if (((await transport.getStatus(wait)) & STATUS_FEATURES_OK) !== 0) return;
   throw new VioError('the backend refused the features it had offered (FEATURES_OK did not stay set)', {
     code: 'VIO_FEATURES_REFUSED',
     remedy:

@@ -7,7 +7,7 @@ import {
   mostVlanId,
   rxModes,
 } from './commands.ts';
-import { isMulticast, macBytes, macFromBytes, macToBytes } from './mac-bytes.ts';
+import { isMulticast, macBytes, macFromBytes, macToBytes } from '../device/mac-address.ts';
 
 /** Classes and commands (virtio 1.4, section 5.1.9.5). */
 const CTRL_RX = 0;

@@ -12,7 +12,7 @@ import {
 import type { RssLimits } from '../rss/hash-types.ts';
 import type { ControlChannel } from './control-channel.ts';
 import { commandUnsupported, commandValue } from './control-errors.ts';
-import { isMac, isMulticast } from './mac-bytes.ts';
+import { isMac, isMulticast } from '../device/mac-address.ts';
 
 export interface NetControlOptions {
   /** Negotiated device features. */

@@ -1,4 +1,4 @@
-import { macToBytes } from '../control/mac-bytes.ts';
+import { macToBytes } from '../device/mac-address.ts';
 
 const broadcast = 0xff;
 const etherTypeRarp = 0x8035;

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WaitOptions } from '@vio/native';
-import { featureNames } from '@vio/net';
+import {
+  STATUS_ACKNOWLEDGE,
+  STATUS_AGREED,
+  STATUS_DRIVER_OK,
+  STATUS_FAILED,
+  STATUS_FEATURES_OK,
+  STATUS_KNOWN,
+  featureNames,
+} from '@vio/net';
 import { pciError } from '../access/pci-errors.ts';
 import { ModernDevice } from './modern-device.ts';
 import type { VirtioPciDevice } from './virtio-pci-device.ts';
-
-/** Device status bits (virtio 1.4, 2.1). */
-export const ACKNOWLEDGE = 1;
-export const DRIVER = 2;
-export const DRIVER_OK = 4;
-export const FEATURES_OK = 8;
-export const NEEDS_RESET = 0x40;
-export const FAILED = 0x80;
 
 const defaultTimeout = 3000;
 
@@ -36,13 +36,13 @@ export async function resetQueue(device: ModernDevice, queue: number, wait: Wait
 
 /** From reset to the point where queues can be set up: features decided by `choose` and accepted by the device. */
 export function negotiateWith(device: VirtioPciDevice, choose: (offered: bigint) => bigint): bigint {
-  device.status = ACKNOWLEDGE;
-  device.status = ACKNOWLEDGE | DRIVER;
+  device.status = STATUS_ACKNOWLEDGE;
+  device.status = STATUS_KNOWN;
   const features = choose(device.getFeatures());
   device.setFeatures(features);
   if (!device.modern) return features;
-  device.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
-  if ((device.status & FEATURES_OK) !== 0) return features;
+  device.status = STATUS_AGREED;
+  if ((device.status & STATUS_FEATURES_OK) !== 0) return features;
   fail(device);
   throw pciError(
     'VIO_FEATURES_REFUSED',
@@ -53,12 +53,12 @@ export function negotiateWith(device: VirtioPciDevice, choose: (offered: bigint)
 
 /** The queues are set up: the device may begin. */
 export function driverOk(device: VirtioPciDevice): void {
-  device.status = device.status | DRIVER_OK;
+  device.status = device.status | STATUS_DRIVER_OK;
 }
 
 /** The driver has given up; only a reset leads out of this. */
 export function fail(device: VirtioPciDevice): void {
-  device.status = device.status | FAILED;
+  device.status = device.status | STATUS_FAILED;
 }
 
 async function until(done: () => boolean, what: string, { timeout = defaultTimeout, signal }: WaitOptions) {

@@ -10,8 +10,10 @@ import {
   electPaths,
   maxMtu,
   pathLogLine,
+  randomMac,
   receiveOffloads,
   ringFeatures,
+  unknownSpeed,
 } from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { openAccess } from '../access/open-access.ts';
@@ -22,11 +24,10 @@ import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import { chooseFeatures } from './choose-features.ts';
 import { type PciConfig, parsePciDevargs } from './devargs.ts';
 import { PortInterrupts } from './interrupts.ts';
-import { readMac, readMtu, readPairs, readRss, readSpeed, unknownSpeed } from './net-config.ts';
+import { readNetConfig } from './net-config.ts';
 import { PciPort, stopDevice } from './pci-port.ts';
 import { checkPairs, chooseQueueSize } from './queue-size.ts';
 import { type QueuePlan, buildQueues, dataRoom, planControl, queueBytes } from './queues.ts';
-import { randomMac } from './random-mac.ts';
 
 export interface PciPortOptions extends WaitOptions {
   /** Milliseconds for a reset of the device, and for each of the first commands it is given. Default 3000. */
@@ -103,7 +104,8 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
   let port: PciPort | null = null;
   try {
     const paths = elect(features, config, options);
-    const mtu = readMtu(device, features);
+    const said = readNetConfig(device, features);
+    const { mtu = null } = said;
     const rules: FrameRules = mtu === null || mtu > maxMtu ? {} : { mtu };
     const queues = buildQueues(
       plan,
@@ -122,17 +124,21 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
       channel: queues.control,
       maxPairs: pairs,
       onQueuePairs: pairSwitch(tx),
-      rss: readRss(device, features) ?? undefined,
+      rss: said.rss,
     });
     if (pairs > 1) await control.setQueuePairs(pairs, options);
-    const abilities = { ...readSpeed(device, features), mtu, rss: readRss(device, features) };
-    if (config.speed !== unknownSpeed) abilities.speed = config.speed;
+    const abilities = {
+      speed: config.speed === unknownSpeed ? (said.speed ?? unknownSpeed) : config.speed,
+      duplex: said.duplex ?? 'unknown',
+      mtu,
+      rss: said.rss ?? null,
+    };
     port = new PciPort(
       {
         features,
         paths,
         rules,
-        mac: readMac(device, features) ?? randomMac(),
+        mac: said.mac ?? randomMac(),
         region: queues.region,
         pool: queues.pool,
         rx: queues.pairs.map(({ rx }) => rx),
@@ -187,7 +193,7 @@ function negotiate(
       pairs: queues,
       offloads,
       without,
-      mtu: device.modern ? readMtu(device, offered & VIRTIO_NET_F_MTU) : null,
+      mtu: device.modern ? (readNetConfig(device, offered & VIRTIO_NET_F_MTU).mtu ?? null) : null,
       room: dataRoom,
     }),
   );
@@ -195,7 +201,7 @@ function negotiate(
 
 function planQueues(device: VirtioPciDevice, features: bigint, options: PciPortOptions): QueuePlan {
   const { queues: pairs = 1, queueSize } = options;
-  const devicePairs = readPairs(device, features);
+  const { maxPairs: devicePairs } = readNetConfig(device, features);
   checkPairs(pairs, devicePairs);
   const sizes = Array.from({ length: 2 * pairs }, (_, index) => device.queueSize(index));
   const { format } = ringFeatures(features);

@@ -1,15 +1,24 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import { type ControlQueue, NetPort, type NetPortParts, type QueuePair, rarpFrame } from '@vio/net';
+import {
+  type ControlQueue,
+  type Duplex,
+  NetPort,
+  type NetPortParts,
+  type QueuePair,
+  type RssLimits,
+  STATUS_NEEDS_RESET,
+  rarpFrame,
+} from '@vio/net';
 import { VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { AccessKind, DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { disableBusMaster } from '../access/config-space.ts';
 import { cannotResetQueues, pciError } from '../access/pci-errors.ts';
-import { NEEDS_RESET, resetDevice, resetQueue } from '../device/life-cycle.ts';
+import { resetDevice, resetQueue } from '../device/life-cycle.ts';
 import { ModernDevice } from '../device/modern-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import type { InterruptMode, PortInterrupts } from './interrupts.ts';
 import type { PlacedQueue } from './queues.ts';
-import { type LinkSpeed, type RssLimits, readLinkStatus } from './net-config.ts';
+import { readNetConfig } from './net-config.ts';
 
 const stopMilliseconds = 1000;
 /** What the vendor of a device reads as when there is no device. */
@@ -29,7 +38,9 @@ export interface StartedDevice {
 }
 
 /** What the device says of itself. */
-export interface PortAbilities extends LinkSpeed {
+export interface PortAbilities {
+  readonly speed: number;
+  readonly duplex: Duplex;
   readonly mtu: number | null;
   readonly rss: RssLimits | null;
 }
@@ -43,8 +54,8 @@ export class PciPort extends NetPort implements AsyncDisposable {
   readonly modern: boolean;
   readonly interruptMode: InterruptMode;
   /** Mbit/s and duplex, as the devargs or else the device say. */
-  readonly speed: LinkSpeed['speed'];
-  readonly duplex: LinkSpeed['duplex'];
+  readonly speed: number;
+  readonly duplex: Duplex;
   /** As the device says; null: it does not. */
   readonly mtu: number | null;
   /** What its receive side scaling can do; null: it has none, or the port has one queue pair. */
@@ -142,9 +153,9 @@ export class PciPort extends NetPort implements AsyncDisposable {
       const { status } = this.#started.device;
       // Every register of a device that was pulled out reads as ones, or as zeroes once its mapping is gone.
       if (status === 0xff || status === 0) return this.lose();
-      if ((status & NEEDS_RESET) !== 0) return this.#fail(needsResetError(this.address));
-      const { up, announce } = readLinkStatus(this.#started.device, this.features);
-      this.setLink({ up });
+      if ((status & STATUS_NEEDS_RESET) !== 0) return this.#fail(needsResetError(this.address));
+      const { linkUp, announce } = readNetConfig(this.#started.device, this.features);
+      this.setLink({ up: linkUp });
       if (announce) void this.#announce();
     } catch (cause) {
       this.lose(cause);

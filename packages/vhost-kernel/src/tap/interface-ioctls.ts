@@ -1,5 +1,6 @@
 // Ioctls on a network interface by name (netdevice(7)), through any socket of its network namespace.
 import { ioctl } from '@vio/native';
+import { macFromBytes, macToBytes } from '@vio/net';
 
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
@@ -73,17 +74,13 @@ export function setInterfaceMtu(socket: number, name: string, mtu: number): void
 export function interfaceMac(socket: number, name: string): string {
   const request = interfaceRequest(name);
   ioctl(socket, SIOCGIFHWADDR, request, `read the MAC address of ${name}`, known);
-  const bytes = request.subarray(valueAt + 2, valueAt + 8);
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return macFromBytes(request, valueAt + 2);
 }
 
 export function setInterfaceMac(socket: number, name: string, mac: string): void {
   const request = interfaceRequest(name);
   new DataView(request.buffer).setUint16(valueAt, ARPHRD_ETHER, true);
-  request.set(
-    mac.split(':').map((byte) => Number.parseInt(byte, 16)),
-    valueAt + 2,
-  );
+  request.set(macToBytes(mac), valueAt + 2);
   ioctl(socket, SIOCSIFHWADDR, request, `set the MAC address of ${name} to ${mac}`, {
     ...known,
     EADDRNOTAVAIL: { code: 'VIO_INTERFACE_MAC', remedy: 'give a unicast address, as in 02:00:00:00:00:01' },

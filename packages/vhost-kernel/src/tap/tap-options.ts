@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { isMac } from '@vio/net';
 import { maxInterfaceName } from './interface-ioctls.ts';
 
 /** How a tap is opened; what is left out stays as it is. */
@@ -45,7 +46,7 @@ export function checkTapOptions({ name, queues = 1, mac }: TapOptions): void {
       remedy: `use 1 to ${maxQueues}`,
     });
   }
-  if (mac !== undefined && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
+  if (mac !== undefined && !isMac(mac)) {
     throw new VioError(`"${mac}" is no MAC address`, {
       code: 'VIO_INTERFACE_MAC',
       remedy: 'give six bytes as in 02:00:00:00:00:01',

@@ -1,14 +1,12 @@
 import { close, existsSync, fstatSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd, settle } from '@vio/native';
-import type { Notifier } from '@vio/net';
+import { type Notifier, STATUS_NEEDS_RESET } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine, defaultTimeout } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
 const netDevice = 1;
-/** Device status bit (virtio 1.4, section 2.1). */
-const NEEDS_RESET = 64;
 /** Milliseconds between two looks whether the device is still there. */
 const watchInterval = 500;
 
@@ -191,7 +189,7 @@ export class VdpaDevice {
     for (const handler of this.#onConfig) handler();
     // A device that does not answer goes down by that.
     const status = await this.ask('reading the status', undefined, vdpa.getStatus).catch(() => 0);
-    if ((status & NEEDS_RESET) !== 0) this.#fail(errors.needsReset(this.path));
+    if ((status & STATUS_NEEDS_RESET) !== 0) this.#fail(errors.needsReset(this.path));
   }
 
   /** The kernel waits for whoever has a deleted device open, but does not say so; sysfs forgets it at once. */

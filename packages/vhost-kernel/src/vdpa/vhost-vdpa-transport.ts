@@ -1,20 +1,23 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import {
+  type ConfigSpace,
   type ControlChannel,
   type Notifier,
+  STATUS_DRIVER_OK,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_STATUS,
+  configBytes,
+  decodeConfigSpace,
   ringFeatures,
 } from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
-import type { NetDeviceConfig, SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
+import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
 import { VdpaControl } from './control-queue.ts';
 import { Iotlb } from './iotlb.ts';
-import { decodeNetConfig, netConfigBytes } from './net-config.ts';
 import { VdpaDevice, type VdpaFacts } from './vdpa-device.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
@@ -27,9 +30,6 @@ export interface VhostVdpaOptions {
   /** Address the device is to have; undefined: its own. */
   readonly mac?: string | undefined;
 }
-
-/** Device status bits (virtio 1.4, section 2.1). */
-const DRIVER_OK = 4;
 
 /** The device reads its configuration out to whoever negotiates these; they change nothing else. */
 const toldFeatures = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
@@ -118,7 +118,7 @@ export class VhostVdpaTransport implements VhostTransport {
     });
   }
 
-  getNetConfig(options?: WaitOptions): Promise<NetDeviceConfig> {
+  getNetConfig(options?: WaitOptions): Promise<ConfigSpace> {
     return this.#ask('reading the configuration', options, (fd) => this.#config(fd));
   }
 
@@ -214,12 +214,12 @@ export class VhostVdpaTransport implements VhostTransport {
   /** With DRIVER_OK the control queue starts as well, and the device is told of queue pairs and address. */
   setStatus(status: number, options?: WaitOptions): Promise<void> {
     return this.#ask('setting the status', options, async (fd) => {
-      const starts = (status & DRIVER_OK) !== 0 && !this.#running;
+      const starts = (status & STATUS_DRIVER_OK) !== 0 && !this.#running;
       if (starts) await this.#control?.start();
       await vdpa.setStatus(fd, status);
       if (status === 0) this.#stopped();
       if (!starts) return;
-      if (((await vdpa.getStatus(fd)) & DRIVER_OK) === 0) throw errors.notStarted();
+      if (((await vdpa.getStatus(fd)) & STATUS_DRIVER_OK) === 0) throw errors.notStarted();
       this.#running = true;
       await this.#tellPairs();
       if ((this.#features & VIRTIO_NET_F_CTRL_MAC_ADDR) !== 0n && this.#mac !== undefined)
@@ -270,12 +270,13 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#device.ask(what, options, request);
   }
 
-  async #config(fd: number): Promise<NetDeviceConfig> {
-    return decodeNetConfig(await vdpa.getConfig(fd, netConfigBytes), this.#facts.features);
+  async #config(fd: number): Promise<ConfigSpace> {
+    const { features } = this.#facts;
+    return decodeConfigSpace(await vdpa.getConfig(fd, configBytes(features)), features);
   }
 
   /** @throws VioError VIO_VDPA_MAC when the address that is wanted cannot be set */
-  #needsAddress({ mac }: NetDeviceConfig): boolean {
+  #needsAddress({ mac }: ConfigSpace): boolean {
     if (this.#mac === undefined || mac === undefined || mac === this.#mac) return false;
     if ((this.#facts.features & VIRTIO_NET_F_CTRL_MAC_ADDR) === 0n) throw errors.otherAddress(mac);
     return true;

@@ -1,4 +1,4 @@
-import type { NetDeviceConfig } from '../transport.ts';
+import type { ConfigSpace } from '@vio/net';
 
 /** Who wants to know of changes in a device's configuration. */
 export interface ConfigHandlers {
@@ -11,14 +11,14 @@ export interface ConfigHandlers {
  * that the driver announce itself. However often it changes meanwhile, one look at most is under way and one to follow.
  */
 export class ConfigWatch {
-  readonly #read: () => Promise<NetDeviceConfig>;
+  readonly #read: () => Promise<ConfigSpace>;
   readonly #handlers: ConfigHandlers[] = [];
   #linkUp = true;
   #announced = false;
   #looking = false;
   #again = false;
 
-  constructor(read: () => Promise<NetDeviceConfig>) {
+  constructor(read: () => Promise<ConfigSpace>) {
     this.#read = read;
   }
 
@@ -44,7 +44,7 @@ export class ConfigWatch {
     this.#looking = false;
   }
 
-  #tell({ linkUp, announce = false }: NetDeviceConfig): void {
+  #tell({ linkUp, announce }: ConfigSpace): void {
     if (linkUp !== this.#linkUp) {
       this.#linkUp = linkUp;
       for (const { link } of this.#handlers) link?.(linkUp);

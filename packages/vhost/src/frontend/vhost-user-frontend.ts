@@ -1,22 +1,6 @@
 import { UnixStream, VioError, type WaitOptions } from '@vio/native';
-import {
-  VIRTIO_NET_F_HASH_REPORT,
-  VIRTIO_NET_F_MAC,
-  VIRTIO_NET_F_MQ,
-  VIRTIO_NET_F_MTU,
-  VIRTIO_NET_F_RSS,
-  VIRTIO_NET_F_STATUS,
-  configSpaceBytes,
-  configSpaceHead,
-  decodeConfigSpace,
-} from '@vio/net';
-import type {
-  InflightArea,
-  NetDeviceConfig,
-  SharedRegion,
-  VhostTransport,
-  VringUserAddresses,
-} from '../transport.ts';
+import { type ConfigSpace, configBytes, decodeConfigSpace } from '@vio/net';
+import type { InflightArea, SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
 import {
   type ConfigPart,
   type Inflight,
@@ -50,10 +34,7 @@ export interface VhostUserOptions {
 }
 
 /** What is known of a device that says nothing. */
-const unknownConfig = decodeConfigSpace(new Uint8Array(configSpaceHead), 0n);
-/** Features whose fields of the configuration space are looked at. */
-const hashed = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
-const configured = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MTU | hashed;
+const unknownConfig = decodeConfigSpace(new Uint8Array(0), 0n);
 
 /**
  * The frontend's end of a vhost-user connection (the role QEMU and DPDK's virtio-user play). With REPLY_ACK every
@@ -247,13 +228,11 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
    * What the backend's configuration space says (CONFIG), as far as it offers the features of its fields. Of a backend
    * without, or that cannot read it: nothing.
    */
-  async getNetConfig(options: WaitOptions = {}): Promise<NetDeviceConfig> {
-    const features = this.hasConfig ? this.#offered & configured : 0n;
-    if (features === 0n) return unknownConfig;
+  async getNetConfig(options: WaitOptions = {}): Promise<ConfigSpace> {
+    const bytes = this.hasConfig ? configBytes(this.#offered) : 0;
+    if (bytes === 0) return unknownConfig;
     try {
-      // A short configuration is the rule: more is asked for only where it is known to be there.
-      const bytes = (features & hashed) === 0n ? configSpaceHead : configSpaceBytes;
-      return decodeConfigSpace(await this.getConfig(0, bytes, options), features);
+      return decodeConfigSpace(await this.getConfig(0, bytes, options), this.#offered);
     } catch (error) {
       if (VioError.is(error) && error.code === 'VIO_VHOST_REFUSED') return unknownConfig;
       throw error;

@@ -1,3 +1,5 @@
+import { macToBytes } from '@vio/net';
+
 /** MAC addresses, looked up in packets without a copy: open addressing over two arrays of halves. */
 export class MacSet {
   readonly #high: Int32Array;
@@ -13,7 +15,7 @@ export class MacSet {
     this.#low = new Int32Array(size);
     this.#used = new Uint8Array(size);
     this.#mask = size - 1;
-    for (const mac of macs) this.#add(Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16)));
+    for (const mac of macs) this.#add(macToBytes(mac));
   }
 
   /** Whether the address at `at` is one of them. */
