@@ -20,11 +20,17 @@ inline Napi::Value ThrowErrno(Napi::Env env, const char* syscall, int error) {
   return env.Undefined();
 }
 
+// Notes down that an environment owns a descriptor, and closes it when it ends. @returns the descriptor
+int Own(napi_env env, int fd);
+void Disown(int fd);
+
 inline int Int(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
 
 void InitMemory(Napi::Env env, Napi::Object exports);
+void InitOwned(Napi::Env env, Napi::Object exports);
 void InitSystem(Napi::Env env, Napi::Object exports);
 void InitSocket(Napi::Env env, Napi::Object exports);
+void InitListen(Napi::Env env, Napi::Object exports);
 void InitWatch(Napi::Env env, Napi::Object exports);
 void InitCopy(Napi::Env env, Napi::Object exports);
 void InitDevice(Napi::Env env, Napi::Object exports);

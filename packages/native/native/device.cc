@@ -13,7 +13,7 @@ static Napi::Value OpenDevice(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return ThrowErrno(info.Env(), "open", errno);
-  return Napi::Number::New(info.Env(), fd);
+  return Napi::Number::New(info.Env(), Own(info.Env(), fd));
 }
 
 // The size field that the kernel's _IOC encoding has, in bytes; 0 for requests older than the encoding.
@@ -83,7 +83,7 @@ static Napi::Value IoctlAsync(const Napi::CallbackInfo& info) {
 static Napi::Value ControlSocket(const Napi::CallbackInfo& info) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return ThrowErrno(info.Env(), "socket", errno);
-  return Napi::Number::New(info.Env(), fd);
+  return Napi::Number::New(info.Env(), Own(info.Env(), fd));
 }
 
 // enterNetwork(fd): moves this thread to the network namespace of the descriptor.

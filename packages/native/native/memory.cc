@@ -29,7 +29,7 @@ static Napi::Value MemfdCreate(const Napi::CallbackInfo& info) {
     close(fd);
     return ThrowErrno(env, failed, error);
   }
-  return Napi::Number::New(env, fd);
+  return Napi::Number::New(env, Own(env, fd));
 }
 
 static size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }

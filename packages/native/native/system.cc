@@ -15,7 +15,7 @@ namespace vio {
 static Napi::Value EventFdCreate(const Napi::CallbackInfo& info) {
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) return ThrowErrno(info.Env(), "eventfd", errno);
-  return Napi::Number::New(info.Env(), fd);
+  return Napi::Number::New(info.Env(), Own(info.Env(), fd));
 }
 
 // Writes 1. A full counter (EAGAIN) means the other side is already being told.
@@ -28,11 +28,6 @@ static Napi::Value EventFdSignal(const Napi::CallbackInfo& info) {
 static Napi::Value EventFdDrain(const Napi::CallbackInfo& info) {
   uint64_t count = 0;
   return Napi::Boolean::New(info.Env(), read(Int(info[0]), &count, sizeof count) == sizeof count);
-}
-
-static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
-  if (close(Int(info[0])) != 0 && errno != EINTR) return ThrowErrno(info.Env(), "close", errno);
-  return info.Env().Undefined();
 }
 
 // setNonBlocking(fd): for descriptors that came from elsewhere.
@@ -49,7 +44,7 @@ static Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
 static Napi::Value DupFd(const Napi::CallbackInfo& info) {
   const int fd = fcntl(Int(info[0]), F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return ThrowErrno(info.Env(), "fcntl", errno);
-  return Napi::Number::New(info.Env(), fd);
+  return Napi::Number::New(info.Env(), Own(info.Env(), fd));
 }
 
 // waitReadable(fd, timeoutMs) blocks this thread: for workers.
@@ -129,7 +124,6 @@ void InitSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("eventFdCreate", Napi::Function::New(env, EventFdCreate));
   exports.Set("eventFdSignal", Napi::Function::New(env, EventFdSignal));
   exports.Set("eventFdDrain", Napi::Function::New(env, EventFdDrain));
-  exports.Set("closeFd", Napi::Function::New(env, CloseFd));
   exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking));
   exports.Set("dupFd", Napi::Function::New(env, DupFd));
   exports.Set("waitReadable", Napi::Function::New(env, WaitReadable));

@@ -22,6 +22,8 @@ export interface Addon {
   eventFdSignal(fd: number): boolean;
   eventFdDrain(fd: number): boolean;
   closeFd(fd: number): void;
+  ownFd(fd: number): void;
+  disownFd(fd: number): void;
   dupFd(fd: number): number;
   setNonBlocking(fd: number): void;
   waitReadable(fd: number, timeoutMs: number): boolean;
@@ -29,7 +31,13 @@ export interface Addon {
   setAffinity(cpus: readonly number[]): void;
   cpuFeatures(): { avx2: boolean; avx512f: boolean; neon: boolean };
   resourceLimit(name: string): [number, number];
-  socketListen(path: string, backlog: number, mode: number): number;
+  socketListen(
+    path: string,
+    backlog: number,
+    mode: number,
+    uid: number,
+    gid: number,
+  ): { fd: number; device: number; inode: number };
   socketConnect(path: string): number;
   socketAccept(fd: number): number;
   socketPair(): [number, number];

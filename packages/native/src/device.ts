@@ -51,7 +51,9 @@ export async function ioctlAsync(
 /** The same as `openDevice` for a device that takes its time to be opened. */
 export async function openDeviceAsync(path: string, known?: KnownErrors): Promise<number> {
   try {
-    return await promisify(open)(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const fd = await promisify(open)(path, constants.O_RDWR | constants.O_NONBLOCK);
+    addon.ownFd(fd);
+    return fd;
   } catch (error) {
     throw systemError(withErrno(error), `open ${path}`, known);
   }

@@ -19,6 +19,7 @@ export class EventFd implements Disposable {
    */
   static adopt(fd: number): EventFd {
     attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as an eventfd`);
+    addon.ownFd(fd);
     return new EventFd(fd);
   }
 

@@ -2,9 +2,18 @@ import { fstatSync, statSync, type Stats } from 'node:fs';
 import { addon } from './addon.ts';
 import { attempt } from './system-error.ts';
 
-/** Closes a file descriptor. @throws VioError VIO_SYS_EBADF when it is not open */
+/**
+ * Closes a file descriptor. What this package opens belongs to the thread that opened it until then, and goes with it, as
+ * when a worker is terminated; see `disownFd`.
+ * @throws VioError VIO_SYS_EBADF when it is not open
+ */
 export function closeFd(fd: number): void {
   attempt(() => addon.closeFd(fd), `close file descriptor ${fd}`);
+}
+
+/** For a descriptor that somebody else will close, in another way or another thread: it does not go with this thread. */
+export function disownFd(fd: number): void {
+  addon.disownFd(fd);
 }
 
 /** A second descriptor of the same open file, close-on-exec. */

@@ -1,3 +1,4 @@
+export { callApplication, throwLater } from './application.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './copy.ts';
 export { type CpuFeatures, cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
 export { ContiguousMemory } from './contiguous-memory.ts';
@@ -13,9 +14,10 @@ export {
 } from './device.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './event-fd.ts';
-export { type FileKind, closeFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
+export { type FileKind, closeFd, disownFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
 export { FdWatcher, type Readiness } from './fd-watcher.ts';
 export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './mmio.ts';
+export { printable, quoted } from './quoted.ts';
 export { resourceLimit, waitReadable } from './limits.ts';
 export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './shared-memory.ts';
 export { checkSocketPath, maxSocketPath } from './socket-errors.ts';

@@ -46,6 +46,11 @@ export const connectErrors = {
   },
 };
 
+const rights = {
+  code: 'VIO_SOCKET_PERMISSION',
+  remedy: 'choose a mode, uid and gid this user may give away',
+};
+
 /** What the errnos of bind and listen mean. */
 export const listenErrors = {
   ENOTDIR: { code: 'VIO_SOCKET_MISSING', remedy: 'a part of the path is no directory: correct the path' },
@@ -59,6 +64,8 @@ export const listenErrors = {
     code: 'VIO_SOCKET_PERMISSION',
     remedy: 'allow this user to create files in the directory of the socket',
   },
+  'chmod EPERM': rights,
+  'chown EPERM': rights,
 };
 
 export function closedError(what: string): VioError {

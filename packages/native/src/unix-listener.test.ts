@@ -1,7 +1,10 @@
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
+  readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -115,6 +118,59 @@ describe('the socket file', () => {
     expect(statSync(listener.path)).toMatchObject({ uid: newUid, gid: newGid });
   });
 
+  it.each([{ mode: 0o666 }, { uid: 65534 }, { gid: 65533, mode: 0o660 }])(
+    'with %o leaves nothing else in its directory',
+    (options) => {
+      const folder = mkdtempSync(join(directory, 'rights-'));
+      const id = process.getuid?.() === 0 ? options : { mode: 0o666 };
+      const listener = UnixListener.listen(join(folder, 'socket'), id);
+      const during = readdirSync(folder);
+      listener.close();
+      expect([during, readdirSync(folder)]).toEqual([['socket'], []]);
+    },
+  );
+
+  it('gets its mode and owner before it has its name: a link put in its place is left alone', async () => {
+    const folder = mkdtempSync(join(directory, 'swap-'));
+    const victim = join(folder, 'victim');
+    writeFileSync(victim, 'secret', { mode: 0o600 });
+    const before = statSync(victim);
+    const { stdout } = await runChild(`
+      import { rmSync } from 'node:fs';
+      const path = '${folder}/socket';
+      const flags = new Int32Array(new SharedArrayBuffer(8));
+      startWorker(\`const { lstatSync, renameSync, symlinkSync } = require('node:fs');
+        const flags = workerData;
+        Atomics.store(flags, 0, 1);
+        while (Atomics.load(flags, 1) === 0) try {
+          if (lstatSync('${folder}/socket').isSocket()) {
+            renameSync('${folder}/socket', '${folder}/aside');
+            symlinkSync('${victim}', '${folder}/socket');
+          }
+        } catch {}\`, flags);
+      while (Atomics.load(flags, 0) === 0) await new Promise(setImmediate);
+      const rights = process.getuid() === 0 ? { mode: 0o666, uid: 12345 } : { mode: 0o666 };
+      for (let i = 0; i < 300; i++) {
+        try { native.UnixListener.listen(path, rights).close(); } catch {}
+        rmSync(path, { force: true });
+        rmSync('${folder}/aside', { force: true });
+      }
+      Atomics.store(flags, 1, 1);
+      print('done');
+      process.exit();`);
+    const { mode, uid } = statSync(victim);
+    expect([stdout, mode, uid]).toEqual(['"done"\n', before.mode, before.uid]);
+  });
+
+  it.each([{ uid: -2 }, { gid: 2 ** 32 - 1 }, { uid: 0.5 }, { mode: 0o10000 }, { mode: -1 }])(
+    'cannot have %o',
+    (options) => {
+      const path = join(directory, 'impossible');
+      expect(failureOf(() => UnixListener.listen(path, options)).code).toBe('VIO_SOCKET_PERMISSION');
+      expect(existsSync(path)).toBe(false);
+    },
+  );
+
   it('is removed again when its owner cannot be set', async () => {
     const folder = join(directory, 'everybody');
     mkdirSync(folder);
@@ -131,6 +187,36 @@ describe('the socket file', () => {
     const link = join(directory, 'link');
     symlinkSync('nowhere', link);
     expect(failureOf(() => UnixListener.listen(link)).code).toBe('VIO_SOCKET_IN_USE');
+  });
+});
+
+describe('several who listen on one path at once', () => {
+  it.each([
+    ['nothing', false, '{}'],
+    ['a stale socket', true, '{}'],
+    ['a stale socket, with a mode', true, '{ mode: 0o600 }'],
+  ])('over %s: one does, and is reached', async (_what, stale, options) => {
+    const path = join(directory, 'race');
+    const listening = `native.UnixListener.listen(${JSON.stringify(path)}, ${options})`;
+    for (let round = 0; round < 5; round++) {
+      rmSync(path, { force: true });
+      if (stale) await runChild(`${listening}; process.kill(process.pid, 'SIGKILL');`);
+      // Threads that wait for each other, then all begin.
+      const { stdout } = await runChild(`
+        const gate = new Int32Array(new SharedArrayBuffer(4));
+        const workers = Array.from({ length: 4 }, () => startWorker(\`
+          Atomics.add(workerData, 0, 1);
+          while (Atomics.load(workerData, 0) < 4);
+          try { globalThis.kept = ${listening}; parentPort.postMessage('listens'); }
+          catch ({ code }) { parentPort.postMessage(code); }
+          setInterval(() => {}, 1000);\`, gate));
+        const said = await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
+        (await native.UnixStream.connect(${JSON.stringify(path)})).close();
+        print(said.sort());
+        process.exit();`);
+      const inUse = 'VIO_SOCKET_IN_USE';
+      expect(JSON.parse(stdout)).toEqual([inUse, inUse, inUse, 'listens']);
+    }
   });
 });
 
@@ -173,6 +259,27 @@ describe('accepting', () => {
     listener.close();
     const codes = (await Promise.all(waits)).map((error) => error.code);
     expect(codes).toEqual(['VIO_SOCKET_CLOSED', 'VIO_SOCKET_CLOSED']);
+  });
+
+  it('refuses who comes while there is no descriptor left, says so, and goes on', async () => {
+    const { stdout } = await runChild(
+      `import { closeSync, openSync } from 'node:fs';
+      const listener = native.UnixListener.listen('${directory}/full');
+      const clients = [];
+      for (let i = 0; i < 3; i++) clients.push(await native.UnixStream.connect(listener.path));
+      const first = await listener.accept();
+      const held = [];
+      for (;;) try { held.push(openSync('/dev/null')); } catch { break; }
+      const code = await listener.accept().catch((error) => error.code);
+      const refused = clients[1].receive(new Uint8Array(1))?.bytes;
+      for (const fd of held) closeSync(fd);
+      const second = await listener.accept();
+      await second.send(new Uint8Array(1));
+      print({ code, refused, first: clients[0].receive(new Uint8Array(1)), served: clients[2].receive(new Uint8Array(1)).bytes });
+      process.exit();`,
+      ['prlimit', '--nofile=64'],
+    );
+    expect(JSON.parse(stdout)).toEqual({ code: 'VIO_SYS_EMFILE', refused: 0, first: null, served: 1 });
   });
 
   it('is over once the listener is closed', async () => {

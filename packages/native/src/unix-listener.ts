@@ -1,10 +1,10 @@
-import { chmodSync, chownSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { closeFd, fileKind } from './fd.ts';
-import { watchDuplicate } from './fd-watcher.ts';
+import { FdWatcher } from './fd-watcher.ts';
 import { checkSocketPath, closedError, listenErrors } from './socket-errors.ts';
-import { attempt, errnoName } from './system-error.ts';
+import { attempt, errnoName, systemError } from './system-error.ts';
 import { UnixStream } from './unix-stream.ts';
 import { type WaitOptions, settle } from './waiting.ts';
 
@@ -17,6 +17,20 @@ export interface ListenOptions {
   readonly gid?: number;
 }
 
+/** The socket and its file. */
+type Made = ReturnType<typeof addon.socketListen>;
+
+interface Waiting {
+  readonly resolve: (stream: UnixStream) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+const noRoom = {
+  code: 'VIO_SYS_EMFILE',
+  remedy: 'raise the limit of open files (ulimit -n), or serve fewer connections',
+  retryable: true,
+};
+
 /** Listeners whose files the end of the process removes. */
 const open = new Set<UnixListener>();
 
@@ -24,43 +38,34 @@ const open = new Set<UnixListener>();
 export class UnixListener implements Disposable {
   readonly path: string;
   #fd: number;
-  readonly #inode: number;
-  readonly #waiting = new Set<(reason: unknown) => void>();
+  readonly #file: Made;
+  /** Who waits for a connection, in their order. */
+  readonly #waiting = new Set<Waiting>();
+  /** Watches while somebody waits. */
+  #watcher: FdWatcher | null = null;
 
-  private constructor(path: string, fd: number) {
+  private constructor(path: string, made: Made) {
     this.path = path;
-    this.#fd = fd;
-    this.#inode = statSync(path).ino;
+    this.#fd = made.fd;
+    this.#file = made;
     if (open.size === 0) process.on('exit', closeAll);
     open.add(this);
   }
 
   /**
-   * Listens on a path. A stale socket file, on which nobody listens, is replaced; anything else there is an error.
+   * Listens on a path. A stale socket file, on which nobody listens, is replaced; anything else there is an error. Of several
+   * who listen on one path at once, one does. With a mode or an owner the file has them from the moment it is there.
    * @throws VioError VIO_SOCKET_IN_USE, _NOT_A_SOCKET, _MISSING (directory), _PERMISSION, _PATH_TOO_LONG
    */
   static listen(path: string, options: ListenOptions = {}): UnixListener {
     checkSocketPath(path);
-    removeStale(path);
-    const fd = attempt(
-      () => addon.socketListen(path, options.backlog ?? 128, options.mode ?? -1),
-      `listen on ${path}`,
-      listenErrors,
-    );
+    checkRights(options);
+    const { backlog = 128, mode = -1, uid = -1, gid = -1 } = options;
     try {
-      if (options.mode !== undefined) chmodSync(path, options.mode);
-      if (options.uid !== undefined || options.gid !== undefined) {
-        chownSync(path, options.uid ?? -1, options.gid ?? -1);
-      }
-      return new UnixListener(path, fd);
-    } catch (cause) {
-      closeFd(fd);
-      unlinkSync(path);
-      throw new VioError(`the owner or mode of ${path} cannot be set`, {
-        code: 'VIO_SOCKET_PERMISSION',
-        remedy: 'choose a mode, uid and gid this user may give away',
-        cause,
-      });
+      return new UnixListener(path, addon.socketListen(path, backlog, mode, uid, gid));
+    } catch (error) {
+      if (errnoName(error) === 'EADDRINUSE') checkIsSocket(path);
+      throw systemError(error, `listen on ${path}`, listenErrors);
     }
   }
 
@@ -69,51 +74,63 @@ export class UnixListener implements Disposable {
     return this.#fd;
   }
 
-  /** The next connection; several calls share out what comes. @throws VioError VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_CLOSED */
+  /**
+   * The next connection; several calls share out what comes.
+   * @throws VioError VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_CLOSED; VIO_SYS_EMFILE when this process has no descriptor left: a
+   *   connection came and was refused
+   */
   accept(options: WaitOptions = {}): Promise<UnixStream> {
     const what = `waiting for a connection on ${this.path}`;
     return settle<UnixStream>(what, options, (resolve, reject) => {
       if (this.#fd === -1) throw closedError(what);
-      const stop = watchDuplicate(this.#fd, { readable: true }, () => {
-        const fd = this.#acceptNow(reject);
-        if (fd >= 0) resolve(UnixStream.adopt(fd));
-      });
-      this.#waiting.add(reject);
+      const waiting = { resolve, reject };
+      this.#waiting.add(waiting);
+      this.#watcher ??= new FdWatcher(this.#fd, { readable: true }, () => this.#accept());
       return () => {
-        this.#waiting.delete(reject);
-        stop();
+        this.#waiting.delete(waiting);
+        if (this.#waiting.size === 0) this.#unwatch();
       };
     });
   }
 
   close(): void {
     if (this.#fd === -1) return;
+    this.#unwatch();
+    // First the file: while it is there, somebody listens.
+    this.#unlink();
     const fd = this.#fd;
     this.#fd = -1;
-    for (const reject of this.#waiting) reject(closedError(`waiting for a connection on ${this.path}`));
+    for (const { reject } of this.#waiting) reject(closedError(`waiting for a connection on ${this.path}`));
     closeFd(fd);
     open.delete(this);
     if (open.size === 0) process.off('exit', closeAll);
-    this.#unlink();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #acceptNow(reject: (reason: unknown) => void): number {
+  #accept(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
     try {
-      return attempt(() => addon.socketAccept(this.#fd), `accept on ${this.path}`);
+      const fd = attempt(() => addon.socketAccept(this.#fd), `accept on ${this.path}`, { EMFILE: noRoom });
+      if (fd >= 0) first.resolve(UnixStream.adopt(fd));
     } catch (error) {
-      reject(error);
-      return -1;
+      first.reject(error);
     }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
   }
 
   /** Removes the socket file if it is still the one this listener made. */
   #unlink(): void {
     try {
-      if (statSync(this.path).ino === this.#inode) unlinkSync(this.path);
+      const { dev, ino } = lstatSync(this.path);
+      if (dev === this.#file.device && ino === this.#file.inode) unlinkSync(this.path);
     } catch {
       // Gone already: that is what was wanted.
     }
@@ -124,19 +141,22 @@ function closeAll(): void {
   for (const listener of open) listener.close();
 }
 
-function removeStale(path: string): void {
+/** Numbers that no file can have would become others on their way to the kernel. */
+function checkRights({ mode = 0, uid = 0, gid = 0 }: ListenOptions): void {
+  const within = (value: number, most: number): boolean =>
+    Number.isInteger(value) && value >= 0 && value <= most;
+  if (within(mode, 0o7777) && within(uid, 0xffff_fffe) && within(gid, 0xffff_fffe)) return;
+  throw new VioError(`a socket file cannot have the mode 0o${mode.toString(8)}, uid ${uid} and gid ${gid}`, {
+    code: 'VIO_SOCKET_PERMISSION',
+    remedy: 'choose a mode, uid and gid that a file can have',
+  });
+}
+
+function checkIsSocket(path: string): void {
   const kind = fileKind(path);
-  if (kind === 'missing') return;
-  if (kind !== 'socket') {
-    throw new VioError(`${path} exists and is a ${kind}, not a socket`, {
-      code: 'VIO_SOCKET_NOT_A_SOCKET',
-      remedy: 'choose another path, or remove what is there yourself',
-    });
-  }
-  try {
-    closeFd(addon.socketConnect(path));
-  } catch (error) {
-    // Refused: nobody listens. Everything else may be alive, and bind will say what it thinks of it.
-    if (errnoName(error) === 'ECONNREFUSED') unlinkSync(path);
-  }
+  if (kind === 'missing' || kind === 'socket') return;
+  throw new VioError(`${path} exists and is a ${kind}, not a socket`, {
+    code: 'VIO_SOCKET_NOT_A_SOCKET',
+    remedy: 'choose another path, or remove what is there yourself',
+  });
 }

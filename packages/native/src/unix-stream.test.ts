@@ -139,6 +139,23 @@ describe('descriptors on a stream', () => {
     expect(openFds()).toBe(before);
   });
 
+  it('belong to their bytes, not to those that end where theirs begin', async () => {
+    const [here, there] = UnixStream.pair();
+    await here.send(bytes('one'));
+    await here.send(bytes('two'), [0]);
+    await here.send(bytes('three'));
+    const got = [];
+    for (const size of [3, 3, 5]) got.push(await receiveNext(there, size));
+    expect(got.map(({ text, fds }) => [text, fds.length])).toEqual([
+      ['one', 0],
+      ['two', 1],
+      ['three', 0],
+    ]);
+    for (const fd of got[1].fds) closeFd(fd);
+    here.close();
+    there.close();
+  });
+
   it('beyond what a message may carry are dropped, said so, and none is leaked', async () => {
     const before = openFds();
     const [here, there] = UnixStream.pair();
@@ -153,17 +170,33 @@ describe('descriptors on a stream', () => {
     for (const end of [here, there, event]) end.close();
   });
 
-  it('beyond the limit of open files are dropped, and said so', async () => {
+  it('stay in the socket with their bytes while this process has no room for them', async () => {
     const { stdout } = await runChild(
-      `const [here, there] = native.UnixStream.pair();
+      `import { closeSync, openSync, readdirSync } from 'node:fs';
+      const [here, there] = native.UnixStream.pair();
       const event = native.EventFd.create();
-      await here.send(new Uint8Array(1), Array.from({ length: 60 }, () => event.fd));
-      const { fds, truncatedFds } = there.receive(new Uint8Array(1));
-      print([fds.length < 60, truncatedFds]);
+      await here.send(new TextEncoder().encode('first'), Array.from({ length: 8 }, () => event.fd));
+      await here.send(new TextEncoder().encode('second'));
+      const held = [];
+      for (;;) try { held.push(openSync('/dev/null')); } catch { break; }
+      const receive = () => { const bytes = new Uint8Array(5); const got = there.receive(bytes); return [new TextDecoder().decode(bytes), got.fds.length, got.truncatedFds]; };
+      const failures = [];
+      for (let i = 0; i < 8; i++) {
+        try { receive(); } catch ({ code, retryable }) { failures.push([code, retryable].join()); }
+        closeSync(held.pop());
+      }
+      print({ failures: [...new Set(failures)], count: failures.length, after: [receive(), receive()] });
       process.exit();`,
       ['prlimit', '--nofile=64'],
     );
-    expect(JSON.parse(stdout)).toEqual([true, true]);
+    expect(JSON.parse(stdout)).toEqual({
+      failures: ['VIO_SYS_EMFILE,true'],
+      count: 8,
+      after: [
+        ['first', 8, false],
+        ['secon', 0, false],
+      ],
+    });
   });
 
   it('are not inherited by child processes', async () => {
@@ -394,5 +427,42 @@ describe('connecting', () => {
 describe('adopting a socket', () => {
   it('needs one that is open', () => {
     expect(failureOf(() => UnixStream.adopt(-1)).code).toBe('VIO_SYS_EBADF');
+  });
+});
+
+describe('a pause of reading', () => {
+  it('is followed by the handler again', async () => {
+    const [here, there] = UnixStream.pair();
+    let calls = 0;
+    const again = new Promise<void>((resolve) => {
+      there.onReadable(() => {
+        calls++;
+        if (calls === 1) there.pauseReading(1);
+        else resolve();
+      });
+    });
+    await here.send(bytes('x'));
+    await again;
+    here.close();
+    there.close();
+    expect(calls).toBe(2);
+  });
+
+  it('ends with the stream', async () => {
+    const [here, there] = UnixStream.pair();
+    let calls = 0;
+    const once = new Promise<void>((resolve) => {
+      there.onReadable(() => {
+        calls++;
+        there.pauseReading(1);
+        there.close();
+        resolve();
+      });
+    });
+    await here.send(bytes('x'));
+    await once;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    here.close();
+    expect(calls).toBe(1);
   });
 });

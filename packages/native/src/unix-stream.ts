@@ -6,6 +6,13 @@ import { checkSocketPath, closedError, connectErrors } from './socket-errors.ts'
 import { attempt, errnoName, systemError } from './system-error.ts';
 import { type WaitOptions, settle } from './waiting.ts';
 
+/** What a message waits for that brings more descriptors than this process may have. */
+const outOfDescriptors = {
+  code: 'VIO_SYS_EMFILE',
+  remedy: 'raise the limit of open files (ulimit -n), or close ports that are no longer used',
+  retryable: true,
+};
+
 /** What one `receive` found. */
 export interface Received {
   /** Bytes written to the target, 0 when the peer has closed. */
@@ -30,6 +37,8 @@ const peerClosed = {
 export class UnixStream implements Disposable {
   #fd: number;
   #reader: FdWatcher | null = null;
+  #handler: (() => void) | null = null;
+  #pause: NodeJS.Timeout | undefined;
   /** What is waiting for this socket, to be told when it closes. */
   readonly #waiting = new Set<() => void>();
   #sending: Promise<void> = Promise.resolve();
@@ -76,6 +85,7 @@ export class UnixStream implements Disposable {
   /** Takes ownership of a connected socket. */
   static adopt(fd: number): UnixStream {
     attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as a socket`);
+    addon.ownFd(fd);
     return new UnixStream(fd);
   }
 
@@ -87,6 +97,7 @@ export class UnixStream implements Disposable {
   /**
    * One recvmsg: up to `target.length` bytes (at least one), and the descriptors that came with them.
    * @returns null when nothing is there now; `bytes` 0 when the peer has closed
+   * @throws VioError VIO_SYS_EMFILE when this process has no room for the descriptors: nothing was taken, try again later
    */
   receive(target: Uint8Array): Received | null {
     if (this.#fd === -1) throw closedError('receiving');
@@ -103,9 +114,18 @@ export class UnixStream implements Disposable {
 
   /** Calls the handler while there is something to receive; null stops. Excludes `readable`. */
   onReadable(handler: (() => void) | null): void {
+    clearTimeout(this.#pause);
     this.#reader?.close();
+    this.#handler = handler;
     this.#reader =
       handler === null || this.#fd === -1 ? null : new FdWatcher(this.#fd, { readable: true }, handler);
+  }
+
+  /** Leaves the handler of `onReadable` alone for so many milliseconds, whatever there is to receive. */
+  pauseReading(milliseconds: number): void {
+    const handler = this.#handler;
+    this.onReadable(null);
+    if (handler !== null) this.#pause = setTimeout(() => this.onReadable(handler), milliseconds);
   }
 
   /**
@@ -185,6 +205,6 @@ function attemptReceive(fd: number, target: Uint8Array, fds: number[]): number {
     return addon.socketReceive(fd, target, fds);
   } catch (error) {
     if (errnoName(error) === 'ECONNRESET') return 0; // closed with data unread: still just closed
-    throw systemError(error, 'receive');
+    throw systemError(error, 'receive', { EMFILE: outOfDescriptors });
   }
 }

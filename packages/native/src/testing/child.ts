@@ -12,11 +12,15 @@ const built = new URL('../../dist/index.js', import.meta.url).href;
 
 /**
  * Runs the body of a module in a process of its own, on the built package; its exports are in `native`, and what
- * `print` is given comes back as JSON lines.
+ * `print` is given comes back as JSON lines. `startWorker(body, workerData)` runs one more body in a thread.
  * @param under a command that starts it, such as `prlimit --nofile=64`
  */
 export function runChild(body: string, under: readonly string[] = []): Promise<ChildResult> {
   const script = `import * as native from ${JSON.stringify(built)};
+    import { Worker as Thread } from 'node:worker_threads';
+    const startWorker = (body, workerData = null) => new Thread(\`
+      const { parentPort, workerData } = require('node:worker_threads');
+      import(${JSON.stringify(JSON.stringify(built)).slice(1, -1)}).then(async (native) => { \${body} });\`, { eval: true, execArgv: [], workerData });
     const print = (value) => console.log(JSON.stringify(value));
     ${body}`;
   const [command, ...args] = [...under, process.execPath, '--input-type=module', '-e', script];
