@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { VioError, printable } from '@vio/native';
 import {
   type DiscoveryOptions,
   type VirtioDeviceInfo,
@@ -64,8 +64,8 @@ function show(output: Output, device: VirtioDeviceInfo, where: DiscoveryOptions)
   const kind = typeNames[type] ?? `type ${type}`;
   const words = [
     `${address} ${kind}, ${transitional ? 'transitional' : 'modern'} (1af4:${deviceId.toString(16)})`,
-    `driver ${driver ?? 'none'}`,
-    ...interfaces.map((each) => `interface ${each}${inUse ? ' in use' : ''}`),
+    `driver ${printable(driver ?? 'none')}`,
+    ...interfaces.map((each) => `interface ${printable(each)}${inUse ? ' in use' : ''}`),
     `unused ${unused.join(', ') || 'none'}`,
   ];
   const data = { address, deviceId, kind, transitional, driver, interfaces, inUse, unused };

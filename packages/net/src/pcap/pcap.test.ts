@@ -50,6 +50,29 @@ describe('pcap', () => {
     ]);
   });
 
+  it.each([
+    [0xa1b2c3d4, 2_500_001, { seconds: 9, nanoseconds: 500_001_000 }],
+    [0xa1b23c4d, 0xffff_ffff, { seconds: 11, nanoseconds: 294_967_295 }],
+    [0xa1b23c4d, 1_000_000_000, { seconds: 8, nanoseconds: 0 }],
+  ])('carries a fraction over a second into the seconds: %i, %i', (magic, fraction, time) => {
+    const file = Buffer.alloc(24 + 16);
+    file.writeUInt32LE(magic, 0);
+    file.writeUInt32LE(7, 24);
+    file.writeUInt32LE(fraction, 28);
+    expect(readPcap(file).packets[0]).toMatchObject(time);
+  });
+
+  it.each([
+    { seconds: 1, nanoseconds: 1_000_000_000 },
+    { seconds: 1, nanoseconds: -1 },
+    { seconds: 1, nanoseconds: 0.5 },
+    { seconds: 2 ** 32, nanoseconds: 0 },
+    { seconds: Number.NaN, nanoseconds: 0 },
+  ])('does not write the time %o', (time) => {
+    const packets = [{ ...time, wireLength: 0, bytes: new Uint8Array(0) }];
+    expect(() => writePcap({ linkType: 1, packets })).toThrow(RangeError);
+  });
+
   it('names a file that is no pcap', () => {
     expect(codeOf(() => readPcap(Buffer.alloc(64, 1)))).toBe('VIO_PCAP_FORMAT');
   });

@@ -23,6 +23,7 @@ const magicMicroseconds = 0xa1b2c3d4;
 const magicNanoseconds = 0xa1b23c4d;
 const fileHeaderBytes = 24;
 export const pcapRecordHeaderBytes = 16;
+const nanosecondsPerSecond = 1_000_000_000;
 const maxSnapLength = 262_144;
 
 /**
@@ -47,9 +48,11 @@ export function readPcap(file: Uint8Array): PcapFile {
     if (start > file.length || captured > maxSnapLength || start + captured > file.length) {
       throw malformed(`record ${packets.length} at byte ${at} goes beyond the end of the file`);
     }
+    // Some writers leave more than a second in the fraction.
+    const fraction = view.getUint32(at + 4, littleEndian) * scale;
     packets.push({
-      seconds: view.getUint32(at, littleEndian),
-      nanoseconds: view.getUint32(at + 4, littleEndian) * scale,
+      seconds: view.getUint32(at, littleEndian) + Math.floor(fraction / nanosecondsPerSecond),
+      nanoseconds: fraction % nanosecondsPerSecond,
       wireLength: view.getUint32(at + 12, littleEndian),
       bytes: file.subarray(start, start + captured),
     });
@@ -70,8 +73,12 @@ export function pcapFileHeader(linkType = linkTypeEthernet, snapLength = maxSnap
   return header;
 }
 
-/** One record, header and frame, to be appended to a file begun with `pcapFileHeader`. */
+/**
+ * One record, header and frame, to be appended to a file begun with `pcapFileHeader`.
+ * @throws RangeError for a time that a file cannot have
+ */
 export function pcapRecord(packet: PcapPacket): Uint8Array {
+  checkTime(packet);
   const record = new Uint8Array(pcapRecordHeaderBytes + packet.bytes.length);
   const view = new DataView(record.buffer);
   view.setUint32(0, packet.seconds, true);
@@ -85,6 +92,13 @@ export function pcapRecord(packet: PcapPacket): Uint8Array {
 /** A whole pcap file in memory: the inverse of `readPcap`. */
 export function writePcap(file: PcapFile): Uint8Array {
   return Buffer.concat([pcapFileHeader(file.linkType), ...file.packets.map(pcapRecord)]);
+}
+
+function checkTime({ seconds, nanoseconds }: PcapPacket): void {
+  const within = (value: number, most: number): boolean =>
+    Number.isInteger(value) && value >= 0 && value <= most;
+  if (within(seconds, 0xffff_ffff) && within(nanoseconds, nanosecondsPerSecond - 1)) return;
+  throw new RangeError(`${seconds} s and ${nanoseconds} ns are no time of a pcap record`);
 }
 
 function malformed(what: string): VioError {

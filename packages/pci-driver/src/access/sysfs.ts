@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { quoted } from '@vio/native';
 import { pciError } from './pci-errors.ts';
 
 /** Where the kernel tells of PCI; tests have one of their own. */
@@ -11,7 +12,7 @@ export function fullAddress(address: string): string {
   if (found === null) {
     throw pciError(
       'VIO_PCI_ADDRESS',
-      `"${address}" is not the address of a PCI device`,
+      `${quoted(address)} is not the address of a PCI device`,
       'give it as in 0000:00:04.0 or 00:04.0; lspci -D lists them',
     );
   }

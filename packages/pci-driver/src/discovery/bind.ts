@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { printable, quoted } from '@vio/native';
 import { pciError } from '../access/pci-errors.ts';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice } from './devices.ts';
@@ -16,12 +17,13 @@ export interface BindOptions extends DiscoveryOptions {
  * Binds a virtio device to a driver, taking it away from the one it has; if that fails it goes back.
  * @param driver `vfio-pci`, `uio_pci_generic`, `virtio-pci`, ...
  * @returns the driver it had before, to be restored later, or null
- * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_NO_DRIVER, VIO_PCI_BIND
+ * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_DRIVER_NAME, VIO_PCI_NO_DRIVER, VIO_PCI_BIND
  */
 export function bindDevice(address: string, driver: string, options: BindOptions = {}): string | null {
   const root = options.root ?? sysfsRoot;
   const device = virtioDevice(address, options);
   if (device.driver === driver) return driver;
+  checkDriverName(driver);
   if (!existsSync(driverDirectory(root, driver))) {
     throw pciError(
       'VIO_PCI_NO_DRIVER',
@@ -57,8 +59,8 @@ export function unbindDevice(address: string, options: BindOptions = {}): string
   if (device.inUse && options.force !== true) {
     throw pciError(
       'VIO_PCI_IN_USE',
-      `${device.address} is in use: its interface ${device.interfaces.join(', ')} has a route or an address`,
-      `take those away first (ip addr flush dev ${device.interfaces[0] ?? ''}), or use force`,
+      `${device.address} is in use: its interface ${device.interfaces.map(printable).join(', ')} has a route or an address`,
+      `take those away first (ip addr flush dev ${printable(device.interfaces[0] ?? '')}), or use force`,
     );
   }
   const root = options.root ?? sysfsRoot;
@@ -110,6 +112,16 @@ function restore(device: VirtioDeviceInfo, root: string): string {
   } catch {
     return `has no driver now, and ${device.driver} does not take it back`;
   }
+}
+
+/** A name becomes part of a path, and may not lead elsewhere. */
+function checkDriverName(driver: string): void {
+  if (/^[\w-]+$/.test(driver)) return;
+  throw pciError(
+    'VIO_PCI_DRIVER_NAME',
+    `${quoted(driver)} cannot be the name of a driver`,
+    'give letters, digits, - and _ only, as in vfio-pci',
+  );
 }
 
 function driverDirectory(root: string, driver: string): string {

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -117,6 +125,20 @@ describe('binding', () => {
     );
     expect(() => readFileSync(join(root, 'drivers/virtio-pci/unbind'))).toThrow(/ENOENT/);
   });
+
+  it.each(['../../evil', '..', '.', '', 'a/b', '/etc', 'vfio-pci/../x', 'a\nb', 'a\0b'])(
+    'refuses the name %j, which would lead out of the drivers, before it touches anything',
+    (driver) => {
+      const { root, options } = bus(held);
+      mkdirSync(join(root, '../evil'), { recursive: true });
+      expect(() => bindDevice('00:07.0', driver, options)).toThrow(
+        expect.objectContaining({ code: 'VIO_PCI_DRIVER_NAME' }),
+      );
+      expect(() => readFileSync(join(root, 'drivers/virtio-pci/unbind'))).toThrow(/ENOENT/);
+      expect(readdirSync(join(root, '../evil'))).toEqual([]);
+      rmSync(join(root, '../evil'), { recursive: true });
+    },
+  );
 
   it('refuses what is no virtio device', () => {
     const { options } = bus({ '0000:00:07.0': { vendor: '0x8086' } });

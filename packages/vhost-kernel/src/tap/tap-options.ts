@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { VioError, quoted } from '@vio/native';
 import { isMac } from '@vio/net';
 import { maxInterfaceName } from './interface-ioctls.ts';
 
@@ -35,7 +35,7 @@ export function checkTapOptions({ name, queues = 1, mac }: TapOptions): void {
   const usable =
     name === undefined || (/^[^\s/:]+$/.test(name) && Buffer.byteLength(name) <= maxInterfaceName);
   if (!usable || name === '.' || name === '..') {
-    throw new VioError(`"${name}" cannot be the name of an interface`, {
+    throw new VioError(`${quoted(name)} cannot be the name of an interface`, {
       code: 'VIO_TAP_NAME',
       remedy: `use 1 to ${maxInterfaceName} characters without spaces, slashes and colons`,
     });
@@ -47,7 +47,7 @@ export function checkTapOptions({ name, queues = 1, mac }: TapOptions): void {
     });
   }
   if (mac !== undefined && !isMac(mac)) {
-    throw new VioError(`"${mac}" is no MAC address`, {
+    throw new VioError(`${quoted(mac)} is no MAC address`, {
       code: 'VIO_INTERFACE_MAC',
       remedy: 'give six bytes as in 02:00:00:00:00:01',
     });

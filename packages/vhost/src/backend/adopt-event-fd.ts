@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { EventFd, closeFd } from '@vio/native';
+import { EventFd, closeFd, quoted } from '@vio/native';
 import { vhostError } from './vhost-error.ts';
 
 /**
@@ -15,7 +15,7 @@ export function adoptEventFd(previous: EventFd | null, fds: readonly number[]): 
   const target = linkOf(fd);
   if (target !== 'anon_inode:[eventfd]') {
     closeFd(fd);
-    throw vhostError('FD', `an eventfd was expected, ${target} came`);
+    throw vhostError('FD', `an eventfd was expected, ${quoted(target)} came`);
   }
   previous?.close();
   return EventFd.adopt(fd);

@@ -1,3 +1,6 @@
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../testing/index.ts';
@@ -113,6 +116,19 @@ describe('a ring that cannot run is refused when it is complete:', () => {
       'refused 0 VIO_VHOST_RING',
     ]);
   });
+});
+
+it('a file with a name that would forge lines in a log is named in escapes', async () => {
+  await using backend = await TestBackend.start();
+  const frontend = await backend.connect();
+  const directory = mkdtempSync(join(tmpdir(), 'vio-name-'));
+  const fd = openSync(join(directory, 'x\nroot: all clear \u001b[2J'), 'w+');
+  const payload = { index: 0, hasFd: true };
+  await frontend.send(requests.SET_VRING_CALL, payload, { fds: [fd], needReply: true });
+  await until(() => backend.refused.length > 0);
+  closeSync(fd);
+  rmSync(directory, { recursive: true });
+  expect(backend.refused[0].message).toMatch(/^[\x20-\x7e]*x\\u000aroot: all clear \\u001b\[2J" came$/);
 });
 
 describe('while a device runs', () => {
