@@ -48,15 +48,14 @@ export {
   readPcap,
   writePcap,
 } from './pcap/pcap.ts';
-export {
-  type BrokenQueue,
-  type LinkState,
-  type NamedRingDump,
-  NetPort,
-  type NetPortEvents,
-  type NetPortParts,
-  type Reconnected,
-} from './port/net-port.ts';
+export { type NamedRingDump, NetPort, type NetPortParts } from './port/net-port.ts';
+export type {
+  BrokenQueue,
+  FailedAttempt,
+  LinkState,
+  NetPortEvents,
+  Reconnected,
+} from './port/port-events.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
 export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
 export { PacketCopier } from './port/packet-copier.ts';

@@ -19,8 +19,11 @@ export interface BackendPlace {
   readonly socket?: SocketOptions | undefined;
 }
 
-/** Who may connect to a socket: permission bits, owner and group of its file. Default: what the umask leaves, this user's. */
-export type SocketOptions = Pick<ListenOptions, 'mode' | 'uid' | 'gid'>;
+/**
+ * Who may connect to a socket: permission bits, owner and group of its file; default: what the umask leaves, this user's. And
+ * how many may wait while another backend is served (`backlog`, default 1).
+ */
+export type SocketOptions = Pick<ListenOptions, 'mode' | 'uid' | 'gid' | 'backlog'>;
 
 /** Reaches the backend in the role the devargs say. */
 export async function connectBackend(
@@ -51,7 +54,7 @@ export async function connectBackend(
   if (!config.server) {
     return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
   }
-  const listener = UnixListener.listen(config.path, { ...socket, backlog: 1 });
+  const listener = UnixListener.listen(config.path, { backlog: 1, ...socket });
   try {
     return { transport: VhostUserFrontend.fromStream(await listener.accept(wait)), listener };
   } catch (error) {

@@ -11,6 +11,7 @@ import {
   rarpFrame,
 } from '@vio/net';
 import { BufferPool, Region, VIRTIO_F_EVENT_IDX } from '@vio/rings';
+import { UncaughtErrors } from '@vio/rings/testing';
 import { type NetConfig, type VhostDevice, VhostDriver } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { until } from './backend.fixture.ts';
@@ -92,6 +93,21 @@ describe('a backend that says something of itself', () => {
       await until(() => links.at(-1) === linkUp);
     }
     expect(links).toEqual([false, true]);
+  });
+
+  it('is followed although a handler throws', async () => {
+    using uncaught = new UncaughtErrors();
+    await using pair = await opened({ linkUp: true });
+    const thrown = new Error('application');
+    pair.port.on('link', () => {
+      throw thrown;
+    });
+    for (const linkUp of [false, true, false]) {
+      pair.driver.setNetConfig({ linkUp });
+      await until(() => pair.port.link.up === linkUp);
+      expect(pair.port.link.up).toBe(linkUp);
+    }
+    expect(await uncaught.all()).toEqual([thrown, thrown, thrown]);
   });
 
   it('is heard without STATUS, and the link stays up', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError, type WaitOptions } from '@vio/native';
-import type { QueuePair } from '@vio/net';
+import { type FailedAttempt, type QueuePair, featureNames } from '@vio/net';
 import type { DriverQueue } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import type { PortControl } from './control/port-control.ts';
@@ -43,6 +43,7 @@ export interface ReconnectParts {
  * backend noted down what it had in flight, the rings stay, and the new one goes on exactly there. Otherwise they are
  * fresh rings in the same memory, and packets that were on a transmit ring are given up (`TxQueue.lost`): whether the
  * old backend had read them is not known, and none is sent twice.
+ * @param onFailed is told of every attempt that fails
  * @returns the plan of the running device
  * @throws VioError VIO_RECONNECT_GIVEN_UP after the last attempt, VIO_ABORTED
  */
@@ -50,6 +51,7 @@ export async function reconnect(
   plan: StartPlan,
   parts: ReconnectParts,
   signal: AbortSignal,
+  onFailed: (attempt: FailedAttempt) => void = () => {},
 ): Promise<Restarted & { attempts: number }> {
   const { minDelay = firstDelay, maxDelay = 5000, attempts = Number.POSITIVE_INFINITY } = parts.options;
   let delay = minDelay;
@@ -61,8 +63,9 @@ export async function reconnect(
       const restarted = await restart(plan, parts, { timeout: parts.timeout, signal });
       return { ...restarted, attempts: attempt };
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted || !VioError.is(error)) throw error;
       cause = error;
+      onFailed({ attempt, reason: error, delay });
     }
   }
   throw new VioError(`the backend did not come back in ${attempts} attempts`, {
@@ -83,9 +86,11 @@ async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions)
   try {
     await transport.setOwner(wait);
     const offered = await transport.getFeatures(wait);
-    if ((old.features & ~offered) !== 0n) throw featuresGone();
+    const missing = old.features & ~offered;
+    if (missing !== 0n) throw lessThanBefore(`does not offer ${featureNames(missing).join(', ')}`);
     const pairs = await transport.queueNum(wait);
-    if (parts.pairs.length > 1 && pairs < parts.pairs.length) throw featuresGone();
+    if (parts.pairs.length > 1 && pairs < parts.pairs.length)
+      throw lessThanBefore(`serves ${pairs} queue pairs of ${parts.pairs.length}`);
     const resumed = old.inflight?.canResume(transport) === true && old.rings.every(isSound);
     if (!resumed) startAfresh(old, parts);
     parts.control.ring?.renew();
@@ -120,10 +125,9 @@ function resume({ events }: StartPlan, { pairs }: ReconnectParts): void {
   for (const event of [...events.kick, ...events.call]) event.signal();
 }
 
-function featuresGone(): VioError {
-  return new VioError('the backend that came back has fewer features or queues than the one before', {
+function lessThanBefore(what: string): VioError {
+  return new VioError(`the backend that came back ${what}, which the port uses since the one before`, {
     code: 'VIO_RECONNECT_FEATURES',
     remedy: 'give it the configuration of the one before, or open the port again',
-    retryable: true,
   });
 }

@@ -1,4 +1,4 @@
-import { type UnixListener, VioError, type WaitOptions } from '@vio/native';
+import { type UnixListener, VioError, type WaitOptions, throwLater } from '@vio/native';
 import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
 import { announce } from './announce.ts';
 import type { VirtioUserConfig } from './config.ts';
@@ -107,7 +107,16 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
     for (const { tx } of parts.pairs) tx.pause();
     this.#plan.transport.close();
     try {
-      const { plan, attempts, resumed } = await reconnect(this.#plan, parts, this.#stopping.signal);
+      const { plan, attempts, resumed } = await reconnect(
+        this.#plan,
+        parts,
+        this.#stopping.signal,
+        (failed) => {
+          // A backend that is not there yet is what the port waits for; what does not mend itself is news.
+          if (!failed.reason.retryable) this.explainLink(failed.reason);
+          this.emit('retry', failed);
+        },
+      );
       this.#plan = plan;
       this.reconnects++;
       if (resumed) this.resumed++;
@@ -116,7 +125,9 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
       this.emit('reconnect', { attempts, downtime: performance.now() - begin, resumed });
     } catch (reason) {
       // Closed meanwhile, or given up: `link` says why it stays down.
-      if (!this.closed && reason instanceof VioError) this.emit('link', { up: false, reason });
+      if (this.closed) return;
+      if (VioError.is(reason)) this.explainLink(reason);
+      else throwLater(reason);
     }
   }
 

@@ -37,6 +37,16 @@ export async function runBackend(
       const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
       output.record('broken', { vid: device.vid, queue, fault }, text);
     },
+    connectionRefused({ code, message }) {
+      output.record('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
+    },
+    exhausted({ vid }, { code, message }) {
+      output.record(
+        'exhausted',
+        { vid, code, message },
+        `device ${vid}: a request waits: ${message} (${code})`,
+      );
+    },
     destroyDevice(device) {
       lanes.remove(device);
       output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);

@@ -4,6 +4,11 @@ import { VioError } from '@vio/native';
 import { type Measured, prometheusContentType, prometheusText } from '@vio/net';
 import type { MetricsAddress } from './address.ts';
 
+/** More than any number of Prometheus servers; who comes beyond is refused. */
+const mostConnections = 64;
+/** For a whole request. */
+const requestMilliseconds = 10_000;
+
 /** Serves Prometheus' text at /metrics until it is disposed of. */
 export class MetricsServer implements AsyncDisposable {
   /** Where it is, for a person. */
@@ -28,6 +33,9 @@ export class MetricsServer implements AsyncDisposable {
       if (!found) return void response.writeHead(404, { 'content-type': 'text/plain' }).end('see /metrics\n');
       response.writeHead(200, { 'content-type': prometheusContentType }).end(prometheusText(measured()));
     });
+    server.maxConnections = mostConnections;
+    server.headersTimeout = requestMilliseconds;
+    server.requestTimeout = requestMilliseconds;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(listenError(address, cause)));
       server.listen(address, resolve);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '../stats.ts';
 import { Wire, fillBurst, frameOf } from '../wire.fixture.ts';
-import type { BrokenQueue, LinkState } from './net-port.ts';
+import type { BrokenQueue, LinkState } from './port-events.ts';
 import { WiredPort, wiredPort } from './port.fixture.ts';
 
 const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });

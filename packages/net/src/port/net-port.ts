@@ -4,14 +4,12 @@ import {
   type BufferPool,
   type DriverQueue,
   type DumpOptions,
-  type QueueFault,
   type Region,
   type RingDump,
   VIRTIO_F_EVENT_IDX,
   driverRingView,
   dumpRing,
 } from '@vio/rings';
-import { EventEmitter } from 'eventemitter3';
 import { Capture } from '../capture/capture.ts';
 import { type PortCaptureOptions, watchedQueues } from '../capture/port-capture.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
@@ -23,46 +21,13 @@ import type { PathChoice } from '../paths.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { PacketReader, type ReadOptions } from './packet-reader.ts';
+import { type LinkState, PortEmitter } from './port-events.ts';
 import { portStats } from './port-stats.ts';
 import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
 import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
 import { PacketWriter, type SendOptions } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
-
-/** State of the link to the backend, and of the wire behind it. */
-export interface LinkState {
-  readonly up: boolean;
-  /**
-   * Why no frame passes between port and backend any more. Absent when this side closed the port, and when only the
-   * device's own link is down: frames still leave the port, but get no farther, and what was under way still arrives.
-   */
-  readonly reason?: VioError;
-}
-
-/** A queue that stopped because its peer wrote nonsense. */
-export interface BrokenQueue {
-  readonly direction: 'rx' | 'tx';
-  readonly queue: number;
-  readonly fault: QueueFault;
-}
-
-/** A backend that is back. */
-export interface Reconnected {
-  /** Attempts it took. */
-  readonly attempts: number;
-  /** Milliseconds without a backend. */
-  readonly downtime: number;
-  /** True: it goes on where the old one ended, and no packet was given up; false: the rings are fresh ones. */
-  readonly resumed: boolean;
-}
-
-export interface NetPortEvents {
-  link: (link: LinkState) => void;
-  /** The backend went away and is back; `link` has told of both. */
-  reconnect: (back: Reconnected) => void;
-  broken: (queue: BrokenQueue) => void;
-}
 
 /** A ring of a port, with its name. */
 export type NamedRingDump = { readonly name: string } & RingDump;
@@ -87,7 +52,7 @@ export interface NetPortParts {
  * A virtio-net port: queue pairs over one region and pool. Two ways to use it: the queues' bursts (`rx[i].receive`,
  * `tx[i].send`), which cost nanoseconds, and the convenient way (`send`, `packets`, streams), which copies.
  */
-export class NetPort extends EventEmitter<NetPortEvents> {
+export class NetPort extends PortEmitter {
   /** Negotiated device features. */
   readonly features: bigint;
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
@@ -157,6 +122,13 @@ export class NetPort extends EventEmitter<NetPortEvents> {
     if (link.up === last.up && (last.reason !== undefined || link.reason === undefined)) return;
     this.#link = link;
     this.emit('link', link);
+  }
+
+  /** For the device that owns the link: why it is still down, if that is something else by now. */
+  protected explainLink(reason: VioError): void {
+    if (this.#closed || this.#link.up || this.#link.reason?.code === reason.code) return;
+    this.#link = { up: false, reason };
+    this.emit('link', this.#link);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 import type { QueueFault } from '@vio/rings';
-import type { LinkState } from './net-port.ts';
+import type { LinkState } from './port-events.ts';
 
 export function brokenError(direction: 'receive' | 'transmit', pair: number, fault: QueueFault): VioError {
   return new VioError(`${direction} queue ${pair} is broken: ${fault.detail}`, {

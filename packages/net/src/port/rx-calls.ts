@@ -1,4 +1,4 @@
-import { type EventFd, FdWatcher } from '@vio/native';
+import { type EventFd, FdWatcher, callApplication } from '@vio/native';
 import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {
@@ -54,7 +54,7 @@ export class RxCalls {
       const call = this.#calls[pair];
       const watcher = new FdWatcher(call.fd, { readable: true }, () => {
         if (call.drain()) this.#rx[pair].stats.countCall();
-        for (const listener of Array.from(listeners)) listener();
+        for (const listener of Array.from(listeners)) callApplication(listener);
       });
       watched = { watcher, listeners };
       this.#watched.set(pair, watched);

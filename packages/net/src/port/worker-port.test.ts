@@ -5,7 +5,7 @@ import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import { electPaths } from '../paths.ts';
 import { Wire, frameOf, modern } from '../wire.fixture.ts';
-import type { BrokenQueue } from './net-port.ts';
+import type { BrokenQueue } from './port-events.ts';
 import { type QueuePairHandle, WorkerPort } from './worker-port.ts';
 
 const openFds = (): number => readdirSync('/proc/self/fd').length;

@@ -1,3 +1,4 @@
+import { callApplication } from '@vio/native';
 import { type BufferPool, type DriverQueue, type QueueFault, VectorDriver } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import { RxGate } from '../frames/gate.ts';
@@ -172,7 +173,7 @@ export abstract class RxQueue {
   #report(fault: QueueFault): void {
     if (this.#reported) return;
     this.#reported = true;
-    this.#onBroken(fault);
+    callApplication(() => this.#onBroken(fault));
   }
 }
 

@@ -1,3 +1,4 @@
+import { callApplication } from '@vio/native';
 import { type BufferPool, type DriverQueue, type QueueFault, VectorDriver } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
@@ -290,7 +291,7 @@ export class TxQueue {
   #report(fault: QueueFault): void {
     if (this.#reported) return;
     this.#reported = true;
-    this.#onBroken(fault);
+    callApplication(() => this.#onBroken(fault));
   }
 }
 

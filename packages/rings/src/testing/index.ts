@@ -15,3 +15,4 @@ export {
   type ScriptedDriverOptions,
   type ScriptedTable,
 } from './scripted-driver.ts';
+export { UncaughtErrors } from './uncaught-errors.ts';

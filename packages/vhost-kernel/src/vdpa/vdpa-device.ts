@@ -1,5 +1,14 @@
 import { close, existsSync, fstatSync } from 'node:fs';
-import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd, settle } from '@vio/native';
+import {
+  EventFd,
+  FdWatcher,
+  type VioError,
+  type WaitOptions,
+  closeFd,
+  dupFd,
+  settle,
+  callApplication,
+} from '@vio/native';
 import { type Notifier, STATUS_NEEDS_RESET } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine, defaultTimeout } from './request-line.ts';
@@ -167,7 +176,7 @@ export class VdpaDevice {
     this.#onConfig.clear();
     this.#doorbells[Symbol.dispose]();
     const release = (): void => {
-      for (const handler of this.#onEnd) handler();
+      for (const handler of this.#onEnd) callApplication(handler);
       this.#onEnd.clear();
     };
     if (this.#line.busy) {
@@ -186,7 +195,7 @@ export class VdpaDevice {
 
   async #configChanged(): Promise<void> {
     if (!this.#configEvent.drain()) return;
-    for (const handler of this.#onConfig) handler();
+    for (const handler of this.#onConfig) callApplication(handler);
     // A device that does not answer goes down by that.
     const status = await this.ask('reading the status', undefined, vdpa.getStatus).catch(() => 0);
     if ((status & STATUS_NEEDS_RESET) !== 0) this.#fail(errors.needsReset(this.path));

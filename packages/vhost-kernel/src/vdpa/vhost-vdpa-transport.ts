@@ -1,3 +1,4 @@
+import { callApplication } from '@vio/native';
 import type { VioError, WaitOptions } from '@vio/native';
 import {
   type ConfigSpace,
@@ -237,7 +238,7 @@ export class VhostVdpaTransport implements VhostTransport {
       const { linkUp } = await this.getNetConfig();
       if (linkUp === last) return;
       last = linkUp;
-      handler(linkUp);
+      callApplication(() => handler(linkUp));
     };
     // A device that does not answer goes down, which is told elsewhere.
     const safely = (): void => void look().catch(() => {});

@@ -1,4 +1,4 @@
-import { VioError, closeFd, dupFd } from '@vio/native';
+import { VioError, closeFd, dupFd, callApplication } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
@@ -242,14 +242,15 @@ export class VhostNetTransport implements VhostTransport {
       const up = this.#isUp();
       if (up === this.#linkUp) return;
       this.#linkUp = up;
-      this.#onLink?.(up);
+      callApplication(() => this.#onLink?.(up));
     } catch (cause) {
       this.#down = new VioError(`the tap ${this.tap.name} is gone`, {
         code: 'VIO_TAP_GONE',
         remedy: 'it was deleted: open the port again',
         cause,
       });
-      for (const handler of this.#handlers) handler(this.#down);
+      const reason = this.#down;
+      for (const handler of this.#handlers) callApplication(() => handler(reason));
       this.#handlers.clear();
     }
   }

@@ -1,4 +1,4 @@
-import { type UnixStream, VioError } from '@vio/native';
+import { type UnixStream, VioError, throwLater, timeoutError } from '@vio/native';
 import {
   type Message,
   MessageReader,
@@ -10,7 +10,9 @@ import {
   encodeAck,
   encodeReply,
   frontendRequest,
+  isOutOfDescriptors,
   needsReply,
+  roomMilliseconds,
 } from '../wire/index.ts';
 import { AnswerWithFd } from './answer-with-fd.ts';
 import { type Handler, type HandlerContext, handlers } from './handlers.ts';
@@ -22,6 +24,11 @@ export interface ConnectionListener {
   refused(reason: VioError): void;
   /** The connection is over. */
   ended(reason: VioError): void;
+  /**
+   * A request waits in the socket until this process has room for the descriptors it brings.
+   * @param first it has not been told of this one before
+   */
+  exhausted(reason: VioError, first: boolean): void;
 }
 
 /** Messages handled before other connections get their turn. */
@@ -35,7 +42,7 @@ const answerTimeout = 1000;
  * The backend's end of one vhost-user connection: reads requests, has them handled, answers. As in DPDK's lib/vhost, a
  * request that cannot be met is refused if its sender asked for an acknowledgement (REPLY_ACK), and the connection
  * goes on; without, or if the message is no vhost-user message at all, the connection ends, with the reason. Answers
- * that are owed go out before. Nothing a frontend sends throws out of here.
+ * that are owed go out before. Nothing a frontend sends throws out of here, nor does what the application throws.
  */
 export class BackendConnection {
   readonly #stream: UnixStream;
@@ -46,8 +53,22 @@ export class BackendConnection {
   #answered: Promise<void> = Promise.resolve();
   #owed = 0;
   #closing: Promise<void> | null = null;
+  /** What the application threw, which ends the connection. */
+  #failure: VioError | null = null;
+  /** A first request was handled. */
+  #begun = false;
+  #starving = false;
+  readonly #patience: number;
+  #deadline: NodeJS.Timeout | undefined;
 
-  constructor(stream: UnixStream, context: HandlerContext, listener: ConnectionListener) {
+  /** @param patience milliseconds for the first request, and for the rest of one that has begun to arrive; Infinity: no limit */
+  constructor(
+    stream: UnixStream,
+    context: HandlerContext,
+    listener: ConnectionListener,
+    patience = Number.POSITIVE_INFINITY,
+  ) {
+    this.#patience = patience;
     this.#stream = stream;
     this.#context = context;
     this.#listener = listener;
@@ -56,11 +77,14 @@ export class BackendConnection {
       if (request !== undefined) checkRequestHeader(request, header);
     });
     stream.onReadable(() => this.#receive());
+    this.#watchTime();
   }
 
   /** Ends the connection: nothing is read any more. Resolves when what was owed is sent and the socket closed. */
   end(reason: VioError): Promise<void> {
     if (this.#closing !== null) return this.#closing;
+    if (this.#failure !== null && this.#failure !== reason) throwLater(this.#failure.cause);
+    clearTimeout(this.#deadline);
     this.#reader.dispose();
     this.#stream.onReadable(null);
     this.#closing = this.#answered.then(() => this.#stream.close());
@@ -68,15 +92,58 @@ export class BackendConnection {
     return this.#closing;
   }
 
+  /**
+   * A callback of the application threw. The connection ends, and its reason tells of it; of one that ends already, or ends for
+   * another reason first, the error becomes an `uncaughtException` instead. It is told once in any case.
+   */
+  applicationFailed(error: unknown): void {
+    if (this.#closing !== null || this.#failure !== null) return throwLater(error);
+    const failure = internalError(error);
+    this.#failure = failure;
+    queueMicrotask(() => void this.end(failure));
+  }
+
   #receive(): void {
     try {
       for (let handled = 0; handled < messagesPerTurn && this.#closing === null; handled++) {
-        const message = this.#reader.read();
-        if (message === null) return;
+        const message = this.#read();
+        if (message === null) break;
+        this.#begun = true;
         this.#handle(message);
       }
+      this.#watchTime();
     } catch (error) {
       void this.end(asVioError(error));
+    }
+  }
+
+  /** The next message; null when there is none yet, or none that there is room for. */
+  #read(): Message | null {
+    try {
+      const message = this.#reader.read();
+      if (message !== null) this.#starving = false;
+      return message;
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      this.#stream.pauseReading(roomMilliseconds);
+      const first = !this.#starving;
+      this.#starving = true;
+      this.#listener.exhausted(error, first);
+      return null;
+    }
+  }
+
+  /** A connection that says nothing, or never ends what it says, is not kept for ever. */
+  #watchTime(): void {
+    if (this.#begun && !this.#reader.partial) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+    } else if (this.#deadline === undefined && this.#closing === null && Number.isFinite(this.#patience)) {
+      const what = 'waiting for a request of the frontend';
+      this.#deadline = setTimeout(
+        () => void this.end(timeoutError(what, this.#patience)),
+        this.#patience,
+      ).unref();
     }
   }
 
@@ -93,7 +160,7 @@ export class BackendConnection {
     } catch (error) {
       if (!acknowledged) throw error;
       this.#send(encodeAck(message.request, 1));
-      if (!VioError.is(error)) throw error;
+      if (!VioError.is(error) || error === this.#failure) throw error;
       this.#listener.refused(error);
     }
   }
@@ -103,6 +170,7 @@ export class BackendConnection {
     const answer = handler(this.#context, payload, message.fds);
     try {
       this.#context.device.update();
+      if (this.#failure !== null) throw this.#failure;
       return answer;
     } catch (error) {
       if (answer instanceof AnswerWithFd) answer[Symbol.dispose]();
@@ -155,9 +223,13 @@ export class BackendConnection {
   }
 }
 
-/** What is no error of the frontend's: most likely a callback of the application threw. */
-export function asVioError(error: unknown): VioError {
-  if (VioError.is(error)) return error;
+/** What is no error of the frontend's is one of ours. */
+function asVioError(error: unknown): VioError {
+  return VioError.is(error) ? error : internalError(error);
+}
+
+/** Most likely a callback of the application threw. */
+function internalError(error: unknown): VioError {
   return new VioError('handling a vhost-user message failed', {
     code: 'VIO_VHOST_INTERNAL',
     remedy:

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { UnixListener, UnixStream, VioError } from '@vio/native';
+import { UnixListener, UnixStream, VioError, callApplication, throwLater } from '@vio/native';
 import {
   type ControlCommand,
   VIRTIO_NET_F_CTRL_VQ,
@@ -13,9 +13,17 @@ import {
   VHOST_USER_PROTOCOL_F_STATUS,
   protocolFeatureNames,
 } from '../wire/index.ts';
-import { BackendConnection, asVioError } from './connection.ts';
+import { BackendConnection } from './connection.ts';
 import { rssLimits } from './control/acceptable.ts';
 import { type CommonConfig, DeviceConfig } from './device-config.ts';
+import {
+  closed,
+  mostQueuePairs,
+  noDescriptors,
+  queueCount,
+  startedBefore,
+  tooMany,
+} from './driver-errors.ts';
 import { hashFeatures, supportedFeatures, usualFeatures } from './device-features.ts';
 import { supportedProtocolFeatures } from './handlers.ts';
 import { type NetConfig, checkNetConfig, configFeatures } from './net-config.ts';
@@ -28,9 +36,21 @@ export interface VhostDriverFlags {
   readonly noReconnect?: boolean;
   /** As a client: milliseconds between two attempts. Default 1000, as in DPDK. */
   readonly retry?: number;
+  /** Frontends that may be connected at once; who comes then is refused. Default 1024. */
+  readonly maxConnections?: number;
+  /**
+   * As a server: milliseconds a frontend has for its first request, and for the rest of one that has begun to arrive. Default
+   * 10,000; Infinity waits for ever.
+   */
+  readonly handshakeTimeout?: number;
 }
 
-/** The events of DPDK's rte_vhost_device_ops, and what this library can say besides. */
+/**
+ * The events of DPDK's rte_vhost_device_ops, and what this library can say besides. One that throws ends the connection of its
+ * device, and destroyConnection is told VIO_VHOST_INTERNAL, with what was thrown as the cause. What cannot be told so (it was
+ * thrown while the connection ended, belongs to no connection, or nobody has given destroyConnection) is an
+ * `uncaughtException` on a later tick.
+ */
 export interface VhostCallbacks {
   /** A device has become ready, with its first queue pair: its rings may be used from now on. */
   newDevice?(device: VhostDevice): void;
@@ -56,11 +76,21 @@ export interface VhostCallbacks {
   announced?(device: VhostDevice, mac: string): void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
+  /** A frontend was not let in: there are too many (VIO_VHOST_CONNECTIONS), or no descriptor is left (VIO_SYS_EMFILE). */
+  connectionRefused?(reason: VioError): void;
+  /**
+   * A request of this frontend waits, because this process has no room for the descriptors it brings. Nothing is lost: of the
+   * connections whose devices do not run, the newest ends (VIO_VHOST_DESCRIPTORS), until there is room.
+   */
+  exhausted?(device: VhostDevice, reason: VioError): void;
 }
+
+const defaultMaxConnections = 1024;
+/** Milliseconds. */
+const defaultHandshakeTimeout = 10_000;
 
 const reconnectMilliseconds = 1000;
 
-const mostQueuePairs = 128;
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
 const mostPairsWithControl = 127;
 
@@ -78,7 +108,8 @@ export class VhostDriver implements AsyncDisposable {
   #config: NetConfig = {};
   #callbacks: VhostCallbacks = {};
   #listener: UnixListener | null = null;
-  readonly #connections = new Set<BackendConnection>();
+  /** From the oldest to the newest. */
+  readonly #connections = new Map<BackendConnection, VhostDevice>();
   readonly #devices = new Set<VhostDevice>();
   #started = false;
   readonly #stopping = new AbortController();
@@ -187,7 +218,9 @@ export class VhostDriver implements AsyncDisposable {
     this.#stopping.abort();
     this.#listener?.close();
     this.#listener = null;
-    await Promise.all(Array.from(this.#connections, (connection) => connection.end(closed(this.path))));
+    await Promise.all(
+      Array.from(this.#connections.keys(), (connection) => connection.end(closed(this.path))),
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -222,9 +255,16 @@ export class VhostDriver implements AsyncDisposable {
   async #acceptLoop(listener: UnixListener): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       try {
-        this.#serve(await listener.accept({ signal: this.#stopping.signal }));
-      } catch {
-        // Closed, or out of descriptors: the next round tries again, not at once.
+        const stream = await listener.accept({ signal: this.#stopping.signal });
+        if (this.#devices.size < (this.#flags.maxConnections ?? defaultMaxConnections)) this.#serve(stream);
+        else {
+          stream.close();
+          this.#refuse(tooMany(this.path, this.#devices.size));
+        }
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        if (VioError.is(error)) this.#refuse(error);
+        // Out of descriptors: the next round tries again, not at once.
         await pause(10, this.#stopping.signal);
       }
     }
@@ -243,18 +283,37 @@ export class VhostDriver implements AsyncDisposable {
     }
   }
 
+  #refuse(reason: VioError): void {
+    callApplication(() => this.#callbacks.connectionRefused?.(reason));
+  }
+
+  /** For a request that waits for descriptors: the newest connection that serves nobody makes room. */
+  #makeRoom(): void {
+    const idle = Array.from(this.#connections).filter(
+      ([, device]) => this.#devices.has(device) && !device.running,
+    );
+    void idle.at(-1)?.[0].end(noDescriptors());
+  }
+
   #serve(stream: UnixStream, onEnd: () => void = () => {}): void {
     const queuePairs = Math.min(this.#queuePairs ?? mostQueuePairs, this.#mostPairs());
+    const call = (callback: (callbacks: VhostCallbacks) => void): void => {
+      try {
+        callback(this.#callbacks);
+      } catch (error) {
+        connection.applicationFailed(error);
+      }
+    };
     const device = new VhostDevice(
       nextVid++,
       {
-        newDevice: (d) => this.#callbacks.newDevice?.(d),
-        destroyDevice: (d) => this.#callbacks.destroyDevice?.(d),
-        vringStateChanged: (d, queue, enabled) => this.#callbacks.vringStateChanged?.(d, queue, enabled),
-        broken: (d, queue, fault) => this.#callbacks.broken?.(d, queue, fault),
-        featuresChanged: (d, features) => this.#callbacks.featuresChanged?.(d, features),
+        newDevice: (d) => call((to) => to.newDevice?.(d)),
+        destroyDevice: (d) => call((to) => to.destroyDevice?.(d)),
+        vringStateChanged: (d, queue, enabled) => call((to) => to.vringStateChanged?.(d, queue, enabled)),
+        broken: (d, queue, fault) => call((to) => to.broken?.(d, queue, fault)),
+        featuresChanged: (d, features) => call((to) => to.featuresChanged?.(d, features)),
         command: (d, command) => this.#callbacks.command?.(d, command) !== false,
-        failed: (_, error) => queueMicrotask(() => void connection.end(asVioError(error))),
+        failed: (_, error) => connection.applicationFailed(error),
       },
       queuePairs,
       () => (device.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n,
@@ -265,52 +324,37 @@ export class VhostDriver implements AsyncDisposable {
       offered: this.#features | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
       offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(),
       queuePairs,
-      announced: (mac: string) => this.#callbacks.announced?.(device, mac),
+      announced: (mac: string) => call((to) => to.announced?.(device, mac)),
     };
-    const connection = new BackendConnection(stream, context, {
-      refused: (reason) => this.#callbacks.refused?.(device, reason),
-      ended: (reason) => {
+    const listener = {
+      refused: (reason: VioError) => call((to) => to.refused?.(device, reason)),
+      exhausted: (reason: VioError, first: boolean) => {
+        if (first) call((to) => to.exhausted?.(device, reason));
+        this.#makeRoom();
+      },
+      ended: (reason: VioError) => {
         this.#devices.delete(device);
-        device.close();
-        this.#callbacks.destroyConnection?.(device, reason);
+        callApplication(() => device.close());
+        if (this.#callbacks.destroyConnection !== undefined)
+          call((to) => to.destroyConnection?.(device, reason));
+        else if (reason.code === 'VIO_VHOST_INTERNAL') throwLater(reason.cause);
         void connection
           .end(reason)
           .then(() => this.#connections.delete(connection))
           .then(onEnd);
       },
-    });
-    this.#connections.add(connection);
+    };
+    // Whom this side has connected to was chosen, and speaks when it is ready.
+    const { client, handshakeTimeout = defaultHandshakeTimeout } = this.#flags;
+    const patience = client === true ? Number.POSITIVE_INFINITY : handshakeTimeout;
+    const connection = new BackendConnection(stream, context, listener, patience);
+    this.#connections.set(connection, device);
     this.#devices.add(device);
-    try {
-      this.#callbacks.newConnection?.(device);
-    } catch (error) {
-      void connection.end(asVioError(error));
-    }
+    call((to) => to.newConnection?.(device));
   }
 }
 
 /** Does not keep the process alive; the signal cuts it short. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});
-}
-
-function queueCount(pairs: number, most: number): VioError {
-  return new VioError(`${pairs} queue pairs cannot be offered`, {
-    code: 'VIO_QUEUE_COUNT',
-    remedy: `offer 1 to ${most}${most === mostQueuePairs ? '' : ', because of the control queue'}`,
-  });
-}
-
-function startedBefore(path: string): VioError {
-  return new VioError(`the backend on ${path} was started or closed before`, {
-    code: 'VIO_VHOST_STARTED',
-    remedy: 'start a driver once; register another one to serve again',
-  });
-}
-
-function closed(path: string): VioError {
-  return new VioError(`the backend on ${path} was closed`, {
-    code: 'VIO_VHOST_CLOSED',
-    remedy: 'nothing to mend: this side ended it',
-  });
 }

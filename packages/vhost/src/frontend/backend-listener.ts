@@ -10,8 +10,10 @@ import {
   closeAll,
   decodeRequest,
   encodeAck,
+  isOutOfDescriptors,
   messageError,
   needsReply,
+  roomMilliseconds,
 } from '../wire/index.ts';
 
 /** Messages handled before others get their turn. */
@@ -85,6 +87,7 @@ export class BackendListener implements Disposable {
         this.#handle(message);
       }
     } catch (error) {
+      if (isOutOfDescriptors(error)) return this.#stream.pauseReading(roomMilliseconds);
       this[Symbol.dispose]();
       // A backend that closes its end has nothing more to say; that is no fault.
       if (VioError.is(error) && error.code !== 'VIO_VHOST_DISCONNECTED') this.#options.failed(error);

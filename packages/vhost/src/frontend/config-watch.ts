@@ -1,3 +1,4 @@
+import { callApplication } from '@vio/native';
 import type { ConfigSpace } from '@vio/net';
 
 /** Who wants to know of changes in a device's configuration. */
@@ -47,10 +48,10 @@ export class ConfigWatch {
   #tell({ linkUp, announce }: ConfigSpace): void {
     if (linkUp !== this.#linkUp) {
       this.#linkUp = linkUp;
-      for (const { link } of this.#handlers) link?.(linkUp);
+      for (const { link } of this.#handlers) callApplication(() => link?.(linkUp));
     }
     const wanted = announce && !this.#announced;
     this.#announced = announce;
-    if (wanted) for (const handlers of this.#handlers) handlers.announce?.();
+    if (wanted) for (const { announce: tell } of this.#handlers) callApplication(() => tell?.());
   }
 }

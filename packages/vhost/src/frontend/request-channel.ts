@@ -7,7 +7,9 @@ import {
   checkReplyHeader,
   closeAll,
   decodeReply,
+  isOutOfDescriptors,
   messageError,
+  roomMilliseconds,
 } from '../wire/index.ts';
 
 /** Milliseconds a request may take unless the caller says otherwise. */
@@ -189,6 +191,7 @@ export class RequestChannel {
         this.#accept(message);
       }
     } catch (error) {
+      if (isOutOfDescriptors(error)) return this.#stream.pauseReading(roomMilliseconds);
       this.#end(asVioError(error));
     }
   }

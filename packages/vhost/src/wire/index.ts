@@ -28,7 +28,14 @@ export {
   needsReply,
 } from './message.ts';
 export { type MessageFault, messageError } from './message-error.ts';
-export { MessageReader, type MessageSource, closeAll, maxPayloadBytes } from './message-reader.ts';
+export {
+  MessageReader,
+  type MessageSource,
+  closeAll,
+  maxPayloadBytes,
+  isOutOfDescriptors,
+  roomMilliseconds,
+} from './message-reader.ts';
 export type { PayloadCodec } from './payload-codec.ts';
 export * from './protocol-features.ts';
 export type { FdRange, Request } from './request.ts';

@@ -31,7 +31,8 @@ export class MessageReader {
 
   /**
    * The next message, or null if it has not wholly arrived yet. Its descriptors are the caller's.
-   * After an error the reader holds no descriptors, and the stream is of no further use.
+   * After an error the reader holds no descriptors, and the stream is of no further use; only VIO_SYS_EMFILE (this process has
+   * no room for the descriptors that come next) leaves everything as it was, to be tried again.
    * @throws VioError VIO_VHOST_DISCONNECTED (the peer closed between messages), VIO_VHOST_MESSAGE_TRUNCATED (within
    * one), VIO_VHOST_MESSAGE_SIZE, VIO_VHOST_MESSAGE_FDS, and what `checkHeader` throws
    */
@@ -39,9 +40,14 @@ export class MessageReader {
     try {
       return this.#read();
     } catch (error) {
-      this.dispose();
+      if (!isOutOfDescriptors(error)) this.dispose();
       throw error;
     }
+  }
+
+  /** True when a part of a message has arrived, and the rest has not. */
+  get partial(): boolean {
+    return this.#have > 0 || this.#header !== null;
   }
 
   /** Closes the descriptors of a message that has not wholly arrived. */
@@ -114,6 +120,14 @@ export class MessageReader {
       retryable: true,
     });
   }
+}
+
+/** Milliseconds before a message is looked at again whose descriptors found no room. */
+export const roomMilliseconds = 20;
+
+/** True for what `MessageReader.read` throws when a message has to wait for descriptors that this process does not have. */
+export function isOutOfDescriptors(error: unknown): error is VioError {
+  return VioError.is(error) && error.code === 'VIO_SYS_EMFILE';
 }
 
 export function closeAll(fds: readonly number[]): void {
