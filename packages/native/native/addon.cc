@@ -5,6 +5,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitMemory(env, exports);
   vio::InitOwned(env, exports);
   vio::InitSystem(env, exports);
+  vio::InitEvent(env, exports);
   vio::InitSocket(env, exports);
   vio::InitListen(env, exports);
   vio::InitWatch(env, exports);

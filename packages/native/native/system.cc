@@ -1,8 +1,7 @@
-// eventfds, plain fd operations, waiting, CPU placement, limits.
+// Plain fd operations, waiting, CPU placement, limits.
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,24 +10,6 @@
 #include "common.h"
 
 namespace vio {
-
-static Napi::Value EventFdCreate(const Napi::CallbackInfo& info) {
-  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return ThrowErrno(info.Env(), "eventfd", errno);
-  return Napi::Number::New(info.Env(), Own(info.Env(), fd));
-}
-
-// Writes 1. A full counter (EAGAIN) means the other side is already being told.
-static Napi::Value EventFdSignal(const Napi::CallbackInfo& info) {
-  const uint64_t one = 1;
-  const ssize_t n = write(Int(info[0]), &one, sizeof one);
-  return Napi::Boolean::New(info.Env(), n == sizeof one || errno == EAGAIN);
-}
-
-static Napi::Value EventFdDrain(const Napi::CallbackInfo& info) {
-  uint64_t count = 0;
-  return Napi::Boolean::New(info.Env(), read(Int(info[0]), &count, sizeof count) == sizeof count);
-}
 
 // setNonBlocking(fd): for descriptors that came from elsewhere.
 static Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
@@ -121,9 +102,6 @@ static Napi::Value ResourceLimit(const Napi::CallbackInfo& info) {
 }
 
 void InitSystem(Napi::Env env, Napi::Object exports) {
-  exports.Set("eventFdCreate", Napi::Function::New(env, EventFdCreate));
-  exports.Set("eventFdSignal", Napi::Function::New(env, EventFdSignal));
-  exports.Set("eventFdDrain", Napi::Function::New(env, EventFdDrain));
   exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking));
   exports.Set("dupFd", Napi::Function::New(env, DupFd));
   exports.Set("waitReadable", Napi::Function::New(env, WaitReadable));

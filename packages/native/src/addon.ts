@@ -19,8 +19,10 @@ export interface Addon {
   mappingFaulted(slot: number): boolean;
   seals(fd: number): number;
   eventFdCreate(): number;
-  eventFdSignal(fd: number): boolean;
-  eventFdDrain(fd: number): boolean;
+  /** 0 eventfd, 1 pipe, 2 socket, 3 anything else. */
+  eventKind(fd: number): number;
+  eventFdSignal(fd: number, kind: number): void;
+  eventFdDrain(fd: number, kind: number): boolean;
   closeFd(fd: number): void;
   ownFd(fd: number): void;
   disownFd(fd: number): void;

@@ -16,7 +16,7 @@ export interface ControlServiceOptions {
   readonly onBroken: (fault: QueueFault) => void;
 }
 
-/** Milliseconds between two looks at a queue whose driver does not kick. */
+/** Milliseconds between two looks at a queue whose driver does not kick (any more). */
 const lookInterval = 10;
 
 /** Answers the commands on a driver's control queue as they come, from the event loop. */
@@ -24,8 +24,8 @@ export class ControlService {
   readonly queue: DeviceQueue;
   readonly #options: ControlServiceOptions;
   readonly #responder: ControlResponder;
-  readonly #watcher: FdWatcher | null;
-  readonly #timer: NodeJS.Timeout | null;
+  #watcher: FdWatcher | null = null;
+  #timer: NodeJS.Timeout | null = null;
   #again: NodeJS.Immediate | null = null;
 
   constructor(options: ControlServiceOptions) {
@@ -33,16 +33,8 @@ export class ControlService {
     this.#options = options;
     this.#responder = new ControlResponder(options);
     const { kick } = options;
-    this.#timer = kick === null ? setInterval(() => this.#serve(), lookInterval).unref() : null;
-    this.#watcher =
-      kick === null
-        ? null
-        : new FdWatcher(kick.fd, { readable: true }, () => {
-            kick.drain();
-            this.#serve();
-          });
-    // The socket of the driver keeps the process alive, if anything does.
-    this.#watcher?.unref();
+    if (kick === null) this.#poll();
+    else this.#watch(kick);
     // Commands may be waiting already, and kicks for them were meant for nobody.
     this.#soon();
   }
@@ -52,6 +44,25 @@ export class ControlService {
     this.#watcher?.close();
     if (this.#timer !== null) clearInterval(this.#timer);
     if (this.#again !== null) clearImmediate(this.#again);
+  }
+
+  #watch(kick: EventFd): void {
+    this.#watcher = new FdWatcher(kick.fd, { readable: true }, ({ hangup }) => {
+      kick.drain();
+      // A pipe or a socket at whose other end nobody is stays readable for ever.
+      if (hangup) {
+        this.#watcher?.close();
+        this.#watcher = null;
+        this.#poll();
+      }
+      this.#serve();
+    });
+    // The socket of the driver keeps the process alive, if anything does.
+    this.#watcher.unref();
+  }
+
+  #poll(): void {
+    this.#timer = setInterval(() => this.#serve(), lookInterval).unref();
   }
 
   #serve(): void {
