@@ -13,8 +13,8 @@ export type IndirectDirection = 'flags' | 'readable' | 'writable';
  * the window used last, over `window`, `low`, `high` and `bytes`.
  *
  * Ring descriptors arrive here as numbers, table entries are copied to the heap first: nothing is read from shared
- * memory twice. The methods answer false when the chain is refused, and `fault` says why. Only for the first chain
- * of a burst does that break the queue: a later one may just find too few segments left, and is looked at again.
+ * memory twice. The methods answer false when the chain is refused, and `fault` says why; without one the burst is
+ * full, and the chain is for the next. Only for the chain that is first in line does a fault break the queue.
  */
 export class ChainBuilder {
   /** The window used last: index, guest address in halves, size. */
@@ -37,6 +37,10 @@ export class ChainBuilder {
   #first = 0;
   #segment = 0;
   #descriptors = 0;
+  /** Descriptors in front of an indirect table, and the one of the table; 0: there is no table. */
+  #held = 0;
+  /** Descriptors the chain may have before the burst is full. */
+  #budget = 0;
   #writableSeen = false;
   #readable = 0;
   #readableBytes = 0;
@@ -64,9 +68,12 @@ export class ChainBuilder {
     this.fault = null;
   }
 
-  /** Starts a chain whose segments go to `segment` and up. */
-  begin(chains: ChainBurst, segment: number): void {
+  /** Starts a chain, as entry `i` of the burst, whose segments go to `segment` and up. */
+  begin(chains: ChainBurst, i: number, segment: number): void {
     this.#chains = chains;
+    // A burst takes its first chain whatever that is made of.
+    this.#budget = i === 0 ? this.#limit : chains.segmentCapacity - chains.descriptors;
+    this.#held = 0;
     this.#first = segment;
     this.#segment = segment;
     this.#descriptors = 0;
@@ -81,6 +88,7 @@ export class ChainBuilder {
     if (++this.#descriptors > this.#limit) {
       return this.fail('CHAIN_TOO_LONG', `a chain has more than the ${this.#limit} descriptors of the queue`);
     }
+    if (this.#descriptors > this.#budget) return false;
     if (writable) this.#writableSeen = true;
     else if (this.#writableSeen) {
       return this.fail('DESCRIPTOR_ORDER', 'a device-readable descriptor follows a device-writable one');
@@ -93,6 +101,7 @@ export class ChainBuilder {
       const window = this.#memory.find(address);
       if (window < 0) return this.#unmapped(low, high, bytes);
       if (this.#segment === chains.segmentCapacity) {
+        if (this.#first > 0) return false;
         return this.fail('CHAIN_TOO_LONG', `a chain needs more than ${chains.segmentCapacity} segments`);
       }
       const offset = address - guestBase[window];
@@ -114,6 +123,7 @@ export class ChainBuilder {
   /** Adds what a split indirect table holds: entries linked by `next`, from entry 0 on (spec 2.7.5.3). */
   addSplitTable(low: number, high: number, length: number, next: boolean): boolean {
     if (!this.#checkTable(length, next)) return false;
+    this.#held = this.#descriptors + 1;
     const table = toAddress(low, high);
     const entries = length >>> 4;
     const entry = this.#entry;
@@ -144,6 +154,7 @@ export class ChainBuilder {
     direction: IndirectDirection,
   ): boolean {
     if (!this.#checkTable(length, next)) return false;
+    this.#held = this.#descriptors + 1;
     const table = toAddress(low, high);
     const entries = length >>> 4;
     const entry = this.#entry;
@@ -161,6 +172,8 @@ export class ChainBuilder {
     const chains = this.#chains;
     chains.id[i] = id;
     chains.slots[i] = slots;
+    chains.held[i] = this.#held === 0 ? this.#descriptors : this.#held;
+    chains.descriptors += this.#descriptors;
     chains.firstSegment[i] = this.#first;
     chains.readable[i] = this.#readable;
     chains.readableBytes[i] = Math.min(this.#readableBytes, 0x7fff_ffff);

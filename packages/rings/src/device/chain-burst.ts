@@ -5,15 +5,24 @@
  */
 export class ChainBurst {
   count = 0;
+  /** True when the last fetch stopped because nothing more fits in here: entries, segments or descriptors. */
+  full = false;
+  /** Descriptors that the chains in here are made of, those of indirect tables included; at most about `segmentCapacity`. */
+  descriptors = 0;
   /** Chains this burst can hold. */
   readonly capacity: number;
-  /** Segments this burst can hold over all its chains; a fetch takes fewer chains when it fills up. */
+  /**
+   * Segments this burst can hold over all its chains, and descriptors they may be made of (empty ones have no segment):
+   * a fetch takes fewer chains when it fills up. One chain may have as many descriptors as the queue, whatever this is.
+   */
   readonly segmentCapacity: number;
 
   /** Split: head descriptor index; packed: buffer id. */
   readonly id: Int32Array;
   /** Ring slots the chain occupies (packed), 1 for split. */
   readonly slots: Int32Array;
+  /** Descriptors of the ring that the chain occupies: as `slots` in a packed one. */
+  readonly held: Int32Array;
   /** capacity + 1 entries. */
   readonly firstSegment: Int32Array;
   /** Number of device-readable segments, which come first. */
@@ -37,6 +46,7 @@ export class ChainBurst {
     this.segmentCapacity = segmentCapacity;
     this.id = new Int32Array(capacity);
     this.slots = new Int32Array(capacity);
+    this.held = new Int32Array(capacity);
     this.firstSegment = new Int32Array(capacity + 1);
     this.readable = new Int32Array(capacity);
     this.readableBytes = new Int32Array(capacity);
@@ -45,5 +55,13 @@ export class ChainBurst {
     this.window = new Int32Array(segmentCapacity);
     this.offset = new Int32Array(segmentCapacity);
     this.length = new Int32Array(segmentCapacity);
+  }
+
+  /** Forgets all chains. */
+  clear(): void {
+    this.count = 0;
+    this.full = false;
+    this.descriptors = 0;
+    this.firstSegment[0] = 0;
   }
 }

@@ -14,12 +14,20 @@ export interface DeviceQueue {
   readonly format: RingFormat;
   readonly size: number;
   readonly broken: QueueFault | null;
+  /** True when another device was at work on the ring before. */
+  readonly resumed: boolean;
 
   /**
    * Takes up to `max` available chains, in order, into `chains` (from entry 0 on; `chains.count` is set).
    * @returns how many, 0 to `max`; 0 forever once broken
    */
   fetch(chains: ChainBurst, max: number): number;
+
+  /**
+   * Takes more of them, behind those in `chains`, which are of the last fetch and may be completed in part already.
+   * @returns how many, 0 to `max`; with 0 `chains.full` says whether it is the burst that has no room
+   */
+  fetchMore(chains: ChainBurst, max: number): number;
 
   /**
    * Takes the available chains up to the first that is not one direct descriptor of this kind, in the window used
@@ -47,7 +55,7 @@ export interface DeviceQueue {
 
   /**
    * Takes chains that a predecessor had fetched and not completed, as it noted them down: `saved` from entry `from` on,
-   * up to `max` of them, into `chains`. They are completed like others, and not given back by `unfetch`.
+   * up to `max` of them, behind those in `chains`. They are completed like others, and not given back by `unfetch`.
    * @returns how many, 0 to `max`; 0 forever once broken
    */
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number;
@@ -66,6 +74,12 @@ export interface DeviceQueue {
 
   /** True if the driver asked to be interrupted for what was completed since the last call. */
   callNeeded(): boolean;
+
+  /**
+   * True unless the driver does not want to be interrupted at all. On a `resumed` ring such a driver is interrupted once:
+   * whether the predecessor came to do so for the last buffers it completed is not known.
+   */
+  callWanted(): boolean;
 
   /**
    * Asks the driver to kick on the next available buffer.

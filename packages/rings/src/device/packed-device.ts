@@ -74,7 +74,8 @@ export class PackedDevice implements DeviceQueue {
   #inFlight: number;
   /** Ring slots completed since the last `callNeeded`. */
   #unsignalled = 0;
-  /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
+  readonly resumed: boolean;
+  /** Whether the driver was called for the entries before is unknown. */
   #signalledUnknown: boolean;
 
   /** State of `#walk`: what the chain turned out to be. */
@@ -102,7 +103,8 @@ export class PackedDevice implements DeviceQueue {
     this.#done = (base >>> 16) & 0x7fff;
     this.#doneWrap = base >>> 31;
     this.#inFlight = options.inFlight ?? 0;
-    this.#signalledUnknown = base >>> 0 !== 0x8000_8000;
+    this.resumed = base >>> 0 !== 0x8000_8000 || this.#hasUsedSlots();
+    this.#signalledUnknown = this.resumed;
     if (this.#next >= size || this.#done >= size) {
       throw new VioError(`vring base 0x${(base >>> 0).toString(16)} lies outside a ring of ${size}`, {
         code: 'VIO_RING_BASE',
@@ -111,12 +113,29 @@ export class PackedDevice implements DeviceQueue {
     }
   }
 
+  /** After two laps the position is that of a fresh ring again, but the slots are not. */
+  #hasUsedSlots(): boolean {
+    for (let slot = 0; slot < this.size; slot++) {
+      const at = this.#ring + (slot << 2);
+      const written = this.#words.subarray(at, at + 4).some((word) => word !== 0);
+      if (written && (this.#words[at + 3] & AVAIL_AND_USED) === 0) return true;
+    }
+    return false;
+  }
+
   get broken(): QueueFault | null {
     return this.#broken;
   }
 
   fetch(chains: ChainBurst, max: number): number {
-    chains.count = 0;
+    chains.clear();
+    return this.fetchMore(chains, max);
+  }
+
+  fetchMore(chains: ChainBurst, max: number): number {
+    const first = chains.count;
+    const free = chains.capacity - first;
+    chains.full = free === 0;
     if (this.#broken !== null) return 0;
     const words = this.#words;
     const ring = this.#ring;
@@ -125,23 +144,25 @@ export class PackedDevice implements DeviceQueue {
     let word = Atomics.load(words, ring + (next << 2) + 3);
     if ((word & AVAIL_AND_USED) !== expected) return 0;
 
-    const count = max < chains.capacity ? max : chains.capacity;
+    const end = first + (max < free ? max : free);
     const size = this.size;
     const builder = this.#builder;
     builder.clear();
     let room = size - this.#inFlight;
-    let segment = 0;
-    let i = 0;
-    while (i < count) {
+    let segment = chains.firstSegment[first];
+    let i = first;
+    let refused = false;
+    while (i < end) {
       const at = ring + (next << 2);
-      if (i > 0) word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+      if (i > first) word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
       if ((word & AVAIL_AND_USED) !== expected) break;
       if (room === 0) {
         builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in flight`);
         break;
       }
-      builder.begin(chains, segment);
-      if (!this.#walk(next, room, words[at], words[at + 1], words[at + 2], word)) break;
+      builder.begin(chains, i, segment);
+      refused = !this.#walk(next, room, words[at], words[at + 1], words[at + 2], word);
+      if (refused) break;
       segment = builder.end(i, this.#walkedId, this.#walkedSlots);
       room -= this.#walkedSlots;
       next += this.#walkedSlots;
@@ -152,15 +173,25 @@ export class PackedDevice implements DeviceQueue {
       i++;
     }
 
-    // Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
-    const fault = builder.fault;
-    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    chains.firstSegment[i] = segment;
-    chains.count = i;
+    const fetched = this.#fetched(chains, i, segment, refused);
     this.#next = next;
     this.#nextWrap = expected === AVAIL ? 1 : 0;
     this.#inFlight = size - room;
-    return i;
+    return fetched;
+  }
+
+  /**
+   * Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
+   * @returns chains that joined those in the burst
+   */
+  #fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
+    const added = count - chains.count;
+    const { fault } = this.#builder;
+    if (added === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    chains.full = count === chains.capacity || (refused && fault === null);
+    chains.firstSegment[count] = segment;
+    chains.count = count;
+    return added;
   }
 
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
@@ -258,23 +289,19 @@ export class PackedDevice implements DeviceQueue {
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    chains.count = 0;
     if (this.#broken !== null) return 0;
     const builder = this.#builder;
     builder.clear();
-    const count = Math.min(max, chains.capacity, saved.count - from);
-    let segment = 0;
-    let i = 0;
-    for (; i < count; i++) {
-      builder.begin(chains, segment);
-      if (!this.#walkSaved(saved.words, saved.first[from + i], saved.slots[from + i])) break;
-      segment = builder.end(i, saved.id[from + i], saved.slots[from + i]);
+    const first = chains.count;
+    const end = first + Math.min(max, chains.capacity - first, saved.count - from);
+    let segment = chains.firstSegment[first];
+    let i = first;
+    for (let at = from; i < end; i++, at++) {
+      builder.begin(chains, i, segment);
+      if (!this.#walkSaved(saved.words, saved.first[at], saved.slots[at])) break;
+      segment = builder.end(i, saved.id[at], saved.slots[at]);
     }
-    const fault = builder.fault;
-    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    chains.firstSegment[i] = segment;
-    chains.count = i;
-    return i;
+    return this.#fetched(chains, i, segment, i < end);
   }
 
   /** Adds the descriptors of a chain that was noted down to the builder. */
@@ -442,6 +469,11 @@ export class PackedDevice implements DeviceQueue {
     const sameLap = ((event >>> 15) & 1) === this.#doneWrap;
     const at = (event & 0x7fff) - (sameLap ? 0 : this.size);
     return unknown || slots > this.size || (at >= this.#done - slots && at < this.#done);
+  }
+
+  callWanted(): boolean {
+    const event = Atomics.load(this.#driverEventWords, this.#driverEvent);
+    return ((event >>> 16) & 3) !== RING_EVENT_DISABLE;
   }
 
   armKick(): boolean {

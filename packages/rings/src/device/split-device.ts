@@ -56,7 +56,8 @@ export class SplitDevice implements DeviceQueue {
   #done: number;
   /** `#done` at the last `callNeeded`. */
   #signalled: number;
-  /** Resumed on a used ring: whether the driver was called for the entries before is unknown. */
+  readonly resumed: boolean;
+  /** Whether the driver was called for the entries before is unknown. */
   #signalledUnknown: boolean;
   /** Chains fetched and not completed. */
   #inFlight: number;
@@ -96,7 +97,14 @@ export class SplitDevice implements DeviceQueue {
     this.#inFlight = options.inFlight ?? 0;
     this.#done = Atomics.load(this.#used, this.#usedIdx);
     this.#signalled = this.#done;
-    this.#signalledUnknown = this.#done !== 0 || this.#next !== 0;
+    this.resumed = this.#done !== 0 || this.#next !== 0 || this.#hasUsedEntries();
+    this.#signalledUnknown = this.resumed;
+  }
+
+  /** After 65,536 buffers the indexes are those of a fresh ring again, but the entries are not. */
+  #hasUsedEntries(): boolean {
+    const entries = this.#usedWords.subarray(this.#usedRing, this.#usedRing + 2 * this.size);
+    return entries.some((word) => word !== 0);
   }
 
   get broken(): QueueFault | null {
@@ -104,8 +112,15 @@ export class SplitDevice implements DeviceQueue {
   }
 
   fetch(chains: ChainBurst, max: number): number {
-    chains.count = 0;
-    const count = this.#available(max < chains.capacity ? max : chains.capacity);
+    chains.clear();
+    return this.fetchMore(chains, max);
+  }
+
+  fetchMore(chains: ChainBurst, max: number): number {
+    const first = chains.count;
+    const room = chains.capacity - first;
+    const count = this.#available(max < room ? max : room);
+    chains.full = room === 0;
     if (count === 0) return 0;
     const avail = this.#avail;
     const ring = this.#availRing;
@@ -113,10 +128,12 @@ export class SplitDevice implements DeviceQueue {
     const descriptors = this.#descriptors;
     const builder = this.#builder;
     builder.clear();
-    let segment = 0;
-    let i = 0;
-    for (; i < count; i++) {
-      const head = avail[ring + ((this.#next + i) & mask)];
+    const end = first + count;
+    let next = this.#next;
+    let segment = chains.firstSegment[first];
+    let i = first;
+    for (; i < end; i++) {
+      const head = avail[ring + (next++ & mask)];
       if (head > mask) {
         builder.fail(
           'DESCRIPTOR_INDEX_INVALID',
@@ -125,11 +142,14 @@ export class SplitDevice implements DeviceQueue {
         break;
       }
       const at = this.#table + (head << 2);
-      builder.begin(chains, segment);
+      builder.begin(chains, i, segment);
       if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
       segment = builder.end(i, head, 1);
     }
-    return this.#fetched(chains, i, segment);
+    const fetched = this.#fetched(chains, i, segment, i < end);
+    this.#next = (this.#next + fetched) & 0xffff;
+    this.#inFlight += fetched;
+    return fetched;
   }
 
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
@@ -185,26 +205,22 @@ export class SplitDevice implements DeviceQueue {
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    chains.count = 0;
     if (this.#broken !== null) return 0;
     const descriptors = this.#descriptors;
     const builder = this.#builder;
     builder.clear();
-    const count = Math.min(max, chains.capacity, saved.count - from);
-    let segment = 0;
-    let i = 0;
-    for (; i < count; i++) {
-      const head = saved.id[from + i];
+    const first = chains.count;
+    const end = first + Math.min(max, chains.capacity - first, saved.count - from);
+    let segment = chains.firstSegment[first];
+    let i = first;
+    for (; i < end; i++) {
+      const head = saved.id[from + i - first];
       const at = this.#table + (head << 2);
-      builder.begin(chains, segment);
+      builder.begin(chains, i, segment);
       if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
       segment = builder.end(i, head, 1);
     }
-    const fault = builder.fault;
-    if (i === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    chains.firstSegment[i] = segment;
-    chains.count = i;
-    return i;
+    return this.#fetched(chains, i, segment, i < end);
   }
 
   /** @returns how many chains may be fetched, at most `max`; breaks the queue when the driver's index makes no sense */
@@ -249,15 +265,18 @@ export class SplitDevice implements DeviceQueue {
     }
   }
 
-  /** Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line. */
-  #fetched(chains: ChainBurst, count: number, segment: number): number {
-    const fault = this.#builder.fault;
-    if (count === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+  /**
+   * Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
+   * @returns chains that joined those in the burst
+   */
+  #fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
+    const added = count - chains.count;
+    const { fault } = this.#builder;
+    if (added === 0 && fault !== null) return this.#break(fault.code, fault.detail);
+    chains.full = count === chains.capacity || (refused && fault === null);
     chains.firstSegment[count] = segment;
     chains.count = count;
-    this.#next = (this.#next + count) & 0xffff;
-    this.#inFlight += count;
-    return count;
+    return added;
   }
 
   unfetch(chains: ChainBurst, count: number): void {
@@ -346,6 +365,10 @@ export class SplitDevice implements DeviceQueue {
     const unknown = this.#signalledUnknown;
     this.#signalledUnknown = false;
     return needEvent(Atomics.load(this.#avail, this.#usedEvent), done, before) || unknown;
+  }
+
+  callWanted(): boolean {
+    return this.#eventIdx || (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
   }
 
   armKick(): boolean {

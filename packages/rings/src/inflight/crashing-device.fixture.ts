@@ -75,7 +75,7 @@ export class Guest {
     const { journal } = opened;
     const { chains } = this;
     const n = queue.fetch(chains, 32);
-    journal.fetched(chains.id, chains.slots, n);
+    journal.fetched(chains.id, chains.slots, 0, n);
     if (moment === 'before it') return;
     journal.using(chains.id, chains.slots, 0, n);
     if (moment === 'with the batch noted down') return;

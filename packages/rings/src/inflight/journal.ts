@@ -7,8 +7,8 @@ import type { SavedChains } from '../device/saved-chains.ts';
  * `using` and `used` stand around the moment at which the queue shows used chains to its driver.
  */
 export interface Journal {
-  /** Chains were fetched, in this order. */
-  fetched(id: Int32Array, slots: Int32Array, count: number): void;
+  /** Chains `from` to `from + count - 1` were fetched, in this order. */
+  fetched(id: Int32Array, slots: Int32Array, from: number, count: number): void;
   /** Chains `from` to `from + count - 1`, fetched last, were given back. */
   unfetched(id: Int32Array, slots: Int32Array, from: number, count: number): void;
   /** Chains `from` to `from + count - 1` are about to be shown as used. */

@@ -103,7 +103,7 @@ export class PackedJournal implements Journal {
     };
   }
 
-  fetched(id: Int32Array, slots: Int32Array, count: number): void {
+  fetched(id: Int32Array, slots: Int32Array, from: number, count: number): void {
     const { u8, u16, i32 } = this.#area;
     const ring = this.#ring;
     const next = this.#next;
@@ -115,18 +115,18 @@ export class PackedJournal implements Journal {
     let low = this.#counterLow;
     let high = this.#counterHigh;
     let free = this.#free;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < from + count; i++) {
       const head = free;
       let last = free;
       for (let left = slots[i]; left > 0; left--) {
         // A driver that names an id twice finds nonsense noted down; it stays in its place, though.
         if (free >= size) free = 0;
-        const from = start + (at << 2);
+        const descriptor = start + (at << 2);
         const to = entryAt(free) >>> 2;
-        i32[to + 4] = ring[from + 3];
-        i32[to + 5] = ring[from + 2];
-        i32[to + 6] = ring[from];
-        i32[to + 7] = ring[from + 1];
+        i32[to + 4] = ring[descriptor + 3];
+        i32[to + 5] = ring[descriptor + 2];
+        i32[to + 6] = ring[descriptor];
+        i32[to + 7] = ring[descriptor + 1];
         last = free;
         free = next[free];
         if (++at === size) at = 0;

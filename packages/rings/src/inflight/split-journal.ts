@@ -62,12 +62,12 @@ export class SplitJournal implements Journal {
     };
   }
 
-  fetched(id: Int32Array, _slots: Int32Array, count: number): void {
+  fetched(id: Int32Array, _slots: Int32Array, from: number, count: number): void {
     const u8 = this.#u8;
     const i32 = this.#i32;
     let low = this.#counterLow;
     let high = this.#counterHigh;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < from + count; i++) {
       const at = stateOf(id[i]);
       const word = (at + counterAt) >>> 2;
       i32[word] = low;

@@ -46,19 +46,21 @@ function openJournal(options: DeviceQueueOptions, { buffer, offset }: InflightMe
 class TrackedDevice implements DeviceQueue {
   readonly format: RingFormat;
   readonly size: number;
+  readonly resumed: boolean;
   readonly #queue: DeviceQueue;
   readonly #journal: Journal;
   readonly #saved: SavedChains;
   /** Chains of `#saved` that were fetched. */
   #resumed = 0;
-  /** The chains of the last fetch are of `#saved`. */
-  #resuming = false;
+  /** Those of them at the front of the last fetch. */
+  #resumedNow = 0;
   /** Slots of single chains. */
   readonly #ones: Int32Array;
 
   constructor(queue: DeviceQueue, journal: Journal, saved: SavedChains) {
     this.format = queue.format;
     this.size = queue.size;
+    this.resumed = queue.resumed || saved.count > 0;
     this.#queue = queue;
     this.#journal = journal;
     this.#saved = saved;
@@ -70,14 +72,21 @@ class TrackedDevice implements DeviceQueue {
   }
 
   fetch(chains: ChainBurst, max: number): number {
-    this.#resuming = this.#resumed < this.#saved.count;
-    if (this.#resuming) {
+    chains.clear();
+    this.#resumedNow = 0;
+    return this.fetchMore(chains, max);
+  }
+
+  fetchMore(chains: ChainBurst, max: number): number {
+    if (this.#resumed < this.#saved.count) {
       const n = this.#queue.refetch(chains, this.#saved, this.#resumed, max);
       this.#resumed += n;
+      this.#resumedNow += n;
       return n;
     }
-    const n = this.#queue.fetch(chains, max);
-    if (n > 0) this.#journal.fetched(chains.id, chains.slots, n);
+    const from = chains.count;
+    const n = this.#queue.fetchMore(chains, max);
+    if (n > 0) this.#journal.fetched(chains.id, chains.slots, from, n);
     return n;
   }
 
@@ -88,7 +97,7 @@ class TrackedDevice implements DeviceQueue {
       return 0;
     }
     const n = this.#queue.fetchSingles(singles, max, kind, least, most);
-    if (n > 0) this.#journal.fetched(singles.id, this.#ones, n);
+    if (n > 0) this.#journal.fetched(singles.id, this.#ones, 0, n);
     return n;
   }
 
@@ -109,14 +118,17 @@ class TrackedDevice implements DeviceQueue {
   }
 
   unfetch(chains: ChainBurst, count: number): void {
-    if (this.#resuming) {
-      // They stay noted down, and come again.
-      this.#resumed -= count;
-      chains.count -= count;
-      return;
+    const later = chains.count - this.#resumedNow;
+    const fresh = count < later ? count : later;
+    if (fresh > 0) {
+      this.#journal.unfetched(chains.id, chains.slots, chains.count - fresh, fresh);
+      this.#queue.unfetch(chains, fresh);
     }
-    this.#journal.unfetched(chains.id, chains.slots, chains.count - count, count);
-    this.#queue.unfetch(chains, count);
+    // Those of the predecessor stay noted down, and come again.
+    const resumed = count - fresh;
+    this.#resumed -= resumed;
+    this.#resumedNow -= resumed;
+    chains.count -= resumed;
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
@@ -140,6 +152,10 @@ class TrackedDevice implements DeviceQueue {
 
   callNeeded(): boolean {
     return this.#queue.callNeeded();
+  }
+
+  callWanted(): boolean {
+    return this.#queue.callWanted();
   }
 
   armKick(): boolean {

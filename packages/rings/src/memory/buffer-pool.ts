@@ -90,13 +90,19 @@ export class BufferPool {
     return this.#free;
   }
 
+  /** @returns how many of `count` buffers there are, after asking everybody who could give some back */
+  available(count: number): number {
+    if (count > this.#free) for (const reclaim of this.#reclaimers) reclaim();
+    return count < this.#free ? count : this.#free;
+  }
+
   /**
    * Takes buffers out of the pool.
    * @param out receives the indexes, from entry `from` on
    * @returns how many, 0 to `count`
    */
   alloc(out: Int32Array, from: number, count: number): number {
-    const n = this.#available(count);
+    const n = this.available(count);
     const end = from + n;
     let top = this.#free;
     const stack = this.#stack;
@@ -113,7 +119,7 @@ export class BufferPool {
    * @returns how many there were, which is also `burst.count`
    */
   allocBurst(burst: Burst, count: number, bytes: number): number {
-    const n = this.#available(count);
+    const n = this.available(count);
     const { buffer, offset, length, segments } = burst;
     const { dataBase, stride } = this;
     let top = this.#free;
@@ -164,7 +170,7 @@ export class BufferPool {
    * @returns how many
    */
   supply(queue: DriverQueue, count: number, prefix: number): number {
-    const n = this.#available(count);
+    const n = this.available(count);
     // Those given back last, which are still in cache, right off the stack.
     const from = this.#free - n;
     const base = this.dataBase - prefix;
@@ -182,12 +188,6 @@ export class BufferPool {
       this.#stack[this.#free++] = b;
       b = following;
     }
-  }
-
-  /** @returns how many of `count` buffers there are, after asking everybody who could give some back */
-  #available(count: number): number {
-    if (count > this.#free) for (const reclaim of this.#reclaimers) reclaim();
-    return count < this.#free ? count : this.#free;
   }
 }
 
