@@ -24,12 +24,15 @@ export class BurstCopier {
   readonly #local = new Map<ArrayBufferLike, number>();
   #lastRegion: Region | null = null;
   #lastHandle = -1;
+  /** Copies that the engine does in one call. */
+  readonly #capacity: number;
   #count = 0;
 
   constructor(memory: MappedMemory, engine: CopyEngine = nativeCopyEngine(copiesPerRun)) {
     this.map = memory.map;
     this.#engine = engine;
     this.#ops = engine.ops;
+    this.#capacity = Math.floor(engine.ops.length / opWords);
     this.#window = Int32Array.from(memory.mappings, (mapping) => engine.register(mapping.buffer));
     this.#lead = memory.lead;
   }
@@ -63,7 +66,7 @@ export class BurstCopier {
 
   /** Notes a copy from the driver's memory to local memory. */
   fromDriver(window: number, offset: number, local: number, to: number, bytes: number): void {
-    if (this.#count === copiesPerRun) this.run();
+    if (this.#count === this.#capacity) this.run();
     const ops = this.#ops;
     const at = this.#count++ * opWords;
     ops[at] = this.#window[window];
@@ -75,7 +78,7 @@ export class BurstCopier {
 
   /** Notes a copy from local memory to the driver's. */
   toDriver(local: number, from: number, window: number, offset: number, bytes: number): void {
-    if (this.#count === copiesPerRun) this.run();
+    if (this.#count === this.#capacity) this.run();
     const ops = this.#ops;
     const at = this.#count++ * opWords;
     ops[at] = local;

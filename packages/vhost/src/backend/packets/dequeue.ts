@@ -1,4 +1,4 @@
-import type { PacketBurst, QueueStats } from '@vio/net';
+import type { DropReason, PacketBurst, QueueStats } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { type SinglesPath, createSingles } from './singles.ts';
@@ -28,7 +28,8 @@ export class DequeuePath {
 
   /**
    * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then. The header is
-   * ignored: no offload is negotiated. What is too short or too long is dropped and counted as an error.
+   * ignored: no offload is negotiated. What is too short or too long, for the whole pool as well, is dropped and counted
+   * as an error.
    * @returns how many, which is also `burst.count`
    */
   run(pool: BufferPool, burst: PacketBurst, max: number): number {
@@ -36,7 +37,7 @@ export class DequeuePath {
     burst.pool = pool;
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
-    if (wanted > pool.free) wanted = pool.free;
+    wanted = pool.available(wanted);
     if (wanted <= 0) return 0;
     const n = this.#singles.take(pool, burst, wanted);
     if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
@@ -52,61 +53,73 @@ export class DequeuePath {
     const copier = this.#copier;
     const local = copier.localHandle(pool.region);
     const { buffer, offset, length, segments } = burst;
-    pool.alloc(buffer, 0, fetched);
+    // A head for every chain; heads of packets to come are given up for the segments of one in front of them.
+    let heads = pool.alloc(buffer, 0, fetched);
     let n = 0;
-    for (let c = 0; c < fetched; c++) {
-      chains.written[c] = 0;
+    let c = 0;
+    for (; c < fetched; c++) {
       const bytes = chains.readableBytes[c] - header;
       if (bytes <= 0 || bytes > maxPacketBytes) {
-        this.stats.countErrors(1, 'length');
+        this.#drop(c, 'length');
         continue;
       }
-      const b = buffer[n];
-      const first = chains.firstSegment[c];
-      const to = pool.dataBase + b * pool.stride;
-      if (bytes <= pool.dataRoom && chains.length[first] >= header + bytes) {
-        copier.fromDriver(chains.window[first], chains.offset[first] + header, local, to, bytes);
-        segments[n] = 1;
-      } else {
-        const used = this.#copyChain(c, bytes, pool, b, local);
-        if (used === 0) {
-          // No buffers for this one: it and what follows stay with the driver.
-          this.queue.unfetch(chains, fetched - c);
-          this.#finish(pool, burst, n, fetched, c);
-          return;
-        }
-        segments[n] = used;
+      const needed = bytes <= pool.dataRoom ? 1 : Math.ceil(bytes / pool.dataRoom);
+      if (needed > pool.count) {
+        this.#drop(c, 'no_room');
+        continue;
       }
+      if (needed - (n < heads ? 1 : 0) > pool.free) {
+        pool.release(buffer, n, heads - n);
+        heads = n;
+        // It and what follows stay with the driver until buffers come back.
+        if (pool.available(needed) < needed) break;
+      }
+      if (n === heads) heads += pool.alloc(buffer, n, 1);
+      const first = chains.firstSegment[c];
+      const b = buffer[n];
+      const to = pool.dataBase + b * pool.stride;
+      if (needed === 1 && chains.length[first] >= header + bytes) {
+        copier.fromDriver(chains.window[first], chains.offset[first] + header, local, to, bytes);
+      } else {
+        this.#copyChain(c, bytes, pool, b, local);
+      }
+      chains.written[c] = 0;
+      segments[n] = needed;
       offset[n] = to;
       length[n] = bytes;
       n++;
     }
-    this.#finish(pool, burst, n, fetched, fetched);
+    copier.run();
+    pool.release(buffer, n, heads - n);
+    if (c < fetched) this.queue.unfetch(chains, fetched - c);
+    if (c > 0) this.queue.complete(chains, 0, c);
+    burst.count = n;
+    this.stats.countBurst(pool.region.u8, burst, 0, n);
   }
 
-  /** Takes and forgets everything: what a disabled ring does with a driver's packets. */
+  /** A packet that nobody gets: the driver has its chain back. */
+  #drop(c: number, reason: DropReason): void {
+    this.#chains.written[c] = 0;
+    this.stats.countErrors(1, reason);
+  }
+
+  /**
+   * Takes and forgets what there is, one ring's worth of descriptors: what a disabled ring does with a driver's packets. A
+   * driver that keeps up does not keep us here.
+   */
   drain(): void {
-    for (;;) {
-      const fetched = this.queue.fetch(this.#chains, chainsPerBurst);
+    const chains = this.#chains;
+    for (let left = this.queue.size; left > 0; left -= chains.descriptors) {
+      const fetched = this.queue.fetch(chains, left < chainsPerBurst ? left : chainsPerBurst);
       if (fetched === 0) return;
-      this.#chains.written.fill(0, 0, fetched);
-      this.queue.complete(this.#chains, 0, fetched);
+      chains.written.fill(0, 0, fetched);
+      this.queue.complete(chains, 0, fetched);
     }
   }
 
-  #finish(pool: BufferPool, burst: PacketBurst, packets: number, allocated: number, chains: number): void {
-    this.#copier.run();
-    pool.release(burst.buffer, packets, allocated - packets);
-    if (chains > 0) this.queue.complete(this.#chains, 0, chains);
-    burst.count = packets;
-    this.stats.countBurst(pool.region.u8, burst, 0, packets);
-  }
-
-  /** A packet of several segments, or of several buffers. @returns the number of buffers, 0 if there were too few */
-  #copyChain(c: number, bytes: number, pool: BufferPool, head: number, local: number): number {
+  /** A packet of several segments, or for several buffers: `head`, and others of the pool, of which there are enough. */
+  #copyChain(c: number, bytes: number, pool: BufferPool, head: number, local: number): void {
     const chains = this.#chains;
-    const needed = Math.ceil(bytes / pool.dataRoom);
-    if (needed - 1 > pool.free) return 0;
     let segment = chains.firstSegment[c];
     let skip = this.#header;
     while (skip >= chains.length[segment]) skip -= chains.length[segment++];
@@ -132,7 +145,6 @@ export class DequeuePath {
         skip = 0;
       }
     }
-    return needed;
   }
 
   readonly #extra = new Int32Array(1);

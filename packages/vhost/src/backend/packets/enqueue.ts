@@ -1,10 +1,13 @@
 import { type PacketBurst, type QueueStats, hashOffset, numBuffersOffset } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { ChainWriter } from './chain-writer.ts';
 import { type SinglesPath, createSingles } from './singles.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;
+/** For a packet that takes more chains than a burst has: pieces of 8 bytes make 64 KiB. */
+const segmentsPerPacket = 8192;
 
 /** Puts packets into a driver's receive queue: copies them into the buffers the driver supplied. */
 export class EnqueuePath {
@@ -14,9 +17,15 @@ export class EnqueuePath {
   readonly #memory: MemoryMap;
   readonly #header: number;
   readonly #mergeable: boolean;
+  /** Bytes that a packet's first chain must have room for: with MRG_RXBUF the header (5.1.6.3.1). */
+  readonly #least: number;
   readonly #reportsHashes: boolean;
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
+  /** For packets over more chains than `#chains` holds; made when the first one comes. */
+  #many: ChainBurst | null = null;
+  /** Chains in front of this one are completed. */
+  #completed = 0;
 
   constructor(
     queue: DeviceQueue,
@@ -34,6 +43,7 @@ export class EnqueuePath {
     this.#reportsHashes = headerBytes === 20;
     this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
+    this.#least = mergeable ? headerBytes : headerBytes + 1;
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
 
@@ -58,42 +68,76 @@ export class EnqueuePath {
   }
 
   #putChains(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
-    const chains = this.#chains;
+    let chains = this.#chains;
     const { offset, length, segments } = burst;
     const header = this.#header;
-    const fetched = this.queue.fetch(chains, this.#chainsFor(length, from, end));
+    let fetched = this.queue.fetch(chains, this.#chainsFor(length, from, end));
     if (fetched === 0) return 0;
     const local = this.#copier.localHandle(pool.region);
+    this.#completed = 0;
     let c = 0;
     let i = from;
     let delivered = from;
-    for (; i < end && c < fetched; i++) {
+    while (i < end) {
       const bytes = length[i];
-      const first = chains.firstSegment[c] + chains.readable[c];
-      if (chains.length[first] >= header + bytes && chains.writableBytes[c] > 0 && segments[i] === 1) {
-        // The common case: everything fits the first writable segment.
-        const window = chains.window[first];
-        const to = chains.offset[first];
-        this.#writeHeader(window, to, burst, i);
-        this.#copier.toDriver(local, offset[i], window, to + header, bytes);
-        chains.written[c] = header + bytes;
-        c++;
+      if (c < fetched) {
+        const first = chains.firstSegment[c] + chains.readable[c];
+        if (chains.length[first] >= header + bytes && chains.writableBytes[c] > 0 && segments[i] === 1) {
+          // The common case: everything fits the first writable segment.
+          const window = chains.window[first];
+          const to = chains.offset[first];
+          this.#writeHeader(window, to, burst, i);
+          this.#copier.toDriver(local, offset[i], window, to + header, bytes);
+          chains.written[c++] = header + bytes;
+          i++;
+          continue;
+        }
+        if (chains.writableBytes[c] < this.#least) {
+          // No packet can begin here. The driver gets it back empty: in its place it would stop all others.
+          chains.written[c++] = 0;
+          continue;
+        }
+      }
+      const used = this.#chainsThatHold(chains, c, header + bytes);
+      if (used > 0) {
+        this.#spread(pool, burst, i++, chains, c, used, local);
+        c += used;
         continue;
       }
-      const used = this.#spread(pool, burst, i, c, fetched, local);
-      if (used < 0) break;
-      if (used === 0) {
-        // Dropped: what was delivered before it is counted as one run.
-        this.stats.countBurst(pool.region.u8, burst, delivered, i);
-        delivered = i + 1;
+      // Too few chains: what follows may break the queue, and the packets in front of it have arrived by then.
+      this.#complete(chains, c);
+      let dropped = c < fetched && !this.#mergeable;
+      if (!dropped) {
+        const more = this.queue.fetchMore(chains, this.#chainsFor(length, i, end));
+        fetched += more;
+        if (more > 0) continue;
+        if (chains.full && c === 0 && chains !== this.#many && this.queue.broken === null) {
+          this.queue.unfetch(chains, fetched);
+          const { size } = this.queue;
+          chains = this.#many ??= new ChainBurst(size, Math.max(segmentsPerPacket, 2 * size));
+          fetched = this.queue.fetch(chains, chainsPerBurst);
+          continue;
+        }
+        // The driver supplies more, unless it has nothing left to supply or not even this burst takes it.
+        dropped = this.queue.broken === null && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
       }
-      c += used;
+      if (!dropped) break;
+      this.stats.countErrors(1, 'no_room');
+      // What was delivered before it is counted as one run.
+      this.stats.countBurst(pool.region.u8, burst, delivered, i);
+      delivered = ++i;
     }
-    this.#copier.run();
+    this.#complete(chains, c);
     if (c < fetched) this.queue.unfetch(chains, fetched - c);
-    if (c > 0) this.queue.complete(chains, 0, c);
     this.stats.countBurst(pool.region.u8, burst, delivered, i);
     return i - from;
+  }
+
+  /** Copies what was noted, and completes the chains in front of `c`. */
+  #complete(chains: ChainBurst, c: number): void {
+    this.#copier.run();
+    if (c > this.#completed) this.queue.complete(chains, this.#completed, c - this.#completed);
+    this.#completed = c;
   }
 
   /** How many chains to look at: one for each packet, with MRG_RXBUF more for long ones. */
@@ -105,34 +149,42 @@ export class EnqueuePath {
     return wanted < chainsPerBurst ? wanted : chainsPerBurst;
   }
 
-  /**
-   * A packet that needs several segments or chains, on the source side or the driver's.
-   * @returns chains used; 0: dropped; -1: the driver has to supply more first
-   */
+  /** How many chains from `c` on hold so many bytes: one, or with MRG_RXBUF any number. 0: they do not. */
+  #chainsThatHold(chains: ChainBurst, c: number, bytes: number): number {
+    const { writableBytes, count } = chains;
+    const end = this.#mergeable || c === count ? count : c + 1;
+    let room = 0;
+    for (let i = c; i < end; i++) {
+      room += writableBytes[i];
+      if (room >= bytes) return i - c + 1;
+    }
+    return 0;
+  }
+
+  /** True when the chains from `c` on are all that the driver can supply. */
+  #isWholeRing({ held, count }: ChainBurst, c: number): boolean {
+    let descriptors = 0;
+    for (let i = c; i < count; i++) descriptors += held[i];
+    return descriptors >= this.queue.size;
+  }
+
+  /** A packet that needs several segments, on the source side or the driver's, or chains: `used` of them hold it. */
   #spread(
     pool: BufferPool,
     burst: PacketBurst,
     i: number,
+    chains: ChainBurst,
     c: number,
-    fetched: number,
+    used: number,
     local: number,
-  ): number {
-    const chains = this.#chains;
-    const needed = this.#header + burst.length[i];
-    let room = 0;
-    let used = 0;
-    while (room < needed && c + used < fetched && (this.#mergeable || used === 0))
-      room += chains.writableBytes[c + used++];
-    if (room < needed) {
-      // Without MRG_RXBUF, or with a whole burst of chains, more will not come.
-      if (this.#mergeable && used < chainsPerBurst) return -1;
-      this.stats.countErrors(1, 'no_room');
-      return 0;
-    }
+  ): void {
     const writer = this.#writer;
     writer.begin(chains, c);
     this.#fillHeader(this.#spreadHeader, 0, burst, i);
-    if (this.#header >= 12) this.#spreadHeader.set([used & 0xff, used >>> 8], numBuffersOffset);
+    if (this.#header >= 12) {
+      this.#spreadHeader[numBuffersOffset] = used & 0xff;
+      this.#spreadHeader[numBuffersOffset + 1] = used >>> 8;
+    }
     writer.header(this.#memory, this.#header, this.#spreadHeader);
     if (burst.segments[i] === 1) {
       writer.copy(this.#copier, local, burst.offset[i], burst.length[i]);
@@ -141,7 +193,6 @@ export class EnqueuePath {
         writer.copy(this.#copier, local, pool.dataOffset[b], pool.dataLength[b]);
       }
     }
-    return used;
   }
 
   #writeHeader(window: number, offset: number, burst: PacketBurst, i: number): void {
@@ -163,67 +214,4 @@ export class EnqueuePath {
 
   readonly #writer = new ChainWriter();
   readonly #spreadHeader = new Uint8Array(20);
-}
-
-/** Writes a byte stream over the writable segments of consecutive chains, and how much each chain got. */
-class ChainWriter {
-  #chains = new ChainBurst(1, 1);
-  #chain = 0;
-  #segment = 0;
-  #end = 0;
-  #at = 0;
-
-  begin(chains: ChainBurst, chain: number): void {
-    this.#chains = chains;
-    this.#chain = chain - 1;
-    this.#segment = 0;
-    this.#end = 0;
-    this.#at = 0;
-  }
-
-  header(memory: MemoryMap, bytes: number, header: Uint8Array): void {
-    for (let i = 0; i < bytes; i++) {
-      this.#forward();
-      const { region } = memory.windows[this.#chains.window[this.#segment]];
-      region.u8[this.#chains.offset[this.#segment] + this.#at] = header[i];
-      this.#wrote(1);
-    }
-  }
-
-  copy(copier: BurstCopier, local: number, from: number, bytes: number): void {
-    for (let done = 0; done < bytes;) {
-      this.#forward();
-      const room = this.#chains.length[this.#segment] - this.#at;
-      const part = bytes - done < room ? bytes - done : room;
-      copier.toDriver(
-        local,
-        from + done,
-        this.#chains.window[this.#segment],
-        this.#chains.offset[this.#segment] + this.#at,
-        part,
-      );
-      this.#wrote(part);
-      done += part;
-    }
-  }
-
-  /** Moves to a segment with room; the caller has made sure that there is one. */
-  #forward(): void {
-    const chains = this.#chains;
-    while (this.#segment === this.#end || this.#at === chains.length[this.#segment]) {
-      if (this.#segment < this.#end) this.#segment++;
-      while (this.#segment === this.#end) {
-        this.#chain++;
-        this.#segment = chains.firstSegment[this.#chain] + chains.readable[this.#chain];
-        this.#end = chains.firstSegment[this.#chain + 1];
-        chains.written[this.#chain] = 0;
-      }
-      this.#at = 0;
-    }
-  }
-
-  #wrote(bytes: number): void {
-    this.#at += bytes;
-    this.#chains.written[this.#chain] += bytes;
-  }
 }
