@@ -52,6 +52,11 @@ class Owner implements Disposable {
     };
   }
 
+  /** Whether the kicks of both rings were signalled since the last look. */
+  kicked(): boolean[] {
+    return this.#events.slice(0, 2).map((event) => event.drain());
+  }
+
   [Symbol.dispose](): void {
     this.#memory.close();
     for (const event of this.#events) event.close();
@@ -78,6 +83,12 @@ describe('a queue pair taken over by its handle', () => {
     using port = WorkerPort.attach(owner.handle);
     await port.send(frameOf(60));
     expect(owner.wire.take().map(({ frame }) => frame)).toEqual([frameOf(60)]);
+  });
+
+  it('kicks the device once, which may have slept since its predecessor ended', () => {
+    using owner = new Owner();
+    WorkerPort.attach(owner.handle).close();
+    expect(owner.kicked()).toEqual([true, true]);
   });
 
   it('counts under its number in the port it comes from', () => {

@@ -57,6 +57,8 @@ export class WorkerPort extends NetPort implements Disposable {
       mapping = SharedMemory.map(memory.fd, { size: memory.bytes, populate: false });
       const port = new WorkerPort(handle, mapping, own);
       port.rx[0].fill();
+      // Whoever had the rings before may have ended between filling them and the kick.
+      for (const kick of own.slice(0, 2)) kick.signal();
       return port;
     } catch (error) {
       for (const event of own) event.close();

@@ -131,7 +131,7 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   },
   SET_VRING_CALL: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);
-    vring.call = adoptEventFd(vring.call, fds);
+    vring.setCall(adoptEventFd(vring.call, fds));
   },
   SET_VRING_ERR: ({ device, queuePairs }, { index }: VringFd, fds) => {
     const vring = ownedRing(device, index, queuePairs, fds);

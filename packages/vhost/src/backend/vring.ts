@@ -51,6 +51,8 @@ export class Vring {
   control: ControlService | null = null;
   /** False while the driver's control queue says that this ring's pair is not in use. */
   inUse = true;
+  /** The driver is to be called as soon as there is a call, see `#callOnce`. */
+  #callOwed = false;
 
   constructor(index: number) {
     this.index = index;
@@ -83,6 +85,7 @@ export class Vring {
     } else {
       this.dequeue = new DequeuePath(queue, copier, header, this.stats);
     }
+    this.#callOnce(queue);
   }
 
   /** Runs as the control queue. @throws as `run` */
@@ -92,8 +95,9 @@ export class Vring {
     execute: (command: ControlCommand) => boolean,
     onBroken: (fault: QueueFault) => void,
   ): void {
+    const queue = this.#open(memory, features, 'flags');
     this.control = new ControlService({
-      queue: this.#open(memory, features, 'flags'),
+      queue,
       memory: memory.map,
       features,
       kick: this.kick,
@@ -101,6 +105,13 @@ export class Vring {
       execute,
       onBroken,
     });
+    this.#callOnce(queue);
+  }
+
+  /** The call of the driver; null: it has none. Takes the descriptor. */
+  setCall(call: EventFd | null): void {
+    this.call = call;
+    if (this.#callOwed) this.#callOnce(null);
   }
 
   /** Calls the driver. */
@@ -166,6 +177,16 @@ export class Vring {
     this.stop();
     this.err?.close();
     this.err = null;
+  }
+
+  /**
+   * The driver of a ring that is resumed may sleep since the predecessor died between marking buffers used and calling it.
+   */
+  #callOnce(queue: DeviceQueue | null): void {
+    this.#callOwed = queue === null || (queue.resumed && queue.callWanted());
+    if (!this.#callOwed || this.call === null) return;
+    this.#callOwed = false;
+    this.signal();
   }
 
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
