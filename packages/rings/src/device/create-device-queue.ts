@@ -7,7 +7,7 @@ import { SplitDevice } from './split-device.ts';
 
 /**
  * Builds the device side of a virtqueue in the driver's memory. What was negotiated is decided here, once.
- * @throws VioError VIO_RING_SIZE, VIO_RING_BASE (packed: position outside the ring) or VIO_RING_PART (address, alignment)
+ * @throws VioError VIO_RING_SIZE, VIO_RING_BASE (a position no device can have in this ring) or VIO_RING_PART (address, alignment)
  */
 export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
   checkRingSize(options.features, options.size);

@@ -113,10 +113,11 @@ export interface DeviceQueueOptions {
   /** Split: a power of two up to 32768; packed: 1 to 32768. */
   readonly size: number;
   readonly features: RingFeatures;
-  /** Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). */
+  /**
+   * Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). What it is ahead of the
+   * used position (split: of `used.idx`) is in flight: chains for `refetch`, or given up.
+   */
   readonly base: number;
-  /** Slots in front of `base` that belong to chains for `refetch`. Default 0. */
-  readonly inFlight?: number;
   /**
    * Packed only: which way the buffers of an indirect table go, default 'flags' (their WRITE bits, spec 2.8.7). A
    * queue used in one direction should give that direction instead: DPDK's driver sets WRITE in the tables of its

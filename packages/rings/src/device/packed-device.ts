@@ -102,14 +102,16 @@ export class PackedDevice implements DeviceQueue {
     this.#nextWrap = (base >>> 15) & 1;
     this.#done = (base >>> 16) & 0x7fff;
     this.#doneWrap = base >>> 31;
-    this.#inFlight = options.inFlight ?? 0;
     this.resumed = base >>> 0 !== 0x8000_8000 || this.#hasUsedSlots();
     this.#signalledUnknown = this.resumed;
-    if (this.#next >= size || this.#done >= size) {
-      throw new VioError(`vring base 0x${(base >>> 0).toString(16)} lies outside a ring of ${size}`, {
-        code: 'VIO_RING_BASE',
-        remedy: 'Give the base the device reported when it stopped, or 0x80008000 for a fresh packed ring.',
-      });
+    if (this.#next >= size || this.#done >= size) throw baseError(base, `outside a ring of ${size}`);
+    // Whoever was here before had fetched this much more than it completed.
+    this.#inFlight = this.#next - this.#done + (this.#nextWrap === this.#doneWrap ? 0 : size);
+    if (this.#inFlight < 0 || this.#inFlight > size) {
+      throw baseError(
+        base,
+        `nowhere: of a ring of ${size} no device can have fetched so much more than it used`,
+      );
     }
   }
 
@@ -497,6 +499,13 @@ export class PackedDevice implements DeviceQueue {
     this.#broken = { code, detail };
     return 0;
   }
+}
+
+function baseError(base: number, where: string): VioError {
+  return new VioError(`vring base 0x${(base >>> 0).toString(16)} lies ${where}`, {
+    code: 'VIO_RING_BASE',
+    remedy: 'Give the base the device reported when it stopped, or 0x80008000 for a fresh packed ring.',
+  });
 }
 
 /** The last word of a used descriptor; WRITE says that something was written (spec 2.8.4). */

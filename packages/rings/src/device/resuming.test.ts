@@ -109,3 +109,48 @@ describe('createDeviceQueue', () => {
     expect(() => createDeviceQueue({ ...driver.device, addresses })).toThrow(/not aligned/);
   });
 });
+
+describe('a base that no device can have is refused', () => {
+  const packed = (nextWrap: number, next: number, doneWrap: number, done: number): number =>
+    ((doneWrap << 31) | (done << 16) | (nextWrap << 15) | next) >>> 0;
+
+  it.each([
+    ['used ahead of fetched', packed(1, 2, 1, 3)],
+    ['used a lap behind, and more', packed(0, 3, 1, 2)],
+    ['both at the start, a lap and more apart', packed(0, 1, 1, 0)],
+    ['fetched outside of the ring', packed(1, 8, 1, 0)],
+    ['used outside of the ring', packed(1, 0, 1, 8)],
+  ])('packed: %s', (_, base) => {
+    expect(() => setUp('packed', { device: { base } })).toThrow(
+      expect.objectContaining({ code: 'VIO_RING_BASE' }),
+    );
+  });
+
+  it.each([9, 0xffff])('split: %i buffers ahead of used.idx', (base) => {
+    expect(() => setUp('split', { device: { base } })).toThrow(
+      expect.objectContaining({ code: 'VIO_RING_BASE' }),
+    );
+  });
+});
+
+describe.each(formats)('%s: what a predecessor had in flight', (format) => {
+  it.each([0, 3, 8])('is not available again: %i of 8', (inFlight) => {
+    const { driver, queue, chains } = setUp(format);
+    driver.expose(...Array.from({ length: 8 }, () => chain));
+    queue.fetch(chains, inFlight);
+    const resumed = createDeviceQueue({ ...driver.device, base: queue.base() });
+    expect([resumed.fetch(chains, 32), resumed.broken]).toEqual([8 - inFlight, null]);
+  });
+
+  it('leaves that much less room in the ring', () => {
+    const { driver, queue, chains, memory } = setUp(format);
+    driver.expose(...Array.from({ length: 8 }, () => chain));
+    queue.fetch(chains, 3);
+    const resumed = createDeviceQueue({ ...driver.device, base: queue.base() });
+    resumed.fetch(chains, 5);
+    if (format === 'split') driver.setAvailIndex(9);
+    else memory.windows[0].region.i32[3] ^= 0x8080_0000;
+    resumed.fetch(chains, 1);
+    expect(resumed.broken?.code).toBe('AVAIL_INDEX_JUMPED');
+  });
+});

@@ -1,4 +1,4 @@
-import { singlesJob } from '@vio/native';
+import { VioError, singlesJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
@@ -94,8 +94,15 @@ export class SplitDevice implements DeviceQueue {
     this.#usedRing = addresses.device.offset / 4 + 1;
 
     this.#next = options.base & 0xffff;
-    this.#inFlight = options.inFlight ?? 0;
     this.#done = Atomics.load(this.#used, this.#usedIdx);
+    // Whoever was here before had fetched this much more than it completed.
+    this.#inFlight = (this.#next - this.#done) & 0xffff;
+    if (this.#inFlight > size) {
+      throw new VioError(`vring base ${this.#next} is not up to ${size} ahead of used.idx, ${this.#done}`, {
+        code: 'VIO_RING_BASE',
+        remedy: 'Give the base the device reported when it stopped, or what the used ring says.',
+      });
+    }
     this.#signalled = this.#done;
     this.resumed = this.#done !== 0 || this.#next !== 0 || this.#hasUsedEntries();
     this.#signalledUnknown = this.resumed;

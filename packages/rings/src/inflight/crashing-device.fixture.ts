@@ -71,7 +71,7 @@ export class Guest {
   killedCompleting(moment: Moment): void {
     const { device } = this.driver;
     const opened = this.#open();
-    const queue = createDeviceQueue({ ...device, base: opened.base, inFlight: opened.inFlight });
+    const queue = createDeviceQueue({ ...device, base: opened.base });
     const { journal } = opened;
     const { chains } = this;
     const n = queue.fetch(chains, 32);
@@ -97,9 +97,9 @@ export class Guest {
   }
 
   /** The word that shows a batch to the driver: of the used ring's index, or of the first descriptor. */
-  #usedWord({ base: at, inFlight }: OpenedJournal): number {
+  #usedWord({ base: at, saved }: OpenedJournal): number {
     if (this.driver.features.format === 'split') return this.driver.addresses.device.offset / 4;
-    if (inFlight > 0) throw new RangeError('nothing may be in flight');
+    if (saved.count > 0) throw new RangeError('nothing may be in flight');
     return 4 * (at & 0x7fff) + 3;
   }
 }

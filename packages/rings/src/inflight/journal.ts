@@ -22,7 +22,6 @@ export interface OpenedJournal {
   readonly journal: Journal;
   /** Where the queue goes on; see `DeviceQueueOptions`. */
   readonly base: number;
-  readonly inFlight: number;
   /** Chains to be had again before others. */
   readonly saved: SavedChains;
 }

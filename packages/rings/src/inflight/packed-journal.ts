@@ -98,7 +98,6 @@ export class PackedJournal implements Journal {
     return {
       journal: new PackedJournal(area, size, ring, start, state),
       base: ((((used.wrap << 15) | used.slot) << 16) | (nextWrap << 15) | next) >>> 0,
-      inFlight: slots,
       saved: savedChains(area, state),
     };
   }

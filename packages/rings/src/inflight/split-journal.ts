@@ -57,7 +57,6 @@ export class SplitJournal implements Journal {
     return {
       journal: new SplitJournal(area, counter),
       base: (used + heads.length) & 0xffff,
-      inFlight: heads.length,
       saved: savedHeads(heads),
     };
   }

@@ -27,8 +27,8 @@ export interface InflightMemory {
  */
 export function createTrackedDeviceQueue(options: DeviceQueueOptions, memory: InflightMemory): DeviceQueue {
   checkRingSize(options.features, options.size);
-  const { journal, base, inFlight, saved } = openJournal(options, memory);
-  return new TrackedDevice(createDeviceQueue({ ...options, base, inFlight }), journal, saved);
+  const { journal, base, saved } = openJournal(options, memory);
+  return new TrackedDevice(createDeviceQueue({ ...options, base }), journal, saved);
 }
 
 function openJournal(options: DeviceQueueOptions, { buffer, offset }: InflightMemory): OpenedJournal {
