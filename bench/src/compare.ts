@@ -6,6 +6,7 @@ import { Testpmd, netVhost, netVirtioUser } from '@vio/test/testpmd';
 import { Arena, type Window } from './arena.ts';
 import { type Contender, OwnContender, TestpmdContender } from './contender.ts';
 import type { Mode, Side } from './modes.ts';
+import type { Variation } from './options.ts';
 import { type Distance, PlacementProbe } from './placement/probe.ts';
 
 export interface Plan {
@@ -54,12 +55,23 @@ interface Setting {
   readonly contenders: readonly [Contender, Contender];
 }
 
-/** Measures one row: our side and DPDK's, each against the same testpmd. */
-export async function compare(side: Side, row: GoldenRow, plan: Plan, cpus: Cpus): Promise<Comparison> {
+/**
+ * Measures one row: our side and DPDK's, each against the same testpmd.
+ * @param variation instead: two ports of ours, the second with this; what says `dpdk` is the first then
+ */
+export async function compare(
+  side: Side,
+  row: GoldenRow,
+  plan: Plan,
+  cpus: Cpus,
+  variation?: Variation,
+): Promise<Comparison> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
   const sockets: readonly [string, string] = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')];
   const probe = await PlacementProbe.start([cpus.contender, cpus.common]);
-  const { common, contenders } = await (side === 'frontend' ? frontends : backends)(sockets, row, cpus);
+  const { common, contenders } = await (side === 'frontend'
+    ? frontends(sockets, row, cpus, variation)
+    : backends(sockets, row, cpus));
   try {
     const arena = new Arena(common, contenders, probe);
     const cells: Cell[] = [];
@@ -79,18 +91,27 @@ export async function compare(side: Side, row: GoldenRow, plan: Plan, cpus: Cpus
   }
 }
 
-async function frontends(sockets: readonly [string, string], row: GoldenRow, cpus: Cpus): Promise<Setting> {
+async function frontends(
+  sockets: readonly [string, string],
+  row: GoldenRow,
+  cpus: Cpus,
+  variation: Variation | undefined,
+): Promise<Setting> {
   const common = await Testpmd.start({
     vdevs: sockets.map((socket, port) => netVhost(socket, 1, { port })),
     ...testpmdSettings(cpus.prompt, cpus.common),
   });
-  const dpdk = await TestpmdContender.open({
-    vdevs: [netVirtioUser(sockets[0], 1, row.devargs)],
-    ...testpmdSettings(cpus.prompt, cpus.contender),
-  });
-  const devargs = `net_virtio_user0,path=${sockets[1]},queues=1,queue_size=256,${row.devargs}`;
-  const ours = await OwnContender.openFrontend(devargs, cpus.contender);
-  return { common, contenders: [dpdk, ours] };
+  const devargs = (socket: string) =>
+    `net_virtio_user0,path=${socket},queues=1,queue_size=256,${row.devargs}`;
+  const first =
+    variation === undefined
+      ? await TestpmdContender.open({
+          vdevs: [netVirtioUser(sockets[0], 1, row.devargs)],
+          ...testpmdSettings(cpus.prompt, cpus.contender),
+        })
+      : await OwnContender.openFrontend(devargs(sockets[0]), cpus.contender);
+  const second = await OwnContender.openFrontend(devargs(sockets[1]), cpus.contender, variation);
+  return { common, contenders: [first, second] };
 }
 
 async function backends(sockets: readonly [string, string], row: GoldenRow, cpus: Cpus): Promise<Setting> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Testpmd, type TestpmdOptions } from '@vio/test/testpmd';
 import type { Mode, Side } from './modes.ts';
+import type { Variation } from './options.ts';
 import type { Order } from './own/contender-process.ts';
 
 /** Who is measured against the common peer. */
@@ -51,16 +52,21 @@ export class OwnContender implements Contender {
   readonly command: string;
   readonly #child: ChildProcess;
 
-  private constructor(side: Side, where: string, cpu: number) {
+  private constructor(side: Side, where: string, cpu: number, variation: Variation = {}) {
     const command = ['taskset', '-c', String(cpu), process.execPath, script, side, where];
+    if (variation.options !== undefined) command.push(JSON.stringify(variation.options));
     this.command = command
       .map((word) => (word === script ? 'bench/dist/own/contender-process.js' : word))
       .join(' ');
-    this.#child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = spawn(command[0], command.slice(1), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...variation.env },
+    });
   }
 
-  static async openFrontend(devargs: string, cpu: number): Promise<OwnContender> {
-    const contender = new OwnContender('frontend', devargs, cpu);
+  static async openFrontend(devargs: string, cpu: number, variation: Variation = {}): Promise<OwnContender> {
+    const own = variation.devargs === undefined ? devargs : `${devargs},${variation.devargs}`;
+    const contender = new OwnContender('frontend', own, cpu, variation);
     await contender.#hear('ready');
     return contender;
   }

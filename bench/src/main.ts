@@ -17,9 +17,9 @@ import { reconnection } from './solo/reconnect.ts';
 import { steadyState } from './solo/steady.ts';
 import { wakeLatency } from './solo/wake.ts';
 
-const { quick, write, only } = parseOptions(process.argv.slice(2));
+const { quick, write, only, ab, rounds } = parseOptions(process.argv.slice(2));
 
-const plan: Plan = quick
+const basePlan: Plan = quick
   ? { modes: ['txonly', 'rxonly', 'io'], lengths: [64], rounds: 1, window: 150, settle: 50, warmUp: 300 }
   : {
       modes: ['txonly', 'rxonly', 'io'],
@@ -29,6 +29,8 @@ const plan: Plan = quick
       settle: 50,
       warmUp: 500,
     };
+
+const plan: Plan = { ...basePlan, rounds: rounds ?? basePlan.rounds };
 
 const allowed = allowedCpus();
 if (allowed.length < 2) throw new Error('two CPUs are needed, one for each end of the virtqueues');
@@ -41,7 +43,7 @@ const rowsOf = (part: string) => scalarRows.filter((row) => wanted(part) || want
 async function compareAll(side: Side): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const row of rowsOf(side)) {
-    const comparison = await compare(side, row, plan, cpus);
+    const comparison = await compare(side, row, plan, cpus, ab);
     comparison.cells.forEach(tell);
     comparisons.push(comparison);
   }
@@ -65,6 +67,11 @@ async function costs(): Promise<Results['costs']> {
     }
   }
   return list;
+}
+
+if (ab !== undefined) {
+  await compareAll('frontend');
+  process.exit(0);
 }
 
 const results: Results = {

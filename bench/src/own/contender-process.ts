@@ -1,9 +1,9 @@
 // Our side of a measurement: a plain Node process that polls in a loop when it is told to.
-// Arguments: frontend DEVARGS | backend SOCKET
+// Arguments: frontend DEVARGS [OPTIONS as JSON] | backend SOCKET
 import { NetPort } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
-import { openVirtioUser } from '@vio/virtio-user';
+import { type OpenOptions, openVirtioUser } from '@vio/virtio-user';
 import type { Mode } from '../modes.ts';
 import { type Loop, deviceLoops, portLoops } from './loops.ts';
 
@@ -20,7 +20,8 @@ const pollsPerTurn = 2000;
 type MakeLoop = (mode: Mode, length: number) => Loop;
 
 async function frontend(devargs: string): Promise<MakeLoop> {
-  const port: NetPort = await openVirtioUser(devargs);
+  const own: OpenOptions = options === undefined ? {} : (JSON.parse(options) as OpenOptions);
+  const port: NetPort = await openVirtioUser(devargs, own);
   return (mode, length) => portLoops[mode](port, length);
 }
 
@@ -35,7 +36,7 @@ async function backend(socket: string): Promise<MakeLoop> {
   return (mode, length) => deviceLoops[mode](device, pool, length);
 }
 
-const [side, where] = process.argv.slice(2);
+const [side, where, options] = process.argv.slice(2);
 const makeLoop = await (side === 'frontend' ? frontend(where) : backend(where));
 const loops = new Map<string, Loop>();
 let running: Loop | null = null;
