@@ -106,6 +106,49 @@ describe('Tap.open', () => {
     expect(codeOf(() => open({ name: 'vio-q', queues: 2 }))).toBe('VIO_TAP_QUEUES');
   });
 
+  describe('of a tap that exists', () => {
+    const make = (name: string, kind: string): void => {
+      sh(`ip tuntap add dev ${name} ${kind}`);
+      made.push(name);
+    };
+    const made: string[] = [];
+    afterEach(() => {
+      for (const name of made.splice(0)) sh(`ip link del ${name}`);
+    });
+
+    it.each([
+      ['multi_queue', 1, { multiQueue: true, queues: 1 }],
+      ['multi_queue', 2, { multiQueue: true, queues: 2 }],
+      ['', 1, { multiQueue: false, queues: 1 }],
+    ])('(made with "%s") opens %i queues', (kind, queues, expected) => {
+      make('vio-r', `mode tap ${kind}`);
+      const tap = open({ name: 'vio-r', queues, virtioHeader: 12 });
+      expect({ multiQueue: tap.multiQueue, queues: tap.fds.length }).toEqual(expected);
+      expect(sh('ip -d link show vio-r')).toContain('vnet_hdr on');
+    });
+
+    it.each([
+      ['a tap of one queue', 'mode tap', 2, /several queues: ask for one queue/],
+      ['a tun', 'mode tun', 1, /no tap: choose another name/],
+      ['a tun of several queues', 'mode tun multi_queue', 1, /no tap: choose another name/],
+      ['a tun of several queues', 'mode tun multi_queue', 2, /no tap of several queues/],
+    ] as const)('says that %s (%s) has no place for %i queues', (_what, kind, queues, remedy) => {
+      make('vio-s', kind);
+      expect(() => open({ name: 'vio-s', queues })).toThrow(
+        expect.objectContaining({ code: 'VIO_TAP_MISMATCH', remedy: expect.stringMatching(remedy) }),
+      );
+    });
+
+    it.each([
+      [12, undefined],
+      [undefined, 12],
+    ] as const)('says that its holder has headers of %s where %s were asked for', (held, asked) => {
+      const headers = (virtioHeader?: 12) => (virtioHeader === undefined ? {} : { virtioHeader });
+      open({ name: 'vio-t', queues: 2, ...headers(held) });
+      expect(codeOf(() => open({ name: 'vio-t', queues: 2, ...headers(asked) }))).toBe('VIO_TAP_MISMATCH');
+    });
+  });
+
   it('says who holds a tap', () => {
     open({ name: 'vio-f' });
     expect(codeOf(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');

@@ -19,6 +19,7 @@ import {
   setPersistent,
   setQueueAttached,
   setSendBuffer,
+  setSingleQueue,
   tunFeatures,
 } from './tun-ioctls.ts';
 
@@ -76,15 +77,15 @@ export class Tap implements Disposable {
         (options.virtioHeader === undefined ? 0 : IFF_VNET_HDR) |
         (features & IFF_NAPI) |
         (queues > 1 ? IFF_MULTI_QUEUE : 0);
-      const name = setInterface(fds[0], options.name ?? 'tap%d', flags);
+      const attach = queues > 1 ? setInterface : setSingleQueue;
+      const name = attach(fds[0], options.name ?? 'tap%d', flags);
       while (fds.length < queues) {
         fds.push(openTun());
         setInterface(fds[fds.length - 1], name, flags);
       }
-      tap = new Tap(
-        fds,
-        fds.map(() => ({ flags })),
-      );
+      const attached = fds.map((fd) => interfaceOf(fd));
+      checkHeaders(attached[0], options.virtioHeader !== undefined);
+      tap = new Tap(fds, attached);
       tap.#configure(options);
       return tap;
     } catch (error) {
@@ -198,6 +199,19 @@ export class Tap implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Who holds a queue of a multi-queue tap has decided for all of them whether there are headers; the kernel says nothing. */
+function checkHeaders(
+  { name, flags }: { readonly name: string; readonly flags: number },
+  asked: boolean,
+): void {
+  const has = (flags & IFF_VNET_HDR) !== 0;
+  if (has === asked) return;
+  throw new VioError(`another process holds ${name} ${has ? 'with' : 'without'} virtio-net headers`, {
+    code: 'VIO_TAP_MISMATCH',
+    remedy: `open it as that process did (${has ? 'with' : 'without'} virtioHeader), or choose another name`,
+  });
 }
 
 function mismatch(what: string): VioError {

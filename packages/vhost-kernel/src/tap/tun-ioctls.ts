@@ -1,5 +1,5 @@
 // Ioctls of /dev/net/tun, as in linux/if_tun.h.
-import { ioctl, openDevice } from '@vio/native';
+import { VioError, ioctl, openDevice } from '@vio/native';
 import { io, ior, iow } from '../ioctl-number.ts';
 import { interfaceRequest, nameIn } from './interface-ioctls.ts';
 
@@ -77,13 +77,35 @@ export function setInterface(fd: number, name: string, flags: number): string {
       code: 'VIO_TAP_IN_USE',
       remedy: `another process holds ${name}: stop it, or choose another name`,
     },
-    EINVAL: {
-      code: 'VIO_TAP_MISMATCH',
-      remedy: `${name} exists and is of another kind: for several queues make it with multi_queue, and it must be a tap`,
-    },
+    EINVAL: { code: 'VIO_TAP_MISMATCH', remedy: otherKind(name, (flags & IFF_MULTI_QUEUE) !== 0) },
     E2BIG: { code: 'VIO_TAP_QUEUES', remedy: 'the kernel has no more queues for this tap: use fewer' },
   });
   return nameIn(request);
+}
+
+/**
+ * As `setInterface`, for one queue: a tap that was made with multi_queue lets go of one as well, but only to those who name
+ * it so.
+ */
+export function setSingleQueue(fd: number, name: string, flags: number): string {
+  try {
+    return setInterface(fd, name, flags);
+  } catch (error) {
+    if (!VioError.is(error) || error.code !== 'VIO_TAP_MISMATCH') throw error;
+    try {
+      return setInterface(fd, name, flags | IFF_MULTI_QUEUE);
+    } catch (again) {
+      // Neither: it is no tap at all, which the first answer says.
+      throw VioError.is(again) && again.code === 'VIO_TAP_MISMATCH' ? error : again;
+    }
+  }
+}
+
+/** The kernel's EINVAL: there is an interface of the name, and it is something else. */
+function otherKind(name: string, multiQueue: boolean): string {
+  return multiQueue
+    ? `${name} exists, and is no tap of several queues: ask for one queue, or make it with multi_queue`
+    : `${name} exists, and is no tap: choose another name`;
 }
 
 /** @returns name and IFF_* bits of the interface a descriptor belongs to */
