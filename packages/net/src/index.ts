@@ -16,7 +16,7 @@ export {
   checkOffloads,
   controlledOffloads,
   offloadFeatures,
-  receiveOffloads,
+  pathOffloads,
 } from './offload/offload-features.ts';
 export {
   HDR_F_DATA_VALID,
@@ -38,6 +38,7 @@ export {
   type PathName,
   electPaths,
   pathLogLine,
+  pathLogLines,
 } from './paths.ts';
 export {
   type PcapFile,

@@ -2,7 +2,7 @@ import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vi
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from './feature-bits.ts';
-import { type PathInput, type PathName, electPaths, pathLogLine } from './paths.ts';
+import { type PathInput, type PathName, electPaths, pathLogLine, pathLogLines } from './paths.ts';
 
 const modern = VIRTIO_F_VERSION_1;
 const packed = VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED;
@@ -129,6 +129,30 @@ describe("DPDK's callbacks and log lines", () => {
   });
 });
 
+describe('what is logged', () => {
+  const lines = (input: PathInput): string[] => pathLogLines(electPaths(input), input.vectorized, 3).slice(2);
+
+  it.each<[string, PathInput, string[]]>([
+    ['nothing more when nothing vectorised was asked for', scalar(modern), []],
+    ['nothing more when all is vectorised', vector(packed | inOrder), []],
+    [
+      'why not, in both directions',
+      vector(packed | inOrder | mergeable, { offloads: { transmit: true } }),
+      [
+        'virtio: no vectorized Rx path on port 3: MRG_RXBUF negotiated',
+        'virtio: no vectorized Tx path on port 3: a transmit offload was requested',
+      ],
+    ],
+    [
+      'that split rings have no such transmit path',
+      vector(modern),
+      ['virtio: no vectorized Tx path on port 3: split rings have none'],
+    ],
+  ])('besides the paths: %s', (_what, input, expected) => {
+    expect(lines(input)).toEqual(expected);
+  });
+});
+
 describe('the reason against', () => {
   it.each<[PathName, PathInput, string]>([
     ['packed vectorized Rx', vector(modern), 'RING_PACKED not negotiated'],
@@ -145,6 +169,11 @@ describe('the reason against', () => {
     ['packed vectorized Rx', vector(packed | inOrder, { vectorized: false }), 'vectorized=0'],
     ['packed vectorized Rx', vector(packed | inOrder, { available: [] }), 'this build has no such path'],
     ['packed vectorized Tx', vector(modern), 'RING_PACKED not negotiated'],
+    [
+      'packed vectorized Tx',
+      vector(packed | inOrder, { offloads: { transmit: true } }),
+      'a transmit offload was requested',
+    ],
     ['packed vectorized Tx', vector(packed), 'IN_ORDER not negotiated'],
     ['packed vectorized Tx', vector(packed | inOrder, { vectorized: false }), 'vectorized=0'],
     ['split vectorized Rx', vector(packed), 'RING_PACKED negotiated'],
@@ -201,6 +230,7 @@ describe('every input', () => {
       checksum: fc.boolean(),
       vlanStrip: fc.boolean(),
       hash: fc.boolean(),
+      transmit: fc.boolean(),
     }),
   });
 

@@ -7,12 +7,14 @@ export interface PathInput {
   readonly features: bigint;
   /** The devarg: a vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
-  /** Receive offloads the application asked for. */
+  /** What the application asked for; `pathOffloads` tells it from a port's options. */
   readonly offloads?: {
     readonly lro?: boolean;
     readonly checksum?: boolean;
     readonly vlanStrip?: boolean;
     readonly hash?: boolean;
+    /** Any of those of sent packets. */
+    readonly transmit?: boolean;
   };
   readonly cpu: { readonly avx512f: boolean; readonly neon: boolean };
   /** Vectorised paths this build has. Default: all of them. */
@@ -80,7 +82,9 @@ interface Candidate {
 
 /**
  * Elects the receive and the transmit path, as DPDK's virtio PMD does, with the reason for every refusal. Pure: the
- * same input always gives the same answer. In-order wins over mergeable in name, its path handles num_buffers itself.
+ * same input always gives the same answer. In-order wins over mergeable in name, its path handles num_buffers itself. One
+ * rule is our own: with transmit offloads headers are written one by one, so the vectorised transmit path, which only clears
+ * them, is not elected.
  */
 export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice } {
   const facts = {
@@ -94,6 +98,25 @@ export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice }
 /** The line DPDK's PMD logs for this path, for people who grep for it. */
 export function pathLogLine(choice: PathChoice, port: number): string {
   return `virtio: using ${loggedNames[choice.callback]} path on port ${port}`;
+}
+
+/**
+ * Those lines of both directions and, where `vectorized=1` did not get what it asked for, why not: the reason against the
+ * vectorised path of the ring's own format.
+ */
+export function pathLogLines(
+  { rx, tx }: { readonly rx: PathChoice; readonly tx: PathChoice },
+  vectorized: boolean,
+  port: number,
+): string[] {
+  const refusal = (direction: string, { path, refused }: PathChoice): string[] => {
+    if (!vectorized || isVectorized(path)) return [];
+    const format = path.startsWith('packed') ? 'packed' : 'split';
+    const nearest = refused.find((choice) => choice.path === `${format} vectorized ${direction}`);
+    const reason = nearest?.reason ?? 'split rings have none';
+    return [`virtio: no vectorized ${direction} path on port ${port}: ${reason}`];
+  };
+  return [pathLogLine(rx, port), pathLogLine(tx, port), ...refusal('Rx', rx), ...refusal('Tx', tx)];
 }
 
 interface Facts {
@@ -158,7 +181,7 @@ function txCandidates(input: PathInput, facts: Facts): Candidate[] {
     vectorized(
       'packed vectorized Tx',
       'virtio_xmit_pkts_packed_vec',
-      needPacked ?? packedVector(input, facts),
+      needPacked ?? packedVector(input, facts) ?? packedTxVector(input),
       input,
     ),
     {
@@ -209,6 +232,10 @@ function packedRxVector(input: PathInput, facts: Facts): string | null {
   if (facts.mergeable) return 'MRG_RXBUF negotiated';
   if (input.offloads?.lro === true) return 'LRO requested';
   return input.offloads?.hash === true ? 'RSS hash requested' : null;
+}
+
+function packedTxVector({ offloads }: PathInput): string | null {
+  return offloads?.transmit === true ? 'a transmit offload was requested' : null;
 }
 
 function splitRxVector(input: PathInput, facts: Facts): string | null {

@@ -18,6 +18,7 @@ import {
 import type { FrameRules } from './frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from './header.ts';
 import type { PacketBurst } from './packet-burst.ts';
+import { hasRxOffloads, hasTxOffloads, pathOffloads } from './offload/offload-features.ts';
 import { electPaths } from './paths.ts';
 import { createQueuePair, ringFeatures } from './queue/queue-pair.ts';
 import type { RxQueue } from './queue/rx-queue.ts';
@@ -60,6 +61,8 @@ export class Wire {
   readonly features: bigint;
   readonly region: Region;
   readonly pool: BufferPool;
+  /** As they were elected. */
+  readonly paths: ReturnType<typeof electPaths>;
   readonly rx: RxQueue;
   readonly tx: TxQueue;
   /** The device's ends of the two queues. */
@@ -92,6 +95,15 @@ export class Wire {
     this.features = features;
     this.region = pool.region;
     this.pool = pool;
+    this.paths = electPaths({
+      features,
+      vectorized,
+      cpu: { avx512f: true, neon: false },
+      offloads: pathOffloads(
+        { rxChecksum: hasRxOffloads(features), txChecksum: hasTxOffloads(features) },
+        rules,
+      ),
+    });
     const pair = createQueuePair({
       features,
       region: this.region,
@@ -101,7 +113,7 @@ export class Wire {
       txOffset: offset + driverQueueBytes(ringFeatures(features), size),
       rxKick: { signal: () => {} },
       txKick: { signal: () => {} },
-      paths: electPaths({ features, vectorized, cpu: { avx512f: true, neon: false } }),
+      paths: this.paths,
       rules,
       onBroken: (direction, fault) => {
         this.broken.push({ direction, fault });

@@ -38,7 +38,7 @@ export interface Negotiated {
   readonly backend: bigint;
   /** Where the commands of the port's control queue go. */
   readonly control: ControlKind;
-  /** Wanted by the devargs, but not offered: names, for the log. */
+  /** Asked for by the devargs and options, or by default, and not to be had: names of features. */
   readonly missing: readonly string[];
 }
 
@@ -52,8 +52,10 @@ export interface Wishes {
   readonly ringReset?: boolean | undefined;
   /** Whose the control queue is, if the port has one. Default: what the features say. */
   readonly controlQueue?: ControlQueueOwner | undefined;
-  /** The port has an MTU, and can tell the backend. */
+  /** The port has an MTU of its own. */
   readonly mtu?: boolean | undefined;
+  /** The backend can be told an MTU. */
+  readonly canSetMtu?: boolean | undefined;
 }
 
 /** Who answers the commands of a port: the backend, on a ring of its own, or the frontend in its place. */
@@ -79,6 +81,9 @@ const modernOnly = VIRTIO_F_IN_ORDER | VIRTIO_F_RING_PACKED | VIRTIO_F_RING_RESE
 /** Taken from a device that has a configuration space to say them in. */
 const deviceOwn = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU;
 
+/** Taken where they are offered, and missed by nobody. */
+const nobodyAskedFor = VIRTIO_F_ANY_LAYOUT | VIRTIO_F_RING_RESET | deviceOwn;
+
 /**
  * Decides the features of a port. Pure. The intersection of what the devargs ask for and what the backend offers; a
  * bit whose prerequisite is missing is not taken (virtio 1.4, 2.2.1 and 5.1.3.1).
@@ -90,12 +95,12 @@ export function negotiate(
   offloads: OffloadOptions = {},
   wishes: Wishes = {},
 ): Negotiated {
-  const { hasConfig = false, eventIdx = false, ringReset = false, mtu = false } = wishes;
+  const { hasConfig = false, eventIdx = false, ringReset = false, mtu = false, canSetMtu = false } = wishes;
   const wanted =
     (hasConfig ? deviceOwn : 0n) |
     (eventIdx ? VIRTIO_F_EVENT_IDX : 0n) |
     (ringReset ? VIRTIO_F_RING_RESET : 0n) |
-    (mtu ? VIRTIO_NET_F_MTU : 0n) |
+    (mtu && canSetMtu ? VIRTIO_NET_F_MTU : 0n) |
     offloadFeatures(offloads) |
     VIRTIO_F_VERSION_1 |
     VIRTIO_F_ANY_LAYOUT |
@@ -128,7 +133,7 @@ export function negotiate(
     features: backend | frontendOwn | (control === 'emulated' ? emulatedFeatures : 0n),
     backend,
     control,
-    missing: featureNames(wanted & ~offered & ~VIRTIO_F_ANY_LAYOUT & ~deviceOwn & ~VIRTIO_F_RING_RESET),
+    missing: featureNames(((wanted & ~nobodyAskedFor) | (mtu ? VIRTIO_NET_F_MTU : 0n)) & ~backend),
   };
 }
 

@@ -3,16 +3,14 @@ import {
   ControlQueue,
   type FrameRules,
   type OffloadOptions,
-  type PathChoice,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MTU,
   createQueuePair,
   electPaths,
   type Notifier,
   pairSwitch,
-  pathLogLine,
+  pathOffloads,
   randomMac,
-  receiveOffloads,
   ringFeatures,
 } from '@vio/net';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
@@ -23,6 +21,7 @@ import { type Connected, type SocketOptions, connectBackend, reachAgain } from '
 import { ControlRing } from './control/control-ring.ts';
 import { PortControl } from './control/port-control.ts';
 import { type FrameOptions, frameRules } from './frame-rules.ts';
+import { logLines } from './log-lines.ts';
 import { InflightKeeper } from './inflight-keeper.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
@@ -36,7 +35,10 @@ import { VringEvents } from './vrings.ts';
 export interface OpenOptions extends WaitOptions, FrameOptions {
   /** Milliseconds for each step of reaching and starting the backend. Default 5000. */
   readonly timeout?: number;
-  /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */
+  /**
+   * Gets one line per elected path, as DPDK logs them, and one for whatever was asked for and is not so: features that the
+   * backend does not offer (`port.missing`), no vectorised path, filters that are emulated. Default: nothing is logged.
+   */
   readonly log?: (line: string) => void;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number;
@@ -124,16 +126,19 @@ async function buildPort(
     eventIdx,
     ringReset: transport.kind === 'vhost-user',
     controlQueue: options.controlQueue,
-    mtu: options.mtu !== undefined && transport.canSetMtu === true,
+    mtu: options.mtu !== undefined,
+    canSetMtu: transport.canSetMtu,
   });
   await checkQueueCount(config, transport, wait);
   const paths = electPaths({
     features: negotiated.features,
     vectorized: config.vectorized,
-    offloads: receiveOffloads(options.offloads ?? {}),
+    offloads: pathOffloads(options.offloads ?? {}, { vlanStrip: options.vlan?.strip ?? false }),
     cpu: cpuFeatures(),
   });
-  logPaths(paths, options);
+  const { log, portNumber = 0 } = options;
+  for (const line of logLines({ negotiated, paths, vectorized: config.vectorized, port: portNumber }))
+    log?.(line);
 
   const events = new VringEvents(2 * config.queues);
   const inflight = keepsInflight(config, options) ? new InflightKeeper() : undefined;
@@ -189,7 +194,7 @@ async function buildPort(
     let port: VirtioUserPort | null = null;
     await startDevice(plan, wait);
     await control.begin(transport, mac, wait);
-    const own = { ...parts, paths, control: control.commands };
+    const own = { ...parts, paths, control: control.commands, missing: negotiated.missing };
     if (options.detached === true) {
       const handles = queuePairHandles(own, layout, config.queue_size, memory.shared, events);
       const none = { rx: [], tx: [], rxCall: [] };
@@ -331,9 +336,4 @@ async function checkQueueCount(
     code: 'VIO_QUEUE_COUNT',
     remedy: `use queues=${most} or less, or configure more queues at the backend`,
   });
-}
-
-function logPaths(paths: { rx: PathChoice; tx: PathChoice }, options: OpenOptions): void {
-  options.log?.(pathLogLine(paths.rx, options.portNumber ?? 0));
-  options.log?.(pathLogLine(paths.tx, options.portNumber ?? 0));
 }

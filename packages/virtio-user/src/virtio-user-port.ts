@@ -16,6 +16,8 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   readonly handles: readonly QueuePairHandle[];
   /** Link speed in Mbit/s as the devargs say; 0xffffffff is unknown. */
   readonly speed: number;
+  /** Features that were asked for, by devargs, options or default, and that the backend does not have: `IN_ORDER`, ... */
+  readonly missing: readonly string[];
   /** Times the backend came back. */
   reconnects = 0;
   /** Of those, how often the new one went on where the old one had ended. */
@@ -28,7 +30,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   constructor(
-    parts: NetPortParts,
+    parts: NetPortParts & { readonly missing: readonly string[] },
     handles: readonly QueuePairHandle[],
     config: VirtioUserConfig,
     plan: StartPlan,
@@ -37,6 +39,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
   ) {
     super(parts);
     this.handles = handles;
+    this.missing = parts.missing;
     this.config = config;
     this.speed = config.speed;
     this.#plan = plan;

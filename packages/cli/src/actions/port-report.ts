@@ -2,22 +2,26 @@ import { type NetPort, type PathChoice, featureNames } from '@vio/net';
 import type { DriverQueue, QueueFault } from '@vio/rings';
 
 /** A port described for a program (`data`) and for a person (`text`). */
-export function portReport(port: Pick<NetPort, 'features' | 'paths' | 'rx' | 'tx'>): {
+export function portReport(
+  port: Pick<NetPort, 'features' | 'paths' | 'rx' | 'tx'> & { readonly missing?: readonly string[] },
+): {
   data: object;
   text: string;
 } {
   const features = featureNames(port.features);
+  const { missing = [] } = port;
   const rings = port.rx.flatMap((rx, pair) => [
     { name: `receiveq${pair}`, ...ringState(rx.queue) },
     { name: `transmitq${pair}`, ...ringState(port.tx[pair].queue) },
   ]);
   const text = [
     `features 0x${port.features.toString(16)}: ${features.join(' ')}`,
+    ...(missing.length > 0 ? [`not offered by the backend: ${missing.join(' ')}`] : []),
     ...describePath('Rx', port.paths.rx),
     ...describePath('Tx', port.paths.tx),
     ...rings.map(describeRing),
   ].join('\n');
-  return { data: { mask: port.features, features, paths: port.paths, rings }, text };
+  return { data: { mask: port.features, features, missing, paths: port.paths, rings }, text };
 }
 
 interface RingState {

@@ -23,6 +23,8 @@ export interface NetControlOptions {
   readonly maxPairs?: number;
   /** Queue pairs that are in use from the start. Default: 1, as the device begins. */
   readonly queuePairs?: number;
+  /** False when receive modes, addresses and VLANs are accepted without being acted on. Default true. */
+  readonly filters?: boolean;
   /** What the device can do of receive-side scaling and hash reports; undefined: it did not say. */
   readonly rss?: RssLimits | undefined;
   /** Called around a change of queue pairs, with their number: what is not used later stops before, and the rest begins after. */
@@ -46,6 +48,11 @@ export class NetControl {
   readonly maxPairs: number;
   /** What the device can do of receive-side scaling and hash reports; null: it did not say. */
   readonly rssLimits: RssLimits | null;
+  /**
+   * False when the control queue is emulated for a backend that has none: receive modes, MAC tables and VLANs are accepted, as
+   * virtio lets a device do (5.1.9.5.1), and every packet arrives as before.
+   */
+  readonly filters: boolean;
   readonly #features: bigint;
   readonly #listener: QueuePairsListener | null;
   #channel: ControlChannel | null;
@@ -56,6 +63,7 @@ export class NetControl {
   constructor(options: NetControlOptions) {
     const { features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs } = options;
     this.rssLimits = options.rss ?? null;
+    this.filters = options.filters ?? true;
     this.#features = features;
     this.#channel = channel;
     this.maxPairs = maxPairs;
@@ -110,7 +118,7 @@ export class NetControl {
     return this.#execute({ kind: 'hash', config }, wait, () => checkHash(config, this.rssLimits));
   }
 
-  /** All packets are received, whoever they are addressed to. */
+  /** All packets are received, whoever they are addressed to. As all filters: where `filters` is true. */
   setPromiscuous(on: boolean, wait: WaitOptions = {}): Promise<void> {
     return this.setRxMode('promiscuous', on, wait);
   }

@@ -16,6 +16,7 @@ import {
   VIRTIO_NET_F_RSS,
   featureNames,
 } from '../feature-bits.ts';
+import type { FrameRules } from '../frames/frame-rules.ts';
 import type { PathInput } from '../paths.ts';
 
 /** Work a port leaves to its device, or takes from it. Nothing unless it is asked for. */
@@ -82,10 +83,14 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
   }
 }
 
-/** What the election of the receive path has to know of the options. */
-export function receiveOffloads(options: OffloadOptions): NonNullable<PathInput['offloads']> {
+/** What the election of the paths has to know of a port's options. */
+export function pathOffloads(
+  options: OffloadOptions,
+  { vlanStrip = false }: FrameRules = {},
+): NonNullable<PathInput['offloads']> {
   const { rxChecksum = false, lro = false, uro = false, hashReport = false } = options;
-  return { lro: lro || uro, checksum: rxChecksum, hash: hashReport };
+  const transmit = hasTxOffloads(offloadFeatures(options));
+  return { lro: lro || uro, checksum: rxChecksum, hash: hashReport, vlanStrip, transmit };
 }
 
 /** True when received headers can say something. */

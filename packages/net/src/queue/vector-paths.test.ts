@@ -1,7 +1,9 @@
-import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
+import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VectorDriver } from '@vio/rings';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
+import { isVectorized } from '../paths.ts';
 import { Wire, fillBurst, frameOf, framesIn, modern } from '../wire.fixture.ts';
 import { VectorRxQueue } from './rx-queue.ts';
 
@@ -103,6 +105,31 @@ function play(wire: Wire, now: Step, round: number): unknown {
       return wire.corrupt(now.direction === 'rx' ? rx.queue : tx.queue);
   }
 }
+
+describe.each(kinds)('the paths of a $ring ring', ({ features }) => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ['nothing else', {}],
+    ['transmit offloads', { features: features | VIRTIO_NET_F_CSUM }],
+    ['receive offloads', { features: features | VIRTIO_NET_F_GUEST_CSUM }],
+    ['VLAN tags stripped', { rules: { vlanStrip: true } }],
+    ['VLAN tags inserted', { rules: { vlanInsert: true } }],
+    ['an MTU', { rules: { mtu: 1500 } }],
+  ])('are those that run: vectorised ones asked for, and %s', (_what, more) => {
+    const moved = [vi.spyOn(VectorDriver.prototype, 'receive'), vi.spyOn(VectorDriver.prototype, 'send')];
+    const wire = Wire.one({ features, vectorized: true, dataRoom, ...more });
+    wire.rx.fill();
+    const burst = new PacketBurst(8, { offloads: true, vlan: true });
+    wire.deliver(frameOf(60));
+    expect(wire.rx.receive(burst)).toBe(1);
+    expect(wire.tx.send(burst)).toBe(1);
+    const byKernel = moved.map((calls) => calls.mock.results.some(({ value }) => Number(value) > 0));
+    expect(byKernel).toEqual([isVectorized(wire.paths.rx.path), isVectorized(wire.paths.tx.path)]);
+  });
+});
 
 describe.each(kinds)('the vectorised paths of a $ring ring', ({ features }) => {
   it('are what a pair takes that asks for them', () => {

@@ -9,9 +9,9 @@ import {
   checkOffloads,
   electPaths,
   maxMtu,
-  pathLogLine,
+  pathLogLines,
   randomMac,
-  receiveOffloads,
+  pathOffloads,
   ringFeatures,
   unknownSpeed,
 } from '@vio/net';
@@ -45,7 +45,7 @@ export interface PciPortOptions extends WaitOptions {
    * does. Default 1000.
    */
   readonly watchInterval?: number;
-  /** Gets one line per decision: paths as DPDK logs them, and interrupts that are fewer than wished. */
+  /** Gets one line per decision: paths as DPDK logs them, why none is vectorised, and interrupts that are fewer than wished. */
   readonly log?: (line: string) => void;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number;
@@ -175,10 +175,10 @@ function elect(
   const paths = electPaths({
     features,
     vectorized,
-    offloads: receiveOffloads(offloads),
+    offloads: pathOffloads(offloads),
     cpu: cpuFeatures(),
   });
-  for (const path of [paths.rx, paths.tx]) log?.(pathLogLine(path, portNumber));
+  for (const line of pathLogLines(paths, vectorized, portNumber)) log?.(line);
   return paths;
 }
 

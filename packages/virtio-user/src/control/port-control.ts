@@ -38,6 +38,7 @@ export class PortControl implements Disposable {
       features,
       channel: null,
       maxPairs: queues,
+      filters: kind !== 'emulated',
       rss,
       // A device with a control queue begins with one pair; the others have those that are enabled.
       queuePairs: kind === 'ring' ? 1 : queues,
