@@ -17,6 +17,7 @@ export { EventFd } from './event-fd.ts';
 export { type FileKind, closeFd, disownFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
 export { FdWatcher, type Readiness } from './fd-watcher.ts';
 export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './mmio.ts';
+export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { resourceLimit, waitReadable } from './limits.ts';
 export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './shared-memory.ts';

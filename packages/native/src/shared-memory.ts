@@ -2,6 +2,7 @@ import { constants } from 'node:buffer';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { closeFd, sizeOfFd } from './fd.ts';
+import { type OptionNames, checkOptions } from './options.ts';
 import { attempt } from './system-error.ts';
 
 export interface SharedMemoryOptions {
@@ -25,6 +26,14 @@ export interface MapOptions {
   readonly populate?: boolean;
   readonly lock?: boolean;
 }
+
+const sharedMemoryOptions: OptionNames<SharedMemoryOptions> = {
+  size: true,
+  name: true,
+  hugepages: true,
+  populate: true,
+  lock: true,
+};
 
 const hugeShift = { '2M': 21, '1G': 30 } as const;
 
@@ -50,9 +59,10 @@ export class SharedMemory implements Disposable {
   /**
    * New anonymous memory that can be shared by its fd and never shrinks (F_SEAL_SHRINK).
    * @throws VioError VIO_HUGEPAGES when there are none to be had, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK,
-   * VIO_MEMORY_RANGE for a size that no buffer can have
+   * VIO_MEMORY_RANGE for a size that no buffer can have, VIO_OPTION_UNKNOWN
    */
   static create(options: SharedMemoryOptions): SharedMemory {
+    checkOptions('SharedMemory.create', options, sharedMemoryOptions);
     const shift = options.hugepages === undefined ? 0 : hugeShift[options.hugepages];
     const page = shift === 0 ? addon.pageSize : 2 ** shift;
     const size = Math.ceil(options.size / page) * page;

@@ -3,6 +3,7 @@ import { addon } from './addon.ts';
 import { VioError } from './error.ts';
 import { closeFd, fileKind } from './fd.ts';
 import { FdWatcher } from './fd-watcher.ts';
+import { type OptionNames, checkOptions } from './options.ts';
 import { checkSocketPath, closedError, listenErrors } from './socket-errors.ts';
 import { attempt, errnoName, systemError } from './system-error.ts';
 import { UnixStream } from './unix-stream.ts';
@@ -16,6 +17,8 @@ export interface ListenOptions {
   readonly uid?: number;
   readonly gid?: number;
 }
+
+const listenOptions: OptionNames<ListenOptions> = { backlog: true, mode: true, uid: true, gid: true };
 
 /** The socket and its file. */
 type Made = ReturnType<typeof addon.socketListen>;
@@ -55,9 +58,10 @@ export class UnixListener implements Disposable {
   /**
    * Listens on a path. A stale socket file, on which nobody listens, is replaced; anything else there is an error. Of several
    * who listen on one path at once, one does. With a mode or an owner the file has them from the moment it is there.
-   * @throws VioError VIO_SOCKET_IN_USE, _NOT_A_SOCKET, _MISSING (directory), _PERMISSION, _PATH_TOO_LONG
+   * @throws VioError VIO_SOCKET_IN_USE, _NOT_A_SOCKET, _MISSING (directory), _PERMISSION, _PATH_TOO_LONG; VIO_OPTION_UNKNOWN
    */
   static listen(path: string, options: ListenOptions = {}): UnixListener {
+    checkOptions('UnixListener.listen', options, listenOptions);
     checkSocketPath(path);
     checkRights(options);
     const { backlog = 128, mode = -1, uid = -1, gid = -1 } = options;

@@ -7,7 +7,8 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
 import { type BackendScript, ScriptedBackend } from '@vio/vhost/testing';
 import type { VirtioUserOptions } from './config.ts';
-import { type OpenOptions, openVirtioUser } from './open.ts';
+import { openVirtioUser } from './open.ts';
+import type { OpenOptions } from './open-options.ts';
 import type { VirtioUserPort } from './virtio-user-port.ts';
 
 /** Protocol features of a backend that acknowledges everything and knows a device status. */

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { holdings, holdingsLike } from './backend.fixture.ts';
 import { parseConfig, type VirtioUserOptions } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
-import { type OpenOptions, openVirtioUser } from './open.ts';
+import { openVirtioUser } from './open.ts';
+import type { OpenOptions } from './open-options.ts';
 
 const opened: number[] = [];
 const open = (path: string): number => {

@@ -16,7 +16,8 @@ import { type NetConfig, type VhostDevice, VhostDriver } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { until } from './backend.fixture.ts';
 import { rejectionOf } from './failure.fixture.ts';
-import { type OpenOptions, openVirtioUser } from './open.ts';
+import { openVirtioUser } from './open.ts';
+import type { OpenOptions } from './open-options.ts';
 
 const mac = '52:54:00:12:34:56';
 

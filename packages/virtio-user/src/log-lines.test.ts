@@ -10,7 +10,7 @@ import { wire } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from './backend.fixture.ts';
 import type { VirtioUserOptions } from './config.ts';
-import type { OpenOptions } from './open.ts';
+import type { OpenOptions } from './open-options.ts';
 
 const usual =
   VIRTIO_F_VERSION_1 |

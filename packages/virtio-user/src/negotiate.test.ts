@@ -146,6 +146,16 @@ describe('the port has', () => {
   });
 });
 
+describe('an offload that there is not', () => {
+  it('is an error that names it', () => {
+    const misspelt: object = { rxCheksum: true };
+    expect(failureOf(() => negotiate(config(), everything, misspelt))).toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+      message: 'offloads has no option "rxCheksum"',
+    });
+  });
+});
+
 describe('devargs that cannot be met are an error:', () => {
   it.each([
     ['packed_vq=1', 'RING_PACKED', { packed_vq: true }, everything & ~VIRTIO_F_RING_PACKED],

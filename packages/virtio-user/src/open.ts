@@ -2,7 +2,6 @@ import { type SharedMemory, type UnixListener, VioError, type WaitOptions, cpuFe
 import {
   ControlQueue,
   type FrameRules,
-  type OffloadOptions,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MTU,
   createQueuePair,
@@ -16,63 +15,21 @@ import {
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
-import type { BackendDescriptors } from './descriptors.ts';
-import { type Connected, type SocketOptions, connectBackend, reachAgain } from './connect.ts';
+import { type Connected, connectBackend, reachAgain } from './connect.ts';
 import { ControlRing } from './control/control-ring.ts';
 import { PortControl } from './control/port-control.ts';
-import { type FrameOptions, frameRules } from './frame-rules.ts';
+import { frameRules } from './frame-rules.ts';
+import { type OpenOptions, checkOpenOptions } from './open-options.ts';
 import { logLines } from './log-lines.ts';
 import { InflightKeeper } from './inflight-keeper.ts';
 import { queuePairHandles } from './detach.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
-import { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';
-import { type MemoryOptions, PortMemory } from './port-memory.ts';
+import { type Negotiated, negotiate } from './negotiate.ts';
+import { PortMemory } from './port-memory.ts';
 import type { ReconnectOptions, ReconnectParts } from './reconnect.ts';
 import { type StartPlan, startDevice } from './start.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 import { VringEvents } from './vrings.ts';
-
-export interface OpenOptions extends WaitOptions, FrameOptions {
-  /** Milliseconds for each step of reaching and starting the backend. Default 5000. */
-  readonly timeout?: number;
-  /**
-   * Gets one line per elected path, as DPDK logs them, and one for whatever was asked for and is not so: features that the
-   * backend does not offer (`port.missing`), no vectorised path, filters that are emulated. Default: nothing is logged.
-   */
-  readonly log?: (line: string) => void;
-  /** Number of the port in log lines. Default 0. */
-  readonly portNumber?: number;
-  /** Of a vhost-kernel backend: path of the network namespace the tap belongs to. Default: this process's. */
-  readonly netns?: string;
-  /** With server=1: who may connect to the socket, for example `{ mode: 0o660, gid: 1000 }`. */
-  readonly socket?: SocketOptions;
-  /** What somebody else has opened for the port. Such a port does not reconnect. */
-  readonly descriptors?: BackendDescriptors;
-  /**
-   * Who answers the commands of `port.control`. Default: the backend, if its features say that it does (a vhost-user
-   * backend that offers CTRL_VQ and CTRL_MAC_ADDR, a vDPA device that offers CTRL_VQ), else they are emulated.
-   */
-  readonly controlQueue?: ControlQueueOwner;
-  /** Checksums and segmentation that are left to the other side. Default: none. */
-  readonly offloads?: OffloadOptions;
-  /**
-   * True: kicks and calls by event index (EVENT_IDX) where the backend offers that, so that two sides that sleep wake each
-   * other once for many packets. Default false, as DPDK: for two that poll it is only work.
-   */
-  readonly eventIdx?: boolean;
-  /** Pages of the memory, and what it may grow to. */
-  readonly memory?: MemoryOptions;
-  /**
-   * Whether the port looks for a backend that went away, and how. Default: true as the server (the backend connects
-   * again), false as the client. Detached queue pairs do not come back.
-   */
-  readonly reconnect?: boolean | ReconnectOptions;
-  /**
-   * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
-   * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
-   */
-  readonly detached?: boolean;
-}
 
 /** Milliseconds. */
 const defaultTimeout = 5000;
@@ -82,14 +39,14 @@ const defaultTimeout = 5000;
  * queues. A failure at any step gives everything back.
  * @param devargs `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, or the same as an object
  * @throws VioError VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_FEATURE_MISSING, VIO_QUEUE_COUNT, VIO_MTU, VIO_TIMEOUT,
- *   VIO_ABORTED
+ *   VIO_ABORTED, VIO_OPTION_UNKNOWN
  */
 export async function openVirtioUser(
   devargs: string | VirtioUserOptions,
   options: OpenOptions = {},
 ): Promise<VirtioUserPort> {
+  checkOpenOptions(options);
   const config = parseConfig(devargs, options.descriptors);
-  checkBesideDescriptors(options);
   const wait = { timeout: options.timeout ?? defaultTimeout, signal: options.signal };
   const connected = await connectBackend(config, wait, options);
   try {
@@ -99,15 +56,6 @@ export async function openVirtioUser(
     connected.listener?.close();
     throw error;
   }
-}
-
-/** What was opened once cannot be opened again, and a tap that exists has its namespace. */
-function checkBesideDescriptors({ descriptors, reconnect, netns }: OpenOptions): void {
-  if (descriptors === undefined || ((reconnect ?? false) === false && netns === undefined)) return;
-  throw new VioError(`${netns === undefined ? 'reconnect' : 'netns'} does not go with descriptors`, {
-    code: 'VIO_DESCRIPTORS',
-    remedy: 'leave it out, or give the path of the backend instead of descriptors',
-  });
 }
 
 async function buildPort(

@@ -1,3 +1,4 @@
+import { type OptionNames, checkOptions } from '@vio/native';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { CaptureOptions, Watched } from './capture.ts';
 
@@ -8,17 +9,31 @@ export interface PortCaptureOptions extends CaptureOptions {
   readonly direction?: 'rx' | 'tx' | 'both';
 }
 
+const optionNames: OptionNames<PortCaptureOptions> = {
+  queue: true,
+  direction: true,
+  snaplen: true,
+  buffer: true,
+  format: true,
+  signal: true,
+};
+
 /** A queue as far as a capture is concerned. */
 interface TappedQueue {
   watch(tap: BurstTap): void;
   unwatch(tap: BurstTap): void;
 }
 
-/** The queues of a port that the options mean. @throws RangeError when the port has no such queue pair */
+/**
+ * The queues of a port that the options mean.
+ * @throws RangeError when the port has no such queue pair; VioError VIO_OPTION_UNKNOWN
+ */
 export function watchedQueues(
   port: { readonly rx: readonly TappedQueue[]; readonly tx: readonly TappedQueue[] },
-  { queue, direction = 'both' }: PortCaptureOptions,
+  options: PortCaptureOptions,
 ): Watched[] {
+  checkOptions('capture', options, optionNames);
+  const { queue, direction = 'both' } = options;
   if (queue !== undefined && !(queue in port.rx)) throw new RangeError(`the port has no queue pair ${queue}`);
   const pairs = queue === undefined ? [...port.rx.keys()] : [queue];
   return pairs.flatMap((pair) => [

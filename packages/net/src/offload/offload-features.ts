@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { type OptionNames, VioError, checkOptions } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
@@ -41,6 +41,18 @@ export interface OffloadOptions {
   readonly rss?: boolean;
 }
 
+const optionNames: OptionNames<OffloadOptions> = {
+  rxChecksum: true,
+  lro: true,
+  txChecksum: true,
+  tso: true,
+  uro: true,
+  uso: true,
+  ecn: true,
+  hashReport: true,
+  rss: true,
+};
+
 /** Offloads that are set up by the control queue. */
 export const controlledOffloads = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
 
@@ -50,8 +62,9 @@ const tsoBits = VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
 const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_ECN | lroBits | uroBits;
 const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_ECN | tsoBits | VIRTIO_NET_F_HOST_USO;
 
-/** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). */
+/** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). @throws VioError VIO_OPTION_UNKNOWN */
 export function offloadFeatures(options: OffloadOptions): bigint {
+  checkOptions('offloads', options, optionNames);
   const { rxChecksum, lro, uro, txChecksum, tso, uso, ecn, hashReport, rss } = options;
   let features = 0n;
   if (rxChecksum === true || lro === true || uro === true) features |= VIRTIO_NET_F_GUEST_CSUM;

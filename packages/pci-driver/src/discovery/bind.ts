@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { printable, quoted } from '@vio/native';
+import { type OptionNames, checkOptions, printable, quoted } from '@vio/native';
 import { pciError } from '../access/pci-errors.ts';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice } from './devices.ts';
@@ -13,13 +13,17 @@ export interface BindOptions extends DiscoveryOptions {
   readonly force?: boolean;
 }
 
+const optionNames: OptionNames<BindOptions> = { force: true, root: true, inUse: true };
+
 /**
  * Binds a virtio device to a driver, taking it away from the one it has; if that fails it goes back.
  * @param driver `vfio-pci`, `uio_pci_generic`, `virtio-pci`, ...
  * @returns the driver it had before, to be restored later, or null
- * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_DRIVER_NAME, VIO_PCI_NO_DRIVER, VIO_PCI_BIND
+ * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_DRIVER_NAME, VIO_PCI_NO_DRIVER, VIO_PCI_BIND,
+ *   VIO_OPTION_UNKNOWN
  */
 export function bindDevice(address: string, driver: string, options: BindOptions = {}): string | null {
+  checkOptions('bindDevice', options, optionNames);
   const root = options.root ?? sysfsRoot;
   const device = virtioDevice(address, options);
   if (device.driver === driver) return driver;
@@ -51,9 +55,10 @@ export function bindDevice(address: string, driver: string, options: BindOptions
 /**
  * Takes a virtio device away from its driver; one without stays as it is.
  * @returns the driver it had, or null
- * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_BIND
+ * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_BIND, VIO_OPTION_UNKNOWN
  */
 export function unbindDevice(address: string, options: BindOptions = {}): string | null {
+  checkOptions('unbindDevice', options, optionNames);
   const device = virtioDevice(address, options);
   if (device.driver === null) return null;
   if (device.inUse && options.force !== true) {

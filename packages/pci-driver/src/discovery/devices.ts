@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type OptionNames, checkOptions } from '@vio/native';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { firstModernId, virtioType } from '../access/virtio-ids.ts';
 import { interfacesInUse } from './interfaces-in-use.ts';
@@ -28,8 +29,11 @@ export interface DiscoveryOptions {
   readonly inUse?: ReadonlySet<string>;
 }
 
-/** All virtio devices on the PCI bus, by address; `type` 1 are network cards. */
+const optionNames: OptionNames<DiscoveryOptions> = { root: true, inUse: true };
+
+/** All virtio devices on the PCI bus, by address; `type` 1 are network cards. @throws VioError VIO_OPTION_UNKNOWN */
 export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceInfo[] {
+  checkOptions('listVirtioDevices', options, optionNames);
   const root = options.root ?? sysfsRoot;
   const inUse = options.inUse ?? interfacesInUse();
   return addresses(root)

@@ -1,4 +1,4 @@
-import { type WaitOptions, cpuFeatures } from '@vio/native';
+import { type OptionNames, type WaitOptions, checkOptions, cpuFeatures } from '@vio/native';
 import {
   type FrameRules,
   NetControl,
@@ -51,6 +51,18 @@ export interface PciPortOptions extends WaitOptions {
   readonly portNumber?: number;
 }
 
+const optionNames: OptionNames<PciPortOptions> = {
+  timeout: true,
+  signal: true,
+  queues: true,
+  queueSize: true,
+  offloads: true,
+  without: true,
+  watchInterval: true,
+  log: true,
+  portNumber: true,
+};
+
 const defaultWatchInterval = 1000;
 
 /**
@@ -58,12 +70,13 @@ const defaultWatchInterval = 1000;
  * negotiates, sets up its queues and fills the receive queues. A failure at any step gives everything back.
  * @param device devargs as `0000:00:04.0,vectorized=1`, or a device that is reached in another way
  * @throws VioError VIO_PCI_*, VIO_VFIO_*, VIO_DEVARGS_*, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_QUEUE_COUNT,
- *   VIO_OFFLOAD_UNAVAILABLE, VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_CONTROL_*, VIO_ABORTED
+ *   VIO_OFFLOAD_UNAVAILABLE, VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_CONTROL_*, VIO_ABORTED, VIO_OPTION_UNKNOWN
  */
 export async function openPciPort(
   device: string | PciAccess,
   options: PciPortOptions = {},
 ): Promise<PciPort> {
+  checkOptions('openPciPort', options, optionNames);
   const config = parsePciDevargs(typeof device === 'string' ? device : device.address);
   const access = typeof device === 'string' ? openAccess(config.address) : device;
   let registers: VirtioPciDevice | null = null;

@@ -2,6 +2,9 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { type TapOptions, checkTapOptions } from './tap-options.ts';
 
+/** As JavaScript lets one write. */
+const misspelt: object = { name: 'tap0', queue: 2 };
+
 function codeOf(options: TapOptions): string {
   try {
     checkTapOptions(options);
@@ -26,6 +29,7 @@ describe('options of a tap', () => {
   });
 
   it.each<[TapOptions, string]>([
+    [misspelt, 'VIO_OPTION_UNKNOWN'],
     [{ name: '' }, 'VIO_TAP_NAME'],
     [{ name: 'sixteen-letters!' }, 'VIO_TAP_NAME'],
     [{ name: 'eight-äöü-äöüß' }, 'VIO_TAP_NAME'],

@@ -1,4 +1,4 @@
-import { VioError, quoted } from '@vio/native';
+import { type OptionNames, VioError, checkOptions, quoted } from '@vio/native';
 import { isMac } from '@vio/net';
 import { maxInterfaceName } from './interface-ioctls.ts';
 
@@ -28,10 +28,27 @@ export interface TapOptions {
   readonly netns?: string;
 }
 
+const optionNames: OptionNames<TapOptions> = {
+  name: true,
+  queues: true,
+  virtioHeader: true,
+  persistent: true,
+  uid: true,
+  gid: true,
+  offloads: true,
+  sendBuffer: true,
+  mac: true,
+  mtu: true,
+  up: true,
+  netns: true,
+};
+
 const maxQueues = 256;
 
-/** @throws VioError VIO_TAP_NAME, VIO_TAP_QUEUES, VIO_INTERFACE_MAC */
-export function checkTapOptions({ name, queues = 1, mac }: TapOptions): void {
+/** @throws VioError VIO_TAP_NAME, VIO_TAP_QUEUES, VIO_INTERFACE_MAC, VIO_OPTION_UNKNOWN */
+export function checkTapOptions(options: TapOptions): void {
+  checkOptions('Tap.open', options, optionNames);
+  const { name, queues = 1, mac } = options;
   const usable =
     name === undefined || (/^[^\s/:]+$/.test(name) && Buffer.byteLength(name) <= maxInterfaceName);
   if (!usable || name === '.' || name === '..') {

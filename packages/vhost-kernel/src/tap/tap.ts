@@ -41,7 +41,7 @@ export class Tap implements Disposable {
   /**
    * Creates a tap, or attaches to one that exists.
    * @throws VioError VIO_TAP_UNAVAILABLE, VIO_TAP_PERMISSION, VIO_TAP_NAME, VIO_TAP_IN_USE, VIO_TAP_MISMATCH,
-   *   VIO_TAP_QUEUES, VIO_NETNS_*, VIO_INTERFACE_*
+   *   VIO_TAP_QUEUES, VIO_NETNS_*, VIO_INTERFACE_*, VIO_OPTION_UNKNOWN
    */
   static open(options: TapOptions = {}): Tap {
     checkTapOptions(options);

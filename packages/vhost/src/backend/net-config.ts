@@ -1,4 +1,4 @@
-import { VioError } from '@vio/native';
+import { type OptionNames, VioError, checkOptions } from '@vio/native';
 import {
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MTU,
@@ -28,8 +28,12 @@ export function configFeatures({ mac, linkUp, mtu }: NetConfig): bigint {
   );
 }
 
-/** @throws VioError VIO_VHOST_NET_CONFIG */
-export function checkNetConfig({ mac, mtu }: NetConfig): void {
+const fieldNames: OptionNames<NetConfig> = { mac: true, linkUp: true, mtu: true };
+
+/** @throws VioError VIO_VHOST_NET_CONFIG, VIO_OPTION_UNKNOWN */
+export function checkNetConfig(config: NetConfig): void {
+  checkOptions('VhostDriver.setNetConfig', config, fieldNames);
+  const { mac, mtu } = config;
   if (mac !== undefined && (!isMac(mac) || isMulticast(mac))) {
     throw wrong(`the address ${mac} is none a device can have`, 'give a unicast one, as 02:00:00:00:00:01');
   }

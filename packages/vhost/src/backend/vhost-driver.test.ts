@@ -106,6 +106,31 @@ describe('callbacks', () => {
   });
 });
 
+describe('what there is not', () => {
+  /** As JavaScript lets one write. */
+  const wrong = (value: object): object => value;
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'a flag',
+      () => VhostDriver.register('/tmp/vio-none.sock', wrong({ clinet: true })),
+      'VhostDriver.register has no option "clinet"',
+    ],
+    [
+      'a callback',
+      () => VhostDriver.register('/tmp/vio-none.sock').callbacks(wrong({ newdevice: () => {} })),
+      'VhostDriver.callbacks has no option "newdevice"',
+    ],
+    [
+      'a field of the configuration space',
+      () => VhostDriver.register('/tmp/vio-none.sock').setNetConfig(wrong({ linkup: true })),
+      'VhostDriver.setNetConfig has no option "linkup"',
+    ],
+  ])('(%s) is an error that names it', (_, call, message) => {
+    expect(call).toThrow(expect.objectContaining({ code: 'VIO_OPTION_UNKNOWN', message }));
+  });
+});
+
 describe('several frontends', () => {
   it('have a device each', async () => {
     await using backend = await TestBackend.start();

@@ -1,5 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
-import { UnixListener, UnixStream, VioError, callApplication, throwLater } from '@vio/native';
+import {
+  type OptionNames,
+  UnixListener,
+  UnixStream,
+  VioError,
+  callApplication,
+  checkOptions,
+  throwLater,
+} from '@vio/native';
 import {
   type ControlCommand,
   VIRTIO_NET_F_CTRL_VQ,
@@ -85,6 +93,28 @@ export interface VhostCallbacks {
   exhausted?(device: VhostDevice, reason: VioError): void;
 }
 
+const flagNames: OptionNames<VhostDriverFlags> = {
+  client: true,
+  noReconnect: true,
+  retry: true,
+  maxConnections: true,
+  handshakeTimeout: true,
+};
+const callbackNames: OptionNames<VhostCallbacks> = {
+  newDevice: true,
+  destroyDevice: true,
+  vringStateChanged: true,
+  featuresChanged: true,
+  newConnection: true,
+  destroyConnection: true,
+  refused: true,
+  command: true,
+  announced: true,
+  broken: true,
+  connectionRefused: true,
+  exhausted: true,
+};
+
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
 const defaultHandshakeTimeout = 10_000;
@@ -119,8 +149,9 @@ export class VhostDriver implements AsyncDisposable {
     this.#flags = flags;
   }
 
-  /** Makes a driver for a socket; nothing happens before `start`. */
+  /** Makes a driver for a socket; nothing happens before `start`. @throws VioError VIO_OPTION_UNKNOWN for a flag there is not */
   static register(path: string, flags: VhostDriverFlags = {}): VhostDriver {
+    checkOptions('VhostDriver.register', flags, flagNames);
     return new VhostDriver(path, flags);
   }
 
@@ -187,8 +218,9 @@ export class VhostDriver implements AsyncDisposable {
     for (const device of this.#devices) device.config.changed();
   }
 
-  /** Who is told of devices; replaces what was given before. */
+  /** Who is told of devices; replaces what was given before. @throws VioError VIO_OPTION_UNKNOWN for one nobody would call */
   callbacks(callbacks: VhostCallbacks): void {
+    checkOptions('VhostDriver.callbacks', callbacks, callbackNames);
     this.#callbacks = callbacks;
   }
 

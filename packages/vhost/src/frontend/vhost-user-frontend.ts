@@ -1,4 +1,4 @@
-import { UnixStream, VioError, type WaitOptions } from '@vio/native';
+import { type OptionNames, UnixStream, VioError, type WaitOptions, checkOptions } from '@vio/native';
 import { type ConfigSpace, configBytes, decodeConfigSpace } from '@vio/net';
 import type { InflightArea, SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
 import {
@@ -33,6 +33,12 @@ export interface VhostUserOptions {
   readonly protocolFeatures?: bigint;
 }
 
+const optionNames: OptionNames<VhostUserOptions & WaitOptions> = {
+  protocolFeatures: true,
+  timeout: true,
+  signal: true,
+};
+
 /** What is known of a device that says nothing. */
 const unknownConfig = decodeConfigSpace(new Uint8Array(0), 0n);
 
@@ -56,6 +62,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   #offersProtocolFeatures = false;
 
   private constructor(stream: UnixStream, options: VhostUserOptions) {
+    checkOptions('VhostUserFrontend', options, optionNames);
     this.#wanted = options.protocolFeatures ?? defaultProtocolFeatures;
     const unusable = this.#wanted & ~usableProtocolFeatures;
     if (unusable !== 0n) throw unsupported('this frontend', protocolFeatureNames(unusable).join(', '));

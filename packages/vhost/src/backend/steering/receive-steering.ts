@@ -1,3 +1,4 @@
+import { checkOptions } from '@vio/native';
 import {
   HASH_REPORT_NONE,
   type HashConfig,
@@ -53,7 +54,10 @@ export class ReceiveSteering {
   #table = new Uint16Array(1);
   #unclassified = 0;
 
-  constructor(device: SteeredDevice, { flows = defaultFlows }: SteeringOptions = {}) {
+  /** @throws VioError VIO_OPTION_UNKNOWN */
+  constructor(device: SteeredDevice, options: SteeringOptions = {}) {
+    checkOptions('ReceiveSteering', options, { flows: true });
+    const { flows = defaultFlows } = options;
     this.#device = device;
     this.#flows = new FlowTable(flows);
     this.#filter = new ReceiveFilter(0n, device.settings);
