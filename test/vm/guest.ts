@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { here, repository } from './checkout.ts';
 import { type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
 
@@ -38,10 +38,6 @@ export interface GuestOptions {
   readonly network?: string;
 }
 
-/** Where the sources of this file are: programs are bundled from theirs, also when this one runs compiled. */
-export const here = dirname(fileURLToPath(import.meta.url)).replace(/test\/dist\/vm$/, 'test/vm');
-/** This checkout, which the guest sees at the same place. */
-export const repository = join(here, '../..');
 const native = join(repository, 'packages/native');
 
 /** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */

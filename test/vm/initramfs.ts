@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { repository } from './checkout.ts';
 import type { Kernel } from './kernel.ts';
 
 const run = promisify(execFile);
@@ -30,10 +30,8 @@ export type ModuleGroup = keyof typeof moduleGroups;
 /** All that any guest may load. */
 export const guestModules = [...always, ...Object.values(moduleGroups).flat()];
 
-/** It may lie under /tmp, which is the guest's own. */
-const checkout = join(dirname(fileURLToPath(import.meta.url)), '../..');
-
-const init = `#!/bin/busybox sh
+/** @param checkout may lie under /tmp, which is the guest's own */
+export const initScript = (checkout: string): string => `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for module in $(cat /modules/order); do insmod /modules/$module.ko || echo "no module $module"; done
@@ -65,7 +63,7 @@ export async function packInitramfs(kernel: Kernel, groups: readonly ModuleGroup
     cpSync(join(kernel.modules, `${module}.ko`), join(root, `modules/${module}.ko`));
   }
   writeFileSync(join(root, 'modules/order'), modules.join('\n'));
-  writeFileSync(join(root, 'init'), init, { mode: 0o755 });
+  writeFileSync(join(root, 'init'), initScript(repository), { mode: 0o755 });
   const archive = join(directory, 'initramfs.cpio');
   await run('sh', ['-c', `cd "$1" && find . | cpio --quiet -o -H newc > "$2"`, 'sh', root, archive]);
   rmSync(root, { recursive: true });

@@ -1,6 +1,7 @@
 // A port on the real vhost-net of a stock kernel: the kernel's own network stack is at the other end of the tap.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { repository, reportOf } from './guest.ts';
+import { repository } from './checkout.ts';
+import { reportOf } from './guest.ts';
 import type { Steps } from './guest/steps.ts';
 import type { Step } from './guest/vhost-net.ts';
 import type { TransferOptions } from './guest/vhost-net/transfer.ts';

@@ -8,7 +8,9 @@ const pollsPerTurn = 500;
 
 export interface Counts {
   frames: number;
-  sleeps: number;
+  /** Looks at the receive queue. */
+  polls: number;
+  asleep: boolean;
 }
 
 /** Sends every frame back where it came from. */
@@ -18,6 +20,7 @@ export async function forward(port: NetPort, counts: Counts, signal: AbortSignal
   const burst = port.burst(32);
   let empty = 0;
   while (!signal.aborted) {
+    counts.polls += pollsPerTurn;
     for (let i = 0; i < pollsPerTurn; i++) {
       const received = rx.receive(burst);
       empty = received > 0 ? 0 : empty + 1;
@@ -31,8 +34,9 @@ export async function forward(port: NetPort, counts: Counts, signal: AbortSignal
     } else {
       // Nothing came for a while: the next frame will wake us.
       tx.reap();
-      counts.sleeps++;
+      counts.asleep = true;
       await port.untilPackets({ signal });
+      counts.asleep = false;
       empty = 0;
     }
   }

@@ -10,14 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { openVirtioUser } from '@vio/virtio-user';
 import { type Counts, forward } from './forward.js';
 
-/** A turn's beginning does not count: until frames flow, or what was under way has arrived. */
+/** A turn's beginning does not count: until frames flow, or what was under way has arrived and the loop sleeps. */
 async function settled(busy: boolean, counts: Counts): Promise<void> {
-  let moving: boolean;
+  let calm: boolean;
   do {
     const before = counts.frames;
     await setTimeout(50);
-    moving = counts.frames !== before;
-  } while (moving !== busy);
+    const moving = counts.frames !== before;
+    calm = busy ? moving : !moving && counts.asleep;
+  } while (!calm);
 }
 
 const seconds = Number(process.argv[2] ?? 1);
@@ -28,7 +29,7 @@ const stop = new AbortController();
 try {
   await once(backend, 'message');
   await using port = await openVirtioUser(`net_virtio_user0,path=${socket}`);
-  const counts = { frames: 0, sleeps: 0 };
+  const counts = { frames: 0, polls: 0, asleep: false };
   const forwarding = forward(port, counts, stop.signal);
   for (const busy of [false, true, false, true]) {
     backend.send({ busy });
@@ -42,7 +43,7 @@ try {
     const frames = counts.frames - before.frames;
     console.log(
       `${busy ? 'busy' : 'idle'}: ${share.toFixed(1)} % of a CPU, ${frames} frames, ` +
-        `${counts.sleeps - before.sleeps} times asleep`,
+        `${counts.polls - before.polls} polls`,
     );
   }
   stop.abort();

@@ -1,8 +1,10 @@
 import { constants } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { addon } from './addon.ts';
+import { VioError } from './error.ts';
 import { closeFd, sealsOfFd, sizeOfFd } from './fd.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { runChild, unprivileged } from './testing/child.ts';
@@ -10,6 +12,7 @@ import { failureOf } from './testing/failure.ts';
 import { collectGarbage, mappingField, mappingsNamed, openFds } from './testing/process-state.ts';
 import { scratchDirectory } from './testing/scratch.ts';
 
+const { errno } = os;
 const directory = scratchDirectory();
 const page = addon.pageSize;
 
@@ -264,37 +267,34 @@ function runChildWithWorker(): ReturnType<typeof runChild> {
     });`);
 }
 
-/** Huge pages of 2 MiB that the machine has, may have, and has left. */
-function hugePages(): { most: number; free: number } {
-  const read = (name: string): number => {
-    try {
-      return Number(readFileSync(`/sys/kernel/mm/hugepages/hugepages-2048kB/${name}`, 'utf8'));
-    } catch {
-      return 0; // a kernel without them
-    }
-  };
-  const free = read('free_hugepages') - read('resv_hugepages') + read('nr_overcommit_hugepages');
-  return { most: read('nr_hugepages') + read('nr_overcommit_hugepages'), free };
-}
-
 describe('huge pages', () => {
   const huge = 2 ** 21;
-
-  it('that the machine does not have are a named error, with the command that reserves them', async () => {
-    const pages = hugePages().most + 1;
-    const before = openFds();
-    const error = failureOf(() =>
-      SharedMemory.create({ size: pages * huge, hugepages: '2M', populate: false }),
-    );
-    expect([error.code, error.remedy, openFds() - before]).toEqual([
-      'VIO_HUGEPAGES',
-      expect.stringContaining(`echo ${pages} > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages`),
-      0,
-    ]);
+  afterEach(() => {
+    vi.restoreAllMocks();
   });
 
-  it('that the machine has are mapped, as a whole and in part', () => {
-    const expected = hugePages().free > 0 ? [huge, 4096, 17, 0] : 'VIO_HUGEPAGES';
+  it.each([
+    ['2M', 'hugepages-2048kB'],
+    ['1G', 'hugepages-1048576kB'],
+  ] as const)(
+    'of %s that cannot be had are a named error, with the command that reserves them',
+    (hugepages, pool) => {
+      vi.spyOn(addon, 'mapFd').mockImplementation(() => {
+        throw Object.assign(new Error('as the kernel'), { errno: errno.ENOMEM, syscall: 'mmap' });
+      });
+      const size = hugepages === '2M' ? 3 * huge : 3 * 2 ** 30;
+      const before = openFds();
+      const error = failureOf(() => SharedMemory.create({ size, hugepages }));
+      expect([error.code, error.remedy, openFds() - before]).toEqual([
+        'VIO_HUGEPAGES',
+        expect.stringContaining(`echo 3 > /sys/kernel/mm/hugepages/${pool}/nr_hugepages`),
+        0,
+      ]);
+    },
+  );
+
+  // Whether this machine has some at the moment is not this test's business.
+  it('are mapped, as a whole and in part, or are a named error', () => {
     const attempt = (): unknown => {
       using memory = SharedMemory.create({ size: 1, hugepages: '2M', name: 'vio-test-huge' });
       const part = SharedMemory.map(memory.fd, { size: 4096 });
@@ -305,7 +305,12 @@ describe('huge pages', () => {
       memory.close();
       return [...sizes, seen, mappingsNamed('vio-test-huge')];
     };
-    const outcome = expected === 'VIO_HUGEPAGES' ? failureOf(attempt).code : attempt();
-    expect(outcome).toEqual(expected);
+    let outcome: unknown;
+    try {
+      outcome = attempt();
+    } catch (error) {
+      outcome = VioError.is(error) ? error.code : error;
+    }
+    expect([[huge, 4096, 17, 0], 'VIO_HUGEPAGES']).toContainEqual(outcome);
   });
 });

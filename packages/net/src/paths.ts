@@ -101,16 +101,16 @@ export function pathLogLine(choice: PathChoice, port: number): string {
 }
 
 /**
- * Those lines of both directions and, where `vectorized=1` did not get what it asked for, why not: the reason against the
+ * Those lines of both directions and, where vectorised paths were `asked` for and there is none, why not: the reason against the
  * vectorised path of the ring's own format.
  */
 export function pathLogLines(
   { rx, tx }: { readonly rx: PathChoice; readonly tx: PathChoice },
-  vectorized: boolean,
+  asked: boolean,
   port: number,
 ): string[] {
   const refusal = (direction: string, { path, refused }: PathChoice): string[] => {
-    if (!vectorized || isVectorized(path)) return [];
+    if (!asked || isVectorized(path)) return [];
     const format = path.startsWith('packed') ? 'packed' : 'split';
     const nearest = refused.find((choice) => choice.path === `${format} vectorized ${direction}`);
     const reason = nearest?.reason ?? 'split rings have none';

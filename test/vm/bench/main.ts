@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { here, runInGuest } from '../guest.ts';
+import { here } from '../checkout.ts';
+import { runInGuest } from '../guest.ts';
 import type { Measurement, Window } from '../guest/bench.ts';
 import { table } from './report.ts';
 
