@@ -37,6 +37,7 @@ static napi_value Run(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// register(buffer, byteOffset, byteLength) -> handle; the caller checked that the buffer has this part.
 static Napi::Value Register(const Napi::CallbackInfo& info) {
   auto* engine = static_cast<Engine*>(info.Data());
   auto buffer = info[0].As<Napi::ArrayBuffer>();
@@ -44,8 +45,8 @@ static Napi::Value Register(const Napi::CallbackInfo& info) {
   while (slot < engine->targets.size() && engine->targets[slot].base != nullptr) slot++;
   if (slot == engine->targets.size()) engine->targets.emplace_back();
   Target& target = engine->targets[slot];
-  target.base = static_cast<uint8_t*>(buffer.Data());
-  target.size = static_cast<int64_t>(buffer.ByteLength());
+  target.base = static_cast<uint8_t*>(buffer.Data()) + info[1].As<Napi::Number>().Int64Value();
+  target.size = info[2].As<Napi::Number>().Int64Value();
   target.keep = Napi::Persistent(buffer);
   return Napi::Number::New(info.Env(), static_cast<double>(slot));
 }

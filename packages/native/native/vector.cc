@@ -189,19 +189,19 @@ static T* Checked(Napi::Value value, int32_t size) {
   return array.Data();
 }
 
-// createVectorKernel({ job, buffer, token, ids, followers, exposed }) -> { receive, send, supply, reap }
+// createVectorKernel({ job, memory, token, ids, followers, exposed }) -> { receive, send, supply, reap }
 static Napi::Value CreateVectorKernel(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto parts = info[0].As<Napi::Object>();
-  auto buffer = parts.Get("buffer").As<Napi::ArrayBuffer>();
+  auto memory = parts.Get("memory").As<Napi::Uint8Array>();
   int32_t* job = Checked<int32_t>(parts.Get("job"), kVectorWords);
   const int32_t size = job[kVectorSize];
   const bool split = job[kPacked] == 0;
   const auto inside = [&](int32_t offset, int64_t bytes) {
-    if (offset < 0 || offset + bytes > static_cast<int64_t>(buffer.ByteLength())) {
+    if (offset < 0 || offset + bytes > static_cast<int64_t>(memory.ByteLength())) {
       throw Napi::RangeError::New(env, "a part of the ring lies outside its memory");
     }
-    return static_cast<uint8_t*>(buffer.Data()) + offset;
+    return memory.Data() + offset;
   };
   if (size < 1 || size > 32768 || (split && (size & (size - 1)) != 0)) {
     throw Napi::RangeError::New(env, "no size for a ring");
@@ -210,8 +210,8 @@ static Napi::Value CreateVectorKernel(const Napi::CallbackInfo& info) {
   vector->job = job;
   vector->size = size;
   vector->packed = !split;
-  vector->memory = inside(job[kRegionAt], 0);
-  vector->memoryBytes = static_cast<int64_t>(buffer.ByteLength()) - job[kRegionAt];
+  vector->memory = memory.Data();
+  vector->memoryBytes = static_cast<int64_t>(memory.ByteLength());
   vector->desc = reinterpret_cast<uint32_t*>(inside(job[kDescAt], size * 16));
   if (split) {
     vector->avail = reinterpret_cast<uint16_t*>(inside(job[kAvailAt], 4 + size * 2));

@@ -11,7 +11,7 @@ namespace vio {
 // Words of a job, as in src/vector-kernel.ts.
 enum VectorWord {
   kPacked, kVectorSize, kDeviceWrites, kAddressLow, kAddressHigh,  // the ring
-  kRegionAt, kDescAt, kAvailAt, kUsedAt,                         // byte offsets in the buffer
+  kDescAt, kAvailAt, kUsedAt,                                    // byte offsets in the region
   kAvailNext, kAvailWrap,                                        // where the next buffer goes
   kUsedNext, kUsedWrap,                                          // where the next used one appears
   kIdHead, kIdTail,                                              // the ring of free ids

@@ -68,7 +68,7 @@ export interface Addon {
   ): { buffer: ArrayBuffer; slot: number };
   createCopyEngine(ops: Int32Array): {
     run(count: number): number;
-    register(buffer: ArrayBuffer): number;
+    register(buffer: ArrayBuffer, byteOffset: number, byteLength: number): number;
     unregister(handle: number): void;
     singles(job: Int32Array): () => number;
   };

@@ -129,6 +129,32 @@ describe.each([
     expect([done, destination[0], destination.subarray(1).every((byte) => byte === 0)]).toEqual([1, 5, true]);
   });
 
+  it('counts from where a part of a buffer begins, and stops at its end', () => {
+    const engine = createEngine();
+    const bytes = counting(64);
+    const part = engine.register(bytes.buffer, 16, 8);
+    const done = runCopies(engine, [
+      [part, 0, part, 7, 1],
+      [part, 0, part, 8, 1],
+    ]);
+    const expected = counting(64);
+    expected[23] = expected[16];
+    expect([done, bytes]).toEqual([1, expected]);
+  });
+
+  it.each([
+    [-8, 8],
+    [0, 65],
+    [57, 8],
+    [65, 0],
+    [0, -1],
+    [0.5, 8],
+    [0, Number.NaN],
+  ])('refuses a part that the buffer does not have: %d, %d', (byteOffset, byteLength) => {
+    const { code } = failureOf(() => createEngine().register(new ArrayBuffer(64), byteOffset, byteLength));
+    expect(code).toBe('VIO_MEMORY_RANGE');
+  });
+
   it('copies nothing from the end to the end', () => {
     const engine = createEngine();
     engine.register(new ArrayBuffer(8));

@@ -12,11 +12,14 @@ export interface CopyEngine {
   /** Where the caller writes the copies: `copyOpWords` int32 each. */
   readonly ops: Int32Array;
   /**
-   * Makes a buffer known, and untransferable: the engine holds on to its memory.
+   * Makes a buffer, or a part of it, known, and the buffer untransferable: the engine holds on to its memory. Offsets of
+   * copies count from where the part begins, and none goes beyond it.
+   * @param byteOffset where the part begins; default 0
+   * @param byteLength how long it is; default: up to the end of the buffer
    * @returns its handle in ops
-   * @throws VioError VIO_MEMORY_RANGE for a buffer without bytes
+   * @throws VioError VIO_MEMORY_RANGE for a buffer without bytes, and for a part that it does not have
    */
-  register(buffer: ArrayBuffer): number;
+  register(buffer: ArrayBuffer, byteOffset?: number, byteLength?: number): number;
   /** Forgets a buffer: copies that name its handle are refused from now on. */
   unregister(handle: number): void;
   /**
@@ -37,7 +40,9 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
   return {
     ops,
     run: (count) => native.run(count),
-    register: (buffer) => native.register(holdable(buffer)),
+    register(buffer, byteOffset = 0, byteLength = buffer.byteLength - byteOffset) {
+      return native.register(holdable(buffer, byteOffset, byteLength), byteOffset, byteLength);
+    },
     unregister: (handle) => native.unregister(handle),
     singles() {
       const job = new Int32Array(singlesJobWords);
@@ -47,11 +52,18 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
   };
 }
 
-function holdable(buffer: ArrayBuffer): ArrayBuffer {
+function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: number): ArrayBuffer {
   if (buffer.byteLength === 0) {
     throw new VioError('a buffer without bytes has nothing to copy', {
       code: 'VIO_MEMORY_RANGE',
       remedy: 'register a buffer that is not empty and was not transferred elsewhere',
+    });
+  }
+  const whole = Number.isSafeInteger(byteOffset) && Number.isSafeInteger(byteLength);
+  if (!whole || byteOffset < 0 || byteLength < 0 || byteOffset + byteLength > buffer.byteLength) {
+    throw new VioError(`${byteLength} bytes at ${byteOffset} are not in a buffer of ${buffer.byteLength}`, {
+      code: 'VIO_MEMORY_RANGE',
+      remedy: 'register a part that the buffer has',
     });
   }
   // A mapping is untransferable already. To mark it once more would lock it against Node itself, which detaches it at
@@ -70,10 +82,10 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
   };
   return {
     ops,
-    register(buffer) {
+    register(buffer, byteOffset = 0, byteLength = buffer.byteLength - byteOffset) {
       const free = buffers.indexOf(null);
       const handle = free === -1 ? buffers.length : free;
-      buffers[handle] = new Uint8Array(holdable(buffer));
+      buffers[handle] = new Uint8Array(holdable(buffer, byteOffset, byteLength), byteOffset, byteLength);
       return handle;
     },
     unregister(handle) {

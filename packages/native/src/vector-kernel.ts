@@ -1,7 +1,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from './addon.ts';
 
-/** The words of a job. Offsets are bytes in the buffer. */
+/** The words of a job. Offsets are bytes in the region. */
 export const vectorJob = {
   /** The ring, fixed: 1 packed or 0 split, descriptors, 1 when the device writes, where the region begins for the device. */
   packed: 0,
@@ -9,42 +9,41 @@ export const vectorJob = {
   deviceWrites: 2,
   addressLow: 3,
   addressHigh: 4,
-  /** Where the region begins in the buffer, and the parts of the ring, fixed; avail and used of a split ring only. */
-  regionAt: 5,
-  descAt: 6,
-  availAt: 7,
-  usedAt: 8,
+  /** The parts of the ring, fixed; avail and used of a split ring only. */
+  descAt: 5,
+  availAt: 6,
+  usedAt: 7,
   /** Split: avail index; packed: position and wrap counter of the next available descriptor. */
-  availNext: 9,
-  availWrap: 10,
+  availNext: 8,
+  availWrap: 9,
   /** Split: used index taken so far; packed: position and wrap counter of the next used descriptor. */
-  usedNext: 11,
-  usedWrap: 12,
+  usedNext: 10,
+  usedWrap: 11,
   /** The ring of free ids: the next to take, the next to fill. */
-  idHead: 13,
-  idTail: 14,
+  idHead: 12,
+  idTail: 13,
   /** Descriptors free, buffers the device holds; packed: the oldest id it holds. */
-  free: 15,
-  outstanding: 16,
-  oldest: 17,
+  free: 14,
+  outstanding: 15,
+  oldest: 16,
   /** Of a call: first entry of the arrays, entries, bytes of the header in front of the data. */
-  from: 18,
-  count: 19,
-  header: 20,
+  from: 17,
+  count: 18,
+  header: 19,
   /** The pool: data of buffer 0, bytes from one to the next, bytes for data in each. */
-  base: 21,
-  stride: 22,
-  dataRoom: 23,
+  base: 20,
+  stride: 21,
+  dataRoom: 22,
   /** What `receive` and `send` counted, in the order of QueueStats. */
-  counts: 24,
+  counts: 23,
 } as const;
 
 /** Counters of a job, from `vectorJob.counts` on. */
 export const vectorCounts = 13;
 
-/** What a kernel works on besides the job: the region's memory, and the queue's own notes, `size` entries each. */
+/** What a kernel works on besides the job: the region, and the queue's own notes, `size` entries each. */
 export interface VectorKernelParts {
-  readonly buffer: ArrayBuffer;
+  readonly memory: Uint8Array;
   /** By id: the caller's token; -1 where the id is not outstanding. */
   readonly token: Int32Array;
   /** A ring of free ids. */

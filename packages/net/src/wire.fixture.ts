@@ -46,6 +46,8 @@ export interface WireOptions {
   readonly vectorized?: boolean;
   /** Makes the memory of it all; default: private memory. */
   readonly memory?: (bytes: number) => ArrayBuffer;
+  /** Bytes of that memory in front of the region, and as many behind it; default 0. */
+  readonly lead?: number;
 }
 
 /** What the device reads of a packet. */
@@ -79,8 +81,9 @@ export class Wire {
     const { features = modern, size = 8, buffers = 64 * count, dataRoom = 256, headroom = 64 } = options;
     const ring = driverQueueBytes(ringFeatures(features), size);
     const pool = { offset: 2 * count * ring, count: buffers, dataRoom, headroom };
-    const { memory = (bytes) => new ArrayBuffer(bytes) } = options;
-    const region = new Region(memory(pool.offset + buffers * poolStride(dataRoom, pool.headroom)));
+    const { memory = (bytes) => new ArrayBuffer(bytes), lead = 0 } = options;
+    const bytes = pool.offset + buffers * poolStride(dataRoom, pool.headroom);
+    const region = new Region(memory(2 * lead + bytes), lead, bytes);
     const shared = new BufferPool({ region, ...pool });
     return Array.from({ length: count }, (_, pair) => new Wire(options, shared, 2 * pair * ring));
   }

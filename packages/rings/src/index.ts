@@ -40,4 +40,4 @@ export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracke
 export { checkRingSize } from './layout/ring-size.ts';
 export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';
 export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
-export { Region, maxRegionSize } from './memory/region.ts';
+export { Region, maxRegionSize, registerRegion } from './memory/region.ts';

@@ -68,6 +68,19 @@ describe('PacketCopier', () => {
     );
   });
 
+  it('copies within the regions of the pools, wherever those are in their memory', () => {
+    const memory = new Uint8Array(8 * 4096);
+    const poolAt = (at: number) =>
+      new BufferPool({ region: new Region(memory.buffer, at, 2 * 2176), offset: 0, count: 2 });
+    const source = poolAt(4096);
+    const target = poolAt(5 * 4096);
+    const copies = new PacketBurst(32);
+    const burst = fill(source, [[Uint8Array.of(7, 8, 9)]]);
+    const before = memory.slice(0, 5 * 4096);
+    new PacketCopier(source, target).copy(burst, copies);
+    expect([read(target, copies), memory.subarray(0, 5 * 4096)]).toEqual([[[7, 8, 9]], before]);
+  });
+
   it('stops at the last packet the target pool has room for', () => {
     const source = pool(128);
     const target = pool(64, 3);

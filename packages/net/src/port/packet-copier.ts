@@ -1,5 +1,5 @@
 import { type CopyEngine, copyOpWords, nativeCopyEngine } from '@vio/native';
-import type { BufferPool } from '@vio/rings';
+import { type BufferPool, registerRegion } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 
 /** Copies per run: a burst of 64 packets, each over as many buffers as the largest frame takes. */
@@ -23,8 +23,8 @@ export class PacketCopier {
     this.#source = source;
     this.#target = target;
     this.#engine = nativeCopyEngine(copiesPerRun);
-    this.#from = this.#engine.register(bufferOf(source));
-    this.#to = this.#engine.register(bufferOf(target));
+    this.#from = registerRegion(this.#engine, source.region);
+    this.#to = registerRegion(this.#engine, target.region);
   }
 
   /**
@@ -102,10 +102,4 @@ export class PacketCopier {
     ops[at + 3] = to;
     ops[at + 4] = bytes;
   }
-}
-
-function bufferOf(pool: BufferPool): ArrayBuffer {
-  const { buffer } = pool.region.u8;
-  if (buffer instanceof ArrayBuffer) return buffer;
-  throw new TypeError('packet memory must be an ArrayBuffer');
 }

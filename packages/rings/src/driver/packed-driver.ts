@@ -320,15 +320,13 @@ export class PackedDriver implements LendingDriver {
 
   kernel(): VectorKernel {
     const notes = { token: this.#token, ids: this.#ids, followers: this.#followers, exposed: this.#exposed };
-    return createVectorKernel({ buffer: this.#region.arrayBuffer, ...notes }, (job) => {
-      const start = this.#region.u8.byteOffset;
+    return createVectorKernel({ memory: this.#region.u8, ...notes }, (job) => {
       job[vectorJob.packed] = 1;
       job[vectorJob.size] = this.size;
       job[vectorJob.deviceWrites] = this.#deviceWrites ? 1 : 0;
       job[vectorJob.addressLow] = this.#addressLow;
       job[vectorJob.addressHigh] = this.#addressHigh;
-      job[vectorJob.regionAt] = start;
-      job[vectorJob.descAt] = start + this.addresses.descriptors;
+      job[vectorJob.descAt] = this.addresses.descriptors;
     });
   }
 

@@ -255,16 +255,14 @@ export class SplitDriver implements LendingDriver {
 
   kernel(): VectorKernel {
     const notes = { token: this.#token, ids: this.#ids, followers: this.#followers, exposed: null };
-    return createVectorKernel({ buffer: this.#region.arrayBuffer, ...notes }, (job) => {
-      const start = this.#region.u8.byteOffset;
+    return createVectorKernel({ memory: this.#region.u8, ...notes }, (job) => {
       job[vectorJob.packed] = 0;
       job[vectorJob.size] = this.size;
       job[vectorJob.deviceWrites] = this.#deviceWrites ? 1 : 0;
       job[vectorJob.addressLow] = this.#addressLow;
-      job[vectorJob.regionAt] = start;
-      job[vectorJob.descAt] = start + this.addresses.descriptors;
-      job[vectorJob.availAt] = start + this.addresses.driver;
-      job[vectorJob.usedAt] = start + this.addresses.device;
+      job[vectorJob.descAt] = this.addresses.descriptors;
+      job[vectorJob.availAt] = this.addresses.driver;
+      job[vectorJob.usedAt] = this.addresses.device;
     });
   }
 

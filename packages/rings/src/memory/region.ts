@@ -1,3 +1,5 @@
+import type { CopyEngine } from '@vio/native';
+
 /**
  * One mapping seen as typed arrays. Offsets into a region are bytes from its start; they stay below 2^31, so
  * that offsets are small integers everywhere on the hot path.
@@ -43,3 +45,13 @@ export class Region {
 
 /** The largest region in bytes: byte offsets must fit a signed 32-bit integer. */
 export const maxRegionSize = 0x7fff_fff8;
+
+/**
+ * Makes a region known to a copy engine: offsets of its copies are those of the region.
+ * @returns its handle in ops
+ * @throws TypeError when it lies in shared memory of JavaScript's own kind, which no device can see
+ */
+export function registerRegion(engine: CopyEngine, { arrayBuffer, u8, size }: Region): number {
+  if (!(arrayBuffer instanceof ArrayBuffer)) throw new TypeError('packet memory must be an ArrayBuffer');
+  return engine.register(arrayBuffer, u8.byteOffset, size);
+}

@@ -1,5 +1,5 @@
 import { type CopyEngine, type SinglesKernel, nativeCopyEngine } from '@vio/native';
-import type { MemoryMap, Region, SingleBurst } from '@vio/rings';
+import { type MemoryMap, type Region, type SingleBurst, registerRegion } from '@vio/rings';
 
 /** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
 const opWords = 5;
@@ -21,7 +21,7 @@ export class BurstCopier {
   readonly #ops: Int32Array;
   readonly #window: Int32Array;
   readonly #lead: Int32Array;
-  readonly #local = new Map<ArrayBufferLike, number>();
+  readonly #local: { readonly region: Region; readonly handle: number }[] = [];
   #lastRegion: Region | null = null;
   #lastHandle = -1;
   /** Copies that the engine does in one call. */
@@ -40,15 +40,16 @@ export class BurstCopier {
   /** The handle of local packet memory; a region that is used again and again costs one comparison. */
   localHandle(region: Region): number {
     if (region === this.#lastRegion) return this.#lastHandle;
-    const { buffer } = region.u8;
-    let handle = this.#local.get(buffer);
-    if (handle === undefined) {
-      if (!(buffer instanceof ArrayBuffer)) throw new TypeError('packet memory must be an ArrayBuffer');
-      handle = this.#engine.register(buffer);
-      this.#local.set(buffer, handle);
-    }
+    const handle =
+      this.#local.find((known) => isSame(known.region, region))?.handle ?? this.#addLocal(region);
     this.#lastRegion = region;
     this.#lastHandle = handle;
+    return handle;
+  }
+
+  #addLocal(region: Region): number {
+    const handle = registerRegion(this.#engine, region);
+    this.#local.push({ region, handle });
     return handle;
   }
 
@@ -137,4 +138,13 @@ export class BurstCopier {
     // Segments were validated when they were translated: this cannot happen.
     if (done !== wanted) throw new RangeError(`copy ${done} of ${wanted} lies outside its memory`);
   }
+}
+
+/** True for two regions that are the same bytes. */
+function isSame(one: Region, other: Region): boolean {
+  return (
+    one.arrayBuffer === other.arrayBuffer &&
+    one.u8.byteOffset === other.u8.byteOffset &&
+    one.size === other.size
+  );
 }
