@@ -1,5 +1,4 @@
 import { VioError } from '@vio/native';
-import { BufferPool, Region } from '@vio/rings';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,10 +12,10 @@ import {
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MRG_RXBUF,
 } from '../feature-bits.ts';
-import { PacketBurst } from '../packet-burst.ts';
-import { InternetChecksum, completeChecksum } from './checksum.ts';
+import { InternetChecksum } from './checksum.ts';
 import { HeaderCodec } from './header-codec.ts';
 import { checkOffloads, offloadFeatures } from './offload-features.ts';
+import { naiveChecksum } from './offload.fixture.ts';
 import {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,
@@ -27,15 +26,6 @@ import {
   HDR_GSO_UDP_L4,
   PacketOffloads,
 } from './packet-offloads.ts';
-import { prepareOffloads } from './prepare.ts';
-
-/** RFC 1071 as it is written: 16-bit words, end-around carry at the end. */
-function naiveChecksum(bytes: Uint8Array): number {
-  let sum = 0n;
-  for (let i = 0; i < bytes.length; i += 2) sum += BigInt((bytes[i] << 8) | (bytes[i + 1] ?? 0));
-  while (sum > 0xffffn) sum = (sum & 0xffffn) + (sum >> 16n);
-  return Number(~sum & 0xffffn);
-}
 
 describe('InternetChecksum', () => {
   it('is the same however the bytes are cut', () => {
@@ -190,102 +180,6 @@ describe('HeaderCodec.write', () => {
 
   it('says nothing when nothing was negotiated', () => {
     expect(sent(0n)).toEqual(Array.from({ length: 12 }, () => 0));
-  });
-});
-
-describe('prepareOffloads', () => {
-  const pool = new BufferPool({ region: new Region(new ArrayBuffer(16 * 4096)), offset: 0, count: 16 });
-
-  /** A burst of one packet with these bytes. */
-  function burstOf(bytes: Uint8Array, gso = 0): PacketBurst {
-    const burst = new PacketBurst(1, { offloads: true });
-    burst.allocate(pool, 1, bytes.length);
-    pool.region.u8.set(bytes, burst.offset[0]);
-    burst.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
-    burst.offloads?.gsoType.fill(gso);
-    return burst;
-  }
-
-  function frame(version: 4 | 6, protocol: number, payload: Uint8Array, vlan: boolean): Uint8Array {
-    const transport = protocol === 6 ? 20 : 8;
-    const start = 14 + (vlan ? 4 : 0) + (version === 4 ? 20 : 40);
-    const bytes = new Uint8Array(start + transport + payload.length).fill(0x11);
-    const view = new DataView(bytes.buffer);
-    let ip = 14;
-    if (vlan) {
-      view.setUint16(12, 0x8100);
-      ip = 18;
-    }
-    view.setUint16(ip - 2, version === 4 ? 0x0800 : 0x86dd);
-    bytes[ip] = version === 4 ? 0x45 : 0x60;
-    bytes[ip + (version === 4 ? 9 : 6)] = protocol;
-    if (protocol === 6) bytes[start + 12] = 0x50;
-    bytes.set(payload, start + transport);
-    return bytes;
-  }
-
-  /** Ones' complement sum over pseudo-header and packet: 0 (0xffff before complementing) when the checksum is right. */
-  function verify(bytes: Uint8Array, version: 4 | 6, protocol: number, vlan: boolean): number {
-    const ip = vlan ? 18 : 14;
-    const start = ip + (version === 4 ? 20 : 40);
-    const addresses = version === 4 ? bytes.subarray(ip + 12, ip + 20) : bytes.subarray(ip + 8, ip + 40);
-    const pseudo = Uint8Array.of(
-      ...addresses,
-      0,
-      protocol,
-      (bytes.length - start) >>> 8,
-      (bytes.length - start) & 255,
-    );
-    return naiveChecksum(Uint8Array.of(...pseudo, ...bytes.subarray(start)));
-  }
-
-  it('leaves a checksum that is right once it is completed: TCP and UDP, IPv4 and IPv6, with VLAN or without', () => {
-    fc.assert(
-      fc.property(
-        fc.constantFrom<4 | 6>(4, 6),
-        fc.constantFrom(6, 17),
-        fc.boolean(),
-        fc.uint8Array({ maxLength: 300 }),
-        (version, protocol, vlan, payload) => {
-          const burst = burstOf(frame(version, protocol, payload, vlan));
-          expect(prepareOffloads(pool, burst)).toBe(1);
-          const bytes = pool.region.u8.slice(burst.offset[0], burst.offset[0] + burst.length[0]);
-          const { checksumStart, checksumOffset } = burst.offloads ?? new PacketOffloads(1);
-          completeChecksum(bytes, checksumStart[0], checksumOffset[0]);
-          burst.release(pool);
-          expect(verify(bytes, version, protocol, vlan)).toBe(0);
-        },
-      ),
-    );
-  });
-
-  it('notes the headers of a packet to be cut, and completes its IPv4 checksum', () => {
-    const burst = burstOf(frame(4, 6, new Uint8Array(1000), false), HDR_GSO_TCPV4);
-    expect(prepareOffloads(pool, burst)).toBe(1);
-    expect(burst.offloads?.headerLength[0]).toBe(54);
-    const header = pool.region.u8.slice(burst.offset[0] + 14, burst.offset[0] + 34);
-    burst.release(pool);
-    expect(naiveChecksum(header)).toBe(0);
-  });
-
-  it('notes the headers of a packet that datagrams are made of', () => {
-    const burst = burstOf(frame(6, 17, new Uint8Array(1000), false), HDR_GSO_UDP_L4);
-    expect(prepareOffloads(pool, burst)).toBe(1);
-    expect(burst.offloads?.headerLength[0]).toBe(14 + 40 + 8);
-    burst.release(pool);
-  });
-
-  it.each<[string, Uint8Array, number]>([
-    ['TCP to be cut as UDP', frame(4, 6, new Uint8Array(20), false), HDR_GSO_UDP_L4],
-    ['no IP', new Uint8Array(60), 0],
-    ['no TCP or UDP', frame(4, 1, new Uint8Array(20), false), 0],
-    ['UDP to be cut as TCP', frame(4, 17, new Uint8Array(20), false), HDR_GSO_TCPV4],
-    ['IPv6 to be cut as IPv4', frame(6, 6, new Uint8Array(20), false), HDR_GSO_TCPV4],
-    ['a transport header that is not all there', frame(4, 6, new Uint8Array(0), false).subarray(0, 40), 0],
-  ])('stops at a packet with %s', (_what, bytes, gso) => {
-    const burst = burstOf(bytes, gso);
-    expect(prepareOffloads(pool, burst)).toBe(0);
-    burst.release(pool);
   });
 });
 

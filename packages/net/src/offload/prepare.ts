@@ -1,5 +1,6 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
+import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
 import { InternetChecksum } from './checksum.ts';
 import {
   HDR_F_NEEDS_CSUM,
@@ -8,111 +9,141 @@ import {
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
   HDR_GSO_UDP_L4,
-  type PacketOffloads,
 } from './packet-offloads.ts';
 
-const etherTypes = { vlan: 0x8100, qinq: 0x88a8, ipv4: 0x0800, ipv6: 0x86dd } as const;
-const protocols = { tcp: 6, udp: 17 } as const;
+const ipv6HeaderBytes = 40;
+const tcpHeaderBytes = 20;
 const udpHeaderBytes = 8;
-/** Where TCP and UDP keep their checksum, in bytes from their header. */
-const checksumAt: Readonly<Record<number, number>> = { [protocols.tcp]: 16, [protocols.udp]: 6 };
+/** Where the protocols keep their checksum, in bytes from their header. */
+const tcpChecksumAt = 16;
+const udpChecksumAt = 6;
+const udpLengthAt = 4;
+const tcpHeaderLengthAt = 12;
+
+/** Reused for every packet. */
+const flow = new PacketFlow();
 
 /**
  * Readies the packets of a burst whose checksum is left to the device (flag NEEDS_CSUM), from `from` on: finds the
  * headers, notes where the checksum begins and is stored, puts the pseudo-header's sum there, and, for packets to be
- * cut, notes the headers' length and completes the IPv4 header's checksum. What DPDK's tx_prepare does.
- * @returns index of the first packet that cannot be readied (no TCP or UDP over IP, headers not in the first buffer,
- *   a segmentation of the other IP version), or `burst.count`
+ * cut, notes the headers' length and completes the IPv4 header's checksum. What DPDK's tx_prepare does. How long a
+ * packet is, its IP header says: what follows it in the frame, as padding does, counts for nothing.
+ * @returns index of the first packet that cannot be readied, or `burst.count`. It is as it was. That is a packet without
+ *   TCP or UDP over IP, a fragment, one whose headers are not in the first buffer, or contradict each other or the
+ *   frame, one on a route that is not over, more than two VLAN tags; of those to be cut also one without a segment
+ *   size, of another protocol than its segmentation, or with something behind it
  */
 export function prepareOffloads(pool: BufferPool, burst: PacketBurst, from = 0): number {
   const { offloads } = burst;
   if (offloads === null) return burst.count;
   let i = from;
   for (; i < burst.count; i++) {
-    if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0 && !prepare(pool, burst, i, offloads)) break;
+    if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0 && !prepare(pool, burst, i)) break;
   }
   return i;
 }
 
-/** The IP packet in a frame. */
-interface Transport {
-  /** Bytes from the start of the frame. */
-  readonly ip: number;
-  readonly start: number;
-  readonly version: 4 | 6;
-  readonly protocol: number;
-}
-
-function prepare(pool: BufferPool, burst: PacketBurst, i: number, offloads: PacketOffloads): boolean {
-  const { region } = pool;
-  const offset = burst.offset[i];
+function prepare(pool: BufferPool, burst: PacketBurst, i: number): boolean {
+  const { offloads } = burst;
+  const { u8 } = pool.region;
+  const frame = burst.offset[i];
   const bytes = burst.segments[i] === 1 ? burst.length[i] : pool.dataLength[burst.buffer[i]];
-  const frame = region.u8.subarray(offset, offset + bytes);
-  const found = findTransport(frame);
-  if (found === null) return false;
-  const stored = checksumAt[found.protocol];
+  flow.read(u8, frame, bytes);
+  const transport = flow.portsAt;
+  // Without ports it is something else, a fragment, or cut off.
+  if (offloads === null || transport === -1 || flow.routed) return false;
+  const tcp = flow.protocol === protocolTcp;
+  const stored = transport + (tcp ? tcpChecksumAt : udpChecksumAt);
+  const length = transportLength(u8, transport);
+  const start = transport - frame;
+  if (length < (tcp ? tcpHeaderBytes : udpHeaderBytes) || start + length > burst.length[i]) return false;
+  if (stored + 2 > frame + bytes) return false;
+  const trailer = burst.length[i] - start - length;
   const kind = offloads.gsoType[i] & ~HDR_GSO_ECN;
-  if (stored === undefined || found.start + stored + 2 > bytes) return false;
-  if (kind !== HDR_GSO_NONE && !prepareCut(frame, found, kind, i, offloads)) return false;
-  const sum = pseudoHeaderSum(frame, found, burst.length[i] - found.start);
-  frame[found.start + stored] = sum >>> 8;
-  frame[found.start + stored + 1] = sum & 0xff;
-  offloads.checksumStart[i] = found.start;
-  offloads.checksumOffset[i] = stored;
+  if (kind !== HDR_GSO_NONE) {
+    const headers = tcp ? (u8[transport + tcpHeaderLengthAt] >>> 4) << 2 : udpHeaderBytes;
+    // A device cuts all that is there, whatever the IP header says.
+    if (trailer > 0 || offloads.segmentSize[i] === 0 || kind !== cutOf(flow)) return false;
+    if (headers < (tcp ? tcpHeaderBytes : udpHeaderBytes) || headers > length) return false;
+    if (start + headers > bytes) return false;
+    offloads.headerLength[i] = start + headers;
+    if (flow.version === 4) completeIpv4(u8, flow.ipAt, transport);
+  }
+  let sum = pseudoHeaderSum(u8, flow, length);
+  // The device sums up to the end of the frame: what does not belong to the packet is taken off here.
+  if (trailer > 0) sum = less(sum, trailerSum(pool, burst, i, start + length, length));
+  u8[stored] = sum >>> 8;
+  u8[stored + 1] = sum & 0xff;
+  offloads.checksumStart[i] = start;
+  offloads.checksumOffset[i] = stored - transport;
   return true;
 }
 
-function prepareCut(
-  frame: Uint8Array,
-  found: Transport,
-  kind: number,
-  i: number,
-  offloads: PacketOffloads,
-): boolean {
-  if (kind === HDR_GSO_UDP_L4) {
-    if (found.protocol !== protocols.udp) return false;
-    offloads.headerLength[i] = found.start + udpHeaderBytes;
-  } else {
-    const fits = found.version === 4 ? kind === HDR_GSO_TCPV4 : kind === HDR_GSO_TCPV6;
-    if (!fits || found.protocol !== protocols.tcp) return false;
-    offloads.headerLength[i] = found.start + (frame[found.start + 12] >>> 4) * 4;
-  }
-  if (found.version === 4) completeIpv4(frame, found);
-  return true;
+/** How a packet of this kind can be cut. */
+function cutOf({ protocol, version }: PacketFlow): number {
+  if (protocol === protocolUdp) return HDR_GSO_UDP_L4;
+  return version === 4 ? HDR_GSO_TCPV4 : HDR_GSO_TCPV6;
 }
 
-function findTransport(frame: Uint8Array): Transport | null {
-  let ip = 14;
-  let type = (frame[12] << 8) | frame[13];
-  while ((type === etherTypes.vlan || type === etherTypes.qinq) && ip + 4 <= frame.length) {
-    type = (frame[ip + 2] << 8) | frame[ip + 3];
-    ip += 4;
-  }
-  if (type === etherTypes.ipv4 && frame.length >= ip + 20) {
-    return { ip, start: ip + (frame[ip] & 15) * 4, version: 4, protocol: frame[ip + 9] };
-  }
-  if (type === etherTypes.ipv6 && frame.length >= ip + 40) {
-    return { ip, start: ip + 40, version: 6, protocol: frame[ip + 6] };
-  }
-  return null;
+/** Bytes of the transport's header and data: by the IP header, and by UDP's own where it says less (RFC 768). */
+function transportLength(u8: Uint8Array, transport: number): number {
+  const { ipAt, version, protocol } = flow;
+  const end = version === 4 ? ipAt + be16(u8, ipAt + 2) : ipAt + ipv6HeaderBytes + be16(u8, ipAt + 4);
+  const length = end - transport;
+  if (protocol !== protocolUdp || length < udpHeaderBytes) return length;
+  const own = be16(u8, transport + udpLengthAt);
+  return own >= udpHeaderBytes && own < length ? own : length;
 }
 
-function completeIpv4(frame: Uint8Array, { ip, start }: Transport): void {
-  frame[ip + 10] = 0;
-  frame[ip + 11] = 0;
+function completeIpv4(u8: Uint8Array, ip: number, end: number): void {
+  u8[ip + 10] = 0;
+  u8[ip + 11] = 0;
   const checksum = new InternetChecksum();
-  checksum.add(frame, ip, start);
-  frame[ip + 10] = checksum.value >>> 8;
-  frame[ip + 11] = checksum.value & 0xff;
+  checksum.add(u8, ip, end);
+  u8[ip + 10] = checksum.value >>> 8;
+  u8[ip + 11] = checksum.value & 0xff;
 }
 
-/** RFC 9293, 3.1 and RFC 8200, 8.1. @param bytes of the transport header and all that follows it */
-function pseudoHeaderSum(frame: Uint8Array, { ip, version, protocol }: Transport, bytes: number): number {
+/** RFC 9293, 3.1 and RFC 8200, 8.1. @param bytes of the transport header and all that belongs to it */
+function pseudoHeaderSum(
+  u8: Uint8Array,
+  { addressAt, version, protocol }: PacketFlow,
+  bytes: number,
+): number {
   const checksum = new InternetChecksum();
-  if (version === 4) checksum.add(frame, ip + 12, ip + 20);
-  else checksum.add(frame, ip + 8, ip + 40);
+  checksum.add(u8, addressAt, addressAt + (version === 4 ? 8 : 32));
   checksum.addWord(protocol);
-  checksum.addWord(bytes & 0xffff);
-  checksum.addWord(bytes >>> 16);
+  checksum.addWord(bytes);
   return checksum.sum;
+}
+
+/** The sum of a frame's bytes from `from` on, as they count in a sum that has `before` bytes in front of them. */
+function trailerSum(pool: BufferPool, burst: PacketBurst, i: number, from: number, before: number): number {
+  const { u8 } = pool.region;
+  const checksum = new InternetChecksum();
+  if ((before & 1) !== 0) checksum.add(oddByte, 0, 1);
+  if (burst.segments[i] === 1) {
+    checksum.add(u8, burst.offset[i] + from, burst.offset[i] + burst.length[i]);
+    return checksum.sum;
+  }
+  let skip = from;
+  for (let b = burst.buffer[i]; b !== -1; b = pool.next[b]) {
+    const length = pool.dataLength[b];
+    if (skip < length) checksum.add(u8, pool.dataOffset[b] + skip, pool.dataOffset[b] + length);
+    skip = skip < length ? 0 : skip - length;
+  }
+  return checksum.sum;
+}
+
+const oddByte = new Uint8Array(1);
+
+/** Ones' complement subtraction of 16-bit sums. */
+function less(sum: number, what: number): number {
+  if (what === 0) return sum;
+  const difference = sum + (~what & 0xffff);
+  return (difference & 0xffff) + (difference >>> 16);
+}
+
+function be16(u8: Uint8Array, at: number): number {
+  return (u8[at] << 8) | u8[at + 1];
 }

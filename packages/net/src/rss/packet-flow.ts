@@ -25,12 +25,16 @@ const destinationOptions = 60;
 export class PacketFlow {
   /** 4, 6, or 0 for what is not IP, or cut off. */
   version = 0;
+  /** Where the IP header begins; of what is IP only. */
+  ipAt = 0;
   /** Where the source address begins, and behind it the destination's. */
   addressAt = 0;
   /** The protocol above IP; of a later fragment too. */
   protocol = 0;
   /** Where the source port begins, and behind it the destination's; -1: there are none, or it is a fragment. */
   portsAt = -1;
+  /** True when a routing header names further destinations: the address is not the last one (RFC 8200, 4.4). */
+  routed = false;
   /** The VLAN of the outermost tag; -1: there is none. */
   vlan = -1;
 
@@ -39,6 +43,7 @@ export class PacketFlow {
     const end = at + bytes;
     this.version = 0;
     this.portsAt = -1;
+    this.routed = false;
     this.vlan = -1;
     let typeAt = at + ethernetTypeAt;
     if (typeAt + 2 > end) return;
@@ -59,6 +64,7 @@ export class PacketFlow {
     const headerBytes = (u8[ip] & 15) << 2;
     if (headerBytes < ipv4Bytes) return;
     this.version = 4;
+    this.ipAt = ip;
     this.addressAt = ip + 12;
     this.protocol = u8[ip + 9];
     // More fragments, or not the first: the ports are not in all of them.
@@ -68,6 +74,7 @@ export class PacketFlow {
   #readIpv6(u8: Uint8Array, ip: number, end: number): void {
     if (ip + ipv6Bytes > end || u8[ip] >>> 4 !== 6) return;
     this.version = 6;
+    this.ipAt = ip;
     this.addressAt = ip + 8;
     let next = u8[ip + 6];
     let at = ip + ipv6Bytes;
@@ -75,6 +82,7 @@ export class PacketFlow {
     for (let i = 0; i < mostExtensions && at + 8 <= end; i++) {
       if (next === fragment) fragmented = true;
       else if (next !== hopByHop && next !== routing && next !== destinationOptions) break;
+      if (next === routing && u8[at + 3] !== 0) this.routed = true;
       const length = next === fragment ? 8 : (u8[at + 1] + 1) << 3;
       next = u8[at];
       at += length;
