@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM } from '../feature-bits.ts';
-import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '../feature-bits.ts';
+import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4 } from '../offload/packet-offloads.ts';
 import { type WiredPort, wiredPort } from '../port/port.fixture.ts';
 import { frameOf, framesIn, modern, rings } from '../wire.fixture.ts';
 import { sendFrames, taggedFrame } from './frames.fixture.ts';
@@ -124,6 +130,83 @@ describe('the checksum of a frame', () => {
     const burst = port.burst();
     port.rx[0].receive(burst);
     expect(burst.offloads?.checksumStart[0]).toBe(34);
+  });
+});
+
+describe('offloads that point where a tag is', () => {
+  const features = modern | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_MRG_RXBUF;
+
+  /** What a port that strips makes of a tagged frame whose header says this: its length, tag, and entry. */
+  function stripped(words: { start: number; headers?: number }): number[] {
+    using port = wiredPort({ features, rules: { vlanStrip: true } });
+    const header = new DataView(new ArrayBuffer(12));
+    header.setUint8(0, HDR_F_NEEDS_CSUM);
+    if (words.headers !== undefined) header.setUint8(1, HDR_GSO_TCPV4);
+    [words.headers ?? 0, 40, words.start, 2, 1].forEach((word, i) => header.setUint16(2 + 2 * i, word, true));
+    port.wires[0].use(Uint8Array.from([...new Uint8Array(header.buffer), ...taggedFrame(64, 1)]));
+    const burst = port.burst();
+    port.rx[0].receive(burst);
+    const { offloads, vlan } = burst;
+    return [
+      burst.length[0],
+      vlan?.[0] ?? -1,
+      offloads?.checksumStart[0] ?? -1,
+      offloads?.headerLength[0] ?? -1,
+    ];
+  }
+
+  it.each([0, 1, 3, 4, 12, 15])('a frame that is summed from byte %d on keeps its tag', (start) => {
+    expect(stripped({ start })).toEqual([64, 0, start, 0]);
+  });
+
+  it('a frame that is summed from the end of the tag on loses it', () => {
+    expect(stripped({ start: 16 })).toEqual([60, VLAN_PRESENT | 0x2001, 12, 0]);
+  });
+
+  it.each([
+    [0, 0],
+    [1, 0],
+    [3, 0],
+    [4, 0],
+    [5, 1],
+    [58, 54],
+    [65_535, 60],
+  ])('headers of %d bytes become %d', (headers, expected) => {
+    expect(stripped({ start: 38, headers })).toEqual([60, VLAN_PRESENT | 0x2001, 34, expected]);
+  });
+
+  /** What the header in front of a frame says that a port has put a tag into. */
+  function inserted(start: number, headers: number): [sent: number, words: number[]] {
+    using port = wiredPort({
+      features: modern | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4,
+      rules: { vlanInsert: true },
+    });
+    sendFrames(port, [frameOf(60)], ({ vlan, offloads }) => {
+      vlan?.fill(VLAN_PRESENT | 7);
+      offloads?.flags.fill(HDR_F_NEEDS_CSUM, 0, 1);
+      offloads?.gsoType.fill(HDR_GSO_TCPV4, 0, 1);
+      offloads?.segmentSize.fill(40, 0, 1);
+      offloads?.checksumStart.fill(start, 0, 1);
+      offloads?.headerLength.fill(headers, 0, 1);
+    });
+    const taken = port.wires[0].take();
+    const words = taken.flatMap(({ header }) => [header[6] | (header[7] << 8), header[2] | (header[3] << 8)]);
+    return [port.stats().tx_q0_dropped_headroom_packets, words];
+  }
+
+  it.each([
+    [0, 11, 15],
+    [12, 65_531, 65_535],
+    [34, 65_535, 65_535],
+  ])(
+    'a tag that is put in moves what is behind it, to no more than there can be: %d, %d',
+    (start, headers, expected) => {
+      expect(inserted(start, headers)).toEqual([0, [start < 12 ? start : start + 4, expected]]);
+    },
+  );
+
+  it('a frame with a checksum too far behind is dropped', () => {
+    expect(inserted(65_532, 54)).toEqual([1, []]);
   });
 });
 

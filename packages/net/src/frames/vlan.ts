@@ -8,6 +8,8 @@ export const VLAN_PRESENT = 0x1_0000;
 
 /** Bytes of the two addresses, in front of which a tag is never put. */
 const addressBytes = 12;
+/** The largest number in a virtio-net header. */
+const mostBytes = 0xffff;
 
 /** True when the frame at `offset` has an 802.1Q tag; the outer tag of QinQ (802.1ad) is another one. */
 function isTagged(u8: Uint8Array, offset: number): boolean {
@@ -24,14 +26,17 @@ export function tagBytes(u8: Uint8Array, offset: number, bytes: number): number 
   return tags;
 }
 
-/** Takes the tag off every frame of a burst that has one: its addresses move up, its number goes into `vlan`. */
+/**
+ * Takes the tag off every frame of a burst that has one: its addresses move up, its number goes into `vlan`. A frame whose
+ * checksum is still to be made over its tag, which no honest device says, keeps it.
+ */
 export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Array, count: number): void {
   const { u8 } = pool.region;
   const { offset, length, segments, buffer, offloads } = burst;
   for (let i = 0; i < count; i++) {
     const at = offset[i];
     const contiguous = segments[i] === 1 ? length[i] : pool.dataLength[buffer[i]];
-    if (contiguous < ethernetBytes + vlanTagBytes || !isTagged(u8, at)) {
+    if (contiguous < ethernetBytes + vlanTagBytes || !isTagged(u8, at) || isSummed(offloads, i)) {
       vlan[i] = 0;
       continue;
     }
@@ -43,7 +48,7 @@ export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Arra
       pool.dataOffset[buffer[i]] += vlanTagBytes;
       pool.dataLength[buffer[i]] -= vlanTagBytes;
     }
-    if (offloads !== null) moveOffloads(offloads, i, -vlanTagBytes);
+    if (offloads !== null) moveUp(offloads, i);
   }
 }
 
@@ -51,7 +56,7 @@ export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Arra
  * Puts the tag in `burst.vlan[i]` into frame i: its addresses move down into the headroom. The tag is in the frame then,
  * and no longer in `vlan`, so that a frame the ring had no room for is not tagged twice.
  * @param header bytes of the virtio-net header, which needs room in front as well
- * @returns false when there is not enough headroom: nothing has changed
+ * @returns false when there is not enough headroom, or the frame's offloads do not reach as far: nothing has changed
  */
 export function insertTag(
   pool: BufferPool,
@@ -65,7 +70,7 @@ export function insertTag(
   const b = buffer[i];
   const start = pool.dataBase + b * pool.stride - pool.headroom;
   const at = offset[i] - vlanTagBytes;
-  if (at - header < start) return false;
+  if (at - header < start || (offloads !== null && !moveDown(offloads, i))) return false;
   const tag = vlan[i];
   u8.copyWithin(at, at + vlanTagBytes, at + vlanTagBytes + addressBytes);
   u8[at + 12] = 0x81;
@@ -78,13 +83,32 @@ export function insertTag(
     pool.dataOffset[b] -= vlanTagBytes;
     pool.dataLength[b] += vlanTagBytes;
   }
-  if (offloads !== null) moveOffloads(offloads, i, vlanTagBytes);
   vlan[i] = 0;
   return true;
 }
 
-/** What is counted from the start of the frame moves with it. */
-function moveOffloads(offloads: PacketOffloads, i: number, by: number): void {
-  if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) offloads.checksumStart[i] += by;
-  if (offloads.headerLength[i] !== 0) offloads.headerLength[i] += by;
+/** True when the checksum that is still to be made begins in front of the end of the tag. */
+function isSummed(offloads: PacketOffloads | null, i: number): boolean {
+  if (offloads === null || (offloads.flags[i] & HDR_F_NEEDS_CSUM) === 0) return false;
+  return offloads.checksumStart[i] < addressBytes + vlanTagBytes;
+}
+
+/** What is counted from the start of the frame, and lies behind the tag that is gone. */
+function moveUp(offloads: PacketOffloads, i: number): void {
+  if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) offloads.checksumStart[i] -= vlanTagBytes;
+  // A hint, which may be any number: 0 says nothing.
+  const headers = offloads.headerLength[i];
+  offloads.headerLength[i] = headers > vlanTagBytes ? headers - vlanTagBytes : 0;
+}
+
+/** What is counted from the start of the frame, and lies behind the tag that is put in. @returns false: it cannot be said */
+function moveDown(offloads: PacketOffloads, i: number): boolean {
+  const start = offloads.checksumStart[i];
+  if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0 && start >= addressBytes) {
+    if (start + vlanTagBytes > mostBytes) return false;
+    offloads.checksumStart[i] = start + vlanTagBytes;
+  }
+  const headers = offloads.headerLength[i];
+  if (headers !== 0) offloads.headerLength[i] = Math.min(headers + vlanTagBytes, mostBytes);
+  return true;
 }

@@ -150,6 +150,32 @@ describe('a first buffer', () => {
   });
 });
 
+describe.each(rings)('a packet over several buffers of a $ring ring', ({ features }) => {
+  it.each([2, 3, 5])(
+    'without a byte of data in %d of them is dropped as one of a wrong length',
+    (buffers) => {
+      const wire = supplied({ features });
+      wire.use(wire.header(buffers));
+      for (let i = 1; i < buffers; i++) wire.use(new Uint8Array(0));
+      wire.deliver(frameOf(60));
+      const { stats } = wire.rx;
+      expect([receive(wire), stats.get('errors'), stats.get('good_packets'), missing(wire)]).toEqual([
+        [frameOf(60)],
+        1,
+        1,
+        0,
+      ]);
+    },
+  );
+
+  it('with all of its data behind the first is received', () => {
+    const wire = supplied({ features });
+    wire.use(wire.header(2));
+    wire.use(frameOf(60));
+    expect(receive(wire)).toEqual([frameOf(60)]);
+  });
+});
+
 describe('a following buffer', () => {
   it('longer than it can be costs its packet, not the next', () => {
     const wire = supplied();

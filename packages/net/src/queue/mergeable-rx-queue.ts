@@ -87,7 +87,8 @@ export class MergeableRxQueue extends RxQueue {
   }
 
   #emit(u8: Uint8Array, burst: PacketBurst, n: number): number {
-    if (this.#bytes < 0) {
+    // Nothing but headers, or a length no buffer has.
+    if (this.#bytes <= 0) {
       this.pool.releaseChain(this.#head);
       this.stats.countErrors(1, 'length');
       return n;
