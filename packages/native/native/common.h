@@ -27,6 +27,7 @@ void Disown(int fd);
 inline int Int(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
 
 void InitMemory(Napi::Env env, Napi::Object exports);
+void InitArea(Napi::Env env, Napi::Object exports);
 void InitOwned(Napi::Env env, Napi::Object exports);
 void InitSystem(Napi::Env env, Napi::Object exports);
 void InitEvent(Napi::Env env, Napi::Object exports);

@@ -6,16 +6,11 @@
 
 #include <set>
 
+#include "area.h"
 #include "common.h"
 #include "mappings.h"
 
 namespace vio {
-
-struct Gathered {
-  void* base;
-  size_t size;
-  int slot;
-};
 
 static bool MapPages(uint8_t* base, int fd, size_t page, const Napi::Array& pages) {
   for (uint32_t i = 0; i < pages.Length(); i++) {
@@ -26,7 +21,7 @@ static bool MapPages(uint8_t* base, int fd, size_t page, const Napi::Array& page
   return true;
 }
 
-// gatherPages(fd, pageSize, pages, total) -> { buffer, slot }. Those of the file's `total` pages that are not in the
+// gatherPages(fd, pageSize, pages, total) -> area. Those of the file's `total` pages that are not in the
 // list go back to the system.
 static Napi::Value GatherPages(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -48,25 +43,12 @@ static Napi::Value GatherPages(const Napi::CallbackInfo& info) {
     munmap(base, size);
     return ThrowErrno(env, "mmap", error);
   }
-  const int slot = ClaimMapping(base, size, page);
-  if (slot < 0) {
-    munmap(base, size);
-    return ThrowErrno(env, "mmap", EMFILE);
-  }
   std::set<int> used;
   for (uint32_t i = 0; i < pages.Length(); i++) used.insert(Int(pages[i]));
   for (int i = 0; i < Int(info[3]); i++) {
     if (used.count(i) == 0) fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(page) * i, page);
   }
-  const auto finalize = [](Napi::Env, void*, Gathered* g) {
-    ReleaseMapping(g->slot);
-    munmap(g->base, g->size);
-    delete g;
-  };
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("buffer", Napi::ArrayBuffer::New(env, base, size, finalize, new Gathered{base, size, slot}));
-  result.Set("slot", Napi::Number::New(env, slot));
-  return result;
+  return NewArea(env, {base, size, page, 0, size});
 }
 
 void InitGather(Napi::Env env, Napi::Object exports) {

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <mutex>
@@ -14,10 +15,28 @@ namespace vio {
 Mapping g_mappings[kMaxMappings];
 
 static std::mutex g_lock;  // claims and releases only; the handler never takes it
+static std::atomic<int> g_end{0};  // no slot from here on was ever used
 static struct sigaction g_previous;
 
+// System calls only, which are safe in a signal handler.
+bool PutZeroes(void* at, size_t size) {
+  const int access = PROT_READ | PROT_WRITE;
+  const int fresh = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  if (mmap(at, size, access, fresh, -1, 0) != MAP_FAILED) return true;
+  // Private memory counts in full where the system promises no more than it has (vm.overcommit_memory 2), or under
+  // RLIMIT_DATA. A file of nothing counts by the page that is written to.
+  const int fd = memfd_create("vio-closed", MFD_CLOEXEC);
+  if (fd < 0) return false;
+  const bool put = ftruncate(fd, static_cast<off_t>(size)) == 0 &&
+                   mmap(at, size, access, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+  close(fd);
+  return put;
+}
+
 static bool Repair(uintptr_t address) {
-  for (Mapping& m : g_mappings) {
+  const int end = g_end.load(std::memory_order_acquire);
+  for (int i = 0; i < end; i++) {
+    Mapping& m = g_mappings[i];
     const uintptr_t base = m.base.load(std::memory_order_acquire);
     if (base == 0 || address < base) continue;
     const size_t size = m.size.load(std::memory_order_acquire);
@@ -26,9 +45,8 @@ static bool Repair(uintptr_t address) {
     // The slot may have changed hands between the two loads; then it was never the slot of this address.
     if (m.base.load(std::memory_order_relaxed) != base) continue;
     void* at = reinterpret_cast<void*>(address & ~(page - 1));
-    // mmap is a plain system call and safe in a handler; only its errno must not reach the interrupted code.
-    const int error = errno;
-    if (mmap(at, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return false;
+    const int error = errno;  // the interrupted code must not see another
+    if (!PutZeroes(at, page)) return false;
     errno = error;
     m.faulted.store(1, std::memory_order_release);
     return true;
@@ -62,15 +80,19 @@ void InstallSigbusGuard() {
   });
 }
 
+static int g_hint = 0;  // no slot before this one is free
+
 int ClaimMapping(void* base, size_t size, size_t page) {
   std::lock_guard<std::mutex> hold(g_lock);
-  for (int i = 0; i < kMaxMappings; i++) {
+  for (int i = g_hint; i < kMaxMappings; i++) {
     Mapping& m = g_mappings[i];
     if (m.base.load(std::memory_order_relaxed) != 0) continue;
     m.size.store(size, std::memory_order_release);
     m.page.store(page, std::memory_order_release);
     m.faulted.store(0, std::memory_order_relaxed);
     m.base.store(reinterpret_cast<uintptr_t>(base), std::memory_order_release);
+    g_hint = i + 1;
+    if (i >= g_end.load(std::memory_order_relaxed)) g_end.store(i + 1, std::memory_order_release);
     return i;
   }
   return -1;
@@ -79,6 +101,7 @@ int ClaimMapping(void* base, size_t size, size_t page) {
 void ReleaseMapping(int slot) {
   std::lock_guard<std::mutex> hold(g_lock);
   g_mappings[slot].base.store(0, std::memory_order_release);
+  if (slot < g_hint) g_hint = slot;
 }
 
 }  // namespace vio

@@ -16,12 +16,15 @@ struct Mapping {
   std::atomic<int32_t> faulted{0};
 };
 
-constexpr int kMaxMappings = 4096;
+// Half of what Linux gives a process by default (vm.max_map_count). Slots that were never used cost nothing.
+constexpr int kMaxMappings = 32768;
 extern Mapping g_mappings[kMaxMappings];
 
 // Returns the slot, or -1 when all are taken.
 int ClaimMapping(void* base, size_t size, size_t page);
 void ReleaseMapping(int slot);
+// Replaces whole pages by zeroes that are nobody else's. -> false: for want of memory of every kind they are as before
+bool PutZeroes(void* at, size_t size);
 // Installs the guard once per process.
 void InstallSigbusGuard();
 

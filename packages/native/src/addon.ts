@@ -8,15 +8,12 @@ import type { VectorKernel, VectorKernelParts } from './vector-kernel.ts';
 export interface Addon {
   readonly pageSize: number;
   memfdCreate(name: string, size: number, hugeShift: number): number;
-  mapFd(
-    fd: number,
-    offset: number,
-    size: number,
-    populate: boolean,
-    lock: boolean,
-  ): { buffer: ArrayBuffer; slot: number };
-  unmapPages(slot: number): void;
-  mappingFaulted(slot: number): boolean;
+  mapFd(fd: number, offset: number, size: number, flags: number): object;
+  /** Buffers of areas are our own, not Node's, which makes its own untransferable. */
+  readonly uncountedBuffers: boolean;
+  areaView(area: object, offset: number, size: number): ArrayBuffer;
+  closeArea(area: object): void;
+  areaFaulted(area: object): boolean;
   seals(fd: number): number;
   eventFdCreate(): number;
   /** 0 eventfd, 1 pipe, 2 socket, 3 anything else. */
@@ -60,12 +57,7 @@ export interface Addon {
   readRegister(handle: object, offset: number, width: 1 | 2 | 4): number;
   readRegister(handle: object, offset: number, width: 8): bigint;
   writeRegister(handle: object, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint): void;
-  gatherPages(
-    fd: number,
-    pageSize: number,
-    pages: readonly number[],
-    total: number,
-  ): { buffer: ArrayBuffer; slot: number };
+  gatherPages(fd: number, pageSize: number, pages: readonly number[], total: number): object;
   createCopyEngine(ops: Int32Array): {
     run(count: number): number;
     register(buffer: ArrayBuffer, byteOffset: number, byteLength: number): number;

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { addon } from './addon.ts';
+import { type Area, viewOf } from './area.ts';
 import { bufferAddress } from './device.ts';
 import { VioError } from './error.ts';
 import { SharedMemory } from './shared-memory.ts';
@@ -16,12 +17,12 @@ export class ContiguousMemory implements Disposable {
   readonly buffer: ArrayBuffer;
   /** Physical address of the first byte; all of it lies between two multiples of 4 GiB. */
   readonly address: bigint;
-  readonly #slot: number;
+  readonly #area: Area;
   #open = true;
 
-  private constructor(mapped: { buffer: ArrayBuffer; slot: number }, address: bigint) {
-    this.buffer = mapped.buffer;
-    this.#slot = mapped.slot;
+  private constructor(area: Area, size: number, address: bigint) {
+    this.buffer = viewOf(area, 0, size);
+    this.#area = area;
     this.address = address;
   }
 
@@ -40,11 +41,11 @@ export class ContiguousMemory implements Disposable {
       const frames = physicalPages(memory.buffer, page);
       const run = neighbours(frames, needed, page);
       if (run !== null) {
-        const mapped = attempt(
+        const area = attempt(
           () => addon.gatherPages(memory.fd, page, run, tried),
           'map neighbouring hugepages',
         );
-        return new ContiguousMemory(mapped, BigInt(frames[run[0]]));
+        return new ContiguousMemory(area, needed * page, BigInt(frames[run[0]]));
       }
       tried *= 2;
     }
@@ -58,7 +59,7 @@ export class ContiguousMemory implements Disposable {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    addon.unmapPages(this.#slot);
+    addon.closeArea(this.#area);
   }
 
   [Symbol.dispose](): void {

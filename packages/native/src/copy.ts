@@ -1,7 +1,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from './addon.ts';
 import { VioError } from './error.ts';
-import { isMapping } from './shared-memory.ts';
+import { isMapping } from './area.ts';
 import { type SinglesKernel, singlesJobWords } from './singles-kernel.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
@@ -66,8 +66,8 @@ function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: number): 
       remedy: 'register a part that the buffer has',
     });
   }
-  // A mapping is untransferable already. To mark it once more would lock it against Node itself, which detaches it at
-  // the end of a worker thread, and aborts the process when it cannot (seen on Node 24 and 26).
+  // A mapping is untransferable already. To mark one of Node's once more would lock it against Node itself, which detaches
+  // it at the end of a worker thread, and aborts the process when it cannot (seen on Node 24 and 26).
   if (!isMapping(buffer)) markAsUntransferable(buffer);
   return buffer;
 }

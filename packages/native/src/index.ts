@@ -16,6 +16,7 @@ export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './event-fd.ts';
 export { type FileKind, closeFd, disownFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
 export { FdWatcher, type Readiness } from './fd-watcher.ts';
+export { type MappedBytes, MappedFile } from './mapped-file.ts';
 export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './mmio.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';

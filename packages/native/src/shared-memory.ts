@@ -1,7 +1,7 @@
-import { constants } from 'node:buffer';
 import { addon } from './addon.ts';
-import { VioError } from './error.ts';
-import { closeFd, sizeOfFd } from './fd.ts';
+import { type Area, mapArea, viewOf } from './area.ts';
+import { closeFd } from './fd.ts';
+import { checkInFile, checkSize } from './memory-range.ts';
 import { type OptionNames, checkOptions } from './options.ts';
 import { attempt } from './system-error.ts';
 
@@ -44,15 +44,14 @@ const hugeShift = { '2M': 21, '1G': 30 } as const;
  */
 export class SharedMemory implements Disposable {
   readonly buffer: ArrayBuffer;
-  readonly #slot: number;
+  readonly #area: Area;
   #fd: number;
   #open = true;
 
-  private constructor(fd: number, mapped: { buffer: ArrayBuffer; slot: number }) {
+  private constructor(fd: number, area: Area, size: number) {
     this.#fd = fd;
-    this.buffer = mapped.buffer;
-    this.#slot = mapped.slot;
-    mappings.add(mapped.buffer);
+    this.#area = area;
+    this.buffer = viewOf(area, 0, size);
     if (fd !== -1) abandoned.register(this, fd, this);
   }
 
@@ -72,7 +71,7 @@ export class SharedMemory implements Disposable {
     const fd = attempt(() => addon.memfdCreate(options.name ?? 'vio', size, shift), what, known);
     try {
       const { populate = true, lock = false } = options;
-      return new SharedMemory(fd, map(fd, { size, populate, lock }, known));
+      return new SharedMemory(fd, mapArea(fd, { offset: 0, size, populate, lock }, known), size);
     } catch (error) {
       closeFd(fd);
       throw error;
@@ -86,17 +85,9 @@ export class SharedMemory implements Disposable {
    */
   static map(fd: number, options: MapOptions): SharedMemory {
     checkSize(options.size);
-    const end = (options.offset ?? 0) + options.size;
-    if (end > sizeOfFd(fd)) {
-      throw new VioError(
-        `${options.size} bytes at offset ${options.offset ?? 0} are beyond the ${sizeOfFd(fd)} of the file`,
-        {
-          code: 'VIO_MEMORY_RANGE',
-          remedy: 'share a file that is as large as the region says',
-        },
-      );
-    }
-    return new SharedMemory(-1, map(fd, options, {}));
+    const { offset = 0, size } = options;
+    checkInFile(fd, offset, size);
+    return new SharedMemory(-1, mapArea(fd, { ...options, offset }), size);
   }
 
   /** The memfd of `create`, -1 for a mapping of somebody else's file and once closed. */
@@ -111,13 +102,13 @@ export class SharedMemory implements Disposable {
 
   /** True once an access hit a page that the file no longer has: the other side truncated it. */
   get faulted(): boolean {
-    return this.#open && addon.mappingFaulted(this.#slot);
+    return this.#open && addon.areaFaulted(this.#area);
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    addon.unmapPages(this.#slot);
+    addon.closeArea(this.#area);
     if (this.#fd !== -1) closeFd(this.#fd);
     this.#fd = -1;
     abandoned.unregister(this);
@@ -128,51 +119,8 @@ export class SharedMemory implements Disposable {
   }
 }
 
-const mappings = new WeakSet<ArrayBuffer>();
-
-/** True for the buffer of a SharedMemory: Node-API has made it untransferable. */
-export function isMapping(buffer: ArrayBuffer): boolean {
-  return mappings.has(buffer);
-}
-
 /** Memory that is dropped without `close` takes its memfd with it. */
 const abandoned = new FinalizationRegistry<number>((fd) => closeFd(fd));
-
-/** Node 20 has no buffers over 4 GiB. */
-function checkSize(size: number): void {
-  if (Number.isSafeInteger(size) && size > 0 && size <= constants.MAX_LENGTH) return;
-  throw new VioError(`${size} bytes are not a size this version of Node can map`, {
-    code: 'VIO_MEMORY_RANGE',
-    remedy: `ask for 1 to ${constants.MAX_LENGTH} bytes; larger memory can be mapped in parts, by offset`,
-  });
-}
-
-function map(
-  fd: number,
-  options: MapOptions,
-  known: Parameters<typeof attempt>[2],
-): { buffer: ArrayBuffer; slot: number } {
-  const { offset = 0, size, populate = false, lock = false } = options;
-  return attempt(() => addon.mapFd(fd, offset, size, populate, lock), `map ${size} bytes of shared memory`, {
-    ...known,
-    ...mapErrors,
-  });
-}
-
-const lockError = {
-  code: 'VIO_MEMORY_LOCK',
-  remedy:
-    'raise RLIMIT_MEMLOCK (ulimit -l, or LimitMEMLOCK= of the service), or do not ask for locked memory',
-};
-const mapErrors = {
-  'mmap EMFILE': {
-    code: 'VIO_MEMORY_MAPPINGS',
-    remedy: 'close mappings that are no longer used: a process may have 4096 of them',
-  },
-  'mlock EPERM': lockError,
-  'mlock EAGAIN': lockError,
-  'mlock ENOMEM': lockError,
-};
 
 function hugepageErrors(size: '2M' | '1G', pages: number): Parameters<typeof attempt>[2] {
   const directory = size === '2M' ? 'hugepages-2048kB' : 'hugepages-1048576kB';

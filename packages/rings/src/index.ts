@@ -39,5 +39,5 @@ export { inflightBytes } from './inflight/inflight-layout.ts';
 export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracked-device.ts';
 export { checkRingSize } from './layout/ring-size.ts';
 export { BufferPool, poolStride, type BufferPoolOptions } from './memory/buffer-pool.ts';
-export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
+export { LateWindow, MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
 export { Region, maxRegionSize, registerRegion } from './memory/region.ts';

@@ -47,9 +47,23 @@ describe('split', () => {
     driver.expose(chain, chain, chain);
     queue.fetch(chains, 32);
     queue.complete(chains, 0, 2);
-    const base = splitBaseFromUsedRing(memory, driver.addresses);
+    const base = splitBaseFromUsedRing(memory, driver.addresses, driver.size, 0);
     const resumed = createDeviceQueue({ ...driver.device, base });
     expect([base, resumed.fetch(chains, 32)]).toEqual([2, 1]);
+  });
+});
+
+describe('split', () => {
+  it.each([
+    ['a used index that was never cleared', { used: 28, avail: 0 }],
+    ['a used index ahead of the available one', { used: 6, avail: 5 }],
+    ['more buffers outstanding than it has', { used: 0, avail: 9 }],
+  ])('believes the frontend where the ring cannot have been in use: %s', (_, { used, avail }) => {
+    const { driver, memory } = setUp('split');
+    const { u16 } = memory.windows[0].region;
+    u16[driver.addresses.device.offset / 2 + 1] = used;
+    u16[driver.addresses.driver.offset / 2 + 1] = avail;
+    expect(splitBaseFromUsedRing(memory, driver.addresses, driver.size, 3)).toBe(3);
   });
 });
 

@@ -15,7 +15,7 @@ export function ringPart(
   alignment: number,
 ): Region {
   const window = memory.windows[at.window];
-  if (window === undefined || !(at.offset >= 0 && at.offset + bytes <= window.size)) {
+  if (window === undefined || !(at.offset >= 0 && at.offset + bytes <= memory.size[at.window])) {
     throw new VioError(
       `the ${part} (${bytes} bytes at offset ${at.offset}) does not lie in memory window ${at.window}`,
       {

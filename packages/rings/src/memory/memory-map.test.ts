@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
-import { MemoryMap } from './memory-map.ts';
+import { LateWindow, MemoryMap } from './memory-map.ts';
 import { Region } from './region.ts';
 
 /** Up to eight windows above one another, touching or apart, some across a 4 GiB boundary or high up. */
@@ -76,4 +76,48 @@ describe('MemoryMap', () => {
     const region = new Region(new ArrayBuffer(64));
     expect(() => new MemoryMap([{ region, guestAddress, userAddress: 0, size: 64 }])).toThrow(/2\^53/);
   });
+});
+
+describe('windows of one memory that reach into each other', () => {
+  const memory = new ArrayBuffer(192);
+  const window = (at: number, reach: number) => ({
+    region: new Region(memory, at, 64 + reach),
+    guestAddress: 0x1000 + at,
+    userAddress: 0x9000 + at,
+    size: 64,
+    reach,
+  });
+  const map = new MemoryMap([window(0, 32), window(64, 32), window(128, 0)]);
+
+  it('make what lies across their border contiguous', () => {
+    expect([map.fromGuest(0x1030, 40), map.fromUser(0x9070, 48)]).toEqual([
+      { window: 0, offset: 0x30 },
+      { window: 1, offset: 0x30 },
+    ]);
+  });
+
+  it('make nothing contiguous that goes further', () => {
+    expect([map.fromGuest(0x1030, 49), map.fromUser(0x9080, 65)]).toEqual([null, null]);
+  });
+
+  it('each find their own bytes', () => {
+    const found = [0, 63, 64, 127, 128, 191, 192].map((at) => map.find(0x1000 + at));
+    expect(found).toEqual([0, 0, 1, 1, 2, 2, -1]);
+  });
+
+  it('have to be in their regions with what they reach', () => {
+    const short = { ...window(0, 32), region: new Region(memory, 0, 80) };
+    expect(() => new MemoryMap([short])).toThrow(/does not fit/);
+  });
+});
+
+it('a late window has its region made when it is first asked for, once', () => {
+  let made = 0;
+  const late = new LateWindow({ guestAddress: 0, userAddress: 0, size: 64, reach: 0 }, () => {
+    made++;
+    return new Region(new ArrayBuffer(64));
+  });
+  const map = new MemoryMap([late]);
+  const before = [map.find(5), made];
+  expect([before, map.windows[0].region === map.windows[0].region, made]).toEqual([[0, 0], true, 1]);
 });

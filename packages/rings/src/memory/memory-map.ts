@@ -7,8 +7,36 @@ export interface MemoryWindow {
   readonly guestAddress: number;
   /** Address of the first byte in the frontend process; below 2^53. */
   readonly userAddress: number;
-  /** Bytes, at least 1 and at most what the region has. */
+  /** Bytes, at least 1 and, with `reach`, at most what the region has. */
   readonly size: number;
+  /**
+   * Bytes behind those that belong to the next window of the same memory, and that the region has as well: what lies
+   * across the border of the two is in one window all the same. Default 0.
+   */
+  readonly reach?: number;
+}
+
+/** A window whose region is made when it is first asked for: most windows of a large memory never are. */
+export class LateWindow implements MemoryWindow {
+  readonly guestAddress: number;
+  readonly userAddress: number;
+  readonly size: number;
+  readonly reach: number;
+  readonly #make: () => Region;
+  #region: Region | null = null;
+
+  /** @param make gives a region of `size` and `reach` bytes */
+  constructor(place: Omit<Required<MemoryWindow>, 'region'>, make: () => Region) {
+    this.guestAddress = place.guestAddress;
+    this.userAddress = place.userAddress;
+    this.size = place.size;
+    this.reach = place.reach;
+    this.#make = make;
+  }
+
+  get region(): Region {
+    return (this.#region ??= this.#make());
+  }
 }
 
 /**
@@ -16,14 +44,14 @@ export interface MemoryWindow {
  * memory table builds a new map. The hot path of a device queue inlines the lookup over the public arrays.
  */
 export class MemoryMap {
-  /** Ascending by guest address; windows may touch, but do not overlap. */
+  /** Ascending by guest address; windows may touch, but do not overlap (what they reach beyond their size aside). */
   readonly windows: readonly MemoryWindow[];
   /** Guest address of each window. */
   readonly guestBase: Float64Array;
   /** The same in halves, as a descriptor has it: `guestHigh * 2^32 + (guestLow >>> 0)`. */
   readonly guestLow: Int32Array;
   readonly guestHigh: Int32Array;
-  /** Bytes of each window. */
+  /** Bytes of each window, with those it reaches of the next. */
   readonly size: Int32Array;
 
   /** @throws RangeError when two windows overlap in guest addresses, or one does not fit its region or 2^53 */
@@ -32,11 +60,11 @@ export class MemoryMap {
     this.guestBase = Float64Array.from(this.windows, (w) => w.guestAddress);
     this.guestLow = Int32Array.from(this.windows, (w) => w.guestAddress | 0);
     this.guestHigh = Int32Array.from(this.windows, (w) => Math.floor(w.guestAddress / 0x1_0000_0000));
-    this.size = Int32Array.from(this.windows, (w) => w.size);
+    this.size = Int32Array.from(this.windows, (w) => w.size + (w.reach ?? 0));
     for (const [i, w] of this.windows.entries()) {
       const previous = this.windows[i - 1];
-      const room = Math.min(w.region.size, maxRegionSize);
-      if (!Number.isInteger(w.size) || w.size < 1 || w.size > room) {
+      const room = w instanceof LateWindow ? maxRegionSize : Math.min(w.region.size, maxRegionSize);
+      if (!Number.isInteger(w.size) || w.size < 1 || w.size + (w.reach ?? 0) > room) {
         throw new RangeError(`a memory window of ${w.size} bytes does not fit its region of ${room} bytes`);
       }
       if (!isSpan(w.guestAddress, w.size) || !isSpan(w.userAddress, w.size)) {
@@ -78,7 +106,9 @@ export class MemoryMap {
   }
 
   #contiguous(address: number, length: number, base: (w: MemoryWindow) => number) {
-    const window = this.windows.findIndex((w) => address >= base(w) && address + length <= base(w) + w.size);
+    const window = this.windows.findIndex(
+      (w) => address >= base(w) && address + length <= base(w) + w.size + (w.reach ?? 0),
+    );
     const found = this.windows[window];
     return found === undefined ? null : { window, offset: address - base(found) };
   }

@@ -242,7 +242,7 @@ export class VhostDevice {
     for (const vring of this.#vrings) vring.pause();
     this.#memory?.replaceBy(memory);
     this.#memory = memory;
-    this.#copier = new BurstCopier(memory);
+    this.#copier = new BurstCopier(memory.map);
   }
 
   /** For the message handlers: where rings that begin to run from now on note down what they have in flight. */

@@ -225,8 +225,8 @@ export class Vring {
    * ring that has been in use.
    */
   #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
-    if (!packed) return splitBaseFromUsedRing(memory.map, addresses);
     const { base } = this;
+    if (!packed) return splitBaseFromUsedRing(memory.map, addresses, this.size, base ?? 0);
     if (base === null) return freshPackedBase;
     // Some frontends give only the lower half: both counters are the same then.
     return base > 0xffff ? base : (base | (base << 16)) >>> 0;

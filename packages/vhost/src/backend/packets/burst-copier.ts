@@ -6,21 +6,14 @@ const opWords = 5;
 /** Copies per run; a burst of more, which only a driver with thousands of tiny descriptors causes, takes several. */
 export const copiesPerRun = 4096;
 
-/** The driver's memory: by window of the map the mapping it is in, and how many bytes of that precede it. */
-interface MappedMemory {
-  readonly map: MemoryMap;
-  readonly mappings: readonly { readonly buffer: ArrayBuffer }[];
-  readonly lead: Int32Array;
-}
-
 /** Collects the copies of a burst between the driver's memory and local buffers, and runs them in one call. */
 export class BurstCopier {
   /** The driver's memory. */
   readonly map: MemoryMap;
   readonly #engine: CopyEngine;
   readonly #ops: Int32Array;
+  /** What the engine calls each window; -1: nothing yet. */
   readonly #window: Int32Array;
-  readonly #lead: Int32Array;
   readonly #local: { readonly region: Region; readonly handle: number }[] = [];
   #lastRegion: Region | null = null;
   #lastHandle = -1;
@@ -28,13 +21,12 @@ export class BurstCopier {
   readonly #capacity: number;
   #count = 0;
 
-  constructor(memory: MappedMemory, engine: CopyEngine = nativeCopyEngine(copiesPerRun)) {
-    this.map = memory.map;
+  constructor(map: MemoryMap, engine: CopyEngine = nativeCopyEngine(copiesPerRun)) {
+    this.map = map;
     this.#engine = engine;
     this.#ops = engine.ops;
     this.#capacity = Math.floor(engine.ops.length / opWords);
-    this.#window = Int32Array.from(memory.mappings, (mapping) => engine.register(mapping.buffer));
-    this.#lead = memory.lead;
+    this.#window = new Int32Array(map.windows.length).fill(-1);
   }
 
   /** The handle of local packet memory; a region that is used again and again costs one comparison. */
@@ -58,11 +50,9 @@ export class BurstCopier {
     return this.#engine.singles();
   }
 
-  /** Turns a window and an offset there, at these words of a job, into what the engine calls them. */
-  locate(job: Int32Array, window: number, offset: number): void {
-    const w = job[window];
-    job[window] = this.#window[w];
-    job[offset] += this.#lead[w];
+  /** Turns a window, at this word of a job, into what the engine calls it. */
+  locate(job: Int32Array, window: number): void {
+    job[window] = this.#handle(job[window]);
   }
 
   /** Notes a copy from the driver's memory to local memory. */
@@ -70,8 +60,8 @@ export class BurstCopier {
     if (this.#count === this.#capacity) this.run();
     const ops = this.#ops;
     const at = this.#count++ * opWords;
-    ops[at] = this.#window[window];
-    ops[at + 1] = offset + this.#lead[window];
+    ops[at] = this.#handle(window);
+    ops[at + 1] = offset;
     ops[at + 2] = local;
     ops[at + 3] = to;
     ops[at + 4] = bytes;
@@ -84,21 +74,20 @@ export class BurstCopier {
     const at = this.#count++ * opWords;
     ops[at] = local;
     ops[at + 1] = from;
-    ops[at + 2] = this.#window[window];
-    ops[at + 3] = offset + this.#lead[window];
+    ops[at + 2] = this.#handle(window);
+    ops[at + 3] = offset;
     ops[at + 4] = bytes;
   }
 
   /** Notes a copy of every buffer of the burst, to the offsets `to` in local memory. */
   burstFromDriver(singles: SingleBurst, local: number, to: Int32Array): void {
     const { offset, length, count } = singles;
-    const window = this.#window[singles.window];
-    const lead = this.#lead[singles.window];
+    const window = this.#handle(singles.window);
     const ops = this.#ops;
     let at = this.#count * opWords;
     for (let i = 0; i < count; i++, at += opWords) {
       ops[at] = window;
-      ops[at + 1] = offset[i] + lead;
+      ops[at + 1] = offset[i];
       ops[at + 2] = local;
       ops[at + 3] = to[i];
       ops[at + 4] = length[i];
@@ -115,15 +104,14 @@ export class BurstCopier {
     singles: SingleBurst,
   ): void {
     const { offset, count } = singles;
-    const window = this.#window[singles.window];
-    const lead = this.#lead[singles.window];
+    const window = this.#handle(singles.window);
     const ops = this.#ops;
     let at = this.#count * opWords;
     for (let i = 0; i < count; i++, at += opWords) {
       ops[at] = local;
       ops[at + 1] = from[first + i];
       ops[at + 2] = window;
-      ops[at + 3] = offset[i] + lead;
+      ops[at + 3] = offset[i];
       ops[at + 4] = length[first + i];
     }
     this.#count += count;
@@ -137,6 +125,15 @@ export class BurstCopier {
     this.#count = 0;
     // Segments were validated when they were translated: this cannot happen.
     if (done !== wanted) throw new RangeError(`copy ${done} of ${wanted} lies outside its memory`);
+  }
+
+  #handle(window: number): number {
+    const handle = this.#window[window];
+    return handle >= 0 ? handle : this.#register(window);
+  }
+
+  #register(window: number): number {
+    return (this.#window[window] = registerRegion(this.#engine, this.map.windows[window].region));
   }
 }
 

@@ -49,10 +49,8 @@ export class HostileMemory {
       size,
     }));
     this.map = new MemoryMap(windows);
-    const mappings = places.map(() => ({ buffer }));
-    const lead = Int32Array.from(places, ({ at }) => at);
     const engine = native ? nativeCopyEngine(4096) : twinCopyEngine(4096);
-    this.copier = new BurstCopier({ map: this.map, mappings, lead }, engine);
+    this.copier = new BurstCopier(this.map, engine);
     const inFile = places.toSorted((a, b) => a.at - b.at);
     const starts = [0, ...inFile.map(({ at, size }) => at + size)];
     this.#beside = starts.map((from, i) => [from, inFile[i]?.at ?? totalBytes]);

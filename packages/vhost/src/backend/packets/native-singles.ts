@@ -27,9 +27,9 @@ export class NativeSingles implements SinglesPath {
     this.#job = job;
     job[singlesJob.writable] = writable ? 1 : 0;
     job[singlesJob.prefix] = headerBytes;
-    copier.locate(job, singlesJob.table, singlesJob.tableAt);
-    copier.locate(job, singlesJob.avail, singlesJob.availAt);
-    copier.locate(job, singlesJob.used, singlesJob.usedAt);
+    copier.locate(job, singlesJob.table);
+    copier.locate(job, singlesJob.avail);
+    copier.locate(job, singlesJob.used);
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
@@ -64,7 +64,7 @@ export class NativeSingles implements SinglesPath {
     const job = this.#job;
     this.#queue.lend(job);
     job[singlesJob.dataAt] = 0;
-    this.#copier.locate(job, singlesJob.data, singlesJob.dataAt);
+    this.#copier.locate(job, singlesJob.data);
     job[singlesJob.local] = this.#copier.localHandle(pool.region);
     job[singlesJob.most] = most;
     job[singlesJob.count] = count;

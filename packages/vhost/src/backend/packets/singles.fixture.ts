@@ -46,9 +46,7 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
     features: { format, inOrder: false, indirect: true, eventIdx: false, ...features },
   });
   const queue = createDeviceQueue(driver.device);
-  const mappings = memory.windows.map(({ region }) => ({ buffer: region.u8.buffer as ArrayBuffer }));
-  const lead = Int32Array.from(memory.windows, ({ region }) => region.u8.byteOffset);
-  const copier = new BurstCopier({ map: memory, mappings, lead }, engine());
+  const copier = new BurstCopier(memory, engine());
   const singles: SinglesPath = createSingles({ queue, copier, headerBytes, writable });
   const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 64)));
   const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom, headroom: 64 });

@@ -1,5 +1,5 @@
 import { QueueStats } from '@vio/net';
-import { ChainBurst, type RingFormat } from '@vio/rings';
+import { ChainBurst, MemoryMap, Region, type RingFormat } from '@vio/rings';
 import { type ScriptedBuffer, type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -109,6 +109,24 @@ describe.each(engines)('%s', (_, engine) => {
       expect([singles.take(pool, burst, 8), singles.blocked]).toEqual([0, true]);
       queue.fetch(new ChainBurst(), 1);
       expect(singles.take(pool, burst, 8)).toBe(1);
+    });
+
+    it('across the border of two windows of one memory are taken like others', () => {
+      const bytes = new ArrayBuffer(0x8000);
+      const window = (at: number, reach: number) => ({
+        region: new Region(bytes, at, 0x4000 + reach),
+        guestAddress: 0x10_0000 + at,
+        userAddress: 0x10_0000 + at,
+        size: 0x4000,
+        reach,
+      });
+      const memory = new MemoryMap([window(0, 0x1000), window(0x4000, 0)]);
+      const { driver, singles, pool, burst } = setUp({ memory });
+      const content = numbers(20, 77);
+      new Uint8Array(bytes, 0x3ff8 + header).set(content);
+      driver.expose([{ address: 0x10_3ff8, length: header + 20 }]);
+      expect([singles.take(pool, burst, 8), singles.blocked]).toEqual([1, false]);
+      expect(packetsOf(pool, burst)).toEqual([content]);
     });
 
     it('across two windows are left to the other way', () => {

@@ -1,0 +1,29 @@
+// Areas: mappings, and the parts of them that JavaScript has as ArrayBuffers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common.h"
+
+namespace vio {
+
+// Where an area lies: `size` bytes from byte `lead` of a mapping of whole pages on.
+struct Place {
+  uint8_t* base;
+  size_t mapped;
+  size_t page;
+  size_t lead;
+  size_t size;
+};
+
+// Takes the mapping over, also when it fails. -> External, or undefined with an exception pending
+Napi::Value NewArea(Napi::Env env, const Place& place);
+
+// True where V8 can be spared the size of buffers over memory of ours.
+bool Uncounted();
+
+// An ArrayBuffer over memory of ours ; `finalize` runs when it was collected.
+Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(void* hint), void* hint);
+
+}  // namespace vio
