@@ -22,7 +22,7 @@ describe('npm install in a clone', () => {
 
   it.each([
     ['the packages linked to each other', 'packages/virtio-user/node_modules/@vio/vhost/package.json'],
-    ['the addon built', `packages/native/prebuilds/linux-${process.arch}/@vio+native.node`],
+    ['the addon built', `packages/native/prebuilds/linux-${process.arch}/@vio+native.glibc.node`],
     ['the tools of the root', 'node_modules/.bin/vitest'],
   ])('leaves %s', (_, file) => {
     expect(existsSync(join(clone, file))).toBe(true);

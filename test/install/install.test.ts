@@ -74,7 +74,7 @@ describe('@vio/native', () => {
   it('brings the addon for this machine', async () => {
     const tarball = await packOurs('@vio/native', destination);
     const { stdout } = await run('tar', ['-tzf', tarball]);
-    expect(stdout).toContain(`package/prebuilds/linux-${process.arch}/@vio+native.node`);
+    expect(stdout).toContain(`package/prebuilds/linux-${process.arch}/@vio+native.glibc.node`);
   });
 });
 

@@ -70,14 +70,15 @@ static void OnSigbus(int signal, siginfo_t* info, void* context) {
 }
 
 void InstallSigbusGuard() {
-  static std::once_flag once;
-  std::call_once(once, [] {
+  // Once, by the first of all threads. Not std::call_once: its pthread_once would ask for glibc 2.34.
+  static const bool installed = [] {
     struct sigaction action = {};
     action.sa_sigaction = OnSigbus;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &g_previous);
-  });
+    return sigaction(SIGBUS, &action, &g_previous) == 0;
+  }();
+  (void)installed;
 }
 
 static int g_hint = 0;  // no slot before this one is free

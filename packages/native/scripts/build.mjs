@@ -1,15 +1,31 @@
-// Builds the addon with the C++ compiler alone: headers come from npm packages, nothing is downloaded.
+// Builds the addon with a C++ compiler alone: headers come from npm packages, nothing is downloaded.
 //
-//   node scripts/build.mjs [--asan | --tsan]
+//   node scripts/build.mjs [--target linux-x64-glibc | linux-arm64-glibc | linux-x64-musl | linux-arm64-musl]
+//   node scripts/build.mjs --asan | --tsan
 //
-// The result is prebuilds/linux-<arch>/@vio+native.node (with a variant: prebuilds-asan/..., prebuilds-tsan/...),
-// where node-gyp-build looks for it. CXX and CXXFLAGS are respected.
-import { spawnSync } from 'node:child_process';
+// The result is prebuilds/linux-<arch>/@vio+native.<libc>.node (with a variant: prebuilds-asan/..., prebuilds-tsan/...),
+// where node-gyp-build looks for it. The target is this machine unless one is given; what was built with --target is for
+// a release, and is left as it is while the sources are. CXX, which may have arguments ("zig c++"), and CXXFLAGS are
+// respected.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { compilerFor, hostTarget, placeOf, targetNames } from './targets.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -23,16 +39,23 @@ if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
   fail(`${process.platform}-${process.arch} is not supported; vio needs Linux on x64 or arm64.`);
 }
 
-const variant = process.argv.includes('--asan') ? 'asan' : process.argv.includes('--tsan') ? 'tsan' : null;
+const { values } = parseArgs({
+  options: { target: { type: 'string' }, asan: { type: 'boolean' }, tsan: { type: 'boolean' } },
+});
+const target = values.target ?? hostTarget();
+if (!targetNames.includes(target)) {
+  fail(`there is no target "${target}"; it can be ${targetNames.join(', ')}.`);
+}
+const variant = values.asan ? 'asan' : values.tsan ? 'tsan' : null;
 const sanitizer = { asan: ['-fsanitize=address', '-g'], tsan: ['-fsanitize=thread', '-g'] }[variant] ?? [];
-const compiler = process.env.CXX ?? 'g++';
+const compiler = compilerFor(target, process.env.CXX);
+const [program, ...programArguments] = compiler.command;
 const sources = join(root, 'native');
 const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 const flags = [
   '-std=c++17',
   '-O3',
   '-fPIC',
-  '-shared',
   '-pthread',
   '-Wall',
   '-Wextra',
@@ -43,40 +66,67 @@ const flags = [
   '-DNAPI_CPP_EXCEPTIONS',
   '-DNODE_GYP_MODULE_NAME=vio_native',
   ...(variant === null ? ['-s'] : ['-fno-omit-frame-pointer']),
+  ...compiler.flags,
   ...sanitizer,
   ...(process.env.CXXFLAGS?.split(' ').filter(Boolean) ?? []),
 ];
 
 const files = readdirSync(sources).filter((name) => /\.(cc|h)$/.test(name));
-const hash = createHash('sha256').update(JSON.stringify([compiler, flags, process.arch]));
+const hash = createHash('sha256');
 for (const name of files) hash.update(name).update(readFileSync(join(sources, name)));
-const stamp = hash.digest('hex');
+const release = values.target !== undefined;
+const stamp = { sources: hash.digest('hex'), by: [...compiler.command, ...flags].join(' '), release };
 
-const directory = join(
-  root,
-  variant === null ? 'prebuilds' : `prebuilds-${variant}`,
-  `linux-${process.arch}`,
-);
-const target = join(directory, '@vio+native.node');
-const stampFile = join(directory, 'stamp');
-if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
+const place = placeOf(target);
+const directory = join(root, variant === null ? 'prebuilds' : `prebuilds-${variant}`, place.directory);
+const addon = join(directory, place.file);
+const stampFile = `${addon}.stamp`;
+const old = existsSync(addon) && existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : null;
+const asked = release || process.env.CXX !== undefined || process.env.CXXFLAGS !== undefined;
+if (old?.sources === stamp.sources) {
+  const same = old.by === stamp.by && old.release === release;
+  if (same || (old.release && !asked)) process.exit(0);
+}
 
 mkdirSync(directory, { recursive: true });
-const fresh = `${target}.${process.pid}`;
-const built = spawnSync(
-  compiler,
-  [
-    ...flags,
-    ...headers.flatMap((path) => ['-isystem', path]),
-    ...files.filter((name) => name.endsWith('.cc')).map((name) => join(sources, name)),
-    '-o',
-    fresh,
-  ],
-  { stdio: 'inherit' },
-);
-if (built.error?.code === 'ENOENT') {
-  fail(`the C++ compiler "${compiler}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
+const objects = mkdtempSync(join(tmpdir(), 'vio-native-'));
+process.on('exit', () => rmSync(objects, { recursive: true }));
+
+/** @returns what the compiler said, and its exit code */
+function compile(args) {
+  return new Promise((resolve) => {
+    const child = spawn(program, [...programArguments, ...flags, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+    child.on('error', () => resolve({ said, code: null }));
+    child.on('close', (code) => resolve({ said, code }));
+  });
 }
-if (built.status !== 0) fail(`"${compiler}" could not build the addon; see its messages above.`);
-renameSync(fresh, target); // a running process keeps the old file
-writeFileSync(stampFile, stamp);
+
+function check({ said, code }) {
+  // Beside a release build that succeeds, warnings are of the libc++ that zig builds by the way.
+  if (code !== 0 || !release) process.stderr.write(said);
+  if (code === null) {
+    fail(`the C++ compiler "${program}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
+  }
+  if (code !== 0) fail(`"${compiler.command.join(' ')}" could not build the addon; see its messages above.`);
+}
+
+// The largest first: they take the longest, and the others fill the processors beside them.
+const units = files
+  .filter((name) => name.endsWith('.cc'))
+  .toSorted((a, b) => statSync(join(sources, b)).size - statSync(join(sources, a)).size);
+const include = headers.flatMap((path) => ['-isystem', path]);
+const waiting = units.values();
+const workers = Array.from({ length: availableParallelism() }, async () => {
+  for (const name of waiting) {
+    check(await compile(['-c', ...include, join(sources, name), '-o', join(objects, `${name}.o`)]));
+  }
+});
+await Promise.all(workers);
+const fresh = `${addon}.${process.pid}`;
+check(await compile(['-shared', ...units.map((name) => join(objects, `${name}.o`)), '-o', fresh]));
+renameSync(fresh, addon); // a running process keeps the old file
+writeFileSync(stampFile, JSON.stringify(stamp));

@@ -1,4 +1,5 @@
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { VioError } from './error.ts';
@@ -74,7 +75,7 @@ function load(): Addon {
   const require = createRequire(import.meta.url);
   try {
     if (variant !== undefined && variant !== '') {
-      const file = join(root, `prebuilds-${variant}`, `linux-${process.arch}`, '@vio+native.node');
+      const file = join(root, `prebuilds-${variant}`, `linux-${process.arch}`, '@vio+native.glibc.node');
       return require(file) as Addon;
     }
     const loadPrebuild = require('node-gyp-build') as (directory: string) => Addon;
@@ -82,11 +83,21 @@ function load(): Addon {
   } catch (cause) {
     throw new VioError(`the native part of vio for ${process.platform}-${process.arch} cannot be loaded`, {
       code: 'VIO_NATIVE_MISSING',
-      remedy:
-        'use Linux on x64 or arm64 with a released package, or install g++ and run `npm install` in a clone',
+      remedy: remedy(root),
       cause,
     });
   }
+}
+
+/** How to get an addon for this machine: where there is a compiler, one line builds it. */
+function remedy(root: string): string {
+  const supported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+  if (!supported) return 'use Linux on x64 or arm64';
+  const path = process.env['PATH']?.split(delimiter) ?? [];
+  const first = path.some((directory) => existsSync(join(directory, 'g++')))
+    ? 'build'
+    : 'install g++, then build';
+  return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${join(root, 'scripts/build.mjs')}`;
 }
 
 export const addon: Addon = load();

@@ -1,13 +1,23 @@
 // How the C++ comes to a user: built in a clone by scripts/build.mjs, carried along by a released package.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { scratchDirectory } from './testing/scratch.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const addonFile = join(root, `prebuilds/linux-${process.arch}/@vio+native.node`);
+const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
+const addonFile = join(root, `prebuilds/linux-${process.arch}/@vio+native.${libc}.node`);
 const scratch = scratchDirectory();
 
 function runNode(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stderr: string }> {
@@ -45,6 +55,22 @@ describe('building', () => {
     ]);
   });
 
+  it('for a target that there is not says which there are', async () => {
+    const { code, stderr } = await runNode([build, '--target', 'linux-x64-uclibc'], fresh);
+    expect([code, stderr]).toEqual([
+      1,
+      '@vio/native: there is no target "linux-x64-uclibc"; it can be linux-x64-glibc, linux-arm64-glibc, linux-x64-musl, linux-arm64-musl.',
+    ]);
+  });
+
+  it('takes a CXX that has arguments', async () => {
+    const { code, stderr } = await runNode([build], { ...fresh, CXX: 'false some arguments' });
+    expect([code, stderr]).toEqual([
+      1,
+      '@vio/native: "false some arguments" could not build the addon; see its messages above.',
+    ]);
+  });
+
   it('that fails says so last, and leaves the addon that is there', async () => {
     const before = readFileSync(addonFile);
     const { code, stderr } = await runNode([build], { ...fresh, CXXFLAGS: '-fno-such-flag' });
@@ -73,7 +99,7 @@ describe('a released package', () => {
   function install(name: string): string {
     const directory = join(scratch, name, 'node_modules/@vio/native');
     mkdirSync(directory, { recursive: true });
-    for (const part of ['package.json', 'dist', 'prebuilds']) {
+    for (const part of ['package.json', 'dist', 'prebuilds', 'native', 'scripts']) {
       cpSync(join(root, part), join(directory, part), { recursive: true });
     }
     symlinkSync(
@@ -104,6 +130,25 @@ describe('a released package', () => {
       /^VIO_NATIVE_MISSING \| the native part of vio for linux-\w+ cannot be loaded \| .*install g\+\+/,
     );
   });
+
+  it('without its addon, where there is a compiler, says in one line how to build it, and that works', async () => {
+    const directory = install('built');
+    rmSync(join(directory, 'prebuilds'), { recursive: true });
+    // Stands for the compiler: what it is called with is what matters here.
+    const bin = join(scratch, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'g++'), '');
+    const { stderr } = await runNode(load(directory), { PATH: bin });
+    const [, packages, script] =
+      /\| build it: npm install --no-save (\S+ \S+) && node (\S+)$/.exec(stderr) ?? [];
+    expect(packages).toBe('node-addon-api@8 node-api-headers@1');
+    for (const name of ['node-addon-api', 'node-api-headers']) {
+      symlinkSync(join(root, 'node_modules', name), join(scratch, 'built/node_modules', name));
+    }
+    const env = { PATH: process.env['PATH'], CXXFLAGS: '-O0' };
+    const { code } = await runNode([script], env);
+    expect([code, (await runNode(load(directory), {})).stderr]).toEqual([0, 'loaded']);
+  }, 120_000);
 
   it('on another platform says so', async () => {
     const { stderr } = await runNode([onPlatform('darwin', 'arm64'), ...load(install('elsewhere'))], {});
