@@ -4,13 +4,16 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { testpmdProgram, testpmdVariable } from './program.ts';
+
+export { testpmdProgram } from './program.ts';
 
 const hugeDirectory = '/dev/hugepages';
 const runDirectory = '/var/run/dpdk';
 const pagesFile = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
 const freeFile = '/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages';
 const programs = {
-  'dpdk-testpmd': 'dpdk-dev',
+  [testpmdProgram]: testpmdProgram === 'dpdk-testpmd' ? 'dpdk-dev' : null,
   script: 'bsdutils',
   setpriv: 'util-linux',
   taskset: 'util-linux',
@@ -34,9 +37,13 @@ export function preflight(megabytes: number): void {
 
 function missingPrograms(): string[] {
   const absent = Object.entries(programs).filter(
-    ([program]) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
+    ([program]) => spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status !== 0,
   );
-  return absent.map(([program, debian]) => `${program}: apt-get install ${debian}`);
+  return absent.map(([program, debian]) =>
+    debian === null
+      ? `${program}, which ${testpmdVariable} names: correct it`
+      : `${program}: apt-get install ${debian}`,
+  );
 }
 
 const readCount = (file: string): number => Number(readFileSync(file, 'utf8'));
@@ -74,7 +81,7 @@ function removeLeftovers(): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const words = commandLine(pid);
     const prefix = words.find((word) => word.startsWith('--file-prefix='))?.slice('--file-prefix='.length);
-    if (words[0] === 'dpdk-testpmd' && prefix !== undefined && isOrphan(prefix)) {
+    if (prefix !== undefined && isOrphan(prefix)) {
       process.kill(Number(pid), 'SIGKILL');
     }
   }

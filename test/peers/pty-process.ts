@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 
 /**
  * A program on a pseudo-terminal. Node has none, so util-linux `script` holds it. Both die with this process: each
@@ -48,9 +49,24 @@ export class PtyProcess {
     return true;
   }
 
-  /** `script` passes SIGTERM on and ends; SIGKILL takes the pseudo-terminal away and thereby the program. */
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    this.#child.kill(signal);
+  /** The program, not `script`, is killed: which then tells how it ended, and ends. Without one, `script` is. */
+  kill(): void {
+    const programs = this.#children();
+    if (programs.length === 0) this.#child.kill('SIGKILL');
+    for (const pid of programs) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has just ended by itself.
+      }
+    }
+  }
+
+  /** What `script` runs: it became the program by exec. */
+  #children(): number[] {
+    const { pid } = this.#child;
+    if (pid === undefined || this.exit !== null) return [];
+    return childrenOf(pid);
   }
 
   #change(timeout: number): Promise<void> {
@@ -72,6 +88,21 @@ export class PtyProcess {
   #ended(how: string): void {
     this.exit ??= how;
     this.#wake();
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => parentOf(pid) === parent);
+}
+
+/** @returns -1 when there is no such process any more */
+function parentOf(pid: number): number {
+  try {
+    // Behind the name, which may have any characters: state, then parent.
+    return Number(/.*\) \S+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? -1);
+  } catch {
+    return -1;
   }
 }
 

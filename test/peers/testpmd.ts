@@ -1,5 +1,6 @@
 import { allowedCpus } from '../cpus.ts';
 import { filePrefix, preflight, removeFiles } from './preflight.ts';
+import { testpmdProgram } from './program.ts';
 import { PtyProcess } from './pty-process.ts';
 import { type PortStats, parsePortStats, parseXstats } from './testpmd-stats.ts';
 
@@ -120,11 +121,20 @@ export class Testpmd {
     removeFiles(this.prefix);
   }
 
+  /**
+   * Ends it by SIGKILL: it puts nothing in order. What a supervisor would do is done here (its hugepages), and by the caller
+   * (the socket it listened on).
+   */
   async kill(): Promise<void> {
-    this.#pty.kill('SIGTERM');
-    if (!(await this.#pty.until(() => this.#pty.exit !== null, 2000))) this.#pty.kill('SIGKILL');
-    await this.#pty.until(() => this.#pty.exit !== null, 2000);
+    this.#pty.kill();
+    if (!(await this.#pty.until(() => this.#pty.exit !== null, this.#timeout)))
+      throw new Error(`testpmd outlived SIGKILL\n${this.lastWords}`);
     removeFiles(this.prefix);
+  }
+
+  /** How it ended, as a shell says it (`code 137` is SIGKILL); null while it runs. */
+  get exit(): string | null {
+    return this.#pty.exit;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -189,7 +199,7 @@ function testpmdCommand(options: TestpmdOptions, prefix: string): string[] {
   const promptCpu = options.promptCpu ?? cpus[0];
   const forwardCpu = options.forwardCpu ?? cpus[cpus.length - 1];
   return [
-    'dpdk-testpmd',
+    testpmdProgram,
     `--lcores=0@${promptCpu},1@${forwardCpu}`,
     '--main-lcore=0',
     '--no-pci',

@@ -1,15 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { testpmdProgram } from '@vio/test/preflight';
 
 /** What the numbers were measured on, as Markdown list items. */
 export function describeMachine(): string[] {
   const [cpu] = cpus();
   const hypervisor = /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
   const dpdk = /RTE Version: '(.*)'/.exec(
-    execFileSync('sh', ['-c', 'dpdk-testpmd --no-huge --no-pci --no-shconf -v -- --help 2>&1 || true'], {
-      encoding: 'utf8',
-    }),
+    execFileSync(
+      'sh',
+      ['-c', '"$1" --no-huge --no-pci --no-shconf -v -- --help 2>&1 || true', 'sh', testpmdProgram],
+      {
+        encoding: 'utf8',
+      },
+    ),
   );
   return [
     `- ${cpus().length} x ${cpu.model}${hypervisor ? ', virtual CPUs' : ''}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${cacheSizes()}`,

@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
-import { preflight } from '@vio/test/preflight';
+import { preflight, testpmdProgram } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { median } from '../statistics.ts';
 
@@ -61,7 +61,7 @@ export function ourFirstPacket(times: number): Promise<FirstPacket> {
 export function dpdkFirstPacket(times: number): Promise<FirstPacket> {
   preflight(leanMegabytes);
   return repeat(times, (socket) => [
-    'dpdk-testpmd',
+    testpmdProgram,
     '--lcores=0@0,1@1',
     '--no-pci',
     '--in-memory',
