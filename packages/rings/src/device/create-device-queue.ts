@@ -18,7 +18,8 @@ export function createDeviceQueue(options: DeviceQueueOptions): DeviceQueue {
  * What a split ring itself says about where its device was: the base to go on from when the frontend gives none
  * that fits, as DPDK's server mode does, which says 0 for a ring in use after a backend's restart. Buffers that
  * were in flight are seen again. Where the ring cannot have been in use (more buffers would be outstanding than it has:
- * its memory was never cleared), what the frontend `said` counts.
+ * its memory was never cleared), what the frontend `said` counts if that can be, and the used index, which is the
+ * device's to write, is set to it.
  * @throws VioError VIO_RING_PART
  */
 export function splitBaseFromUsedRing(
@@ -29,7 +30,12 @@ export function splitBaseFromUsedRing(
 ): number {
   const used = ringPart(memory, addresses.device, 'used ring', 4, 4);
   const avail = ringPart(memory, addresses.driver, 'available ring', 4, 2);
-  const done = Atomics.load(used.u16, addresses.device.offset / 2 + 1);
-  const outstanding = (Atomics.load(avail.u16, addresses.driver.offset / 2 + 1) - done) & 0xffff;
-  return outstanding <= size ? done : said & 0xffff;
+  const usedIdx = addresses.device.offset / 2 + 1;
+  const done = Atomics.load(used.u16, usedIdx);
+  const available = Atomics.load(avail.u16, addresses.driver.offset / 2 + 1);
+  const canBe = (base: number): boolean => ((available - base) & 0xffff) <= size;
+  const told = said & 0xffff;
+  if (canBe(done) || !canBe(told)) return done;
+  Atomics.store(used.u16, usedIdx, told);
+  return told;
 }

@@ -55,15 +55,22 @@ describe('split', () => {
 
 describe('split', () => {
   it.each([
-    ['a used index that was never cleared', { used: 28, avail: 0 }],
-    ['a used index ahead of the available one', { used: 6, avail: 5 }],
-    ['more buffers outstanding than it has', { used: 0, avail: 9 }],
-  ])('believes the frontend where the ring cannot have been in use: %s', (_, { used, avail }) => {
+    ['a used index that was never cleared', { used: 28, avail: 0, said: 0 }],
+    ['a used index ahead of the available one', { used: 6, avail: 5, said: 5 }],
+    ['more buffers outstanding than it has', { used: 0, avail: 9, said: 3 }],
+  ])('believes the frontend where the ring cannot have been in use: %s', (_, { used, avail, said }) => {
     const { driver, memory } = setUp('split');
     const { u16 } = memory.windows[0].region;
     u16[driver.addresses.device.offset / 2 + 1] = used;
     u16[driver.addresses.driver.offset / 2 + 1] = avail;
-    expect(splitBaseFromUsedRing(memory, driver.addresses, driver.size, 3)).toBe(3);
+    const base = splitBaseFromUsedRing(memory, driver.addresses, driver.size, said);
+    expect([base, createDeviceQueue({ ...driver.device, base }).base()]).toEqual([said, said]);
+  });
+
+  it('believes its ring where what the frontend says cannot be either', () => {
+    const { driver, memory } = setUp('split');
+    memory.windows[0].region.u16[driver.addresses.device.offset / 2 + 1] = 28;
+    expect(splitBaseFromUsedRing(memory, driver.addresses, driver.size, 3)).toBe(28);
   });
 });
 
