@@ -94,6 +94,16 @@ describe.each([
     expect(queue.poll()).toBe('idle');
   });
 
+  it('is broken by a device that has used a command before there was one', () => {
+    const { queue, region } = setUp(format, size);
+    const { descriptors, device } = queue.addresses;
+    if (format === 'split') region.u16[device / 2 + 1] = 1;
+    else region.u16[descriptors / 2 + 7] = 0x8080;
+    queue.submit(parts(0));
+    // In a packed ring the command takes the place of what the device has written.
+    expect(queue.poll()).toBe(format === 'split' ? 'broken' : 'waiting');
+  });
+
   it('asks for no interrupts', () => {
     const { peer, queue, ...set } = setUp(format, size);
     queue.submit(parts(0));

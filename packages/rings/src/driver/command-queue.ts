@@ -32,7 +32,7 @@ export interface CommandQueue {
   readonly size: number;
   /** Where the parts of the ring are: byte offsets in the region. */
   readonly addresses: VringAddresses;
-  /** Makes a command available; the device is to be kicked then. @throws RangeError while another one waits */
+  /** Makes a command available, unless the device broke the queue meanwhile; it is to be kicked then. @throws RangeError while another one waits */
   submit(parts: readonly CommandPart[]): void;
   /** What has become of it. */
   poll(): CommandState;
@@ -112,6 +112,11 @@ class SplitCommands extends Commands implements CommandQueue {
   submit(parts: readonly CommandPart[]): void {
     this.begin(parts);
     const { u16 } = this.region;
+    if (this.#used() !== this.#count) {
+      // It has used a command before there was one.
+      this.state = 'broken';
+      return;
+    }
     const head = this.#next;
     for (const [i, part] of parts.entries()) {
       const slot = this.#next;
@@ -132,10 +137,14 @@ class SplitCommands extends Commands implements CommandQueue {
 
   poll(): CommandState {
     if (this.state !== 'waiting') return this.state;
-    const used = Atomics.load(this.region.u16, (this.addresses.device >>> 1) + 1);
+    const used = this.#used();
     if (used === this.#count) this.state = 'done';
     else if (used !== ((this.#count - 1) & 0xffff)) this.state = 'broken';
     return this.state;
+  }
+
+  #used(): number {
+    return Atomics.load(this.region.u16, (this.addresses.device >>> 1) + 1);
   }
 }
 

@@ -6,7 +6,10 @@ export {
   type RingPairRequest,
 } from '../compliance/ring-pair.ts';
 export type { SeenBuffer, SeenChain, SeenDescriptor } from './chain-reader.ts';
+export { FuzzLog, type Fuzzed } from './fuzz-log.ts';
+export { fuzzing, unseen } from './fuzzing.ts';
 export { GuestMemory, freshMemory } from './guest-memory.ts';
+export { Random } from './random.ts';
 export { ScriptedDevice, type ScriptedDeviceOptions, type ScriptedUse } from './scripted-device.ts';
 export {
   ScriptedDriver,

@@ -10,7 +10,8 @@ import {
 } from '@vio/rings';
 import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
-import { HostileDriver, Random, type Setup, randomSetup } from './hostile-driver.fixture.ts';
+import { Random } from '@vio/rings/testing';
+import { HostileDriver, type Setup, randomSetup } from './hostile-driver.fixture.ts';
 import {
   HostileMemory,
   buffers,

@@ -1,4 +1,5 @@
 import type { DeviceQueue, IndirectDirection, RingFeatures, RingFormat } from '@vio/rings';
+import type { Random } from '@vio/rings/testing';
 import {
   type HostileMemory,
   type Place,
@@ -8,37 +9,6 @@ import {
   ringPlace,
   tables,
 } from './hostile-memory.fixture.ts';
-
-/** Numbers that follow from a seed (xorshift). */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed * 7919 + 13) >>> 0 || 1;
-  }
-
-  u32(): number {
-    let s = this.#state;
-    s ^= s << 13;
-    s ^= s >>> 17;
-    s ^= s << 5;
-    this.#state = s >>> 0;
-    return this.#state;
-  }
-
-  /** 0 to `n - 1`. */
-  below(n: number): number {
-    return this.u32() % n;
-  }
-
-  chance(p: number): boolean {
-    return this.u32() < p * 0x1_0000_0000;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)];
-  }
-}
 
 /** A ring and the data path over it. */
 export interface Setup {

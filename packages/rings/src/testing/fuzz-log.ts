@@ -1,0 +1,56 @@
+/** What a fuzzer found, and what it went through. */
+export interface Fuzzed {
+  /** Each with the state it happened in; empty: nothing is wrong. */
+  readonly findings: readonly string[];
+  readonly states: number;
+  /** How often something was seen, which tells how far the fuzzer got. */
+  readonly seen: Readonly<Record<string, number>>;
+}
+
+/** Frames of a stack: refusals are errors, and most of what one costs is its stack. */
+const frames = 2;
+/** More of them say nothing new. */
+const mostFindings = 5;
+
+/** The states of a fuzzer, one after the other, until there are enough of them or of findings; `result` ends it. */
+export class FuzzLog {
+  /** States so far; the one under way has this number. */
+  states = 0;
+  readonly #wanted: number;
+  readonly #findings: string[] = [];
+  readonly #seen: Record<string, number> = {};
+  readonly #usualFrames = Error.stackTraceLimit;
+
+  constructor(wanted: number) {
+    this.#wanted = wanted;
+    Error.stackTraceLimit = frames;
+  }
+
+  get open(): boolean {
+    return this.states < this.#wanted && this.#findings.length < mostFindings;
+  }
+
+  saw(what: string, times = 1): void {
+    this.#seen[what] = (this.#seen[what] ?? 0) + times;
+  }
+
+  found(what: string): void {
+    this.#findings.push(`state ${this.states}: ${what}`);
+  }
+
+  /** Runs one state. It answers what is wrong, or null; that it throws is wrong as well. */
+  state(run: () => string | null): void {
+    try {
+      const wrong = run();
+      if (wrong !== null) this.found(wrong);
+    } catch (error) {
+      this.found(`it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+    this.states++;
+  }
+
+  result(): Fuzzed {
+    Error.stackTraceLimit = this.#usualFrames;
+    return { findings: this.#findings, states: this.states, seen: this.#seen };
+  }
+}
