@@ -1,7 +1,8 @@
-import { type UnixStream, VioError, throwLater, timeoutError } from '@vio/native';
+import { VioError, throwLater, timeoutError } from '@vio/native';
 import {
   type Message,
   MessageReader,
+  type MessageStream,
   type Request,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   checkRequestHeader,
@@ -45,7 +46,7 @@ const answerTimeout = 1000;
  * that are owed go out before. Nothing a frontend sends throws out of here, nor does what the application throws.
  */
 export class BackendConnection {
-  readonly #stream: UnixStream;
+  readonly #stream: MessageStream;
   readonly #context: HandlerContext;
   readonly #listener: ConnectionListener;
   readonly #reader: MessageReader;
@@ -63,7 +64,7 @@ export class BackendConnection {
 
   /** @param patience milliseconds for the first request, and for the rest of one that has begun to arrive; Infinity: no limit */
   constructor(
-    stream: UnixStream,
+    stream: MessageStream,
     context: HandlerContext,
     listener: ConnectionListener,
     patience = Number.POSITIVE_INFINITY,

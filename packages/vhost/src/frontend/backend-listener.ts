@@ -3,6 +3,7 @@ import {
   type Header,
   type Message,
   MessageReader,
+  type MessageStream,
   type Request,
   backendRequest,
   backendRequests,
@@ -37,13 +38,14 @@ export interface BackendListenerOptions {
  * ends the channel.
  */
 export class BackendListener implements Disposable {
-  readonly #stream: UnixStream;
+  readonly #stream: MessageStream;
   readonly #reader: MessageReader;
   readonly #options: BackendListenerOptions;
   #acknowledging: Promise<void> = Promise.resolve();
   #ended = false;
 
-  private constructor(stream: UnixStream, options: BackendListenerOptions) {
+  /** @param stream this side's end of a channel that there is; `open` makes one */
+  constructor(stream: MessageStream, options: BackendListenerOptions) {
     this.#stream = stream;
     this.#options = options;
     this.#reader = new MessageReader(stream, (header) => checkRequestHeader(known(header), header));

@@ -1,9 +1,10 @@
-import { type UnixStream, VioError, type WaitOptions, settle } from '@vio/native';
+import { VioError, type WaitOptions, settle } from '@vio/native';
 import {
   type ExpectedReply,
   type Header,
   type Message,
   MessageReader,
+  type MessageStream,
   checkReplyHeader,
   closeAll,
   decodeReply,
@@ -50,7 +51,7 @@ interface Turn extends Outgoing {
  * that closes. Then the socket and all descriptors received are closed and every call rejects with the same reason.
  */
 export class RequestChannel {
-  readonly #stream: UnixStream;
+  readonly #stream: MessageStream;
   readonly #reader: MessageReader;
   /** The first one is under way. */
   readonly #turns: Turn[] = [];
@@ -58,7 +59,7 @@ export class RequestChannel {
   #ended: VioError | null = null;
   #down: VioError | null = null;
 
-  constructor(stream: UnixStream) {
+  constructor(stream: MessageStream) {
     this.#stream = stream;
     this.#reader = new MessageReader(stream, (header) => checkReplyHeader(this.#awaitedBy(header), header));
     stream.onReadable(() => this.#receive());

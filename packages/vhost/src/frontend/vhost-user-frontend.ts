@@ -6,6 +6,7 @@ import {
   type Inflight,
   type LogArea,
   type MemoryRegion,
+  type MessageStream,
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
@@ -61,7 +62,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   #offered = 0n;
   #offersProtocolFeatures = false;
 
-  private constructor(stream: UnixStream, options: VhostUserOptions) {
+  private constructor(stream: MessageStream, options: VhostUserOptions) {
     checkOptions('VhostUserFrontend', options, optionNames);
     this.#wanted = options.protocolFeatures ?? defaultProtocolFeatures;
     const unusable = this.#wanted & ~usableProtocolFeatures;
@@ -83,7 +84,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   /** Takes over a connected socket: where this side listened, or one end of a pair. */
-  static fromStream(stream: UnixStream, options: VhostUserOptions = {}): VhostUserFrontend {
+  static fromStream(stream: MessageStream, options: VhostUserOptions = {}): VhostUserFrontend {
     try {
       return new VhostUserFrontend(stream, options);
     } catch (error) {

@@ -1,0 +1,17 @@
+import { fuzzing, unseen } from '@vio/rings/testing';
+import { expect, it } from 'vitest';
+import { fuzzDriver } from './driver-fuzz.fixture.ts';
+
+const { states, seed, timeout } = fuzzing(20_000);
+
+it(
+  `queue pairs survive ${states} states of hostile devices, vectorized as scalar (seed ${seed})`,
+  { timeout },
+  () => {
+    const fuzzed = fuzzDriver(states, seed);
+    expect(fuzzed.findings).toEqual([]);
+    expect(unseen(fuzzed, 'vectorized', 'split', 'packed', 'received', 'sent', 'USED_ID_INVALID')).toEqual(
+      [],
+    );
+  },
+);

@@ -1,0 +1,73 @@
+import type { MessageStream } from './message-stream.ts';
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  fds: readonly number[];
+  at: number;
+}
+
+/** A socket whose other end is the test: what it feeds is there at once, and no system call is made. */
+export class FakeStream implements MessageStream {
+  /** Calls of `send`. */
+  sent = 0;
+  closed = false;
+  #chunks: Chunk[] = [];
+  #ended = false;
+  #handler: (() => void) | null = null;
+
+  /** Sends bytes, with descriptors that the receiver closes. Nobody is told. */
+  put(bytes: Uint8Array, fds: readonly number[] = []): void {
+    this.#chunks.push({ bytes, fds, at: 0 });
+  }
+
+  /** Sends bytes, and has them received as far as the receiver likes. */
+  feed(bytes: Uint8Array, fds: readonly number[] = []): void {
+    this.put(bytes, fds);
+    this.flush();
+  }
+
+  /** Has what was sent received. */
+  flush(): void {
+    for (let left = -1; this.#chunks.length > 0 && this.#chunks.length !== left && this.#handler !== null;) {
+      left = this.#chunks.length;
+      this.#handler();
+    }
+  }
+
+  /** Closes the other end. @returns descriptors that nobody has received, which are the caller's again */
+  end(): number[] {
+    const left = this.#chunks.flatMap(({ fds }) => fds);
+    this.#chunks = [];
+    this.#ended = true;
+    this.#handler?.();
+    return left;
+  }
+
+  receive(target: Uint8Array): { bytes: number; fds: number[]; truncatedFds: boolean } | null {
+    const [first] = this.#chunks;
+    if (first === undefined) return this.#ended ? { bytes: 0, fds: [], truncatedFds: false } : null;
+    const bytes = Math.min(target.length, first.bytes.length - first.at);
+    target.set(first.bytes.subarray(first.at, first.at + bytes));
+    const fds = first.fds.slice();
+    first.at += bytes;
+    first.fds = [];
+    if (first.at === first.bytes.length) this.#chunks.shift();
+    return { bytes, fds, truncatedFds: false };
+  }
+
+  send(_bytes: Uint8Array): Promise<void> {
+    this.sent++;
+    return Promise.resolve();
+  }
+
+  onReadable(handler: (() => void) | null): void {
+    this.#handler = handler;
+  }
+
+  pauseReading(): void {}
+
+  close(): void {
+    this.closed = true;
+    this.#handler = null;
+  }
+}

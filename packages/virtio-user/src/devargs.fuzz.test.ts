@@ -1,0 +1,13 @@
+import { fuzzing, unseen } from '@vio/rings/testing';
+import { expect, it } from 'vitest';
+import { fuzzDevargs } from './devargs-fuzz.fixture.ts';
+
+const { states, seed, timeout } = fuzzing();
+
+it(`devargs are taken, or refused, in ${states} states (seed ${seed})`, { timeout }, () => {
+  const fuzzed = fuzzDevargs(states, seed);
+  expect(fuzzed.findings).toEqual([]);
+  expect(unseen(fuzzed, 'parseDevargs', 'parseConfig', 'VIO_DEVARGS_VALUE', 'VIO_DEVARGS_SYNTAX')).toEqual(
+    [],
+  );
+});
