@@ -3,6 +3,7 @@ export type { IndirectDirection } from './device/chain-builder.ts';
 export { ChainBurst } from './device/chain-burst.ts';
 export { SingleBurst, type SingleKind } from './device/single-burst.ts';
 export { createDeviceQueue, splitBaseFromUsedRing } from './device/create-device-queue.ts';
+export { freshPackedBase, packedBaseFromRing } from './device/packed-base.ts';
 export type {
   DeviceQueue,
   DeviceQueueOptions,

@@ -151,15 +151,17 @@ export class BackendConnection {
   #handle(message: Message): void {
     const request = frontendRequest(message.request);
     const hasReply = request !== undefined && request.reply !== null;
-    const acknowledged =
-      !hasReply && needsReply(message) && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    const asked = !hasReply && needsReply(message);
+    const before = asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
       const answer = this.#perform(request, message);
       if (answer instanceof AnswerWithFd && hasReply) this.#send(encodeReply(request, answer.value), answer);
       else if (hasReply) this.#send(encodeReply(request, answer));
-      else if (acknowledged) this.#send(encodeAck(message.request, 0));
+      // The request that switches REPLY_ACK on may ask for an acknowledgement itself, as user-mode Linux's does.
+      else if (before || (asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
+        this.#send(encodeAck(message.request, 0));
     } catch (error) {
-      if (!acknowledged) throw error;
+      if (!before) throw error;
       this.#send(encodeAck(message.request, 1));
       if (!VioError.is(error) || error === this.#failure) throw error;
       this.#listener.refused(error);

@@ -65,14 +65,16 @@ describe('every payload', () => {
   roundTrips(
     'a vring address',
     vringAddress,
-    fc.record({
-      index: u8,
-      flags: fc.nat({ max: 1 }),
-      descriptors: aligned(16),
-      device: aligned(4),
-      driver: aligned(2),
-      log: address,
-    }),
+    fc
+      .record({
+        index: u8,
+        flags: fc.nat({ max: 1 }),
+        descriptors: aligned(16),
+        device: aligned(4),
+        driver: aligned(2),
+        log: address,
+      })
+      .map((value) => (value.flags === 0 ? { ...value, log: 0 } : value)),
   );
   roundTrips(
     'a vring area',
@@ -204,7 +206,7 @@ describe('one wrong field', () => {
     [
       'a log address beyond 2^53',
       vringAddress,
-      `00000000 00000000 ${good8.repeat(3)} ${top}`,
+      `00000000 01000000 ${good8.repeat(3)} ${top}`,
       /log address is .*allowed is 0 to 2\^53 - 1/,
     ],
     ['a table of no regions', memoryTable, `00000000 00000000 ${region0}`, /number of regions is 0/],
@@ -297,6 +299,22 @@ describe('one wrong field', () => {
     expect(() => vringState(0, 1).encode({ index: 0, value: 2 }, 'SET_VRING_ENABLE')).toThrow(/value is 2/);
     expect(() => vringState(0, 9).encode({ index: 1.5, value: 2 }, 'x')).toThrow(/index is 1.5/);
     expect(() => u64.encode(1n << 64n, 'x')).toThrow(/2\^64/);
+  });
+
+  it('is not the log address of a ring that is not logged, as -1 by user-mode Linux', () => {
+    const payload = bytes(`00000000 00000000 ${good8.repeat(3)} ${'ff'.repeat(8)}`);
+    expect(vringAddress.decode(payload, 'x').log).toBe(0);
+  });
+
+  it.each([
+    ['8 bytes', 8],
+    ['room for a second region, as by user-mode Linux', 32],
+    ['room for eight regions', 7 * 32],
+    ['all that is ever read', 1024 - 40],
+  ])('is not what comes behind the regions of a memory table: %s', (_, room) => {
+    const table = new Uint8Array(40 + room).fill(0xff);
+    table.set(bytes(`01000000 00000000 ${region0}`));
+    expect(memoryTable.decode(table, 'x')).toHaveLength(1);
   });
 
   it('does not hide in regions next to each other', () => {

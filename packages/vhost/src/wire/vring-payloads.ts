@@ -13,6 +13,9 @@ export const maxVrings = 256;
 /** Descriptors in a virtqueue (virtio 1.4, sections 2.7 and 2.8). */
 export const maxVringSize = 32768;
 
+/** Flag of SET_VRING_ADDR: what the device writes to the ring is logged. */
+const VHOST_VRING_F_LOG = 1;
+
 export interface VringState {
   /** 0 to 255 */
   readonly index: number;
@@ -40,7 +43,7 @@ export interface VringAddress {
   readonly device: number;
   /** Available ring or driver event suppression; a multiple of 2. */
   readonly driver: number;
-  /** Guest address that stands for the device part in the dirty log. */
+  /** Guest address that stands for the device part in the dirty log; 0 without bit 0 of the flags. */
   readonly log: number;
 }
 
@@ -101,17 +104,21 @@ export const vringAddress: PayloadCodec<VringAddress> = fixedPayload<VringAddres
     writeAddress(view, 24, address.driver);
     writeAddress(view, 32, address.log);
   },
-  read: (view) => ({
-    index: view.getUint32(0, true),
-    flags: view.getUint32(4, true),
-    descriptors: readAddress(view, 8),
-    device: readAddress(view, 16),
-    driver: readAddress(view, 24),
-    log: readAddress(view, 32),
-  }),
+  read(view) {
+    const flags = view.getUint32(4, true);
+    return {
+      index: view.getUint32(0, true),
+      flags,
+      descriptors: readAddress(view, 8),
+      device: readAddress(view, 16),
+      driver: readAddress(view, 24),
+      // Nobody looks at it where nothing is logged, and user-mode Linux says -1 there.
+      log: (flags & VHOST_VRING_F_LOG) === 0 ? 0 : readAddress(view, 32),
+    };
+  },
   check(address, message) {
     checkRange(address.index, 0, maxVrings - 1, message, 'the vring index');
-    checkRange(address.flags, 0, 1, message, 'flags');
+    checkRange(address.flags, 0, VHOST_VRING_F_LOG, message, 'flags');
     checkAddress(address.descriptors, message, 'the descriptor address', 16);
     checkAddress(address.device, message, 'the used (device) address', 4);
     checkAddress(address.driver, message, 'the available (driver) address', 2);
