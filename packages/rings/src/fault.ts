@@ -20,4 +20,5 @@ export type QueueFaultCode =
   | 'INDIRECT_NESTED'
   | 'INDIRECT_WITH_NEXT'
   | 'HEADER_INVALID'
-  | 'MEMORY_FAULTED';
+  | 'MEMORY_FAULTED'
+  | 'BASE_UNKNOWN';

@@ -35,7 +35,7 @@ export { needEvent } from './event-index.ts';
 export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export type { RingFeatures, RingFormat } from './format.ts';
-export { forgetIfIdle } from './inflight/forget.ts';
+export { forgetIfIdle, isTracked } from './inflight/forget.ts';
 export { inflightBytes } from './inflight/inflight-layout.ts';
 export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracked-device.ts';
 export { checkRingSize } from './layout/ring-size.ts';

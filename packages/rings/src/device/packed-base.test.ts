@@ -24,7 +24,8 @@ function ring(options: Setup = {}) {
 }
 
 /** A base with both positions there. */
-const at = (slot: number, wrap: number): number => ((((wrap << 15) | slot) << 16) | (wrap << 15) | slot) >>> 0;
+const at = (slot: number, wrap: number): number =>
+  ((((wrap << 15) | slot) << 16) | (wrap << 15) | slot) >>> 0;
 const ended = (queue: { base(): number }) => queue.base() >>> 16;
 
 describe('the base of a packed ring', () => {
@@ -109,22 +110,16 @@ describe('the base of a packed ring', () => {
 
   it('is found from any other one, or is one that could have been, where every chain has one slot', () => {
     fc.assert(
-      fc.property(
-        fc.integer({ min: 4, max: 9 }),
-        rounds,
-        fc.nat(3),
-        fc.nat(1),
-        (size, steps, slot, wrap) => {
-          const { driver, expose, use, reap, base, queue } = ring({ size });
-          for (const step of steps) {
-            for (const _ of step.expose) if (driver.free > 0) expose(1);
-            use(step.use);
-            if (step.reap) reap();
-          }
-          const given = at(slot, wrap);
-          expect([given >>> 16, ended(queue)]).toContain((base(given) ?? 0) >>> 16);
-        },
-      ),
+      fc.property(fc.integer({ min: 4, max: 9 }), rounds, fc.nat(3), fc.nat(1), (size, steps, slot, wrap) => {
+        const { driver, expose, use, reap, base, queue } = ring({ size });
+        for (const step of steps) {
+          for (const _ of step.expose) if (driver.free > 0) expose(1);
+          use(step.use);
+          if (step.reap) reap();
+        }
+        const given = at(slot, wrap);
+        expect([given >>> 16, ended(queue)]).toContain((base(given) ?? 0) >>> 16);
+      }),
     );
   });
 });

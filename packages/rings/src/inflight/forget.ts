@@ -9,6 +9,11 @@ import {
 } from './inflight-layout.ts';
 import type { InflightMemory } from './tracked-device.ts';
 
+/** True when a device has begun to note down there what it has, and its successor goes on from that. */
+export function isTracked({ buffer, offset }: InflightMemory, format: RingFormat, size: number): boolean {
+  return new InflightArea(buffer, offset, format, size).u16[version / 2] !== 0;
+}
+
 /**
  * After a device was stopped in an orderly way: if it had nothing in flight, nothing is left to resume, and where its
  * successor begins is for the driver to say, who may have made a fresh ring. Otherwise the journal stays as it is.
