@@ -86,11 +86,12 @@ async function restart(old: StartPlan, parts: ReconnectParts, wait: WaitOptions)
   try {
     await transport.setOwner(wait);
     const offered = await transport.getFeatures(wait);
-    const missing = old.features & ~offered;
-    if (missing !== 0n) throw lessThanBefore(`does not offer ${featureNames(missing).join(', ')}`);
+    // First: a backend with one pair does not offer MQ either, which says less.
     const pairs = await transport.queueNum(wait);
     if (parts.pairs.length > 1 && pairs < parts.pairs.length)
       throw lessThanBefore(`serves ${pairs} queue pairs of ${parts.pairs.length}`);
+    const missing = old.features & ~offered;
+    if (missing !== 0n) throw lessThanBefore(`does not offer ${featureNames(missing).join(', ')}`);
     const resumed = old.inflight?.canResume(transport) === true && old.rings.every(isSound);
     if (!resumed) startAfresh(old, parts);
     parts.control.ring?.renew();

@@ -37,6 +37,11 @@ export async function runBackend(
       const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
       output.record('broken', { vid: device.vid, queue, fault }, text);
     },
+    baseCorrected({ vid }, queue, said, base) {
+      const hex = (value: number): string => `0x${value.toString(16)}`;
+      const text = `device ${vid}: ring ${queue} goes on at ${hex(base)}, as it says itself; its frontend said ${said === null ? 'nothing' : hex(said)}`;
+      output.record('base-corrected', { vid, queue, said, base }, text);
+    },
     connectionRefused({ code, message }) {
       output.record('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
     },

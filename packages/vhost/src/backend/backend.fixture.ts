@@ -51,6 +51,8 @@ export class TestBackend implements AsyncDisposable {
         note('command', device, command.kind);
         return this.onCommand(command);
       },
+      baseCorrected: (device, queue, said, base) =>
+        note('baseCorrected', device, queue, said?.toString(16) ?? 'none', base.toString(16)),
       broken: (device, queue, fault) => {
         this.broken.push({ queue, fault });
         note('broken', device, queue, fault.code);

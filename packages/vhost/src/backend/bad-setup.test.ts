@@ -132,6 +132,27 @@ it('a file with a name that would forge lines in a log is named in escapes', asy
 });
 
 describe('while a device runs', () => {
+  it('features cannot change for rings other than the first pair either', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ rings: 4 });
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    for (const index of [0, 1]) await frontend.send(requests.SET_VRING_ENABLE, { index, value: 0 });
+    expect(await frontend.acknowledged(requests.SET_FEATURES, VHOST_USER_F_PROTOCOL_FEATURES)).toBe(1n);
+  });
+
+  it('what it has may be said again', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    const answers = [
+      await frontend.acknowledged(requests.SET_FEATURES, guest.features),
+      await frontend.acknowledged(requests.SET_VRING_NUM, { index: 0, value: guest.size }),
+    ];
+    expect([answers, backend.events.at(-1)]).toEqual([[0n, 0n], 'newDevice 0']);
+  });
+
   it.each([
     ['features', requests.SET_FEATURES, VHOST_USER_F_PROTOCOL_FEATURES, 'VIO_VHOST_FEATURES'],
     ['the size of a ring', requests.SET_VRING_NUM, { index: 0, value: 4 }, 'VIO_VHOST_STATE'],

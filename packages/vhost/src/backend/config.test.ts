@@ -269,10 +269,20 @@ it('RESET_DEVICE stops everything, and the connection goes on', async () => {
 
 it('a configuration space is offered where there is something in it', async () => {
   await using silent = await TestBackend.start();
+  silent.driver.setQueueNum(1);
   const without = await (await silent.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
   await using backend = await speaking();
+  backend.driver.setQueueNum(1);
   const offered = await (await backend.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
   expect((offered ?? 0n) ^ (without ?? 0n)).toBe(VHOST_USER_PROTOCOL_F_CONFIG);
+});
+
+it('a configuration space is offered to drivers of several pairs, who read there how many', async () => {
+  await using backend = await TestBackend.start();
+  backend.driver.setQueueNum(3);
+  const frontend = await backend.connect();
+  const part = await frontend.ask(requests.GET_CONFIG, { offset: 8, flags: 0, data: new Uint8Array(2) });
+  expect(part?.data).toEqual(Uint8Array.of(3, 0));
 });
 
 it('protocol features can be kept from frontends, and not be invented', async () => {

@@ -1,6 +1,5 @@
 import { closeAll } from '../wire/index.ts';
 import {
-  type MemoryRegion,
   type VringAddress,
   type VringFd,
   type VringState,
@@ -17,9 +16,9 @@ import {
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../wire/index.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
-import { DriverMemory } from './driver-memory.ts';
 import { configHandlers } from './config-handlers.ts';
 import { inflightHandlers } from './inflight-handlers.ts';
+import { memoryHandlers } from './memory-handlers.ts';
 import { statusHandlers } from './status-handlers.ts';
 import type { VhostDevice } from './vhost-device.ts';
 import { vhostError } from './vhost-error.ts';
@@ -38,9 +37,6 @@ export const supportedProtocolFeatures =
   VHOST_USER_PROTOCOL_F_REPLY_ACK |
   VHOST_USER_PROTOCOL_F_STATUS |
   VHOST_USER_PROTOCOL_F_NET_MTU;
-
-/** Regions a frontend may add one by one: as many as a virtual machine can have. */
-const maxMemorySlots = 509;
 
 /** What a handler works on. */
 export interface HandlerContext {
@@ -69,9 +65,6 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     if ((features & ~offered) !== 0n) {
       throw vhostError('FEATURES', `features 0x${(features & ~offered).toString(16)} were never offered`);
     }
-    if (device.running && features !== device.features) {
-      throw vhostError('FEATURES', 'the features may not change while the device runs');
-    }
     device.setFeatures(features);
   },
   SET_OWNER: nothing,
@@ -84,30 +77,14 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     device.protocolFeatures = features;
   },
   GET_QUEUE_NUM: ({ queuePairs }) => queuePairs,
-  SET_MEM_TABLE: ({ device }, regions: readonly MemoryRegion[], fds) => {
-    device.setMemory(DriverMemory.map(regions, fds));
-  },
-  GET_MAX_MEM_SLOTS: () => maxMemorySlots,
-  ADD_MEM_REG: ({ device }, region: MemoryRegion, fds) => {
-    if ((device.memory?.regions ?? 0) >= maxMemorySlots) {
-      closeAll(fds);
-      throw vhostError('STATE', `there are ${maxMemorySlots} memory regions already`);
-    }
-    device.setMemory(DriverMemory.map([region], fds, device.memory));
-  },
-  REM_MEM_REG: ({ device }, region: MemoryRegion, fds) => {
-    closeAll(fds);
-    const rest = device.memory?.without(region) ?? null;
-    if (rest === null) {
-      throw vhostError('STATE', `no memory region at 0x${region.guestAddress.toString(16)} can be removed`);
-    }
-    device.setMemory(rest);
-  },
   SET_VRING_NUM: ({ device, queuePairs }, { index, value }: VringState) => {
     const vring = ring(device, index, queuePairs);
-    if (vring.running) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
     const format = (device.features & VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed';
     checkRingSize({ format, inOrder: false, indirect: false, eventIdx: false }, value);
+    if (vring.running && vring.size !== value) {
+      if (vring.enabled) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
+      device.startOver(vring);
+    }
     vring.size = value;
   },
   SET_VRING_ADDR: ({ device, queuePairs }, addresses: VringAddress) => {
@@ -116,7 +93,10 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     vring.addresses = addresses;
   },
   SET_VRING_BASE: ({ device, queuePairs }, { index, value }: VringState) => {
-    ring(device, index, queuePairs).base = value;
+    const vring = ring(device, index, queuePairs);
+    // User-mode Linux only disables its rings before it sets up others in their place.
+    if (vring.running && !vring.enabled && !vring.isAt(value)) device.startOver(vring);
+    vring.sayBase(value);
   },
   GET_VRING_BASE: ({ device, queuePairs }, { index }: VringState) => ({
     index,
@@ -144,7 +124,7 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     if (!early && (device.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) {
       throw vhostError('NOT_NEGOTIATED', 'SET_VRING_ENABLE without the feature PROTOCOL_FEATURES');
     }
-    ring(device, index, queuePairs).enabled = value === 1;
+    ring(device, index, queuePairs).asked = value === 1;
   },
   NET_SET_MTU: ({ device }, mtu: number) => {
     device.mtu = mtu;
@@ -157,6 +137,7 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
   ...statusHandlers,
   ...configHandlers,
   ...inflightHandlers,
+  ...memoryHandlers,
 };
 
 /** A ring within what was offered: two per pair, and the control queue DPDK's frontend counts as one more. */

@@ -8,6 +8,7 @@ import {
   createTrackedDeviceQueue,
   forgetIfIdle,
   inflightBytes,
+  isTracked,
 } from '@vio/rings';
 import type { Inflight } from '../wire/index.ts';
 import { vhostError } from './vhost-error.ts';
@@ -70,6 +71,12 @@ export class InflightBuffer implements Disposable {
       );
     }
     return { buffer: this.#memory.buffer, offset: index * bytes };
+  }
+
+  /** True when a predecessor left notes for this ring. @throws as `of` */
+  resumes(index: number, format: RingFormat, size: number): boolean {
+    const memory = this.of(index, format, size);
+    return memory !== null && isTracked(memory, format, size);
   }
 
   /** A ring was stopped by its driver, who says where it goes on unless something was in flight. */

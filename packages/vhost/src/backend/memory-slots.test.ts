@@ -124,6 +124,79 @@ describe('memory that comes region by region', () => {
     expect(await remove(pair.frontend, { ...elsewhere, ...part })).toBe(1n);
   });
 
+  describe('and is announced once per queue pair, as by QEMU,', () => {
+    it('stays until it was removed as often', async () => {
+      await using pair = await started();
+      const [, region] = pair.guest.regions;
+      const { frontend } = pair;
+      const answers = [
+        await add(frontend, region, pair.guest.fd),
+        await add(frontend, region, pair.guest.fd),
+      ];
+      answers.push(await remove(frontend, region), await remove(frontend, region));
+      sendFrom(pair.guest.rings[1], packet(60));
+      const received = pair.receive();
+      answers.push(await remove(frontend, region));
+      await handled(frontend);
+      expect([answers.slice(0, 4), received, pair.backend.events.at(-2)]).toEqual([
+        [0n, 0n, 0n, 0n],
+        [packet(60)],
+        'vringStateChanged 0 1 off',
+      ]);
+    });
+
+    it('holds no descriptor and no mapping more', async () => {
+      await using pair = await started();
+      const before = holdings();
+      await add(pair.frontend, pair.guest.regions[0], pair.guest.fd);
+      expect(await holdingsLike(before)).toEqual(before);
+    });
+
+    it('does not pause the rings', async () => {
+      await using pair = await started();
+      const { dequeue } = pair.backend.device.vring(1);
+      await add(pair.frontend, pair.guest.regions[1], pair.guest.fd);
+      expect(pair.backend.device.vring(1).dequeue).toBe(dequeue);
+    });
+
+    it('is another one in another file, and overlaps', async () => {
+      await using pair = await started();
+      using other = SharedMemory.create({ size: Guest.bytes(2), name: 'vio-test-guest' });
+      expect(await add(pair.frontend, pair.guest.regions[1], other.fd)).toBe(1n);
+    });
+
+    it('is another one elsewhere in its file, and overlaps', async () => {
+      await using pair = await started();
+      const moved = { ...pair.guest.regions[1], mmapOffset: 0 };
+      expect(await add(pair.frontend, moved, pair.guest.fd)).toBe(1n);
+    });
+
+    it('gives way to the one that a first pair puts in its place, and the others remove it in their turn', async () => {
+      await using pair = await started();
+      const { frontend, guest } = pair;
+      const larger = { ...elsewhere, size: 8192 };
+      await add(frontend, elsewhere, guest.fd);
+      await add(frontend, elsewhere, guest.fd);
+      const answers: bigint[] = [];
+      for (let turn = 0; turn < 2; turn++) {
+        answers.push(await remove(frontend, elsewhere), await add(frontend, larger, guest.fd));
+      }
+      answers.push(await remove(frontend, larger), await remove(frontend, larger));
+      expect([answers, await remove(frontend, larger)]).toEqual([[0n, 0n, 0n, 0n, 0n, 0n], 1n]);
+    });
+
+    it('is counted from a memory table on, too', async () => {
+      await using backend = await TestBackend.start();
+      using guest = new Guest();
+      const frontend = await backend.connect();
+      await guest.start(frontend);
+      const answers = [await add(frontend, guest.regions[1], guest.fd)];
+      answers.push(await remove(frontend, guest.regions[1]));
+      await handled(frontend);
+      expect([answers, backend.events.at(-1)]).toEqual([[0n, 0n], 'newDevice 0']);
+    });
+  });
+
   it('stops the rings in it when it is removed', async () => {
     await using pair = await started();
     await remove(pair.frontend, pair.guest.regions[1]);

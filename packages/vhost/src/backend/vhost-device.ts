@@ -14,7 +14,14 @@ import {
   showTo,
   watchedQueues,
 } from '@vio/net';
-import { type BufferPool, type DumpOptions, type QueueFault, type RingDump, dumpRing } from '@vio/rings';
+import {
+  type BufferPool,
+  type DumpOptions,
+  type QueueFault,
+  type RingDump,
+  dumpRing,
+  freshPackedBase,
+} from '@vio/rings';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
 import { BurstCopier } from './packets/burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
@@ -23,6 +30,8 @@ import { DeviceTaps } from './device-taps.ts';
 import { DeviceConfig } from './device-config.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
+import { RegionClaims } from './region-claims.ts';
+import { vhostError } from './vhost-error.ts';
 import { Vring } from './vring.ts';
 
 /** What a device tells its owner; see `VhostDriver.callbacks`. */
@@ -31,6 +40,7 @@ export interface DeviceListener {
   destroyDevice(device: VhostDevice): void;
   vringStateChanged(device: VhostDevice, queue: number, enabled: boolean): void;
   broken(device: VhostDevice, queue: number, fault: QueueFault): void;
+  baseCorrected(device: VhostDevice, queue: number, said: number | null, base: number): void;
   featuresChanged(device: VhostDevice, features: bigint): void;
   /** A command on the control queue that can be carried out; false: it is refused. */
   command(device: VhostDevice, command: ControlCommand): boolean;
@@ -65,6 +75,8 @@ export class VhostDevice {
   readonly settings = new DriverSettings();
   /** What it says of itself. */
   readonly config: DeviceConfig;
+  /** For the message handlers: which memory was announced, and how often. */
+  readonly claims = new RegionClaims();
   readonly #listener: DeviceListener;
   readonly #queuePairs: number;
   readonly #vrings: Vring[] = [];
@@ -75,6 +87,8 @@ export class VhostDevice {
   /** Null, and free of cost, while nobody looks at the packets. */
   #taps: DeviceTaps | null = null;
   #bursts = 0;
+  /** SET_FEATURES has come. */
+  #featuresSaid = false;
 
   /** @param queuePairs offered to the frontend */
   constructor(
@@ -262,9 +276,22 @@ export class VhostDevice {
     return this.#vrings.some((vring) => vring.running);
   }
 
-  /** For the message handlers: the features the frontend accepted. */
+  /**
+   * For the message handlers: the features the frontend accepted. Rings that run already, because they were started before
+   * their device was complete or because they are only disabled, go on with the new ones at `update`.
+   * @throws VioError VIO_VHOST_FEATURES when they change while the device runs
+   */
   setFeatures(features: bigint): void {
+    this.#featuresSaid = true;
     if (features === this.features) return;
+    if (this.running && this.#vrings.some((vring) => vring.running && vring.enabled)) {
+      throw vhostError('FEATURES', 'the features may not change while the device runs');
+    }
+    this.#destroy();
+    for (const vring of this.#vrings) {
+      vring.pause();
+      vring.distrustBase();
+    }
     this.features = features;
     this.#listener.featuresChanged(this, features);
   }
@@ -275,6 +302,9 @@ export class VhostDevice {
    * @throws VioError VIO_VHOST_RING, VIO_RING_* when a ring cannot run: it waits for other addresses, the rest goes on
    */
   update(): void {
+    // Without protocol features a started ring is enabled.
+    const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
+    for (const vring of this.#vrings) vring.enabled = always || vring.asked === true;
     try {
       this.#runRings();
     } finally {
@@ -286,9 +316,17 @@ export class VhostDevice {
   stopVring(vring: Vring): number {
     this.#destroy();
     const ran = vring.running;
-    const base = vring.stop();
-    if (ran) this.#inflight?.stopped(vring.index, ringFeatures(this.features).format, vring.size);
+    const base = vring.stop(this.features);
+    if (ran) this.#forgetInflight(vring);
     return base;
+  }
+
+  /** For the message handlers: a ring that was only disabled is set up anew, and runs again when it is kicked off again. */
+  startOver(vring: Vring): void {
+    vring.pause();
+    vring.distrustBase();
+    vring.started = false;
+    this.#forgetInflight(vring);
   }
 
   /** For the message handlers: everything as at first. */
@@ -323,6 +361,10 @@ export class VhostDevice {
     };
   }
 
+  #forgetInflight({ index, size }: Vring): void {
+    this.#inflight?.stopped(index, ringFeatures(this.features).format, size);
+  }
+
   #destroy(): void {
     if (!this.running) return;
     this.running = false;
@@ -332,23 +374,33 @@ export class VhostDevice {
   #runRings(): void {
     const memory = this.#memory;
     const copier = this.#copier;
-    if (memory === null || copier === null) return;
+    // What a ring looks like is known only once features were accepted.
+    if (memory === null || copier === null || !this.#featuresSaid) return;
     if (this.#usesStatus() && (this.status & DRIVER_OK) === 0) return;
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.#vrings) {
       if (!vring.ready || vring.running || vring.fault !== null) continue;
       try {
+        if (!this.#settleBase(vring, memory)) continue;
         if (vring.index === control) this.#runControl(vring, memory);
         else vring.run(memory, copier, this.features);
       } catch (error) {
         vring.addresses = null;
         refused.push(error);
       }
-      // Without protocol features a started ring is enabled.
-      if ((this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) vring.enabled = true;
     }
     if (refused.length > 0) throw refused[0];
+  }
+
+  /** @returns false: where the ring goes on cannot be found out, and it is broken */
+  #settleBase(vring: Vring, memory: DriverMemory): boolean {
+    const said = vring.base;
+    const settled = vring.settleBase(memory, this.features);
+    if (settled === 'unknown') this.#break(vring, baseUnknown(said));
+    else if (settled === 'corrected')
+      this.#listener.baseCorrected(this, vring.index, said, vring.base ?? freshPackedBase);
+    return settled !== 'unknown';
   }
 
   #runControl(vring: Vring, memory: DriverMemory): void {
@@ -411,6 +463,14 @@ export class VhostDevice {
     if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
     for (const vring of this.#vrings) if (vring.running) this.#break(vring, memoryFault);
   }
+}
+
+function baseUnknown(said: number | null): QueueFault {
+  const base = said === null ? 'none' : `0x${said.toString(16)}`;
+  return {
+    code: 'BASE_UNKNOWN',
+    detail: `the base that was given (${base}) contradicts the ring, which does not tell where its device was`,
+  };
 }
 
 const memoryFault: QueueFault = {

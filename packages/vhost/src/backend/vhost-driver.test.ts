@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { UnixListener, UnixStream } from '@vio/native';
-import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
@@ -247,7 +247,29 @@ describe('what is offered', () => {
     const all = backend.driver.features;
     backend.driver.disableFeatures(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1);
     backend.driver.enableFeatures(VIRTIO_F_VERSION_1);
-    expect(await offered(backend)).toBe((all & ~VIRTIO_NET_F_MRG_RXBUF) | bit30);
+    expect(await offered(backend)).toBe((all & ~VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_NET_F_CTRL_VQ | bit30);
+  });
+
+  it.each([
+    ['two queue pairs, with the control queue that MQ needs', 2, true, true],
+    ['as many pairs as have a number for a control queue behind them', 127, true, true],
+    ['one more, without it: QEMU and DPDK take that', 128, true, false],
+    ['one queue pair, which is no reason for either', 1, false, false],
+  ])('is %s', async (_, pairs, several, control) => {
+    await using backend = await TestBackend.start();
+    backend.driver.setQueueNum(pairs);
+    const mask = await offered(backend);
+    expect([(mask & VIRTIO_NET_F_MQ) !== 0n, (mask & VIRTIO_NET_F_CTRL_VQ) !== 0n]).toEqual([
+      several,
+      control,
+    ]);
+  });
+
+  it('is a control queue for one pair as well, where the application wants one', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.setQueueNum(1);
+    backend.driver.enableFeatures(controlFeatures);
+    expect((await offered(backend)) & controlFeatures).toBe(controlFeatures);
   });
 
   it('does not change for those who are connected', async () => {

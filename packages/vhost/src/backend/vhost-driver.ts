@@ -12,6 +12,7 @@ import {
   type ControlCommand,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
+  VIRTIO_NET_F_MQ,
   supportedHashTypes,
 } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
@@ -84,6 +85,12 @@ export interface VhostCallbacks {
   announced?(device: VhostDevice, mac: string): void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
+  /**
+   * The frontend `said` (null: not at all) that a packed ring goes on where it cannot, as QEMU does after a backend was killed,
+   * and user-mode Linux with a fresh ring. It goes on at `base`, which the ring itself says; one that does not is `broken` with
+   * BASE_UNKNOWN.
+   */
+  baseCorrected?(device: VhostDevice, queue: number, said: number | null, base: number): void;
   /** A frontend was not let in: there are too many (VIO_VHOST_CONNECTIONS), or no descriptor is left (VIO_SYS_EMFILE). */
   connectionRefused?(reason: VioError): void;
   /**
@@ -182,7 +189,7 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   /**
-   * Queue pairs offered, 1 to 128, and to 127 with a control queue. Default: as many as possible.
+   * Queue pairs offered, 1 to 128, and to 127 with a control queue, which comes with several pairs by itself. Default: 127.
    * @throws VioError VIO_QUEUE_COUNT
    */
   setQueueNum(pairs: number): void {
@@ -263,10 +270,25 @@ export class VhostDriver implements AsyncDisposable {
     return (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
   }
 
-  /** QEMU warns of a configuration space that it does not look at: it is offered where there is something in it. */
-  #usualProtocolFeatures(): bigint {
+  /**
+   * Several pairs (MQ) come with a control queue, by which drivers say how many they use: Linux gives a device without one up
+   * (virtio 1.4, section 5.1.3.1). QEMU and DPDK's frontend, which answer their drivers' commands themselves, take MQ alone and
+   * leave CTRL_VQ. One pair is no reason for MQ, and behind 128 pairs there is no number left for a control queue.
+   */
+  #offered(queuePairs: number): bigint {
+    if (queuePairs === 1) return this.#features & ~VIRTIO_NET_F_MQ;
+    const several = (this.#features & VIRTIO_NET_F_MQ) !== 0n && queuePairs <= mostPairsWithControl;
+    return several ? this.#features | VIRTIO_NET_F_CTRL_VQ : this.#features;
+  }
+
+  /**
+   * QEMU warns of a configuration space that it does not look at: it is offered where there is something in it, as the
+   * number of pairs for drivers that bring several into use.
+   */
+  #usualProtocolFeatures(queuePairs: number): bigint {
     const spoken =
-      configFeatures(this.#config) | (this.#features & (hashFeatures | VIRTIO_NET_F_GUEST_ANNOUNCE));
+      configFeatures(this.#config) |
+      (this.#offered(queuePairs) & (hashFeatures | VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_MQ));
     return spoken === 0n
       ? supportedProtocolFeatures & ~VHOST_USER_PROTOCOL_F_CONFIG
       : supportedProtocolFeatures;
@@ -328,7 +350,7 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   #serve(stream: UnixStream, onEnd: () => void = () => {}): void {
-    const queuePairs = Math.min(this.#queuePairs ?? mostQueuePairs, this.#mostPairs());
+    const queuePairs = this.#queuePairs ?? mostPairsWithControl;
     const call = (callback: (callbacks: VhostCallbacks) => void): void => {
       try {
         callback(this.#callbacks);
@@ -343,6 +365,7 @@ export class VhostDriver implements AsyncDisposable {
         destroyDevice: (d) => call((to) => to.destroyDevice?.(d)),
         vringStateChanged: (d, queue, enabled) => call((to) => to.vringStateChanged?.(d, queue, enabled)),
         broken: (d, queue, fault) => call((to) => to.broken?.(d, queue, fault)),
+        baseCorrected: (d, queue, said, base) => call((to) => to.baseCorrected?.(d, queue, said, base)),
         featuresChanged: (d, features) => call((to) => to.featuresChanged?.(d, features)),
         command: (d, command) => this.#callbacks.command?.(d, command) !== false,
         failed: (_, error) => connection.applicationFailed(error),
@@ -353,8 +376,8 @@ export class VhostDriver implements AsyncDisposable {
     );
     const context = {
       device,
-      offered: this.#features | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
-      offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(),
+      offered: this.#offered(queuePairs) | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
+      offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(queuePairs),
       queuePairs,
       announced: (mac: string) => call((to) => to.announced?.(device, mac)),
     };

@@ -7,6 +7,8 @@ import {
   type QueueFault,
   type RingView,
   type WindowOffset,
+  freshPackedBase,
+  packedBaseFromRing,
   splitBaseFromUsedRing,
 } from '@vio/rings';
 import type { VringAddress } from '../wire/index.ts';
@@ -18,8 +20,8 @@ import { EnqueuePath } from './packets/enqueue.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { vhostError } from './vhost-error.ts';
 
-/** A fresh packed ring starts with both wrap counters at 1. */
-const freshPackedBase = 0x8000_8000;
+/** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
+export type SettledBase = 'kept' | 'corrected' | 'unknown';
 
 /** What the frontend has said of one virtqueue, and its data path once it is complete. */
 export class Vring {
@@ -33,6 +35,9 @@ export class Vring {
   err: EventFd | null = null;
   /** A kick fd (or the news that there is none) has come: the ring may run. */
   started = false;
+  /** What SET_VRING_ENABLE said last; null: nothing yet. */
+  asked: boolean | null = null;
+  /** Whether it moves packets, see `VhostDevice.update`. */
   enabled = false;
   /** Why it stopped by itself; it stays so until the frontend sets it up anew. */
   fault: QueueFault | null = null;
@@ -53,6 +58,8 @@ export class Vring {
   inUse = true;
   /** The driver is to be called as soon as there is a call, see `#callOnce`. */
   #callOwed = false;
+  /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
+  #baseSaid = true;
 
   constructor(index: number) {
     this.index = index;
@@ -147,7 +154,10 @@ export class Vring {
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
     const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
-    if (queue !== undefined) this.base = queue.base();
+    if (queue !== undefined) {
+      this.base = queue.base();
+      this.#baseSaid = false;
+    }
     this.control?.stop();
     this.enqueue = null;
     this.dequeue = null;
@@ -162,15 +172,49 @@ export class Vring {
     this.err?.signal();
   }
 
+  /** SET_VRING_BASE. */
+  sayBase(base: number): void {
+    this.base = base;
+    this.#baseSaid = true;
+  }
+
+  /** The ring or its features are not those it ran with: where it was is to be looked at again. */
+  distrustBase(): void {
+    this.#baseSaid = true;
+  }
+
+  /** True for a ring that would go on at this base anyway. Split ones do so wherever they are. */
+  isAt(base: number): boolean {
+    const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
+    return queue !== undefined && (queue.format === 'split' || queue.base() === bothHalves(base));
+  }
+
+  /**
+   * Before a ring runs: a packed one that contradicts the base its frontend gave goes on where it says itself, if it does.
+   * @throws as `run`
+   */
+  settleBase(memory: DriverMemory, features: bigint): SettledBase {
+    const { format, inOrder } = ringFeatures(features);
+    if (format === 'split' || !this.#baseSaid) return 'kept';
+    const { descriptors } = this.#locate(memory, true);
+    const said = this.base === null ? freshPackedBase : bothHalves(this.base);
+    // A predecessor's notes say where it was, and are right.
+    if (this.inflight?.resumes(this.index, format, this.size) === true) return 'kept';
+    const found = packedBaseFromRing(memory.map, descriptors, this.size, inOrder, said);
+    if (found === null) return 'unknown';
+    this.base = found;
+    return found === said ? 'kept' : 'corrected';
+  }
+
   /** GET_VRING_BASE: the ring stops and forgets its kick and call. @returns where it stopped */
-  stop(): number {
+  stop(features = 0n): number {
     this.pause();
     this.started = false;
     this.kick?.close();
     this.call?.close();
     this.kick = null;
     this.call = null;
-    return this.base ?? 0;
+    return this.base ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
   }
 
   close(): void {
@@ -227,8 +271,11 @@ export class Vring {
   #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
     const { base } = this;
     if (!packed) return splitBaseFromUsedRing(memory.map, addresses, this.size, base ?? 0);
-    if (base === null) return freshPackedBase;
-    // Some frontends give only the lower half: both counters are the same then.
-    return base > 0xffff ? base : (base | (base << 16)) >>> 0;
+    return base === null ? freshPackedBase : bothHalves(base);
   }
+}
+
+/** Some frontends give only the lower half of a packed ring's base: both positions are the same then. */
+function bothHalves(base: number): number {
+  return base > 0xffff ? base : (base | (base << 16)) >>> 0;
 }
