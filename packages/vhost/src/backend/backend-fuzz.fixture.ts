@@ -79,6 +79,7 @@ class Backend {
         destroyDevice: saw('destroyDevice'),
         vringStateChanged: saw('vringStateChanged'),
         broken: (_device, _queue, { code }) => log.saw(code),
+        baseCorrected: saw('baseCorrected'),
         featuresChanged: () => {},
         command: (_device, { kind }) => {
           log.saw(kind);
@@ -86,7 +87,7 @@ class Backend {
         },
         failed: (_device, error) => (this.#wrong = String(error)),
       },
-      queuePairs,
+      () => queuePairs,
       () => true,
       new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
     );

@@ -88,14 +88,12 @@ export const handlers: Readonly<Record<string, Handler<never>>> = {
     vring.size = value;
   },
   SET_VRING_ADDR: ({ device, queuePairs }, addresses: VringAddress) => {
-    const vring = ring(device, addresses.index, queuePairs);
-    vring.pause();
-    vring.addresses = addresses;
+    device.place(ring(device, addresses.index, queuePairs), addresses);
   },
   SET_VRING_BASE: ({ device, queuePairs }, { index, value }: VringState) => {
     const vring = ring(device, index, queuePairs);
-    // User-mode Linux only disables its rings before it sets up others in their place.
-    if (vring.running && !vring.enabled && !vring.isAt(value)) device.startOver(vring);
+    // It was only disabled before another one is set up in its place.
+    if (vring.running && !vring.enabled) device.startOver(vring);
     vring.sayBase(value);
   },
   GET_VRING_BASE: ({ device, queuePairs }, { index }: VringState) => ({

@@ -116,6 +116,26 @@ describe.each(formats)('rings that are only disabled, %s:', (format, options: Gu
     expect([moves(pair.backend, next, 1), pair.backend.refused]).toEqual([true, []]);
   });
 
+  it('others may that begin where the old ones are by chance', async () => {
+    // 8 buffers once around: both positions are 0, and both wrap counters of packed rings.
+    await using pair = await disabled(8);
+    using next = new Guest(options);
+    for (const { name, run } of next.steps()) {
+      const [, ring] = /BASE (\d)/.exec(name) ?? [];
+      if (ring === undefined) await run(pair.frontend);
+      else await pair.frontend.send(requests.SET_VRING_BASE, { index: Number(ring), value: 0 });
+    }
+    await handled(pair.frontend);
+    expect([moves(pair.backend, next, 1), pair.backend.refused]).toEqual([true, []]);
+  });
+
+  it('others may that have no base, and lie elsewhere', async () => {
+    await using pair = await disabled(3);
+    using next = new Guest(options);
+    await say(pair.frontend, next, /OWNER|BASE/);
+    expect([moves(pair.backend, next, 1), pair.backend.refused]).toEqual([true, []]);
+  });
+
   it('others that are said to be at 0, as by user-mode Linux, may', async () => {
     await using pair = await disabled(3);
     using next = new Guest(options);
@@ -148,6 +168,53 @@ describe.each(formats)('rings that are only disabled, %s:', (format, options: Gu
     for (const index of [0, 1]) await pair.frontend.send(requests.SET_VRING_ENABLE, { index, value: 1 });
     await handled(pair.frontend);
     expect(moves(pair.backend, pair.guest, 9)).toBe(true);
+  });
+});
+
+describe('disabled rings of frontends that do not know queue pairs (MQ)', () => {
+  async function disabled() {
+    const backend = await TestBackend.start();
+    const guest = new Guest();
+    const frontend = await backend.connect(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    for (const { name, run } of guest.steps()) if (name !== 'SET_STATUS') await run(frontend);
+    for (const index of [0, 1]) await frontend.send(requests.SET_VRING_ENABLE, { index, value: 0 });
+    await handled(frontend);
+    return {
+      backend,
+      guest,
+      frontend,
+      async [Symbol.asyncDispose]() {
+        await backend[Symbol.asyncDispose]();
+        guest[Symbol.dispose]();
+      },
+    };
+  }
+  const drain = ({ device }: TestBackend): number => device.dequeueBurst(1, packetPool(), new PacketBurst());
+
+  it('are not touched: their memory may belong to others already', async () => {
+    await using pair = await disabled();
+    sendFrom(pair.guest.rings[1], packet(60));
+    drain(pair.backend);
+    expect(pair.guest.rings[1].used()).toEqual([]);
+  });
+
+  it('go on where they were when they are enabled again', async () => {
+    await using pair = await disabled();
+    for (const index of [0, 1]) await pair.frontend.send(requests.SET_VRING_ENABLE, { index, value: 1 });
+    await handled(pair.frontend);
+    expect(moves(pair.backend, pair.guest, 1)).toBe(true);
+  });
+
+  it('unlike those of frontends that do, which are drained', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    await frontend.send(requests.SET_VRING_ENABLE, { index: 1, value: 0 });
+    await handled(frontend);
+    sendFrom(guest.rings[1], packet(60));
+    drain(backend);
+    expect(guest.rings[1].used()).toHaveLength(1);
   });
 });
 

@@ -22,7 +22,11 @@ import {
   dumpRing,
   freshPackedBase,
 } from '@vio/rings';
-import { VHOST_USER_F_PROTOCOL_FEATURES } from '../wire/index.ts';
+import {
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_MQ,
+  type VringAddress,
+} from '../wire/index.ts';
 import { BurstCopier } from './packets/burst-copier.ts';
 import { acceptable } from './control/acceptable.ts';
 import { DriverSettings } from './control/driver-settings.ts';
@@ -78,7 +82,7 @@ export class VhostDevice {
   /** For the message handlers: which memory was announced, and how often. */
   readonly claims = new RegionClaims();
   readonly #listener: DeviceListener;
-  readonly #queuePairs: number;
+  readonly #queuePairs: () => number;
   readonly #vrings: Vring[] = [];
   readonly #usesStatus: () => boolean;
   #memory: DriverMemory | null = null;
@@ -94,7 +98,7 @@ export class VhostDevice {
   constructor(
     vid: number,
     listener: DeviceListener,
-    queuePairs: number,
+    queuePairs: () => number,
     usesStatus: () => boolean,
     config = new DeviceConfig(),
   ) {
@@ -108,7 +112,7 @@ export class VhostDevice {
   /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
   get controlQueue(): number {
     if ((this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
-    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs;
+    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs();
   }
 
   /** Queue pairs from the first on that are enabled, and in use as far as a control queue says so; at least 1. */
@@ -302,9 +306,7 @@ export class VhostDevice {
    * @throws VioError VIO_VHOST_RING, VIO_RING_* when a ring cannot run: it waits for other addresses, the rest goes on
    */
   update(): void {
-    // Without protocol features a started ring is enabled.
-    const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
-    for (const vring of this.#vrings) vring.enabled = always || vring.asked === true;
+    this.#enableRings();
     try {
       this.#runRings();
     } finally {
@@ -315,10 +317,24 @@ export class VhostDevice {
   /** For the message handlers: a ring stops, and with it the device. @returns the ring's base */
   stopVring(vring: Vring): number {
     this.#destroy();
-    const ran = vring.running;
+    const { ran } = vring;
     const base = vring.stop(this.features);
     if (ran) this.#forgetInflight(vring);
     return base;
+  }
+
+  /**
+   * For the message handlers: where a ring lies. It goes on there at `update`; one that moved, or was disabled before, may be
+   * another one.
+   */
+  place(vring: Vring, addresses: VringAddress): void {
+    const before = vring.addresses;
+    vring.pause();
+    vring.addresses = addresses;
+    if (before === null || (vring.enabled && before.descriptors === addresses.descriptors)) return;
+    vring.distrustBase();
+    // A driver that begins anew has asked for nothing yet (user-mode Linux has no message for a reset).
+    if (vring.index === this.controlQueue) this.#forgetCommands();
   }
 
   /** For the message handlers: a ring that was only disabled is set up anew, and runs again when it is kicked off again. */
@@ -336,8 +352,7 @@ export class VhostDevice {
     this.#vrings.length = 0;
     this.setInflight(null);
     this.status = 0;
-    this.settings.reset();
-    this.config.mac = null;
+    this.#forgetCommands();
   }
 
   /** The connection is over: gives everything back. */
@@ -361,6 +376,26 @@ export class VhostDevice {
     };
   }
 
+  #forgetCommands(): void {
+    this.settings.reset();
+    this.config.mac = null;
+  }
+
+  /**
+   * Without bit 30 a started ring is enabled. With it a disabled one is drained, which is for frontends that know queue pairs (MQ):
+   * of the others none is touched, because it may be gone already. User-mode Linux only disables the rings of a driver that
+   * leaves, and gives their memory to others.
+   */
+  #enableRings(): void {
+    const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
+    const drained = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
+    for (const vring of this.#vrings) {
+      vring.enabled = always || vring.asked === true;
+      vring.atRest = !vring.enabled && !drained;
+      if (vring.atRest && vring.running) vring.pause();
+    }
+  }
+
   #forgetInflight({ index, size }: Vring): void {
     this.#inflight?.stopped(index, ringFeatures(this.features).format, size);
   }
@@ -380,7 +415,7 @@ export class VhostDevice {
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.#vrings) {
-      if (!vring.ready || vring.running || vring.fault !== null) continue;
+      if (!vring.ready || vring.atRest || vring.running || vring.fault !== null) continue;
       try {
         if (!this.#settleBase(vring, memory)) continue;
         if (vring.index === control) this.#runControl(vring, memory);
@@ -416,7 +451,7 @@ export class VhostDevice {
   #execute(command: ControlCommand): boolean {
     const ready = (pair: number): boolean =>
       2 * pair + 1 < this.#vrings.length && this.#vrings[2 * pair].ready && this.#vrings[2 * pair + 1].ready;
-    if (!acceptable(command, this.#queuePairs, ready)) return false;
+    if (!acceptable(command, this.#queuePairs(), ready)) return false;
     try {
       if (!this.#listener.command(this, command)) return false;
       this.settings.apply(command);

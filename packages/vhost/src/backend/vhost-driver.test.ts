@@ -4,7 +4,11 @@ import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
-import { frontendRequests as requests } from '../wire/index.ts';
+import {
+  VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_MQ,
+  frontendRequests as requests,
+} from '../wire/index.ts';
 import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
 import { Guest } from './guest.fixture.ts';
 import { controlFeatures } from './device-features.ts';
@@ -283,6 +287,17 @@ describe('what is offered', () => {
   it.each(['setFeatures', 'enableFeatures'] as const)('is not what is not there: %s', (set) => {
     const driver = VhostDriver.register('/tmp/never');
     expect(() => driver[set](1n << 63n)).toThrow(coded('VIO_VHOST_UNSUPPORTED_FEATURES'));
+  });
+
+  it.each([
+    ['127 queue pairs to who asks for their number', null, 127],
+    ['31 to who does not: user-mode Linux can have no more', 0n, 31],
+  ])('is %s', async (_, protocolFeatures, pairs) => {
+    await using backend = await TestBackend.start();
+    const offers = VHOST_USER_PROTOCOL_F_CONFIG | (protocolFeatures ?? VHOST_USER_PROTOCOL_F_MQ);
+    const frontend = await backend.connect(offers);
+    const part = await frontend.ask(requests.GET_CONFIG, { offset: 8, flags: 0, data: new Uint8Array(2) });
+    expect(part?.data[0]).toBe(pairs);
   });
 
   it('is as many queue pairs as were set', async () => {

@@ -19,6 +19,7 @@ import type { QueueFault } from '@vio/rings';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_STATUS,
   protocolFeatureNames,
 } from '../wire/index.ts';
@@ -118,6 +119,7 @@ const callbackNames: OptionNames<VhostCallbacks> = {
   command: true,
   announced: true,
   broken: true,
+  baseCorrected: true,
   connectionRefused: true,
   exhausted: true,
 };
@@ -130,6 +132,8 @@ const reconnectMilliseconds = 1000;
 
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
 const mostPairsWithControl = 127;
+/** For frontends without GET_QUEUE_NUM (MQ), unless a number was set: user-mode Linux gives a device of more than 64 rings up. */
+const pairsOfOthers = 31;
 
 let nextVid = 0;
 
@@ -189,7 +193,8 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   /**
-   * Queue pairs offered, 1 to 128, and to 127 with a control queue, which comes with several pairs by itself. Default: 127.
+   * Queue pairs offered, 1 to 128, and to 127 with a control queue, which comes with several pairs by itself. Default: 127, or 31
+   * to frontends that do not ask for their number.
    * @throws VioError VIO_QUEUE_COUNT
    */
   setQueueNum(pairs: number): void {
@@ -350,7 +355,10 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   #serve(stream: UnixStream, onEnd: () => void = () => {}): void {
-    const queuePairs = this.#queuePairs ?? mostPairsWithControl;
+    const asked = this.#queuePairs;
+    const most = asked ?? mostPairsWithControl;
+    const queuePairs = (): number =>
+      asked ?? ((device.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n ? pairsOfOthers : most);
     const call = (callback: (callbacks: VhostCallbacks) => void): void => {
       try {
         callback(this.#callbacks);
@@ -372,13 +380,15 @@ export class VhostDriver implements AsyncDisposable {
       },
       queuePairs,
       () => (device.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n,
-      new DeviceConfig(() => this.#commonConfig(queuePairs)),
+      new DeviceConfig(() => this.#commonConfig(queuePairs())),
     );
     const context = {
       device,
-      offered: this.#offered(queuePairs) | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
-      offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(queuePairs),
-      queuePairs,
+      offered: this.#offered(most) | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES,
+      offeredProtocol: this.#protocolFeatures ?? this.#usualProtocolFeatures(most),
+      get queuePairs() {
+        return queuePairs();
+      },
       announced: (mac: string) => call((to) => to.announced?.(device, mac)),
     };
     const listener = {

@@ -39,6 +39,10 @@ export class Vring {
   asked: boolean | null = null;
   /** Whether it moves packets, see `VhostDevice.update`. */
   enabled = false;
+  /** It has run since it was last stopped, and did not break. */
+  ran = false;
+  /** It is disabled, and must not be touched, see `VhostDevice.update`. */
+  atRest = false;
   /** Why it stopped by itself; it stays so until the frontend sets it up anew. */
   fault: QueueFault | null = null;
   /** What was last told of `live`. */
@@ -168,6 +172,7 @@ export class Vring {
   /** The driver wrote nonsense: the ring stops, the others go on. */
   break(fault: QueueFault): void {
     this.pause();
+    this.ran = false;
     this.fault = fault;
     this.err?.signal();
   }
@@ -181,12 +186,6 @@ export class Vring {
   /** The ring or its features are not those it ran with: where it was is to be looked at again. */
   distrustBase(): void {
     this.#baseSaid = true;
-  }
-
-  /** True for a ring that would go on at this base anyway. Split ones do so wherever they are. */
-  isAt(base: number): boolean {
-    const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
-    return queue !== undefined && (queue.format === 'split' || queue.base() === bothHalves(base));
   }
 
   /**
@@ -209,6 +208,7 @@ export class Vring {
   /** GET_VRING_BASE: the ring stops and forgets its kick and call. @returns where it stopped */
   stop(features = 0n): number {
     this.pause();
+    this.ran = false;
     this.started = false;
     this.kick?.close();
     this.call?.close();
@@ -236,7 +236,7 @@ export class Vring {
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
     const ring = ringFeatures(features);
     const addresses = this.#locate(memory, ring.format === 'packed');
-    return openDeviceQueue(this.inflight, this.index, {
+    const queue = openDeviceQueue(this.inflight, this.index, {
       memory: memory.map,
       addresses,
       size: this.size,
@@ -244,6 +244,8 @@ export class Vring {
       base: this.#startAt(memory, addresses, ring.format === 'packed'),
       indirectDirection,
     });
+    this.ran = true;
+    return queue;
   }
 
   #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {
