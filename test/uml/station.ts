@@ -1,0 +1,70 @@
+// A host at the other end of a device's wire: answers ARP and ping, and sends every UDP datagram back.
+import { PacketBurst } from '@vio/net';
+import { BufferPool, Region, poolStride } from '@vio/rings';
+import type { VhostDevice } from '@vio/vhost';
+import { answer } from '../../examples/tap-ping/dist/answer.js';
+import { readFrames, writeFrames } from '../frames.ts';
+
+const udp = 17;
+
+/** Serves all pairs of a device that are in use, from the event loop, until it is told to stop. */
+export class Station {
+  readonly mac = Uint8Array.of(2, 0, 0, 0, 0, 0xfe);
+  readonly address: Uint8Array;
+  /** UDP datagrams that came, by queue pair. */
+  readonly datagrams: number[] = [];
+  readonly #pool: BufferPool;
+  readonly #burst = new PacketBurst(32);
+  #stopped = false;
+
+  /** @param address as in `10.1.0.2` */
+  constructor(address: string) {
+    this.address = Uint8Array.from(address.split('.'), Number);
+    const region = new Region(new ArrayBuffer(512 * poolStride(2048, 128)));
+    this.#pool = new BufferPool({ region, offset: 0, count: 512 });
+  }
+
+  serve(device: VhostDevice): void {
+    const turn = (): void => {
+      if (this.#stopped) return;
+      let moved = 0;
+      for (let pair = 0; pair < device.pairsInUse; pair++) moved += this.#turn(device, pair);
+      if (moved > 0) setImmediate(turn);
+      else setTimeout(turn, 1);
+    };
+    turn();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #turn(device: VhostDevice, pair: number): number {
+    const burst = this.#burst;
+    const count = device.dequeueBurst(2 * pair + 1, this.#pool, burst);
+    const frames = readFrames(this.#pool, burst);
+    burst.release(this.#pool);
+    const answers = frames.filter((frame) => answer(frame, this) || this.#echo(frame, pair));
+    writeFrames(this.#pool, burst, answers);
+    device.enqueueBurst(2 * pair, burst, 0, burst.count, this.#pool);
+    burst.release(this.#pool);
+    return count;
+  }
+
+  /** Swaps the ends of a datagram for this host, which leaves all sums as they are. */
+  #echo(frame: Uint8Array, pair: number): boolean {
+    const ours = this.address.every((byte, i) => frame[30 + i] === byte);
+    if (frame[12] !== 8 || frame[13] !== 0 || frame[23] !== udp || !ours) return false;
+    this.datagrams[pair] = (this.datagrams[pair] ?? 0) + 1;
+    swap(frame, 0, 6, 6);
+    swap(frame, 26, 30, 4);
+    swap(frame, 34, 36, 2);
+    return true;
+  }
+}
+
+function swap(bytes: Uint8Array, a: number, b: number, length: number): void {
+  const first = bytes.slice(a, a + length);
+  bytes.copyWithin(a, b, b + length);
+  bytes.set(first, b);
+}
