@@ -12,11 +12,12 @@ struct Mapping {
   // without a lock.
   std::atomic<uintptr_t> base{0};
   std::atomic<size_t> size{0};
-  std::atomic<size_t> page{4096};
+  std::atomic<size_t> page{0};
   std::atomic<int32_t> faulted{0};
 };
 
-// Half of what Linux gives a process by default (vm.max_map_count). Slots that were never used cost nothing.
+// Half of what Linux gives a process by default (vm.max_map_count). Slots that were never used cost nothing, neither in
+// memory nor, as they begin as zeroes, in the file.
 constexpr int kMaxMappings = 32768;
 extern Mapping g_mappings[kMaxMappings];
 

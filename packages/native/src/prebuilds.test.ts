@@ -1,6 +1,6 @@
 // What the addons of a release ask of the machine they come to. `npm run prebuilds` builds them and runs this; where
 // nobody has, there is only the one that this machine built for itself, which may ask for what this machine has.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -44,6 +44,10 @@ it('is told what is newer than the floor', () => {
 
 it.each(files)('%s is for the processor that its folder names', (file) => {
   expect(elfNeeds(join(prebuilds, file)).machine).toBe(file.startsWith('linux-x64') ? 62 : 183);
+});
+
+it.each(files)('%s is small enough for a package to carry four', (file) => {
+  expect(statSync(join(prebuilds, file)).size).toBeLessThan(700_000);
 });
 
 describe.each(released)('%s', (file) => {
