@@ -170,7 +170,7 @@ describe('statistics', () => {
     const names = [...queueCounterNames, 'guest_notifications'];
     expect(Object.keys(pair.device.stats())).toEqual([
       ...[...names, 'full_rings', 'dropped_no_room_packets'].map((name) => `tx_q0_${name}`),
-      ...[...names, 'dropped_length_packets'].map((name) => `rx_q0_${name}`),
+      ...[...names, 'dropped_length_packets', 'dropped_no_room_packets'].map((name) => `rx_q0_${name}`),
     ]);
   });
 

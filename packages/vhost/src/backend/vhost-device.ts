@@ -52,7 +52,7 @@ export interface DeviceListener {
   failed(device: VhostDevice, error: unknown): void;
 }
 
-const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets'];
+const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets', 'dropped_no_room_packets'];
 const sentEvents: readonly QueueEventName[] = ['full_rings', 'dropped_no_room_packets'];
 
 const DRIVER_OK = 4;
