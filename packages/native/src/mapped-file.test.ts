@@ -209,8 +209,8 @@ function addressSpace(): number {
 describe('where private memory is not to be had (as under strict overcommit)', () => {
   const scarce = ['prlimit', `--data=${2 ** 31}`];
 
-  // AddressSanitizer's own private memory is far more than any limit.
-  it.skipIf(process.env['VIO_NATIVE_VARIANT'] === 'asan')(
+  // A sanitizer's own private memory is far more than any limit.
+  it.skipIf(['asan', 'tsan'].includes(process.env['VIO_NATIVE_VARIANT'] ?? ''))(
     'closing does not fail, buffers read zeroes, and what is written there stays there',
     async () => {
       const { stdout, end } = await runChild(
