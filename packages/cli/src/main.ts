@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addBackendCommand } from './commands/backend.ts';
-import { addDevbindCommand } from './commands/devbind.ts';
-import { addDoctorCommand } from './commands/doctor.ts';
-import { addInspectCommand } from './commands/inspect.ts';
-import { addRunCommand } from './commands/run.ts';
+import { addBackendCommand } from './commands/backend/command.ts';
+import { addDevbindCommand } from './commands/devbind/command.ts';
+import { addDoctorCommand } from './commands/doctor/command.ts';
+import { addInspectCommand } from './commands/inspect/command.ts';
+import { addRunCommand } from './commands/run/command.ts';
 import { interruptedExitCode, interruption } from './interruption.ts';
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

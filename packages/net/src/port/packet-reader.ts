@@ -1,7 +1,7 @@
 import { completeChecksum } from '../offload/checksum.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
-import type { NetPort } from './net-port.ts';
+import type { PortCore } from './port-core.ts';
 import { brokenError, busyError } from './port-errors.ts';
 import { type RxWait, untilPackets } from './rx-wait.ts';
 
@@ -19,7 +19,7 @@ const spins = 64;
  * reader at a time: what one has received another would miss.
  */
 export class PacketReader {
-  readonly #port: NetPort;
+  readonly #port: PortCore;
   readonly #pair: number;
   readonly #wait: RxWait;
   readonly #burst: PacketBurst;

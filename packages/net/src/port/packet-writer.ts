@@ -3,7 +3,7 @@ import type { BufferPool } from '@vio/rings';
 import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
 import { tagBytes } from '../frames/vlan.ts';
-import type { NetPort } from './net-port.ts';
+import type { PortCore } from './port-core.ts';
 import { brokenError, frameSizeError, linkDownError, notInUseError } from './port-errors.ts';
 
 export interface SendOptions extends WaitOptions {
@@ -26,14 +26,14 @@ interface Waiting {
 
 /** Sends single frames on one queue pair, in the order of the calls. */
 export class PacketWriter {
-  readonly #port: NetPort;
+  readonly #port: PortCore;
   readonly #pair: number;
   readonly #burst = new PacketBurst(1);
   readonly #waiting = new Set<Waiting>();
   #attempts = 0;
   #scheduled = false;
 
-  constructor(port: NetPort, pair: number) {
+  constructor(port: PortCore, pair: number) {
     this.#port = port;
     this.#pair = pair;
   }

@@ -1,4 +1,4 @@
-import type { NetPort } from './net-port.ts';
+import type { PortCore } from './port-core.ts';
 import type { RxCalls } from './rx-calls.ts';
 
 /**
@@ -16,14 +16,14 @@ import type { RxCalls } from './rx-calls.ts';
  * ```
  */
 export class RxInterrupt {
-  readonly #port: NetPort;
+  readonly #port: PortCore;
   readonly #pair: number;
   readonly #calls: RxCalls;
   #enabled = false;
   #handler: (() => void) | null = null;
   #endListening: () => void = () => {};
 
-  constructor(port: NetPort, pair: number, calls: RxCalls) {
+  constructor(port: PortCore, pair: number, calls: RxCalls) {
     this.#port = port;
     this.#pair = pair;
     this.#calls = calls;

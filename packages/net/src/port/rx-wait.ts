@@ -1,4 +1,4 @@
-import type { NetPort } from './net-port.ts';
+import type { PortCore } from './port-core.ts';
 import type { RxCalls } from './rx-calls.ts';
 
 export interface UntilPacketsOptions {
@@ -9,7 +9,7 @@ export interface UntilPacketsOptions {
 
 /** What a port waits for packets with. */
 export interface RxWait {
-  readonly port: NetPort;
+  readonly port: PortCore;
   readonly calls: RxCalls;
 }
 

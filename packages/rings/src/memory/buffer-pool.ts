@@ -1,5 +1,4 @@
 import type { Burst } from '../burst.ts';
-import type { DriverQueue } from '../driver/driver-queue.ts';
 import type { Region } from './region.ts';
 
 export interface BufferPoolOptions {
@@ -14,6 +13,25 @@ export interface BufferPoolOptions {
   readonly dataRoom?: number;
   /** Bytes in front of the data, default 128; a header in front of a packet lives here. */
   readonly headroom?: number;
+}
+
+/** A queue that gives buffers back to a pool. */
+export interface ReapedQueue {
+  /** Takes back up to `max` used buffers: their tokens, the pool's indexes, from entry `from` on. @returns how many */
+  reap(token: Int32Array, length: null, from: number, max: number): number;
+}
+
+/** A queue that takes empty buffers from a pool. */
+export interface SuppliedQueue {
+  /** Exposes `bytes` bytes of each of `count` buffers, from `base + token * stride` on. @returns how many */
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number;
 }
 
 /**
@@ -157,7 +175,7 @@ export class BufferPool {
    * Takes back up to `max` buffers that a queue's device is done with, one segment each.
    * @returns how many
    */
-  reap(queue: DriverQueue, max: number): number {
+  reap(queue: ReapedQueue, max: number): number {
     // Tokens of the queue are buffers of this pool: they go right where they belong.
     const n = queue.reap(this.#stack, null, this.#free, max);
     this.#free += n;
@@ -169,7 +187,7 @@ export class BufferPool {
    * included.
    * @returns how many
    */
-  supply(queue: DriverQueue, count: number, prefix: number): number {
+  supply(queue: SuppliedQueue, count: number, prefix: number): number {
     const n = this.available(count);
     // Those given back last, which are still in cache, right off the stack.
     const from = this.#free - n;

@@ -17,12 +17,23 @@ import {
   TUN_F_USO4,
   TUN_F_USO6,
 } from '../tap/tun-ioctls.ts';
-import type { VhostNetOptions } from './vhost-net-transport.ts';
+
+/** The tap of a port. */
+export interface PortTapOptions {
+  /** Name of the tap; `%d` lets the kernel find a number. Default `tap%d`, as in DPDK. */
+  readonly iface?: string | undefined;
+  /** Queue pairs, 1 to 128. */
+  readonly queues: number;
+  /** Address of the tap; undefined: the kernel's choice. */
+  readonly mac?: string | undefined;
+  /** Path of the network namespace the tap belongs to, as `/run/netns/blue`; undefined: this process's. */
+  readonly netns?: string | undefined;
+}
 
 /** As long as the kernel lets frames wait in a tap, it need not drop them. */
 const unlimited = 0x7fff_ffff;
 
-export function openTap({ iface, mac, netns, queues }: VhostNetOptions): Tap {
+export function openTap({ iface, mac, netns, queues }: PortTapOptions): Tap {
   return Tap.open({
     ...(iface === undefined ? {} : { name: iface }),
     ...(mac === undefined ? {} : { mac }),

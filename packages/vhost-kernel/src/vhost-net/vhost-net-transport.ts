@@ -18,24 +18,17 @@ import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import type { Tap } from '../tap/tap.ts';
 import { KernelMemory, maxRegions } from './kernel-memory.ts';
-import { adoptTap, openTap, takesUso, tapOffloads } from './port-tap.ts';
+import { type PortTapOptions, adoptTap, openTap, takesUso, tapOffloads } from './port-tap.ts';
 import * as vhost from './vhost-ioctls.ts';
 
-export interface VhostNetOptions {
+/** A vhost-net backend: its devices and its tap. */
+export interface VhostNetOptions extends PortTapOptions {
   /** Usually `/dev/vhost-net`. */
   readonly path: string;
   /** Descriptors of it, one for each queue pair, which stay the caller's; undefined: `path` is opened. */
   readonly devices?: readonly number[] | undefined;
   /** Descriptors of the queues of a tap, which stay the caller's; undefined: a tap is opened by name. */
   readonly taps?: readonly number[] | undefined;
-  /** Name of the tap; `%d` lets the kernel find a number. Default `tap%d`, as in DPDK. */
-  readonly iface?: string | undefined;
-  /** Queue pairs, 1 to 128. */
-  readonly queues: number;
-  /** Address of the tap; undefined: the kernel's choice. */
-  readonly mac?: string | undefined;
-  /** Path of the network namespace the tap belongs to, as `/run/netns/blue`; undefined: this process's. */
-  readonly netns?: string | undefined;
 }
 
 /** What vhost-net has to know of; the rest of a port's features is between driver and tap. */

@@ -8,8 +8,8 @@ import {
   loadedDrivers,
   unbindDevice,
 } from '@vio/pci-driver';
-import type { DevbindOptions } from '../commands/devbind.ts';
-import { Output } from '../output.ts';
+import type { DevbindOptions } from './options.ts';
+import { Output } from '../../output.ts';
 
 const typeNames: Readonly<Record<number, string>> = {
   1: 'network',

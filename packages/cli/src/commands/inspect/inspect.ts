@@ -1,10 +1,10 @@
 import { VioError } from '@vio/native';
 import { featureNames } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
-import type { InspectOptions } from '../commands/inspect.ts';
-import { Output } from '../output.ts';
-import { portReport } from './port-report.ts';
-import { recordRing } from './ring-record.ts';
+import type { InspectOptions } from './options.ts';
+import { Output } from '../../output.ts';
+import { portReport } from '../../report/port-report.ts';
+import { recordRing } from '../../report/ring-record.ts';
 
 /** Opens a port, says what it is like, and closes it; or names the bits of a mask. */
 export async function inspect(

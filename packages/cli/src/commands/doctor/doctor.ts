@@ -1,8 +1,8 @@
-import type { DoctorOptions } from '../commands/doctor.ts';
-import { checkBackend } from '../doctor/backend.ts';
-import type { Finding } from '../doctor/check.ts';
-import { checkMachine } from '../doctor/machine.ts';
-import { Output } from '../output.ts';
+import type { DoctorOptions } from './options.ts';
+import { checkBackend } from './backend-checks.ts';
+import type { Finding } from './finding.ts';
+import { checkMachine } from './machine-checks.ts';
+import { Output } from '../../output.ts';
 
 /** Looks at everything a port needs; a problem makes the exit code 1. */
 export async function doctor(path: string, options: DoctorOptions, interrupted: AbortSignal): Promise<void> {

@@ -1,14 +1,14 @@
 import { openVirtioUser } from '@vio/virtio-user';
-import type { RunOptions } from '../commands/run.ts';
-import { Forwarder } from '../forward/forwarder.ts';
-import { portLane } from '../forward/lane.ts';
-import { forwardStep } from '../forward/modes.ts';
-import { runSession } from '../forward/session.ts';
-import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
+import type { RunOptions } from './options.ts';
+import { Forwarder } from '../../forward/forwarder.ts';
+import { portLane } from '../../forward/lane.ts';
+import { forwardStep } from '../../forward/modes.ts';
+import { runSession } from '../../forward/session.ts';
+import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { captureToFile } from './capture-file.ts';
-import { Output } from '../output.ts';
-import { portReport } from './port-report.ts';
-import { recordRing } from './ring-record.ts';
+import { Output } from '../../output.ts';
+import { portReport } from '../../report/port-report.ts';
+import { recordRing } from '../../report/ring-record.ts';
 
 /** Opens a port and forwards on every queue pair until it is interrupted. */
 export async function runPort(devargs: string, options: RunOptions, interrupted: AbortSignal): Promise<void> {

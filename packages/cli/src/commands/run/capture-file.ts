@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { VioError } from '@vio/native';
 import type { NetPort } from '@vio/net';
-import type { Output } from '../output.ts';
+import type { Output } from '../../output.ts';
 
 /** A capture that is written to a file. */
 export interface FileCapture {

@@ -1,13 +1,5 @@
 import type { Command } from 'commander';
-
-export interface DevbindOptions {
-  readonly status?: true;
-  readonly bind?: string;
-  readonly unbind?: true;
-  readonly force?: true;
-  readonly sysfs?: string;
-  readonly json?: true;
-}
+import type { DevbindOptions } from './options.ts';
 
 /** `vio devbind --status | --bind DRIVER ADDRESS... | --unbind ADDRESS...`: which driver has a virtio PCI device. */
 export function addDevbindCommand(program: Command): void {
@@ -23,7 +15,7 @@ export function addDevbindCommand(program: Command): void {
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText('after', '\nTo give a card back to the kernel: vio devbind --bind virtio-pci ADDRESS')
     .action(async (addresses: readonly string[], options: DevbindOptions) => {
-      const { devbind } = await import('../actions/devbind.ts');
+      const { devbind } = await import('./devbind.ts');
       devbind(addresses, options);
     });
 }

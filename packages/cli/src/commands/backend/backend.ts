@@ -1,12 +1,12 @@
 import { featureNames } from '@vio/net';
 import { VhostDriver } from '@vio/vhost';
-import type { BackendOptions } from '../commands/backend.ts';
-import { DeviceLanes } from '../forward/device-lanes.ts';
-import { Forwarder } from '../forward/forwarder.ts';
-import { forwardStep } from '../forward/modes.ts';
-import { runSession } from '../forward/session.ts';
-import { serveMetrics, tellMetrics } from '../metrics/serve.ts';
-import { Output } from '../output.ts';
+import type { BackendOptions } from './options.ts';
+import { DeviceLanes } from '../../forward/device-lanes.ts';
+import { Forwarder } from '../../forward/forwarder.ts';
+import { forwardStep } from '../../forward/modes.ts';
+import { runSession } from '../../forward/session.ts';
+import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
+import { Output } from '../../output.ts';
 
 /** Serves every frontend that connects until it is interrupted. */
 export async function runBackend(

@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
-import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
-import { integer } from './option-values.ts';
-
-export interface BackendOptions extends ForwardOptions {
-  readonly client?: true;
-  readonly queues: number;
-}
+import { addForwardOptions } from '../../options/forward-options.ts';
+import { integer } from '../../options/option-values.ts';
+import type { BackendOptions } from './options.ts';
 
 /** `vio backend PATH`: the embedded vhost-user backend, forwarding for every frontend that connects. */
 export function addBackendCommand(program: Command, interrupted: AbortSignal): void {
@@ -17,7 +13,7 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
     .option('--client', 'connect to the socket (the frontend listens) instead of listening')
     .option('--queues <pairs>', 'queue pairs offered: 1 to 128', integer(1, 128), 8)
     .action(async (path: string, options: BackendOptions) => {
-      const { runBackend } = await import('../actions/backend.ts');
+      const { runBackend } = await import('./backend.ts');
       await runBackend(path, options, interrupted);
     });
 }

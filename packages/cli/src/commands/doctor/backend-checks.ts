@@ -6,7 +6,7 @@ import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
 import { openVirtioUser } from '@vio/virtio-user';
-import { type Finding, fromError, note, ok, problem } from './check.ts';
+import { type Finding, fromError, note, ok, problem } from './finding.ts';
 
 /** The path, who may use it, and what is behind it. Each check goes on only where the one before found nothing wrong. */
 export async function checkBackend(path: string, wait: WaitOptions): Promise<Finding[]> {

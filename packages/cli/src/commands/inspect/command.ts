@@ -1,13 +1,7 @@
 import type { Command } from 'commander';
-import { devargsHelp } from './devargs-help.ts';
-import { integer } from './option-values.ts';
-
-export interface InspectOptions {
-  readonly features?: string;
-  readonly timeout: number;
-  readonly rings?: true;
-  readonly json?: true;
-}
+import { devargsHelp } from '../../options/devargs-help.ts';
+import { integer } from '../../options/option-values.ts';
+import type { InspectOptions } from './options.ts';
 
 /** `vio inspect DEVARGS` or `vio inspect --features MASK`: what was negotiated, which paths run and why. */
 export function addInspectCommand(program: Command, interrupted: AbortSignal): void {
@@ -21,7 +15,7 @@ export function addInspectCommand(program: Command, interrupted: AbortSignal): v
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText('after', devargsHelp)
     .action(async (devargs: string | undefined, options: InspectOptions) => {
-      const { inspect } = await import('../actions/inspect.ts');
+      const { inspect } = await import('./inspect.ts');
       await inspect(devargs, options, interrupted);
     });
 }

@@ -1,14 +1,8 @@
 import type { Command } from 'commander';
-import { devargsHelp } from './devargs-help.ts';
-import { type ForwardOptions, addForwardOptions } from './forward-options.ts';
-import { integer } from './option-values.ts';
-
-export interface RunOptions extends ForwardOptions {
-  readonly timeout: number;
-  readonly xstats?: true;
-  readonly pcap?: string;
-  readonly snaplen: number;
-}
+import { devargsHelp } from '../../options/devargs-help.ts';
+import { addForwardOptions } from '../../options/forward-options.ts';
+import { integer } from '../../options/option-values.ts';
+import type { RunOptions } from './options.ts';
 
 /** `vio run DEVARGS`: opens a virtio-user port and forwards on every queue pair. */
 export function addRunCommand(program: Command, interrupted: AbortSignal): void {
@@ -23,7 +17,7 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .option('--snaplen <bytes>', 'bytes of each packet that --pcap keeps', integer(1, 262_144), 262_144)
     .addHelpText('after', devargsHelp)
     .action(async (devargs: string, options: RunOptions) => {
-      const { runPort } = await import('../actions/run.ts');
+      const { runPort } = await import('./run.ts');
       await runPort(devargs, options, interrupted);
     });
 }

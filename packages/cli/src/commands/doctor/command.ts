@@ -1,10 +1,6 @@
 import type { Command } from 'commander';
-import { integer } from './option-values.ts';
-
-export interface DoctorOptions {
-  readonly timeout: number;
-  readonly json?: true;
-}
+import { integer } from '../../options/option-values.ts';
+import type { DoctorOptions } from './options.ts';
 
 /** `vio doctor PATH`: what stands between this process and a working port, each with its remedy. */
 export function addDoctorCommand(program: Command, interrupted: AbortSignal): void {
@@ -16,7 +12,7 @@ export function addDoctorCommand(program: Command, interrupted: AbortSignal): vo
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText('after', '\nThe exit code is 1 when there is a problem.')
     .action(async (path: string, options: DoctorOptions) => {
-      const { doctor } = await import('../actions/doctor.ts');
+      const { doctor } = await import('./doctor.ts');
       await doctor(path, options, interrupted);
     });
 }

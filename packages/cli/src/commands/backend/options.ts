@@ -1,0 +1,7 @@
+import type { ForwardOptions } from '../../options/forward-options.ts';
+
+/** What `vio backend` was asked for. */
+export interface BackendOptions extends ForwardOptions {
+  readonly client?: true;
+  readonly queues: number;
+}

@@ -1,0 +1,9 @@
+import type { ForwardOptions } from '../../options/forward-options.ts';
+
+/** What `vio run` was asked for. */
+export interface RunOptions extends ForwardOptions {
+  readonly timeout: number;
+  readonly xstats?: true;
+  readonly pcap?: string;
+  readonly snaplen: number;
+}
