@@ -1,6 +1,6 @@
 import { VioError, checkSocketPath } from '@vio/native';
 import { devargValueError, isMac, linkSpeeds, unknownDevarg, unknownSpeed } from '@vio/net';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
@@ -37,28 +37,36 @@ export type VirtioUserOptions = Partial<
 >;
 
 /** DPDK reads integers with base 0, so hexadecimal is welcome. */
-const integer = z.preprocess(
-  (value) => (typeof value === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(value) ? Number(value) : value),
-  z.number().int(),
-);
-const flag = z.preprocess(
-  (value) => (value === '1' || value === 1 ? true : value === '0' || value === 0 ? false : value),
+const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
+  z.pipe(
+    z.transform((value: unknown) =>
+      typeof value === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(value) ? Number(value) : value,
+    ),
+    z.int().check(...checks),
+  );
+const flag = z.pipe(
+  z.transform((value: unknown) =>
+    value === '1' || value === 1 ? true : value === '0' || value === 0 ? false : value,
+  ),
   z.boolean(),
 );
+const off = z._default(flag, false);
+const on = z._default(flag, true);
+const speeds: ReadonlySet<number> = new Set([...linkSpeeds, unknownSpeed]);
 
 const schema = z.strictObject({
-  path: z.string().min(1),
-  mac: z.string().refine(isMac).optional(),
-  cq: flag.default(false),
-  queue_size: integer.pipe(z.number().min(1).max(32768)).default(256),
-  queues: integer.pipe(z.number().min(1).max(128)).default(1),
-  iface: z.string().min(1).max(15).optional(),
-  server: flag.default(false),
-  mrg_rxbuf: flag.default(true),
-  in_order: flag.default(true),
-  packed_vq: flag.default(false),
-  speed: integer.pipe(z.literal([...linkSpeeds, unknownSpeed])).default(unknownSpeed),
-  vectorized: flag.default(false),
+  path: z.string().check(z.minLength(1)),
+  mac: z.optional(z.string().check(z.refine(isMac))),
+  cq: off,
+  queue_size: z._default(integer(z.minimum(1), z.maximum(32768)), 256),
+  queues: z._default(integer(z.minimum(1), z.maximum(128)), 1),
+  iface: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
+  server: off,
+  mrg_rxbuf: on,
+  in_order: on,
+  packed_vq: off,
+  speed: z._default(integer(z.refine((speed) => speeds.has(speed))), unknownSpeed),
+  vectorized: off,
 });
 
 const allowed: Readonly<Record<string, string>> = {
