@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from './packet-burst.ts';
-import { Wire, fillBurst, frameOf } from './wire.fixture.ts';
+import { Wire, fillBurst, frameOf } from './test-support/wire.ts';
 
 /** A burst of 60, 600, 60, 60 and 300 bytes: 1, 3, 1, 1 and 2 buffers of a pool of 64. */
 function mixed(): { wire: Wire; burst: PacketBurst } {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { sendFrames } from '../frames/frames.fixture.ts';
+import { turns } from '@vio/test-support';
+import { sendFrames } from '../test-support/tagged-frames.ts';
 import { readPcap } from '../pcap/pcap.ts';
-import { turns, wiredPort } from '../port/port.fixture.ts';
-import { frameOf } from '../wire.fixture.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
+import { frameOf } from '../test-support/wire.ts';
 import type { Capture } from './capture.ts';
 
 /** Everything a capture has, once it is stopped. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ControlCommand } from './commands.ts';
-import { ControlPair } from './control.fixture.ts';
+import { ControlPair } from '../test-support/control-pair.ts';
 
 const pairs = (n: number): ControlCommand => ({ kind: 'queue-pairs', pairs: n });
 const key = new Uint8Array(40).fill(0x5a);

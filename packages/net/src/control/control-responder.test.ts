@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '../feature-bits.ts';
 import type { ControlCommand } from './commands.ts';
 import { ControlResponder } from './control-responder.ts';
-import { everyFeature } from './control.fixture.ts';
+import { everyFeature } from '../test-support/control-pair.ts';
 
 const bodyAt = 0x4000;
 const answerAt = 0x7000;

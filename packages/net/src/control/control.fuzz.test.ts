@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzCommandQueue, fuzzCommands, fuzzResponder } from './control-fuzz.fixture.ts';
+import { fuzzCommandQueue, fuzzCommands, fuzzResponder } from '../test-support/control-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(5000);
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ControlCommand } from './commands.ts';
-import { everyFeature } from './control.fixture.ts';
+import { everyFeature } from '../test-support/control-pair.ts';
 import { NetControl, type QueuePairsListener } from './net-control.ts';
 
 const key = new Uint8Array(40).fill(1);

@@ -1,11 +1,12 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '@vio/test-support';
 import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4 } from '../feature-bits.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4 } from '../offload/packet-offloads.ts';
-import { codeOf, wiredPort } from '../port/port.fixture.ts';
-import { modern, frameOf } from '../wire.fixture.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
+import { modern, frameOf } from '../test-support/wire.ts';
 import { checkMtu, maxMtu, minMtu } from './frame-rules.ts';
-import { sendFrames, taggedFrame } from './frames.fixture.ts';
+import { sendFrames, taggedFrame } from '../test-support/tagged-frames.ts';
 
 describe('checkMtu', () => {
   it.each([undefined, minMtu, 1500, maxMtu])('allows %s', (mtu) => {

@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzPackets } from './packet-fuzz.fixture.ts';
+import { fuzzPackets } from '../test-support/packet-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing();
 

@@ -7,9 +7,9 @@ import {
   VIRTIO_NET_F_MRG_RXBUF,
 } from '../feature-bits.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4 } from '../offload/packet-offloads.ts';
-import { type WiredPort, wiredPort } from '../port/port.fixture.ts';
-import { frameOf, framesIn, modern, rings } from '../wire.fixture.ts';
-import { sendFrames, taggedFrame } from './frames.fixture.ts';
+import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
+import { frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
+import { sendFrames, taggedFrame } from '../test-support/tagged-frames.ts';
 import { VLAN_PRESENT } from './vlan.ts';
 
 /** The frame without the four bytes of its first tag. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { frameOf } from '../wire.fixture.ts';
-import { wiredPort } from '../port/port.fixture.ts';
+import { frameOf } from '../test-support/wire.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
 import { type Measured, prometheusText } from './prometheus.ts';
 
 const counting = (stats: Record<string, number>): Measured => ({ stats: () => stats });

@@ -15,7 +15,7 @@ import {
 import { InternetChecksum } from './checksum.ts';
 import { HeaderCodec } from './header-codec.ts';
 import { checkOffloads, offloadFeatures } from './offload-features.ts';
-import { naiveChecksum } from './offload.fixture.ts';
+import { naiveChecksum } from '../test-support/naive-checksum.ts';
 import {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,

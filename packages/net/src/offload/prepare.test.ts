@@ -2,9 +2,9 @@ import { BufferPool, Region } from '@vio/rings';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
-import { fillBurst } from '../wire.fixture.ts';
+import { fillBurst } from '../test-support/wire.ts';
 import { completeChecksum } from './checksum.ts';
-import { naiveChecksum } from './offload.fixture.ts';
+import { naiveChecksum } from '../test-support/naive-checksum.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_UDP_L4, PacketOffloads } from './packet-offloads.ts';
 import { prepareOffloads } from './prepare.ts';
 

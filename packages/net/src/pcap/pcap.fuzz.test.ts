@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzPcap } from './pcap-fuzz.fixture.ts';
+import { fuzzPcap } from '../test-support/pcap-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing();
 

@@ -1,6 +1,6 @@
-import { VioError } from '@vio/native';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { codeOfCall } from '@vio/test-support';
 import { type PcapFile, pcapFileHeader, readPcap, writePcap } from './pcap.ts';
 
 const packet = fc
@@ -16,15 +16,6 @@ const plain = (file: PcapFile) => ({
   ...file,
   packets: file.packets.map((p) => ({ ...p, bytes: [...p.bytes] })),
 });
-
-const codeOf = (read: () => unknown): string => {
-  try {
-    read();
-  } catch (error) {
-    if (VioError.is(error)) return error.code;
-  }
-  return 'no error';
-};
 
 describe('pcap', () => {
   it('reads back what it wrote', () => {
@@ -74,7 +65,7 @@ describe('pcap', () => {
   });
 
   it('names a file that is no pcap', () => {
-    expect(codeOf(() => readPcap(Buffer.alloc(64, 1)))).toBe('VIO_PCAP_FORMAT');
+    expect(codeOfCall(() => readPcap(Buffer.alloc(64, 1)))).toBe('VIO_PCAP_FORMAT');
   });
 
   it('names a file cut anywhere within a record', () => {
@@ -83,7 +74,7 @@ describe('pcap', () => {
       packets: [{ seconds: 1, nanoseconds: 2, wireLength: 9, bytes: new Uint8Array(9) }],
     });
     for (let end = pcapFileHeader().length + 1; end < whole.length; end++) {
-      expect(codeOf(() => readPcap(whole.subarray(0, end)))).toBe('VIO_PCAP_FORMAT');
+      expect(codeOfCall(() => readPcap(whole.subarray(0, end)))).toBe('VIO_PCAP_FORMAT');
     }
   });
 });

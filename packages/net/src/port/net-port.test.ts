@@ -2,9 +2,9 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '../stats.ts';
-import { Wire, fillBurst, frameOf } from '../wire.fixture.ts';
+import { Wire, fillBurst, frameOf } from '../test-support/wire.ts';
 import type { BrokenQueue, LinkState } from './port-events.ts';
-import { WiredPort, wiredPort } from './port.fixture.ts';
+import { WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
 const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 

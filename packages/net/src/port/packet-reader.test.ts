@@ -1,7 +1,8 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
-import { frameOf } from '../wire.fixture.ts';
-import { type WiredPort, codeOf, turns, wiredPort } from './port.fixture.ts';
+import { codeOf, turns } from '@vio/test-support';
+import { frameOf } from '../test-support/wire.ts';
+import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
 const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 

@@ -1,7 +1,8 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
-import { frameOf } from '../wire.fixture.ts';
-import { codeOf, turns, wiredPort } from './port.fixture.ts';
+import { codeOf, turns } from '@vio/test-support';
+import { frameOf } from '../test-support/wire.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
 
 const full = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => frameOf(60, i));
 

@@ -2,8 +2,8 @@ import { VioError } from '@vio/native';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
-import { frameOf } from '../wire.fixture.ts';
-import { wiredPort } from './port.fixture.ts';
+import { frameOf } from '../test-support/wire.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
 
 const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 const thrown = new Error('application');

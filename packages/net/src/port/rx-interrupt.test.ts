@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED } from '@vio/rings';
-import { frameOf, modern } from '../wire.fixture.ts';
-import { type WiredPort, turns, wiredPort } from './port.fixture.ts';
+import { turns } from '@vio/test-support';
+import { frameOf, modern } from '../test-support/wire.ts';
+import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
 const formats = [
   ['split', modern],

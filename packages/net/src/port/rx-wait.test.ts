@@ -1,7 +1,8 @@
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { frameOf, modern } from '../wire.fixture.ts';
-import { turns, wiredPort } from './port.fixture.ts';
+import { turns } from '@vio/test-support';
+import { frameOf, modern } from '../test-support/wire.ts';
+import { wiredPort } from '../test-support/wired-port.ts';
 
 /** Whether a promise has settled after some turns of the event loop. */
 async function settled(promise: Promise<unknown>): Promise<boolean> {

@@ -1,14 +1,12 @@
-import { readdirSync } from 'node:fs';
-import { EventFd, SharedMemory, VioError } from '@vio/native';
+import { EventFd, SharedMemory } from '@vio/native';
+import { codeOfCall, openFds } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import { electPaths } from '../paths.ts';
-import { Wire, frameOf, modern } from '../wire.fixture.ts';
+import { Wire, frameOf, modern } from '../test-support/wire.ts';
 import type { BrokenQueue } from './port-events.ts';
 import { type QueuePairHandle, WorkerPort } from './worker-port.ts';
-
-const openFds = (): number => readdirSync('/proc/self/fd').length;
 
 /** The rings of a port in shared memory, and the handle of its queue pair 3. */
 class Owner implements Disposable {
@@ -128,12 +126,7 @@ describe('a queue pair taken over by its handle', () => {
     const owner = new Owner();
     owner[Symbol.dispose]();
     const before = openFds();
-    let code = 'no error';
-    try {
-      WorkerPort.attach(owner.handle);
-    } catch (error) {
-      if (VioError.is(error)) code = error.code;
-    }
+    const code = codeOfCall(() => WorkerPort.attach(owner.handle));
     expect([code, openFds()]).toEqual(['VIO_SYS_EBADF', before]);
   });
 });

@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzDriver } from './driver-fuzz.fixture.ts';
+import { fuzzDriver } from '../test-support/driver-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(20_000);
 

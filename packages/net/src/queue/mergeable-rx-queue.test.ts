@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, framesIn, modern, rings } from '../wire.fixture.ts';
+import { Wire, type WireOptions, frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
 
 function supplied(options: WireOptions = {}): Wire {
   const wire = Wire.one({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });

@@ -2,7 +2,7 @@ import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, fillBurst, frameOf, framesIn, modern, rings } from '../wire.fixture.ts';
+import { Wire, type WireOptions, fillBurst, frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
 
 const lead = 0x1_0000;
 const paths: readonly [string, WireOptions][] = [

@@ -2,7 +2,7 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, framesIn, rings } from '../wire.fixture.ts';
+import { Wire, type WireOptions, frameOf, framesIn, rings } from '../test-support/wire.ts';
 
 /** A wire whose receive queue is supplied. */
 function supplied(options?: WireOptions): Wire {

@@ -2,7 +2,7 @@ import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from 
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_HASH_REPORT } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, fillBurst, frameOf, modern, rings } from '../wire.fixture.ts';
+import { Wire, fillBurst, frameOf, modern, rings } from '../test-support/wire.ts';
 
 /** Sends frames as one burst; what the queue does not take is given back. @returns how many it took */
 function send(wire: Wire, ...frames: Uint8Array[]): number {

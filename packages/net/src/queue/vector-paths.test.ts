@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import { isVectorized } from '../paths.ts';
-import { Wire, fillBurst, frameOf, framesIn, modern } from '../wire.fixture.ts';
+import { Wire, fillBurst, frameOf, framesIn, modern } from '../test-support/wire.ts';
 import { VectorRxQueue } from './rx-queue.ts';
 
 const kinds = [

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import type { ScriptedBuffer, ScriptedChain } from '../testing/scripted-driver.ts';
 import { ChainBurst } from './chain-burst.ts';
-import { bytesOf, formats, setUp } from './device.fixture.ts';
+import { bytesOf, formats, setUp } from '../test-support/device-setup.ts';
 
 const windows = [
   { guestAddress: 0xffff_8000, size: 0x8000 },

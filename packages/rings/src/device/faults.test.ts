@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import type { ScriptedBuffer, ScriptedChain } from '../testing/scripted-driver.ts';
 import { ChainBurst } from './chain-burst.ts';
-import { formats, setUp } from './device.fixture.ts';
+import { formats, setUp } from '../test-support/device-setup.ts';
 
 const base = 0x1_ffff_8000;
 const good: ScriptedBuffer = { address: base + 0x4000, length: 16 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ChainBurst } from './chain-burst.ts';
-import { bytesOf, formats, setUp, type Setup } from './device.fixture.ts';
+import { bytesOf, formats, setUp, type Setup } from '../test-support/device-setup.ts';
 import type { RingFormat } from '../format.ts';
 
 /** A device queue whose driver exposes chains that hold these bytes, one descriptor for each. */

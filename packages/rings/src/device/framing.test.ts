@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { ChainBurst } from './chain-burst.ts';
-import { bytesOf, formats, segmentsOf, setUp } from './device.fixture.ts';
+import { bytesOf, formats, segmentsOf, setUp } from '../test-support/device-setup.ts';
 
 const base = 0x1_ffff_8000;
 

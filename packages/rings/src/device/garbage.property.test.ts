@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { ChainBurst } from './chain-burst.ts';
-import { formats, segmentsOf, setUp } from './device.fixture.ts';
+import { formats, segmentsOf, setUp } from '../test-support/device-setup.ts';
 
 /**
  * Memory of a few KiB at address 0: random addresses and lengths are rarely valid, so some of the bytes are drawn

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Setup, setUp } from './device.fixture.ts';
+import { type Setup, setUp } from '../test-support/device-setup.ts';
 import { freshPackedBase, packedBaseFromRing } from './packed-base.ts';
 
 const buffer = { address: 0x1_ffff_c000, length: 1 };

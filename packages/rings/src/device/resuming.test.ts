@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createDeviceQueue, splitBaseFromUsedRing } from './create-device-queue.ts';
-import { formats, setUp } from './device.fixture.ts';
+import { formats, setUp } from '../test-support/device-setup.ts';
 
 const chain = [{ address: 0x1_ffff_c000, length: 1 }];
 

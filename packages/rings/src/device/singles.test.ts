@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import type { ScriptedChain } from '../testing/scripted-driver.ts';
-import { formats, setUp, type Setup } from './device.fixture.ts';
+import { formats, setUp, type Setup } from '../test-support/device-setup.ts';
 import { SingleBurst } from './single-burst.ts';
 
 const base = 0x1_ffff_8000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formats, setUp, type Setup } from './device.fixture.ts';
+import { formats, setUp, type Setup } from '../test-support/device-setup.ts';
 import type { RingFormat } from '../format.ts';
 
 const chain = [{ address: 0x1_ffff_c000, length: 1 }];

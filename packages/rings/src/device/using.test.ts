@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { bytesOf, formats, segmentsOf, setUp, type Setup } from './device.fixture.ts';
+import { bytesOf, formats, segmentsOf, setUp, type Setup } from '../test-support/device-setup.ts';
 
 const base = 0x1_ffff_8000;
 const buffer = (length: number, writable = false) => ({ address: base + 0x4000, length, writable });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { fuzzing, unseen } from '../testing/fuzzing.ts';
-import { fuzzDump } from './dump-fuzz.fixture.ts';
+import { fuzzDump } from '../test-support/dump-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(5000);
 

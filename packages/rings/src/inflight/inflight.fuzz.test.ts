@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { fuzzing, unseen } from '../testing/fuzzing.ts';
-import { fuzzInflight } from './inflight-fuzz.fixture.ts';
+import { fuzzInflight } from '../test-support/inflight-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing();
 

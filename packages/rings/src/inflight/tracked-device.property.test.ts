@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DeviceQueue } from '../device/device-queue.ts';
 import type { RingFormat } from '../format.ts';
-import { Guest, moments, size } from './crashing-device.fixture.ts';
+import { Guest, moments, size } from '../test-support/crashing-device.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 

@@ -2,7 +2,7 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { SingleBurst } from '../device/single-burst.ts';
 import type { RingFormat } from '../format.ts';
-import { Guest, moments, size } from './crashing-device.fixture.ts';
+import { Guest, moments, size } from '../test-support/crashing-device.ts';
 import { forgetIfIdle } from './forget.ts';
 import { inflightBytes } from './inflight-layout.ts';
 

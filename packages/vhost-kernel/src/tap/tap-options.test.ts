@@ -1,19 +1,11 @@
-import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
+import { codeOfCall } from '@vio/test-support';
 import { type TapOptions, checkTapOptions } from './tap-options.ts';
 
 /** As JavaScript lets one write. */
 const misspelt: object = { name: 'tap0', queue: 2 };
 
-function codeOf(options: TapOptions): string {
-  try {
-    checkTapOptions(options);
-  } catch (error) {
-    if (VioError.is(error)) return error.code;
-    throw error;
-  }
-  return 'none';
-}
+const codeOf = (options: TapOptions): string => codeOfCall(() => checkTapOptions(options));
 
 describe('options of a tap', () => {
   it.each<TapOptions>([
@@ -25,7 +17,7 @@ describe('options of a tap', () => {
     { mac: '02:00:00:00:00:01' },
     { mac: 'AA:BB:CC:DD:EE:0F' },
   ])('%j are right', (options) => {
-    expect(codeOf(options)).toBe('none');
+    expect(codeOf(options)).toBe('no error');
   });
 
   it.each<[TapOptions, string]>([

@@ -1,6 +1,6 @@
 // The messages to vhost-vdpa, byte by byte: `struct vhost_msg_v2` of linux/vhost_types.h.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { KernelStandIn, packed } from '../kernel.fixture.ts';
+import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import { Iotlb } from './iotlb.ts';
 
 const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));

@@ -1,6 +1,6 @@
 // What goes to vhost-vdpa, byte by byte: linux/vhost.h.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { KernelStandIn, packed } from '../kernel.fixture.ts';
+import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
 const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));

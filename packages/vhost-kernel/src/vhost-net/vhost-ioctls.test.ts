@@ -1,6 +1,6 @@
 // What goes to the kernel, byte by byte: structures of linux/vhost_types.h, requests of linux/vhost.h.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { KernelStandIn, packed } from '../kernel.fixture.ts';
+import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import * as vhost from './vhost-ioctls.ts';
 
 const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));

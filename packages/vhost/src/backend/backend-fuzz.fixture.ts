@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import type { VioError } from '@vio/native';
 import * as net from '@vio/net';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { FakeStream } from '../wire/fake-stream.fixture.ts';
+import { FakeStream } from '../test-support/fake-stream.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../wire/index.ts';
 import { BackendConnection } from './connection.ts';
 import { DeviceConfig } from './device-config.ts';

@@ -3,7 +3,7 @@ import * as net from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { Random } from '@vio/rings/testing';
 import { openSync } from 'node:fs';
-import type { FakeStream } from '../wire/fake-stream.fixture.ts';
+import type { FakeStream } from '../test-support/fake-stream.ts';
 import {
   type Request,
   VHOST_USER_F_PROTOCOL_FEATURES,

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { EventFd } from '@vio/native';
 import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, encodeConfigSpace } from '@vio/net';
 import { describe, expect, it } from 'vitest';
+import { until } from '@vio/test-support';
 import { type BackendScript, ScriptedBackend } from '../testing/index.ts';
 import {
   MessageReader,
@@ -48,12 +49,6 @@ async function connected(script: BackendScript = {}) {
 
 function openFds(): number {
   return readdirSync('/proc/self/fd').length;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !condition() && Date.now() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }
 
 const change = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null);

@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzFrontend, fuzzListener } from './frontend-fuzz.fixture.ts';
+import { fuzzFrontend, fuzzListener } from '../test-support/frontend-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(5000);
 

@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzPayloads, fuzzReader } from './wire-fuzz.fixture.ts';
+import { fuzzPayloads, fuzzReader } from '../test-support/wire-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(5000);
 

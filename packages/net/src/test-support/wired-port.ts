@@ -1,9 +1,8 @@
-import { VioError } from '@vio/native';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { electPaths } from '../paths.ts';
-import { Wire, type WireOptions, modern } from '../wire.fixture.ts';
-import { NetPort } from './net-port.ts';
+import { Wire, type WireOptions, modern } from './wire.ts';
+import { NetPort } from '../port/net-port.ts';
 
 /** A port over one wire for each queue pair; the tests play the devices. */
 export class WiredPort extends NetPort implements Disposable {
@@ -53,20 +52,4 @@ export class WiredPort extends NetPort implements Disposable {
 export function wiredPort(options: WireOptions = {}, pairs = 1): WiredPort {
   const features = options.features ?? modern | VIRTIO_NET_F_MRG_RXBUF;
   return new WiredPort(Wire.pairs(pairs, { ...options, features }), options.rules);
-}
-
-/** Lets so many turns of the event loop pass. */
-export async function turns(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The code of the VioError a promise is rejected with. */
-export async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    if (VioError.is(error)) return error.code;
-    throw error;
-  }
-  return 'no error';
 }

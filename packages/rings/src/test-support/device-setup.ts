@@ -2,9 +2,9 @@ import type { RingFeatures, RingFormat } from '../format.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { ScriptedDriver } from '../testing/scripted-driver.ts';
-import { ChainBurst } from './chain-burst.ts';
-import { createDeviceQueue } from './create-device-queue.ts';
-import type { DeviceQueueOptions } from './device-queue.ts';
+import { ChainBurst } from '../device/chain-burst.ts';
+import { createDeviceQueue } from '../device/create-device-queue.ts';
+import type { DeviceQueueOptions } from '../device/device-queue.ts';
 
 export const formats: readonly RingFormat[] = ['split', 'packed'];
 

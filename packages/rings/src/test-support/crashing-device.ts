@@ -4,11 +4,11 @@ import type { DeviceQueue } from '../device/device-queue.ts';
 import type { RingFormat } from '../format.ts';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { type ScriptedChain, ScriptedDriver } from '../testing/scripted-driver.ts';
-import { InflightArea, inflightBytes } from './inflight-layout.ts';
-import type { Journal, OpenedJournal } from './journal.ts';
-import { PackedJournal } from './packed-journal.ts';
-import { SplitJournal } from './split-journal.ts';
-import { createTrackedDeviceQueue } from './tracked-device.ts';
+import { InflightArea, inflightBytes } from '../inflight/inflight-layout.ts';
+import type { Journal, OpenedJournal } from '../inflight/journal.ts';
+import { PackedJournal } from '../inflight/packed-journal.ts';
+import { SplitJournal } from '../inflight/split-journal.ts';
+import { createTrackedDeviceQueue } from '../inflight/tracked-device.ts';
 
 export const size = 8;
 const guestBase = 0x1_ffff_8000;

@@ -15,8 +15,8 @@ import {
   splitRegion,
   splitState,
   version,
-} from './inflight-layout.ts';
-import { createTrackedDeviceQueue } from './tracked-device.ts';
+} from '../inflight/inflight-layout.ts';
+import { createTrackedDeviceQueue } from '../inflight/tracked-device.ts';
 
 const guest = 0x1_0000;
 const memoryBytes = 0x1_0000;

@@ -6,9 +6,9 @@ import {
   type RingFormat,
   createDeviceQueue,
 } from '@vio/rings';
-import type { ControlCommand } from './commands.ts';
-import { ControlQueue } from './control-queue.ts';
-import { ControlResponder } from './control-responder.ts';
+import type { ControlCommand } from '../control/commands.ts';
+import { ControlQueue } from '../control/control-queue.ts';
+import { ControlResponder } from '../control/control-responder.ts';
 
 /** Everything a control queue can be asked for. */
 export const everyFeature = 0xffff_ffff_ffff_ffffn;

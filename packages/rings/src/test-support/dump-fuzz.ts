@@ -3,8 +3,8 @@ import { MemoryMap } from '../memory/memory-map.ts';
 import { Region } from '../memory/region.ts';
 import { FuzzLog, type Fuzzed } from '../testing/fuzz-log.ts';
 import { Random } from '../testing/random.ts';
-import { dumpRing, ringDumpText } from './dump-ring.ts';
-import type { RingView } from './ring-view.ts';
+import { dumpRing, ringDumpText } from '../dump/dump-ring.ts';
+import type { RingView } from '../dump/ring-view.ts';
 
 const guest = 0x1_0000;
 const memoryBytes = 0x1_0000;

@@ -5,8 +5,8 @@ import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import { electPaths } from '../paths.ts';
 import * as net from '../feature-bits.ts';
-import { HostileDevice, type Setup, randomSetup } from './hostile-device.fixture.ts';
-import { type QueuePair, createQueuePair, ringFeatures } from './queue-pair.ts';
+import { HostileDevice, type Setup, randomSetup } from './hostile-device.ts';
+import { type QueuePair, createQueuePair, ringFeatures } from '../queue/queue-pair.ts';
 
 const dataRoom = 512;
 const headroom = 64;

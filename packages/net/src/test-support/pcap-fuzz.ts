@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { type PcapFile, pcapFileHeader, readPcap, writePcap } from './pcap.ts';
+import { type PcapFile, pcapFileHeader, readPcap, writePcap } from '../pcap/pcap.ts';
 
 const nanoseconds = 1_000_000_000;
 const headerBytes = pcapFileHeader().length;

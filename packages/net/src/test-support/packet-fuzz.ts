@@ -8,7 +8,7 @@ import { PacketBurst } from '../packet-burst.ts';
 import { supportedHashTypes } from '../rss/hash-types.ts';
 import { PacketFlow } from '../rss/packet-flow.ts';
 import { PacketHasher } from '../rss/packet-hasher.ts';
-import { insertTag, stripTags, tagBytes } from './vlan.ts';
+import { insertTag, stripTags, tagBytes } from '../frames/vlan.ts';
 
 const everyFeature = (1n << 64n) - 1n;
 const headerBytes = 12;

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { EventFd, SharedMemory, VioError, closeFd, dupFd } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { FakeStream } from '../wire/fake-stream.fixture.ts';
+import { FakeStream } from './fake-stream.ts';
 import {
   type Request,
   backendRequests,
@@ -11,9 +11,9 @@ import {
   encodeReply,
   frontendRequests as requests,
 } from '../wire/index.ts';
-import { BackendListener } from './backend-listener.ts';
-import { usableProtocolFeatures } from './protocol-choice.ts';
-import { VhostUserFrontend } from './vhost-user-frontend.ts';
+import { BackendListener } from '../frontend/backend-listener.ts';
+import { usableProtocolFeatures } from '../frontend/protocol-choice.ts';
+import { VhostUserFrontend } from '../frontend/vhost-user-frontend.ts';
 
 /** Callbacks that never come: the channel of its own is fuzzed by itself. */
 const backendRequestBit = 1n << 5n;

@@ -1,6 +1,6 @@
 import type { PacketBurst } from '../packet-burst.ts';
-import type { WiredPort } from '../port/port.fixture.ts';
-import { fillBurst, frameOf } from '../wire.fixture.ts';
+import type { WiredPort } from './wired-port.ts';
+import { fillBurst, frameOf } from './wire.ts';
 
 /** A frame whose addresses are followed by so many 802.1Q tags, with the numbers 0x2001, 0x2002, ... */
 export function taggedFrame(length: number, tags: number, type = 0x8100): Uint8Array {

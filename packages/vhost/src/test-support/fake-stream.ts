@@ -1,4 +1,4 @@
-import type { MessageStream } from './message-stream.ts';
+import type { MessageStream } from '../wire/message-stream.ts';
 
 interface Chunk {
   readonly bytes: Uint8Array;

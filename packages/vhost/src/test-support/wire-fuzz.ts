@@ -1,12 +1,12 @@
 import { VioError } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { backendRequests } from './backend-requests.ts';
-import { FakeStream } from './fake-stream.fixture.ts';
-import { frontendRequests } from './frontend-requests.ts';
-import { encodeRaw, headerBytes } from './message.ts';
-import { MessageReader, maxPayloadBytes } from './message-reader.ts';
-import type { PayloadCodec } from './payload-codec.ts';
-import type { Request } from './request.ts';
+import { backendRequests } from '../wire/backend-requests.ts';
+import { FakeStream } from './fake-stream.ts';
+import { frontendRequests } from '../wire/frontend-requests.ts';
+import { encodeRaw, headerBytes } from '../wire/message.ts';
+import { MessageReader, maxPayloadBytes } from '../wire/message-reader.ts';
+import type { PayloadCodec } from '../wire/payload-codec.ts';
+import type { Request } from '../wire/request.ts';
 
 const rows: readonly Request<unknown, unknown>[] = [
   ...Object.values<Request<unknown, unknown>>(frontendRequests),

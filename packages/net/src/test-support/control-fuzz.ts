@@ -8,9 +8,9 @@ import {
   createDeviceQueue,
 } from '@vio/rings';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { decodeCommand, encodeCommand } from './codec.ts';
-import { type ControlCommand, mostTableEntries } from './commands.ts';
-import { ControlResponder } from './control-responder.ts';
+import { decodeCommand, encodeCommand } from '../control/codec.ts';
+import { type ControlCommand, mostTableEntries } from '../control/commands.ts';
+import { ControlResponder } from '../control/control-responder.ts';
 
 const guest = 0x1_0000;
 const memoryBytes = 0x1_0000;
