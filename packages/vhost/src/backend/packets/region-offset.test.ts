@@ -1,7 +1,7 @@
 import { QueueStats } from '@vio/net';
 import { BufferPool, Region, type RingFormat } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetsOf, sendFrom, supply } from '../packets.fixture.ts';
+import { contentsOf, packet, packetsOf, sendFrom, supply } from '../test-support/packets.fixture.ts';
 import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { engines, setUpSingles } from './singles.fixture.ts';

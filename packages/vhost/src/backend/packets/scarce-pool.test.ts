@@ -8,7 +8,7 @@ import {
 } from '@vio/rings';
 import { type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetPool, sendFrom } from '../packets.fixture.ts';
+import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.fixture.ts';
 import { DequeuePath } from './dequeue.ts';
 import { engines, setUpSingles } from './singles.fixture.ts';
 
