@@ -3,10 +3,10 @@ import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { ScriptedChain, ScriptedDriver } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/backend.fixture.ts';
-import { Guest, type GuestOptions } from '../test-support/guest.fixture.ts';
-import { packet, packetPool, packetsOf, supply } from '../test-support/packets.fixture.ts';
-import { Pair } from '../test-support/pair.fixture.ts';
+import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { Guest, type GuestOptions } from '../test-support/guest.ts';
+import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
+import { Pair } from '../test-support/pair.ts';
 import { controlFeatures } from '../device/device-features.ts';
 
 const OK = 0;

@@ -22,9 +22,9 @@ import {
   decodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
-import { packetPool } from '../test-support/packets.fixture.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
+import { packetPool } from '../test-support/packets.ts';
 
 const mac = '52:54:00:12:34:56';
 const all = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MQ;

@@ -6,10 +6,10 @@ import { UnixStream, closeFd } from '@vio/native';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { handled, until } from '../test-support/backend.fixture.ts';
+import { handled, until } from '../test-support/test-backend.ts';
 import { controlFeatures } from './device-features.ts';
-import { packet, sendFrom } from '../test-support/packets.fixture.ts';
-import { Pair } from '../test-support/pair.fixture.ts';
+import { packet, sendFrom } from '../test-support/packets.ts';
+import { Pair } from '../test-support/pair.ts';
 
 /** Two ends: what one writes the other reads. */
 interface Ends extends Disposable {

@@ -7,9 +7,9 @@ import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/ri
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
-import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
+import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
 
 const asked: Inflight = { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 8 };
 

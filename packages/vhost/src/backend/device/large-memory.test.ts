@@ -10,16 +10,9 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
-import {
-  contentsOf,
-  headerBytes,
-  packet,
-  packetPool,
-  packetsOf,
-  sendFrom,
-} from '../test-support/packets.fixture.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
+import { contentsOf, headerBytes, packet, packetPool, packetsOf, sendFrom } from '../test-support/packets.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;

@@ -2,17 +2,10 @@ import { PacketBurst } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/backend.fixture.ts';
-import { baseIs, Guest } from '../test-support/guest.fixture.ts';
-import {
-  headerBytes,
-  packet,
-  packetPool,
-  packetsOf,
-  sendFrom,
-  supply,
-} from '../test-support/packets.fixture.ts';
-import { Pair } from '../test-support/pair.fixture.ts';
+import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { baseIs, Guest } from '../test-support/guest.ts';
+import { headerBytes, packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
+import { Pair } from '../test-support/pair.ts';
 
 /** A frontend that keeps no notes of where a killed backend was says a packed ring's last base that it knows. */
 

@@ -2,10 +2,10 @@ import { type Capture, PacketBurst, queueCounterNames, readPcap } from '@vio/net
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { handled, until } from '../test-support/backend.fixture.ts';
-import type { GuestOptions } from '../test-support/guest.fixture.ts';
-import { packet, packetPool, sendFrom, supply } from '../test-support/packets.fixture.ts';
-import { Pair } from '../test-support/pair.fixture.ts';
+import { handled, until } from '../test-support/test-backend.ts';
+import type { GuestOptions } from '../test-support/guest.ts';
+import { packet, packetPool, sendFrom, supply } from '../test-support/packets.ts';
+import { Pair } from '../test-support/pair.ts';
 
 const started = (guest: GuestOptions = {}): Promise<Pair> => Pair.start({ guest });
 

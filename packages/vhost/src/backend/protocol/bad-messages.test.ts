@@ -9,7 +9,7 @@ import {
   encodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/backend.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
 import { handlers } from './handlers.ts';
 
 const version = 1;

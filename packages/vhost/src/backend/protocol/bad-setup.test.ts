@@ -9,9 +9,9 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/backend.fixture.ts';
-import { baseIs, Guest, type Instead } from '../test-support/guest.fixture.ts';
-import { Pair } from '../test-support/pair.fixture.ts';
+import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { baseIs, Guest, type Instead } from '../test-support/guest.ts';
+import { Pair } from '../test-support/pair.ts';
 
 describe('a ring that cannot run is refused when it is complete:', () => {
   type Change = [

@@ -4,7 +4,7 @@ import { openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type MemoryRegion, encodeRaw, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike } from '../test-support/backend.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike } from '../test-support/test-backend.ts';
 
 const version = 1;
 const needReply = 8;

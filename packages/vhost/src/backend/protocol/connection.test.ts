@@ -2,8 +2,8 @@ import { UnixStream } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../../testing/index.ts';
 import { type Message, encodeRaw, encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
 
 const getFeatures = encodeRequest(requests.GET_FEATURES, null);
 const nonsense = encodeRaw(99, 1, new Uint8Array(0));

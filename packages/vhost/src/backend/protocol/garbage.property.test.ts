@@ -4,9 +4,9 @@ import { PacketBurst } from '@vio/net';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeRaw } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
-import { packet, packetPool, packetsOf } from '../test-support/packets.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
+import { packet, packetPool, packetsOf } from '../test-support/packets.ts';
 
 /** Numbers that mean something somewhere: ring indexes, sizes, addresses, status bits, and their neighbours. */
 const word = fc.oneof(

@@ -2,8 +2,8 @@ import { UnixStream, type VioError } from '@vio/native';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/backend.fixture.ts';
-import { Guest } from '../test-support/guest.fixture.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
 
 describe('as many frontends as may be connected', () => {
   it('live on when more come: those are refused, and the application is told', async () => {

@@ -3,9 +3,9 @@ import type { ScriptedFrontend } from '../../testing/index.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
 import type { VhostDriver, VhostDriverFlags } from '../vhost-driver.ts';
-import { TestBackend } from './backend.fixture.ts';
-import { Guest, type GuestOptions, type Instead } from './guest.fixture.ts';
-import { contentsOf, packet, packetPool, packetsOf, sendFrom, supply } from './packets.fixture.ts';
+import { TestBackend } from './test-backend.ts';
+import { Guest, type GuestOptions, type Instead } from './guest.ts';
+import { contentsOf, packet, packetPool, packetsOf, sendFrom, supply } from './packets.ts';
 
 export interface PairOptions {
   /** What the driver is like, or the driver itself. */

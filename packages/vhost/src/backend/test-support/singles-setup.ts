@@ -10,8 +10,8 @@ import {
   poolStride,
 } from '@vio/rings';
 import { ScriptedDriver, freshMemory } from '@vio/rings/testing';
-import { BurstCopier } from './burst-copier.ts';
-import { type SinglesPath, createSingles } from './singles.ts';
+import { BurstCopier } from '../packets/burst-copier.ts';
+import { type SinglesPath, createSingles } from '../packets/singles.ts';
 
 export const engines: readonly [string, () => CopyEngine][] = [
   ['in C++', nativeCopyEngine],

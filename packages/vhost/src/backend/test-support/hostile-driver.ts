@@ -8,7 +8,7 @@ import {
   ringParts,
   ringPlace,
   tables,
-} from './hostile-memory.fixture.ts';
+} from './hostile-memory.ts';
 
 /** A ring and the data path over it. */
 export interface Setup {

@@ -11,7 +11,7 @@ import {
   encodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { Guest } from './guest.fixture.ts';
+import { Guest } from './guest.ts';
 
 const guestBase = 0x1_0000_0000n;
 const userBase = 0x7f00_0000_0000n;

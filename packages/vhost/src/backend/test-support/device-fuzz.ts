@@ -8,18 +8,11 @@ import {
   createTrackedDeviceQueue,
   poolStride,
 } from '@vio/rings';
-import { DequeuePath } from './dequeue.ts';
-import { EnqueuePath } from './enqueue.ts';
+import { DequeuePath } from '../packets/dequeue.ts';
+import { EnqueuePath } from '../packets/enqueue.ts';
 import { Random } from '@vio/rings/testing';
-import { HostileDriver, type Setup, randomSetup } from './hostile-driver.fixture.ts';
-import {
-  HostileMemory,
-  buffers,
-  ringParts,
-  ringPlace,
-  ringWindow,
-  tables,
-} from './hostile-memory.fixture.ts';
+import { HostileDriver, type Setup, randomSetup } from './hostile-driver.ts';
+import { HostileMemory, buffers, ringParts, ringPlace, ringWindow, tables } from './hostile-memory.ts';
 
 const dataRoom = 512;
 const headroom = 64;

@@ -1,6 +1,6 @@
 import { nativeCopyEngine, twinCopyEngine } from '@vio/native';
 import { MemoryMap, Region } from '@vio/rings';
-import { BurstCopier } from './burst-copier.ts';
+import { BurstCopier } from '../packets/burst-copier.ts';
 
 const KiB = 1024;
 const totalBytes = 64 * KiB;

@@ -9,8 +9,8 @@ import { DeviceConfig } from '../device/device-config.ts';
 import { usualFeatures } from '../device/device-features.ts';
 import { supportedProtocolFeatures } from '../protocol/handlers.ts';
 import { RegionClaims } from '../protocol/region-claims.ts';
-import { HostileFrontend } from './hostile-frontend.fixture.ts';
-import { packetPool } from './packets.fixture.ts';
+import { HostileFrontend } from './hostile-frontend.ts';
+import { packetPool } from './packets.ts';
 import { ServedDevice } from '../device/served-device.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
 
