@@ -2,7 +2,6 @@
 //
 //   node scripts/build.mjs [--target linux-x64-glibc | linux-arm64-glibc | linux-x64-musl | linux-arm64-musl]
 //   node scripts/build.mjs --asan | --tsan
-//   node scripts/build.mjs --check     builds nothing: says whether it could, before anything is downloaded for it
 //
 // The result is prebuilds/linux-<arch>/@vio+native.<libc>.node (with a variant: prebuilds-asan/..., prebuilds-tsan/...),
 // where node-gyp-build looks for it. The target is this machine unless one is given; what was built with --target is for
@@ -26,7 +25,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isProgram, machineProblem } from './machine.mjs';
 import { compilerFor, hostTarget, placeOf, targetNames } from './targets.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -37,16 +35,12 @@ function fail(sentence) {
   process.exit(1);
 }
 
-const problem = machineProblem();
-if (problem !== null) fail(problem);
+if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+  fail(`${process.platform}-${process.arch} is not supported; vio needs Linux on x64 or arm64.`);
+}
 
 const { values } = parseArgs({
-  options: {
-    target: { type: 'string' },
-    asan: { type: 'boolean' },
-    tsan: { type: 'boolean' },
-    check: { type: 'boolean' },
-  },
+  options: { target: { type: 'string' }, asan: { type: 'boolean' }, tsan: { type: 'boolean' } },
 });
 const target = values.target ?? hostTarget();
 if (!targetNames.includes(target)) {
@@ -57,6 +51,7 @@ const sanitizer = { asan: ['-fsanitize=address', '-g'], tsan: ['-fsanitize=threa
 const compiler = compilerFor(target, process.env.CXX);
 const [program, ...programArguments] = compiler.command;
 const sources = join(root, 'native');
+const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 const flags = [
   '-std=c++17',
   '-O3',
@@ -76,7 +71,9 @@ const flags = [
   ...(process.env.CXXFLAGS?.split(' ').filter(Boolean) ?? []),
 ];
 
-const files = readdirSync(sources).filter((name) => /\.(cc|h)$/.test(name));
+const files = readdirSync(sources, { recursive: true })
+  .filter((name) => /\.(cc|h)$/.test(name))
+  .toSorted((a, b) => (a < b ? -1 : 1));
 const hash = createHash('sha256');
 for (const name of files) hash.update(name).update(readFileSync(join(sources, name)));
 const release = values.target !== undefined;
@@ -93,12 +90,6 @@ if (old?.sources === stamp.sources) {
   if (same || (old.release && !asked)) process.exit(0);
 }
 
-if (!isProgram(program, process.env.PATH)) {
-  fail(`the C++ compiler "${program}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
-}
-if (values.check) process.exit(0);
-
-const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 mkdirSync(directory, { recursive: true });
 const objects = mkdtempSync(join(tmpdir(), 'vio-native-'));
 process.on('exit', () => rmSync(objects, { recursive: true }));
@@ -111,7 +102,7 @@ function compile(args) {
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-    child.on('error', (error) => resolve({ said: `${said}${error.message}\n`, code: null }));
+    child.on('error', () => resolve({ said, code: null }));
     child.on('close', (code) => resolve({ said, code }));
   });
 }
@@ -119,6 +110,9 @@ function compile(args) {
 function check({ said, code }) {
   // Beside a release build that succeeds, warnings are of the libc++ that zig builds by the way.
   if (code !== 0 || !release) process.stderr.write(said);
+  if (code === null) {
+    fail(`the C++ compiler "${program}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
+  }
   if (code !== 0) fail(`"${compiler.command.join(' ')}" could not build the addon; see its messages above.`);
 }
 
@@ -126,15 +120,17 @@ function check({ said, code }) {
 const units = files
   .filter((name) => name.endsWith('.cc'))
   .toSorted((a, b) => statSync(join(sources, b)).size - statSync(join(sources, a)).size);
-const include = headers.flatMap((path) => ['-isystem', path]);
+const include = [`-I${sources}`, ...headers.flatMap((path) => ['-isystem', path])];
+/** Names of object files: sources of two rooms may have one name. */
+const object = (name) => join(objects, `${name.replaceAll('/', '-')}.o`);
 const waiting = units.values();
 const workers = Array.from({ length: availableParallelism() }, async () => {
   for (const name of waiting) {
-    check(await compile(['-c', ...include, join(sources, name), '-o', join(objects, `${name}.o`)]));
+    check(await compile(['-c', ...include, join(sources, name), '-o', object(name)]));
   }
 });
 await Promise.all(workers);
 const fresh = `${addon}.${process.pid}`;
-check(await compile(['-shared', ...units.map((name) => join(objects, `${name}.o`)), '-o', fresh]));
+check(await compile(['-shared', ...units.map(object), '-o', fresh]));
 renameSync(fresh, addon); // a running process keeps the old file
 writeFileSync(stampFile, JSON.stringify(stamp));

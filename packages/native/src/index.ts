@@ -1,7 +1,7 @@
 export { callApplication, throwLater } from './application.ts';
-export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './copy.ts';
+export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
 export { type CpuFeatures, cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
-export { ContiguousMemory } from './contiguous-memory.ts';
+export { ContiguousMemory } from './memory/contiguous-memory.ts';
 export {
   bufferAddress,
   controlSocket,
@@ -11,26 +11,21 @@ export {
   openDevice,
   openDeviceAsync,
   writeAsync,
-} from './device.ts';
+} from './devices/device.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
-export { EventFd } from './event-fd.ts';
-export { type FileKind, closeFd, disownFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
-export { FdWatcher, type Readiness } from './fd-watcher.ts';
-export { type MappedBytes, MappedFile } from './mapped-file.ts';
-export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './mmio.ts';
+export { EventFd } from './fds/event-fd.ts';
+export { type FileKind, closeFd, disownFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fds/fd.ts';
+export { FdWatcher, type Readiness } from './fds/fd-watcher.ts';
+export { type MappedBytes, MappedFile } from './memory/mapped-file.ts';
+export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './devices/mmio.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { resourceLimit, waitReadable } from './limits.ts';
-export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './shared-memory.ts';
-export { checkSocketPath, maxSocketPath } from './socket-errors.ts';
-export { type ListenOptions, UnixListener } from './unix-listener.ts';
-export { type Received, UnixStream } from './unix-stream.ts';
+export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './memory/shared-memory.ts';
+export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
+export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
+export { type Received, UnixStream } from './sockets/unix-stream.ts';
 export { type WaitOptions, settle, timeoutError } from './waiting.ts';
-export { type SinglesKernel, singlesJob, singlesPerRun } from './singles-kernel.ts';
-export {
-  type VectorKernel,
-  type VectorKernelParts,
-  createVectorKernel,
-  vectorCounts,
-  vectorJob,
-} from './vector-kernel.ts';
+export type { SinglesKernel } from './kernels/singles-kernel.ts';
+export { type VectorKernel, type VectorKernelParts, createVectorKernel } from './kernels/vector-kernel.ts';
+export { queueCounter, queueCounterWords, singlesJob, singlesPerRun, vectorJob } from './kernels/layouts.ts';

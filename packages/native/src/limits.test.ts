@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { EventFd } from './event-fd.ts';
+import { EventFd } from './fds/event-fd.ts';
 import { resourceLimit, waitReadable } from './limits.ts';
 import { runChild } from './testing/child.ts';
 import { failureOf } from './testing/failure.ts';
-import { UnixStream } from './unix-stream.ts';
+import { UnixStream } from './sockets/unix-stream.ts';
 
 /** A line of /proc/self/limits. */
 function procLimit(line: string): { soft: number; hard: number } {

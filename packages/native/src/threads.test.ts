@@ -1,7 +1,7 @@
 // Threads share the addon and its table of mappings. Under ThreadSanitizer this is the test that counts.
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { EventFd } from './event-fd.ts';
+import { EventFd } from './fds/event-fd.ts';
 import { scratchDirectory } from './testing/scratch.ts';
 
 const directory = scratchDirectory();

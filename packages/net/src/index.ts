@@ -63,7 +63,7 @@ export { PacketCopier } from './port/packet-copier.ts';
 export { RxInterrupt } from './port/rx-interrupt.ts';
 export type { UntilPacketsOptions } from './port/rx-wait.ts';
 export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
-export { createQueuePair, type QueuePair, type QueuePairOptions, ringFeatures } from './queue/queue-pair.ts';
+export { createQueuePair, type QueuePair, type QueuePairOptions } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';
 export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';
 export {

@@ -34,7 +34,7 @@ export { type RingMemory, type RingView, driverRingView } from './dump/ring-view
 export { needEvent } from './event-index.ts';
 export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
-export type { RingFeatures, RingFormat } from './format.ts';
+export { type RingFeatures, type RingFormat, ringFeatures } from './format.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';
 export { inflightBytes } from './inflight/inflight-layout.ts';
 export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracked-device.ts';

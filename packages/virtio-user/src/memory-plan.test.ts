@@ -1,5 +1,4 @@
-import { ringFeatures } from '@vio/net';
-import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, driverQueueBytes } from '@vio/rings';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, driverQueueBytes, ringFeatures } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { planMemory } from './memory-plan.ts';
 

@@ -10,9 +10,8 @@ import {
   pairSwitch,
   pathOffloads,
   randomMac,
-  ringFeatures,
 } from '@vio/net';
-import { BufferPool, type QueueFault, Region } from '@vio/rings';
+import { BufferPool, type QueueFault, Region, ringFeatures } from '@vio/rings';
 import type { VhostTransport } from '@vio/vhost';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import { type Connected, connectBackend, reachAgain } from './connect.ts';

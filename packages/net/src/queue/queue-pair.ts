@@ -1,17 +1,13 @@
 import {
   VIRTIO_F_ANY_LAYOUT,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_IN_ORDER,
-  VIRTIO_F_RING_PACKED,
   VIRTIO_F_VERSION_1,
   type BufferPool,
   type DriverQueue,
   type QueueFault,
   type Region,
-  type RingFeatures,
   createDriverQueue,
   createVectorQueue,
+  ringFeatures,
 } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
@@ -52,17 +48,6 @@ export interface QueuePair {
    * packets on them are lost.
    */
   restart(direction?: 'rx' | 'tx'): void;
-}
-
-/** What the rings need to know of the device's features. */
-export function ringFeatures(features: bigint): RingFeatures {
-  const has = (bit: bigint): boolean => (features & bit) !== 0n;
-  return {
-    format: has(VIRTIO_F_RING_PACKED) ? 'packed' : 'split',
-    inOrder: has(VIRTIO_F_IN_ORDER),
-    indirect: has(VIRTIO_F_INDIRECT_DESC),
-    eventIdx: has(VIRTIO_F_EVENT_IDX),
-  };
 }
 
 /** Builds receive and transmit queue of a pair, as the negotiated features say. The rings are empty. */

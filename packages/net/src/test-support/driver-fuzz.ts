@@ -1,4 +1,4 @@
-import { BufferPool, Region, VectorDriver, driverQueueBytes, poolStride } from '@vio/rings';
+import { BufferPool, Region, VectorDriver, driverQueueBytes, poolStride, ringFeatures } from '@vio/rings';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
 import { headerSize } from '../header.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
@@ -6,7 +6,7 @@ import { PacketBurst } from '../packet-burst.ts';
 import { electPaths } from '../paths.ts';
 import * as net from '../feature-bits.ts';
 import { HostileDevice, type Setup, randomSetup } from './hostile-device.ts';
-import { type QueuePair, createQueuePair, ringFeatures } from '../queue/queue-pair.ts';
+import { type QueuePair, createQueuePair } from '../queue/queue-pair.ts';
 
 const dataRoom = 512;
 const headroom = 64;

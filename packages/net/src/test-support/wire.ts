@@ -14,13 +14,14 @@ import {
   createDeviceQueue,
   driverQueueBytes,
   poolStride,
+  ringFeatures,
 } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import { hasRxOffloads, hasTxOffloads, pathOffloads } from '../offload/offload-features.ts';
 import { electPaths } from '../paths.ts';
-import { createQueuePair, ringFeatures } from '../queue/queue-pair.ts';
+import { createQueuePair } from '../queue/queue-pair.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 

@@ -12,10 +12,9 @@ import {
   pathLogLines,
   randomMac,
   pathOffloads,
-  ringFeatures,
   unknownSpeed,
 } from '@vio/net';
-import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
+import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import { openAccess } from '../access/open-access.ts';
 import type { DmaMemory, PciAccess } from '../access/pci-access.ts';
 import { driverOk, fail, negotiateWith, resetDevice } from '../device/life-cycle.ts';

@@ -7,7 +7,6 @@ import {
   VIRTIO_NET_F_MQ,
   createQueuePair,
   type electPaths,
-  ringFeatures,
 } from '@vio/net';
 import {
   BufferPool,
@@ -16,6 +15,7 @@ import {
   Region,
   driverQueueBytes,
   poolStride,
+  ringFeatures,
 } from '@vio/rings';
 import type { DmaMemory } from '../access/pci-access.ts';
 import type { QueuePlace, VirtioPciDevice } from '../device/virtio-pci-device.ts';

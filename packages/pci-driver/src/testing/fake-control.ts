@@ -1,5 +1,5 @@
-import { type ControlCommand, ControlResponder, ringFeatures } from '@vio/net';
-import { MemoryMap, Region, createDeviceQueue } from '@vio/rings';
+import { type ControlCommand, ControlResponder } from '@vio/net';
+import { MemoryMap, Region, createDeviceQueue, ringFeatures } from '@vio/rings';
 import type { FakePciDevice } from './fake-pci-device.ts';
 
 /** The control queue of a fake network card: serves it whenever the driver notifies it. */

@@ -1,5 +1,4 @@
-import { ChainBurst, MemoryMap, Region, createDeviceQueue, type DeviceQueue } from '@vio/rings';
-import { ringFeatures } from '@vio/net';
+import { ChainBurst, MemoryMap, Region, createDeviceQueue, type DeviceQueue, ringFeatures } from '@vio/rings';
 import type { FakePciDevice } from './fake-pci-device.ts';
 
 /**

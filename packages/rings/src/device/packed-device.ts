@@ -1,5 +1,4 @@
 import { VioError, singlesJob } from '@vio/native';
-import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import {
   DESC_F_AVAIL,
   DESC_F_INDIRECT,
@@ -9,9 +8,11 @@ import {
   descriptorBytes,
 } from '../layout/descriptor.ts';
 import { RING_EVENT_DESC, RING_EVENT_DISABLE, RING_EVENT_ENABLE } from '../layout/packed-layout.ts';
-import { ChainBuilder, type IndirectDirection } from './chain-builder.ts';
+import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions, WindowOffset } from './device-queue.ts';
+import { DeviceRing } from './device-ring.ts';
+import { PackedUsed } from './packed-used.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
@@ -37,9 +38,6 @@ const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
 /**
  * The device side of a packed virtqueue (spec 2.8).
  *
- * There is no index to publish: of the descriptors written by one `complete` the first gets its flags last, with
- * one `Atomics.store`, and a driver, which reads in ring order, does not get past it before.
- *
  * With IN_ORDER one used descriptor may stand for a whole batch (spec 2.8.8); of buffers that were written, a driver
  * wants to know the lengths, so this is done for read ones only.
  *
@@ -47,14 +45,9 @@ const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
  * of its own, the packet as another. lib/vhost does the same: uses the short one up and drops it. That is for
  * whoever reads the chains to do; it is no fault of the ring.
  */
-export class PackedDevice implements DeviceQueue {
+export class PackedDevice extends DeviceRing implements DeviceQueue {
   readonly format = 'packed';
-  readonly size: number;
-  readonly #eventIdx: boolean;
-  readonly #inOrder: boolean;
   readonly #indirectDirection: IndirectDirection;
-  readonly #builder: ChainBuilder;
-  #broken: QueueFault | null = null;
 
   /** Views of the window each part lies in, and the word it starts at. */
   readonly #words: Int32Array;
@@ -65,15 +58,10 @@ export class PackedDevice implements DeviceQueue {
   readonly #deviceEventWords: Int32Array;
   readonly #deviceEvent: number;
 
-  /** Ring positions and wrap counters: the next descriptor to fetch, the next used descriptor to write. */
+  /** The next descriptor to fetch, and its wrap counter. */
   #next: number;
   #nextWrap: number;
-  #done: number;
-  #doneWrap: number;
-  /** Ring slots fetched and not completed. */
-  #inFlight: number;
-  /** Ring slots completed since the last `callNeeded`. */
-  #unsignalled = 0;
+  readonly #used: PackedUsed;
   readonly resumed: boolean;
   /** Whether the driver was called for the entries before is unknown. */
   #signalledUnknown: boolean;
@@ -83,12 +71,9 @@ export class PackedDevice implements DeviceQueue {
   #walkedId = 0;
 
   constructor(options: DeviceQueueOptions) {
-    const { memory, addresses, size, features, base } = options;
-    this.size = size;
-    this.#eventIdx = features.eventIdx;
-    this.#inOrder = features.inOrder;
+    super(options);
+    const { memory, addresses, size, base } = options;
     this.#indirectDirection = options.indirectDirection ?? 'flags';
-    this.#builder = new ChainBuilder(memory, size, features.indirect);
 
     this.#words = ringPart(memory, addresses.descriptors, 'descriptor ring', descriptorBytes * size, 16).i32;
     this.#ring = addresses.descriptors.offset / 4;
@@ -100,14 +85,14 @@ export class PackedDevice implements DeviceQueue {
 
     this.#next = base & 0x7fff;
     this.#nextWrap = (base >>> 15) & 1;
-    this.#done = (base >>> 16) & 0x7fff;
-    this.#doneWrap = base >>> 31;
+    const done = (base >>> 16) & 0x7fff;
+    this.#used = new PackedUsed(this.#words, this.#ring, size, done, base >>> 31);
     this.resumed = base >>> 0 !== 0x8000_8000 || this.#hasUsedSlots();
     this.#signalledUnknown = this.resumed;
-    if (this.#next >= size || this.#done >= size) throw baseError(base, `outside a ring of ${size}`);
+    if (this.#next >= size || done >= size) throw baseError(base, `outside a ring of ${size}`);
     // Whoever was here before had fetched this much more than it completed.
-    this.#inFlight = this.#next - this.#done + (this.#nextWrap === this.#doneWrap ? 0 : size);
-    if (this.#inFlight < 0 || this.#inFlight > size) {
+    this.inFlight = this.#next - done + (this.#nextWrap === this.#used.doneWrap ? 0 : size);
+    if (this.inFlight < 0 || this.inFlight > size) {
       throw baseError(
         base,
         `nowhere: of a ring of ${size} no device can have fetched so much more than it used`,
@@ -125,20 +110,11 @@ export class PackedDevice implements DeviceQueue {
     return false;
   }
 
-  get broken(): QueueFault | null {
-    return this.#broken;
-  }
-
-  fetch(chains: ChainBurst, max: number): number {
-    chains.clear();
-    return this.fetchMore(chains, max);
-  }
-
   fetchMore(chains: ChainBurst, max: number): number {
     const first = chains.count;
     const free = chains.capacity - first;
     chains.full = free === 0;
-    if (this.#broken !== null) return 0;
+    if (this.broken !== null) return 0;
     const words = this.#words;
     const ring = this.#ring;
     let next = this.#next;
@@ -148,9 +124,9 @@ export class PackedDevice implements DeviceQueue {
 
     const end = first + (max < free ? max : free);
     const size = this.size;
-    const builder = this.#builder;
+    const builder = this.builder;
     builder.clear();
-    let room = size - this.#inFlight;
+    let room = size - this.inFlight;
     let segment = chains.firstSegment[first];
     let i = first;
     let refused = false;
@@ -175,31 +151,17 @@ export class PackedDevice implements DeviceQueue {
       i++;
     }
 
-    const fetched = this.#fetched(chains, i, segment, refused);
+    const fetched = this.fetched(chains, i, segment, refused);
     this.#next = next;
     this.#nextWrap = expected === AVAIL ? 1 : 0;
-    this.#inFlight = size - room;
+    this.inFlight = size - room;
     return fetched;
-  }
-
-  /**
-   * Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
-   * @returns chains that joined those in the burst
-   */
-  #fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
-    const added = count - chains.count;
-    const { fault } = this.#builder;
-    if (added === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    chains.full = count === chains.capacity || (refused && fault === null);
-    chains.firstSegment[count] = segment;
-    chains.count = count;
-    return added;
   }
 
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
     singles.count = 0;
     singles.blocked = false;
-    if (this.#broken !== null) return 0;
+    if (this.broken !== null) return 0;
     const words = this.#words;
     const ring = this.#ring;
     const size = this.size;
@@ -212,9 +174,9 @@ export class PackedDevice implements DeviceQueue {
     const flags = kind.writable ? WRITE : 0;
     const shortest = least + prefix;
     const longest = most + prefix;
-    const { window, low, high, bytes } = this.#builder;
+    const { window, low, high, bytes } = this.builder;
     const { id, offset: offsets, length: lengths } = singles;
-    const room = size - this.#inFlight;
+    const room = size - this.inFlight;
     const wanted = max < singles.capacity ? max : singles.capacity;
     const count = wanted < room ? wanted : room;
     let blocked = count < wanted;
@@ -257,13 +219,13 @@ export class PackedDevice implements DeviceQueue {
     singles.count = i;
     this.#next = next;
     this.#nextWrap = expected === AVAIL ? 1 : 0;
-    this.#inFlight += i;
+    this.inFlight += i;
     return i;
   }
 
   /** Adds the descriptors of the chain at `position` to the builder, the first of them given by value. */
   #walk(position: number, room: number, low: number, high: number, length: number, word: number): boolean {
-    const builder = this.#builder;
+    const builder = this.builder;
     const words = this.#words;
     for (let slots = 1; ; slots++) {
       if (slots > room) {
@@ -291,8 +253,8 @@ export class PackedDevice implements DeviceQueue {
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    if (this.#broken !== null) return 0;
-    const builder = this.#builder;
+    if (this.broken !== null) return 0;
+    const builder = this.builder;
     builder.clear();
     const first = chains.count;
     const end = first + Math.min(max, chains.capacity - first, saved.count - from);
@@ -303,7 +265,7 @@ export class PackedDevice implements DeviceQueue {
       if (!this.#walkSaved(saved.words, saved.first[at], saved.slots[at])) break;
       segment = builder.end(i, saved.id[at], saved.slots[at]);
     }
-    return this.#fetched(chains, i, segment, i < end);
+    return this.fetched(chains, i, segment, i < end);
   }
 
   /** Adds the descriptors of a chain that was noted down to the builder. */
@@ -312,14 +274,14 @@ export class PackedDevice implements DeviceQueue {
       const flags = words[at + 3] >>> 16;
       const added =
         (flags & DESC_F_INDIRECT) !== 0
-          ? this.#builder.addPackedTable(
+          ? this.builder.addPackedTable(
               words[at],
               words[at + 1],
               words[at + 2],
               slots > 1,
               this.#indirectDirection,
             )
-          : this.#builder.addBuffer(words[at], words[at + 1], words[at + 2], (flags & DESC_F_WRITE) !== 0);
+          : this.builder.addBuffer(words[at], words[at + 1], words[at + 2], (flags & DESC_F_WRITE) !== 0);
       if (!added) return false;
     }
     return true;
@@ -328,7 +290,7 @@ export class PackedDevice implements DeviceQueue {
   unfetch(chains: ChainBurst, count: number): void {
     for (let i = 0; i < count; i++) {
       const slots = chains.slots[--chains.count];
-      this.#inFlight -= slots;
+      this.inFlight -= slots;
       this.#next -= slots;
       if (this.#next < 0) {
         this.#next += this.size;
@@ -338,88 +300,21 @@ export class PackedDevice implements DeviceQueue {
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
-    if (count === 0 || this.#broken !== null) return;
-    const words = this.#words;
-    const ring = this.#ring;
-    const size = this.size;
-    const { id, slots, written } = chains;
-    const end = from + count;
-    let done = this.#done;
-    let flags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
-    let total = 0;
-    const first = ring + (done << 2);
-    const firstFlags = flags;
-    for (let i = from; ;) {
-      total += slots[i];
-      done += slots[i];
-      if (done >= size) {
-        done -= size;
-        flags ^= AVAIL_AND_USED;
-      }
-      if (++i === end) break;
-      const at = ring + (done << 2);
-      words[at + 2] = written[i];
-      words[at + 3] = usedWord(id[i], written[i], flags);
-    }
-    this.#done = done;
-    this.#doneWrap = flags === 0 ? 0 : 1;
-    this.#inFlight -= total;
-    this.#unsignalled += total;
-    words[first + 2] = written[from];
-    Atomics.store(words, first + 3, usedWord(id[from], written[from], firstFlags));
+    if (count === 0 || this.broken !== null) return;
+    this.inFlight -= this.#used.complete(chains, from, count);
   }
 
   completeSingles(singles: SingleBurst): void {
-    const { id, written, count } = singles;
-    if (count === 0 || this.#broken !== null) return;
-    if (this.#inOrder && !singles.writable) {
-      this.#useBatch(id[count - 1], count);
-      return;
-    }
-    const words = this.#words;
-    const ring = this.#ring;
-    const size = this.size;
-    const first = ring + (this.#done << 2);
-    const firstFlags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
-    let flags = firstFlags;
-    let done = this.#done;
-    for (let i = 0; ;) {
-      if (++done === size) {
-        done = 0;
-        flags ^= AVAIL_AND_USED;
-      }
-      if (++i === count) break;
-      const at = ring + (done << 2);
-      const bytes = written[i];
-      words[at + 2] = bytes;
-      words[at + 3] = id[i] | flags | (bytes === 0 ? 0 : WRITE);
-    }
-    this.#done = done;
-    this.#doneWrap = flags === 0 ? 0 : 1;
-    this.#inFlight -= count;
-    this.#unsignalled += count;
-    words[first + 2] = written[0];
-    Atomics.store(words, first + 3, usedWord(id[0], written[0], firstFlags));
-  }
-
-  /** IN_ORDER: one used descriptor, with the id of the last buffer, stands for `count` slots (spec 2.8.8). */
-  #useBatch(lastId: number, count: number): void {
-    const at = this.#ring + (this.#done << 2);
-    const flags = this.#doneWrap === 1 ? AVAIL_AND_USED : 0;
-    this.#done += count;
-    if (this.#done >= this.size) {
-      this.#done -= this.size;
-      this.#doneWrap ^= 1;
-    }
-    this.#inFlight -= count;
-    this.#unsignalled += count;
-    this.#words[at + 2] = 0;
-    Atomics.store(this.#words, at + 3, lastId | flags);
+    const { id, count } = singles;
+    if (count === 0 || this.broken !== null) return;
+    if (this.inOrder && !singles.writable) this.#used.completeBatch(id[count - 1], count);
+    else this.#used.completeSingles(singles);
+    this.inFlight -= count;
   }
 
   describe(job: Int32Array): boolean {
     job[singlesJob.packed] = 1;
-    job[singlesJob.inOrder] = this.#inOrder ? 1 : 0;
+    job[singlesJob.inOrder] = this.inOrder ? 1 : 0;
     job[singlesJob.size] = this.size;
     job[singlesJob.table] = this.#table.window;
     job[singlesJob.tableAt] = this.#table.offset;
@@ -429,10 +324,10 @@ export class PackedDevice implements DeviceQueue {
   lend(job: Int32Array): void {
     job[singlesJob.next] = this.#next;
     job[singlesJob.nextWrap] = this.#nextWrap;
-    job[singlesJob.done] = this.#done;
-    job[singlesJob.doneWrap] = this.#doneWrap;
-    job[singlesJob.room] = this.#broken === null ? this.size - this.#inFlight : 0;
-    this.#builder.lendWindow(job);
+    job[singlesJob.done] = this.#used.done;
+    job[singlesJob.doneWrap] = this.#used.doneWrap;
+    job[singlesJob.room] = this.broken === null ? this.size - this.inFlight : 0;
+    this.builder.lendWindow(job);
   }
 
   takeBack(count: number): void {
@@ -441,16 +336,11 @@ export class PackedDevice implements DeviceQueue {
       this.#next -= this.size;
       this.#nextWrap ^= 1;
     }
-    this.#done += count;
-    if (this.#done >= this.size) {
-      this.#done -= this.size;
-      this.#doneWrap ^= 1;
-    }
-    this.#unsignalled += count;
+    this.#used.skip(count);
   }
 
   pending(): number {
-    return this.#broken === null && this.#isAvailable() ? 1 : 0;
+    return this.broken === null && this.#isAvailable() ? 1 : 0;
   }
 
   #isAvailable(): boolean {
@@ -459,18 +349,18 @@ export class PackedDevice implements DeviceQueue {
   }
 
   callNeeded(): boolean {
-    const slots = this.#unsignalled;
+    const { done, doneWrap, unsignalled: slots } = this.#used;
     if (slots === 0) return false;
     const unknown = this.#signalledUnknown;
-    this.#unsignalled = 0;
+    this.#used.unsignalled = 0;
     this.#signalledUnknown = false;
     const event = Atomics.load(this.#driverEventWords, this.#driverEvent);
     const flags = (event >>> 16) & 3;
-    if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
-    // The lap of `#done` is 0 to size - 1, the one before it is negative.
-    const sameLap = ((event >>> 15) & 1) === this.#doneWrap;
+    if (!this.eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
+    // The lap of `done` is 0 to size - 1, the one before it is negative.
+    const sameLap = ((event >>> 15) & 1) === doneWrap;
     const at = (event & 0x7fff) - (sameLap ? 0 : this.size);
-    return unknown || slots > this.size || (at >= this.#done - slots && at < this.#done);
+    return unknown || slots > this.size || (at >= done - slots && at < done);
   }
 
   callWanted(): boolean {
@@ -480,7 +370,7 @@ export class PackedDevice implements DeviceQueue {
 
   armKick(): boolean {
     const at = (this.#nextWrap << 15) | this.#next;
-    const word = this.#eventIdx ? (RING_EVENT_DESC << 16) | at : RING_EVENT_ENABLE << 16;
+    const word = this.eventIdx ? (RING_EVENT_DESC << 16) | at : RING_EVENT_ENABLE << 16;
     Atomics.store(this.#deviceEventWords, this.#deviceEvent, word);
     return this.pending() > 0;
   }
@@ -491,13 +381,8 @@ export class PackedDevice implements DeviceQueue {
 
   base(): number {
     const next = (this.#nextWrap << 15) | this.#next;
-    const done = (this.#doneWrap << 15) | this.#done;
+    const done = (this.#used.doneWrap << 15) | this.#used.done;
     return ((done << 16) | next) >>> 0;
-  }
-
-  #break(code: QueueFaultCode, detail: string): 0 {
-    this.#broken = { code, detail };
-    return 0;
   }
 }
 
@@ -506,9 +391,4 @@ function baseError(base: number, where: string): VioError {
     code: 'VIO_RING_BASE',
     remedy: 'Give the base the device reported when it stopped, or 0x80008000 for a fresh packed ring.',
   });
-}
-
-/** The last word of a used descriptor; WRITE says that something was written (spec 2.8.4). */
-function usedWord(id: number, written: number, availAndUsed: number): number {
-  return id | availAndUsed | (written === 0 ? 0 : WRITE);
 }

@@ -1,11 +1,10 @@
 import { VioError, singlesJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
-import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY } from '../layout/split-layout.ts';
-import { ChainBuilder } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device-queue.ts';
+import { DeviceRing } from './device-ring.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
@@ -24,14 +23,9 @@ const WRITE = DESC_F_WRITE;
  * With IN_ORDER the entry of the last buffer may stand for a whole batch (spec 2.7.9); of buffers that were written, a
  * driver wants to know the lengths, so this is done for read ones only.
  */
-export class SplitDevice implements DeviceQueue {
+export class SplitDevice extends DeviceRing implements DeviceQueue {
   readonly format = 'split';
-  readonly size: number;
-  readonly #eventIdx: boolean;
-  readonly #inOrder: boolean;
   readonly #mask: number;
-  readonly #builder: ChainBuilder;
-  #broken: QueueFault | null = null;
 
   readonly #addresses: DeviceVringAddresses;
   /** Views of the window each part lies in, and where it starts there: descriptors in words, ... */
@@ -59,17 +53,12 @@ export class SplitDevice implements DeviceQueue {
   readonly resumed: boolean;
   /** Whether the driver was called for the entries before is unknown. */
   #signalledUnknown: boolean;
-  /** Chains fetched and not completed. */
-  #inFlight: number;
 
   constructor(options: DeviceQueueOptions) {
+    super(options);
     const { memory, addresses, size, features } = options;
-    this.size = size;
     this.#addresses = addresses;
     this.#mask = size - 1;
-    this.#eventIdx = features.eventIdx;
-    this.#inOrder = features.inOrder;
-    this.#builder = new ChainBuilder(memory, size, features.indirect);
 
     const event = features.eventIdx ? 2 : 0;
     this.#descriptors = ringPart(
@@ -96,8 +85,8 @@ export class SplitDevice implements DeviceQueue {
     this.#next = options.base & 0xffff;
     this.#done = Atomics.load(this.#used, this.#usedIdx);
     // Whoever was here before had fetched this much more than it completed.
-    this.#inFlight = (this.#next - this.#done) & 0xffff;
-    if (this.#inFlight > size) {
+    this.inFlight = (this.#next - this.#done) & 0xffff;
+    if (this.inFlight > size) {
       throw new VioError(`vring base ${this.#next} is not up to ${size} ahead of used.idx, ${this.#done}`, {
         code: 'VIO_RING_BASE',
         remedy: 'Give the base the device reported when it stopped, or what the used ring says.',
@@ -114,15 +103,6 @@ export class SplitDevice implements DeviceQueue {
     return entries.some((word) => word !== 0);
   }
 
-  get broken(): QueueFault | null {
-    return this.#broken;
-  }
-
-  fetch(chains: ChainBurst, max: number): number {
-    chains.clear();
-    return this.fetchMore(chains, max);
-  }
-
   fetchMore(chains: ChainBurst, max: number): number {
     const first = chains.count;
     const room = chains.capacity - first;
@@ -133,7 +113,7 @@ export class SplitDevice implements DeviceQueue {
     const ring = this.#availRing;
     const mask = this.#mask;
     const descriptors = this.#descriptors;
-    const builder = this.#builder;
+    const builder = this.builder;
     builder.clear();
     const end = first + count;
     let next = this.#next;
@@ -153,9 +133,9 @@ export class SplitDevice implements DeviceQueue {
       if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
       segment = builder.end(i, head, 1);
     }
-    const fetched = this.#fetched(chains, i, segment, i < end);
+    const fetched = this.fetched(chains, i, segment, i < end);
     this.#next = (this.#next + fetched) & 0xffff;
-    this.#inFlight += fetched;
+    this.inFlight += fetched;
     return fetched;
   }
 
@@ -168,7 +148,7 @@ export class SplitDevice implements DeviceQueue {
     const flags = kind.writable ? WRITE : 0;
     const shortest = least + prefix;
     const longest = most + prefix;
-    const { window, low, high, bytes } = this.#builder;
+    const { window, low, high, bytes } = this.builder;
     const { id, offset: offsets, length: lengths } = singles;
     const avail = this.#avail;
     const ring = this.#availRing;
@@ -207,14 +187,14 @@ export class SplitDevice implements DeviceQueue {
     singles.blocked = i < count;
     singles.count = i;
     this.#next = (this.#next + i) & 0xffff;
-    this.#inFlight += i;
+    this.inFlight += i;
     return i;
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    if (this.#broken !== null) return 0;
+    if (this.broken !== null) return 0;
     const descriptors = this.#descriptors;
-    const builder = this.#builder;
+    const builder = this.builder;
     builder.clear();
     const first = chains.count;
     const end = first + Math.min(max, chains.capacity - first, saved.count - from);
@@ -227,17 +207,17 @@ export class SplitDevice implements DeviceQueue {
       if (!this.#walk(descriptors[at], descriptors[at + 1], descriptors[at + 2], descriptors[at + 3])) break;
       segment = builder.end(i, head, 1);
     }
-    return this.#fetched(chains, i, segment, i < end);
+    return this.fetched(chains, i, segment, i < end);
   }
 
   /** @returns how many chains may be fetched, at most `max`; breaks the queue when the driver's index makes no sense */
   #available(max: number): number {
-    if (this.#broken !== null) return 0;
+    if (this.broken !== null) return 0;
     const index = Atomics.load(this.#avail, this.#availIdx);
     const count = (index - this.#next) & 0xffff;
-    const room = this.size - this.#inFlight;
+    const room = this.size - this.inFlight;
     if (count > room) {
-      return this.#break(
+      return this.break(
         'AVAIL_INDEX_JUMPED',
         `avail.idx went from ${this.#next} to ${index}, allowed were ${room}`,
       );
@@ -247,7 +227,7 @@ export class SplitDevice implements DeviceQueue {
 
   /** Adds the descriptors of a chain to the builder, the first of them given by value. */
   #walk(low: number, high: number, length: number, link: number): boolean {
-    const builder = this.#builder;
+    const builder = this.builder;
     const descriptors = this.#descriptors;
     for (let visited = 1; ; visited++) {
       if (visited > this.size) {
@@ -272,24 +252,10 @@ export class SplitDevice implements DeviceQueue {
     }
   }
 
-  /**
-   * Chains in front of a bad one are still delivered; the queue breaks when the bad one is first in line.
-   * @returns chains that joined those in the burst
-   */
-  #fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
-    const added = count - chains.count;
-    const { fault } = this.#builder;
-    if (added === 0 && fault !== null) return this.#break(fault.code, fault.detail);
-    chains.full = count === chains.capacity || (refused && fault === null);
-    chains.firstSegment[count] = segment;
-    chains.count = count;
-    return added;
-  }
-
   unfetch(chains: ChainBurst, count: number): void {
     chains.count -= count;
     this.#next = (this.#next - count) & 0xffff;
-    this.#inFlight -= count;
+    this.inFlight -= count;
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
@@ -298,23 +264,23 @@ export class SplitDevice implements DeviceQueue {
 
   completeSingles(singles: SingleBurst): void {
     const { id, written, count } = singles;
-    if (this.#inOrder && !singles.writable && count > 1) this.#useBatch(id[count - 1], count);
+    if (this.inOrder && !singles.writable && count > 1) this.#useBatch(id[count - 1], count);
     else this.#use(id, written, 0, count);
   }
 
   /** IN_ORDER: one used entry, with the head of the last buffer, stands for `count` of them (spec 2.7.9). */
   #useBatch(lastHead: number, count: number): void {
-    if (this.#broken !== null) return;
+    if (this.broken !== null) return;
     const at = this.#usedRing + ((this.#done & this.#mask) << 1);
     this.#usedWords[at] = lastHead;
     this.#usedWords[at + 1] = 0;
     this.#done = (this.#done + count) & 0xffff;
-    this.#inFlight -= count;
+    this.inFlight -= count;
     Atomics.store(this.#used, this.#usedIdx, this.#done);
   }
 
   #use(id: Int32Array, written: Int32Array, from: number, count: number): void {
-    if (count === 0 || this.#broken !== null) return;
+    if (count === 0 || this.broken !== null) return;
     const words = this.#usedWords;
     const ring = this.#usedRing;
     const mask = this.#mask;
@@ -327,14 +293,14 @@ export class SplitDevice implements DeviceQueue {
       if (words[at + 1] !== written[i]) words[at + 1] = written[i];
     }
     this.#done = done & 0xffff;
-    this.#inFlight -= count;
+    this.inFlight -= count;
     Atomics.store(this.#used, this.#usedIdx, this.#done);
   }
 
   describe(job: Int32Array): boolean {
     const { descriptors, driver, device } = this.#addresses;
     job[singlesJob.packed] = 0;
-    job[singlesJob.inOrder] = this.#inOrder ? 1 : 0;
+    job[singlesJob.inOrder] = this.inOrder ? 1 : 0;
     job[singlesJob.size] = this.size;
     job[singlesJob.table] = descriptors.window;
     job[singlesJob.tableAt] = descriptors.offset;
@@ -348,8 +314,8 @@ export class SplitDevice implements DeviceQueue {
   lend(job: Int32Array): void {
     job[singlesJob.next] = this.#next;
     job[singlesJob.done] = this.#done;
-    job[singlesJob.room] = this.#broken === null ? this.size - this.#inFlight : 0;
-    this.#builder.lendWindow(job);
+    job[singlesJob.room] = this.broken === null ? this.size - this.inFlight : 0;
+    this.builder.lendWindow(job);
   }
 
   takeBack(count: number): void {
@@ -358,7 +324,7 @@ export class SplitDevice implements DeviceQueue {
   }
 
   pending(): number {
-    if (this.#broken !== null) return 0;
+    if (this.broken !== null) return 0;
     const count = (Atomics.load(this.#avail, this.#availIdx) - this.#next) & 0xffff;
     return count < this.size ? count : this.size;
   }
@@ -368,34 +334,29 @@ export class SplitDevice implements DeviceQueue {
     const done = this.#done;
     if (before === done) return false;
     this.#signalled = done;
-    if (!this.#eventIdx) return (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
+    if (!this.eventIdx) return (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
     const unknown = this.#signalledUnknown;
     this.#signalledUnknown = false;
     return needEvent(Atomics.load(this.#avail, this.#usedEvent), done, before) || unknown;
   }
 
   callWanted(): boolean {
-    return this.#eventIdx || (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
+    return this.eventIdx || (Atomics.load(this.#avail, this.#availFlags) & AVAIL_F_NO_INTERRUPT) === 0;
   }
 
   armKick(): boolean {
-    if (this.#eventIdx) Atomics.store(this.#used, this.#availEvent, this.#next);
+    if (this.eventIdx) Atomics.store(this.#used, this.#availEvent, this.#next);
     else Atomics.store(this.#used, this.#usedFlags, 0);
     return this.pending() > 0;
   }
 
   disarmKick(): void {
     // With EVENT_IDX flags stay 0 (spec 2.7.10.2); an event that has just passed is 65535 buffers away.
-    if (this.#eventIdx) this.#used[this.#availEvent] = this.#next - 1;
+    if (this.eventIdx) this.#used[this.#availEvent] = this.#next - 1;
     else this.#used[this.#usedFlags] = USED_F_NO_NOTIFY;
   }
 
   base(): number {
     return this.#next;
-  }
-
-  #break(code: QueueFaultCode, detail: string): 0 {
-    this.#broken = { code, detail };
-    return 0;
   }
 }

@@ -6,6 +6,7 @@ import { splitLayout } from '../layout/split-layout.ts';
 import type { DriverQueue, DriverQueueOptions } from './driver-queue.ts';
 import { indirectTableBytes } from './indirect-tables.ts';
 import { PackedDriver } from './packed-driver.ts';
+import { PackedInOrderDriver } from './packed-in-order-driver.ts';
 import { SplitDriver } from './split-driver.ts';
 import { SplitInOrderDriver } from './split-in-order-driver.ts';
 import { VectorDriver } from './vector-driver.ts';
@@ -19,8 +20,9 @@ const defaultIndirectEntries = 8;
 export function createDriverQueue(options: DriverQueueOptions): DriverQueue {
   checkRingSize(options.features, options.size);
   checkPlace(options);
-  if (options.features.format === 'packed') return new PackedDriver(options);
-  return options.features.inOrder ? new SplitInOrderDriver(options) : new SplitDriver(options);
+  const { format, inOrder } = options.features;
+  if (format === 'packed') return inOrder ? new PackedInOrderDriver(options) : new PackedDriver(options);
+  return inOrder ? new SplitInOrderDriver(options) : new SplitDriver(options);
 }
 
 /**
@@ -32,7 +34,7 @@ export function createVectorQueue(options: DriverQueueOptions): VectorDriver {
   if ((format === 'packed') !== inOrder) throw new TypeError(`no vectorised path for this ${format} ring`);
   checkRingSize(options.features, options.size);
   checkPlace(options);
-  return new VectorDriver(format === 'packed' ? new PackedDriver(options) : new SplitDriver(options));
+  return new VectorDriver(format === 'packed' ? new PackedInOrderDriver(options) : new SplitDriver(options));
 }
 
 /** Bytes a driver queue occupies in its region: ring and indirect tables, rounded up to a multiple of 4096. */

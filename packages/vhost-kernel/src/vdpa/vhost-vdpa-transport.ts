@@ -12,9 +12,8 @@ import {
   VIRTIO_NET_F_STATUS,
   configBytes,
   decodeConfigSpace,
-  ringFeatures,
 } from '@vio/net';
-import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
+import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
 import { VdpaControl } from './control-queue.ts';

@@ -1,0 +1,221 @@
+// The layouts that TypeScript and C++ share, said once: the words of the kernels' jobs, and the counters of a queue.
+//
+//   node scripts/layouts.mjs     writes src/kernels/layouts.ts and native/kernels/layouts.h; a test compares them
+//
+// A layout is a list of groups: what the words of a group are, and their names; [name, words] takes more than one.
+import { realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Most packets that one call of the device's kernel moves. */
+const singlesPerRun = 64;
+
+/** DPDK's xstats of a queue, in its order. */
+const counters = [
+  'goodPackets',
+  'goodBytes',
+  'errors',
+  'multicast',
+  'broadcast',
+  'undersize',
+  'size64',
+  'size65',
+  'size128',
+  'size256',
+  'size512',
+  'size1024',
+  'size1519',
+];
+
+const layouts = {
+  queueCounter: {
+    what: 'Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC.',
+    groups: [
+      ['Packets, bytes, what was dropped, whom they were for, and how many of which size.', ...counters],
+    ],
+  },
+  singlesJob: {
+    what: 'The words of a job for the device’s side of a ring. Handles are those of the copy engine, offsets and lengths bytes.',
+    groups: [
+      [
+        'The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors.',
+        'packed',
+        'writable',
+        'inOrder',
+        'size',
+      ],
+      [
+        'Where its parts are: handle and offset each. A packed ring has only the first.',
+        'table',
+        'tableAt',
+        'avail',
+        'availAt',
+        'used',
+        'usedAt',
+      ],
+      [
+        'Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.',
+        'next',
+        'nextWrap',
+        'done',
+        'doneWrap',
+        'room',
+      ],
+      [
+        'The window of the driver’s memory: handle and offset, guest address in halves, bytes.',
+        'data',
+        'dataAt',
+        'low',
+        'high',
+        'bytes',
+      ],
+      [
+        'Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.',
+        'prefix',
+        'most',
+        'local',
+      ],
+      [
+        'Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.',
+        'count',
+        'blocked',
+      ],
+      ['The packets’ own words.', ['offsets', singlesPerRun], ['lengths', singlesPerRun]],
+    ],
+  },
+  vectorJob: {
+    what: 'The words of a job for the driver’s side of a ring. Offsets are bytes in the region.',
+    groups: [
+      [
+        'The ring, fixed: 1 packed or 0 split, descriptors, 1 when the device writes, where the region begins for the device.',
+        'packed',
+        'size',
+        'deviceWrites',
+        'addressLow',
+        'addressHigh',
+      ],
+      ['The parts of the ring, fixed; avail and used of a split ring only.', 'descAt', 'availAt', 'usedAt'],
+      [
+        'Split: avail index; packed: position and wrap counter of the next available descriptor.',
+        'availNext',
+        'availWrap',
+      ],
+      [
+        'Split: used index taken so far; packed: position and wrap counter of the next used descriptor.',
+        'usedNext',
+        'usedWrap',
+      ],
+      [
+        'The ring of free ids: the next to take, the next to fill; of a packed ring the latter is the oldest one held.',
+        'idHead',
+        'idTail',
+      ],
+      ['Descriptors free, buffers the device holds.', 'free', 'outstanding'],
+      [
+        'Of a call: first entry of the arrays, entries, bytes of the header in front of the data.',
+        'from',
+        'count',
+        'header',
+      ],
+      [
+        'The pool: data of buffer 0, bytes from one to the next, bytes for data in each.',
+        'base',
+        'stride',
+        'dataRoom',
+      ],
+      ['What `receive` and `send` counted, as queueCounter says.', ['counts', counters.length]],
+    ],
+  },
+};
+
+const name = (entry) => (Array.isArray(entry) ? entry[0] : entry);
+const words = (entry) => (Array.isArray(entry) ? entry[1] : 1);
+const upper = (word) => word[0].toUpperCase() + word.slice(1);
+const total = ({ groups }) =>
+  groups.flatMap(([, ...entries]) => entries.map(words)).reduce((a, b) => a + b, 0);
+
+/** Calls `each(comment, entries)` for every group, each entry with its first word. */
+function mapGroups({ groups }, each) {
+  let at = 0;
+  return groups.map(([comment, ...entries]) => {
+    const placed = entries.map((entry) => {
+      const first = at;
+      at += words(entry);
+      return [name(entry), first];
+    });
+    return each(comment, placed);
+  });
+}
+
+function typescript() {
+  const tables = Object.entries(layouts).map(([table, layout]) => {
+    const groups = mapGroups(layout, (comment, entries) => [
+      `  /** ${comment} */`,
+      ...entries.map(([entry, at]) => `  ${entry}: ${at},`),
+    ]);
+    return [
+      `/** ${layout.what} */`,
+      `export const ${table} = {`,
+      ...groups.flat(),
+      '} as const;',
+      '',
+      `/** How many of them there are. */`,
+      `export const ${table}Words = ${total(layout)};`,
+    ].join('\n');
+  });
+  return [
+    '// Written by scripts/layouts.mjs, as native/kernels/layouts.h is.',
+    '',
+    '/** Most packets that one call of the device’s kernel moves. */',
+    `export const singlesPerRun = ${singlesPerRun};`,
+    '',
+    `${tables.join('\n\n')}\n`,
+  ].join('\n');
+}
+
+function cplusplus() {
+  const tables = Object.entries(layouts).map(([table, layout]) => {
+    const groups = mapGroups(layout, (comment, entries) => [
+      `  // ${comment}`,
+      ...entries.map(([entry, at]) => `  k${upper(entry)} = ${at},`),
+    ]);
+    return [
+      `// ${layout.what}`,
+      `namespace ${table} {`,
+      'enum Word {',
+      ...groups.flat(),
+      `  kWords = ${total(layout)}`,
+      '};',
+      `}  // namespace ${table}`,
+    ].join('\n');
+  });
+  return [
+    '// Written by scripts/layouts.mjs, as src/kernels/layouts.ts is.',
+    '#pragma once',
+    '',
+    '#include <cstdint>',
+    '',
+    'namespace vio {',
+    '',
+    '// Most packets that one call of the device’s kernel moves.',
+    `constexpr int32_t kSinglesPerRun = ${singlesPerRun};`,
+    '',
+    tables.join('\n\n'),
+    '',
+    '}  // namespace vio',
+    '',
+  ].join('\n');
+}
+
+/** @returns {Map<string, string>} what is in each file, by its path from the package on */
+export function layoutFiles() {
+  return new Map([
+    ['src/kernels/layouts.ts', typescript()],
+    ['native/kernels/layouts.h', cplusplus()],
+  ]);
+}
+
+const script = fileURLToPath(import.meta.url);
+if (realpathSync(process.argv[1] ?? '.') === realpathSync(script)) {
+  for (const [file, text] of layoutFiles()) writeFileSync(join(dirname(script), '..', file), text);
+}

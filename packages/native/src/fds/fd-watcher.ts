@@ -1,0 +1,79 @@
+import { addon } from '../addon.ts';
+import { closeFd, dupFd } from './fd.ts';
+import { attempt } from '../system-error.ts';
+
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly hangup: boolean;
+}
+
+const readable = 1;
+const writable = 2;
+const hangup = 4;
+
+/**
+ * Calls back on the event loop while an fd is ready (level-triggered, uv_poll). Does not own the fd; close the
+ * watcher first. One watcher per fd and thread.
+ */
+export class FdWatcher implements Disposable {
+  #watcher: object | null;
+
+  constructor(
+    fd: number,
+    events: { readonly readable?: boolean; readonly writable?: boolean },
+    onEvent: (ready: Readiness) => void,
+  ) {
+    const mask = (events.readable === true ? readable : 0) | (events.writable === true ? writable : 0);
+    const callback = (what: number): void => {
+      onEvent({
+        readable: (what & readable) !== 0,
+        writable: (what & writable) !== 0,
+        hangup: (what & hangup) !== 0,
+      });
+    };
+    this.#watcher = attempt(() => addon.watchFd(fd, mask | hangup, callback), `watch file descriptor ${fd}`);
+  }
+
+  /** An open watcher keeps the process alive (the default). */
+  ref(): void {
+    if (this.#watcher !== null) addon.watcherRef(this.#watcher, true);
+  }
+
+  /** Lets the process end although the watcher is open. */
+  unref(): void {
+    if (this.#watcher !== null) addon.watcherRef(this.#watcher, false);
+  }
+
+  close(): void {
+    if (this.#watcher === null) return;
+    addon.unwatchFd(this.#watcher);
+    this.#watcher = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Watches a duplicate of an fd: libuv polls a descriptor once per loop, and the original may be watched already.
+ * @returns what ends the watch
+ */
+export function watchDuplicate(
+  fd: number,
+  events: { readonly readable?: boolean; readonly writable?: boolean },
+  onEvent: (ready: Readiness) => void,
+): () => void {
+  const own = dupFd(fd);
+  try {
+    const watcher = new FdWatcher(own, events, onEvent);
+    return () => {
+      watcher.close();
+      closeFd(own);
+    };
+  } catch (error) {
+    closeFd(own);
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import { type Area, mapArea, viewOf } from './area.ts';
+import { addon } from '../addon.ts';
+import { checkInFile, checkSize } from './memory-range.ts';
+
+/** Some bytes of a mapping, as the end of a buffer: they begin at `byteOffset`. */
+export interface MappedBytes {
+  readonly buffer: ArrayBuffer;
+  readonly byteOffset: number;
+}
+
+/**
+ * A part of somebody else's file, mapped at once whatever its size, of which buffers are made where they are needed: a
+ * file of a terabyte costs nothing until it is looked at. It begins at any byte. After `close` the shared pages are gone
+ * at once; buffers read zeroes and write into the void, and what there was no buffer of leaves the address space.
+ */
+export class MappedFile implements Disposable {
+  /** Bytes mapped. */
+  readonly size: number;
+  readonly #area: Area;
+
+  private constructor(area: Area, size: number) {
+    this.#area = area;
+    this.size = size;
+  }
+
+  /**
+   * The fd stays the caller's.
+   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size
+   */
+  static map(fd: number, { offset, size }: { readonly offset: number; readonly size: number }): MappedFile {
+    checkInFile(fd, offset, size);
+    return new MappedFile(mapArea(fd, { offset, size, within: true }), size);
+  }
+
+  /**
+   * A part of it, from any byte on. Every call makes a buffer.
+   * @throws VioError VIO_MEMORY_RANGE for a size that no buffer can have, VIO_SYS_EINVAL when it is not all in the
+   *   mapping, or that is closed
+   */
+  bytes(offset: number, size: number): MappedBytes {
+    checkSize(size + addon.pageSize);
+    const buffer = viewOf(this.#area, offset, size);
+    return { buffer, byteOffset: buffer.byteLength - size };
+  }
+
+  /** True once an access hit a page that the file no longer has: the other side truncated it. */
+  get faulted(): boolean {
+    return addon.areaFaulted(this.#area);
+  }
+
+  close(): void {
+    addon.closeArea(this.#area);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,210 @@
+import { addon } from '../addon.ts';
+import { closeFd, fileKind } from '../fds/fd.ts';
+import { FdWatcher, watchDuplicate } from '../fds/fd-watcher.ts';
+import { VioError } from '../error.ts';
+import { checkSocketPath, closedError, connectErrors } from './socket-errors.ts';
+import { attempt, errnoName, systemError } from '../system-error.ts';
+import { type WaitOptions, settle } from '../waiting.ts';
+
+/** What a message waits for that brings more descriptors than this process may have. */
+const outOfDescriptors = {
+  code: 'VIO_SYS_EMFILE',
+  remedy: 'raise the limit of open files (ulimit -n), or close ports that are no longer used',
+  retryable: true,
+};
+
+/** What one `receive` found. */
+export interface Received {
+  /** Bytes written to the target, 0 when the peer has closed. */
+  readonly bytes: number;
+  /** Descriptors that came along, close-on-exec; they are the caller's to close. */
+  readonly fds: number[];
+  /** More descriptors came than one message may carry; the kernel dropped the rest. */
+  readonly truncatedFds: boolean;
+}
+
+const retryMilliseconds = 10;
+/** SCM_MAX_FD of the kernel. */
+const maxFdsPerSend = 253;
+
+const peerClosed = {
+  code: 'VIO_SOCKET_CLOSED',
+  remedy: 'the other side ended the connection: connect again',
+  retryable: true,
+};
+
+/** A connected Unix stream socket that carries file descriptors (SCM_RIGHTS). Non-blocking, close-on-exec. */
+export class UnixStream implements Disposable {
+  #fd: number;
+  #reader: FdWatcher | null = null;
+  #handler: (() => void) | null = null;
+  #pause: NodeJS.Timeout | undefined;
+  /** What is waiting for this socket, to be told when it closes. */
+  readonly #waiting = new Set<() => void>();
+  #sending: Promise<void> = Promise.resolve();
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Connects to a listening socket. A full backlog is waited for.
+   * @throws VioError VIO_SOCKET_MISSING, _NOT_A_SOCKET, _REFUSED, _PERMISSION, _PATH_TOO_LONG, VIO_TIMEOUT, VIO_ABORTED
+   */
+  static connect(path: string, options: WaitOptions = {}): Promise<UnixStream> {
+    const what = `connecting to ${path}`;
+    return settle(what, options, (resolve, reject) => {
+      checkSocketPath(path);
+      const kind = fileKind(path);
+      if (kind !== 'missing' && kind !== 'socket') {
+        throw new VioError(`${path} is a ${kind}, not a socket`, {
+          code: 'VIO_SOCKET_NOT_A_SOCKET',
+          remedy: 'give the path of the Unix socket the other side listens on',
+        });
+      }
+      let retry: NodeJS.Timeout | undefined;
+      const tryOnce = (): void => {
+        try {
+          resolve(new UnixStream(addon.socketConnect(path)));
+        } catch (error) {
+          if (errnoName(error) === 'EAGAIN') retry = setTimeout(tryOnce, retryMilliseconds);
+          else reject(systemError(error, `connect to ${path}`, connectErrors));
+        }
+      };
+      tryOnce();
+      return () => clearTimeout(retry);
+    });
+  }
+
+  /** Two streams connected to each other. */
+  static pair(): [UnixStream, UnixStream] {
+    const [a, b] = attempt(() => addon.socketPair(), 'make a socket pair');
+    return [new UnixStream(a), new UnixStream(b)];
+  }
+
+  /** Takes ownership of a connected socket. */
+  static adopt(fd: number): UnixStream {
+    attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as a socket`);
+    addon.ownFd(fd);
+    return new UnixStream(fd);
+  }
+
+  /** -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * One recvmsg: up to `target.length` bytes (at least one), and the descriptors that came with them.
+   * @returns null when nothing is there now; `bytes` 0 when the peer has closed
+   * @throws VioError VIO_SYS_EMFILE when this process has no room for the descriptors: nothing was taken, try again later
+   */
+  receive(target: Uint8Array): Received | null {
+    if (this.#fd === -1) throw closedError('receiving');
+    const fds: number[] = [];
+    const n = attemptReceive(this.#fd, target, fds);
+    if (n === -1) return null;
+    return n >= 0 ? { bytes: n, fds, truncatedFds: false } : { bytes: -2 - n, fds, truncatedFds: true };
+  }
+
+  /** Resolves when `receive` has something to say: data, the peer's close, or an error. */
+  readable(options: WaitOptions = {}): Promise<void> {
+    return this.#ready({ readable: true }, 'waiting for data', options);
+  }
+
+  /** Calls the handler while there is something to receive; null stops. Excludes `readable`. */
+  onReadable(handler: (() => void) | null): void {
+    clearTimeout(this.#pause);
+    this.#reader?.close();
+    this.#handler = handler;
+    this.#reader =
+      handler === null || this.#fd === -1 ? null : new FdWatcher(this.#fd, { readable: true }, handler);
+  }
+
+  /** Leaves the handler of `onReadable` alone for so many milliseconds, whatever there is to receive. */
+  pauseReading(milliseconds: number): void {
+    const handler = this.#handler;
+    this.onReadable(null);
+    if (handler !== null) this.#pause = setTimeout(() => this.onReadable(handler), milliseconds);
+  }
+
+  /**
+   * Sends all bytes, the descriptors with the first of them; waits for room. Calls are served in order, and their time
+   * counts from the call. After a timeout or an abort a part may have gone out.
+   * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED, VIO_SOCKET_FDS
+   */
+  send(bytes: Uint8Array, fds: readonly number[] = [], options: WaitOptions = {}): Promise<void> {
+    return settle<void>('sending', options, (resolve, reject) => {
+      const end = new AbortController();
+      const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
+      this.#sending = turn.catch(() => {});
+      turn.then(resolve, reject);
+      return () => end.abort();
+    });
+  }
+
+  close(): void {
+    if (this.#fd === -1) return;
+    this.onReadable(null);
+    const fd = this.#fd;
+    this.#fd = -1;
+    for (const tell of this.#waiting) tell();
+    closeFd(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #send(bytes: Uint8Array, fds: readonly number[], signal: AbortSignal): Promise<void> {
+    if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
+      throw passengersError(fds.length);
+    let passengers = fds;
+    for (let sent = 0; sent < bytes.length && !signal.aborted;) {
+      if (this.#fd === -1) throw closedError('sending');
+      const n = attempt(() => addon.socketSend(this.#fd, bytes.subarray(sent), passengers), 'send', {
+        EPIPE: peerClosed,
+        ECONNRESET: peerClosed,
+      });
+      if (n > 0) {
+        sent += n;
+        passengers = [];
+      } else {
+        await this.#ready({ writable: true }, 'sending', { signal });
+      }
+    }
+  }
+
+  #ready(
+    events: { readable?: boolean; writable?: boolean },
+    what: string,
+    options: WaitOptions,
+  ): Promise<void> {
+    return settle<void>(what, options, (resolve, reject) => {
+      if (this.#fd === -1) throw closedError(what);
+      const stop = watchDuplicate(this.#fd, events, () => resolve());
+      const tell = (): void => reject(closedError(what));
+      this.#waiting.add(tell);
+      return () => {
+        this.#waiting.delete(tell);
+        stop();
+      };
+    });
+  }
+}
+
+function passengersError(fds: number): VioError {
+  return new VioError(`${fds} file descriptors cannot travel with this message`, {
+    code: 'VIO_SOCKET_FDS',
+    remedy: `send at most ${maxFdsPerSend} at a time, and at least one byte with them`,
+  });
+}
+
+function attemptReceive(fd: number, target: Uint8Array, fds: number[]): number {
+  try {
+    return addon.socketReceive(fd, target, fds);
+  } catch (error) {
+    if (errnoName(error) === 'ECONNRESET') return 0; // closed with data unread: still just closed
+    throw systemError(error, 'receive', { EMFILE: outOfDescriptors });
+  }
+}

@@ -1,0 +1,351 @@
+import { needEvent } from '../event-index.ts';
+import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import {
+  DESC_F_AVAIL,
+  DESC_F_INDIRECT,
+  DESC_F_NEXT,
+  DESC_F_USED,
+  DESC_F_WRITE,
+  descriptorBytes,
+} from '../layout/descriptor.ts';
+import {
+  RING_EVENT_DESC,
+  RING_EVENT_DISABLE,
+  RING_EVENT_ENABLE,
+  packedLayout,
+} from '../layout/packed-layout.ts';
+import type { BufferPool } from '../memory/buffer-pool.ts';
+import type { Region } from '../memory/region.ts';
+import { type BufferNotes, bufferNotes, exposedBytes, heldIds } from './buffer-notes.ts';
+import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import { IndirectTables } from './indirect-tables.ts';
+
+/**
+ * x86 loads are not reordered with loads, so there a plain load of a descriptor's flags is an acquire. Elsewhere
+ * every used descriptor needs one of its own: a packed ring has no index whose load would cover the burst.
+ */
+export const weaklyOrdered = process.arch !== 'x64';
+
+const availUsed = DESC_F_AVAIL | DESC_F_USED;
+
+/**
+ * The driver side of a packed virtqueue (virtio 1.4, section 2.8), as far as it is the same in order and not: exposing
+ * buffers, and the events. Subclasses take buffers back.
+ *
+ * A burst is published with one store: all its descriptors are written plainly except the flags of the first head,
+ * which are stored last with release semantics. A device looks at the ring in order and cannot pass that head, and
+ * having acquired it sees all that was written before (2.8.17: the head's flags are written last).
+ *
+ * The whole address of a descriptor is written every time: a device may leave anything in those it has used (2.8.4).
+ */
+export abstract class PackedRing implements DriverQueue {
+  readonly format = 'packed';
+  abstract readonly inOrder: boolean;
+  readonly size: number;
+  readonly addresses: VringAddresses;
+  outstanding = 0;
+  broken: QueueFault | null = null;
+
+  protected readonly region: Region;
+  protected readonly i32: Int32Array;
+  protected readonly deviceWrites: boolean;
+  protected readonly notes: BufferNotes;
+  /** The first descriptor, as index of the region's words. */
+  protected readonly desc: number;
+  /** In the ring of free ids, 0 to `size - 1`: the next to take, the next to fill. */
+  protected idHead = 0;
+  protected idTail = 0;
+  /** Descriptors that can still be added. */
+  protected unused: number;
+  /** Where the next descriptor goes, and the bits that make one available in this round. */
+  protected next = 0;
+  protected availBits = DESC_F_AVAIL;
+  protected addedSinceKick = 0;
+  /** Where the next used descriptor appears, and what its two bits will be. */
+  protected lastUsed = 0;
+  protected usedBits = availUsed;
+
+  readonly #u16: Uint16Array;
+  /** Where the region begins for the device. */
+  readonly #addressLow: number;
+  readonly #addressHigh: number;
+  readonly #eventIdx: boolean;
+  readonly #separatePrefix: boolean;
+  readonly #tables: IndirectTables | null;
+  readonly #driverEvent: number;
+  readonly #deviceEvent: number;
+
+  constructor(options: DriverQueueOptions) {
+    const { region, offset, size, features } = options;
+    const layout = packedLayout(size);
+    this.size = size;
+    this.addresses = {
+      descriptors: offset + layout.descriptors,
+      driver: offset + layout.driverEvent,
+      device: offset + layout.deviceEvent,
+    };
+    this.region = region;
+    this.i32 = region.i32;
+    this.deviceWrites = options.deviceWrites;
+    this.notes = bufferNotes(size, features.inOrder && options.deviceWrites);
+    this.desc = this.addresses.descriptors >>> 2;
+    this.unused = size;
+    this.#u16 = region.u16;
+    this.#addressLow = region.addressLow;
+    this.#addressHigh = region.addressHigh;
+    this.#eventIdx = features.eventIdx;
+    this.#separatePrefix = options.separatePrefix ?? false;
+    this.#driverEvent = this.addresses.driver >>> 1;
+    this.#deviceEvent = this.addresses.device >>> 2;
+    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
+    this.#tables = features.indirect
+      ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, size, false)
+      : null;
+    this.disarmInterrupt();
+  }
+
+  get free(): number {
+    return this.unused;
+  }
+
+  add(
+    token: Int32Array,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    count: number,
+    prefix: number,
+  ): number {
+    return this.#expose(token, offset, length, from, count, -prefix, 0, prefix);
+  }
+
+  addBuffers(
+    token: Int32Array,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    bytes: number,
+  ): number {
+    return this.#expose(token, null, null, from, count, base, stride, bytes);
+  }
+
+  /** Exposes `base + offset[i]`, or `base + token[i] * stride`, with `length[i] + more` or `more` bytes. */
+  #expose(
+    token: Int32Array,
+    offset: Int32Array | null,
+    length: Int32Array | null,
+    from: number,
+    count: number,
+    base: number,
+    stride: number,
+    more: number,
+  ): number {
+    if (this.broken !== null) return 0;
+    const n = count < this.unused ? count : this.unused;
+    if (n <= 0) return 0;
+    const { i32, desc, size } = this;
+    const { ids, token: tokens, exposed } = this.notes;
+    const direction = this.deviceWrites ? DESC_F_WRITE : 0;
+    const high = this.#addressHigh;
+    const start = (base + this.#addressLow) | 0;
+    let flags = (direction | this.availBits) << 16;
+    let next = this.next;
+    let idHead = this.idHead;
+    const first = desc + (next << 2) + 3;
+    const firstWord = ids[idHead] | flags;
+    const end = from + n;
+    for (let i = from; i < end; i++) {
+      const own = token[i];
+      const id = ids[idHead];
+      const d = desc + (next << 2);
+      const address = (start + (offset === null ? Math.imul(own, stride) : offset[i])) | 0;
+      const bytes = length === null ? more : length[i] + more;
+      if (i32[d] !== address) i32[d] = address;
+      if (i32[d + 1] !== high) i32[d + 1] = high;
+      if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
+      if (i !== from) i32[d + 3] = id | flags;
+      tokens[id] = own;
+      if (exposed !== null) exposed[id] = bytes;
+      if (++idHead === size) idHead = 0;
+      if (++next === size) {
+        next = 0;
+        this.availBits ^= availUsed;
+        flags = (direction | this.availBits) << 16;
+      }
+    }
+    this.idHead = idHead;
+    this.next = next;
+    this.#publish(n, n, first, firstWord);
+    return n;
+  }
+
+  addChains(
+    buffer: Int32Array,
+    segments: Int32Array,
+    pool: BufferPool,
+    from: number,
+    count: number,
+    prefix: number,
+  ): number {
+    if (this.broken !== null) return 0;
+    const { ids, token, followers, exposed } = this.notes;
+    const first = this.desc + (this.next << 2) + 3;
+    let firstWord = 0;
+    let taken = 0;
+    let n = 0;
+    for (; n < count; n++) {
+      const head = buffer[from + n];
+      const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
+      const tables = this.#tables;
+      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
+      const slots = indirect ? 1 : needed;
+      if (taken + slots > this.unused) break;
+      const id = ids[this.idHead];
+      const at = this.desc + (this.next << 2) + 3;
+      const word = indirect
+        ? this.#writeIndirect(tables, id, head, pool, prefix)
+        : this.#writeDirect(id, head, needed, pool, prefix);
+      if (n === 0) firstWord = word;
+      else this.i32[at] = word;
+      if (++this.idHead === this.size) this.idHead = 0;
+      token[id] = head;
+      followers[id] = slots - 1;
+      if (exposed !== null) exposed[id] = exposedBytes(head, pool, prefix);
+      taken += slots;
+    }
+    if (n > 0) this.#publish(n, taken, first, firstWord);
+    return n;
+  }
+
+  abstract reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
+
+  kickNeeded(): boolean {
+    const added = this.addedSinceKick;
+    if (added === 0 || this.broken !== null) return false;
+    this.addedSinceKick = 0;
+    // The publishing store was sequentially consistent: this load cannot pass it.
+    const wish = Atomics.load(this.i32, this.#deviceEvent);
+    const flags = (wish >>> 16) & 3;
+    if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
+    // More than a ring has passed every event there is.
+    if (added > this.size) return true;
+    const wrap = (wish >>> 15) & 1;
+    const ourWrap = this.availBits === DESC_F_AVAIL ? 1 : 0;
+    // An event of the other round lies a whole ring behind (2.8.10).
+    const event = (wish & 0x7fff) - (wrap === ourWrap ? 0 : this.size);
+    return needEvent(event & 0xffff, this.next, (this.next - added) & 0xffff);
+  }
+
+  armInterrupt(): boolean {
+    if (this.#eventIdx) {
+      const wrap = this.usedBits === 0 ? 0 : 0x8000;
+      this.#u16[this.#driverEvent] = this.lastUsed | wrap;
+      Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_DESC);
+    } else {
+      Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_ENABLE);
+    }
+    return this.usedWaiting();
+  }
+
+  disarmInterrupt(): void {
+    this.#u16[this.#driverEvent + 1] = RING_EVENT_DISABLE;
+  }
+
+  nextAvailable(): number {
+    return this.next | (this.availBits === DESC_F_AVAIL ? 0x8000 : 0);
+  }
+
+  abstract base(): number;
+
+  held(): number[] {
+    return heldIds(this.notes);
+  }
+
+  reclaim(token: Int32Array): number {
+    const { token: tokens, followers } = this.notes;
+    let n = 0;
+    for (let id = 0; id < this.size; id++) {
+      if (tokens[id] < 0) continue;
+      token[n++] = tokens[id];
+      tokens[id] = -1;
+      this.unused += followers[id] + 1;
+      followers[id] = 0;
+    }
+    this.outstanding = 0;
+    return n;
+  }
+
+  /** @returns whether the device has used a buffer that `reap` has not taken back; false of a broken queue */
+  protected usedWaiting(): boolean {
+    const word = Atomics.load(this.i32, this.desc + (this.lastUsed << 2) + 3);
+    return this.broken === null && this.outstanding > 0 && ((word >>> 16) & availUsed) === this.usedBits;
+  }
+
+  /** Notes that `n` buffers of so many descriptors were taken back, and where the next used one appears. */
+  protected took(n: number, descriptors: number, lastUsed: number, usedBits: number): void {
+    this.lastUsed = lastUsed;
+    this.usedBits = usedBits;
+    this.unused += descriptors;
+    this.outstanding -= n;
+  }
+
+  protected break(code: QueueFaultCode, detail: string): void {
+    this.broken = { code, detail };
+  }
+
+  /** Writes a chain except the word of its head, which is returned: id and flags. */
+  #writeDirect(id: number, head: number, needed: number, pool: BufferPool, prefix: number): number {
+    const direction = this.deviceWrites ? DESC_F_WRITE : 0;
+    let headWord = 0;
+    let buffer = head;
+    for (let i = 0; i < needed; i++) {
+      const d = this.desc + (this.next << 2);
+      const more = i < needed - 1 ? DESC_F_NEXT : 0;
+      const word = id | ((direction | more | this.availBits) << 16);
+      this.i32[d + 1] = this.#addressHigh;
+      if (i === 0 && this.#separatePrefix) {
+        this.i32[d] = (pool.dataOffset[head] - prefix + this.#addressLow) | 0;
+        this.i32[d + 2] = prefix;
+      } else {
+        const lead = i === 0 ? prefix : 0;
+        this.i32[d] = (pool.dataOffset[buffer] - lead + this.#addressLow) | 0;
+        this.i32[d + 2] = pool.dataLength[buffer] + lead;
+        buffer = pool.next[buffer];
+      }
+      if (i === 0) headWord = word;
+      else this.i32[d + 3] = word;
+      this.#advance();
+    }
+    return headWord;
+  }
+
+  #writeIndirect(tables: IndirectTables, id: number, head: number, pool: BufferPool, prefix: number): number {
+    // The table of the id, not of the slot: an id is in use once, a slot may be reused before its table is done.
+    const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.deviceWrites);
+    const d = this.desc + (this.next << 2);
+    this.i32[d] = (tables.at(id) + this.#addressLow) | 0;
+    this.i32[d + 1] = this.#addressHigh;
+    this.i32[d + 2] = entries * descriptorBytes;
+    const word = id | ((DESC_F_INDIRECT | this.availBits) << 16);
+    this.#advance();
+    return word;
+  }
+
+  #advance(): void {
+    if (++this.next < this.size) return;
+    this.next = 0;
+    this.availBits ^= availUsed;
+  }
+
+  /**
+   * Makes `n` buffers of so many descriptors available. The id travels in the same word as the flags, so one 32-bit store
+   * publishes both; it is sequentially consistent, so `kickNeeded` may load right after it.
+   */
+  #publish(n: number, descriptors: number, first: number, firstWord: number): void {
+    this.unused -= descriptors;
+    this.outstanding += n;
+    this.addedSinceKick += descriptors;
+    Atomics.store(this.i32, first, firstWord);
+  }
+}

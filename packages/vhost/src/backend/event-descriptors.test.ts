@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UnixStream, closeFd } from '@vio/native';
+import { PacketBurst } from '@vio/net';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import { frontendRequests as requests } from '../wire/index.ts';
+import { TestBackend, handled, until } from './backend.fixture.ts';
+import { controlFeatures } from './device-features.ts';
+import { Guest } from './guest.fixture.ts';
+import { contentsOf, packet, packetPool, sendFrom } from './packets.fixture.ts';
+
+/** Two ends: what one writes the other reads. */
+interface Ends extends Disposable {
+  /** For the side that wakes. */
+  readonly tells: number;
+  /** For the side that is woken. */
+  readonly listens: number;
+}
+
+function pipe(): Ends {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-pipe-'));
+  const path = join(directory, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const listens = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const tells = openSync(path, 'w');
+  rmSync(directory, { recursive: true });
+  return {
+    tells,
+    listens,
+    [Symbol.dispose]() {
+      closeFd(tells);
+      closeFd(listens);
+    },
+  };
+}
+
+function socket(): Ends {
+  const [here, there] = UnixStream.pair();
+  return {
+    tells: here.fd,
+    listens: there.fd,
+    [Symbol.dispose]() {
+      here.close();
+      there.close();
+    },
+  };
+}
+
+/** A frontend that has no eventfds; ring 2 is the control queue. */
+async function started() {
+  const backend = await TestBackend.start();
+  backend.driver.enableFeatures(controlFeatures);
+  const guest = new Guest({ features: VIRTIO_F_VERSION_1 | controlFeatures, rings: 3 });
+  const frontend = await backend.connect();
+  await guest.start(frontend);
+  return {
+    backend,
+    guest,
+    frontend,
+    receive: () => {
+      const burst = new PacketBurst();
+      backend.device.dequeueBurst(1, packetPool(), burst);
+      return contentsOf(burst);
+    },
+    /** Says that everybody is to be received, and kicks if there is something to kick by. */
+    command: (kick: number | null) => {
+      const [ring] = guest.rings.slice(2);
+      const bytes = Uint8Array.of(0, 0, 1);
+      const answer = ring.memory.put(Uint8Array.of(0xee));
+      ring.expose([
+        { address: ring.memory.put(bytes), length: bytes.length },
+        { address: answer, length: 1, writable: true },
+      ]);
+      if (kick !== null) writeSync(kick, new Uint8Array(8).fill(1));
+      return until(() => ring.memory.read(answer, 1)[0] !== 0xee).then(() => ring.memory.read(answer, 1)[0]);
+    },
+    async [Symbol.asyncDispose]() {
+      await backend[Symbol.asyncDispose]();
+      guest[Symbol.dispose]();
+    },
+  };
+}
+
+describe.each([
+  ['pipe', pipe],
+  ['socket', socket],
+])('a %s in the place of an eventfd', (_, open) => {
+  it('is told of packets by 8 bytes', async () => {
+    await using pair = await started();
+    using ends = open();
+    await pair.frontend.send(requests.SET_VRING_CALL, { index: 1, hasFd: true }, { fds: [ends.tells] });
+    await handled(pair.frontend);
+    sendFrom(pair.guest.rings[1], packet(60));
+    const received = pair.receive();
+    const bytes = readSync(ends.listens, new Uint8Array(64));
+    expect([received, bytes, pair.backend.refused]).toEqual([[packet(60)], 8, []]);
+  });
+
+  it('at whose other end nobody is hinders no packet', async () => {
+    await using pair = await started();
+    {
+      using ends = open();
+      await pair.frontend.send(requests.SET_VRING_CALL, { index: 1, hasFd: true }, { fds: [ends.tells] });
+    }
+    await handled(pair.frontend);
+    for (let i = 0; i < 3; i++) {
+      sendFrom(pair.guest.rings[1], packet(60, i));
+      expect(pair.receive()).toEqual([packet(60, i)]);
+    }
+  });
+
+  it('kicks a control queue', async () => {
+    await using pair = await started();
+    using ends = open();
+    await pair.frontend.send(requests.SET_VRING_KICK, { index: 2, hasFd: true }, { fds: [ends.listens] });
+    await handled(pair.frontend);
+    expect([await pair.command(ends.tells), await pair.command(ends.tells)]).toEqual([0, 0]);
+  });
+
+  it('that kicked a control queue and is closed does not end it', async () => {
+    await using pair = await started();
+    {
+      using ends = open();
+      await pair.frontend.send(requests.SET_VRING_KICK, { index: 2, hasFd: true }, { fds: [ends.listens] });
+      await handled(pair.frontend);
+    }
+    expect([await pair.command(null), await pair.command(null)]).toEqual([0, 0]);
+  });
+});
