@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
-import { here, repository } from './checkout.ts';
+import { bundle } from './bundle.ts';
+import { here } from './checkout.ts';
 import { type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
 
@@ -37,8 +37,6 @@ export interface GuestOptions {
   /** Shell commands that set up a network for QEMU to join: a namespace of its own that goes with the guest. */
   readonly network?: string;
 }
-
-const native = join(repository, 'packages/native');
 
 /** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */
 const kernelArguments = [
@@ -86,24 +84,6 @@ export async function reportOf<T>(program: string, options: GuestOptions = {}): 
   return JSON.parse(stdout) as T;
 }
 
-async function bundle(entry: string, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    conditions: ['vio-source'],
-    logLevel: 'error',
-    // The addon finds its binary beside its own package: the guest sees this machine's files.
-    banner: {
-      js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('${native}/package.json');`,
-    },
-    define: { 'import.meta.url': JSON.stringify(`file://${native}/dist/addon.js`) },
-  });
-}
-
 function boot(vmlinux: string, initramfs: string, out: string, options: GuestOptions): Promise<string> {
   const monitor = join(out, 'monitor');
   const command = [
@@ -141,9 +121,9 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
   const watchdog = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 90_000);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', () => {
+    child.on('close', (code, signal) => {
       clearTimeout(watchdog);
-      resolve(said);
+      resolve(code === 0 ? said : `${said}\nQEMU ended: ${signal ?? `exit code ${code}`}`);
     });
   });
 }

@@ -2,8 +2,8 @@
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
-import { answer } from '../../examples/tap-ping/dist/answer.js';
-import { readFrames, writeFrames } from '../frames.ts';
+import { answer } from '../examples/tap-ping/dist/answer.js';
+import { readFrames, writeFrames } from './frames.ts';
 
 const udp = 17;
 
@@ -15,10 +15,12 @@ export class Station {
   readonly datagrams: number[] = [];
   readonly #pool: BufferPool;
   readonly #burst = new PacketBurst(32);
+  readonly #heard: (port: number) => void;
   #stopped = false;
 
-  /** @param address as in `10.1.0.2` */
-  constructor(address: string) {
+  /** @param address as in `10.1.0.2` @param heard is told the port of every datagram, before it goes back */
+  constructor(address: string, heard: (port: number) => void = () => {}) {
+    this.#heard = heard;
     this.address = Uint8Array.from(address.split('.'), Number);
     const region = new Region(new ArrayBuffer(512 * poolStride(2048, 128)));
     this.#pool = new BufferPool({ region, offset: 0, count: 512 });
@@ -56,6 +58,7 @@ export class Station {
     const ours = this.address.every((byte, i) => frame[30 + i] === byte);
     if (frame[12] !== 8 || frame[13] !== 0 || frame[23] !== udp || !ours) return false;
     this.datagrams[pair] = (this.datagrams[pair] ?? 0) + 1;
+    this.#heard((frame[36] << 8) | frame[37]);
     swap(frame, 0, 6, 6);
     swap(frame, 26, 30, 4);
     swap(frame, 34, 36, 2);

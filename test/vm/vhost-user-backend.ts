@@ -1,0 +1,28 @@
+// A backend in a process of its own, which can be killed. Arguments: socket, queue pairs, address of the host behind it.
+import { VIRTIO_F_RING_PACKED } from '@vio/rings';
+import { VhostDriver } from '@vio/vhost';
+import { Station } from '../station.ts';
+import { type Said, lastPort } from './vhost-user-plan.ts';
+
+const [socket, pairs, address] = process.argv.slice(2);
+const say = (said: Said): boolean => process.stdout.write(`${JSON.stringify(said)}\n`);
+
+const station = new Station(address, (port) => {
+  if (port !== lastPort) return;
+  say({ datagrams: station.datagrams });
+  process.kill(process.pid, 'SIGKILL');
+});
+const driver = VhostDriver.register(socket);
+driver.setQueueNum(Number(pairs));
+driver.callbacks({
+  newConnection: (device) => station.serve(device),
+  newDevice: (device) => {
+    say({ device: { packed: (device.features & VIRTIO_F_RING_PACKED) !== 0n, pairs: device.pairsInUse } });
+  },
+  destroyDevice: () => say({ datagrams: station.datagrams }),
+  refused: (_, { code, message }) => say({ trouble: `${code}: ${message}` }),
+  broken: (_, queue, { code, detail }) => say({ trouble: `ring ${queue}: ${code}, ${detail}` }),
+  baseCorrected: (_, queue) => say({ corrected: queue }),
+});
+await driver.start();
+say({ listens: true });

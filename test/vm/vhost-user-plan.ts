@@ -1,0 +1,15 @@
+/** UDP: the backend dies of a datagram to this port, before it has answered any of the burst it came with. */
+export const lastPort = 9;
+
+/** What a backend process says, a line each. */
+export interface Said {
+  readonly listens?: true;
+  /** A device is ready. */
+  readonly device?: { readonly packed: boolean; readonly pairs: number };
+  /** By queue pair, how many came. */
+  readonly datagrams?: readonly number[];
+  /** A ring whose base was not what the frontend said. */
+  readonly corrected?: number;
+  /** What should not happen. */
+  readonly trouble?: string;
+}
