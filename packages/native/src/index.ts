@@ -25,7 +25,7 @@ export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './memor
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
 export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
 export { type Received, UnixStream } from './sockets/unix-stream.ts';
-export { type WaitOptions, settle, timeoutError } from './waiting.ts';
+export { type WaitOptions, checkWait, settle, timeoutError, waitNames } from './waiting.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
 export { type VectorKernel, type VectorKernelParts, createVectorKernel } from './kernels/vector-kernel.ts';
 export { queueCounter, queueCounterWords, singlesJob, singlesPerRun, vectorJob } from './kernels/layouts.ts';

@@ -1,10 +1,23 @@
 import { VioError } from './error.ts';
+import { type OptionNames, checkOptions } from './options.ts';
 
 /** How long an asynchronous operation may take. */
 export interface WaitOptions {
   /** Milliseconds; undefined waits forever. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Their names, for calls that have other options besides. */
+export const waitNames: OptionNames<WaitOptions> = { timeout: true, signal: true };
+
+/**
+ * For calls that have no other options.
+ * @param where as for `checkOptions`
+ * @throws VioError VIO_OPTION_UNKNOWN
+ */
+export function checkWait(where: string, wait: WaitOptions | undefined): void {
+  checkOptions(where, wait, waitNames);
 }
 
 /**

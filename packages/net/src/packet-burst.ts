@@ -1,3 +1,4 @@
+import { checkOptions } from '@vio/native';
 import { type BufferPool, Burst } from '@vio/rings';
 import { PacketOffloads } from './offload/packet-offloads.ts';
 
@@ -14,12 +15,16 @@ export class PacketBurst extends Burst {
    */
   readonly vlan: Uint32Array | null;
 
-  /** @param options of the port the burst is for; `NetPort.burst` knows them. Default false */
+  /**
+   * @param options of the port the burst is for; `NetPort.burst` knows them. Default false
+   * @throws VioError VIO_OPTION_UNKNOWN
+   */
   constructor(
     capacity = 32,
     options: { readonly offloads?: boolean | undefined; readonly vlan?: boolean | undefined } = {},
   ) {
     super(capacity);
+    checkOptions('PacketBurst', options, { offloads: true, vlan: true });
     this.offloads = options.offloads === true ? new PacketOffloads(capacity) : null;
     this.vlan = options.vlan === true ? new Uint32Array(capacity) : null;
   }

@@ -35,3 +35,16 @@ describe('descriptors that are no queues of a tap', () => {
     expect(descriptors()).toBe(before);
   });
 });
+
+describe('an option that there is not', () => {
+  /** As JavaScript lets one write. */
+  const given = <T extends object>(right: T): T => Object.assign(right, { quues: 1 });
+
+  it('is refused before anything is opened', async () => {
+    const refused = { code: 'VIO_OPTION_UNKNOWN', message: expect.stringContaining('"quues"') };
+    expect(() => VhostNetTransport.open(given({ path: '/dev/null', queues: 1 }))).toThrow(
+      expect.objectContaining(refused),
+    );
+    await expect(VhostVdpaTransport.open(given({ path: '/dev/null' }))).rejects.toMatchObject(refused);
+  });
+});

@@ -159,3 +159,14 @@ describe('the memory of a port', () => {
     expect(room.table[0].size).toBeLessThan(8 * 2 ** 20);
   });
 });
+
+it('an option that there is not is refused, and neither pool nor queue changes', async () => {
+  await using all = await pair(memory);
+  const { port } = all;
+  const before = port.pool.count;
+  const misspelt: object = { timout: 1 };
+  const unknown = { code: 'VIO_OPTION_UNKNOWN' };
+  expect(await rejectionOf(port.growPool(4000, misspelt))).toMatchObject(unknown);
+  expect(await rejectionOf(port.resetQueue({ direction: 'tx', queue: 0 }, misspelt))).toMatchObject(unknown);
+  expect(port.pool.count).toBe(before);
+});

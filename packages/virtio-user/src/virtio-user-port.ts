@@ -1,4 +1,4 @@
-import { type UnixListener, VioError, type WaitOptions, throwLater } from '@vio/native';
+import { type UnixListener, VioError, type WaitOptions, checkWait, throwLater } from '@vio/native';
 import { NetPort, type NetPortParts, type QueuePairHandle } from '@vio/net';
 import { announce } from './announce.ts';
 import type { VirtioUserConfig } from './config.ts';
@@ -61,6 +61,7 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
    *   when the port has no such queue
    */
   async resetQueue(name: QueueName, wait: WaitOptions = {}): Promise<void> {
+    checkWait('resetQueue', wait);
     const reset = await resetQueue(this.#plan, name, wait);
     // A backend that came back meanwhile has fresh rings anyway.
     if (reset.transport === this.#plan.transport) this.#plan = reset;
@@ -74,7 +75,8 @@ export class VirtioUserPort extends NetPort implements AsyncDisposable {
    * @throws VioError VIO_POOL_FULL; VIO_VHOST_UNSUPPORTED when the backend does not take more memory
    *   (CONFIGURE_MEM_SLOTS), VIO_VHOST_REFUSED when it takes no more; VIO_TIMEOUT, VIO_ABORTED
    */
-  growPool(buffers: number, wait: WaitOptions = {}): Promise<number> {
+  async growPool(buffers: number, wait: WaitOptions = {}): Promise<number> {
+    checkWait('growPool', wait);
     return this.#memory.grow(this.pool, buffers, this.#plan.transport, wait);
   }
 

@@ -27,6 +27,8 @@ export interface MapOptions {
   readonly lock?: boolean;
 }
 
+const mapOptions: OptionNames<MapOptions> = { offset: true, size: true, populate: true, lock: true };
+
 const sharedMemoryOptions: OptionNames<SharedMemoryOptions> = {
   size: true,
   name: true,
@@ -81,9 +83,10 @@ export class SharedMemory implements Disposable {
   /**
    * Maps memory that another process shares. The fd stays the caller's.
    * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size, or for a size that no buffer can
-   * have
+   * have, VIO_OPTION_UNKNOWN
    */
   static map(fd: number, options: MapOptions): SharedMemory {
+    checkOptions('SharedMemory.map', options, mapOptions);
     checkSize(options.size);
     const { offset = 0, size } = options;
     checkInFile(fd, offset, size);

@@ -7,7 +7,7 @@ import { type OptionNames, checkOptions } from '../options.ts';
 import { checkSocketPath, closedError, listenErrors } from './socket-errors.ts';
 import { attempt, errnoName, systemError } from '../system-error.ts';
 import { UnixStream } from './unix-stream.ts';
-import { type WaitOptions, settle } from '../waiting.ts';
+import { type WaitOptions, checkWait, settle } from '../waiting.ts';
 
 export interface ListenOptions {
   /** Connections that may wait to be accepted. Default 128. */
@@ -86,6 +86,7 @@ export class UnixListener implements Disposable {
   accept(options: WaitOptions = {}): Promise<UnixStream> {
     const what = `waiting for a connection on ${this.path}`;
     return settle<UnixStream>(what, options, (resolve, reject) => {
+      checkWait('UnixListener.accept', options);
       if (this.#fd === -1) throw closedError(what);
       const waiting = { resolve, reject };
       this.#waiting.add(waiting);

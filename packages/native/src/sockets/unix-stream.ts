@@ -4,7 +4,7 @@ import { FdWatcher, watchDuplicate } from '../fds/fd-watcher.ts';
 import { VioError } from '../error.ts';
 import { checkSocketPath, closedError, connectErrors } from './socket-errors.ts';
 import { attempt, errnoName, systemError } from '../system-error.ts';
-import { type WaitOptions, settle } from '../waiting.ts';
+import { type WaitOptions, checkWait, settle } from '../waiting.ts';
 
 /** What a message waits for that brings more descriptors than this process may have. */
 const outOfDescriptors = {
@@ -54,6 +54,7 @@ export class UnixStream implements Disposable {
   static connect(path: string, options: WaitOptions = {}): Promise<UnixStream> {
     const what = `connecting to ${path}`;
     return settle(what, options, (resolve, reject) => {
+      checkWait('UnixStream.connect', options);
       checkSocketPath(path);
       const kind = fileKind(path);
       if (kind !== 'missing' && kind !== 'socket') {
@@ -108,7 +109,8 @@ export class UnixStream implements Disposable {
   }
 
   /** Resolves when `receive` has something to say: data, the peer's close, or an error. */
-  readable(options: WaitOptions = {}): Promise<void> {
+  async readable(options: WaitOptions = {}): Promise<void> {
+    checkWait('UnixStream.readable', options);
     return this.#ready({ readable: true }, 'waiting for data', options);
   }
 
@@ -135,6 +137,7 @@ export class UnixStream implements Disposable {
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], options: WaitOptions = {}): Promise<void> {
     return settle<void>('sending', options, (resolve, reject) => {
+      checkWait('UnixStream.send', options);
       const end = new AbortController();
       const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
       this.#sending = turn.catch(() => {});

@@ -6,6 +6,21 @@ import { NetControl, type QueuePairsListener } from './net-control.ts';
 const key = new Uint8Array(40).fill(1);
 const rss = { hashTypes: 1, key, table: [0, 1, 2, 3], unclassified: 0, transmitQueues: 4 };
 
+/** As JavaScript lets one write. */
+const misspelt: object = { timout: 1 };
+
+const allMisspelt: [string, (control: NetControl) => Promise<void>][] = [
+  ['rx-mode', (c) => c.setPromiscuous(true, misspelt)],
+  ['mac-table', (c) => c.setMacTable([], [], misspelt)],
+  ['mac-address', (c) => c.setMac('02:00:00:00:00:01', misspelt)],
+  ['vlan-add', (c) => c.addVlan(7, misspelt)],
+  ['announce-ack', (c) => c.acknowledgeAnnounce(misspelt)],
+  ['queue-pairs', (c) => c.setQueuePairs(2, misspelt)],
+  ['rss', (c) => c.setRss(rss, misspelt)],
+  ['hash', (c) => c.setHash({ hashTypes: 1, key }, misspelt)],
+  ['guest-offloads', (c) => c.setGuestOffloads(0n, misspelt)],
+];
+
 function setUp({
   features = everyFeature,
   refuse = false,
@@ -122,3 +137,15 @@ it('gives a device that starts anew what still holds', async () => {
   await control.restart({ execute: (command) => Promise.resolve(void again.push(command)) });
   expect(again).toEqual([given[3], given[6], given[7]]);
 });
+
+it.each(allMisspelt)(
+  'a command with an option that there is not is refused, and not given: %s',
+  async (kind, call) => {
+    const { given, control } = setUp();
+    await expect(call(control)).rejects.toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+      message: `the command ${kind} has no option "timout"`,
+    });
+    expect(given).toEqual([]);
+  },
+);

@@ -1,4 +1,4 @@
-import type { WaitOptions } from '@vio/native';
+import { type WaitOptions, checkWait } from '@vio/native';
 import {
   type ControlCommand,
   type HashConfig,
@@ -90,7 +90,7 @@ export class NetControl {
   /** Has the device use so many queue pairs, with automatic receive steering. @param pairs 1 to `maxPairs` */
   async setQueuePairs(pairs: number, wait: WaitOptions = {}): Promise<void> {
     const command = { kind: 'queue-pairs', pairs } as const;
-    this.#check(command);
+    this.#check(command, wait);
     this.#checkPairs(pairs);
     await this.#changePairs(command, pairs, wait);
   }
@@ -98,7 +98,7 @@ export class NetControl {
   /** Receive side scaling: the receive queue follows from a hash of the packet. Takes the place of `setQueuePairs`. */
   async setRss(config: RssConfig, wait: WaitOptions = {}): Promise<void> {
     const command = { kind: 'rss', config } as const;
-    this.#check(command);
+    this.#check(command, wait);
     const { table, unclassified, transmitQueues } = config;
     checkHash(config, this.rssLimits);
     const mostEntries = this.rssLimits?.tableEntries ?? mostTableEntries;
@@ -192,7 +192,7 @@ export class NetControl {
   }
 
   async #execute(command: ControlCommand, wait: WaitOptions, check = (): void => {}): Promise<void> {
-    this.#check(command);
+    this.#check(command, wait);
     check();
     await this.#give(command, wait);
   }
@@ -203,7 +203,8 @@ export class NetControl {
     remember(this.#given, command);
   }
 
-  #check(command: ControlCommand): void {
+  #check(command: ControlCommand, wait: WaitOptions): void {
+    checkWait(`the command ${command.kind}`, wait);
     const missing = requiredFeatures(command) & ~this.#features;
     if (missing !== 0n) throw commandUnsupported(command, missing);
   }

@@ -147,3 +147,27 @@ describe('a pair the port does not have', () => {
     await expect(port.send(frameOf(60))).rejects.toThrow(RangeError);
   });
 });
+
+describe('an option that there is not', () => {
+  /** As JavaScript lets one write. */
+  const misspelt: object = { que: 1 };
+
+  it.each<[string, (port: WiredPort) => unknown]>([
+    ['send', (port) => port.send(new Uint8Array(60), misspelt)],
+    ['packets', (port) => port.packets(misspelt)],
+    ['untilPackets', (port) => port.untilPackets(misspelt)],
+    ['readable', (port) => port.readable(misspelt)],
+    ['writable', (port) => port.writable(misspelt)],
+    ['capture', (port) => port.capture(misspelt)],
+    ['a dump of rings', (port) => port.dumpRings(misspelt)],
+    ['PacketBurst', () => new PacketBurst(1, misspelt)],
+  ])('is refused by name: %s', async (where, call) => {
+    using port = wiredPort();
+    // Some throw, and some reject.
+    await expect((async () => call(port))()).rejects.toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+      message: `${where} has no option "que"`,
+    });
+    expect(port.tx[0].stats.get('good_packets')).toBe(0);
+  });
+});

@@ -1,5 +1,4 @@
-import type { EventFd } from '@vio/native';
-import type { VioError } from '@vio/native';
+import { type EventFd, type VioError, checkOptions } from '@vio/native';
 import {
   type BufferPool,
   type DriverQueue,
@@ -20,13 +19,13 @@ import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
-import { PacketReader, type ReadOptions } from './packet-reader.ts';
+import { PacketReader, type ReadOptions, readNames } from './packet-reader.ts';
 import { type LinkState, PortEmitter } from './port-events.ts';
 import { portStats } from './port-stats.ts';
 import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
-import { type RxWait, type UntilPacketsOptions, untilPackets } from './rx-wait.ts';
-import { PacketWriter, type SendOptions } from './packet-writer.ts';
+import { type RxWait, type UntilPacketsOptions, untilPackets, untilPacketsNames } from './rx-wait.ts';
+import { PacketWriter, type SendOptions, sendNames } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
 
 /** A ring of a port, with its name. */
@@ -148,9 +147,10 @@ export class NetPort extends PortEmitter {
    * Sends one frame (copied) on a queue pair; waits while the ring is full.
    * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes and no more than the port's MTU allows; left alone until the promise settles
    * @throws RangeError when the port has no such queue pair; one whose queue pairs are detached has none
-   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_QUEUE_NOT_IN_USE, VIO_TIMEOUT, VIO_ABORTED
+   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_QUEUE_NOT_IN_USE, VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_UNKNOWN
    */
   async send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
+    checkOptions('send', options, sendNames);
     const pair = options.queue ?? 0;
     if (!(pair in this.tx)) throw new RangeError(`the port has no queue pair ${pair}`);
     const writer = this.#writers.get(pair) ?? new PacketWriter(this, pair);
@@ -163,18 +163,20 @@ export class NetPort extends PortEmitter {
    * sleeps until the device interrupts. Ends when the link goes down with a reason, the port is closed or the signal
    * aborts. One at a time for each queue pair.
    * @throws RangeError when the port has no such queue pair
-   * @throws VioError VIO_QUEUE_BROKEN, VIO_QUEUE_BUSY while the queue pair is being read already
+   * @throws VioError VIO_QUEUE_BROKEN, VIO_QUEUE_BUSY while the queue pair is being read already, VIO_OPTION_UNKNOWN
    */
   packets(options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    checkOptions('packets', options, readNames);
     return this.#reader(options.queue ?? 0).read(options.signal);
   }
 
   /**
    * For poll loops with nothing to do: sleeps until a device has put something into one of the receive queues. Returns at
    * once if it has already, and also when the link changes or the signal aborts. One at a time for each queue pair.
-   * @throws RangeError when the port has no such queue pair
+   * @throws RangeError when the port has no such queue pair; VioError VIO_OPTION_UNKNOWN
    */
   async untilPackets(options: UntilPacketsOptions = {}): Promise<void> {
+    checkOptions('untilPackets', options, untilPacketsNames);
     const pairs = options.queues ?? [...this.rx.keys()];
     for (const pair of pairs) {
       if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
@@ -198,12 +200,14 @@ export class NetPort extends PortEmitter {
 
   /** What `packets` gives, as a Web stream of frames. */
   readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
+    checkOptions('readable', options, readNames);
     const reader = this.#reader(options.queue ?? 0);
     return readableStream((signal) => reader.read(signal), options.signal);
   }
 
   /** A Web stream whose chunks are frames to send. */
   writable(options: SendOptions = {}): WritableStream<Uint8Array> {
+    checkOptions('writable', options, sendNames);
     return writableStream((bytes, signal) => this.send(bytes, { ...options, signal }), options.signal);
   }
 

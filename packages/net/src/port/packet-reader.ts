@@ -1,3 +1,4 @@
+import type { OptionNames } from '@vio/native';
 import { completeChecksum } from '../offload/checksum.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
@@ -10,6 +11,8 @@ export interface ReadOptions {
   readonly queue?: number;
   readonly signal?: AbortSignal;
 }
+
+export const readNames: OptionNames<ReadOptions> = { queue: true, signal: true };
 
 /** Empty polls, one per turn of the event loop, before the reader sleeps. */
 const spins = 64;

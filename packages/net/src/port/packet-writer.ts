@@ -1,4 +1,4 @@
-import { type WaitOptions, settle } from '@vio/native';
+import { type OptionNames, type WaitOptions, settle, waitNames } from '@vio/native';
 import type { BufferPool } from '@vio/rings';
 import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
@@ -10,6 +10,8 @@ export interface SendOptions extends WaitOptions {
   /** Queue pair. Default 0. */
   readonly queue?: number;
 }
+
+export const sendNames: OptionNames<SendOptions> = { queue: true, ...waitNames };
 
 /** Largest frame in bytes, as in DPDK's virtio PMD. */
 export const maxFrameBytes = 9728;

@@ -1,3 +1,4 @@
+import type { OptionNames } from '@vio/native';
 import type { PortCore } from './port-core.ts';
 import type { RxCalls } from './rx-calls.ts';
 
@@ -6,6 +7,8 @@ export interface UntilPacketsOptions {
   readonly queues?: readonly number[];
   readonly signal?: AbortSignal;
 }
+
+export const untilPacketsNames: OptionNames<UntilPacketsOptions> = { queues: true, signal: true };
 
 /** What a port waits for packets with. */
 export interface RxWait {

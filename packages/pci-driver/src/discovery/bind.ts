@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type OptionNames, checkOptions, printable, quoted } from '@vio/native';
 import { pciError } from '../access/pci-errors.ts';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
-import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice } from './devices.ts';
+import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice, discoveryNames } from './devices.ts';
 
 /** Drivers for user space; others find their devices by themselves. */
 const userDrivers = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
@@ -82,13 +82,16 @@ export function unbindDevice(address: string, options: BindOptions = {}): string
   return device.driver;
 }
 
-/** The drivers of virtio devices that this kernel has loaded. */
-export function loadedDrivers({ root = sysfsRoot }: DiscoveryOptions = {}): string[] {
+/** The drivers of virtio devices that this kernel has loaded. @throws VioError VIO_OPTION_UNKNOWN */
+export function loadedDrivers(options: DiscoveryOptions = {}): string[] {
+  checkOptions('loadedDrivers', options, discoveryNames);
+  const root = options.root ?? sysfsRoot;
   return ['virtio-pci', ...userDrivers].filter((driver) => existsSync(driverDirectory(root, driver)));
 }
 
 function virtioDevice(address: string, options: BindOptions): VirtioDeviceInfo {
-  const device = describeDevice(address, options);
+  const { force: _, ...where } = options;
+  const device = describeDevice(address, where);
   if (device !== null) return device;
   throw pciError(
     'VIO_PCI_NOT_VIRTIO',

@@ -29,11 +29,11 @@ export interface DiscoveryOptions {
   readonly inUse?: ReadonlySet<string>;
 }
 
-const optionNames: OptionNames<DiscoveryOptions> = { root: true, inUse: true };
+export const discoveryNames: OptionNames<DiscoveryOptions> = { root: true, inUse: true };
 
 /** All virtio devices on the PCI bus, by address; `type` 1 are network cards. @throws VioError VIO_OPTION_UNKNOWN */
 export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceInfo[] {
-  checkOptions('listVirtioDevices', options, optionNames);
+  checkOptions('listVirtioDevices', options, discoveryNames);
   const root = options.root ?? sysfsRoot;
   const inUse = options.inUse ?? interfacesInUse();
   return addresses(root)
@@ -41,8 +41,9 @@ export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceI
     .filter((device) => device !== null);
 }
 
-/** One device; null when it is no virtio device. @throws VioError VIO_PCI_MISSING */
+/** One device; null when it is no virtio device. @throws VioError VIO_PCI_MISSING, VIO_OPTION_UNKNOWN */
 export function describeDevice(address: string, options: DiscoveryOptions = {}): VirtioDeviceInfo | null {
+  checkOptions('describeDevice', options, discoveryNames);
   return describe(new DeviceFiles(address, options.root), options.inUse ?? interfacesInUse());
 }
 

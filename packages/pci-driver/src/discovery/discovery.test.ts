@@ -85,6 +85,14 @@ describe('discovery', () => {
     expect(loadedDrivers(options)).toEqual(['virtio-pci', 'vfio-pci']);
   });
 
+  it('refuses an option that there is not', () => {
+    const { options } = bus({ '0000:00:07.0': { interface: 'eth0' } });
+    const misspelt = { ...options, rot: '/' };
+    const unknown = expect.objectContaining({ code: 'VIO_OPTION_UNKNOWN' });
+    expect(() => describeDevice('00:07.0', misspelt)).toThrow(unknown);
+    expect(() => loadedDrivers(misspelt)).toThrow(unknown);
+  });
+
   it('names a device that is not there', () => {
     const { options } = bus({});
     expect(() => describeDevice('00:07.0', options)).toThrow(

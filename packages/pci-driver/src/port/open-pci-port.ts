@@ -138,7 +138,8 @@ async function start(prepared: Prepared, config: PciConfig, options: PciPortOpti
       onQueuePairs: pairSwitch(tx),
       rss: said.rss,
     });
-    if (pairs > 1) await control.setQueuePairs(pairs, options);
+    const { timeout, signal } = options;
+    if (pairs > 1) await control.setQueuePairs(pairs, { timeout, signal });
     const abilities = {
       speed: config.speed === unknownSpeed ? (said.speed ?? unknownSpeed) : config.speed,
       duplex: said.duplex ?? 'unknown',

@@ -402,6 +402,13 @@ describe('the reset of a pair', () => {
     expect(port.link).toMatchObject({ up: false, reason: { code: 'VIO_DEVICE_GONE' } });
   });
 
+  it('leaves everything alone when it is given an option that there is not', async () => {
+    const { device, port } = await setUp({ features });
+    const misspelt: object = { timout: 10 };
+    await expect(port.restartPair(0, misspelt)).rejects.toMatchObject({ code: 'VIO_OPTION_UNKNOWN' });
+    expect([port.link.up, device.queues[0].resetting]).toEqual([true, false]);
+  });
+
   it('is missed by name where the device cannot', async () => {
     const { port } = await setUp();
     await expect(port.restartPair(0)).rejects.toMatchObject({ code: 'VIO_FEATURE_MISSING' });

@@ -1,4 +1,4 @@
-import type { VioError, WaitOptions } from '@vio/native';
+import { type VioError, type WaitOptions, checkWait } from '@vio/native';
 import {
   type ControlQueue,
   type Duplex,
@@ -101,6 +101,7 @@ export class PciPort extends NetPort implements AsyncDisposable {
    * @throws VioError VIO_FEATURE_MISSING without RING_RESET, VIO_PCI_RESET_TIMEOUT, VIO_ABORTED, VIO_DEVICE_GONE
    */
   async restartPair(pair: number, wait: WaitOptions = {}): Promise<void> {
+    checkWait('restartPair', wait);
     if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
     const { device, interrupts, pairs, placed } = this.#started;
     if (!(device instanceof ModernDevice) || (this.features & VIRTIO_F_RING_RESET) === 0n) {

@@ -1,14 +1,20 @@
+import { type OptionNames, checkOptions } from '@vio/native';
 import { dumpPacked } from './packed-dump.ts';
 import type { ChainDump, DescriptorDump, DumpOptions, EventDump, RingDump } from './ring-dump.ts';
 import type { RingView } from './ring-view.ts';
 import { dumpSplit } from './split-dump.ts';
 
+const optionNames: OptionNames<DumpOptions> = { limit: true };
+
 /**
  * A ring as it is at this moment: indexes, events, buffers in flight with their descriptors, what the device wrote. Only
  * reads, trusts nothing it reads, and works on a broken ring, which is when it is wanted most. The other side goes on
  * meanwhile, so numbers of a busy ring need not agree with each other.
+ * @throws VioError VIO_OPTION_UNKNOWN
  */
-export function dumpRing(view: RingView, { limit = 16 }: DumpOptions = {}): RingDump {
+export function dumpRing(view: RingView, options: DumpOptions = {}): RingDump {
+  checkOptions('a dump of rings', options, optionNames);
+  const { limit = 16 } = options;
   return view.format === 'split' ? dumpSplit(view, limit) : dumpPacked(view, limit);
 }
 

@@ -47,3 +47,9 @@ describe('a pool that grows', () => {
     expect(() => new BufferPool({ region, offset: 0, count: 3, capacity: 5 })).toThrow(/5 buffers/);
   });
 });
+
+it('a pool has no other options than it says', () => {
+  const options = { region: new Region(new ArrayBuffer(65_536)), offset: 0, count: 1 };
+  const misspelt = { ...options, dataroom: 512 };
+  expect(() => new BufferPool(misspelt)).toThrow(expect.objectContaining({ code: 'VIO_OPTION_UNKNOWN' }));
+});

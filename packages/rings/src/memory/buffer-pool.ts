@@ -1,3 +1,4 @@
+import { type OptionNames, checkOptions } from '@vio/native';
 import type { Burst } from '../burst.ts';
 import type { Region } from './region.ts';
 
@@ -14,6 +15,15 @@ export interface BufferPoolOptions {
   /** Bytes in front of the data, default 128; a header in front of a packet lives here. */
   readonly headroom?: number;
 }
+
+const optionNames: OptionNames<BufferPoolOptions> = {
+  region: true,
+  offset: true,
+  count: true,
+  capacity: true,
+  dataRoom: true,
+  headroom: true,
+};
 
 /** A queue that gives buffers back to a pool. */
 export interface ReapedQueue {
@@ -59,7 +69,9 @@ export class BufferPool {
   #free: number;
   readonly #reclaimers: (() => void)[] = [];
 
+  /** @throws RangeError when the buffers do not fit; VioError VIO_OPTION_UNKNOWN */
   constructor(options: BufferPoolOptions) {
+    checkOptions('BufferPool', options, optionNames);
     this.region = options.region;
     this.#count = options.count;
     this.capacity = options.capacity ?? options.count;

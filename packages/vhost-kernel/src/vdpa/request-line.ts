@@ -1,4 +1,4 @@
-import { VioError, type WaitOptions, settle } from '@vio/native';
+import { VioError, type WaitOptions, checkWait, settle } from '@vio/native';
 
 /** Milliseconds a request may take unless the caller says otherwise. */
 export const defaultTimeout = 5000;
@@ -36,6 +36,7 @@ export class RequestLine {
 
   /** @param what as in "what took longer than 5000 ms" */
   async ask<T>(what: string, options: WaitOptions | undefined, request: () => Promise<T>): Promise<T> {
+    checkWait(what, options);
     const { timeout = defaultTimeout, signal } = options ?? {};
     let state: 'waiting' | 'running' | 'over' = 'waiting';
     const turn = this.#last.then(async () => {

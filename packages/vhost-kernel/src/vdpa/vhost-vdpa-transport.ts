@@ -1,5 +1,10 @@
-import { callApplication } from '@vio/native';
-import type { VioError, WaitOptions } from '@vio/native';
+import {
+  type OptionNames,
+  type VioError,
+  type WaitOptions,
+  callApplication,
+  checkOptions,
+} from '@vio/native';
 import {
   type ConfigSpace,
   type ControlChannel,
@@ -30,6 +35,8 @@ export interface VhostVdpaOptions {
   /** Address the device is to have; undefined: its own. */
   readonly mac?: string | undefined;
 }
+
+const optionNames: OptionNames<VhostVdpaOptions> = { path: true, device: true, mac: true };
 
 /** The device reads its configuration out to whoever negotiates these; they change nothing else. */
 const toldFeatures = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
@@ -66,6 +73,7 @@ export class VhostVdpaTransport implements VhostTransport {
    *   VIO_VDPA_UNRESPONSIVE, VIO_TIMEOUT, VIO_ABORTED
    */
   static async open(options: VhostVdpaOptions, wait: WaitOptions = {}): Promise<VhostVdpaTransport> {
+    checkOptions('VhostVdpaTransport.open', options, optionNames);
     const device = await VdpaDevice.open(options.path, wait, options.device);
     try {
       return new VhostVdpaTransport(device, await device.meet(wait), options.mac);

@@ -1,4 +1,4 @@
-import { VioError, closeFd, dupFd, callApplication } from '@vio/native';
+import { type OptionNames, VioError, callApplication, checkOptions, closeFd, dupFd } from '@vio/native';
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
@@ -30,6 +30,16 @@ export interface VhostNetOptions extends PortTapOptions {
   /** Descriptors of the queues of a tap, which stay the caller's; undefined: a tap is opened by name. */
   readonly taps?: readonly number[] | undefined;
 }
+
+const optionNames: OptionNames<VhostNetOptions> = {
+  path: true,
+  devices: true,
+  taps: true,
+  iface: true,
+  queues: true,
+  mac: true,
+  netns: true,
+};
 
 /** What vhost-net has to know of; the rest of a port's features is between driver and tap. */
 const ringFeatures =
@@ -76,6 +86,7 @@ export class VhostNetTransport implements VhostTransport {
 
   /** @throws VioError VIO_VHOST_NET_*, VIO_TAP_* */
   static open(options: VhostNetOptions): VhostNetTransport {
+    checkOptions('VhostNetTransport.open', options, optionNames);
     const devices: number[] = [];
     let tap: Tap | null = null;
     try {

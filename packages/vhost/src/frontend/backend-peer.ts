@@ -1,4 +1,4 @@
-import { VioError, type WaitOptions } from '@vio/native';
+import { VioError, type WaitOptions, checkWait } from '@vio/native';
 import {
   type Request,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
@@ -38,6 +38,7 @@ export class BackendPeer {
     fds: readonly number[] = [],
     check: (value: R, answer: string) => void = () => {},
   ): Promise<Reply<R>> {
+    checkWait(request.name, options);
     this.#requireFeature(request);
     const expected = expectedReply(request);
     if (expected === null) throw new TypeError(`${request.name} has no answer`);
@@ -56,6 +57,7 @@ export class BackendPeer {
     options: WaitOptions,
     fds: readonly number[] = [],
   ): Promise<void> {
+    checkWait(request.name, options);
     this.#requireFeature(request);
     const acknowledged = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_REPLY_ACK) !== 0n;
     const outgoing = { name: request.name, bytes: encodeRequest(request, payload, acknowledged), fds };

@@ -424,3 +424,16 @@ describe('connecting by path', () => {
     );
   });
 });
+
+it('an option that there is not is refused, and nothing is asked', async () => {
+  const { backend, frontend } = connected();
+  const misspelt: object = { timout: 1 };
+  const unknown = (request: string) => ({
+    code: 'VIO_OPTION_UNKNOWN',
+    message: `${request} has no option "timout"`,
+  });
+  await expect(frontend.getFeatures(misspelt)).rejects.toMatchObject(unknown('GET_FEATURES'));
+  await expect(frontend.setOwner(misspelt)).rejects.toMatchObject(unknown('SET_OWNER'));
+  await settled(frontend);
+  expect(names(backend)).toEqual(['GET_VRING_BASE']);
+});

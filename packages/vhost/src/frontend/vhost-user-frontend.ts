@@ -80,7 +80,8 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     path: string,
     options: VhostUserOptions & WaitOptions = {},
   ): Promise<VhostUserFrontend> {
-    return VhostUserFrontend.fromStream(await UnixStream.connect(path, options), options);
+    const { timeout, signal } = options;
+    return VhostUserFrontend.fromStream(await UnixStream.connect(path, { timeout, signal }), options);
   }
 
   /** Takes over a connected socket: where this side listened, or one end of a pair. */

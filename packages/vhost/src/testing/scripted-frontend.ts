@@ -74,11 +74,11 @@ export class ScriptedFrontend implements Disposable {
    * The next message from the backend, whatever it is; its descriptors are the caller's.
    * @throws VioError VIO_VHOST_DISCONNECTED when the backend has closed, VIO_TIMEOUT after 2 seconds or as given
    */
-  async next(options: WaitOptions = {}): Promise<Message> {
+  async next({ timeout = 2000, signal }: WaitOptions = {}): Promise<Message> {
     for (;;) {
       const message = this.#reader.read();
       if (message !== null) return message;
-      await this.stream.readable({ timeout: 2000, ...options });
+      await this.stream.readable({ timeout, signal });
     }
   }
 
