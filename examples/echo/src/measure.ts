@@ -61,23 +61,26 @@ export async function drain(port: NetPort, milliseconds: number): Promise<void> 
   }
 }
 
-/** Round trips of single frames, sorted, in microseconds. */
-export function measureLatency(port: NetPort, roundTrips: number): Float64Array {
+/** Round trips of single frames, as many as there is time for, sorted, in microseconds. */
+export function measureLatency(port: NetPort, roundTrips: number, milliseconds: number): Float64Array {
   const [rx] = port.rx;
   const [tx] = port.tx;
   const burst = new PacketBurst(1);
   const times = new Float64Array(roundTrips);
-  for (let i = 0; i < roundTrips; i++) {
+  const end = performance.now() + milliseconds;
+  let done = 0;
+  while (done < roundTrips) {
     const begin = performance.now();
-    prepare(port, burst, 1, i);
+    if (begin > end && done > 0) break;
+    prepare(port, burst, 1, done);
     tx.send(burst);
     while (rx.receive(burst) === 0) {
       if (performance.now() - begin > 1000) throw new Error('a frame did not come back within a second');
     }
-    times[i] = (performance.now() - begin) * 1000;
+    times[done++] = (performance.now() - begin) * 1000;
     burst.release(port.pool);
   }
-  return times.toSorted();
+  return times.subarray(0, done).toSorted();
 }
 
 export function percentile(sorted: Float64Array, p: number): number {

@@ -2,6 +2,7 @@
 //
 //   node scripts/build.mjs [--target linux-x64-glibc | linux-arm64-glibc | linux-x64-musl | linux-arm64-musl]
 //   node scripts/build.mjs --asan | --tsan
+//   node scripts/build.mjs --check     builds nothing: says whether it could, before anything is downloaded for it
 //
 // The result is prebuilds/linux-<arch>/@vio+native.<libc>.node (with a variant: prebuilds-asan/..., prebuilds-tsan/...),
 // where node-gyp-build looks for it. The target is this machine unless one is given; what was built with --target is for
@@ -25,6 +26,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { isProgram, machineProblem } from './machine.mjs';
 import { compilerFor, hostTarget, placeOf, targetNames } from './targets.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -35,12 +37,16 @@ function fail(sentence) {
   process.exit(1);
 }
 
-if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
-  fail(`${process.platform}-${process.arch} is not supported; vio needs Linux on x64 or arm64.`);
-}
+const problem = machineProblem();
+if (problem !== null) fail(problem);
 
 const { values } = parseArgs({
-  options: { target: { type: 'string' }, asan: { type: 'boolean' }, tsan: { type: 'boolean' } },
+  options: {
+    target: { type: 'string' },
+    asan: { type: 'boolean' },
+    tsan: { type: 'boolean' },
+    check: { type: 'boolean' },
+  },
 });
 const target = values.target ?? hostTarget();
 if (!targetNames.includes(target)) {
@@ -51,7 +57,6 @@ const sanitizer = { asan: ['-fsanitize=address', '-g'], tsan: ['-fsanitize=threa
 const compiler = compilerFor(target, process.env.CXX);
 const [program, ...programArguments] = compiler.command;
 const sources = join(root, 'native');
-const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 const flags = [
   '-std=c++17',
   '-O3',
@@ -90,6 +95,12 @@ if (old?.sources === stamp.sources) {
   if (same || (old.release && !asked)) process.exit(0);
 }
 
+if (!isProgram(program, process.env.PATH)) {
+  fail(`the C++ compiler "${program}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
+}
+if (values.check) process.exit(0);
+
+const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
 mkdirSync(directory, { recursive: true });
 const objects = mkdtempSync(join(tmpdir(), 'vio-native-'));
 process.on('exit', () => rmSync(objects, { recursive: true }));
@@ -102,7 +113,7 @@ function compile(args) {
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-    child.on('error', () => resolve({ said, code: null }));
+    child.on('error', (error) => resolve({ said: `${said}${error.message}\n`, code: null }));
     child.on('close', (code) => resolve({ said, code }));
   });
 }
@@ -110,9 +121,6 @@ function compile(args) {
 function check({ said, code }) {
   // Beside a release build that succeeds, warnings are of the libc++ that zig builds by the way.
   if (code !== 0 || !release) process.stderr.write(said);
-  if (code === null) {
-    fail(`the C++ compiler "${program}" was not found; install it (Debian: apt-get install g++) or set CXX.`);
-  }
   if (code !== 0) fail(`"${compiler.command.join(' ')}" could not build the addon; see its messages above.`);
 }
 

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
 import { VioError } from './error.ts';
 import type { VectorKernel, VectorKernelParts } from './kernels/vector-kernel.ts';
 
@@ -73,6 +73,11 @@ function load(): Addon {
   const variant = process.env['VIO_NATIVE_VARIANT'];
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');
   const require = createRequire(import.meta.url);
+  const old = nodeProblem(process);
+  if (old !== null) {
+    const [message, wanted] = old.replace(/\.$/, '').split('; vio needs ');
+    throw new VioError(message, { code: 'VIO_NODE_UNSUPPORTED', remedy: `use ${wanted}` });
+  }
   try {
     if (variant !== undefined && variant !== '') {
       const file = join(root, `prebuilds-${variant}`, `linux-${process.arch}`, '@vio+native.glibc.node');
@@ -91,12 +96,8 @@ function load(): Addon {
 
 /** How to get an addon for this machine: where there is a compiler, one line builds it. */
 function remedy(root: string): string {
-  const supported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
-  if (!supported) return 'use Linux on x64 or arm64';
-  const path = process.env['PATH']?.split(delimiter) ?? [];
-  const first = path.some((directory) => existsSync(join(directory, 'g++')))
-    ? 'build'
-    : 'install g++, then build';
+  if (platformProblem(process) !== null) return 'use Linux on x64 or arm64';
+  const first = isProgram('g++', process.env['PATH']) ? 'build' : 'install g++, then build';
   return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${join(root, 'scripts/build.mjs')}`;
 }
 

@@ -32,6 +32,10 @@ function runNode(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ cod
 const onPlatform = (platform: string, arch: string): string =>
   `--import=data:text/javascript,Object.defineProperties(process,{platform:{value:'${platform}'},arch:{value:'${arch}'}})`;
 
+/** Pretends another version before anything else runs. */
+const onNode = (version: string): string =>
+  `--import=data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`;
+
 describe('building', () => {
   const build = join(root, 'scripts/build.mjs');
   /** Flags that no finished build had, so that there is something to do. */
@@ -94,6 +98,44 @@ describe('building', () => {
   });
 });
 
+describe('a check before building', () => {
+  const check = [join(root, 'scripts/build.mjs'), '--check'];
+
+  it('is content when there is nothing to do', async () => {
+    await runNode([check[0]], { PATH: process.env['PATH'] });
+    expect(await runNode(check, { PATH: '/nowhere' })).toEqual({ code: 0, stderr: '' });
+  }, 60_000);
+
+  it('says what is missing, and needs none of the packages that building needs', async () => {
+    const bare = join(scratch, 'bare');
+    cpSync(join(root, 'scripts'), join(bare, 'scripts'), { recursive: true });
+    cpSync(join(root, 'native'), join(bare, 'native'), { recursive: true });
+    const [, ...flags] = check;
+    const { code, stderr } = await runNode([join(bare, 'scripts/build.mjs'), ...flags], { PATH: '/nowhere' });
+    expect([code, stderr]).toEqual([
+      1,
+      '@vio/native: the C++ compiler "g++" was not found; install it (Debian: apt-get install g++) or set CXX.',
+    ]);
+    expect(existsSync(join(bare, 'prebuilds'))).toBe(false);
+  });
+
+  it.each([
+    ['18.20.4', false],
+    ['20.18.3', false],
+    ['20.19.0', true],
+    ['21.7.3', false],
+    ['22.11.0', false],
+    ['22.12.0', true],
+    ['23.11.0', false],
+    ['24.0.0', true],
+    ['26.1.0', true],
+  ])('takes Node %s: %s', async (version, taken) => {
+    const { code, stderr } = await runNode([onNode(version), ...check], { PATH: process.env['PATH'] });
+    const refusal = `@vio/native: Node ${version} is not supported; vio needs Node 20.19, 22.12, or 24 and newer (https://nodejs.org).`;
+    expect([code, stderr]).toEqual(taken ? [0, ''] : [1, refusal]);
+  });
+});
+
 describe('a released package', () => {
   /** What `files` of package.json lets into a package, installed somewhere. */
   function install(name: string): string {
@@ -153,6 +195,14 @@ describe('a released package', () => {
   it('on another platform says so', async () => {
     const { stderr } = await runNode([onPlatform('darwin', 'arm64'), ...load(install('elsewhere'))], {});
     expect(stderr).toMatch(/^VIO_NATIVE_MISSING \| .* for darwin-arm64 .* \| use Linux on x64 or arm64/);
+  });
+
+  it('on a Node that is too old says so', async () => {
+    const old = onNode('18.20.4');
+    const { stderr } = await runNode([old, ...load(install('old'))], {});
+    expect(stderr).toMatch(
+      /^VIO_NODE_UNSUPPORTED \| Node 18\.20\.4 is not supported \| use Node 20\.19, 22\.12, or 24 and newer/,
+    );
   });
 
   it('has no variant that was not built', async () => {

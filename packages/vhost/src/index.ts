@@ -12,10 +12,11 @@ export type {
   VhostTransportKind,
   VringUserAddresses,
 } from './transport.ts';
-export { controlFeatures, hashFeatures } from './backend/device-features.ts';
-export type { NetConfig } from './backend/net-config.ts';
-export { VhostDevice } from './backend/vhost-device.ts';
-export { type VhostCallbacks, VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
+export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
+export type { NetConfig } from './backend/device/net-config.ts';
+export { type DeviceConfigView, VhostDevice } from './backend/device/vhost-device.ts';
+export type { VhostCallbacks } from './backend/vhost-callbacks.ts';
+export { VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
 export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';
 export type { DriverSettings } from './backend/control/driver-settings.ts';
 export * as wire from './wire/index.ts';

@@ -5,9 +5,9 @@ import { UncaughtErrors } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
-import { Guest } from './guest.fixture.ts';
-import type { VhostCallbacks } from './vhost-driver.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from './test-support/test-backend.ts';
+import { Guest } from './test-support/guest.ts';
+import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 const thrown = new Error('application');
 const fail = (): never => {

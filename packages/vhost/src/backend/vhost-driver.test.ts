@@ -9,9 +9,9 @@ import {
   VHOST_USER_PROTOCOL_F_MQ,
   frontendRequests as requests,
 } from '../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from './backend.fixture.ts';
-import { Guest } from './guest.fixture.ts';
-import { controlFeatures } from './device-features.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from './test-support/test-backend.ts';
+import { Guest } from './test-support/guest.ts';
+import { controlFeatures } from './device/device-features.ts';
 import { VhostDriver } from './vhost-driver.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });

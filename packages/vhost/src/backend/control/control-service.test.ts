@@ -3,38 +3,28 @@ import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { ScriptedChain, ScriptedDriver } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../backend.fixture.ts';
-import { Guest, type GuestOptions } from '../guest.fixture.ts';
-import { packet, packetPool, packetsOf, supply } from '../packets.fixture.ts';
-import { controlFeatures } from '../device-features.ts';
+import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { Guest, type GuestOptions } from '../test-support/guest.ts';
+import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
+import { Pair } from '../test-support/pair.ts';
+import { controlFeatures } from '../device/device-features.ts';
 
 const OK = 0;
 const ERR = 1;
 
 /** A started device of one pair (the control queue is ring 2), or of two with MQ (it is ring 4). */
 async function started(options: GuestOptions = {}) {
-  const backend = await TestBackend.start();
-  backend.driver.enableFeatures(controlFeatures);
-  backend.driver.setQueueNum(2);
   const features = VIRTIO_F_VERSION_1 | controlFeatures | (options.features ?? 0n);
   const several = (features & VIRTIO_NET_F_MQ) !== 0n;
-  const guest = new Guest({ ...options, features, rings: several ? 5 : 3 });
-  const frontend = await backend.connect();
-  await guest.start(frontend);
-  const index = several ? 4 : 2;
-  return {
-    backend,
-    guest,
-    frontend,
-    index,
-    device: backend.device,
-    ring: guest.rings[index],
-    kick: guest.kicks[index],
-    async [Symbol.asyncDispose]() {
-      await backend[Symbol.asyncDispose]();
-      guest[Symbol.dispose]();
+  const pair = await Pair.start({
+    guest: { ...options, features, rings: several ? 5 : 3 },
+    offer: (driver) => {
+      driver.enableFeatures(controlFeatures);
+      driver.setQueueNum(2);
     },
-  };
+  });
+  const index = several ? 4 : 2;
+  return Object.assign(pair, { index, ring: pair.guest.rings[index], kick: pair.guest.kicks[index] });
 }
 
 /** Exposes a command, without a kick. @returns where its answer is going to be */

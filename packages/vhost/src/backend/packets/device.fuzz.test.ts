@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fuzzDevice } from './device-fuzz.fixture.ts';
+import { fuzzDevice } from '../test-support/device-fuzz.ts';
 
 const states = Number(process.env.VIO_FUZZ_STATES ?? 100_000);
 const seed = Number(process.env.VIO_FUZZ_SEED ?? 1);

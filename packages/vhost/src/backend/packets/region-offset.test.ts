@@ -1,10 +1,10 @@
 import { QueueStats } from '@vio/net';
 import { BufferPool, Region, type RingFormat } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetsOf, sendFrom, supply } from '../packets.fixture.ts';
+import { contentsOf, packet, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
-import { engines, setUpSingles } from './singles.fixture.ts';
+import { engines, setUpSingles } from '../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;

@@ -8,9 +8,9 @@ import {
 } from '@vio/rings';
 import { type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetPool, sendFrom } from '../packets.fixture.ts';
+import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
-import { engines, setUpSingles } from './singles.fixture.ts';
+import { engines, setUpSingles } from '../test-support/singles-setup.ts';
 
 const header = 12;
 const formats: readonly RingFormat[] = ['split', 'packed'];

@@ -7,7 +7,7 @@ import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { NativeSingles } from './native-singles.ts';
 import { PortableSingles } from './portable-singles.ts';
-import { type Options, base, engines, fill, packetsOf, setUpSingles } from './singles.fixture.ts';
+import { type Options, base, engines, fill, packetsOf, setUpSingles } from '../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;

@@ -8,7 +8,7 @@ import {
 } from '@vio/net';
 import { describe, expect, it } from 'vitest';
 import { DriverSettings } from '../control/driver-settings.ts';
-import { packetPool, packetsOf } from '../packets.fixture.ts';
+import { packetPool, packetsOf } from '../test-support/packets.ts';
 import { FlowTable } from './flow-table.ts';
 import { ReceiveSteering, type SteeredDevice, unwanted } from './receive-steering.ts';
 

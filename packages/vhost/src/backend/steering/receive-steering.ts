@@ -8,7 +8,7 @@ import {
   VIRTIO_NET_F_RSS,
 } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
-import type { VhostDevice } from '../vhost-device.ts';
+import type { VhostDevice } from '../device/vhost-device.ts';
 import { FlowHash } from './flow-hash.ts';
 import { FlowTable } from './flow-table.ts';
 import { ReceiveFilter } from './receive-filter.ts';

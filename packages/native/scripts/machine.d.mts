@@ -1,0 +1,18 @@
+/** What is looked at of a process. */
+export interface Host {
+  readonly platform: string;
+  readonly arch: string;
+  readonly versions: { readonly node?: string };
+}
+
+/** @returns a sentence when vio does not run on this system or architecture */
+export function platformProblem(host: Host): string | null;
+
+/** @returns a sentence when vio does not run on this Node */
+export function nodeProblem(host: Host): string | null;
+
+/** @returns a sentence when vio does not run in this process */
+export function machineProblem(): string | null;
+
+/** @returns whether there is such a program: a path, or a name in one of the directories of `path` (as in `PATH`) */
+export function isProgram(program: string, path: string | undefined): boolean;

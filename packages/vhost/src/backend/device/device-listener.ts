@@ -1,0 +1,16 @@
+import type { ControlCommand } from '@vio/net';
+import type { QueueFault } from '@vio/rings';
+
+/** What a device tells its owner; see `VhostCallbacks` for what each means. */
+export interface DeviceListener {
+  newDevice(): void;
+  destroyDevice(): void;
+  vringStateChanged(queue: number, enabled: boolean): void;
+  broken(queue: number, fault: QueueFault): void;
+  baseCorrected(queue: number, said: number | null, base: number): void;
+  featuresChanged(features: bigint): void;
+  /** A command on the control queue that can be carried out; false: it is refused. */
+  command(command: ControlCommand): boolean;
+  /** The application threw while a command was carried out. */
+  failed(error: unknown): void;
+}

@@ -1,0 +1,210 @@
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SharedMemory, closeFd, sizeOfFd } from '@vio/native';
+import { PacketBurst } from '@vio/net';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
+import { describe, expect, it } from 'vitest';
+import type { ScriptedFrontend } from '../../testing/index.ts';
+import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
+import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
+import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
+
+const asked: Inflight = { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 8 };
+
+/** Asks for a buffer. @returns what the answer says, and its descriptor */
+async function getInflight(frontend: ScriptedFrontend, queues = 2): Promise<Inflight & { fd: number }> {
+  await frontend.send(requests.GET_INFLIGHT_FD, { ...asked, queues });
+  const message = await frontend.next();
+  const expected = expectedReply(requests.GET_INFLIGHT_FD);
+  if (expected === null) throw new TypeError('it has an answer');
+  return { ...decodeReply(expected, message), fd: message.fds[0] };
+}
+
+function setInflight(frontend: ScriptedFrontend, area: Inflight, fd: number): Promise<bigint> {
+  return frontend.acknowledged(requests.SET_INFLIGHT_FD, area, { fds: [fd] });
+}
+
+/** Starts a device whose rings note down what they have in the buffer. */
+async function start(backend: TestBackend, guest: Guest, area: Inflight, fd: number) {
+  const frontend = await backend.connect();
+  const [owner, features, ...rest] = guest.steps();
+  await owner.run(frontend);
+  await features.run(frontend);
+  const answer = await setInflight(frontend, area, fd);
+  for (const step of rest) await step.run(frontend);
+  await handled(frontend);
+  return { frontend, answer };
+}
+
+/** What a frontend sees that asked for no acknowledgement. */
+const closed = { code: 'VIO_VHOST_DISCONNECTED' };
+
+function receive(backend: TestBackend): Uint8Array[] {
+  const burst = new PacketBurst();
+  backend.device.dequeueBurst(1, packetPool(), burst);
+  return contentsOf(burst);
+}
+
+const formats = [
+  { format: 'split', features: VIRTIO_F_VERSION_1 },
+  { format: 'packed', features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED },
+] as const;
+
+describe.each(formats)('the inflight buffer of $format rings', ({ format, features }) => {
+  const ring = { format };
+
+  it('is as large as the rings need', async () => {
+    await using backend = await TestBackend.start();
+    const frontend = await backend.connect();
+    await frontend.send(requests.SET_FEATURES, features);
+    const area = await getInflight(frontend, 3);
+    const size = sizeOfFd(area.fd);
+    closeFd(area.fd);
+    expect(area).toMatchObject({
+      mmapSize: 3 * inflightBytes(format, 8),
+      mmapOffset: 0,
+      queues: 3,
+      queueSize: 8,
+    });
+    expect(size).toBeGreaterThanOrEqual(area.mmapSize);
+  });
+
+  it('tells a backend where its predecessor was, whatever base the frontend says', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ features, ring });
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const area = { ...asked, mmapSize: 2 * inflightBytes(format, 8) };
+    const first = await start(backend, guest, area, memory.fd);
+    for (const seed of [1, 2, 3]) sendFrom(guest.rings[1], packet(60, seed));
+    receive(backend);
+    first.frontend.close();
+    await until(() => backend.ended.length > 0);
+    sendFrom(guest.rings[1], packet(60, 4));
+    await start(backend, guest, area, memory.fd);
+    expect(receive(backend)).toEqual([packet(60, 4)]);
+  });
+
+  it('is written to from the first packet on', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ features, ring });
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    await start(backend, guest, { ...asked, mmapSize: 2 * inflightBytes(format, 8) }, memory.fd);
+    sendFrom(guest.rings[1], packet(60));
+    receive(backend);
+    const used = new DataView(memory.buffer, inflightBytes(format, 8)).getUint16(
+      format === 'split' ? 14 : 16,
+      true,
+    );
+    expect(used).toBe(1);
+  });
+
+  it('that makes no sense keeps its ring from running', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ features, ring });
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    new DataView(memory.buffer).setUint16(8, 7, true);
+    const area = { ...asked, mmapSize: 2 * inflightBytes(format, 8) };
+    await expect(start(backend, guest, area, memory.fd)).rejects.toMatchObject(closed);
+    expect(backend.ended.map(({ code }) => code)).toEqual(['VIO_RING_INFLIGHT']);
+  });
+
+  it('that the frontend truncates breaks its rings', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ features, ring });
+    const directory = mkdtempSync(join(tmpdir(), 'vio-inflight-'));
+    const fd = openSync(join(directory, 'buffer'), 'w+');
+    ftruncateSync(fd, 4096);
+    await start(backend, guest, { ...asked, mmapSize: 2 * inflightBytes(format, 8) }, fd);
+    ftruncateSync(fd, 0);
+    for (let burst = 0; burst < 64; burst++) {
+      sendFrom(guest.rings[1], packet(60));
+      receive(backend);
+      guest.rings[1].used();
+    }
+    closeSync(fd);
+    rmSync(directory, { recursive: true });
+    expect(backend.broken.map(({ fault }) => fault.code)).toContain('MEMORY_FAULTED');
+  });
+
+  it('is let go of with its descriptor when the frontend leaves', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest({ features, ring });
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const before = holdings();
+    const area = { ...asked, mmapSize: 2 * inflightBytes(format, 8) };
+    const { frontend } = await start(backend, guest, area, memory.fd);
+    closeFd((await getInflight(frontend)).fd);
+    frontend.close();
+    await until(() => backend.ended.length > 0);
+    expect(await holdingsLike(before)).toEqual(before);
+  });
+});
+
+describe('an inflight buffer is refused', () => {
+  const bytes = inflightBytes('split', 8);
+
+  it.each([
+    ['for more rings than there are', 'VIO_VHOST_INFLIGHT', { queues: 6, mmapSize: 6 * bytes }],
+    ['beyond its file', 'VIO_VHOST_MEMORY', { mmapSize: 8193 }],
+    ['from the middle of a page on', 'VIO_VHOST_MEMORY', { mmapSize: 2 * bytes, mmapOffset: 64 }],
+    ['of no bytes', 'VIO_VHOST_MEMORY', { mmapSize: 0 }],
+  ])('%s', async (_, code, part) => {
+    await using backend = await TestBackend.start();
+    backend.driver.setQueueNum(2);
+    using memory = SharedMemory.create({ size: 8192, name: 'vio-test-guest' });
+    const frontend = await backend.connect();
+    const before = holdings();
+    const answer = await setInflight(frontend, { ...asked, ...part }, memory.fd);
+    expect([answer, backend.refused.map((reason) => reason.code)]).toEqual([1n, [code]]);
+    expect(await holdingsLike(before)).toEqual(before);
+  });
+
+  it('for more rings than there are, when it is asked for', async () => {
+    await using backend = await TestBackend.start();
+    backend.driver.setQueueNum(2);
+    const frontend = await backend.connect();
+    await frontend.send(requests.GET_INFLIGHT_FD, { ...asked, queues: 6 });
+    await until(() => backend.ended.length > 0);
+    expect(backend.ended.map(({ code }) => code)).toEqual(['VIO_VHOST_INFLIGHT']);
+  });
+
+  it('while rings run', async () => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const area = { ...asked, mmapSize: 2 * bytes };
+    const { frontend } = await start(backend, guest, area, memory.fd);
+    expect(await setInflight(frontend, area, memory.fd)).toBe(1n);
+    expect(backend.refused.map((reason) => reason.code)).toEqual(['VIO_VHOST_STATE']);
+  });
+
+  it.each([
+    ['too small for its rings', { mmapSize: bytes }],
+    ['for smaller rings', { mmapSize: 2 * bytes, queueSize: 4 }],
+  ])('%s, once they are to run', async (_, part) => {
+    await using backend = await TestBackend.start();
+    using guest = new Guest();
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    await expect(start(backend, guest, { ...asked, ...part }, memory.fd)).rejects.toMatchObject(closed);
+    expect(backend.ended.map(({ code }) => code)).toEqual(['VIO_VHOST_INFLIGHT']);
+  });
+
+  it('without its protocol feature', async () => {
+    await using backend = await TestBackend.start();
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const frontend = await backend.connect(8n);
+    expect(await setInflight(frontend, { ...asked, mmapSize: 4096 }, memory.fd)).toBe(1n);
+    expect(backend.refused.map((reason) => reason.code)).toEqual(['VIO_VHOST_NOT_NEGOTIATED']);
+  });
+});
+
+it('rings beyond the buffer run without', async () => {
+  await using backend = await TestBackend.start();
+  using guest = new Guest();
+  using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+  await start(backend, guest, { ...asked, queues: 1, mmapSize: inflightBytes('split', 8) }, memory.fd);
+  sendFrom(guest.rings[1], packet(60));
+  expect(receive(backend)).toEqual([packet(60)]);
+});

@@ -1,0 +1,311 @@
+import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
+import {
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  type VringAddress,
+} from '../../wire/index.ts';
+import { acceptable } from '../control/acceptable.ts';
+import { DriverSettings } from '../control/driver-settings.ts';
+import { BurstCopier } from '../packets/burst-copier.ts';
+import { DeviceConfig } from './device-config.ts';
+import type { DeviceListener } from './device-listener.ts';
+import type { DriverMemory } from './driver-memory.ts';
+import type { InflightBuffer } from './inflight-buffer.ts';
+import { baseUnknown, memoryFault } from './ring-faults.ts';
+import { vhostError } from './vhost-error.ts';
+import { Vring } from './vring.ts';
+
+const DRIVER_OK = 4;
+
+/**
+ * A device as the message handlers build it up and change it: memory, features, rings and the order in which they begin to run
+ * and stop. Applications see it as a `VhostDevice`, which changes nothing of this.
+ */
+export class ServedDevice {
+  /** Number of the device in this process, from 0. */
+  readonly vid: number;
+  /** Negotiated device features. */
+  features = 0n;
+  protocolFeatures = 0n;
+  /** Device status as the frontend set it (virtio 1.4, 2.1). */
+  status = 0;
+  /** Bytes, as the frontend announced in NET_SET_MTU; 0 when it did not. */
+  mtu = 0;
+  /** True between the callbacks newDevice and destroyDevice. */
+  running = false;
+  /** What the driver has asked for by its control queue; as at first for one that has none. */
+  readonly settings = new DriverSettings();
+  /** What it says of itself. */
+  readonly config: DeviceConfig;
+  /** By number; there are as many as messages have named. */
+  readonly vrings: Vring[] = [];
+  readonly #listener: DeviceListener;
+  readonly #queuePairs: () => number;
+  #memory: DriverMemory | null = null;
+  #copier: BurstCopier | null = null;
+  #inflight: InflightBuffer | null = null;
+  /** SET_FEATURES has come. */
+  #featuresSaid = false;
+
+  /** @param queuePairs offered to the frontend */
+  constructor(vid: number, listener: DeviceListener, queuePairs: () => number, config = new DeviceConfig()) {
+    this.vid = vid;
+    this.config = config;
+    this.#queuePairs = queuePairs;
+    this.#listener = listener;
+  }
+
+  /** The driver's memory, once it was announced. */
+  get memory(): DriverMemory | null {
+    return this.#memory;
+  }
+
+  /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
+  get controlQueue(): number {
+    if ((this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
+    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs();
+  }
+
+  /** True when a ring stopped by itself. */
+  get anyBroken(): boolean {
+    return this.vrings.some((vring) => vring.fault !== null);
+  }
+
+  /** True while a ring runs. */
+  get anyRunning(): boolean {
+    return this.vrings.some((vring) => vring.running);
+  }
+
+  /** The ring of that number, made on first use. */
+  vring(index: number): Vring {
+    for (let i = this.vrings.length; i <= index; i++) {
+      const vring = new Vring(i);
+      vring.inflight = this.#inflight;
+      this.vrings.push(vring);
+    }
+    return this.vrings[index];
+  }
+
+  /** Replaces the driver's memory; running rings go on in the new one at `update`. */
+  setMemory(memory: DriverMemory): void {
+    for (const vring of this.vrings) vring.pause();
+    this.#memory?.replaceBy(memory);
+    this.#memory = memory;
+    this.#copier = new BurstCopier(memory.map);
+  }
+
+  /** Where rings that begin to run from now on note down what they have in flight. */
+  setInflight(inflight: InflightBuffer | null): void {
+    this.#inflight?.[Symbol.dispose]();
+    this.#inflight = inflight;
+    for (const vring of this.vrings) vring.inflight = inflight;
+  }
+
+  /**
+   * The features the frontend accepted. Rings that run already, because they were started before their device was complete or
+   * because they are only disabled, go on with the new ones at `update`.
+   * @throws VioError VIO_VHOST_FEATURES when they change while the device runs
+   */
+  setFeatures(features: bigint): void {
+    this.#featuresSaid = true;
+    if (features === this.features) return;
+    if (this.running && this.vrings.some((vring) => vring.running && vring.enabled)) {
+      throw vhostError('FEATURES', 'the features may not change while the device runs');
+    }
+    this.#destroy();
+    for (const vring of this.vrings) {
+      vring.pause();
+      vring.distrustBase();
+    }
+    this.features = features;
+    this.#listener.featuresChanged(features);
+  }
+
+  /**
+   * Runs what has become ready, and tells what changed, in DPDK's order: the rings, then the device, which needs its first pair.
+   * @throws VioError VIO_VHOST_RING, VIO_RING_* when a ring cannot run: it waits for other addresses, the rest goes on
+   */
+  update(): void {
+    this.#enableRings();
+    try {
+      this.#runRings();
+    } finally {
+      this.#tell();
+    }
+  }
+
+  /** A ring stops, and with it the device. @returns the ring's base */
+  stopVring(vring: Vring): number {
+    this.#destroy();
+    const { ran } = vring;
+    const base = vring.stop(this.features);
+    if (ran) this.#forgetInflight(vring);
+    return base;
+  }
+
+  /** Where a ring lies. It goes on there at `update`; one that moved, or was disabled before, may be another one. */
+  place(vring: Vring, addresses: VringAddress): void {
+    const before = vring.addresses;
+    vring.pause();
+    vring.addresses = addresses;
+    if (before === null || (vring.enabled && before.descriptors === addresses.descriptors)) return;
+    vring.distrustBase();
+    // A driver that begins anew has asked for nothing yet (user-mode Linux has no message for a reset).
+    if (vring.index === this.controlQueue) this.#forgetCommands();
+  }
+
+  /** A ring that was only disabled is set up anew, and runs again when it is kicked off again. */
+  startOver(vring: Vring): void {
+    vring.pause();
+    vring.distrustBase();
+    vring.started = false;
+    this.#forgetInflight(vring);
+  }
+
+  /** Everything as at first. */
+  reset(): void {
+    this.#destroy();
+    for (const vring of this.vrings) vring.close();
+    this.vrings.length = 0;
+    this.setInflight(null);
+    this.status = 0;
+    this.#forgetCommands();
+  }
+
+  /** The connection is over: gives everything back. */
+  close(): void {
+    this.reset();
+    this.config[Symbol.dispose]();
+    this.#memory?.[Symbol.dispose]();
+    this.#memory = null;
+    this.#copier = null;
+  }
+
+  /** A ring stops because of what its driver wrote; the others go on. */
+  break(vring: Vring, fault: QueueFault): void {
+    const reason = this.#memory?.faulted === true ? memoryFault : fault;
+    vring.break(reason);
+    this.#listener.broken(vring.index, reason);
+  }
+
+  /** Breaks all rings when the driver has taken its memory away. */
+  lookAtMemory(): void {
+    if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
+    for (const vring of this.vrings) if (vring.running) this.break(vring, memoryFault);
+  }
+
+  #forgetCommands(): void {
+    this.settings.reset();
+    this.config.mac = null;
+  }
+
+  /**
+   * Without bit 30 a started ring is enabled. With it a disabled one is drained, which is for frontends that know queue pairs (MQ):
+   * of the others none is touched, because it may be gone already. User-mode Linux only disables the rings of a driver that
+   * leaves, and gives their memory to others.
+   */
+  #enableRings(): void {
+    const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
+    const drained = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
+    for (const vring of this.vrings) {
+      vring.enabled = always || vring.asked === true;
+      vring.atRest = !vring.enabled && !drained;
+      if (vring.atRest && vring.running) vring.pause();
+    }
+  }
+
+  #forgetInflight({ index, size }: Vring): void {
+    this.#inflight?.stopped(index, ringFeatures(this.features).format, size);
+  }
+
+  #destroy(): void {
+    if (!this.running) return;
+    this.running = false;
+    this.#listener.destroyDevice();
+  }
+
+  #runRings(): void {
+    const memory = this.#memory;
+    const copier = this.#copier;
+    // What a ring looks like is known only once features were accepted.
+    if (memory === null || copier === null || !this.#featuresSaid) return;
+    const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
+    if (usesStatus && (this.status & DRIVER_OK) === 0) return;
+    const refused: unknown[] = [];
+    const control = this.controlQueue;
+    for (const vring of this.vrings) {
+      if (!vring.ready || vring.atRest || vring.running || vring.fault !== null) continue;
+      try {
+        if (!this.#settleBase(vring, memory)) continue;
+        if (vring.index === control) this.#runControl(vring, memory);
+        else vring.run(memory, copier, this.features);
+      } catch (error) {
+        vring.addresses = null;
+        refused.push(error);
+      }
+    }
+    if (refused.length > 0) throw refused[0];
+  }
+
+  /** @returns false: where the ring goes on cannot be found out, and it is broken */
+  #settleBase(vring: Vring, memory: DriverMemory): boolean {
+    const said = vring.base;
+    const settled = vring.settleBase(memory, this.features);
+    if (settled === 'unknown') this.break(vring, baseUnknown(said));
+    else if (settled === 'corrected')
+      this.#listener.baseCorrected(vring.index, said, vring.base ?? freshPackedBase);
+    return settled !== 'unknown';
+  }
+
+  #runControl(vring: Vring, memory: DriverMemory): void {
+    vring.runControl(
+      memory,
+      this.features,
+      (command) => this.#execute(command),
+      (fault) => this.break(vring, fault),
+    );
+  }
+
+  /** @returns false to refuse the command */
+  #execute(command: ControlCommand): boolean {
+    const ready = (pair: number): boolean =>
+      2 * pair + 1 < this.vrings.length && this.vrings[2 * pair].ready && this.vrings[2 * pair + 1].ready;
+    if (!acceptable(command, this.#queuePairs(), ready)) return false;
+    try {
+      if (!this.#listener.command(command)) return false;
+      this.settings.apply(command);
+      if (command.kind === 'announce-ack') this.config.announcing = false;
+      if (command.kind === 'mac-address') this.config.mac = command.mac;
+      this.#tell();
+      return true;
+    } catch (error) {
+      this.#listener.failed(error);
+      return false;
+    }
+  }
+
+  /** With a control queue the driver says there how many of its rings are in use. */
+  #useRings(): void {
+    const control = this.controlQueue;
+    const { queuePairs } = this.settings;
+    for (const vring of this.vrings) vring.inUse = control === -1 || vring.index < 2 * queuePairs;
+  }
+
+  #tell(): void {
+    this.#useRings();
+    const told = this.vrings.filter(
+      (vring) => vring.live !== vring.told && vring.index !== this.controlQueue,
+    );
+    for (const vring of told) {
+      vring.told = vring.live;
+      this.settings.version++;
+      this.#listener.vringStateChanged(vring.index, vring.told);
+    }
+    const [first, second] = this.vrings;
+    if (this.running || this.vrings.length < 2 || !first.told || !second.told) return;
+    this.running = true;
+    this.#listener.newDevice();
+  }
+}

@@ -1,0 +1,284 @@
+import type { EventFd } from '@vio/native';
+import { type ControlCommand, QueueStats, headerSize, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  type DeviceQueue,
+  type DeviceVringAddresses,
+  type IndirectDirection,
+  type QueueFault,
+  type RingView,
+  type WindowOffset,
+  freshPackedBase,
+  packedBaseFromRing,
+  splitBaseFromUsedRing,
+  ringFeatures,
+} from '@vio/rings';
+import type { VringAddress } from '../../wire/index.ts';
+import type { BurstCopier } from '../packets/burst-copier.ts';
+import { ControlService } from '../control/control-service.ts';
+import { DequeuePath } from '../packets/dequeue.ts';
+import type { DriverMemory } from './driver-memory.ts';
+import { EnqueuePath } from '../packets/enqueue.ts';
+import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
+import { vhostError } from './vhost-error.ts';
+
+/** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
+export type SettledBase = 'kept' | 'corrected' | 'unknown';
+
+/** What the frontend has said of one virtqueue, and its data path once it is complete. */
+export class Vring {
+  readonly index: number;
+  /** Descriptors; 0: not said yet. */
+  size = 0;
+  base: number | null = null;
+  addresses: VringAddress | null = null;
+  kick: EventFd | null = null;
+  call: EventFd | null = null;
+  err: EventFd | null = null;
+  /** A kick fd (or the news that there is none) has come: the ring may run. */
+  started = false;
+  /** What SET_VRING_ENABLE said last; null: nothing yet. */
+  asked: boolean | null = null;
+  /** Whether it moves packets, see `VhostDevice.update`. */
+  enabled = false;
+  /** It has run since it was last stopped, and did not break. */
+  ran = false;
+  /** It is disabled, and must not be touched, see `VhostDevice.update`. */
+  atRest = false;
+  /** Why it stopped by itself; it stays so until the frontend sets it up anew. */
+  fault: QueueFault | null = null;
+  /** What was last told of `live`. */
+  told = false;
+  /** Where the ring notes down what it has in flight; null: nowhere. Looked at when it begins to run. */
+  inflight: InflightBuffer | null = null;
+  /** Calls sent to the driver. */
+  calls = 0;
+  /** From the first time it runs on; null before. */
+  stats: QueueStats | null = null;
+  /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
+  enqueue: EnqueuePath | null = null;
+  dequeue: DequeuePath | null = null;
+  /** Instead of those, while the control queue runs. */
+  control: ControlService | null = null;
+  /** False while the driver's control queue says that this ring's pair is not in use. */
+  inUse = true;
+  /** The driver is to be called as soon as there is a call, see `#callOnce`. */
+  #callOwed = false;
+  /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
+  #baseSaid = true;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  /** True when the frontend has said everything a running ring needs. */
+  get ready(): boolean {
+    return this.started && this.size > 0 && this.addresses !== null;
+  }
+
+  get running(): boolean {
+    return this.enqueue !== null || this.dequeue !== null || this.control !== null;
+  }
+
+  /** True when it runs, or ran until it broke, and is enabled and in use. */
+  get live(): boolean {
+    return this.enabled && this.inUse && (this.running || this.fault !== null);
+  }
+
+  /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
+  run(memory: DriverMemory, copier: BurstCopier, features: bigint): void {
+    // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
+    const queue = this.#open(memory, features, this.index % 2 === 0 ? 'writable' : 'readable');
+    queue.disarmKick();
+    const header = headerSize(features);
+    this.stats ??= new QueueStats();
+    if (this.index % 2 === 0) {
+      const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats);
+    } else {
+      this.dequeue = new DequeuePath(queue, copier, header, this.stats);
+    }
+    this.#callOnce(queue);
+  }
+
+  /** Runs as the control queue. @throws as `run` */
+  runControl(
+    memory: DriverMemory,
+    features: bigint,
+    execute: (command: ControlCommand) => boolean,
+    onBroken: (fault: QueueFault) => void,
+  ): void {
+    const queue = this.#open(memory, features, 'flags');
+    this.control = new ControlService({
+      queue,
+      memory: memory.map,
+      features,
+      kick: this.kick,
+      call: () => this.signal(),
+      execute,
+      onBroken,
+    });
+    this.#callOnce(queue);
+  }
+
+  /** The call of the driver; null: it has none. Takes the descriptor. */
+  setCall(call: EventFd | null): void {
+    this.call = call;
+    if (this.#callOwed) this.#callOnce(null);
+  }
+
+  /** Calls the driver. */
+  signal(): void {
+    if (this.call === null) return;
+    this.calls++;
+    this.call.signal();
+  }
+
+  /** The ring as it lies in the driver's memory, broken or not; null while its place is not known. */
+  view(memory: DriverMemory, features: bigint): RingView | null {
+    if (this.addresses === null || this.size === 0) return null;
+    const { format, eventIdx } = ringFeatures(features);
+    const { descriptors, driver, device } = this.#locate(memory, format === 'packed');
+    const { windows } = memory.map;
+    const place = ({ window, offset }: WindowOffset) => ({ region: windows[window].region, offset });
+    return {
+      format,
+      size: this.size,
+      eventIdx,
+      descriptors: place(descriptors),
+      driver: place(driver),
+      device: place(device),
+      broken: this.fault,
+      held: null,
+      find: (address, bytes) => {
+        const found = memory.map.fromGuest(Number(address), bytes);
+        return found === null ? null : place(found);
+      },
+    };
+  }
+
+  /** Takes the data path away, and remembers where it was. */
+  pause(): void {
+    const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
+    if (queue !== undefined) {
+      this.base = queue.base();
+      this.#baseSaid = false;
+    }
+    this.control?.stop();
+    this.enqueue = null;
+    this.dequeue = null;
+    this.control = null;
+    this.fault = null;
+  }
+
+  /** The driver wrote nonsense: the ring stops, the others go on. */
+  break(fault: QueueFault): void {
+    this.pause();
+    this.ran = false;
+    this.fault = fault;
+    this.err?.signal();
+  }
+
+  /** SET_VRING_BASE. */
+  sayBase(base: number): void {
+    this.base = base;
+    this.#baseSaid = true;
+  }
+
+  /** The ring or its features are not those it ran with: where it was is to be looked at again. */
+  distrustBase(): void {
+    this.#baseSaid = true;
+  }
+
+  /**
+   * Before a ring runs: a packed one that contradicts the base its frontend gave goes on where it says itself, if it does.
+   * @throws as `run`
+   */
+  settleBase(memory: DriverMemory, features: bigint): SettledBase {
+    const { format, inOrder } = ringFeatures(features);
+    if (format === 'split' || !this.#baseSaid) return 'kept';
+    const { descriptors } = this.#locate(memory, true);
+    const said = this.base === null ? freshPackedBase : bothHalves(this.base);
+    // A predecessor's notes say where it was, and are right.
+    if (this.inflight?.resumes(this.index, format, this.size) === true) return 'kept';
+    const found = packedBaseFromRing(memory.map, descriptors, this.size, inOrder, said);
+    if (found === null) return 'unknown';
+    this.base = found;
+    return found === said ? 'kept' : 'corrected';
+  }
+
+  /** GET_VRING_BASE: the ring stops and forgets its kick and call. @returns where it stopped */
+  stop(features = 0n): number {
+    this.pause();
+    this.ran = false;
+    this.started = false;
+    this.kick?.close();
+    this.call?.close();
+    this.kick = null;
+    this.call = null;
+    return this.base ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
+  }
+
+  close(): void {
+    this.stop();
+    this.err?.close();
+    this.err = null;
+  }
+
+  /**
+   * The driver of a ring that is resumed may sleep since the predecessor died between marking buffers used and calling it.
+   */
+  #callOnce(queue: DeviceQueue | null): void {
+    this.#callOwed = queue === null || (queue.resumed && queue.callWanted());
+    if (!this.#callOwed || this.call === null) return;
+    this.#callOwed = false;
+    this.signal();
+  }
+
+  #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
+    const ring = ringFeatures(features);
+    const addresses = this.#locate(memory, ring.format === 'packed');
+    const queue = openDeviceQueue(this.inflight, this.index, {
+      memory: memory.map,
+      addresses,
+      size: this.size,
+      features: ring,
+      base: this.#startAt(memory, addresses, ring.format === 'packed'),
+      indirectDirection,
+    });
+    this.ran = true;
+    return queue;
+  }
+
+  #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {
+    const { addresses, size, index } = this;
+    if (addresses === null) throw new TypeError('the ring has no addresses yet');
+    const find = (name: string, address: number, bytes: number) => {
+      const found = memory.map.fromUser(address, bytes);
+      if (found !== null) return found;
+      throw vhostError(
+        'RING',
+        `the ${name} of ring ${index} at 0x${address.toString(16)} is not in the shared memory`,
+      );
+    };
+    return {
+      descriptors: find('descriptors', addresses.descriptors, 16 * size),
+      driver: find('driver area', addresses.driver, packed ? 4 : 6 + 2 * size),
+      device: find('device area', addresses.device, packed ? 4 : 6 + 8 * size),
+    };
+  }
+
+  /**
+   * A split ring is continued where its own used index says, whatever base was given: DPDK's frontend says 0 for a
+   * ring that has been in use.
+   */
+  #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
+    const { base } = this;
+    if (!packed) return splitBaseFromUsedRing(memory.map, addresses, this.size, base ?? 0);
+    return base === null ? freshPackedBase : bothHalves(base);
+  }
+}
+
+/** Some frontends give only the lower half of a packed ring's base: both positions are the same then. */
+function bothHalves(base: number): number {
+  return base > 0xffff ? base : (base | (base << 16)) >>> 0;
+}

@@ -1,0 +1,132 @@
+import { VioError } from '@vio/native';
+import {
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
+  VIRTIO_NET_F_MQ,
+  supportedHashTypes,
+} from '@vio/net';
+import {
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_MQ,
+  protocolFeatureNames,
+} from '../wire/index.ts';
+import { rssLimits } from './control/acceptable.ts';
+import type { CommonConfig } from './device/device-config.ts';
+import { hashFeatures, supportedFeatures, usualFeatures } from './device/device-features.ts';
+import { type NetConfig, checkNetConfig, configFeatures } from './device/net-config.ts';
+import { mostQueuePairs, queueCount } from './driver-errors.ts';
+import { supportedProtocolFeatures } from './protocol/handlers.ts';
+
+/** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
+const mostPairsWithControl = 127;
+/** For frontends without GET_QUEUE_NUM (MQ), unless a number was set: user-mode Linux gives a device of more than 64 rings up. */
+const pairsOfOthers = 31;
+
+/** What frontends are offered: features, queue pairs and a configuration space, as the application said and what follows from it. */
+export class Offer {
+  #features = usualFeatures;
+  /** As the application said; null: as many as there can be. */
+  #queuePairs: number | null = null;
+  /** As the application said; null: all that make sense. */
+  #protocolFeatures: bigint | null = null;
+  #config: NetConfig = {};
+
+  /** Device features, as the application said. */
+  get features(): bigint {
+    return this.#features;
+  }
+
+  /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
+  set features(mask: bigint) {
+    if ((mask & ~supportedFeatures) !== 0n) {
+      throw new VioError(`features 0x${(mask & ~supportedFeatures).toString(16)} are not implemented`, {
+        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+        remedy: `offer a subset of 0x${supportedFeatures.toString(16)}`,
+      });
+    }
+    this.#features = mask;
+  }
+
+  /** @throws VioError VIO_QUEUE_COUNT */
+  setQueuePairs(pairs: number): void {
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > mostQueuePairs)
+      throw queueCount(pairs, mostQueuePairs);
+    this.#queuePairs = pairs;
+  }
+
+  /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
+  setProtocolFeatures(mask: bigint): void {
+    if ((mask & ~supportedProtocolFeatures) !== 0n) {
+      const names = protocolFeatureNames(mask & ~supportedProtocolFeatures).join(', ');
+      throw new VioError(`the protocol features ${names} are not implemented`, {
+        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+        remedy: `offer some of ${protocolFeatureNames(supportedProtocolFeatures).join(', ')}`,
+      });
+    }
+    this.#protocolFeatures = mask;
+  }
+
+  /** @throws VioError VIO_VHOST_NET_CONFIG, VIO_OPTION_UNKNOWN */
+  setConfig(config: NetConfig): void {
+    checkNetConfig(config);
+    this.#config = config;
+  }
+
+  /** @throws VioError VIO_QUEUE_COUNT for 128 queue pairs and a control queue */
+  check(): void {
+    const most = (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
+    if (this.#queuePairs !== null && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
+  }
+
+  /** Queue pairs for a frontend that connects now, by the protocol features it has taken by then. */
+  queuePairs(): (protocolFeatures: bigint) => number {
+    const asked = this.#queuePairs;
+    return (protocolFeatures) =>
+      asked ?? ((protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n ? pairsOfOthers : mostPairsWithControl);
+  }
+
+  /** Device features for a frontend that connects now. */
+  deviceFeatures(): bigint {
+    return this.#withControl() | configFeatures(this.#config) | VHOST_USER_F_PROTOCOL_FEATURES;
+  }
+
+  /**
+   * Protocol features for a frontend that connects now. QEMU warns of a configuration space that it does not look at: it is
+   * offered where there is something in it, as the number of pairs for drivers that bring several into use.
+   */
+  protocolFeatures(): bigint {
+    if (this.#protocolFeatures !== null) return this.#protocolFeatures;
+    const spoken =
+      configFeatures(this.#config) |
+      (this.#withControl() & (hashFeatures | VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_MQ));
+    return spoken === 0n
+      ? supportedProtocolFeatures & ~VHOST_USER_PROTOCOL_F_CONFIG
+      : supportedProtocolFeatures;
+  }
+
+  /** What every device says of itself, as it is now. */
+  commonConfig(maxPairs: number): CommonConfig {
+    const { mac, linkUp = true, mtu } = this.#config;
+    const hashes = (this.#features & hashFeatures) !== 0n;
+    return {
+      mac,
+      linkUp,
+      mtu,
+      maxPairs,
+      ...(hashes ? { rss: { ...rssLimits, hashTypes: supportedHashTypes } } : {}),
+    };
+  }
+
+  /**
+   * Several pairs (MQ) come with a control queue, by which drivers say how many they use: Linux gives a device without one up
+   * (virtio 1.4, section 5.1.3.1). QEMU and DPDK's frontend, which answer their drivers' commands themselves, take MQ alone and
+   * leave CTRL_VQ. One pair is no reason for MQ, and behind 128 pairs there is no number left for a control queue.
+   */
+  #withControl(): bigint {
+    const pairs = this.#queuePairs ?? mostPairsWithControl;
+    if (pairs === 1) return this.#features & ~VIRTIO_NET_F_MQ;
+    const several = (this.#features & VIRTIO_NET_F_MQ) !== 0n && pairs <= mostPairsWithControl;
+    return several ? this.#features | VIRTIO_NET_F_CTRL_VQ : this.#features;
+  }
+}

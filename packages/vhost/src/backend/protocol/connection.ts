@@ -1,0 +1,250 @@
+import { VioError, throwLater, timeoutError } from '@vio/native';
+import {
+  type Message,
+  MessageReader,
+  type MessageStream,
+  type Request,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  checkRequestHeader,
+  closeAll,
+  decodeRequest,
+  encodeAck,
+  encodeReply,
+  frontendRequest,
+  isOutOfDescriptors,
+  needsReply,
+  roomMilliseconds,
+} from '../../wire/index.ts';
+import { AnswerWithFd } from './answer-with-fd.ts';
+import type { HandlerContext } from './handler.ts';
+import { handlers } from './handlers.ts';
+import { vhostError } from '../device/vhost-error.ts';
+
+type AnyHandler = (context: HandlerContext, payload: unknown, fds: readonly number[]) => unknown;
+
+/** Who wants to know what becomes of a connection. */
+export interface ConnectionListener {
+  /** A request was not met, and its sender was told; the connection goes on. */
+  refused(reason: VioError): void;
+  /** The connection is over. */
+  ended(reason: VioError): void;
+  /**
+   * A request waits in the socket until this process has room for the descriptors it brings.
+   * @param first it has not been told of this one before
+   */
+  exhausted(reason: VioError, first: boolean): void;
+}
+
+/** Messages handled before other connections get their turn. */
+const messagesPerTurn = 64;
+/** Answers a frontend may leave unread, besides those its socket holds. */
+const mostOwed = 4 * messagesPerTurn;
+/** Milliseconds an answer may wait for room, and so the end of a connection for its last answer. */
+const answerTimeout = 1000;
+
+/**
+ * The backend's end of one vhost-user connection: reads requests, has them handled, answers. As in DPDK's lib/vhost, a
+ * request that cannot be met is refused if its sender asked for an acknowledgement (REPLY_ACK), and the connection
+ * goes on; without, or if the message is no vhost-user message at all, the connection ends, with the reason. Answers
+ * that are owed go out before. Nothing a frontend sends throws out of here, nor does what the application throws.
+ */
+export class BackendConnection {
+  readonly #stream: MessageStream;
+  readonly #context: HandlerContext;
+  readonly #listener: ConnectionListener;
+  readonly #reader: MessageReader;
+  /** Resolves when everything said so far has gone out, or never will. */
+  #answered: Promise<void> = Promise.resolve();
+  #owed = 0;
+  #closing: Promise<void> | null = null;
+  /** What the application threw, which ends the connection. */
+  #failure: VioError | null = null;
+  /** A first request was handled. */
+  #begun = false;
+  #starving = false;
+  readonly #patience: number;
+  #deadline: NodeJS.Timeout | undefined;
+
+  /** @param patience milliseconds for the first request, and for the rest of one that has begun to arrive; Infinity: no limit */
+  constructor(
+    stream: MessageStream,
+    context: HandlerContext,
+    listener: ConnectionListener,
+    patience = Number.POSITIVE_INFINITY,
+  ) {
+    this.#patience = patience;
+    this.#stream = stream;
+    this.#context = context;
+    this.#listener = listener;
+    this.#reader = new MessageReader(stream, (header) => {
+      const request = frontendRequest(header.request);
+      if (request !== undefined) checkRequestHeader(request, header);
+    });
+    stream.onReadable(() => this.#receive());
+    this.#watchTime();
+  }
+
+  /** Ends the connection: nothing is read any more. Resolves when what was owed is sent and the socket closed. */
+  end(reason: VioError): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
+    if (this.#failure !== null && this.#failure !== reason) throwLater(this.#failure.cause);
+    clearTimeout(this.#deadline);
+    this.#reader.dispose();
+    this.#stream.onReadable(null);
+    this.#closing = this.#answered.then(() => this.#stream.close());
+    this.#listener.ended(reason);
+    return this.#closing;
+  }
+
+  /**
+   * A callback of the application threw. The connection ends, and its reason tells of it; of one that ends already, or ends for
+   * another reason first, the error becomes an `uncaughtException` instead. It is told once in any case.
+   */
+  applicationFailed(error: unknown): void {
+    if (this.#closing !== null || this.#failure !== null) return throwLater(error);
+    const failure = internalError(error);
+    this.#failure = failure;
+    queueMicrotask(() => void this.end(failure));
+  }
+
+  #receive(): void {
+    try {
+      for (let handled = 0; handled < messagesPerTurn && this.#closing === null; handled++) {
+        const message = this.#read();
+        if (message === null) break;
+        this.#begun = true;
+        this.#handle(message);
+      }
+      this.#watchTime();
+    } catch (error) {
+      void this.end(asVioError(error));
+    }
+  }
+
+  /** The next message; null when there is none yet, or none that there is room for. */
+  #read(): Message | null {
+    try {
+      const message = this.#reader.read();
+      if (message !== null) this.#starving = false;
+      return message;
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      this.#stream.pauseReading(roomMilliseconds);
+      const first = !this.#starving;
+      this.#starving = true;
+      this.#listener.exhausted(error, first);
+      return null;
+    }
+  }
+
+  /** A connection that says nothing, or never ends what it says, is not kept for ever. */
+  #watchTime(): void {
+    if (this.#begun && !this.#reader.partial) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+    } else if (this.#deadline === undefined && this.#closing === null && Number.isFinite(this.#patience)) {
+      const what = 'waiting for a request of the frontend';
+      this.#deadline = setTimeout(
+        () => void this.end(timeoutError(what, this.#patience)),
+        this.#patience,
+      ).unref();
+    }
+  }
+
+  #handle(message: Message): void {
+    const request = frontendRequest(message.request);
+    const hasReply = request !== undefined && request.reply !== null;
+    const asked = !hasReply && needsReply(message);
+    const before = asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    try {
+      const answer = this.#perform(request, message);
+      if (answer instanceof AnswerWithFd && hasReply) this.#send(encodeReply(request, answer.value), answer);
+      else if (hasReply) this.#send(encodeReply(request, answer));
+      // The request that switches REPLY_ACK on may ask for an acknowledgement itself, as user-mode Linux's does.
+      else if (before || (asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
+        this.#send(encodeAck(message.request, 0));
+    } catch (error) {
+      if (!before) throw error;
+      this.#send(encodeAck(message.request, 1));
+      if (!VioError.is(error) || error === this.#failure) throw error;
+      this.#listener.refused(error);
+    }
+  }
+
+  #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
+    const { handler, payload } = this.#validate(request, message);
+    const answer = handler(this.#context, payload, message.fds);
+    try {
+      this.#context.device.update();
+      if (this.#failure !== null) throw this.#failure;
+      return answer;
+    } catch (error) {
+      if (answer instanceof AnswerWithFd) answer[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The descriptors of a message that is found wrong are closed. */
+  #validate(request: Request<unknown, unknown> | undefined, message: Message) {
+    try {
+      const handler = request && handlerOf(request);
+      if (request === undefined || handler === undefined) {
+        throw vhostError(
+          'UNKNOWN_REQUEST',
+          `request ${request?.name ?? message.request} is not known to this backend`,
+        );
+      }
+      const payload = decodeRequest(request, message);
+      if (request.feature !== 0n && !this.#negotiated(request.feature)) {
+        throw vhostError('NOT_NEGOTIATED', `${request.name} came without its protocol feature`);
+      }
+      return { handler, payload };
+    } catch (error) {
+      closeAll(message.fds);
+      throw error;
+    }
+  }
+
+  #negotiated(feature: bigint): boolean {
+    return (this.#context.device.protocolFeatures & feature) !== 0n;
+  }
+
+  #send(bytes: Uint8Array, answer: AnswerWithFd<unknown> | null = null): void {
+    if (this.#closing !== null) {
+      answer?.[Symbol.dispose]();
+      return;
+    }
+    if (++this.#owed > mostOwed) {
+      answer?.[Symbol.dispose]();
+      throw vhostError('UNREAD', `the frontend leaves more than ${mostOwed} answers unread`);
+    }
+    const fds = answer === null ? [] : [answer.fd];
+    this.#answered = this.#stream
+      .send(bytes, fds, { timeout: answerTimeout })
+      .finally(() => answer?.[Symbol.dispose]())
+      .then(
+        () => void this.#owed--,
+        (error: unknown) => void this.end(asVioError(error)),
+      );
+  }
+}
+
+/** The table ties each handler to the payload that its row decodes, which is no longer known of a row found by number. */
+function handlerOf(request: Request<unknown, unknown>): AnyHandler | undefined {
+  return (handlers as Readonly<Record<string, AnyHandler | undefined>>)[request.name];
+}
+
+/** What is no error of the frontend's is one of ours. */
+function asVioError(error: unknown): VioError {
+  return VioError.is(error) ? error : internalError(error);
+}
+
+/** Most likely a callback of the application threw. */
+function internalError(error: unknown): VioError {
+  return new VioError('handling a vhost-user message failed', {
+    code: 'VIO_VHOST_INTERNAL',
+    remedy:
+      'see the cause: a callback of the application threw, or else this is a defect of vio to be reported',
+    cause: error,
+  });
+}

@@ -1,0 +1,35 @@
+import type { Request, frontendRequests } from '../../wire/index.ts';
+import type { ServedDevice } from '../device/served-device.ts';
+import type { AnswerWithFd } from './answer-with-fd.ts';
+import type { RegionClaims } from './region-claims.ts';
+
+type Table = typeof frontendRequests;
+export type RequestName = keyof Table;
+type PayloadOf<N extends RequestName> = Table[N] extends Request<infer P, infer _R> ? P : never;
+type ReplyOf<N extends RequestName> = Table[N] extends Request<infer _P, infer R> ? R : never;
+/** A request without an answer of its own is at most acknowledged, which the connection does. */
+type AnswerOf<N extends RequestName> = ReplyOf<N> extends null ? void : ReplyOf<N> | AnswerWithFd<ReplyOf<N>>;
+
+/** What a handler works on. */
+export interface HandlerContext {
+  readonly device: ServedDevice;
+  /** Which memory was announced, and how often. */
+  readonly claims: RegionClaims;
+  /** Device features offered, with bit 30. */
+  readonly offered: bigint;
+  readonly offeredProtocol: bigint;
+  /** Queue pairs offered. */
+  readonly queuePairs: number;
+  /** The frontend asks that the network be told where an address is now. */
+  readonly announced: (mac: string) => void;
+}
+
+/** Handles one request whose payload and descriptors were validated; the descriptors become the handler's. */
+export type Handler<N extends RequestName> = (
+  context: HandlerContext,
+  payload: PayloadOf<N>,
+  fds: readonly number[],
+) => AnswerOf<N>;
+
+/** Handlers by the names of the request table: another name, payload or answer does not compile. */
+export type HandlerTable = { readonly [N in RequestName]?: Handler<N> };

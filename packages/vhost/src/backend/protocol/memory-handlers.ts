@@ -1,0 +1,51 @@
+import { fstatSync } from 'node:fs';
+import { type MemoryRegion, closeAll } from '../../wire/index.ts';
+import { DriverMemory } from '../device/driver-memory.ts';
+import type { HandlerTable } from './handler.ts';
+import { vhostError } from '../device/vhost-error.ts';
+
+/** Regions a frontend may add one by one: as many as a virtual machine can have. */
+const maxMemorySlots = 509;
+
+/** What this backend does about the driver's memory. */
+export const memoryHandlers = {
+  SET_MEM_TABLE: ({ device, claims }, regions, fds) => {
+    const files = fds.map(fileOf);
+    device.setMemory(DriverMemory.map(regions, fds));
+    claims.replace(regions, files);
+  },
+  GET_MAX_MEM_SLOTS: () => maxMemorySlots,
+  ADD_MEM_REG: ({ device, claims }, region, fds) => {
+    const file = fileOf(fds[0]);
+    if (claims.again(region, file)) {
+      closeAll(fds);
+      return;
+    }
+    const beside = without(device.memory, claims.givingWayTo(region));
+    if ((beside?.regions ?? 0) >= maxMemorySlots) {
+      closeAll(fds);
+      throw vhostError('STATE', `there are ${maxMemorySlots} memory regions already`);
+    }
+    device.setMemory(DriverMemory.map([region], fds, beside));
+    claims.add(region, file);
+  },
+  REM_MEM_REG: ({ device, claims }, region, fds) => {
+    closeAll(fds);
+    const gone = claims.remove(region);
+    if (gone === undefined) {
+      throw vhostError('STATE', `no memory region at 0x${region.guestAddress.toString(16)} can be removed`);
+    }
+    const rest = gone === null ? null : without(device.memory, [gone]);
+    if (rest !== null) device.setMemory(rest);
+  },
+} satisfies HandlerTable;
+
+/** Which file it is, by whatever descriptor. */
+function fileOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd);
+  return `${dev}:${ino}`;
+}
+
+function without(memory: DriverMemory | null, regions: readonly MemoryRegion[]): DriverMemory | null {
+  return regions.reduce((rest, region) => rest?.without(region) ?? rest, memory);
+}

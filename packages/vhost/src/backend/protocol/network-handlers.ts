@@ -1,0 +1,14 @@
+import { macFromBytes } from '@vio/net';
+import type { HandlerTable } from './handler.ts';
+
+/** What only network devices have. */
+export const networkHandlers = {
+  NET_SET_MTU: ({ device }, mtu) => {
+    device.mtu = mtu;
+  },
+  SEND_RARP: ({ announced }, payload) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, payload, true);
+    announced(macFromBytes(bytes));
+  },
+} satisfies HandlerTable;

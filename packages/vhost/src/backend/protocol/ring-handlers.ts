@@ -1,0 +1,75 @@
+import { VIRTIO_F_RING_PACKED, checkRingSize } from '@vio/rings';
+import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
+import { vhostError } from '../device/vhost-error.ts';
+import type { Vring } from '../device/vring.ts';
+import { adoptEventFd } from './adopt-event-fd.ts';
+import type { HandlerContext, HandlerTable } from './handler.ts';
+
+/** What is said of one ring. */
+export const ringHandlers = {
+  SET_VRING_NUM: (context, { index, value }) => {
+    const vring = ring(context, index);
+    const { device } = context;
+    const format = (device.features & VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed';
+    checkRingSize({ format, inOrder: false, indirect: false, eventIdx: false }, value);
+    if (vring.running && vring.size !== value) {
+      if (vring.enabled) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
+      device.startOver(vring);
+    }
+    vring.size = value;
+  },
+  SET_VRING_ADDR: (context, addresses) => {
+    context.device.place(ring(context, addresses.index), addresses);
+  },
+  SET_VRING_BASE: (context, { index, value }) => {
+    const vring = ring(context, index);
+    // It was only disabled before another one is set up in its place.
+    if (vring.running && !vring.enabled) context.device.startOver(vring);
+    vring.sayBase(value);
+  },
+  GET_VRING_BASE: (context, { index }) => ({
+    index,
+    value: context.device.stopVring(ring(context, index)),
+  }),
+  SET_VRING_KICK: (context, { index }, fds) => {
+    const vring = ownedRing(context, index, fds);
+    // The control queue watches its kick.
+    if (vring.control !== null) vring.pause();
+    vring.kick = adoptEventFd(vring.kick, fds);
+    vring.started = true;
+  },
+  SET_VRING_CALL: (context, { index }, fds) => {
+    const vring = ownedRing(context, index, fds);
+    vring.setCall(adoptEventFd(vring.call, fds));
+  },
+  SET_VRING_ERR: (context, { index }, fds) => {
+    const vring = ownedRing(context, index, fds);
+    vring.err = adoptEventFd(vring.err, fds);
+  },
+  SET_VRING_ENABLE: (context, { index, value }) => {
+    const { features } = context.device;
+    // QEMU enables rings before it has said anything of features; and DPDK's frontend, as a server, stops its old device
+    // on the connection of the backend that came after.
+    if (features !== 0n && (features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n) {
+      throw vhostError('NOT_NEGOTIATED', 'SET_VRING_ENABLE without the feature PROTOCOL_FEATURES');
+    }
+    ring(context, index).asked = value === 1;
+  },
+} satisfies HandlerTable;
+
+/** A ring within what was offered: two per pair, and the control queue DPDK's frontend counts as one more. */
+function ring({ device, queuePairs }: HandlerContext, index: number): Vring {
+  if (index > 2 * queuePairs) {
+    throw vhostError('RING', `ring ${index} does not exist, ${queuePairs} queue pairs are offered`);
+  }
+  return device.vring(index);
+}
+
+function ownedRing(context: HandlerContext, index: number, fds: readonly number[]): Vring {
+  try {
+    return ring(context, index);
+  } catch (error) {
+    closeAll(fds);
+    throw error;
+  }
+}

@@ -1,0 +1,122 @@
+import { type UnixStream, type VioError, callApplication, throwLater } from '@vio/native';
+import { DeviceConfig } from './device/device-config.ts';
+import { ServedDevice } from './device/served-device.ts';
+import { VhostDevice } from './device/vhost-device.ts';
+import { noDescriptors } from './driver-errors.ts';
+import type { Offer } from './offer.ts';
+import { BackendConnection } from './protocol/connection.ts';
+import { RegionClaims } from './protocol/region-claims.ts';
+import type { VhostCallbacks } from './vhost-callbacks.ts';
+
+/** One frontend: its connection, and the device that it builds up. */
+interface Session {
+  readonly connection: BackendConnection;
+  readonly served: ServedDevice;
+  /** The device is taken down; answers that are owed may still be on their way. */
+  ended: boolean;
+}
+
+let nextVid = 0;
+
+/** The frontends that are connected to one socket. */
+export class Sessions {
+  readonly #offer: Offer;
+  readonly #callbacks: () => VhostCallbacks;
+  readonly #patience: number;
+  /** From the oldest to the newest. */
+  readonly #all = new Set<Session>();
+
+  /** @param patience milliseconds, see `BackendConnection` */
+  constructor(offer: Offer, callbacks: () => VhostCallbacks, patience: number) {
+    this.#offer = offer;
+    this.#callbacks = callbacks;
+    this.#patience = patience;
+  }
+
+  /** Frontends that are there. */
+  get count(): number {
+    return this.#live().length;
+  }
+
+  /** What devices say of themselves has changed. */
+  configChanged(): void {
+    for (const { served } of this.#live()) served.config.changed();
+  }
+
+  /** Resolves when everything that is owed to the frontends is sent, and they are gone. */
+  async end(reason: VioError): Promise<void> {
+    await Promise.all(Array.from(this.#all, ({ connection }) => connection.end(reason)));
+  }
+
+  /** Takes a frontend. @param onEnd it is gone */
+  serve(stream: UnixStream, onEnd: () => void = () => {}): void {
+    const offer = this.#offer;
+    const pairsFor = offer.queuePairs();
+    const queuePairs = (): number => pairsFor(served.protocolFeatures);
+    const call = (callback: (callbacks: VhostCallbacks) => void): void => {
+      try {
+        callback(this.#callbacks());
+      } catch (error) {
+        connection.applicationFailed(error);
+      }
+    };
+    const served = new ServedDevice(
+      nextVid++,
+      {
+        newDevice: () => call((to) => to.newDevice?.(device)),
+        destroyDevice: () => call((to) => to.destroyDevice?.(device)),
+        vringStateChanged: (queue, enabled) => call((to) => to.vringStateChanged?.(device, queue, enabled)),
+        broken: (queue, fault) => call((to) => to.broken?.(device, queue, fault)),
+        baseCorrected: (queue, said, base) => call((to) => to.baseCorrected?.(device, queue, said, base)),
+        featuresChanged: (features) => call((to) => to.featuresChanged?.(device, features)),
+        command: (command) => this.#callbacks().command?.(device, command) !== false,
+        failed: (error) => connection.applicationFailed(error),
+      },
+      queuePairs,
+      new DeviceConfig(() => offer.commonConfig(queuePairs())),
+    );
+    const device = new VhostDevice(served);
+    const context = {
+      device: served,
+      claims: new RegionClaims(),
+      offered: offer.deviceFeatures(),
+      offeredProtocol: offer.protocolFeatures(),
+      get queuePairs() {
+        return queuePairs();
+      },
+      announced: (mac: string) => call((to) => to.announced?.(device, mac)),
+    };
+    const listener = {
+      refused: (reason: VioError) => call((to) => to.refused?.(device, reason)),
+      exhausted: (reason: VioError, first: boolean) => {
+        if (first) call((to) => to.exhausted?.(device, reason));
+        this.#makeRoom();
+      },
+      ended: (reason: VioError) => {
+        session.ended = true;
+        callApplication(() => served.close());
+        if (this.#callbacks().destroyConnection !== undefined)
+          call((to) => to.destroyConnection?.(device, reason));
+        else if (reason.code === 'VIO_VHOST_INTERNAL') throwLater(reason.cause);
+        void connection
+          .end(reason)
+          .then(() => this.#all.delete(session))
+          .then(onEnd);
+      },
+    };
+    const connection = new BackendConnection(stream, context, listener, this.#patience);
+    const session: Session = { connection, served, ended: false };
+    this.#all.add(session);
+    call((to) => to.newConnection?.(device));
+  }
+
+  #live(): Session[] {
+    return Array.from(this.#all).filter(({ ended }) => !ended);
+  }
+
+  /** For a request that waits for descriptors: the newest connection that serves nobody makes room. */
+  #makeRoom(): void {
+    const idle = this.#live().filter(({ served }) => !served.running);
+    void idle.at(-1)?.connection.end(noDescriptors());
+  }
+}

@@ -1,0 +1,283 @@
+import { PacketBurst, QueueStats } from '@vio/net';
+import { VioError } from '@vio/native';
+import {
+  BufferPool,
+  type DeviceQueue,
+  Region,
+  createDeviceQueue,
+  createTrackedDeviceQueue,
+  poolStride,
+} from '@vio/rings';
+import { DequeuePath } from '../packets/dequeue.ts';
+import { EnqueuePath } from '../packets/enqueue.ts';
+import { Random } from '@vio/rings/testing';
+import { HostileDriver, type Setup, randomSetup } from './hostile-driver.ts';
+import { HostileMemory, buffers, ringParts, ringPlace, ringWindow, tables } from './hostile-memory.ts';
+
+const dataRoom = 512;
+const headroom = 64;
+const poolCount = 64;
+/** Bytes in front of the pool, which nobody may write. */
+const front = 4096;
+const cleanFront = new Uint8Array(front).fill(0xc3);
+const stepsPerSetup = 60;
+const mostFindings = 5;
+
+/** What the fuzzer found, and what it went through. */
+export interface Fuzzed {
+  /** Each with the state it happened in; empty: nothing is wrong. */
+  readonly findings: readonly string[];
+  readonly states: number;
+  /** Packets taken from the driver, and given to it. */
+  readonly received: number;
+  readonly sent: number;
+  /** Broken queues, by the code of their fault. */
+  readonly broken: Readonly<Record<string, number>>;
+  /** States in which both differed because memory of the driver overlapped. */
+  readonly overlaps: number;
+}
+
+/** One step of a data path: packets to send, or how many to take; or 'drain'. */
+type Step = { readonly packets: readonly number[] } | { readonly take: number } | 'drain';
+
+/**
+ * Lets hostile drivers play with the data paths of the backend, native and portable beside each other: nothing may throw,
+ * be written beside the driver's windows or the pool's buffers, stall or keep a buffer; packets must be what their
+ * descriptors say; and both must do the same, as long as buffers, ring and tables are apart.
+ * @param states how often a driver acts, and a device after it
+ */
+export function fuzzDevice(states: number, seed: number): Fuzzed {
+  const random = new Random(seed);
+  const sides = [new Side(true), new Side(false)];
+  const memories = sides.map(({ memory }) => memory);
+  const findings: string[] = [];
+  const broken: Record<string, number> = {};
+  let done = 0;
+  let overlaps = 0;
+  while (done < states && findings.length < mostFindings) {
+    const setup = randomSetup(random);
+    const driver = new HostileDriver(random, memories, setup);
+    driver.begin();
+    if (!sides.map((side) => side.start(setup, true)).every(Boolean)) continue;
+    for (let step = 0; step < stepsPerSetup && done < states; step++, done++) {
+      driver.act(sides[0].queue);
+      const before = memories[0].ring.slice();
+      const what = randomStep(random, setup.receives);
+      const digests = sides.map((side) => side.run(what));
+      const wrong = sides.map((side) => side.wrong()).find((each) => each !== null);
+      if (wrong !== undefined) findings.push(`state ${done}: ${wrong} ${JSON.stringify(setup)}`);
+      const differ = digests[0] !== digests[1] || Buffer.compare(memories[0].ring, memories[1].ring) !== 0;
+      if (differ && (setup.overlapping || overlap(before, setup))) overlaps++;
+      else if (differ) {
+        findings.push(`state ${done}: native ${digests[0]}, portable ${digests[1]} ${JSON.stringify(setup)}`);
+      }
+      if (differ || wrong !== undefined) break;
+      // Buffers may overlap each other: whose bytes they hold depends on the order of copies.
+      sides[1].follow(sides[0]);
+      const { fault } = sides[0];
+      if (fault !== null) {
+        broken[fault] = (broken[fault] ?? 0) + 1;
+        break;
+      }
+      const kicks = random.below(5);
+      if (kicks === 0) for (const { queue } of sides) queue.armKick();
+      if (kicks === 1) for (const { queue } of sides) queue.disarmKick();
+      if (
+        setup.tracked &&
+        random.chance(0.05) &&
+        !sides.map((side) => side.start(setup, false)).every(Boolean)
+      )
+        break;
+    }
+  }
+  const [{ received, sent }] = sides;
+  return { findings, states: done, received, sent, broken, overlaps };
+}
+
+function randomStep(random: Random, receives: boolean): Step {
+  if (!receives) return random.below(20) === 0 ? 'drain' : { take: 1 + random.below(64) };
+  const packets = Array.from({ length: 1 + random.below(40) }, () => {
+    const segments = random.chance(0.1) ? 1 + random.below(3) : 1;
+    return segments === 1
+      ? 1 + random.below(dataRoom)
+      : dataRoom + 1 + random.below(dataRoom * (segments - 1));
+  });
+  return { packets };
+}
+
+/** Whether a descriptor names memory that is not for it: the ring as a buffer, a buffer as a table. */
+function overlap(ring: Uint8Array, { format, size }: Setup): boolean {
+  const view = new DataView(ring.buffer, ring.byteOffset);
+  for (let slot = 0; slot < size; slot++) {
+    const at = ringParts.descriptors + 16 * slot;
+    const flags = view.getUint32(at + 12, true) >>> (format === 'split' ? 0 : 16);
+    const address = Number(view.getBigUint64(at, true));
+    const inside = ({ guest, size: bytes }: { guest: number; size: number }): boolean =>
+      address + view.getUint32(at + 8, true) > guest && address < guest + bytes;
+    if ((flags & 4) !== 0 ? [ringPlace, ...buffers].some(inside) : inside(ringPlace) || inside(tables))
+      return true;
+  }
+  return false;
+}
+
+/** One data path over memory of its own, with a pool of its own. */
+class Side {
+  readonly memory: HostileMemory;
+  received = 0;
+  sent = 0;
+  readonly #pool: BufferPool;
+  readonly #burst = new PacketBurst(64, { offloads: true });
+  readonly #journal = new ArrayBuffer(65_536);
+  #path: EnqueuePath | DequeuePath | null = null;
+  #wrong: string | null = null;
+
+  constructor(native: boolean) {
+    this.memory = new HostileMemory(native);
+    const region = new Region(new ArrayBuffer(front + poolCount * poolStride(dataRoom, headroom)));
+    region.u8.set(cleanFront);
+    this.#pool = new BufferPool({ region, offset: front, count: poolCount, dataRoom, headroom });
+  }
+
+  get queue(): DeviceQueue {
+    if (this.#path === null) throw new TypeError('start it first');
+    return this.#path.queue;
+  }
+
+  get fault(): string | null {
+    return this.queue.broken?.code ?? null;
+  }
+
+  /** Builds the data path, on the notes of its predecessor or on none. @returns false when it is refused */
+  start(setup: Setup, afresh: boolean): boolean {
+    if (afresh) new Uint8Array(this.#journal).fill(0);
+    const { map, copier } = this.memory;
+    const at = (offset: number) => ({ window: ringWindow, offset });
+    const { descriptors, driver, device } = ringParts;
+    const options = {
+      memory: map,
+      addresses: { descriptors: at(descriptors), driver: at(driver), device: at(device) },
+      size: setup.size,
+      features: setup.features,
+      base: setup.base,
+      indirectDirection: setup.direction,
+    };
+    try {
+      const queue = setup.tracked
+        ? createTrackedDeviceQueue(options, { buffer: this.#journal, offset: 0 })
+        : createDeviceQueue(options);
+      this.#path = setup.receives
+        ? new EnqueuePath(queue, copier, map, setup.header, setup.mergeable, new QueueStats())
+        : new DequeuePath(queue, copier, setup.header, new QueueStats());
+      return true;
+    } catch (error) {
+      if (!VioError.is(error)) this.#wrong = `it threw ${String(error)}`;
+      return false;
+    }
+  }
+
+  /** @returns all that can be told of the step */
+  run(step: Step): string {
+    const path = this.#path;
+    if (path === null) throw new TypeError('start it first');
+    const burst = this.#burst;
+    const at = path.queue.base();
+    let n = 0;
+    try {
+      if (path instanceof EnqueuePath) n = this.#send(path, step);
+      else if (step === 'drain') path.drain();
+      else n = this.#receive(path, step, at);
+      path.queue.callNeeded();
+    } catch (error) {
+      this.#wrong ??= `it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    }
+    const { count } = burst;
+    const { queue, stats } = path;
+    const packets = [burst.length.subarray(0, count).join(' '), burst.segments.subarray(0, count).join(' ')];
+    const counts = [stats.get('errors'), stats.get('good_packets'), queue.broken?.code, queue.base()];
+    burst.release(this.#pool);
+    burst.count = 0;
+    if (this.#pool.free !== poolCount) this.#wrong ??= `${this.#pool.free} of ${poolCount} buffers are left`;
+    return [n, ...packets, ...counts].join();
+  }
+
+  /** What was wrong with the last step; null: nothing. */
+  wrong(): string | null {
+    const { u8 } = this.#pool.region;
+    const damage = this.memory.damage();
+    if (damage !== null) this.#wrong ??= `the memory beside the windows was written, ${damage}`;
+    if (Buffer.compare(u8.subarray(0, front), cleanFront) !== 0) {
+      this.#wrong ??= 'the memory in front of the pool was written';
+    }
+    return this.#wrong;
+  }
+
+  /** Has the memory of another one from now on. */
+  follow(other: Side): void {
+    this.memory.u8.set(other.memory.u8);
+    this.#pool.region.u8.set(other.#pool.region.u8);
+  }
+
+  #send(path: EnqueuePath, step: Step): number {
+    const burst = this.#burst;
+    const pool = this.#pool;
+    burst.count = 0;
+    burst.pool = pool;
+    const packets = step !== 'drain' && 'packets' in step ? step.packets : [];
+    for (const length of packets) {
+      const held = new Int32Array(Math.ceil(length / dataRoom));
+      if (pool.free < held.length) break;
+      pool.alloc(held, 0, held.length);
+      for (const [k, b] of held.entries()) {
+        pool.dataOffset[b] = pool.dataBase + b * pool.stride;
+        pool.dataLength[b] = Math.min(dataRoom, length - k * dataRoom);
+        pool.next[b] = held[k + 1] ?? -1;
+      }
+      const i = burst.count++;
+      burst.buffer[i] = held[0];
+      burst.offset[i] = pool.dataOffset[held[0]];
+      burst.length[i] = length;
+      burst.segments[i] = held.length;
+    }
+    const n = path.run(pool, burst, 0, burst.count);
+    if (n < 0 || n > burst.count) this.#wrong ??= `${n} of ${burst.count} packets were sent`;
+    this.sent += n;
+    return n;
+  }
+
+  #receive(path: DequeuePath, step: Step, at: number): number {
+    const burst = this.#burst;
+    const max = step !== 'drain' && 'take' in step ? step.take : 0;
+    const n = path.run(this.#pool, burst, max);
+    if (n !== burst.count || n > max) this.#wrong ??= `${n} packets of ${max}, the burst has ${burst.count}`;
+    for (let i = 0; i < n; i++) this.#check(i);
+    const { queue } = path;
+    // All buffers were free: whatever was first in line is gone now.
+    if (n === 0 && queue.broken === null && queue.base() === at && queue.pending() > 0) {
+      this.#wrong ??= 'it moves nothing, although something is there';
+    }
+    this.received += n;
+    return n;
+  }
+
+  #check(i: number): void {
+    const { length, offset, segments, buffer } = this.#burst;
+    const pool = this.#pool;
+    let bytes = 0;
+    let count = 0;
+    if (segments[i] === 1) {
+      count = 1;
+      bytes = length[i];
+      if (bytes > dataRoom || offset[i] !== pool.dataBase + buffer[i] * pool.stride) {
+        this.#wrong ??= `${bytes} bytes at ${offset[i]} are not in buffer ${buffer[i]}`;
+      }
+    } else {
+      for (let b = buffer[i]; b !== -1 && count <= poolCount; b = pool.next[b]) {
+        bytes += pool.dataLength[b];
+        count++;
+      }
+    }
+    if (length[i] < 1 || length[i] > 65_535 || bytes !== length[i] || count !== segments[i]) {
+      this.#wrong ??= `a packet of ${length[i]} bytes and ${segments[i]} segments has ${bytes} and ${count}`;
+    }
+  }
+}

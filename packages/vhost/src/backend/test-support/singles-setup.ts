@@ -1,0 +1,70 @@
+import { type CopyEngine, nativeCopyEngine, twinCopyEngine } from '@vio/native';
+import { PacketBurst } from '@vio/net';
+import {
+  BufferPool,
+  type MemoryMap,
+  Region,
+  type RingFeatures,
+  type RingFormat,
+  createDeviceQueue,
+  poolStride,
+} from '@vio/rings';
+import { ScriptedDriver, freshMemory } from '@vio/rings/testing';
+import { BurstCopier } from '../packets/burst-copier.ts';
+import { type SinglesPath, createSingles } from '../packets/singles.ts';
+
+export const engines: readonly [string, () => CopyEngine][] = [
+  ['in C++', nativeCopyEngine],
+  ['in TypeScript', twinCopyEngine],
+];
+
+export interface Options extends Partial<RingFeatures> {
+  readonly size?: number;
+  readonly memory?: MemoryMap;
+  readonly writable?: boolean;
+  readonly headerBytes?: number;
+  readonly buffers?: number;
+}
+
+/** Guest address of the first window: its 64 KiB cross a 4 GiB boundary, so that both halves of an address matter. */
+export const base = 0x1_ffff_8000;
+export const dataRoom = 100;
+
+/** The fast way over a queue whose driver plays what a test says, with a local pool of 16 buffers of 100 bytes. */
+export function setUpSingles(engine: () => CopyEngine, format: RingFormat, options: Options = {}) {
+  const {
+    size = 8,
+    memory = freshMemory({ guestAddress: base, size: 0x1_0000 }),
+    writable = false,
+    headerBytes = 12,
+    buffers = 16,
+    ...features
+  } = options;
+  const driver = new ScriptedDriver({
+    memory,
+    size,
+    features: { format, inOrder: false, indirect: true, eventIdx: false, ...features },
+  });
+  const queue = createDeviceQueue(driver.device);
+  const copier = new BurstCopier(memory, engine());
+  const singles: SinglesPath = createSingles({ queue, copier, headerBytes, writable });
+  const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 64)));
+  const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom, headroom: 64 });
+  return { driver, memory, queue, copier, singles, pool, burst: new PacketBurst(32) };
+}
+
+/** The packets of a burst. */
+export function packetsOf(pool: BufferPool, burst: PacketBurst): number[][] {
+  return Array.from({ length: burst.count }, (_, i) => [
+    ...pool.region.u8.subarray(burst.offset[i], burst.offset[i] + burst.length[i]),
+  ]);
+}
+
+/** Makes packets with these bytes, one buffer each. */
+export function fill(pool: BufferPool, burst: PacketBurst, packets: readonly (readonly number[])[]): void {
+  pool.allocBurst(burst, packets.length, 0);
+  for (const [i, packet] of packets.entries()) {
+    pool.region.u8.set(packet, burst.offset[i]);
+    burst.length[i] = packet.length;
+  }
+}

@@ -1,0 +1,24 @@
+// Where this clone is, and how its dependencies come into it.
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** True when pnpm has installed what the lock file says. */
+export function installed() {
+  const state = join(root, 'node_modules', '.modules.yaml');
+  return existsSync(state) && statSync(state).mtimeMs >= statSync(join(root, 'pnpm-lock.yaml')).mtimeMs;
+}
+
+/** @returns {string[]} the command that installs them: by the pnpm of this clone, before that by the same one of npm */
+export function installCommand() {
+  const local = join(root, 'node_modules', '.bin', 'pnpm');
+  const args = ['install', '--frozen-lockfile', '--reporter=append-only'];
+  if (existsSync(local)) return [local, ...args];
+  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return ['npx', '--yes', packageManager, ...args];
+}
+
+/** The environment of tools: none of them reports to its maker. */
+export const toolEnvironment = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
