@@ -11,11 +11,15 @@ export function setCpuAffinity(cpus: readonly number[]): void {
   attempt(() => addon.setAffinity(cpus), `run on processors ${cpus.join(', ')}`);
 }
 
+/** What the processor can do that a kernel of this package may use. */
 export interface CpuFeatures {
   /** `process.arch` */
   readonly arch: string;
+  /** It has AVX2 (x86-64). */
   readonly avx2: boolean;
+  /** It has AVX-512 Foundation (x86-64). */
   readonly avx512f: boolean;
+  /** It has NEON (arm64). */
   readonly neon: boolean;
 }
 

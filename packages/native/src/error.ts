@@ -6,6 +6,7 @@ export interface VioErrorDetails {
   readonly remedy: string;
   /** True when the same call may succeed later without any change by the caller. */
   readonly retryable?: boolean;
+  /** The error behind it, if there is one. */
   readonly cause?: unknown;
 }
 
@@ -16,8 +17,11 @@ const brand = Symbol.for('vio.error');
  * trying again makes sense (`retryable`) and the underlying `cause`.
  */
 export class VioError extends Error {
+  /** What happened, for programs: `VIO_` and words that stay the same from release to release. */
   readonly code: string;
+  /** What the user can do about it, in one sentence. */
   readonly remedy: string;
+  /** The same call may succeed later without any change by the caller. */
   readonly retryable: boolean;
   readonly [brand] = true;
 

@@ -5,6 +5,7 @@ import { type OptionNames, checkOptions } from './options.ts';
 export interface WaitOptions {
   /** Milliseconds; undefined waits forever. */
   readonly timeout?: number | undefined;
+  /** Gives up when it aborts, with VIO_ABORTED. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -61,6 +62,7 @@ export function settle<T>(
   });
 }
 
+/** Makes the error of an operation that took too long. @param timeout milliseconds it had */
 export function timeoutError(what: string, timeout: number): VioError {
   return new VioError(`${what} took longer than ${timeout} ms`, {
     code: 'VIO_TIMEOUT',

@@ -16,11 +16,13 @@ export interface PathInput {
     /** Any of those of sent packets. */
     readonly transmit?: boolean;
   };
+  /** Vector instructions of the processor, as `cpuFeatures()` has them. */
   readonly cpu: { readonly avx512f: boolean; readonly neon: boolean };
   /** Vectorised paths this build has. Default: all of them. */
   readonly available?: readonly PathName[];
 }
 
+/** Name of a receive or transmit path; DPDK's log has the same words. */
 export type PathName =
   | 'split mergeable'
   | 'split non-mergeable'
@@ -59,10 +61,12 @@ const loggedNames = {
   virtio_xmit_pkts_packed_vec: 'packed ring vectorized Tx',
 } as const;
 
+/** Name of a burst function of DPDK's virtio PMD. */
 export type PathCallback = keyof typeof loggedNames;
 
 /** The path that was elected in one direction. */
 export interface PathChoice {
+  /** The elected path. */
   readonly path: PathName;
   /** The burst function of DPDK's PMD that does the same. */
   readonly callback: PathCallback;

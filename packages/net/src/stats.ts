@@ -17,6 +17,7 @@ export const queueCounterNames = [
   'size_1519_max_packets',
 ] as const;
 
+/** Name of a counter that DPDK has too. */
 export type QueueCounterName = (typeof queueCounterNames)[number];
 
 /** Those of a transmit queue: nothing it sends can be malformed. */
@@ -41,6 +42,7 @@ export const queueEventNames = [
   'dropped_no_room_packets',
 ] as const;
 
+/** Name of a counter that DPDK does not have. */
 export type QueueEventName = (typeof queueEventNames)[number];
 
 /** Those of a port's receive queue: kicks go to the device, calls come from it. */
@@ -147,10 +149,12 @@ export class QueueStats {
     this.#events[drops[reason]] += packets;
   }
 
+  /** Counts a notification of the device. */
   countKick(): void {
     this.#events[kicks]++;
   }
 
+  /** Counts an interrupt of the device. */
   countCall(): void {
     this.#events[calls]++;
   }
@@ -170,10 +174,12 @@ export class QueueStats {
     this.#events[fullRings]++;
   }
 
+  /** Counts packets that were given up because the device went away. */
   countLost(packets: number): void {
     this.#events[lostPackets] += packets;
   }
 
+  /** The value of one counter. */
   get(name: QueueCounterName | QueueEventName): number {
     const event = eventIndex.get(name);
     return event === undefined ? this.#counters[counterIndex.get(name) ?? 0] : this.#events[event];

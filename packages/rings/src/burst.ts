@@ -7,7 +7,9 @@
  * buffers, the first included.
  */
 export class Burst {
+  /** Packets in the burst: entries 0 to `count - 1` are used. */
   count = 0;
+  /** Packets it has room for. */
   readonly capacity: number;
   /** Pool buffer index of the (first) segment. */
   readonly buffer: Int32Array;

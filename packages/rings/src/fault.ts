@@ -1,10 +1,12 @@
 /** Why a queue stopped: the peer wrote something that no correct peer writes. A broken queue moves nothing. */
 export interface QueueFault {
+  /** What is wrong, for programs. */
   readonly code: QueueFaultCode;
   /** What was read, and what was allowed, in one sentence. */
   readonly detail: string;
 }
 
+/** What a peer can do wrong in a ring. */
 export type QueueFaultCode =
   | 'USED_INDEX_JUMPED'
   | 'USED_ID_INVALID'

@@ -10,6 +10,7 @@ export type RingFormat = 'split' | 'packed';
 
 /** What both sides agreed on that a virtqueue needs to know. Decided once, before the queue is built. */
 export interface RingFeatures {
+  /** VIRTIO_F_RING_PACKED */
   readonly format: RingFormat;
   /** VIRTIO_F_IN_ORDER */
   readonly inOrder: boolean;

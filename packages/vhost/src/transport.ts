@@ -23,8 +23,11 @@ export interface SharedRegion {
 
 /** Where the parts of a virtqueue are, as user addresses (packed: ring, driver event, device event). */
 export interface VringUserAddresses {
+  /** The descriptor table, or the packed ring. */
   readonly descriptors: number;
+  /** The driver area: the avail ring, or the driver's event suppression. */
   readonly driver: number;
+  /** The device area: the used ring, or the device's event suppression. */
   readonly device: number;
 }
 
@@ -36,12 +39,15 @@ export interface InflightArea {
   readonly mmapOffset: number;
   /** Rings it is for, from ring 0 on, and the most descriptors of one. */
   readonly queues: number;
+  /** Descriptors of each queue. */
   readonly queueSize: number;
+  /** The memory. */
   readonly fd: number;
 }
 
 /** Tells a device that a virtqueue has new buffers. */
 export interface Doorbell {
+  /** Tells the device of new buffers. */
   signal(): void;
 }
 
@@ -56,6 +62,7 @@ export interface Doorbell {
  * the same reason. A request the backend merely refuses rejects (VIO_VHOST_REFUSED) and the transport stays up.
  */
 export interface VhostTransport {
+  /** What kind of backend it is. */
   readonly kind: VhostTransportKind;
   /** Why the transport ended by itself; null while it is up, and after a plain `close()`. */
   readonly down: VioError | null;
@@ -98,6 +105,7 @@ export interface VhostTransport {
   setVringNum(index: number, size: number, options?: WaitOptions): Promise<void>;
   /** Where the backend continues: what `getVringBase` gave or `DriverQueue.base()` gives. */
   setVringBase(index: number, base: number, options?: WaitOptions): Promise<void>;
+  /** Where the three parts of the ring are. */
   setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells the backend of new buffers, -1: it polls. Starts the ring. Stays the caller's. */
   setVringKick(index: number, fd: number, options?: WaitOptions): Promise<void>;

@@ -23,11 +23,15 @@ export interface VirtioUserConfig {
   readonly queues: number;
   /** Listen on `path` instead of connecting. */
   readonly server: boolean;
+  /** A received packet may be spread over several buffers. */
   readonly mrg_rxbuf: boolean;
+  /** Buffers are used in the order in which they became available. */
   readonly in_order: boolean;
+  /** Rings are packed. */
   readonly packed_vq: boolean;
   /** Mbit/s. */
   readonly speed: number;
+  /** A vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
 }
 

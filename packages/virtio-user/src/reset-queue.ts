@@ -4,6 +4,7 @@ import type { StartPlan } from './start.ts';
 
 /** Which queue of a port. */
 export interface QueueName {
+  /** Receive or transmit queue. */
   readonly direction: 'rx' | 'tx';
   /** Queue pair. */
   readonly queue: number;

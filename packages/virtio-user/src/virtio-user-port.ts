@@ -11,6 +11,7 @@ const stopMilliseconds = 1000;
 
 /** A virtio-net port on a vhost-user backend. Made by `openVirtioUser`; everything it holds goes with `close`. */
 export class VirtioUserPort extends NetPort implements AsyncDisposable {
+  /** What the port was opened with. */
   readonly config: VirtioUserConfig;
   /** Of a port opened with `detached`: its queue pairs, each for one other thread (`WorkerPort.attach`). */
   readonly handles: readonly QueuePairHandle[];

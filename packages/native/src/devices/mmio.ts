@@ -72,6 +72,7 @@ export class MmioRegisters implements Registers, Disposable {
     }
   }
 
+  /** Writes 64 bits at once. @param offset bytes, a multiple of 8 */
   write64(offset: number, value: bigint): void {
     try {
       addon.writeRegister(this.#handle, offset, 8, value);
@@ -80,6 +81,7 @@ export class MmioRegisters implements Registers, Disposable {
     }
   }
 
+  /** Unmaps the registers. Idempotent. */
   close(): void {
     addon.unmapRegisters(this.#handle);
   }

@@ -19,6 +19,7 @@ export class EventFd implements Disposable {
     this.#kind = kind;
   }
 
+  /** Makes a new one. @throws VioError VIO_SYS_EMFILE */
   static create(): EventFd {
     return new EventFd(
       attempt(() => addon.eventFdCreate(), 'make an eventfd'),
@@ -59,6 +60,7 @@ export class EventFd implements Disposable {
     return addon.eventFdDrain(this.#fd, this.#kind);
   }
 
+  /** Closes the descriptor. Idempotent. */
   close(): void {
     if (this.#fd === -1) return;
     addon.closeFd(this.#fd);

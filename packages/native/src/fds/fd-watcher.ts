@@ -2,9 +2,13 @@ import { addon } from '../addon.ts';
 import { closeFd, dupFd } from './fd.ts';
 import { attempt } from '../system-error.ts';
 
+/** What a descriptor is ready for. */
 export interface Readiness {
+  /** A read gives data, or the end. */
   readonly readable: boolean;
+  /** A write takes data. */
   readonly writable: boolean;
+  /** The other side is gone. */
   readonly hangup: boolean;
 }
 
@@ -45,6 +49,7 @@ export class FdWatcher implements Disposable {
     if (this.#watcher !== null) addon.watcherRef(this.#watcher, false);
   }
 
+  /** Ends watching; the descriptor stays open. Idempotent. */
   close(): void {
     if (this.#watcher === null) return;
     addon.unwatchFd(this.#watcher);

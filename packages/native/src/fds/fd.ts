@@ -21,6 +21,7 @@ export function dupFd(fd: number): number {
   return attempt(() => addon.dupFd(fd), `duplicate file descriptor ${fd}`);
 }
 
+/** What a path or a descriptor is. */
 export type FileKind = 'missing' | 'socket' | 'character-device' | 'file' | 'directory' | 'other';
 
 /** What a path or an open descriptor is. Never throws: what cannot be looked at is `missing`. */

@@ -4,6 +4,7 @@
  * Descriptors are read once and checked; a chain of any other kind ends the burst.
  */
 export interface SinglesKernel {
+  /** The words of the job, by `singlesJob`. */
   readonly job: Int32Array;
   /**
    * Does the job. Local buffers are given as `offsets`; a writable ring gets `lengths` bytes each, from another one

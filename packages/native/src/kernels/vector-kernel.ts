@@ -4,6 +4,7 @@ import { vectorJobWords } from './layouts.ts';
 
 /** What a kernel works on besides the job: the region, and the queue's own notes, `size` entries each. */
 export interface VectorKernelParts {
+  /** The region that holds ring and pool. */
   readonly memory: Uint8Array;
   /** By id: the caller's token; -1 where the id is not outstanding. */
   readonly token: Int32Array;
@@ -21,6 +22,7 @@ export interface VectorKernelParts {
  * arrays are used.
  */
 export interface VectorKernel {
+  /** The words of the job, by `vectorJob`. */
   readonly job: Int32Array;
   /** Takes packets off the ring, and counts them. One with a length that cannot be ends the burst. @returns how many */
   receive(buffer: Int32Array, offset: Int32Array, length: Int32Array, segments: Int32Array): number;

@@ -14,6 +14,7 @@ const fourGiB = 2 ** 32;
  * IOMMU stands between it and the memory. Hugepages are neither swapped nor split.
  */
 export class ContiguousMemory implements Disposable {
+  /** The memory. It reads as zeroes after `close`. */
   readonly buffer: ArrayBuffer;
   /** Physical address of the first byte; all of it lies between two multiples of 4 GiB. */
   readonly address: bigint;
@@ -51,6 +52,7 @@ export class ContiguousMemory implements Disposable {
     }
   }
 
+  /** Bytes, a multiple of the page size. */
   get size(): number {
     return this.buffer.byteLength;
   }

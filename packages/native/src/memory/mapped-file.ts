@@ -4,7 +4,9 @@ import { checkInFile, checkSize } from './memory-range.ts';
 
 /** Some bytes of a mapping, as the end of a buffer: they begin at `byteOffset`. */
 export interface MappedBytes {
+  /** The mapping that the bytes are in. */
   readonly buffer: ArrayBuffer;
+  /** Where they begin in it, in bytes. */
   readonly byteOffset: number;
 }
 
@@ -48,6 +50,7 @@ export class MappedFile implements Disposable {
     return addon.areaFaulted(this.#area);
   }
 
+  /** Takes the pages away: what still looks at them reads zeroes. Idempotent. */
   close(): void {
     addon.closeArea(this.#area);
   }

@@ -5,6 +5,7 @@ import { checkInFile, checkSize } from './memory-range.ts';
 import { type OptionNames, checkOptions } from '../options.ts';
 import { attempt } from '../system-error.ts';
 
+/** Shared memory that is to be made. */
 export interface SharedMemoryOptions {
   /** Bytes; rounded up to whole pages. */
   readonly size: number;
@@ -18,12 +19,15 @@ export interface SharedMemoryOptions {
   readonly lock?: boolean;
 }
 
+/** What of a file is mapped, and how. */
 export interface MapOptions {
   /** Byte offset in the file, a multiple of the page size. Default 0. */
   readonly offset?: number;
   /** Bytes. */
   readonly size: number;
+  /** Fault all pages in at once. Default true. */
   readonly populate?: boolean;
+  /** Keep all pages in memory (mlock). Default false. */
   readonly lock?: boolean;
 }
 
@@ -45,6 +49,7 @@ const hugeShift = { '2M': 21, '1G': 30 } as const;
  * without `close` goes with garbage collection altogether.
  */
 export class SharedMemory implements Disposable {
+  /** The mapping. It reads as zeroes after `close`. */
   readonly buffer: ArrayBuffer;
   readonly #area: Area;
   #fd: number;
@@ -108,6 +113,7 @@ export class SharedMemory implements Disposable {
     return this.#open && addon.areaFaulted(this.#area);
   }
 
+  /** Takes the pages away and closes the descriptor. Idempotent. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

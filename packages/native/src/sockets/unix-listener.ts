@@ -9,12 +9,15 @@ import { attempt, errnoName, systemError } from '../system-error.ts';
 import { UnixStream } from './unix-stream.ts';
 import { type WaitOptions, checkWait, settle } from '../waiting.ts';
 
+/** How a socket is listened on. */
 export interface ListenOptions {
   /** Connections that may wait to be accepted. Default 128. */
   readonly backlog?: number;
   /** Permission bits of the socket file, for example 0o660. Default: what the umask leaves. */
   readonly mode?: number;
+  /** Owner of the socket file, by number. Default: this process's. */
   readonly uid?: number;
+  /** Group of the socket file, by number. Default: this process's. */
   readonly gid?: number;
 }
 
@@ -39,6 +42,7 @@ const open = new Set<UnixListener>();
 
 /** A listening Unix stream socket. It owns its file: closing, and the end of the process, remove it. */
 export class UnixListener implements Disposable {
+  /** Path of the socket file. */
   readonly path: string;
   #fd: number;
   readonly #file: Made;
@@ -98,6 +102,7 @@ export class UnixListener implements Disposable {
     });
   }
 
+  /** Ends listening, removes the socket file and fails who waits in `accept`. Idempotent. */
   close(): void {
     if (this.#fd === -1) return;
     this.#unwatch();

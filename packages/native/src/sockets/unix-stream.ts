@@ -146,6 +146,7 @@ export class UnixStream implements Disposable {
     });
   }
 
+  /** Closes the connection; what waits for it fails with VIO_SOCKET_CLOSED. Idempotent. */
   close(): void {
     if (this.#fd === -1) return;
     this.onReadable(null);

@@ -5,6 +5,7 @@ import type { CaptureFormat, CaptureSource } from './capture-format.ts';
 import { classicFormat } from './classic-format.ts';
 import { pcapngFormat } from './pcapng-format.ts';
 
+/** What a capture keeps, and how it is written down. */
 export interface CaptureOptions {
   /** Bytes kept of each packet, 1 to 262144. Default: all of it. */
   readonly snaplen?: number;
@@ -18,8 +19,11 @@ export interface CaptureOptions {
 
 /** A queue that can be watched. */
 export interface Watched {
+  /** What the capture calls the queue. */
   readonly source: CaptureSource;
+  /** Shows the queue's bursts to a tap from now on. */
   watch(tap: BurstTap): void;
+  /** Shows them no more. */
   unwatch(tap: BurstTap): void;
 }
 

@@ -2,6 +2,7 @@ import { type OptionNames, checkOptions } from '@vio/native';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { CaptureOptions, Watched } from './capture.ts';
 
+/** What is captured of a port. */
 export interface PortCaptureOptions extends CaptureOptions {
   /** Queue pair; default: all of them. */
   readonly queue?: number;

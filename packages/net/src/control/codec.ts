@@ -28,7 +28,9 @@ const CTRL_GUEST_OFFLOADS_SET = 0;
 
 /** A command as it travels: class and command number, then data. */
 export interface EncodedCommand {
+  /** Class of the command (5.1.9.5), one byte. */
   readonly class: number;
+  /** Number of the command in its class, one byte. */
   readonly command: number;
   /** Pieces, each of which gets a descriptor of its own, as legacy devices expect of the two MAC tables. */
   readonly data: readonly Uint8Array[];
@@ -37,6 +39,7 @@ export interface EncodedCommand {
 /** Bytes of class and command number. */
 export const commandHeaderBytes = 2;
 
+/** Encodes a command as a driver writes it (5.1.9.5): class, number and the bytes behind them. */
 export function encodeCommand(command: ControlCommand): EncodedCommand {
   const encoded = (controlClass: number, number: number, ...data: Uint8Array[]): EncodedCommand => ({
     class: controlClass,

@@ -13,6 +13,7 @@ import {
 
 /** What a device answers (virtio 1.4, section 5.1.9.5). */
 export const VIRTIO_NET_OK = 0;
+/** The device refused the command. */
 export const VIRTIO_NET_ERR = 1;
 
 /** Modes of receive filtering (5.1.9.5.1), in the order of their command numbers. */
@@ -25,6 +26,7 @@ export const rxModes = [
   'noBroadcast',
 ] as const;
 
+/** A mode of receive filtering. */
 export type RxMode = (typeof rxModes)[number];
 
 /** How a device hashes received packets (5.1.9.4.3). */
@@ -47,17 +49,56 @@ export interface RssConfig extends HashConfig {
 
 /** A command of the driver; MAC addresses as in `02:00:00:00:00:01`. */
 export type ControlCommand =
-  | { readonly kind: 'rx-mode'; readonly mode: RxMode; readonly on: boolean }
-  | { readonly kind: 'mac-table'; readonly unicast: readonly string[]; readonly multicast: readonly string[] }
-  | { readonly kind: 'mac-address'; readonly mac: string }
-  | { readonly kind: 'vlan-add'; readonly id: number }
-  | { readonly kind: 'vlan-remove'; readonly id: number }
+  | {
+      readonly kind: 'rx-mode';
+      /** The mode that is switched. */
+      readonly mode: RxMode;
+      /** Whether it is on afterwards. */
+      readonly on: boolean;
+    }
+  | {
+      readonly kind: 'mac-table';
+      /** Unicast addresses to receive, besides the device's own. */
+      readonly unicast: readonly string[];
+      /** Multicast addresses to receive. */
+      readonly multicast: readonly string[];
+    }
+  | {
+      readonly kind: 'mac-address';
+      /** The device's address from now on. */
+      readonly mac: string;
+    }
+  | {
+      readonly kind: 'vlan-add';
+      /** Identifier of a VLAN to receive, 0 to 4095. */
+      readonly id: number;
+    }
+  | {
+      readonly kind: 'vlan-remove';
+      /** Identifier of a VLAN to receive no more, 0 to 4095. */
+      readonly id: number;
+    }
   | { readonly kind: 'announce-ack' }
-  | { readonly kind: 'queue-pairs'; readonly pairs: number }
-  | { readonly kind: 'rss'; readonly config: RssConfig }
-  | { readonly kind: 'hash'; readonly config: HashConfig }
-  /** A mask of VIRTIO_NET_F_GUEST_* bits. */
-  | { readonly kind: 'guest-offloads'; readonly offloads: bigint };
+  | {
+      readonly kind: 'queue-pairs';
+      /** Queue pairs to use, 1 to 32768. */
+      readonly pairs: number;
+    }
+  | {
+      readonly kind: 'rss';
+      /** How packets are hashed, and spread over the queues. */
+      readonly config: RssConfig;
+    }
+  | {
+      readonly kind: 'hash';
+      /** How packets are hashed. */
+      readonly config: HashConfig;
+    }
+  | {
+      readonly kind: 'guest-offloads';
+      /** The receive offloads that are on: a mask of VIRTIO_NET_F_GUEST_* bits. */
+      readonly offloads: bigint;
+    };
 
 /** Queue pairs that PAIRS_SET can ask for (5.1.9.5.6). */
 export const mostQueuePairs = 0x8000;

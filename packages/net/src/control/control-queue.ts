@@ -13,10 +13,13 @@ import { type ControlCommand, VIRTIO_NET_OK, describeCommand } from './commands.
 import type { ControlChannel } from './control-channel.ts';
 import { commandRefused, commandValue, queueBroken, queueClosed } from './control-errors.ts';
 
+/** Where a control queue lies, and who it belongs to. */
 export interface ControlQueueOptions {
+  /** The port's memory. */
   readonly region: Region;
   /** Byte offset in the region, a multiple of 4096; `ControlQueue.bytes` of them are used, which are zero. */
   readonly offset: number;
+  /** Format and features of the ring. */
   readonly features: RingFeatures;
   /** Descriptors, at least 8. Default 16: commands go one by one. */
   readonly size?: number;

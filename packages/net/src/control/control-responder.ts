@@ -5,7 +5,9 @@ import { type ControlCommand, VIRTIO_NET_ERR, VIRTIO_NET_OK, requiredFeatures } 
 /** Largest command that is looked at, in bytes: a MAC table of 2700 addresses, say. */
 const mostCommandBytes = 16_384;
 
+/** What answers a driver's commands. */
 export interface ControlResponderOptions {
+  /** The device's side of the control queue. */
   readonly queue: DeviceQueue;
   /** The driver's memory, as the queue has it. */
   readonly memory: MemoryMap;
@@ -22,6 +24,7 @@ export interface ControlResponderOptions {
  * (`queue.broken`), as in every queue.
  */
 export class ControlResponder {
+  /** The device's side of the ring. */
   readonly queue: DeviceQueue;
   readonly #memory: MemoryMap;
   readonly #features: bigint;

@@ -14,6 +14,7 @@ import type { ControlChannel } from './control-channel.ts';
 import { commandUnsupported, commandValue } from './control-errors.ts';
 import { isMac, isMulticast } from '../device/mac-address.ts';
 
+/** The control side of a port. */
 export interface NetControlOptions {
   /** Negotiated device features. */
   readonly features: bigint;
@@ -31,6 +32,7 @@ export interface NetControlOptions {
   readonly onQueuePairs?: QueuePairsListener;
 }
 
+/** What is told of a change of the queue pairs in use. */
 export interface QueuePairsListener {
   /** The device is about to be told; nothing may be sent on transmit queues from `pairs` on (5.1.9.5.6.1). */
   before(pairs: number, wait: WaitOptions): Promise<void> | void;
@@ -45,6 +47,7 @@ export interface QueuePairsListener {
  *   for arguments no device takes, and those of `ControlChannel.execute`
  */
 export class NetControl {
+  /** Queue pairs that the port has. */
   readonly maxPairs: number;
   /** What the device can do of receive-side scaling and hash reports; null: it did not say. */
   readonly rssLimits: RssLimits | null;
@@ -128,6 +131,7 @@ export class NetControl {
     return this.setRxMode('allMulticast', on, wait);
   }
 
+  /** Switches a mode of receive filtering (CTRL_RX, CTRL_RX_EXTRA). */
   setRxMode(mode: RxMode, on: boolean, wait: WaitOptions = {}): Promise<void> {
     return this.#execute({ kind: 'rx-mode', mode, on }, wait);
   }
@@ -154,6 +158,7 @@ export class NetControl {
     return this.#execute({ kind: 'vlan-add', id }, wait, () => checkVlan(id));
   }
 
+  /** Stops receiving packets of a VLAN (CTRL_VLAN). @param id 0 to 4095 */
   removeVlan(id: number, wait: WaitOptions = {}): Promise<void> {
     return this.#execute({ kind: 'vlan-remove', id }, wait, () => checkVlan(id));
   }

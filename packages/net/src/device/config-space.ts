@@ -33,7 +33,9 @@ export interface ConfigSpace {
 
 /** A field of the configuration space: where it begins, in bytes, and the only width it may be read with (section 4.1.3.1). */
 export interface ConfigField {
+  /** Offset in the configuration space, in bytes. */
   readonly at: number;
+  /** Bytes. */
   readonly width: 1 | 2 | 4;
 }
 
@@ -91,6 +93,7 @@ export function configBytes(features: bigint): number {
   return last === undefined ? 0 : Math.max(configSpaceHead, last.at + last.width);
 }
 
+/** Encodes a configuration space as a device shows it (5.1.4). @returns its bytes, little-endian */
 export function encodeConfigSpace(config: ConfigSpace): Uint8Array {
   const { mac, linkUp, announce, maxPairs, mtu = 0, speed = 0, duplex, rss } = config;
   const bytes = new Uint8Array(configSpaceBytes);

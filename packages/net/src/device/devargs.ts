@@ -4,6 +4,7 @@ import { VioError } from '@vio/native';
 export interface Devargs {
   /** `net_virtio_user0`, `0000:00:04.0`; empty when the string begins with a key. */
   readonly name: string;
+  /** Value by key. */
   readonly values: ReadonlyMap<string, string>;
 }
 

@@ -16,6 +16,7 @@ export const vlanTagBytes = 4;
 
 /** Smallest MTU of IPv4 (RFC 791), and the largest that fits a frame of 9728 bytes, which is DPDK's limit, with a tag. */
 export const minMtu = 68;
+/** Largest MTU that a port can have, in bytes. */
 export const maxMtu = 9728 - ethernetBytes - vlanTagBytes;
 
 /** @throws VioError VIO_MTU when no port can have this MTU */

@@ -2,6 +2,7 @@ import { queueCounterNames, queueEventNames } from '../stats.ts';
 
 /** Whatever has counters: a port, or a device of the backend library. */
 export interface Measured {
+  /** All counters, by name. */
   stats(): Readonly<Record<string, number>>;
   /** Of a port: whether the backend is there. */
   readonly link?: { readonly up: boolean };

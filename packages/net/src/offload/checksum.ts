@@ -11,6 +11,7 @@ export class InternetChecksum {
     this.#sum += word;
   }
 
+  /** Adds the bytes from `from` up to `end`; only the last part may be of odd length. */
   add(u8: Uint8Array, from: number, end: number): void {
     let sum = this.#sum;
     let at = from;

@@ -1,14 +1,21 @@
 /** Flags of `struct virtio_net_hdr` (virtio 1.4, section 5.1.9). */
 export const HDR_F_NEEDS_CSUM = 1;
+/** Header flag: the device has checked the packet's checksum. */
 export const HDR_F_DATA_VALID = 2;
+/** Header flag: the fields of the checksum hold numbers of coalesced segments (RSC_EXT). */
 export const HDR_F_RSC_INFO = 4;
 
 /** Segmentation types of `struct virtio_net_hdr`. */
 export const HDR_GSO_NONE = 0;
+/** Segmentation type: TCP over IPv4. */
 export const HDR_GSO_TCPV4 = 1;
+/** Segmentation type: UDP, by IP fragments (UFO). */
 export const HDR_GSO_UDP = 3;
+/** Segmentation type: TCP over IPv6. */
 export const HDR_GSO_TCPV6 = 4;
+/** Segmentation type: UDP, a datagram for each segment (USO). */
 export const HDR_GSO_UDP_L4 = 5;
+/** Bit of the segmentation type: the TCP segments have ECN. */
 export const HDR_GSO_ECN = 0x80;
 
 /**

@@ -4,15 +4,19 @@ import { VioError } from '@vio/native';
 export interface PcapPacket {
   /** Time of capture, whole seconds since 1970 and the nanoseconds (0 to 999 999 999) within that second. */
   readonly seconds: number;
+  /** Nanoseconds within that second, 0 to 999,999,999. */
   readonly nanoseconds: number;
   /** Bytes the frame had on the wire; `bytes.length` is smaller when the capture cut it. */
   readonly wireLength: number;
+  /** The frame, as much of it as was kept. */
   readonly bytes: Uint8Array;
 }
 
+/** A capture that was read. */
 export interface PcapFile {
   /** Link type of every frame; 1 is Ethernet. */
   readonly linkType: number;
+  /** The frames, in the order of the file. */
   readonly packets: readonly PcapPacket[];
 }
 

@@ -29,15 +29,26 @@ import { PacketWriter, type SendOptions, sendNames } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
 
 /** A ring of a port, with its name. */
-export type NamedRingDump = { readonly name: string } & RingDump;
+export interface NamedRingDump extends RingDump {
+  /** As in `receiveq0`. */
+  readonly name: string;
+}
 
+/** What a port is made of. */
 export interface NetPortParts {
+  /** Negotiated device features. */
   readonly features: bigint;
+  /** As in `02:00:00:00:00:01`. */
   readonly mac: string;
+  /** The elected paths. */
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
+  /** The port's memory. */
   readonly region: Region;
+  /** Packet buffers in it. */
   readonly pool: BufferPool;
+  /** The receive queues, by queue pair. */
   readonly rx: readonly RxQueue[];
+  /** The transmit queues, by queue pair. */
   readonly tx: readonly TxQueue[];
   /** By queue pair: what the device signals when it has used receive buffers. */
   readonly rxCall: readonly EventFd[];
@@ -54,10 +65,15 @@ export interface NetPortParts {
 export class NetPort extends PortEmitter {
   /** Negotiated device features. */
   readonly features: bigint;
+  /** The elected receive and transmit paths, and why. */
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
+  /** The port's memory: rings and packet buffers. */
   readonly region: Region;
+  /** The port's packet buffers. */
   readonly pool: BufferPool;
+  /** The receive queues, by queue pair. */
   readonly rx: readonly RxQueue[];
+  /** The transmit queues, by queue pair. */
   readonly tx: readonly TxQueue[];
   /** What the device can be told: queue pairs, filters, hashes. Refuses what was not negotiated. */
   readonly control: NetControl;
@@ -94,6 +110,7 @@ export class NetPort extends PortEmitter {
     return this.control.mac ?? this.#mac;
   }
 
+  /** The state of the link now; the event `link` tells of changes. */
   get link(): LinkState {
     return this.#link;
   }

@@ -6,9 +6,11 @@ import type { PortCore } from './port-core.ts';
 import { brokenError, busyError } from './port-errors.ts';
 import { type RxWait, untilPackets } from './rx-wait.ts';
 
+/** What is read, and for how long. */
 export interface ReadOptions {
   /** Queue pair, default 0. */
   readonly queue?: number;
+  /** Ends reading when it aborts. */
   readonly signal?: AbortSignal;
 }
 

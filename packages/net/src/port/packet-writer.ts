@@ -6,6 +6,7 @@ import { tagBytes } from '../frames/vlan.ts';
 import type { PortCore } from './port-core.ts';
 import { brokenError, frameSizeError, linkDownError, notInUseError } from './port-errors.ts';
 
+/** Where a frame is sent, and how long it may wait for room. */
 export interface SendOptions extends WaitOptions {
   /** Queue pair. Default 0. */
   readonly queue?: number;

@@ -4,6 +4,7 @@ import { EventEmitter } from 'eventemitter3';
 
 /** State of the link to the backend, and of the wire behind it. */
 export interface LinkState {
+  /** Frames can pass. */
   readonly up: boolean;
   /**
    * Why no frame passes between port and backend any more. Absent when this side closed the port, and when only the
@@ -14,8 +15,11 @@ export interface LinkState {
 
 /** A queue that stopped because its peer wrote nonsense. */
 export interface BrokenQueue {
+  /** Receive or transmit queue. */
   readonly direction: 'rx' | 'tx';
+  /** Number of its queue pair. */
   readonly queue: number;
+  /** What the peer wrote. */
   readonly fault: QueueFault;
 }
 
@@ -33,17 +37,21 @@ export interface Reconnected {
 export interface FailedAttempt {
   /** Which one, from 1 on. */
   readonly attempt: number;
+  /** Why it failed. */
   readonly reason: VioError;
   /** Milliseconds until the next one. */
   readonly delay: number;
 }
 
+/** The events of a port, with what their listeners are given. */
 export interface NetPortEvents {
+  /** The link has changed. */
   link: (link: LinkState) => void;
   /** The backend went away and is back; `link` has told of both. */
   reconnect: (back: Reconnected) => void;
   /** One more attempt to get a backend back has failed. */
   retry: (attempt: FailedAttempt) => void;
+  /** A queue is broken: its peer wrote nonsense. */
   broken: (queue: BrokenQueue) => void;
 }
 

@@ -39,6 +39,7 @@ export class RxInterrupt {
     return this.#calls.fd(this.#pair);
   }
 
+  /** The device has been asked for interrupts. */
   get enabled(): boolean {
     return this.#enabled;
   }

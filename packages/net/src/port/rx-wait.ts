@@ -2,9 +2,11 @@ import type { OptionNames } from '@vio/native';
 import type { PortCore } from './port-core.ts';
 import type { RxCalls } from './rx-calls.ts';
 
+/** What is waited for, and for how long. */
 export interface UntilPacketsOptions {
   /** Queue pairs to wait for. Default: all of the port. */
   readonly queues?: readonly number[];
+  /** Ends waiting when it aborts. */
   readonly signal?: AbortSignal;
 }
 

@@ -13,8 +13,11 @@ import { portStats } from './port-stats.ts';
 export interface QueuePairHandle {
   /** Number of the queue pair in the port it comes from. */
   readonly pair: number;
+  /** Negotiated device features. */
   readonly features: bigint;
+  /** As in `02:00:00:00:00:01`. */
   readonly mac: string;
+  /** The elected paths. */
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
   /** The port's memory: file descriptor and bytes. */
   readonly memory: { readonly fd: number; readonly bytes: number };

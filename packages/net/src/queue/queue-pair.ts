@@ -19,10 +19,13 @@ import { MergeableRxQueue } from './mergeable-rx-queue.ts';
 import { PlainRxQueue, type RxQueue, VectorRxQueue } from './rx-queue.ts';
 import { type Notifier, TxQueue } from './tx-queue.ts';
 
+/** Where a queue pair lies, and what it is like. */
 export interface QueuePairOptions {
   /** Negotiated device features. */
   readonly features: bigint;
+  /** The memory of the rings. */
   readonly region: Region;
+  /** Packet buffers, in the same region. */
   readonly pool: BufferPool;
   /** As they were elected. Default: scalar ones. */
   readonly paths?: { readonly rx: { readonly path: PathName }; readonly tx: { readonly path: PathName } };
@@ -30,18 +33,25 @@ export interface QueuePairOptions {
   readonly size: number;
   /** Byte offsets of the two rings in the region. */
   readonly rxOffset: number;
+  /** Byte offset of the transmit ring in the region, a multiple of 4096. */
   readonly txOffset: number;
+  /** Tells the device of new receive buffers. */
   readonly rxKick: Notifier;
+  /** Tells the device of packets to send. */
   readonly txKick: Notifier;
   /** True when another thread has built the rings already, for their memory only. Default false. */
   readonly prepared?: boolean;
   /** What is done to every frame. Default: nothing. */
   readonly rules?: FrameRules | undefined;
+  /** Is called once for each queue that breaks. */
   readonly onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void;
 }
 
+/** The two queues of a queue pair. */
 export interface QueuePair {
+  /** What the device sends. */
   readonly rx: RxQueue;
+  /** What the driver sends. */
   readonly tx: TxQueue;
   /**
    * After the device went away, or let go of one ring: fresh rings in the same place, or one; all buffers come back, and

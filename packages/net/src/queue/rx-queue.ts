@@ -18,7 +18,9 @@ const mostHashReport = HASH_REPORT_UDPv6_EX;
  * features are known.
  */
 export abstract class RxQueue {
+  /** Where receive buffers come from, and packets belong. */
   readonly pool: BufferPool;
+  /** The queue's counters. */
   readonly stats = new QueueStats();
   protected readonly header: HeaderBytes;
   #queue: DriverQueue;
@@ -86,6 +88,7 @@ export abstract class RxQueue {
     this.#gate.taps.add(tap);
   }
 
+  /** Ends what `watch` began. */
   unwatch(tap: BurstTap): void {
     this.#gate?.taps.delete(tap);
     if (this.#gate?.idle === true) this.#gate = null;
@@ -104,6 +107,7 @@ export abstract class RxQueue {
     return this.queue.armInterrupt();
   }
 
+  /** Asks the device for silence. */
   disarmInterrupt(): void {
     this.queue.disarmInterrupt();
   }

@@ -11,13 +11,19 @@ import { QueueStats } from '../stats.ts';
 
 /** Wakes the other side of a queue: an eventfd, a doorbell. */
 export interface Notifier {
+  /** Wakes the other side; never blocks, never throws. */
   signal(): void;
 }
 
+/** What a receive or transmit queue is made of. */
 export interface NetQueueOptions {
+  /** The virtqueue. */
   readonly queue: DriverQueue;
+  /** Packet buffers. */
   readonly pool: BufferPool;
+  /** Bytes of the virtio-net header. */
   readonly headerBytes: HeaderBytes;
+  /** Tells the device of new buffers. */
   readonly kick: Notifier;
   /** Present when offloads were negotiated in this direction. */
   readonly codec?: HeaderCodec | undefined;
@@ -31,7 +37,9 @@ const reapBurst = 64;
 
 /** A transmit queue: packets go out of the pool, onto the ring, and back to the pool once the device has read them. */
 export class TxQueue {
+  /** Where the packets' buffers belong. */
   readonly pool: BufferPool;
+  /** The queue's counters. */
   readonly stats = new QueueStats();
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
@@ -103,6 +111,7 @@ export class TxQueue {
     this.#gate.taps.add(tap);
   }
 
+  /** Ends what `watch` began. */
   unwatch(tap: BurstTap): void {
     this.#gate?.taps.delete(tap);
     if (this.#gate?.idle === true) this.#gate = null;
@@ -175,6 +184,7 @@ export class TxQueue {
     this.#held = true;
   }
 
+  /** Ends `hold`: packets may be sent again. */
   release(): void {
     this.#held = false;
   }

@@ -1,10 +1,14 @@
 /** What a packet is hashed over (virtio 1.4, section 5.1.9.4.3): addresses alone, or with TCP or UDP ports. */
 export const HASH_TYPE_IPv4 = 1 << 0;
+/** TCP over IPv4: addresses and ports. */
 export const HASH_TYPE_TCPv4 = 1 << 1;
+/** UDP over IPv4: addresses and ports. */
 export const HASH_TYPE_UDPv4 = 1 << 2;
 /** IPv6 without extension headers, or with extension headers that are skipped. */
 export const HASH_TYPE_IPv6 = 1 << 3;
+/** TCP over IPv6: addresses and ports. */
 export const HASH_TYPE_TCPv6 = 1 << 4;
+/** UDP over IPv6: addresses and ports. */
 export const HASH_TYPE_UDPv6 = 1 << 5;
 
 /** The types that `PacketHasher` knows: all but those of mobile IPv6 (IP_EX, TCP_EX, UDP_EX). */
@@ -13,15 +17,23 @@ export const supportedHashTypes =
 
 /** What a device reports a packet's hash to be of; the hash type is `1 << (report - 1)`. */
 export const HASH_REPORT_NONE = 0;
+/** The addresses of an IPv4 packet were hashed. */
 export const HASH_REPORT_IPv4 = 1;
+/** Addresses and ports of TCP over IPv4 were hashed. */
 export const HASH_REPORT_TCPv4 = 2;
+/** Addresses and ports of UDP over IPv4 were hashed. */
 export const HASH_REPORT_UDPv4 = 3;
+/** The addresses of an IPv6 packet were hashed. */
 export const HASH_REPORT_IPv6 = 4;
+/** Addresses and ports of TCP over IPv6 were hashed. */
 export const HASH_REPORT_TCPv6 = 5;
+/** Addresses and ports of UDP over IPv6 were hashed. */
 export const HASH_REPORT_UDPv6 = 6;
 /** Of mobile IPv6. */
 export const HASH_REPORT_IPv6_EX = 7;
+/** TCP over mobile IPv6: home addresses and ports were hashed. */
 export const HASH_REPORT_TCPv6_EX = 8;
+/** UDP over mobile IPv6: home addresses and ports were hashed. */
 export const HASH_REPORT_UDPv6_EX = 9;
 
 /** What a device can do of it (virtio 1.4, section 5.1.4). */

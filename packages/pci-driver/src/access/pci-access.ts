@@ -10,9 +10,11 @@ export type AccessKind = 'vfio' | 'vfio-noiommu' | 'uio' | 'port-io';
 export interface PciAccess {
   /** As in `0000:00:04.0`. */
   readonly address: string;
+  /** How the device is reached. */
   readonly kind: AccessKind;
   /** Configuration space, 64 bytes at least. */
   readonly config: Registers;
+  /** How it can ask for attention. */
   readonly interrupts: PciInterrupts;
   /** Bytes of a BAR, 0 if the device has none of this number. */
   barSize(index: number): number;
@@ -37,9 +39,11 @@ export interface PciAccess {
 
 /** Memory that a device reaches by addresses of its own. */
 export interface DmaMemory {
+  /** The memory. */
   readonly buffer: ArrayBuffer;
   /** By which the device knows byte 0: physical, or what the IOMMU translates. All of it within 4 GiB. */
   readonly address: bigint;
+  /** Gives the memory back; the device must not use it any more. Idempotent. */
   close(): void;
 }
 

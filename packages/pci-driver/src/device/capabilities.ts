@@ -3,19 +3,27 @@ import { pciError } from '../access/pci-errors.ts';
 
 /** Where a structure is. */
 export interface Place {
+  /** Number of the BAR, 0 to 5. */
   readonly bar: number;
+  /** Bytes from its start. */
   readonly offset: number;
+  /** Bytes. */
   readonly length: number;
 }
 
 /** What the capability list of a device says (virtio 1.4, 4.1.4). */
 export interface Capabilities {
+  /** The common configuration (virtio 1.4, 4.1.4.3); null: there is none. */
   readonly common: Place | null;
+  /** Where queues are notified (4.1.4.4), with bytes from one queue's place to the next; null: nowhere. */
   readonly notify: (Place & { readonly multiplier: number }) | null;
+  /** Where the reason of an interrupt is read (4.1.4.5); null: nowhere. */
   readonly isr: Place | null;
+  /** The device's own configuration (4.1.4.6); null: there is none. */
   readonly device: Place | null;
   /** Offset in configuration space of the capability that opens a window into the BARs. */
   readonly window: number | null;
+  /** Where the MSI-X table is; null: the device has none. */
   readonly msix: MsixCapability | null;
   /** Structures that cannot be used, and why. */
   readonly unusable: readonly string[];

@@ -35,6 +35,7 @@ const generationTries = 100;
 
 /** A device with virtio 1 registers, wherever its capabilities put them. */
 export class ModernDevice implements VirtioPciDevice {
+  /** It is driven by its modern registers. */
   readonly modern = true;
   readonly resizable = true;
   readonly #common: Structure;
@@ -85,6 +86,7 @@ export class ModernDevice implements VirtioPciDevice {
     this.#common.write(common.status, status);
   }
 
+  /** Reads the features that the device offers. */
   getFeatures(): bigint {
     const half = (select: number): bigint => {
       this.#common.write(common.deviceFeatureSelect, select);
@@ -93,6 +95,7 @@ export class ModernDevice implements VirtioPciDevice {
     return half(0) | (half(1) << 32n);
   }
 
+  /** Writes the features that the driver accepts. */
   setFeatures(features: bigint): void {
     for (const select of [0, 1]) {
       this.#common.write(common.driverFeatureSelect, select);
@@ -123,6 +126,7 @@ export class ModernDevice implements VirtioPciDevice {
     return this.#common.read(common.configVector);
   }
 
+  /** Gives a queue an MSI-X vector. @returns the vector that the device took, or `noVector` */
   setQueueVector(queue: number, vector: number): number {
     this.#common.write(common.queueSelect, queue);
     this.#common.write(common.queueVector, vector);

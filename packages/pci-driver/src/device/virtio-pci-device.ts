@@ -3,10 +3,13 @@ import type { Field } from './structure.ts';
 
 /** A virtio device on PCI, by its modern or its legacy registers. Every method is a few register accesses. */
 export interface VirtioPciDevice {
+  /** The device is driven by its modern registers, not by the legacy ones. */
   readonly modern: boolean;
   /** The device status (virtio 1.4, 2.1). Writing 0 begins a reset. */
   status: number;
+  /** Reads the features that the device offers, VIRTIO_F_* and VIRTIO_NET_F_* bits. */
   getFeatures(): bigint;
+  /** Writes the features that the driver accepts. */
   setFeatures(features: bigint): void;
   /** Fields of the device configuration, all of the same generation. @throws VioError VIO_PCI_CONFIG_UNSTABLE */
   readConfig(fields: readonly Field[]): number[];
@@ -14,6 +17,7 @@ export interface VirtioPciDevice {
   readIsr(): number;
   /** @returns the vector that the device took, or `noVector` */
   setConfigVector(vector: number): number;
+  /** Gives a queue an MSI-X vector. @returns the vector that the device took, or `noVector` */
   setQueueVector(queue: number, vector: number): number;
   /** Descriptors at most; 0: the device has no such queue. */
   queueSize(queue: number): number;
@@ -31,9 +35,13 @@ export interface VirtioPciDevice {
 
 /** Where a queue is, in the device's addresses. */
 export interface QueuePlace {
+  /** Descriptors. */
   readonly size: number;
+  /** Address of the descriptor table, or of the packed ring. */
   readonly descriptors: bigint;
+  /** Address of the driver area: the avail ring, or the driver's event suppression. */
   readonly driver: bigint;
+  /** Address of the device area: the used ring, or the device's event suppression. */
   readonly device: bigint;
 }
 

@@ -8,6 +8,7 @@ import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice, discovery
 /** Drivers for user space; others find their devices by themselves. */
 const userDrivers = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
 
+/** Which drivers are changed, and whether devices in use may be taken away. */
 export interface BindOptions extends DiscoveryOptions {
   /** Take it away although its interface has a route or an address. Default false. */
   readonly force?: boolean;

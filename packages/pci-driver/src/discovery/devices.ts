@@ -9,6 +9,7 @@ import { interfacesInUse } from './interfaces-in-use.ts';
 export interface VirtioDeviceInfo {
   /** As in `0000:00:04.0`. */
   readonly address: string;
+  /** PCI device identifier: 0x1000 to 0x103f transitional, 0x1040 to 0x107f modern. */
   readonly deviceId: number;
   /** Virtio device type: 1 is a network card (virtio 1.4, 5). */
   readonly type: number;
@@ -22,6 +23,7 @@ export interface VirtioDeviceInfo {
   readonly inUse: boolean;
 }
 
+/** Where devices are looked for. */
 export interface DiscoveryOptions {
   /** Directory of the PCI bus, default /sys/bus/pci. */
   readonly root?: string;

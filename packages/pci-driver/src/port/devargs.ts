@@ -4,9 +4,11 @@ import { pciError } from '../access/pci-errors.ts';
 
 /** The device arguments of a PCI port, checked and complete. Names and defaults are DPDK's. */
 export interface PciConfig {
+  /** As in `0000:00:04.0`. */
   readonly address: string;
   /** Mbit/s to report; `unknownSpeed`: what the device says. */
   readonly speed: number;
+  /** A vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
 }
 

@@ -28,6 +28,7 @@ import { PciPort, stopDevice } from './pci-port.ts';
 import { checkPairs, chooseQueueSize } from './queue-size.ts';
 import { type QueuePlan, buildQueues, dataRoom, planControl, queueBytes } from './queues.ts';
 
+/** How a PCI port is opened, besides what its devargs say. */
 export interface PciPortOptions extends WaitOptions {
   /** Milliseconds for a reset of the device, and for each of the first commands it is given. Default 3000. */
   readonly timeout?: number;

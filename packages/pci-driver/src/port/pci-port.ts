@@ -49,12 +49,15 @@ export interface PortAbilities {
 export class PciPort extends NetPort implements AsyncDisposable {
   /** As in `0000:00:04.0`. */
   readonly address: string;
+  /** How the device is reached. */
   readonly access: AccessKind;
   /** Driven by modern registers, or by legacy ones. */
   readonly modern: boolean;
+  /** How the device asks for attention. */
   readonly interruptMode: InterruptMode;
   /** Mbit/s and duplex, as the devargs or else the device say. */
   readonly speed: number;
+  /** Duplex of the link, as the device says it. */
   readonly duplex: Duplex;
   /** As the device says; null: it does not. */
   readonly mtu: number | null;

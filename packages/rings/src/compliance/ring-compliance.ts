@@ -4,8 +4,11 @@ import { longestPacket, type RingPairFactory, type RingPairRequest } from './rin
 
 /** The test runner's functions and fast-check, handed in so that this package depends on neither. */
 export interface ComplianceRunner {
+  /** Groups tests, as `describe` of Vitest, Jest and Mocha does. */
   readonly describe: (name: string, body: () => void) => unknown;
+  /** Declares a test, as `it` of them does. */
   readonly it: (name: string, body: () => Promise<void>) => unknown;
+  /** The library fast-check. */
   readonly fc: typeof import('fast-check');
 }
 

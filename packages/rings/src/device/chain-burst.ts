@@ -4,6 +4,7 @@
  * for the device to read and the rest for it to write.
  */
 export class ChainBurst {
+  /** Chains in the burst. */
   count = 0;
   /** True when the last fetch stopped because nothing more fits in here: entries, segments or descriptors. */
   full = false;

@@ -11,8 +11,11 @@ import type { SingleBurst, SingleKind } from './single-burst.ts';
  * `MemoryMap`; a driver that writes nonsense breaks its queue and nothing else.
  */
 export interface DeviceQueue {
+  /** Layout of the ring. */
   readonly format: RingFormat;
+  /** Descriptors. */
   readonly size: number;
+  /** Why the queue stopped; null while it runs. */
   readonly broken: QueueFault | null;
   /** True when another device was at work on the ring before. */
   readonly resumed: boolean;
@@ -95,11 +98,15 @@ export interface DeviceQueue {
 
 /** Where the driver's rings are, in the device's own coordinates: a window of the map and a byte offset in it. */
 export interface DeviceVringAddresses {
+  /** The descriptor table, or the packed ring. */
   readonly descriptors: WindowOffset;
+  /** The driver area: the avail ring, or the driver's event suppression. */
   readonly driver: WindowOffset;
+  /** The device area: the used ring, or the device's event suppression. */
   readonly device: WindowOffset;
 }
 
+/** A place in the driver's memory. */
 export interface WindowOffset {
   /** Index into `MemoryMap.windows`. */
   readonly window: number;
@@ -107,11 +114,15 @@ export interface WindowOffset {
   readonly offset: number;
 }
 
+/** What a device queue works on. */
 export interface DeviceQueueOptions {
+  /** The driver's memory. */
   readonly memory: MemoryMap;
+  /** Where the parts of the ring are. */
   readonly addresses: DeviceVringAddresses;
   /** Split: a power of two up to 32768; packed: 1 to 32768. */
   readonly size: number;
+  /** What was negotiated for the ring. */
   readonly features: RingFeatures;
   /**
    * Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). What it is ahead of the

@@ -3,6 +3,7 @@
  * of `count` entries.
  */
 export interface SavedChains {
+  /** Chains. */
   readonly count: number;
   /** Split: the head descriptor's index; packed: the buffer id. */
   readonly id: Int32Array;
@@ -10,5 +11,6 @@ export interface SavedChains {
   readonly slots: Int32Array;
   /** Packed: where the chain's descriptors begin in `words`, four words each, as they stood in the ring. */
   readonly first: Int32Array;
+  /** The descriptors of packed chains, four 32-bit words each. */
   readonly words: Int32Array;
 }

@@ -3,7 +3,9 @@
  * one window of the driver's memory. Parallel arrays of `capacity` entries.
  */
 export class SingleBurst {
+  /** Chains in the burst. */
   count = 0;
+  /** Chains it has room for. */
   readonly capacity: number;
   /** Window of the memory map that all of them lie in. */
   window = 0;

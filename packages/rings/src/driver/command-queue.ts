@@ -18,6 +18,7 @@ export interface CommandPart {
   readonly offset: number;
   /** Bytes, at least 1. */
   readonly length: number;
+  /** The device writes this part; else it reads it. */
   readonly deviceWrites: boolean;
 }
 
@@ -29,6 +30,7 @@ export type CommandState = 'idle' | 'waiting' | 'done' | 'broken';
  * pieces of which the device reads the first and writes the last. For the control plane: it polls, and it allocates.
  */
 export interface CommandQueue {
+  /** Descriptors. */
   readonly size: number;
   /** Where the parts of the ring are: byte offsets in the region. */
   readonly addresses: VringAddresses;
@@ -44,11 +46,13 @@ export interface CommandQueue {
 
 /** Where a command queue lives; fixed for its life. `driverQueueBytes` of the region are used. */
 export interface CommandQueueOptions {
+  /** The memory of the ring. */
   readonly region: Region;
   /** Byte offset, a multiple of 4096. The memory is all zero. */
   readonly offset: number;
   /** Descriptors, at least as many as a command has pieces. */
   readonly size: number;
+  /** What was negotiated for the ring. */
   readonly features: RingFeatures;
   /** The address by which the device knows offset 0 of the region. */
   readonly address: number;

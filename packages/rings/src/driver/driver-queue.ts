@@ -11,7 +11,9 @@ import type { Region } from '../memory/region.ts';
  * wrote (the queue becomes `broken` instead) and publish once per call.
  */
 export interface DriverQueue {
+  /** Layout of the ring. */
   readonly format: RingFormat;
+  /** The device uses buffers in the order in which they became available. */
   readonly inOrder: boolean;
   /** Where a backend finds the parts of the ring: byte offsets in the region. */
   readonly addresses: VringAddresses;
@@ -116,12 +118,15 @@ export interface DriverQueue {
 
 /** Where a driver queue lives and how it behaves; fixed for its life. */
 export interface DriverQueueOptions {
+  /** The memory of the ring, and of the buffers. */
   readonly region: Region;
   /** Byte offset of the virtqueue in the region, on a multiple of 4096. `driverQueueBytes` of them are used. */
   readonly offset: number;
   /** Descriptors: split, a power of two up to 32768; packed, 1 to 32768. */
   readonly size: number;
+  /** What was negotiated for the ring. */
   readonly features: RingFeatures;
+  /** The device writes the buffers (a receive queue); else it reads them. */
   readonly deviceWrites: boolean;
   /** Legacy framing: the prefix gets a descriptor of its own (no ANY_LAYOUT, no VERSION_1). Default false. */
   readonly separatePrefix?: boolean;
@@ -133,7 +138,10 @@ export interface DriverQueueOptions {
 
 /** Byte offsets in the region that a backend is told in SET_VRING_ADDR (packed: ring, driver event, device event). */
 export interface VringAddresses {
+  /** The descriptor table, or the packed ring. */
   readonly descriptors: number;
+  /** The driver area: the avail ring, or the driver's event suppression. */
   readonly driver: number;
+  /** The device area: the used ring, or the device's event suppression. */
   readonly device: number;
 }

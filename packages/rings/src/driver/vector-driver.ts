@@ -28,6 +28,7 @@ export interface LendingDriver extends DriverQueue {
 
 /** Who counts what the kernel moved: 13 numbers from `at` on, in the order of DPDK's xstats. */
 export interface BurstCounter {
+  /** Adds counters that a kernel has counted. @param at index of the first in `counts` */
   countAll(counts: Int32Array, at: number): void;
 }
 
@@ -37,7 +38,9 @@ export interface BurstCounter {
  * device does wrong.
  */
 export class VectorDriver implements DriverQueue {
+  /** Layout of the ring. */
   readonly format: RingFormat;
+  /** The device uses buffers in the order in which they became available. */
   readonly inOrder: boolean;
   readonly size: number;
   readonly addresses: VringAddresses;

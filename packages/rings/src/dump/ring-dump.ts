@@ -13,12 +13,15 @@ export interface DescriptorDump {
   readonly flags: readonly string[];
   /** Split, with NEXT: the slot of the next one. Packed: the buffer id. */
   readonly next?: number;
+  /** Packed: the buffer id. */
   readonly id?: number;
 }
 
 /** A buffer the device holds. */
 export interface ChainDump {
+  /** Split: the head descriptor's index; packed: the buffer id. */
   readonly head: number;
+  /** Its descriptors in the ring. */
   readonly descriptors: readonly DescriptorDump[];
   /** Those of its indirect table, if it has one. */
   readonly indirect?: readonly DescriptorDump[];
@@ -30,6 +33,7 @@ export interface ChainDump {
 export interface UsedDump {
   /** Split: position in the used ring; packed: slot. */
   readonly slot: number;
+  /** Split: the head descriptor's index; packed: the buffer id. */
   readonly id: number;
   /** Bytes it says it wrote. */
   readonly length: number;
@@ -39,6 +43,7 @@ export interface UsedDump {
 export interface EventDump {
   /** Split: the flags field; packed: what the flags mean. */
   readonly flags: number;
+  /** What the fields say. */
   readonly meaning: 'enabled' | 'disabled' | 'at descriptor' | 'reserved';
   /** Split with EVENT_IDX: the index; packed: the offset of the descriptor event. */
   readonly event?: number;
@@ -48,11 +53,15 @@ export interface EventDump {
 
 /** A ring in numbers; plain data. */
 export interface RingDump {
+  /** Layout of the ring. */
   readonly format: RingFormat;
+  /** Descriptors. */
   readonly size: number;
+  /** Why the queue stopped; null while it runs. */
   readonly broken: QueueFault | null;
   /** Split: free-running indexes as they are in memory. */
   readonly availableIndex?: number;
+  /** Split: the used index as it is in memory. */
   readonly usedIndex?: number;
   /** Written by the driver: when it wants an interrupt. */
   readonly driverEvents: EventDump;
@@ -60,11 +69,13 @@ export interface RingDump {
   readonly deviceEvents: EventDump;
   /** Buffers the device holds; `listed` may be fewer. */
   readonly inFlight: number;
+  /** The oldest buffers that the device holds. */
   readonly listed: readonly ChainDump[];
   /** What the device wrote last, oldest first. */
   readonly used: readonly UsedDump[];
 }
 
+/** How much of a ring is shown. */
 export interface DumpOptions {
   /** Buffers in flight that are listed with their descriptors, and used entries, at most. Default 16. */
   readonly limit?: number;

@@ -5,6 +5,7 @@ import type { Region } from '../memory/region.ts';
 
 /** Memory of one part of a ring. */
 export interface RingMemory {
+  /** The region it lies in. */
   readonly region: Region;
   /** Bytes. */
   readonly offset: number;
@@ -12,16 +13,19 @@ export interface RingMemory {
 
 /** A ring as it lies in memory, whoever looks at it, and in whatever state it is. */
 export interface RingView {
+  /** Layout of the ring. */
   readonly format: RingFormat;
   /** Descriptors. */
   readonly size: number;
   /** EVENT_IDX was negotiated. */
   readonly eventIdx: boolean;
+  /** The descriptor table, or the packed ring. */
   readonly descriptors: RingMemory;
   /** The driver's area: the available ring, or the driver's event suppression. */
   readonly driver: RingMemory;
   /** The device's area: the used ring, or the device's event suppression. */
   readonly device: RingMemory;
+  /** Why the queue stopped; null while it runs. */
   readonly broken: QueueFault | null;
   /**
    * What the driver knows the device holds: split, descriptor indexes of heads; packed, buffer ids. Null when only the

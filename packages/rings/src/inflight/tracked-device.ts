@@ -14,6 +14,7 @@ import { SplitJournal } from './split-journal.ts';
 
 /** Memory that outlives the device, for its journal. */
 export interface InflightMemory {
+  /** The memory that the frontend keeps. */
   readonly buffer: ArrayBuffer;
   /** Bytes, a multiple of 8; `inflightBytes` from there on belong to the queue. */
   readonly offset: number;

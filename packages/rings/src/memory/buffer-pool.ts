@@ -2,7 +2,9 @@ import { type OptionNames, checkOptions } from '@vio/native';
 import type { Burst } from '../burst.ts';
 import type { Region } from './region.ts';
 
+/** Where a pool lies, and how large its buffers are. */
 export interface BufferPoolOptions {
+  /** The region that the buffers lie in. */
   readonly region: Region;
   /** Byte offset of the first buffer in the region, a multiple of 64. */
   readonly offset: number;
@@ -49,10 +51,13 @@ export interface SuppliedQueue {
  * buffer given back last, still in cache, is the next one out.
  */
 export class BufferPool {
+  /** The region that the buffers lie in. */
   readonly region: Region;
   /** Their indexes are below this. */
   readonly capacity: number;
+  /** Bytes for data in each buffer, behind the headroom. */
   readonly dataRoom: number;
+  /** Bytes in front of the data of each buffer. */
   readonly headroom: number;
   /** Bytes from one buffer to the next, a multiple of 64. */
   readonly stride: number;
@@ -60,7 +65,9 @@ export class BufferPool {
   readonly dataBase: number;
   /** For packets of several segments: the following buffer, or -1. `capacity` entries each. */
   readonly next: Int32Array;
+  /** For packets of several segments: region offset of each buffer's data. */
   readonly dataOffset: Int32Array;
+  /** For packets of several segments: bytes of data in each buffer. */
   readonly dataLength: Int32Array;
   readonly #stack: Int32Array;
   #count: number;

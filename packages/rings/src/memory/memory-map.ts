@@ -2,6 +2,7 @@ import { maxRegionSize, type Region } from './region.ts';
 
 /** One piece of the driver's memory as this process sees it. Windows are below 2 GiB, so offsets stay small. */
 export interface MemoryWindow {
+  /** The memory, as this process sees it. */
   readonly region: Region;
   /** Address of the first byte in the driver's guest-physical (or I/O virtual) space; below 2^53. */
   readonly guestAddress: number;
@@ -34,6 +35,7 @@ export class LateWindow implements MemoryWindow {
     this.#make = make;
   }
 
+  /** The region, which is made when it is first asked for. */
   get region(): Region {
     return (this.#region ??= this.#make());
   }
@@ -50,6 +52,7 @@ export class MemoryMap {
   readonly guestBase: Float64Array;
   /** The same in halves, as a descriptor has it: `guestHigh * 2^32 + (guestLow >>> 0)`. */
   readonly guestLow: Int32Array;
+  /** Upper 32 bits of the guest address of each window. */
   readonly guestHigh: Int32Array;
   /** Bytes of each window, with those it reaches of the next. */
   readonly size: Int32Array;

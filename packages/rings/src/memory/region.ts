@@ -9,7 +9,9 @@ export class Region {
   readonly size: number;
   /** What it is a part of; offset 0 lies `u8.byteOffset` bytes into it. */
   readonly arrayBuffer: ArrayBuffer;
+  /** Its bytes. */
   readonly u8: Uint8Array;
+  /** Its 16-bit words. */
   readonly u16: Uint16Array;
   /** 32-bit words as signed integers: V8 keeps these unboxed; compare unsigned values with `>>> 0`. */
   readonly i32: Int32Array;
@@ -18,6 +20,7 @@ export class Region {
    * themselves are the addresses, as with every backend that maps the file.
    */
   readonly addressLow: number;
+  /** Upper 32 bits of that address. */
   readonly addressHigh: number;
 
   /** @param address by which a device knows offset 0; the region must not cross a multiple of 4 GiB there */

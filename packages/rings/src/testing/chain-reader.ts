@@ -8,16 +8,23 @@ export interface SeenDescriptor {
   readonly index: number;
   /** The low 53 bits are exact, which is more than a driver's addresses have. */
   readonly address: number;
+  /** Bytes. */
   readonly length: number;
+  /** VIRTQ_DESC_F_* bits. */
   readonly flags: number;
+  /** Split: the descriptor behind it, with the flag NEXT. */
   readonly next: number;
+  /** Packed: the buffer id. */
   readonly id: number;
 }
 
 /** A buffer element, wherever its descriptor was. */
 export interface SeenBuffer {
+  /** Guest address. */
   readonly address: number;
+  /** Bytes. */
   readonly length: number;
+  /** The device may write it. */
   readonly writable: boolean;
 }
 

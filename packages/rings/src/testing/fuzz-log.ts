@@ -2,6 +2,7 @@
 export interface Fuzzed {
   /** Each with the state it happened in; empty: nothing is wrong. */
   readonly findings: readonly string[];
+  /** States it went through. */
   readonly states: number;
   /** How often something was seen, which tells how far the fuzzer got. */
   readonly seen: Readonly<Record<string, number>>;
@@ -26,14 +27,17 @@ export class FuzzLog {
     Error.stackTraceLimit = frames;
   }
 
+  /** There are states left, and few enough findings. */
   get open(): boolean {
     return this.states < this.#wanted && this.#findings.length < mostFindings;
   }
 
+  /** Notes that something was seen. @param times how often */
   saw(what: string, times = 1): void {
     this.#seen[what] = (this.#seen[what] ?? 0) + times;
   }
 
+  /** Notes that something is wrong in the state under way. */
   found(what: string): void {
     this.#findings.push(`state ${this.states}: ${what}`);
   }
@@ -49,6 +53,7 @@ export class FuzzLog {
     this.states++;
   }
 
+  /** Ends the run. @returns what it found */
   result(): Fuzzed {
     Error.stackTraceLimit = this.#usualFrames;
     return { findings: this.#findings, states: this.states, seen: this.#seen };

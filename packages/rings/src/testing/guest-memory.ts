@@ -43,29 +43,35 @@ export class GuestMemory {
     return Uint8Array.from({ length }, (_, i) => this.u8(address + i));
   }
 
+  /** Reads a byte. @param address guest address */
   u8(address: number): number {
     const [bytes, at] = this.#locate(address);
     return bytes[at];
   }
 
+  /** Reads 16 bits. @param address guest address */
   u16(address: number): number {
     return this.u8(address) | (this.u8(address + 1) << 8);
   }
 
+  /** Reads 32 bits, unsigned. @param address guest address */
   u32(address: number): number {
     return (this.u16(address) | (this.u16(address + 2) << 16)) >>> 0;
   }
 
+  /** Writes a byte. @param address guest address */
   setU8(address: number, value: number): void {
     const [bytes, at] = this.#locate(address);
     bytes[at] = value;
   }
 
+  /** Writes 16 bits. @param address guest address */
   setU16(address: number, value: number): void {
     this.setU8(address, value);
     this.setU8(address + 1, value >>> 8);
   }
 
+  /** Writes 32 bits. @param address guest address */
   setU32(address: number, value: number): void {
     this.setU16(address, value);
     this.setU16(address + 2, value >>> 16);

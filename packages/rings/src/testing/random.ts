@@ -6,6 +6,7 @@ export class Random {
     this.#state = (seed * 7919 + 13) >>> 0 || 1;
   }
 
+  /** The next 32 bits, unsigned. */
   u32(): number {
     let s = this.#state;
     s ^= s << 13;
@@ -20,10 +21,12 @@ export class Random {
     return this.u32() % n;
   }
 
+  /** True with probability `p`, 0 to 1. */
   chance(p: number): boolean {
     return this.u32() < p * 0x1_0000_0000;
   }
 
+  /** One of a list. */
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)];
   }

@@ -13,17 +13,21 @@ import type { Region } from '../memory/region.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { ChainReader, type SeenChain, type SeenDescriptor } from './chain-reader.ts';
 
+/** The ring that a scripted device plays with. */
 export interface ScriptedDeviceOptions {
   /** The driver's memory. */
   readonly region: Region;
   /** Byte offsets in the region, as a driver queue has them. */
   readonly addresses: VringAddresses;
+  /** Descriptors. */
   readonly size: number;
+  /** What is negotiated for the ring. */
   readonly features: RingFeatures;
 }
 
 /** What the device says of a buffer it has used. A `SeenChain` with a length is one. Nothing is checked. */
 export interface ScriptedUse {
+  /** Split: the head descriptor's index; packed: the buffer id. */
   readonly id: number;
   /** Bytes written, as an unsigned 32-bit number; default 0. */
   readonly length?: number;
@@ -47,10 +51,13 @@ export interface ScriptedUse {
  * ```
  */
 export class ScriptedDevice {
+  /** Descriptors. */
   readonly size: number;
+  /** What is negotiated for the ring. */
   readonly features: RingFeatures;
   /** Where the parts of the ring are for a device. */
   readonly addresses: VringAddresses;
+  /** The driver's memory. */
   readonly memory: GuestMemory;
   /** Chains taken and not used yet, by id. */
   readonly held = new Map<number, SeenChain>();

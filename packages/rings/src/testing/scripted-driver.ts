@@ -37,20 +37,26 @@ export interface ScriptedBuffer {
 
 /** A descriptor with INDIRECT and the table it names. */
 export interface ScriptedTable {
+  /** The descriptors in the table. */
   readonly table: readonly ScriptedBuffer[];
   /** Where the table is put; default: on the heap of `memory`. */
   readonly address?: number;
   /** What the descriptor says about its size in bytes; default the truth. */
   readonly length?: number;
+  /** Flags of the descriptor, on top of INDIRECT. */
   readonly flags?: number;
 }
 
+/** The descriptors of a chain, in their order. */
 export type ScriptedChain = readonly (ScriptedBuffer | ScriptedTable)[];
 
+/** The ring that a scripted driver plays with. */
 export interface ScriptedDriverOptions {
   /** The rings are laid out at the start of window 0, the heap follows. */
   readonly memory: MemoryMap;
+  /** Descriptors. */
   readonly size: number;
+  /** What is negotiated for the ring. */
   readonly features: RingFeatures;
 }
 
@@ -68,9 +74,13 @@ export interface ScriptedDriverOptions {
  * ```
  */
 export class ScriptedDriver {
+  /** Descriptors. */
   readonly size: number;
+  /** What is negotiated for the ring. */
   readonly features: RingFeatures;
+  /** The driver's memory. */
   readonly memory: GuestMemory;
+  /** Where the parts of the ring are. */
   readonly addresses: DeviceVringAddresses;
   /** What to build the device queue under test from. */
   readonly device: DeviceQueueOptions;

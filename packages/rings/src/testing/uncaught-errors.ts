@@ -1,5 +1,6 @@
 /** What would have ended the process, from now until it is disposed of. `using` it. */
 export class UncaughtErrors implements Disposable {
+  /** What was caught so far. */
   readonly seen: unknown[] = [];
   readonly #others = process.listeners('uncaughtException');
   readonly #note = (error: unknown): void => {

@@ -14,6 +14,7 @@ export interface TapOptions {
   readonly persistent?: boolean;
   /** Who may open it later without CAP_NET_ADMIN. */
   readonly uid?: number;
+  /** Group that may open it later without CAP_NET_ADMIN. */
   readonly gid?: number;
   /** TUN_F_* bits: what this process takes off the kernel's hands. */
   readonly offloads?: number;
@@ -23,6 +24,7 @@ export interface TapOptions {
   readonly mac?: string;
   /** Bytes, 68 to 65521. */
   readonly mtu?: number;
+  /** Whether the interface is up. */
   readonly up?: boolean;
   /** Path of another network namespace, as `/run/netns/blue`. */
   readonly netns?: string;

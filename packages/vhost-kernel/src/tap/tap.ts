@@ -32,6 +32,7 @@ export class Tap implements Disposable {
   readonly fds: readonly number[];
   /** True when frames have a virtio-net header in front. */
   readonly virtioHeader: boolean;
+  /** The interface has several queues. */
   readonly multiQueue: boolean;
   readonly #interface: TapInterface;
   /** By queue: whether it takes part. */

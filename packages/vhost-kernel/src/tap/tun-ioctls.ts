@@ -27,11 +27,17 @@ export const IFF_VNET_HDR = 0x4000;
 
 /** What the process takes off the kernel's hands on frames it reads (TUNSETOFFLOAD). */
 export const TUN_F_CSUM = 0x01;
+/** Takes TCP over IPv4 that is not cut into segments. */
 export const TUN_F_TSO4 = 0x02;
+/** Takes TCP over IPv6 that is not cut into segments. */
 export const TUN_F_TSO6 = 0x04;
+/** Takes such TCP with ECN. */
 export const TUN_F_TSO_ECN = 0x08;
+/** Takes UDP datagrams that are not fragmented. */
 export const TUN_F_UFO = 0x10;
+/** Takes UDP over IPv4 that is not cut into segments. */
 export const TUN_F_USO4 = 0x20;
+/** Takes UDP over IPv6 that is not cut into segments. */
 export const TUN_F_USO6 = 0x40;
 
 export const tunDevice = '/dev/net/tun';

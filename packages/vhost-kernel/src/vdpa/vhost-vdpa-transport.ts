@@ -27,6 +27,7 @@ import { VdpaDevice, type VdpaFacts } from './vdpa-device.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
+/** The vDPA device that is opened. */
 export interface VhostVdpaOptions {
   /** As `/dev/vhost-vdpa-0`. */
   readonly path: string;
@@ -49,6 +50,7 @@ const pageSize = 4096;
  * the device's control queue, in memory of its own behind the regions.
  */
 export class VhostVdpaTransport implements VhostTransport {
+  /** A vDPA device is the backend. */
   readonly kind = 'vhost-vdpa';
   readonly protocolFeatures = 0n;
   readonly hasStatus = true;

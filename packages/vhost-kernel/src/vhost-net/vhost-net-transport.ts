@@ -67,10 +67,12 @@ const watchInterval = 100;
  * them that carries frames between ring and tap (linux/vhost.h).
  */
 export class VhostNetTransport implements VhostTransport {
+  /** The kernel is the backend. */
   readonly kind = 'vhost-kernel';
   readonly protocolFeatures = 0n;
   readonly hasStatus = false;
   readonly maxRegions = maxRegions();
+  /** The interface that the kernel carries frames to and from. */
   readonly tap: Tap;
   /** By queue pair. */
   readonly #devices: readonly number[];

@@ -16,7 +16,9 @@ export interface VhostCallbacks {
   destroyDevice?(device: VhostDevice): void;
   /** A ring runs and is enabled from now on, or not any more. For the first rings this comes before newDevice. */
   vringStateChanged?(device: VhostDevice, queue: number, enabled: boolean): void;
+  /** The driver has accepted these features. */
   featuresChanged?(device: VhostDevice, features: bigint): void;
+  /** A frontend has connected; nothing is negotiated yet. */
   newConnection?(device: VhostDevice): void;
   /** The connection is over, and why. */
   destroyConnection?(device: VhostDevice, reason: VioError): void;

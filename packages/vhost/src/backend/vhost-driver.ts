@@ -13,6 +13,7 @@ import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain } from './socket-roles.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
+/** How a backend meets its frontends. */
 export interface VhostDriverFlags {
   /** Connect to the socket, the frontend listens; default false: listen. */
   readonly client?: boolean;

@@ -29,6 +29,7 @@ import { ConfigWatch } from './config-watch.ts';
 import { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
 import { RequestChannel } from './request-channel.ts';
 
+/** How a vhost-user backend is spoken to. */
 export interface VhostUserOptions {
   /** Protocol features to use where the backend offers them. Default: `defaultProtocolFeatures`. */
   readonly protocolFeatures?: bigint;
@@ -51,6 +52,7 @@ const unknownConfig = decodeConfigSpace(new Uint8Array(0), 0n);
  * What belongs to a protocol feature that was not negotiated rejects with VIO_VHOST_UNSUPPORTED, and nothing is sent.
  */
 export class VhostUserFrontend implements VhostTransport, Disposable {
+  /** It speaks vhost-user. */
   readonly kind = 'vhost-user';
   readonly maxRegions = maxMemoryRegions;
   readonly #channel: RequestChannel;

@@ -50,6 +50,7 @@ export interface BackendScript {
   readonly queuePairs?: number;
   /** Device configuration space. Default: 12 bytes of zeroes. */
   readonly config?: Uint8Array;
+  /** Where it goes wrong, and how. Default: nowhere. */
   readonly misbehave?: {
     /** Number of the request, from 0, in the order of arrival. */
     readonly at: number;
@@ -61,9 +62,13 @@ export interface BackendScript {
 
 /** A request as the scripted backend saw it. Its descriptors are closed at once, but for `channel`. */
 export interface SeenRequest {
+  /** As the specification calls it. */
   readonly name: string;
+  /** What it held, decoded. */
   readonly payload: unknown;
+  /** Descriptors that came with it. */
   readonly fds: number;
+  /** It asked for an acknowledgement. */
   readonly needsReply: boolean;
 }
 
@@ -80,6 +85,7 @@ interface Answer {
  * misbehaves at one request if its script says so. It records what it was asked.
  */
 export class ScriptedBackend implements Disposable {
+  /** The requests so far. */
   readonly seen: SeenRequest[] = [];
   readonly #stream: UnixStream;
   readonly #reader: MessageReader;
@@ -120,6 +126,7 @@ export class ScriptedBackend implements Disposable {
     return this.#channel;
   }
 
+  /** Ends the connection. */
   close(): void {
     this.#channel?.close();
     this.#reader.dispose();

@@ -20,6 +20,7 @@ export interface SendOptions {
 
 /** A frontend without manners: it sends any bytes in any order, and reads what comes back. */
 export class ScriptedFrontend implements Disposable {
+  /** The connection. */
   readonly stream: UnixStream;
   readonly #reader: MessageReader;
 
@@ -82,6 +83,7 @@ export class ScriptedFrontend implements Disposable {
     }
   }
 
+  /** Ends the connection. */
   close(): void {
     this.#reader.dispose();
     this.stream.close();

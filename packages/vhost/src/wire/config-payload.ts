@@ -10,6 +10,7 @@ export interface ConfigPart {
   readonly offset: number;
   /** 0: a write by the driver; 1: restored by a live migration. */
   readonly flags: number;
+  /** The bytes. */
   readonly data: Uint8Array;
 }
 

@@ -16,9 +16,11 @@ export const maxMemoryRegions = 8;
 
 /** One piece of the driver's memory. Its file descriptor travels beside the message. */
 export interface MemoryRegion {
+  /** Address of the first byte for the driver. */
   readonly guestAddress: number;
   /** Bytes, at least 1. */
   readonly size: number;
+  /** Address of the first byte in the frontend's process. */
   readonly userAddress: number;
   /** Where the region starts in its file. */
   readonly mmapOffset: number;
@@ -116,6 +118,7 @@ export const memoryRegion: PayloadCodec<MemoryRegion> = fixedPayload<MemoryRegio
 export interface LogArea {
   /** Bytes, at least 1. */
   readonly size: number;
+  /** Where the log begins in the file, in bytes. */
   readonly offset: number;
 }
 
@@ -137,8 +140,11 @@ export const logArea: PayloadCodec<LogArea> = fixedPayload<LogArea>({
 export interface Inflight {
   /** Bytes; 0 in GET_INFLIGHT_FD, where the backend says how much it needs. */
   readonly mmapSize: number;
+  /** Where the area begins in the file, in bytes. */
   readonly mmapOffset: number;
+  /** Queues that have a part of it. */
   readonly queues: number;
+  /** Descriptors of each queue. */
   readonly queueSize: number;
 }
 
@@ -172,8 +178,11 @@ export const iotlbType = { miss: 1, update: 2, invalidate: 3, accessFail: 4 } as
 
 /** `struct vhost_iotlb_msg`. 64-bit values stay exact: an invalidation may span the whole address space. */
 export interface Iotlb {
+  /** I/O virtual address of the range. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
+  /** The same in the frontend's process. */
   readonly userAddress: bigint;
   /** Bit 0: read, bit 1: write. */
   readonly permissions: number;

@@ -8,6 +8,7 @@ export const maxPayloadBytes = 4096;
 
 /** Where bytes and descriptors come from: a UnixStream. */
 export interface MessageSource {
+  /** Reads what is there, without waiting; null: nothing yet. */
   receive(target: Uint8Array): { bytes: number; fds: readonly number[]; truncatedFds: boolean } | null;
 }
 
@@ -130,6 +131,7 @@ export function isOutOfDescriptors(error: unknown): error is VioError {
   return VioError.is(error) && error.code === 'VIO_SYS_EMFILE';
 }
 
+/** Closes descriptors. */
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeFd(fd);
 }

@@ -7,6 +7,7 @@ import { u64 } from './scalar-payloads.ts';
 export interface Header {
   /** Which request this is or answers. */
   readonly request: number;
+  /** Bits 0 and 1: version; bit 2: it is an answer; bit 3: an acknowledgement is wanted. */
   readonly flags: number;
   /** Bytes of payload that follow. */
   readonly size: number;
@@ -14,11 +15,13 @@ export interface Header {
 
 /** A message as it came. */
 export interface Message extends Header {
+  /** What follows the header. */
   readonly payload: Uint8Array;
   /** Whoever holds the message owns them. */
   readonly fds: readonly number[];
 }
 
+/** Bytes of a header. */
 export const headerBytes = 12;
 
 const version = 0x1;
@@ -26,6 +29,7 @@ const versionMask = 0x3;
 const replyFlag = 0x4;
 const needReplyFlag = 0x8;
 
+/** Reads a header. @param bytes `headerBytes` of them at least */
 export function decodeHeader(bytes: Uint8Array): Header {
   const view = viewOf(bytes);
   return { request: view.getUint32(0, true), flags: view.getUint32(4, true), size: view.getUint32(8, true) };
@@ -99,8 +103,11 @@ export function decodeRequest<P>(request: Request<P, unknown>, message: Message)
 export interface ExpectedReply<R> {
   /** For errors. */
   readonly name: string;
+  /** Number of the request that is answered. */
   readonly id: number;
+  /** What the answer holds. */
   readonly payload: PayloadCodec<R>;
+  /** How many descriptors come with it. */
   readonly fds: FdRange;
 }
 

@@ -6,7 +6,9 @@ import { messageError } from './message-error.ts';
  * ones is little-endian.
  */
 export interface PayloadCodec<T> {
+  /** Bytes of the shortest payload. */
   readonly minBytes: number;
+  /** Bytes of the longest payload. */
   readonly maxBytes: number;
   /** @throws VioError VIO_VHOST_MESSAGE_VALUE */
   encode(value: T, message: string): Uint8Array;

@@ -6,14 +6,19 @@ export type FdRange = readonly [min: number, max: number];
 
 /** All there is to know about one kind of request: a row of the message table. */
 export interface Request<P, R> {
+  /** As the specification calls it. */
   readonly name: string;
+  /** Its number on the wire. */
   readonly id: number;
+  /** What the request holds. */
   readonly payload: PayloadCodec<P>;
+  /** How many descriptors come with it. */
   readonly fds: FdRange;
   /** Exactly how many descriptors belong to this payload, where the payload says so. */
   fdsFor?(payload: P): number;
   /** The answer of its own; null: none, only an acknowledgement if the sender asks for it (REPLY_ACK). */
   readonly reply: PayloadCodec<R> | null;
+  /** How many descriptors come with the answer. */
   readonly replyFds: FdRange;
   /** Protocol feature without which it must not be sent; 0: always allowed. */
   readonly feature: bigint;

@@ -16,6 +16,7 @@ export const maxVringSize = 32768;
 /** Flag of SET_VRING_ADDR: what the device writes to the ring is logged. */
 const VHOST_VRING_F_LOG = 1;
 
+/** A number that belongs to a ring: its size, its base, or whether it is enabled. */
 export interface VringState {
   /** 0 to 255 */
   readonly index: number;
@@ -128,10 +129,13 @@ export const vringAddress: PayloadCodec<VringAddress> = fixedPayload<VringAddres
 
 /** A piece of the backend's memory for a vring (BACKEND_VRING_HOST_NOTIFIER_MSG). */
 export interface VringArea {
+  /** Number of the ring, 0 to 255. */
   readonly index: number;
   /** False: the area of this vring is taken back. */
   readonly hasFd: boolean;
+  /** Bytes of the doorbell's page. */
   readonly size: number;
+  /** Where it begins in the file, in bytes. */
   readonly offset: number;
 }
 

@@ -10,6 +10,7 @@ export class DriverSettings {
   mac: string | null = null;
   /** Addresses it receives for besides its own. */
   unicast: readonly string[] = [];
+  /** Multicast addresses that the driver wants. */
   multicast: readonly string[] = [];
   /** VLANs it receives. */
   readonly vlans = new Set<number>();

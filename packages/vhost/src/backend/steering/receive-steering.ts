@@ -16,6 +16,7 @@ import { ReceiveFilter } from './receive-filter.ts';
 /** What steering needs of a device. */
 export type SteeredDevice = Pick<VhostDevice, 'settings' | 'features' | 'pairsInUse' | 'enqueueBurst'>;
 
+/** How much steering remembers. */
 export interface SteeringOptions {
   /** Flows that are remembered, a power of two. Default 4096. */
   readonly flows?: number;

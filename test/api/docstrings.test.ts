@@ -1,0 +1,9 @@
+import { describe, expect, it } from 'vitest';
+import { publicNames } from './public-api.ts';
+
+describe('the public API', () => {
+  it('says of every export, member and option what it is', () => {
+    const silent = publicNames().filter(({ docstring }) => docstring === '');
+    expect(silent.map(({ name, file }) => `${file}: ${name}`)).toEqual([]);
+  });
+});
