@@ -1,7 +1,8 @@
 import type { DropReason, PacketBurst, QueueStats } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
-import { type SinglesPath, createSingles } from './singles.ts';
+import { createSingles } from './singles.ts';
+import type { SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;

@@ -2,7 +2,8 @@ import { type PacketBurst, type QueueStats, hashOffset, numBuffersOffset } from 
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { ChainWriter } from './chain-writer.ts';
-import { type SinglesPath, createSingles } from './singles.ts';
+import { createSingles } from './singles.ts';
+import type { SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;

@@ -2,7 +2,7 @@ import { type SinglesKernel, singlesJob, singlesPerRun } from '@vio/native';
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
-import type { SinglesOptions, SinglesPath } from './singles.ts';
+import type { SinglesOptions, SinglesPath } from './singles-path.ts';
 
 /** Constants of this module, because V8 folds those and not imported ones. */
 const OFFSETS = singlesJob.offsets;

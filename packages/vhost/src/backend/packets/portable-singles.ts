@@ -1,7 +1,7 @@
 import type { PacketBurst } from '@vio/net';
 import { type BufferPool, type DeviceQueue, SingleBurst, type SingleKind } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
-import type { SinglesOptions, SinglesPath } from './singles.ts';
+import type { SinglesOptions, SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
 /** More than any driver's buffer has, in bytes. */

@@ -11,7 +11,8 @@ import {
 } from '@vio/rings';
 import { ScriptedDriver, freshMemory } from '@vio/rings/testing';
 import { BurstCopier } from '../packets/burst-copier.ts';
-import { type SinglesPath, createSingles } from '../packets/singles.ts';
+import { createSingles } from '../packets/singles.ts';
+import type { SinglesPath } from '../packets/singles-path.ts';
 
 export const engines: readonly [string, () => CopyEngine][] = [
   ['in C++', nativeCopyEngine],
