@@ -97,7 +97,7 @@ describe('a port on a vDPA card', () => {
     // The kernel resets a card when it is opened and when it is closed, the port before it closes.
     expect(report.statuses).toEqual([0, 3, 11, 15, 0, 0]);
     expect(BigInt(`0x${report.features}`)).toBe(
-      VERSION_1 | ACCESS_PLATFORM | INDIRECT_DESC | MRG_RXBUF | MAC | STATUS,
+      VERSION_1 | ACCESS_PLATFORM | INDIRECT_DESC | MRG_RXBUF | MAC | STATUS | MTU,
     );
   });
 

@@ -5,6 +5,7 @@ export { type PortCaptureOptions, watchedQueues } from './capture/port-capture.t
 export * from './device/index.ts';
 export * from './feature-bits.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
+export type { FrameOptions } from './frames/frame-options.ts';
 export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { rarpFrame } from './frames/rarp.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';

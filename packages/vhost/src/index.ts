@@ -1,15 +1,16 @@
 export {
+  FrontendDevice,
   VhostUserFrontend,
   type VhostUserOptions,
   defaultProtocolFeatures,
   usableProtocolFeatures,
 } from './frontend/index.ts';
 export type {
-  Doorbell,
-  InflightArea,
   SharedRegion,
   VhostTransport,
-  VhostTransportKind,
+  VhostMemorySlots,
+  VhostReset,
+  VhostStatus,
   VringUserAddresses,
 } from './transport.ts';
 export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';

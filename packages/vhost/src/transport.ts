@@ -1,8 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import type { ConfigSpace, ControlChannel, Notifier } from '@vio/net';
-
-/** How a backend is spoken to. */
-export type VhostTransportKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
+import type { DeviceConfig, DeviceControlQueue, InflightNotes, MtuSetting, Notifier } from '@vio/net';
 
 /**
  * A piece of memory that the backend may access. All addresses are below 2^53. Where the caller uses region
@@ -31,24 +28,24 @@ export interface VringUserAddresses {
   readonly device: number;
 }
 
-/** Memory in which a backend notes down which buffers it has, and which outlives it. */
-export interface InflightArea {
-  /** Bytes; 0: the backend has none. */
-  readonly mmapSize: number;
-  /** Where it starts in the file. */
-  readonly mmapOffset: number;
-  /** Rings it is for, from ring 0 on, and the most descriptors of one. */
-  readonly queues: number;
-  /** Descriptors of each queue. */
-  readonly queueSize: number;
-  /** The memory. */
-  readonly fd: number;
+/** Device status bits (virtio 1.4, section 2.1). */
+export interface VhostStatus {
+  /** Reads it. */
+  get(options?: WaitOptions): Promise<number>;
+  /** @param status 0 to 255; 0 resets */
+  set(status: number, options?: WaitOptions): Promise<void>;
 }
 
-/** Tells a device that a virtqueue has new buffers. */
-export interface Doorbell {
-  /** Tells the device of new buffers. */
-  signal(): void;
+/** A reset where there is no status (RESET_DEVICE). */
+export interface VhostReset {
+  /** Stops all rings; the session stays. */
+  device(options?: WaitOptions): Promise<void>;
+}
+
+/** More memory for a backend that runs (CONFIGURE_MEM_SLOTS). */
+export interface VhostMemorySlots {
+  /** Adds a region to the memory the backend may access. */
+  add(region: SharedRegion, options?: WaitOptions): Promise<void>;
 }
 
 /**
@@ -62,8 +59,6 @@ export interface Doorbell {
  * the same reason. A request the backend merely refuses rejects (VIO_VHOST_REFUSED) and the transport stays up.
  */
 export interface VhostTransport {
-  /** What kind of backend it is. */
-  readonly kind: VhostTransportKind;
   /** Why the transport ended by itself; null while it is up, and after a plain `close()`. */
   readonly down: VioError | null;
   /**
@@ -71,14 +66,6 @@ export interface VhostTransport {
    * `getFeatures`, and always for transports that have no such thing.
    */
   readonly protocolFeatures: bigint;
-  /** True if `getStatus` and `setStatus` reach the backend (vhost-user: once STATUS is negotiated). */
-  readonly hasStatus: boolean;
-  /** True if `getInflight` and `setInflight` reach the backend (vhost-user: once INFLIGHT_SHMFD is negotiated). */
-  readonly hasInflight?: boolean;
-  /** True if `resetDevice` reaches the backend (vhost-user: once RESET_DEVICE is negotiated). */
-  readonly canReset?: boolean;
-  /** True if the device itself says what its address, link and MTU are, to whoever accepts the features. */
-  readonly hasConfig?: boolean;
   /** Regions `setMemTable` takes at most. */
   readonly maxRegions: number;
 
@@ -96,11 +83,6 @@ export interface VhostTransport {
   queueNum(options?: WaitOptions): Promise<number>;
   /** Replaces the memory the backend may access. @param regions 1 to `maxRegions` */
   setMemTable(regions: readonly SharedRegion[], options?: WaitOptions): Promise<void>;
-  /** True if `addRegion` reaches the backend (vhost-user: once CONFIGURE_MEM_SLOTS is negotiated). */
-  readonly canAddRegions?: boolean;
-  /** Adds a region to the memory the backend may access, while it runs. */
-  addRegion?(region: SharedRegion, options?: WaitOptions): Promise<void>;
-
   /** Descriptors of the ring. */
   setVringNum(index: number, size: number, options?: WaitOptions): Promise<void>;
   /** Where the backend continues: what `getVringBase` gave or `DriverQueue.base()` gives. */
@@ -109,8 +91,8 @@ export interface VhostTransport {
   setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells the backend of new buffers, -1: it polls. Starts the ring. Stays the caller's. */
   setVringKick(index: number, fd: number, options?: WaitOptions): Promise<void>;
-  /** Another way to kick the backend, cheaper than the eventfd and good for as long as the transport is up; null: none. */
-  doorbell?(index: number): Notifier | null;
+  /** Another way to kick the backend, cheaper than the eventfd and good for as long as the transport is up; undefined: none. */
+  doorbell(index: number): Notifier | undefined;
   /** The eventfd that tells the driver of used buffers, -1: the driver polls. Stays the caller's. */
   setVringCall(index: number, fd: number, options?: WaitOptions): Promise<void>;
   /** The eventfd that tells of a broken ring, -1: none. Stays the caller's. */
@@ -123,46 +105,24 @@ export interface VhostTransport {
   /** Stops the ring. @returns where to continue it (see `setVringBase`) */
   getVringBase(index: number, options?: WaitOptions): Promise<number>;
 
-  /** Device status bits (virtio 1.4, section 2.1). @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
-  getStatus(options?: WaitOptions): Promise<number>;
-  /** @param status 0 to 255; 0 resets. @throws VioError VIO_VHOST_UNSUPPORTED unless `hasStatus` */
-  setStatus(status: number, options?: WaitOptions): Promise<void>;
+  // What a backend can or cannot do. What it can is an object, and known once `getFeatures` has resolved.
 
-  /** Asks for a buffer to note down unfinished work in, after `setFeatures`. @returns its `fd` is the caller's to close */
-  getInflight?(queues: number, queueSize: number, options?: WaitOptions): Promise<InflightArea>;
-  /** Before rings run: where they note down what they have, or where a predecessor did. @param fd stays the caller's */
-  setInflight?(area: Omit<InflightArea, 'fd'>, fd: number, options?: WaitOptions): Promise<void>;
-
-  /** True if `setMtu` reaches the backend (vhost-user: once NET_MTU is negotiated). */
-  readonly canSetMtu?: boolean;
-  /** Tells the backend the MTU, where the feature MTU is in use. @param mtu 68 to 65535 bytes */
-  setMtu?(mtu: number, options?: WaitOptions): Promise<void>;
-  /** Back to the initial state, where `canReset`: without a status to do it by. */
-  resetDevice?(options?: WaitOptions): Promise<void>;
-
-  /** What the device says of itself; only of transports that reach its configuration space. */
-  getNetConfig?(options?: WaitOptions): Promise<ConfigSpace>;
-  /**
-   * A faster way to tell the device of new buffers than a kick eventfd, or null; only of transports that have one.
-   * Belongs to the transport.
-   */
-  doorbell?(index: number): Doorbell | null;
-  /**
-   * The control queue of a device to which the transport gives one by itself; null without CTRL_VQ. Only of transports
-   * that do: over the others a control queue is a ring like all of them.
-   */
-  readonly control?: ControlChannel | null;
-  /**
-   * Calls the handler, asynchronously, whenever the device's link goes up or down; first if it is down from the
-   * start. Only of transports that hear of it.
-   */
-  onLink?(handler: (up: boolean) => void): void;
-
-  /**
-   * Calls the handler, asynchronously, whenever the device begins to ask that the driver announce itself on the network
-   * (virtio 1.4, section 5.1.6.5.4). Only of transports that hear of it.
-   */
-  onAnnounce?(handler: () => void): void;
+  /** The device status; undefined: it has none. */
+  readonly status: VhostStatus | undefined;
+  /** Back to the initial state, without a status to do it by; undefined: it cannot. */
+  readonly reset: VhostReset | undefined;
+  /** What the device says of itself, and when that changes; undefined: it says nothing. */
+  readonly config: DeviceConfig | undefined;
+  /** Its control queue; undefined: it has none. */
+  readonly controlQueue: DeviceControlQueue | undefined;
+  /** More memory while it runs; undefined: it takes none. */
+  readonly memorySlots: VhostMemorySlots | undefined;
+  /** Memory to note down unfinished work in; undefined: it does not. */
+  readonly inflight: InflightNotes | undefined;
+  /** The MTU, where the feature MTU is in use; undefined: it is not told. */
+  readonly mtu: MtuSetting | undefined;
+  /** Features to take from the backend wherever it offers them, whatever a port wishes. */
+  readonly wantedFeatures: bigint;
 
   /**
    * Calls the handler once if the transport ends other than by `close()`: the peer left, did not answer in time or

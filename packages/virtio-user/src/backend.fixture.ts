@@ -6,9 +6,9 @@ import { VIRTIO_NET_F_MQ } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
 import { type BackendScript, ScriptedBackend } from '@vio/vhost/testing';
-import type { VirtioUserOptions } from './config.ts';
+import type { VirtioUserOptions } from './config/config.ts';
+import type { OpenOptions } from './config/open-options.ts';
 import { openVirtioUser } from './open.ts';
-import type { OpenOptions } from './open-options.ts';
 import type { VirtioUserPort } from './virtio-user-port.ts';
 
 /** Protocol features of a backend that acknowledges everything and knows a device status. */
@@ -89,7 +89,7 @@ export function holdings(): Holdings {
   const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
   return {
     fds: readdirSync('/proc/self/fd').length,
-    mappings: mappings.filter((line) => line.includes('vio-virtio-user')).length,
+    mappings: mappings.filter((line) => line.includes('vio-port')).length,
   };
 }
 

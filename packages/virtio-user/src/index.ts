@@ -1,10 +1,7 @@
-export { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
-export type { SocketOptions } from './connect.ts';
-export { parseDevargs } from './devargs.ts';
-export { type ControlQueueOwner, type Negotiated, negotiate } from './negotiate.ts';
+export type { MemoryOptions, QueueName, ReconnectOptions } from '@vio/net';
+export { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config/config.ts';
+export { parseDevargs } from './config/devargs.ts';
+export type { ControlQueueOwner, OpenOptions } from './config/open-options.ts';
+export type { SocketOptions } from './connect/connect.ts';
 export { openVirtioUser } from './open.ts';
-export type { OpenOptions } from './open-options.ts';
-export type { MemoryOptions } from './port-memory.ts';
-export type { ReconnectOptions } from './reconnect.ts';
-export type { QueueName } from './reset-queue.ts';
 export { VirtioUserPort } from './virtio-user-port.ts';

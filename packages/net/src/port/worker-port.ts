@@ -19,8 +19,8 @@ export interface QueuePairHandle {
   readonly mac: string;
   /** The elected paths. */
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
-  /** The port's memory: file descriptor and bytes. */
-  readonly memory: { readonly fd: number; readonly bytes: number };
+  /** The port's memory: file descriptor, bytes, and the address by which the device knows the first of them (default 0n). */
+  readonly memory: { readonly fd: number; readonly bytes: number; readonly address?: bigint };
   /** Descriptors per ring, and byte offsets of the rings in the memory. */
   readonly rings: { readonly size: number; readonly rxOffset: number; readonly txOffset: number };
   /** This pair's own packet buffers: byte offset of the first, and their number. */
@@ -73,7 +73,7 @@ export class WorkerPort extends NetPort implements Disposable {
   private constructor(handle: QueuePairHandle, memory: SharedMemory, events: readonly EventFd[]) {
     const [rxKick, txKick, rxCall] = events;
     const { features, rings, pool: buffers } = handle;
-    const region = new Region(memory.buffer);
+    const region = new Region(memory.buffer, 0, memory.size, handle.memory.address);
     const pool = new BufferPool({ region, ...buffers });
     let onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void = () => {};
     const { rx, tx } = createQueuePair({

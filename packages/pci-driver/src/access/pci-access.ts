@@ -25,9 +25,10 @@ export interface PciAccess {
    * @param bytes rounded up to whole pages
    * @param physical true: the device goes by physical addresses and past any IOMMU, as one without the feature
    *   ACCESS_PLATFORM may
+   * @param hugepages of which size, where physical addresses need them or they are asked for. Default 2M where needed
    * @throws VioError VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_PCI_DMA
    */
-  allocateDma(bytes: number, physical: boolean): DmaMemory;
+  allocateDma(bytes: number, physical: boolean, hugepages?: '2M' | '1G'): DmaMemory;
   /**
    * Calls back when the device is to be taken away: VFIO asks, and waits until it is closed; UIO tells afterwards; a
    * device without driver is gone without a word. Does not keep the process alive.
@@ -43,6 +44,8 @@ export interface DmaMemory {
   readonly buffer: ArrayBuffer;
   /** By which the device knows byte 0: physical, or what the IOMMU translates. All of it within 4 GiB. */
   readonly address: bigint;
+  /** A file that holds it, for other threads to map; -1: there is none. */
+  readonly fd: number;
   /** Gives the memory back; the device must not use it any more. Idempotent. */
   close(): void;
 }

@@ -21,3 +21,20 @@ export function cannotResetQueues(): VioError {
     'reset the whole device: close the port and open it anew',
   );
 }
+
+export function deviceGone(address: string, cause?: unknown): VioError {
+  return pciError(
+    'VIO_DEVICE_GONE',
+    `the device ${address} does not answer any more`,
+    'it was removed or taken away: close the port, and open it anew when it is back',
+    cause,
+  );
+}
+
+export function needsReset(address: string): VioError {
+  return pciError(
+    'VIO_PCI_NEEDS_RESET',
+    `the device ${address} has failed and asks for a reset (DEVICE_NEEDS_RESET)`,
+    'close the port and open it anew, which resets the device; packets under way are lost',
+  );
+}

@@ -1,17 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import {
-  ContiguousMemory,
-  FdWatcher,
-  FileRegisters,
-  MmioRegisters,
-  type Registers,
-  closeFd,
-  openDevice,
-} from '@vio/native';
+import { FdWatcher, FileRegisters, MmioRegisters, type Registers, closeFd, openDevice } from '@vio/native';
 import { disableBusMaster, enableDevice, setLineEnabled } from './config-space.ts';
 import { atExit } from './at-exit.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';
+import { physicalMemory } from './physical-memory.ts';
 import type { DeviceFiles } from './sysfs.ts';
 
 /**
@@ -96,7 +89,7 @@ export class SysfsAccess implements PciAccess {
   }
 
   /** Always by physical address: nothing programs an IOMMU for this device, and one that translates would let nothing through. */
-  allocateDma(bytes: number, physical: boolean): DmaMemory {
+  allocateDma(bytes: number, physical: boolean, hugepages?: '2M' | '1G'): DmaMemory {
     const domain = this.#files.text('iommu_group/type');
     if (!physical && domain !== null && domain !== 'identity') {
       throw pciError(
@@ -105,7 +98,7 @@ export class SysfsAccess implements PciAccess {
         `use VFIO, which programs it: vio devbind --bind vfio-pci ${this.address}`,
       );
     }
-    return ContiguousMemory.create({ size: bytes });
+    return physicalMemory(bytes, hugepages);
   }
 
   /** Nobody asks, but UIO tells when it is done. */

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import {
-  ContiguousMemory,
   EventFd,
   FdWatcher,
   FileRegisters,
@@ -14,6 +13,7 @@ import {
 import { enableDevice } from './config-space.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';
+import { physicalMemory } from './physical-memory.ts';
 import type { DeviceFiles } from './sysfs.ts';
 import * as vfio from './vfio-ioctls.ts';
 
@@ -36,6 +36,8 @@ export class VfioAccess implements PciAccess {
   readonly #container: number;
   readonly #bars = new Map<number, { registers: Registers; close: () => void }>();
   readonly #vectors: number;
+  /** An IOMMU translates the device's addresses. */
+  readonly #translates: boolean;
   #nextIova = lowestIova;
   #removal: { event: EventFd; watcher: FdWatcher } | null = null;
   #line: { event: EventFd; watcher: FdWatcher } | null = null;
@@ -55,6 +57,7 @@ export class VfioAccess implements PciAccess {
     }
     const unsafe = existsSync(`/dev/vfio/noiommu-${number}`);
     this.kind = unsafe ? 'vfio-noiommu' : 'vfio';
+    this.#translates = !unsafe;
     const iommu = unsafe ? vfio.NO_IOMMU : vfio.TYPE1V2;
     const opened: number[] = [];
     try {
@@ -116,25 +119,27 @@ export class VfioAccess implements PciAccess {
    * Where the device goes past the IOMMU, addresses are physical ones, which the IOMMU maps to themselves: right
    * whether or not it is consulted.
    */
-  allocateDma(bytes: number, physical: boolean): DmaMemory {
-    if (this.kind === 'vfio-noiommu') return ContiguousMemory.create({ size: bytes });
+  allocateDma(bytes: number, physical: boolean, hugepages?: '2M' | '1G'): DmaMemory {
+    if (!this.#translates) return physicalMemory(bytes, hugepages);
     if (physical) {
-      const memory = ContiguousMemory.create({ size: bytes });
-      return this.#mapped(memory, memory.address);
+      const memory = physicalMemory(bytes, hugepages);
+      return this.#mapped(memory, memory.address, -1);
     }
-    const memory = SharedMemory.create({ size: bytes, name: 'vio-pci' });
+    const pages = hugepages === undefined ? {} : { hugepages };
+    const memory = SharedMemory.create({ size: bytes, name: 'vio-pci', ...pages });
     try {
       const iova = this.#freeIova(BigInt(memory.size));
       this.#nextIova = iova + BigInt(memory.size);
-      return this.#mapped(memory, iova);
+      return this.#mapped(memory, iova, memory.fd);
     } catch (error) {
       memory.close();
       throw error;
     }
   }
 
-  #mapped(memory: SharedMemory | ContiguousMemory, iova: bigint): DmaMemory {
-    const { buffer, size } = memory;
+  #mapped(memory: Pick<DmaMemory, 'buffer' | 'close'>, iova: bigint, fd: number): DmaMemory {
+    const { buffer } = memory;
+    const size = buffer.byteLength;
     try {
       vfio.mapDma(this.#container, bufferAddress(buffer), iova, size);
     } catch (error) {
@@ -144,6 +149,7 @@ export class VfioAccess implements PciAccess {
     return {
       buffer,
       address: iova,
+      fd,
       close: () => {
         if (this.#open) vfio.unmapDma(this.#container, iova, size);
         memory.close();

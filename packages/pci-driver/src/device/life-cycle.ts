@@ -34,16 +34,19 @@ export async function resetQueue(device: ModernDevice, queue: number, wait: Wait
   await until(() => device.queueIsReset(queue), `the device does not let go of queue ${queue}`, wait);
 }
 
-/** From reset to the point where queues can be set up: features decided by `choose` and accepted by the device. */
-export function negotiateWith(device: VirtioPciDevice, choose: (offered: bigint) => bigint): bigint {
+/** After a reset: the driver knows the device. @returns the features it offers */
+export function meet(device: VirtioPciDevice): bigint {
   device.status = STATUS_ACKNOWLEDGE;
   device.status = STATUS_KNOWN;
-  const features = choose(device.getFeatures());
+  return device.getFeatures();
+}
+
+/** Tells the device its features; queues can be set up then. @throws VioError VIO_FEATURES_REFUSED */
+export function acceptFeatures(device: VirtioPciDevice, features: bigint): void {
   device.setFeatures(features);
-  if (!device.modern) return features;
+  if (!device.modern) return;
   device.status = STATUS_AGREED;
-  if ((device.status & STATUS_FEATURES_OK) !== 0) return features;
-  fail(device);
+  if ((device.status & STATUS_FEATURES_OK) !== 0) return;
   throw pciError(
     'VIO_FEATURES_REFUSED',
     `the device refused features it had offered: ${featureNames(features).join(', ')}`,

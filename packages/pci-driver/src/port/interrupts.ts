@@ -1,4 +1,5 @@
 import { EventFd, FdWatcher } from '@vio/native';
+import type { PlacedQueue } from '@vio/net';
 import type { PciInterrupts } from '../access/pci-access.ts';
 import { ISR_CONFIG, type VirtioPciDevice, noVector } from '../device/virtio-pci-device.ts';
 
@@ -18,22 +19,26 @@ const pollInterval = 1;
 export class PortInterrupts implements Disposable {
   readonly mode: InterruptMode;
   /** By queue pair. */
-  readonly rxCall: readonly EventFd[];
+  readonly #rxCall: readonly EventFd[];
+  readonly #queues: readonly PlacedQueue[];
   readonly #interrupts: PciInterrupts;
   readonly #device: VirtioPciDevice;
   readonly #events: EventFd[] = [];
+  #configEvent: EventFd | undefined;
   #stop: (() => void)[] = [];
 
   /**
    * Gives out vectors, as many as there are: a device that has none left for a queue makes the whole port share one.
    * To be called between FEATURES_OK and DRIVER_OK.
+   * @param queues those that receive, by queue pair
    */
-  constructor(interrupts: PciInterrupts, device: VirtioPciDevice, pairs: number) {
+  constructor(interrupts: PciInterrupts, device: VirtioPciDevice, queues: readonly PlacedQueue[]) {
     this.#interrupts = interrupts;
     this.#device = device;
-    this.rxCall = Array.from({ length: pairs }, () => this.#event());
+    this.#queues = queues;
+    this.#rxCall = queues.map(({ call }) => call ?? this.#event());
     try {
-      this.mode = this.#choose(pairs);
+      this.mode = this.#choose(queues.length);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -42,13 +47,13 @@ export class PortInterrupts implements Disposable {
 
   /**
    * Begins to listen. Nothing of it keeps the process alive.
-   * @param onConfig the configuration may have changed @param waiting whether a pair's used buffers wait to be taken
+   * @param onConfig the configuration may have changed
    */
-  start(onConfig: () => void, waiting: (pair: number) => boolean): void {
+  start(onConfig: () => void): void {
     if (this.mode === 'per-queue') {
-      this.#watch(this.#events[this.rxCall.length], onConfig);
+      this.#watch(this.#config, onConfig);
     } else if (this.mode === 'shared') {
-      this.#watch(this.#events[this.rxCall.length], () => {
+      this.#watch(this.#config, () => {
         onConfig();
         this.#signalAll();
       });
@@ -59,16 +64,17 @@ export class PortInterrupts implements Disposable {
       });
     } else {
       const timer = setInterval(() => {
-        for (const [pair, event] of this.rxCall.entries()) if (waiting(pair)) event.signal();
+        for (const { waiting, call } of this.#queues) if (waiting()) call?.signal();
       }, pollInterval).unref();
       this.#stop.push(() => clearInterval(timer));
     }
   }
 
-  /** Gives a pair whose queues were reset the vector it had. */
-  assign(pair: number): void {
-    if (this.mode === 'per-queue') this.#device.setQueueVector(2 * pair, pair + 1);
-    else if (this.mode === 'shared') this.#device.setQueueVector(2 * pair, 0);
+  /** Gives a queue that was reset the vector it had: those that receive have one. @param queue its number */
+  assign(queue: number): void {
+    if (queue % 2 !== 0) return;
+    if (this.mode === 'per-queue') this.#device.setQueueVector(queue, queue / 2 + 1);
+    else if (this.mode === 'shared') this.#device.setQueueVector(queue, 0);
   }
 
   /** No interrupt is handled any more. */
@@ -86,11 +92,11 @@ export class PortInterrupts implements Disposable {
   #choose(pairs: number): InterruptMode {
     const { vectors, line } = this.#interrupts;
     if (vectors > pairs) {
-      this.#interrupts.enableVectors([this.#event(), ...this.rxCall]);
+      this.#interrupts.enableVectors([this.#config, ...this.#rxCall]);
       if (this.#assign((pair) => pair + 1, pairs)) return 'per-queue';
     }
     if (vectors > 0) {
-      this.#interrupts.enableVectors([this.#events[pairs] ?? this.#event()]);
+      this.#interrupts.enableVectors([this.#config]);
       if (this.#assign(() => 0, pairs)) return 'shared';
       this.#interrupts.disable();
     }
@@ -110,6 +116,12 @@ export class PortInterrupts implements Disposable {
     return false;
   }
 
+  /** Signalled with the vector of the configuration. */
+  get #config(): EventFd {
+    this.#configEvent ??= this.#event();
+    return this.#configEvent;
+  }
+
   #event(): EventFd {
     const event = EventFd.create();
     this.#events.push(event);
@@ -126,6 +138,6 @@ export class PortInterrupts implements Disposable {
   }
 
   #signalAll(): void {
-    for (const event of this.rxCall) event.signal();
+    for (const event of this.#rxCall) event.signal();
   }
 }

@@ -13,11 +13,13 @@ import {
   VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_SPEED_DUPLEX,
   VIRTIO_NET_F_STATUS,
+  WorkerPort,
   headerSize,
   rarpFrame,
 } from '@vio/net';
 import {
   VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_EVENT_IDX,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_NOTIFICATION_DATA,
   VIRTIO_F_RING_PACKED,
@@ -163,7 +165,7 @@ describe('the configuration of a device', () => {
 
   it('is not read where the feature is not offered', async () => {
     const { port } = await setUp({ features: VIRTIO_F_VERSION_1, config: bytes });
-    expect(port).toMatchObject({ mtu: null, speed: 0xffffffff });
+    expect(port).toMatchObject({ mtu: undefined, speed: 0xffffffff });
     expect(port.mac).toMatch(/^.[26ae](:..){5}$/);
     expect(port.mac).not.toBe('02:00:00:00:00:07');
   });
@@ -361,7 +363,7 @@ describe('a device that goes away', () => {
   });
 });
 
-describe('the reset of a pair', () => {
+describe('the reset of a queue', () => {
   const features = VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET;
 
   it.each([
@@ -378,12 +380,12 @@ describe('the reset of a pair', () => {
     else u16.fill(0x8080, addresses.descriptors / 2, addresses.descriptors / 2 + 8);
     port.tx[0].reap();
     await broken;
-    const done = port.restartPair(0);
-    for (const queue of [0, 1]) {
+    for (const [queue, direction] of (['rx', 'tx'] as const).entries()) {
+      const done = port.resetQueue({ direction, queue: 0 });
       while (!device.queues[queue].resetting) await sleep(1);
       Object.assign(device.queues[queue], { resetting: false, enabled: false, vector: 0xffff });
+      await done;
     }
-    await done;
     expect(device.queues.map(({ enabled }) => enabled)).toEqual([true, true]);
     expect(device.queues[0].vector).toBe(1);
     const wire = new FakeWire(device, dmaAddress, headerSize(port.features));
@@ -396,7 +398,7 @@ describe('the reset of a pair', () => {
 
   it('takes the link down when the device does not let go', async () => {
     const { port } = await setUp({ features });
-    await expect(port.restartPair(0, { timeout: 10 })).rejects.toMatchObject({
+    await expect(port.resetQueue({ direction: 'rx', queue: 0 }, { timeout: 10 })).rejects.toMatchObject({
       code: 'VIO_PCI_RESET_TIMEOUT',
     });
     expect(port.link).toMatchObject({ up: false, reason: { code: 'VIO_DEVICE_GONE' } });
@@ -405,13 +407,17 @@ describe('the reset of a pair', () => {
   it('leaves everything alone when it is given an option that there is not', async () => {
     const { device, port } = await setUp({ features });
     const misspelt: object = { timout: 10 };
-    await expect(port.restartPair(0, misspelt)).rejects.toMatchObject({ code: 'VIO_OPTION_UNKNOWN' });
+    await expect(port.resetQueue({ direction: 'rx', queue: 0 }, misspelt)).rejects.toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+    });
     expect([port.link.up, device.queues[0].resetting]).toEqual([true, false]);
   });
 
   it('is missed by name where the device cannot', async () => {
     const { port } = await setUp();
-    await expect(port.restartPair(0)).rejects.toMatchObject({ code: 'VIO_FEATURE_MISSING' });
+    await expect(port.resetQueue({ direction: 'rx', queue: 0 })).rejects.toMatchObject({
+      code: 'VIO_FEATURE_MISSING',
+    });
     expect(port.link.up).toBe(true);
   });
 });
@@ -429,5 +435,81 @@ describe('offloads', () => {
       code: 'VIO_OFFLOAD_UNAVAILABLE',
     });
     expect(device.closed).toBe(true);
+  });
+});
+
+describe('a port on a PCI device can do what others can:', () => {
+  const modern = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC;
+
+  it('take tags off frames and put them in', async () => {
+    const { port, wire } = await setUp({ features: modern }, { vlan: { strip: true, insert: true } });
+    const tagged = Uint8Array.from({ length: 64 }, (_, i) => i);
+    tagged.set([0x81, 0, 0, 7], 12);
+    expect(wire.deliver(tagged)).toBe(true);
+    const burst = port.burst();
+    expect(port.rx[0].receive(burst)).toBe(1);
+    expect([burst.length[0], (burst.vlan?.[0] ?? 0) & 0xfff]).toEqual([60, 7]);
+    expect(port.tx[0].send(burst)).toBe(1);
+    wire.collect();
+    expect(wire.sent).toEqual([tagged]);
+  });
+
+  it('drop what is larger than its MTU', async () => {
+    const { port } = await setUp({ features: modern }, { mtu: 1000 });
+    expect([port.mtu, port.rules.mtu]).toEqual([1000, 1000]);
+    await expect(port.send(new Uint8Array(1200))).rejects.toMatchObject({ code: 'VIO_FRAME_SIZE' });
+  });
+
+  it('use event indexes', async () => {
+    const features = modern | VIRTIO_F_EVENT_IDX;
+    expect((await setUp({ features })).port.features & VIRTIO_F_EVENT_IDX).toBe(0n);
+    const { port } = await setUp({ features }, { eventIdx: true });
+    expect(port.features & VIRTIO_F_EVENT_IDX).toBe(VIRTIO_F_EVENT_IDX);
+  });
+
+  it('have a pool that grows, in memory that the device has from the start', async () => {
+    const { port } = await setUp({ features: modern }, { memory: { maxBuffers: 4000 } });
+    const before = port.pool.count;
+    const added = await port.growPool(1000);
+    expect([added >= 1000, port.pool.count - before]).toEqual([true, added]);
+    await expect(port.growPool(4000)).resolves.toBeGreaterThan(0);
+    await expect(port.growPool(1)).rejects.toMatchObject({ code: 'VIO_POOL_FULL' });
+  });
+
+  it('have its queue pairs in other threads', async () => {
+    const { device, port } = await setUp(
+      { features: modern | VIRTIO_F_NOTIFICATION_DATA },
+      { detached: true },
+    );
+    expect([port.rx, port.handles.length, port.features & VIRTIO_F_NOTIFICATION_DATA]).toEqual([[], 1, 0n]);
+    const kicked = new Promise<number>((resolve) => {
+      device.onNotify = (queue) => {
+        if (queue === 1) resolve(queue);
+      };
+    });
+    using worker = WorkerPort.attach(port.handles[0]);
+    const wire = new FakeWire(device, dmaAddress, headerSize(port.features));
+    await worker.send(new Uint8Array(60).fill(7));
+    expect(await kicked).toBe(1);
+    wire.collect();
+    expect(wire.sent).toEqual([new Uint8Array(60).fill(7)]);
+    const next = worker.packets().next();
+    await sleep(20);
+    expect(wire.deliver(new Uint8Array(61))).toBe(true);
+    expect((await next).value).toHaveLength(61);
+  });
+
+  it('are missed by name as options that there are not', async () => {
+    const misspelt: object = { queus: 2 };
+    await expect(openPciPort(new FakePciDevice(), misspelt)).rejects.toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+    });
+  });
+});
+
+describe('a legacy device', () => {
+  it('says nothing of an MTU', async () => {
+    const { port } = await setUp({ legacy: true, features: VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU });
+    expect([port.features & VIRTIO_NET_F_MTU, port.mtu]).toEqual([0n, undefined]);
   });
 });

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { type QueueSizeInput, checkPairs, chooseQueueSize } from './queue-size.ts';
+import { type QueueSizeInput, chooseQueueSize } from './queue-size.ts';
 
 const choose = (input: Partial<QueueSizeInput>): number =>
-  chooseQueueSize({ sizes: [256, 256], wanted: undefined, resizable: true, format: 'split', ...input });
+  chooseQueueSize({
+    queues: [0, 1],
+    sizes: [256, 256],
+    wanted: undefined,
+    resizable: true,
+    format: 'split',
+    ...input,
+  });
 
 describe('the size of rings', () => {
   it.each([
@@ -11,6 +18,8 @@ describe('the size of rings', () => {
     ['the smallest of its queues', { sizes: [1024, 256, 512, 1024] }, 256],
     ['what was asked for', { sizes: [1024, 1024], wanted: 64 }, 64],
     ['more than 1024 if that was asked for', { sizes: [4096, 4096], wanted: 4096 }, 4096],
+    ['what is enough, where the device allows more', { sizes: [64], enough: 16 }, 16],
+    ['the device’s where it allows less than is enough', { sizes: [8], enough: 16 }, 8],
     ['any number of a packed ring', { format: 'packed', wanted: 100 }, 100],
     ['the device’s whatever it is, of a legacy device', { sizes: [4096, 4096], resizable: false }, 4096],
   ] as const)('is %s', (_, input, size) => {
@@ -26,15 +35,5 @@ describe('the size of rings', () => {
     ['a device without a queue', { sizes: [256, 0] }, 'VIO_PCI_NO_QUEUE'],
   ] as const)('is refused of %s', (_, input, code) => {
     expect(() => choose(input)).toThrow(expect.objectContaining({ code }));
-  });
-});
-
-describe('queue pairs', () => {
-  it.each([1, 4])('%i of 4 are possible', (pairs) => {
-    expect(() => checkPairs(pairs, 4)).not.toThrow();
-  });
-
-  it.each([0, 5, 1.5])('%d of 4 are not', (pairs) => {
-    expect(() => checkPairs(pairs, 4)).toThrow(expect.objectContaining({ code: 'VIO_QUEUE_COUNT' }));
   });
 });

@@ -3,25 +3,36 @@ import { pciError } from '../access/pci-errors.ts';
 
 /** What the size of a port's rings depends on. */
 export interface QueueSizeInput {
-  /** Descriptors the device allows at most, by queue. */
+  /** Numbers of the queues. */
+  readonly queues: readonly number[];
+  /** Descriptors the device allows each of them at most. */
   readonly sizes: readonly number[];
   /** Descriptors the application asked for. */
   readonly wanted: number | undefined;
+  /** Descriptors that are taken without a wish, if the device allows as many. Default 1024. */
+  readonly enough?: number | undefined;
   /** Whether the device takes smaller rings: legacy ones do not. */
   readonly resizable: boolean;
   readonly format: RingFormat;
 }
 
 /** Rings longer than this buy nothing and take memory, unless asked for. */
-const enough = 1024;
+const usualSize = 1024;
 
 /**
  * Decides the size of all rings of a port. Pure. Without a wish it is the device's, at most 1024 where it takes less.
  * @throws VioError VIO_PCI_QUEUE_SIZE, VIO_PCI_NO_QUEUE
  */
-export function chooseQueueSize({ sizes, wanted, resizable, format }: QueueSizeInput): number {
+export function chooseQueueSize({
+  queues,
+  sizes,
+  wanted,
+  enough = usualSize,
+  resizable,
+  format,
+}: QueueSizeInput): number {
   if (sizes.includes(0)) {
-    throw noQueue(sizes.indexOf(0));
+    throw noQueue(queues[sizes.indexOf(0)]);
   }
   const most = Math.min(...sizes);
   if (!resizable) {
@@ -46,17 +57,7 @@ export function chooseQueueSize({ sizes, wanted, resizable, format }: QueueSizeI
   );
 }
 
-/** @throws VioError VIO_QUEUE_COUNT when the device does not have so many queue pairs */
-export function checkPairs(pairs: number, devicePairs: number): void {
-  if (Number.isInteger(pairs) && pairs >= 1 && pairs <= devicePairs) return;
-  throw pciError(
-    'VIO_QUEUE_COUNT',
-    `${pairs} queue pairs were asked for, the device has ${devicePairs}`,
-    `ask for 1 to ${devicePairs}, or give the device more`,
-  );
-}
-
-export function noQueue(index: number) {
+function noQueue(index: number) {
   return pciError(
     'VIO_PCI_NO_QUEUE',
     `the device has no queue ${index}`,

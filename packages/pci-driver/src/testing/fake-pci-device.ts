@@ -163,6 +163,7 @@ export class FakePciDevice implements PciAccess {
     return {
       buffer: memory.buffer,
       address: this.dmaAddress,
+      fd: memory.fd,
       close: () => memory.close(),
     };
   }

@@ -20,7 +20,7 @@ describe('the notification area of a device', () => {
   it('is not there when the device maps nothing', () => {
     const fd = openSync('/dev/null', 'r+');
     using doorbells = new Doorbells();
-    expect(doorbells.of(fd, 0)).toBe(null);
+    expect(doorbells.of(fd, 0)).toBe(undefined);
     closeSync(fd);
   });
 

@@ -11,10 +11,10 @@ export class Doorbells implements Disposable {
   readonly #areas: MmioRegisters[] = [];
   #open = true;
 
-  /** @param fd of the device @returns the doorbell of a virtqueue, or null: it is kicked by eventfd */
-  of(fd: number, index: number): Notifier | null {
+  /** @param fd of the device @returns the doorbell of a virtqueue, or undefined: it is kicked by eventfd */
+  of(fd: number, index: number): Notifier | undefined {
     const area = map(fd, index);
-    if (area === null) return null;
+    if (area === null) return undefined;
     this.#areas.push(area);
     return {
       signal: () => {

@@ -101,9 +101,9 @@ export class VdpaDevice {
     return this.#line.open;
   }
 
-  /** The doorbell of a virtqueue; null where it has none. It rings until the device ends. */
-  doorbell(index: number): Notifier | null {
-    return this.open ? this.#doorbells.of(this.#fd, index) : null;
+  /** The doorbell of a virtqueue; undefined where it has none. It rings until the device ends. */
+  doorbell(index: number): Notifier | undefined {
+    return this.open ? this.#doorbells.of(this.#fd, index) : undefined;
   }
 
   /** Asks what it is, and agrees on how to talk. @throws VioError VIO_VDPA_NOT_NET, VIO_VHOST_UNSUPPORTED */
@@ -135,9 +135,10 @@ export class VdpaDevice {
     return vdpa.setConfigCall(this.#fd, this.#configEvent.fd);
   }
 
-  /** Calls the handler whenever the configuration has changed. */
-  onConfig(handler: () => void): void {
+  /** Calls the handler whenever the configuration has changed. @returns takes the handler back */
+  onConfig(handler: () => void): () => void {
     this.#onConfig.add(handler);
+    return () => this.#onConfig.delete(handler);
   }
 
   /** Calls the handler once if the device ends other than by `close()`, or soon if it has. */

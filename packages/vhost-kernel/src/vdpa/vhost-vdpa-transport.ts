@@ -1,13 +1,9 @@
-import {
-  type OptionNames,
-  type VioError,
-  type WaitOptions,
-  callApplication,
-  checkOptions,
-} from '@vio/native';
+import { type OptionNames, type VioError, type WaitOptions, checkOptions } from '@vio/native';
 import {
   type ConfigSpace,
   type ControlChannel,
+  type DeviceConfig,
+  type DeviceControlQueue,
   type Notifier,
   STATUS_DRIVER_OK,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
@@ -19,7 +15,7 @@ import {
   decodeConfigSpace,
 } from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
-import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
+import type { SharedRegion, VhostStatus, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
 import { VdpaControl } from './control-queue.ts';
 import { Iotlb } from './iotlb.ts';
@@ -50,10 +46,25 @@ const pageSize = 4096;
  * the device's control queue, in memory of its own behind the regions.
  */
 export class VhostVdpaTransport implements VhostTransport {
-  /** A vDPA device is the backend. */
-  readonly kind = 'vhost-vdpa';
   readonly protocolFeatures = 0n;
-  readonly hasStatus = true;
+  readonly wantedFeatures = 0n;
+  readonly status: VhostStatus = {
+    get: (options) => this.getStatus(options),
+    set: (status, options) => this.setStatus(status, options),
+  };
+  readonly config: DeviceConfig = {
+    read: (features, options) =>
+      this.#ask('reading the configuration', options, (fd) => this.#config(fd, features)),
+    onChange: (handler) => this.#device.onConfig(handler),
+  };
+  readonly controlQueue: DeviceControlQueue = {
+    features: VIRTIO_NET_F_CTRL_VQ,
+    channel: () => this.#channel,
+  };
+  readonly reset = undefined;
+  readonly memorySlots = undefined;
+  readonly inflight = undefined;
+  readonly mtu = undefined;
   /** The kernel has no limit; each takes a message. */
   readonly maxRegions = 512;
   readonly #device: VdpaDevice;
@@ -128,10 +139,6 @@ export class VhostVdpaTransport implements VhostTransport {
     });
   }
 
-  getNetConfig(options?: WaitOptions): Promise<ConfigSpace> {
-    return this.#ask('reading the configuration', options, (fd) => this.#config(fd));
-  }
-
   /** @throws VioError VIO_VDPA_IOVA_RANGE, VIO_MEMORY_LOCK, VIO_VHOST_REGIONS */
   setMemTable(regions: readonly SharedRegion[], options?: WaitOptions): Promise<void> {
     return this.#ask('sharing memory', options, async (fd) => {
@@ -180,8 +187,8 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#ask('setting a kick', options, (fd) => vdpa.setVringEvent(fd, 'kick', index, eventFd));
   }
 
-  /** A store into the notification area of the card, which costs no system call; null where the card has none. */
-  doorbell(index: number): Notifier | null {
+  /** A store into the notification area of the card, which costs no system call; undefined where the card has none. */
+  doorbell(index: number): Notifier | undefined {
     return this.#device.doorbell(index);
   }
 
@@ -217,6 +224,7 @@ export class VhostVdpaTransport implements VhostTransport {
     });
   }
 
+  /** Reads the device status. */
   getStatus(options?: WaitOptions): Promise<number> {
     return this.#ask('reading the status', options, (fd) => vdpa.getStatus(fd));
   }
@@ -241,24 +249,10 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#device.onDown(handler);
   }
 
-  onLink(handler: (up: boolean) => void): void {
-    let last = true;
-    const look = async (): Promise<void> => {
-      const { linkUp } = await this.getNetConfig();
-      if (linkUp === last) return;
-      last = linkUp;
-      callApplication(() => handler(linkUp));
-    };
-    // A device that does not answer goes down, which is told elsewhere.
-    const safely = (): void => void look().catch(() => {});
-    this.#device.onConfig(safely);
-    safely();
-  }
-
   /** The device's own control queue, once it has memory. */
-  get control(): ControlChannel | null {
+  get #channel(): ControlChannel | undefined {
     const control = this.#control;
-    if (control === null) return null;
+    if (control === null) return undefined;
     return {
       execute: async (command, wait) => {
         await control.queue.execute(command, wait);
@@ -280,9 +274,9 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#device.ask(what, options, request);
   }
 
-  async #config(fd: number): Promise<ConfigSpace> {
-    const { features } = this.#facts;
-    return decodeConfigSpace(await vdpa.getConfig(fd, configBytes(features)), features);
+  async #config(fd: number, features = this.#facts.features): Promise<ConfigSpace> {
+    const fields = features & this.#facts.features;
+    return decodeConfigSpace(await vdpa.getConfig(fd, configBytes(fields)), fields);
   }
 
   /** @throws VioError VIO_VDPA_MAC when the address that is wanted cannot be set */

@@ -1,5 +1,6 @@
 import { type OptionNames, VioError, callApplication, checkOptions, closeFd, dupFd } from '@vio/native';
 import {
+  type DeviceConfig,
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
   VIRTIO_NET_F_GUEST_ECN,
@@ -13,6 +14,7 @@ import {
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  decodeConfigSpace,
 } from '@vio/net';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
@@ -59,6 +61,9 @@ const tapFeatures =
 /** The same since Linux 6.2. */
 const usoFeatures = VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6;
 
+/** Of a device without a configuration space. */
+const nothingSaid = decodeConfigSpace(new Uint8Array(0), 0n);
+
 /** Milliseconds between two looks at the tap. */
 const watchInterval = 100;
 
@@ -67,10 +72,22 @@ const watchInterval = 100;
  * them that carries frames between ring and tap (linux/vhost.h).
  */
 export class VhostNetTransport implements VhostTransport {
-  /** The kernel is the backend. */
-  readonly kind = 'vhost-kernel';
   readonly protocolFeatures = 0n;
-  readonly hasStatus = false;
+  readonly wantedFeatures = 0n;
+  /** The link is the tap's: up when the administrator wants it so, and it has a carrier. */
+  readonly config: DeviceConfig = {
+    read: () => Promise.resolve({ ...nothingSaid, linkUp: this.#linkUp }),
+    onChange: (handler) => {
+      this.#onLink.add(handler);
+      return () => this.#onLink.delete(handler);
+    },
+  };
+  readonly status = undefined;
+  readonly reset = undefined;
+  readonly controlQueue = undefined;
+  readonly memorySlots = undefined;
+  readonly inflight = undefined;
+  readonly mtu = undefined;
   readonly maxRegions = maxRegions();
   /** The interface that the kernel carries frames to and from. */
   readonly tap: Tap;
@@ -80,7 +97,7 @@ export class VhostNetTransport implements VhostTransport {
   readonly #handlers = new Set<(reason: VioError) => void>();
   /** Virtqueues that are enabled. */
   readonly #enabled = new Set<number>();
-  #onLink: ((up: boolean) => void) | null = null;
+  readonly #onLink = new Set<() => void>();
   #linkUp: boolean;
   #memory: KernelMemory | null = null;
   #down: VioError | null = null;
@@ -175,6 +192,11 @@ export class VhostNetTransport implements VhostTransport {
     return Promise.resolve();
   }
 
+  /** The kernel is kicked by eventfds. */
+  doorbell(): undefined {
+    return undefined;
+  }
+
   async setVringCall(index: number, fd: number): Promise<void> {
     vhost.setVringEvent(this.#device(index), 'call', index & 1, fd);
     return Promise.resolve();
@@ -205,14 +227,6 @@ export class VhostNetTransport implements VhostTransport {
     return Promise.resolve(vhost.getVringBase(this.#device(index), index & 1));
   }
 
-  getStatus(): Promise<number> {
-    return Promise.reject(noStatus());
-  }
-
-  setStatus(): Promise<void> {
-    return Promise.reject(noStatus());
-  }
-
   onDown(handler: (reason: VioError) => void): () => void {
     const reason = this.#down;
     if (reason !== null) queueMicrotask(() => handler(reason));
@@ -220,17 +234,11 @@ export class VhostNetTransport implements VhostTransport {
     return () => this.#handlers.delete(handler);
   }
 
-  /** The link is the tap's: up when the administrator wants it so, and it has a carrier. */
-  onLink(handler: (up: boolean) => void): void {
-    this.#onLink = handler;
-    if (!this.#linkUp) queueMicrotask(() => handler(this.#linkUp));
-  }
-
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     clearInterval(this.#watch);
-    this.#onLink = null;
+    this.#onLink.clear();
     for (const fd of this.#devices) closeFd(fd);
     this.tap.close();
     this.#memory?.[Symbol.dispose]();
@@ -248,7 +256,7 @@ export class VhostNetTransport implements VhostTransport {
       const up = this.#isUp();
       if (up === this.#linkUp) return;
       this.#linkUp = up;
-      callApplication(() => this.#onLink?.(up));
+      for (const handler of this.#onLink) callApplication(handler);
     } catch (cause) {
       this.#down = new VioError(`the tap ${this.tap.name} is gone`, {
         code: 'VIO_TAP_GONE',
@@ -270,11 +278,4 @@ export class VhostNetTransport implements VhostTransport {
       throw error;
     }
   }
-}
-
-function noStatus(): VioError {
-  return new VioError('vhost-net has no device status', {
-    code: 'VIO_VHOST_UNSUPPORTED',
-    remedy: 'check hasStatus first',
-  });
 }

@@ -1,6 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { EventFd } from '@vio/native';
-import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, encodeConfigSpace } from '@vio/net';
+import {
+  type ConfigHandlers,
+  type ConfigSpace,
+  ConfigWatch,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_STATUS,
+  encodeConfigSpace,
+} from '@vio/net';
 import { describe, expect, it } from 'vitest';
 import { until } from '@vio/test-support';
 import { type BackendScript, ScriptedBackend } from '../testing/index.ts';
@@ -24,6 +32,11 @@ const protocolFeatures =
 const features = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU;
 const usual = { mac: '52:54:00:12:34:56', linkUp: true, announce: false, maxPairs: 1, mtu: 1450 };
 
+/** What the backend says of itself, if it can. */
+function configOf({ config }: VhostUserFrontend): Promise<ConfigSpace> | undefined {
+  return config?.read(features);
+}
+
 /** A frontend that has negotiated with a backend whose configuration changes as `said` does. */
 async function connected(script: BackendScript = {}) {
   const { backend, stream } = ScriptedBackend.pair({ features, protocolFeatures, ...script });
@@ -35,12 +48,18 @@ async function connected(script: BackendScript = {}) {
   }));
   const frontend = VhostUserFrontend.fromStream(stream);
   await frontend.getFeatures();
+  const watches: ConfigWatch[] = [];
   return {
     backend,
     frontend,
     said,
+    /** Has somebody told of changes. */
+    watch(handlers: ConfigHandlers): void {
+      if (frontend.config !== undefined) watches.push(new ConfigWatch(frontend.config, features, handlers));
+    },
     say: (bytes: Uint8Array, fds: number[] = []) => backend.channel.send(bytes, fds),
     [Symbol.dispose]() {
+      for (const watch of watches) watch[Symbol.dispose]();
       frontend.close();
       backend.close();
     },
@@ -56,23 +75,26 @@ const change = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null);
 describe('the configuration of a backend', () => {
   it('is read', async () => {
     using pair = await connected();
-    expect(await pair.frontend.getNetConfig()).toEqual(usual);
+    expect(await configOf(pair.frontend)).toEqual(usual);
   });
 
   it.each([
-    ['does not offer CONFIG', { protocolFeatures: VHOST_USER_PROTOCOL_F_REPLY_ACK }],
-    ['offers none of its fields', { features: 0n }],
-  ])('is not asked for if it %s', async (_, script) => {
+    ['does not offer CONFIG', { protocolFeatures: VHOST_USER_PROTOCOL_F_REPLY_ACK }, undefined],
+    [
+      'offers none of its fields',
+      { features: 0n },
+      { mac: undefined, linkUp: true, announce: false, maxPairs: 1, mtu: undefined },
+    ],
+  ])('is not asked for if it %s', async (_, script, nothing) => {
     using pair = await connected(script);
-    const nothing = { mac: undefined, linkUp: true, announce: false, maxPairs: 1, mtu: undefined };
-    expect(await pair.frontend.getNetConfig()).toEqual(nothing);
+    expect(await configOf(pair.frontend)).toEqual(nothing);
     expect(pair.backend.seen.map(({ name }) => name)).not.toContain('GET_CONFIG');
   });
 
   it('that it cannot read says nothing', async () => {
     using pair = await connected();
     pair.backend.answer(frontendRequests.GET_CONFIG, () => null);
-    expect(await pair.frontend.getNetConfig()).toMatchObject({ mac: undefined, linkUp: true });
+    expect(await configOf(pair.frontend)).toMatchObject({ mac: undefined, linkUp: true });
   });
 });
 
@@ -89,7 +111,7 @@ describe('a change of the configuration', () => {
   it('of the link is told, and no other is told as one', async () => {
     using pair = await connected();
     const links: boolean[] = [];
-    pair.frontend.onLink((up) => links.push(up));
+    pair.watch({ link: (up) => links.push(up) });
     for (const linkUp of [false, true]) {
       pair.said.linkUp = linkUp;
       await pair.say(change);
@@ -107,7 +129,7 @@ describe('a change of the configuration', () => {
     using pair = await connected();
     pair.said.linkUp = false;
     const links: boolean[] = [];
-    pair.frontend.onLink((up) => links.push(up));
+    pair.watch({ link: (up) => links.push(up) });
     await until(() => links.length > 0);
     expect(links).toEqual([false]);
   });
@@ -115,7 +137,7 @@ describe('a change of the configuration', () => {
   it('that asks for an announcement is told once, and again when it asks again', async () => {
     using pair = await connected();
     let times = 0;
-    pair.frontend.onAnnounce(() => times++);
+    pair.watch({ announce: () => void times++ });
     for (const announce of [true, true, false, true]) {
       pair.said.announce = announce;
       const before = pair.backend.seen.length;
@@ -128,7 +150,7 @@ describe('a change of the configuration', () => {
 
   it('is looked at now and then, however often it is told', async () => {
     using pair = await connected();
-    pair.frontend.onLink(() => {});
+    pair.watch({ link: () => {} });
     await pair.frontend.getFeatures();
     const before = pair.backend.seen.length;
     await pair.say(Buffer.concat(Array.from({ length: 1000 }, () => change)));

@@ -1,2 +1,3 @@
 export { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
+export { FrontendDevice } from './frontend-device.ts';
 export { VhostUserFrontend, type VhostUserOptions } from './vhost-user-frontend.ts';

@@ -1,6 +1,32 @@
-import { type OptionNames, UnixStream, VioError, type WaitOptions, checkOptions } from '@vio/native';
-import { type ConfigSpace, configBytes, decodeConfigSpace } from '@vio/net';
-import type { InflightArea, SharedRegion, VhostTransport, VringUserAddresses } from '../transport.ts';
+import {
+  type OptionNames,
+  UnixStream,
+  VioError,
+  type WaitOptions,
+  callApplication,
+  checkOptions,
+} from '@vio/native';
+import {
+  type ConfigSpace,
+  type DeviceConfig,
+  type DeviceControlQueue,
+  type InflightArea,
+  type InflightNotes,
+  type MtuSetting,
+  VIRTIO_NET_F_CTRL_MAC_ADDR,
+  VIRTIO_NET_F_CTRL_VQ,
+  configBytes,
+  decodeConfigSpace,
+} from '@vio/net';
+import { VIRTIO_F_RING_RESET } from '@vio/rings';
+import type {
+  SharedRegion,
+  VhostMemorySlots,
+  VhostReset,
+  VhostStatus,
+  VhostTransport,
+  VringUserAddresses,
+} from '../transport.ts';
 import {
   type ConfigPart,
   type Inflight,
@@ -25,7 +51,6 @@ import {
 } from '../wire/index.ts';
 import { BackendListener } from './backend-listener.ts';
 import { BackendPeer, refused, unsupported } from './backend-peer.ts';
-import { ConfigWatch } from './config-watch.ts';
 import { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
 import { RequestChannel } from './request-channel.ts';
 
@@ -52,13 +77,18 @@ const unknownConfig = decodeConfigSpace(new Uint8Array(0), 0n);
  * What belongs to a protocol feature that was not negotiated rejects with VIO_VHOST_UNSUPPORTED, and nothing is sent.
  */
 export class VhostUserFrontend implements VhostTransport, Disposable {
-  /** It speaks vhost-user. */
-  readonly kind = 'vhost-user';
+  /** Over vhost-user a ring is reset by stopping it. */
+  readonly wantedFeatures = VIRTIO_F_RING_RESET;
+  /** DPDK's vhost library offers CTRL_VQ and leaves commands to the frontend; a device that can be given an address hears them. */
+  readonly controlQueue: DeviceControlQueue = {
+    features: VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR,
+    channel: undefined,
+  };
   readonly maxRegions = maxMemoryRegions;
   readonly #channel: RequestChannel;
   readonly #backend: BackendPeer;
   readonly #wanted: bigint;
-  readonly #watch = new ConfigWatch(() => this.getNetConfig());
+  readonly #onConfig = new Set<() => void>();
   #listener: BackendListener | null = null;
   /** Device features offered. */
   #offered = 0n;
@@ -104,28 +134,43 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     return this.#backend.protocolFeatures;
   }
 
-  get hasStatus(): boolean {
-    return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
+  get status(): VhostStatus | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_STATUS)) return undefined;
+    return { get: (wait) => this.getStatus(wait), set: (status, wait) => this.setStatus(status, wait) };
   }
 
-  get hasConfig(): boolean {
-    return this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIG);
+  get reset(): VhostReset | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_RESET_DEVICE)) return undefined;
+    return { device: (wait) => this.resetDevice(wait) };
   }
 
-  get canAddRegions(): boolean {
-    return this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+  get config(): DeviceConfig | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIG)) return undefined;
+    return {
+      read: (features, wait) => this.#readConfig(features, wait),
+      onChange: (handler) => {
+        this.#onConfig.add(handler);
+        return () => this.#onConfig.delete(handler);
+      },
+    };
   }
 
-  get canSetMtu(): boolean {
-    return this.#backend.has(VHOST_USER_PROTOCOL_F_NET_MTU);
+  get memorySlots(): VhostMemorySlots | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) return undefined;
+    return { add: (region, wait) => this.addRegion(region, wait) };
   }
 
-  get canReset(): boolean {
-    return this.#backend.has(VHOST_USER_PROTOCOL_F_RESET_DEVICE);
+  get inflight(): InflightNotes | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD)) return undefined;
+    return {
+      get: (queues, queueSize, wait) => this.getInflight(queues, queueSize, wait),
+      set: (area, fd, wait) => this.setInflight(area, fd, wait),
+    };
   }
 
-  get hasInflight(): boolean {
-    return (this.protocolFeatures & VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) !== 0n;
+  get mtu(): MtuSetting | undefined {
+    if (!this.#backend.has(VHOST_USER_PROTOCOL_F_NET_MTU)) return undefined;
+    return { set: (mtu, wait) => this.setMtu(mtu, wait) };
   }
 
   async getFeatures(options: WaitOptions = {}): Promise<bigint> {
@@ -187,6 +232,11 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     );
   }
 
+  /** The backend is kicked by its eventfds. */
+  doorbell(): undefined {
+    return undefined;
+  }
+
   setVringCall(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
     return this.#backend.tell(
       requests.SET_VRING_CALL,
@@ -227,35 +277,14 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     return value.value;
   }
 
+  /** Reads the device status (STATUS). */
   async getStatus(options: WaitOptions = {}): Promise<number> {
     return (await this.#backend.ask(requests.GET_STATUS, null, options)).value;
   }
 
+  /** Writes the device status (STATUS). @param status 0 to 255; 0 resets */
   setStatus(status: number, options: WaitOptions = {}): Promise<void> {
     return this.#backend.tell(requests.SET_STATUS, status, options);
-  }
-
-  /**
-   * What the backend's configuration space says (CONFIG), as far as it offers the features of its fields. Of a backend
-   * without, or that cannot read it: nothing.
-   */
-  async getNetConfig(options: WaitOptions = {}): Promise<ConfigSpace> {
-    const bytes = this.hasConfig ? configBytes(this.#offered) : 0;
-    if (bytes === 0) return unknownConfig;
-    try {
-      return decodeConfigSpace(await this.getConfig(0, bytes, options), this.#offered);
-    } catch (error) {
-      if (VioError.is(error) && error.code === 'VIO_VHOST_REFUSED') return unknownConfig;
-      throw error;
-    }
-  }
-
-  onLink(handler: (up: boolean) => void): void {
-    if (this.hasConfig) this.#watch.add({ link: handler });
-  }
-
-  onAnnounce(handler: () => void): void {
-    if (this.hasConfig) this.#watch.add({ announce: handler });
   }
 
   // What vhost-user has beyond the common interface.
@@ -364,12 +393,27 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     this.close();
   }
 
+  /** The configuration space (CONFIG), as far as the backend offers its fields. One that cannot read it says nothing. */
+  async #readConfig(features: bigint, options: WaitOptions = {}): Promise<ConfigSpace> {
+    const fields = features & this.#offered;
+    const bytes = configBytes(fields);
+    if (bytes === 0) return unknownConfig;
+    try {
+      return decodeConfigSpace(await this.getConfig(0, bytes, options), fields);
+    } catch (error) {
+      if (VioError.is(error) && error.code === 'VIO_VHOST_REFUSED') return unknownConfig;
+      throw error;
+    }
+  }
+
   /** Hears of changes of the configuration where the backend can tell of them. */
   async #listen(wait: WaitOptions): Promise<void> {
     if (!this.#backend.has(VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_CONFIG)) return;
     const options = {
       acknowledges: this.#backend.has(VHOST_USER_PROTOCOL_F_REPLY_ACK),
-      configChanged: () => this.#watch.changed(),
+      configChanged: () => {
+        for (const handler of this.#onConfig) callApplication(handler);
+      },
       failed: (reason: VioError) => this.#channel.fail(reason),
     };
     this.#listener = await BackendListener.open(options, (fd, o) => this.setBackendRequestFd(fd, o), wait);

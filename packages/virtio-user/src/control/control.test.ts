@@ -6,9 +6,9 @@ import { BufferPool, Region, VIRTIO_F_VERSION_1, poolStride } from '@vio/rings';
 import { type VhostDevice, VhostDriver, controlFeatures } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, holdings, holdingsLike, until } from '../backend.fixture.ts';
-import type { VirtioUserOptions } from '../config.ts';
+import type { VirtioUserOptions } from '../config/config.ts';
+import type { OpenOptions } from '../config/open-options.ts';
 import { openVirtioUser } from '../open.ts';
-import type { OpenOptions } from '../open-options.ts';
 import type { VirtioUserPort } from '../virtio-user-port.ts';
 
 /** A backend of our own that has a control queue, and the port on it. */

@@ -14,7 +14,7 @@ import {
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
-import type { VirtioUserOptions } from '../config.ts';
+import type { VirtioUserOptions } from '../config/config.ts';
 import { openVirtioUser } from '../open.ts';
 import type { VirtioUserPort } from '../virtio-user-port.ts';
 

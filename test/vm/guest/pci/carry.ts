@@ -21,7 +21,7 @@ export async function carry(ours: string, driver: string, restart: boolean) {
   const previous = hand(ours, driver);
   const log: string[] = [];
   const port = await openPciPort(ours, { log: (line) => log.push(line) });
-  if (restart) await port.restartPair(0);
+  if (restart) for (const direction of ['rx', 'tx'] as const) await port.resetQueue({ direction, queue: 0 });
 
   const card = interfaceOf(otherEnd(ours));
   const cardMac = readFileSync(`/sys/class/net/${card}/address`, 'utf8').trim();

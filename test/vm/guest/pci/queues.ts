@@ -78,7 +78,7 @@ export async function queues(ours: string, driver: string, pairs: number) {
   const report: Record<string, number[]> = { transmitted: await transmitted() };
   await control.setQueuePairs(1);
   report['one pair'] = await received();
-  if (rss !== null) {
+  if (rss !== undefined) {
     const key = Uint8Array.from({ length: rss.keyBytes }, (_, i) => (i * 37 + 11) & 0xff);
     const table = (queue: (i: number) => number): number[] =>
       Array.from({ length: rss.tableEntries }, (_, i) => queue(i));
@@ -93,5 +93,5 @@ export async function queues(ours: string, driver: string, pairs: number) {
   socket.close();
   await port.close();
   ip([`addr del ${kernel}/24 dev ${far}`, `link set ${far} down`]);
-  return { interruptMode, rss, speed, duplex, mtu, report, givenBack: giveBack(ours) };
+  return { interruptMode, rss: rss ?? null, speed, duplex, mtu, report, givenBack: giveBack(ours) };
 }

@@ -129,14 +129,14 @@ function describeQueues(features: bigint, pairs: number): Finding {
   return note('queues', 'one queue pair: the backend has no more', remedy);
 }
 
-function describeRegions({ maxRegions, canAddRegions }: VhostTransport): Finding {
-  const more = canAddRegions === true ? ', and takes more while it runs' : '';
+function describeRegions({ maxRegions, memorySlots }: VhostTransport): Finding {
+  const more = memorySlots !== undefined ? ', and takes more while it runs' : '';
   return ok('memory regions', `the backend maps up to ${maxRegions}${more}; a port needs one`);
 }
 
 async function describeMtu(transport: VhostTransport, features: bigint, wait: WaitOptions): Promise<Finding> {
   const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-  const config = transport.hasConfig === true ? await transport.getNetConfig?.(wait) : undefined;
+  const config = await transport.config?.read(features, wait);
   if (config?.mtu !== undefined) return ok('mtu', `the backend's MTU is ${config.mtu} bytes`);
   if (mergeable)
     return ok('mtu', 'the backend names no MTU; frames of up to 9728 bytes fit mergeable buffers');

@@ -1,0 +1,70 @@
+import { type RingFeatures, driverQueueBytes, poolStride } from '@vio/rings';
+
+/** Where everything of a port lies in its one memory, in bytes from the start. */
+export interface MemoryPlan {
+  /** By queue pair. */
+  readonly rxOffset: readonly number[];
+  readonly txOffset: readonly number[];
+  /** Of the control queue; where the pool begins if there is none. */
+  readonly controlOffset: number;
+  readonly poolOffset: number;
+  readonly poolBuffers: number;
+  /** Buffers the pool may grow to. */
+  readonly maxBuffers: number;
+  /** Bytes in front of the data of every buffer, and for the data. */
+  readonly headroom: number;
+  readonly dataRoom: number;
+  /** Buffers of one queue pair that is detached, and where they begin, by queue pair. */
+  readonly pairBuffers: number;
+  readonly pairPoolOffset: readonly number[];
+  /** What the port begins with, and all of it. */
+  readonly startBytes: number;
+  readonly bytes: number;
+}
+
+/** Offsets are addresses on the wire, and there are devices (QEMU's) that take a ring at 0 for one that is not there. */
+const firstRing = 4096;
+/** Bytes of a receive buffer. */
+export const dataRoom = 2048;
+/**
+ * 128 bytes for the application and 12 for the virtio-net header, which so begins a cache line of 64 bytes: header and
+ * the first 52 bytes of a frame travel between the two cores in one line, not in two.
+ */
+const headroom = 128 + 12;
+
+/**
+ * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
+ * application.
+ * @param mostBuffers the pool may grow to; fewer than it begins with: it does not grow
+ */
+export function planMemory(
+  queues: number,
+  size: number,
+  features: RingFeatures,
+  controlBytes = 0,
+  mostBuffers = 0,
+): MemoryPlan {
+  const ring = driverQueueBytes(features, size);
+  const rxOffset = Array.from({ length: queues }, (_, pair) => firstRing + 2 * pair * ring);
+  const txOffset = Array.from({ length: queues }, (_, pair) => firstRing + (2 * pair + 1) * ring);
+  const controlOffset = firstRing + 2 * queues * ring;
+  const poolOffset = controlOffset + controlBytes;
+  const stride = poolStride(dataRoom, headroom);
+  const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));
+  const poolBuffers = queues * pairBuffers;
+  const maxBuffers = Math.max(poolBuffers, mostBuffers);
+  return {
+    rxOffset,
+    txOffset,
+    controlOffset,
+    poolOffset,
+    poolBuffers,
+    maxBuffers,
+    headroom,
+    dataRoom,
+    pairBuffers,
+    pairPoolOffset: rxOffset.map((_, pair) => poolOffset + pair * pairBuffers * stride),
+    startBytes: poolOffset + poolBuffers * stride,
+    bytes: poolOffset + maxBuffers * stride,
+  };
+}

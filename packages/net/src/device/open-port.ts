@@ -1,0 +1,264 @@
+import { VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { VIRTIO_F_NOTIFICATION_DATA, ringFeatures } from '@vio/rings';
+import { ControlQueue } from '../control/control-queue.ts';
+import { pairSwitch } from '../control/pair-switch.ts';
+import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU } from '../feature-bits.ts';
+import { frameRules } from '../frames/frame-options.ts';
+import { pathOffloads } from '../offload/offload-features.ts';
+import { electPaths } from '../paths.ts';
+import type { ConfigSpace } from './config-space.ts';
+import { ControlRing } from './control/control-ring.ts';
+import { PortControl } from './control/port-control.ts';
+import { DevicePort, type DevicePortParts } from './device-port.ts';
+import { type ChosenFeatures, chooseFeatures } from './features/choose-features.ts';
+import { InflightKeeper } from './life/inflight-keeper.ts';
+import { type PortLife, startDevice } from './life/port-life.ts';
+import { unknownSpeed } from './link-speed.ts';
+import { logLines } from './log-lines.ts';
+import { randomMac } from './mac-address.ts';
+import { type MemoryPlan, dataRoom, planMemory } from './memory/memory-plan.ts';
+import { PortMemory } from './memory/port-memory.ts';
+import type { NetDevice } from './net-device.ts';
+import { type PortOptions, checkPortOptions, defaultTimeout } from './port-options.ts';
+import { type PortQueues, buildQueues } from './queues/build-queues.ts';
+import { queuePairHandles } from './queues/queue-handles.ts';
+import { VringEvents } from './queues/vring-events.ts';
+
+/** Milliseconds that a device gets to stop in. */
+const stopTimeout = 1000;
+
+/** Descriptors of a control queue where the device leaves a choice: commands go one by one. */
+const controlSize = 16;
+
+/**
+ * Opens a port on a device, however that is reached: decides features and paths, plans memory and rings, starts the device
+ * and fills the receive queues. The device belongs to the port from now on: a failure at any step closes it, and gives
+ * everything back.
+ * @throws VioError VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT, VIO_MTU,
+ *   VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the device
+ */
+export function openPort(device: NetDevice, options: PortOptions = {}): Promise<DevicePort> {
+  return openPortAs(device, options, (parts) => new DevicePort(parts));
+}
+
+/** The same for transports whose ports say more than a `DevicePort`. @param construct makes the port of its parts */
+export async function openPortAs<P extends DevicePort>(
+  device: NetDevice,
+  options: PortOptions,
+  construct: (parts: DevicePortParts) => P,
+): Promise<P> {
+  /** What gives back what there is, the last first. */
+  const undo: (() => Promise<void> | void)[] = [() => device.close()];
+  try {
+    checkPortOptions(options);
+    return await build(device, options, construct, undo);
+  } catch (error) {
+    for (const step of undo.toReversed()) await step();
+    throw error;
+  }
+}
+
+async function build<P extends DevicePort>(
+  device: NetDevice,
+  options: PortOptions,
+  construct: (parts: DevicePortParts) => P,
+  undo: (() => Promise<void> | void)[],
+): Promise<P> {
+  const { queues = 1, detached = false, timeout = defaultTimeout, vectorized = false } = options;
+  const wait = { timeout, signal: options.signal };
+  const { chosen, said, maxPairs } = await agree(device, options, wait);
+  const { features, accepted } = chosen;
+  const paths = electPaths({
+    features,
+    vectorized,
+    offloads: pathOffloads(options.offloads ?? {}, { vlanStrip: options.vlan?.strip ?? false }),
+    cpu: cpuFeatures(),
+  });
+  const { log, portNumber: number = 0 } = options;
+  for (const line of logLines({ chosen, paths, vectorized, port: number })) log?.(line);
+  const mac = options.mac?.toLowerCase() ?? said?.mac ?? randomMac();
+  const mtu = (accepted & VIRTIO_NET_F_MTU) === 0n ? undefined : said?.mtu;
+  const rules = frameRules(options, mtu);
+
+  const plan = planRings(device, chosen, options, maxPairs);
+  const memory = PortMemory.create(
+    (request) => device.allocate(request),
+    plan.layout,
+    options.memory,
+    accepted,
+  );
+  undo.push(() => memory[Symbol.dispose]());
+  const events = new VringEvents(2 * queues);
+  undo.push(() => events[Symbol.dispose]());
+  const inflight = keepsInflight(options) ? new InflightKeeper() : undefined;
+  undo.push(() => inflight?.[Symbol.dispose]());
+
+  let port: P | undefined;
+  const ownKicks = new Set<number>();
+  const own = plan.ownKicks;
+  const built = buildQueues({
+    features,
+    size: plan.size,
+    layout: plan.layout,
+    memory: memory.memory,
+    rules,
+    paths,
+    notifier(queue, nextAvailable) {
+      const notifier = own ? device.kick(queue, nextAvailable) : undefined;
+      if (notifier !== undefined) ownKicks.add(queue);
+      return notifier ?? events.kick[queue];
+    },
+    onBroken: (direction, queue, fault) => port?.emit('broken', { direction, queue, fault }),
+  });
+  const { pairs } = built;
+  const tx = pairs.map((pair) => pair.tx);
+  const ring = controlRing(device, chosen, plan, built, memory);
+  const control = new PortControl({
+    kind: chosen.control,
+    features,
+    queues,
+    ring,
+    rss: said?.rss,
+    ownMac: said?.mac,
+    listener: pairSwitch(tx),
+  });
+  undo.push(() => control[Symbol.dispose]());
+
+  const life: PortLife = {
+    device,
+    accepted,
+    memory,
+    events,
+    ownKicks,
+    pairs,
+    detached,
+    control,
+    mtu: (accepted & VIRTIO_NET_F_MTU) === 0n ? undefined : options.mtu,
+    inflight,
+    reconnect: detached ? undefined : options.reconnect,
+    timeout,
+  };
+  await startDevice(life, device, wait);
+  undo.push(() => device.stop({ timeout: stopTimeout }));
+  await control.begin(device, mac, wait);
+
+  const { region, pool } = built;
+  const common = { features, mac, paths, rules, region, pool, control: control.commands };
+  const handles = detached ? queuePairHandles(common, plan.layout, plan.size, memory.memory, events) : [];
+  const rx = pairs.map((pair) => pair.rx);
+  const owned = detached
+    ? { rx: [], tx: [], rxCall: [] }
+    : { rx, tx, rxCall: rx.map((_, pair) => events.call[2 * pair]) };
+  port = construct({
+    ...common,
+    ...owned,
+    handles,
+    life,
+    speed: options.speed ?? said?.speed ?? unknownSpeed,
+    duplex: said?.duplex ?? 'unknown',
+    mtu: rules.mtu ?? mtu,
+    missing: chosen.missing,
+    linkUp: said?.linkUp ?? true,
+  });
+  for (const queue of port.rx) queue.fill();
+  return port;
+}
+
+/** What port and device have agreed on. */
+interface Agreement {
+  readonly chosen: ChosenFeatures;
+  /** What the device says of itself; undefined: it says nothing. */
+  readonly said: ConfigSpace | undefined;
+  /** Queue pairs of the device; asked for only where it matters. */
+  readonly maxPairs: number;
+}
+
+async function agree(device: NetDevice, options: PortOptions, wait: WaitOptions): Promise<Agreement> {
+  const { queues = 1, detached = false, mtu } = options;
+  const offered = await device.features(wait);
+  const said = await device.config?.read(offered, wait);
+  // Whoever kicks cannot say where the ring of another thread is.
+  const without = (options.without ?? 0n) | (detached ? VIRTIO_F_NOTIFICATION_DATA : 0n);
+  const chosen = chooseFeatures({
+    ...options,
+    without,
+    offered,
+    traits: device.traits,
+    control: device.control,
+    hasConfig: device.config !== undefined,
+    ownMtu: mtu,
+    tellsMtu: device.mtu !== undefined,
+    deviceMtu: said?.mtu,
+    room: dataRoom,
+  });
+  const several = (chosen.accepted & VIRTIO_NET_F_MQ) !== 0n;
+  const maxPairs = several ? await device.maxPairs(wait) : 1;
+  if (!Number.isInteger(queues) || queues < 1 || queues > maxPairs) throw queueCount(queues, maxPairs);
+  await device.accept(chosen.accepted, wait);
+  return { chosen, said, maxPairs };
+}
+
+interface RingPlan {
+  /** Descriptors of each ring. */
+  readonly size: number;
+  readonly layout: MemoryPlan;
+  /** The control queue behind all the queues the device has, used or not (virtio 1.4, section 5.1.2); undefined: no ring. */
+  readonly control: { readonly index: number; readonly size: number } | undefined;
+  /** The device's own way of being kicked is used. It goes with the device, and stays in this thread. */
+  readonly ownKicks: boolean;
+}
+
+function planRings(
+  device: NetDevice,
+  { features, control: kind }: ChosenFeatures,
+  options: PortOptions,
+  maxPairs: number,
+): RingPlan {
+  const { queues = 1, queueSize: wanted, memory, detached = false } = options;
+  const rings = ringFeatures(features);
+  const { format } = rings;
+  const numbers = Array.from({ length: 2 * queues }, (_, index) => index);
+  const size = device.queueSize({ queues: numbers, format, wanted });
+  const index = 2 * maxPairs;
+  const control =
+    kind === 'ring'
+      ? { index, size: device.queueSize({ queues: [index], format, enough: controlSize }) }
+      : undefined;
+  const controlBytes = control === undefined ? 0 : ControlQueue.bytes(rings, control.size);
+  return {
+    size,
+    layout: planMemory(queues, size, rings, controlBytes, memory?.maxBuffers),
+    control,
+    ownKicks: !detached && options.reconnect === undefined,
+  };
+}
+
+function controlRing(
+  device: NetDevice,
+  { features }: ChosenFeatures,
+  { control, layout }: RingPlan,
+  { region }: PortQueues,
+  { memory }: PortMemory,
+): ControlRing | undefined {
+  if (control === undefined) return undefined;
+  return new ControlRing({
+    ...control,
+    region,
+    address: memory.address,
+    offset: layout.controlOffset,
+    features: ringFeatures(features),
+    notifier: (queue, nextAvailable) => device.kick(queue, nextAvailable),
+  });
+}
+
+/** Notes of what is in flight are for another device to go on with. */
+function keepsInflight({ detached = false, reconnect }: PortOptions): boolean {
+  return !detached && reconnect !== undefined && (reconnect.inflight ?? true);
+}
+
+function queueCount(queues: number, most: number): VioError {
+  return new VioError(`queues=${queues}, but the device has ${most} queue pairs`, {
+    code: 'VIO_QUEUE_COUNT',
+    remedy: `use queues=${most} or less, or give the device more`,
+  });
+}

@@ -1,0 +1,68 @@
+import { type OptionNames, type WaitOptions, checkOptions } from '@vio/native';
+import type { FrameOptions } from '../frames/frame-options.ts';
+import type { FeatureWishes } from './features/choose-features.ts';
+import type { MemoryOptions } from './memory/device-memory.ts';
+import type { NetDevice } from './net-device.ts';
+
+/** How a port that lost its device looks for it again. */
+export interface ReconnectOptions {
+  /**
+   * Milliseconds before the first attempt, doubled after every one that fails. Default 100; a server, whom the backend
+   * looks for, begins to listen at once.
+   */
+  readonly minDelay?: number;
+  /** Milliseconds between two attempts at most. Default 5000. */
+  readonly maxDelay?: number;
+  /** Attempts before the port gives up. Default: it never does. */
+  readonly attempts?: number;
+  /**
+   * False: rings start afresh with every device. Default true: where both the old and the new device can, the rings
+   * stay, and the new device goes on where the old one ended (INFLIGHT_SHMFD).
+   */
+  readonly inflight?: boolean;
+}
+
+/** The same, and where the device is found. */
+export interface PortReconnect extends ReconnectOptions {
+  /** Reaches a device in place of the one that went. @throws VioError: the next attempt follows */
+  readonly connect: (wait: WaitOptions) => Promise<NetDevice>;
+}
+
+/** What a port is to be like. */
+export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
+  /** Milliseconds for each step of starting the device. Default 5000. */
+  readonly timeout?: number | undefined;
+  /** Descriptors of each ring. Default: up to the device. */
+  readonly queueSize?: number | undefined;
+  /** As in `02:00:00:00:00:01`. Default: the device's, or a random local one. */
+  readonly mac?: string | undefined;
+  /** Mbit/s to report. Default: what the device says. */
+  readonly speed?: number | undefined;
+  /** Vectorised paths are preferred where they can be used. Default false. */
+  readonly vectorized?: boolean | undefined;
+  /** Pages of the memory, and what it may grow to. */
+  readonly memory?: MemoryOptions | undefined;
+  /**
+   * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
+   * port itself then has no queues; it keeps the device, and its end is the end of them all. Default false.
+   */
+  readonly detached?: boolean | undefined;
+  /** Looks for a device that went. Detached queue pairs do not come back. Default: it is not looked for. */
+  readonly reconnect?: PortReconnect | undefined;
+  /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Number of the port in log lines. Default 0. */
+  readonly portNumber?: number | undefined;
+}
+
+const vlanNames: OptionNames<NonNullable<FrameOptions['vlan']>> = { strip: true, insert: true };
+const memoryNames: OptionNames<MemoryOptions> = { hugepages: true, lock: true, maxBuffers: true };
+
+/** Refuses parts of the options that there are not. @throws VioError VIO_OPTION_UNKNOWN */
+export function checkPortOptions({ vlan, memory }: Pick<PortOptions, 'vlan' | 'memory'>): void {
+  checkOptions('vlan', vlan, vlanNames);
+  checkOptions('memory', memory, memoryNames);
+}
+
+/** Milliseconds for a step, where nobody says otherwise. */
+export const defaultTimeout = 5000;

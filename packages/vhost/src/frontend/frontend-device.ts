@@ -1,0 +1,184 @@
+import { VioError, type WaitOptions } from '@vio/native';
+import {
+  type DeviceControl,
+  type DeviceMemory,
+  type DeviceSetup,
+  type DeviceTraits,
+  type MemoryRequest,
+  type MemorySlots,
+  type NetDevice,
+  type Notifier,
+  type PlacedQueue,
+  type QueueReset,
+  type QueueSizeRequest,
+  STATUS_AGREED,
+  STATUS_FEATURES_OK,
+  STATUS_KNOWN,
+  STATUS_RUNNING,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_STATUS,
+  sharedMemory,
+} from '@vio/net';
+import { VIRTIO_F_RING_RESET } from '@vio/rings';
+import type { SharedRegion, VhostTransport } from '../transport.ts';
+import { EmulatedControl } from './emulated-control.ts';
+
+/** Descriptors of a ring, where nobody says otherwise: DPDK's default. */
+const usualSize = 256;
+
+/**
+ * The device behind a vhost backend, however that is spoken to. The backend is told everything by `start`, in the order in
+ * which DPDK's frontend does: call eventfds of every ring, features, memory, then ring by ring number, base, addresses and
+ * kick; enabled at the end.
+ */
+export class FrontendDevice implements NetDevice {
+  /** How the backend is spoken to. */
+  readonly transport: VhostTransport;
+  /** The frontend has address and link by itself. */
+  readonly traits: DeviceTraits;
+  readonly control: DeviceControl;
+  #features = 0n;
+  /** Rings the backend was given. */
+  #rings: number[] = [];
+
+  constructor(transport: VhostTransport) {
+    this.transport = transport;
+    // The frontend knows the address, and the connection is the link.
+    const own = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
+    this.traits = { wanted: transport.wantedFeatures, needed: 0n, own };
+    this.control = {
+      queue: transport.controlQueue,
+      substitute: (pairs) => new EmulatedControl(transport, pairs),
+    };
+  }
+
+  get down(): VioError | undefined {
+    return this.transport.down ?? undefined;
+  }
+
+  get config() {
+    return this.transport.config;
+  }
+
+  get inflight() {
+    return this.transport.inflight;
+  }
+
+  get mtu() {
+    return this.transport.mtu;
+  }
+
+  get memorySlots(): MemorySlots | undefined {
+    const slots = this.transport.memorySlots;
+    if (slots === undefined) return undefined;
+    return { add: (memory, start, end, wait) => slots.add(region(memory, start, end), wait) };
+  }
+
+  /** Over vhost-user a ring is reset by stopping it (virtio 1.4, section 2.6.1). */
+  get reset(): QueueReset | undefined {
+    if ((this.#features & VIRTIO_F_RING_RESET) === 0n) return undefined;
+    const { transport } = this;
+    return {
+      async take(queue, wait) {
+        await transport.setVringEnable(queue, false, wait);
+        await transport.getVringBase(queue, wait);
+      },
+      give: async (queue, wait) => {
+        if (queue.call !== undefined) await transport.setVringCall(queue.index, queue.call.fd, wait);
+        await this.#place(queue, wait);
+        await transport.setVringEnable(queue.index, true, wait);
+      },
+    };
+  }
+
+  async features(wait: WaitOptions): Promise<bigint> {
+    await this.transport.setOwner(wait);
+    return this.transport.getFeatures(wait);
+  }
+
+  accept(features: bigint): Promise<void> {
+    this.#features = features;
+    return Promise.resolve();
+  }
+
+  maxPairs(wait: WaitOptions): Promise<number> {
+    return this.transport.queueNum(wait);
+  }
+
+  queueSize({ wanted, enough = usualSize }: QueueSizeRequest): number {
+    return wanted ?? enough;
+  }
+
+  allocate(request: MemoryRequest): DeviceMemory {
+    return sharedMemory(request);
+  }
+
+  kick(queue: number): Notifier | undefined {
+    return queue < 2 * 128 ? this.transport.doorbell(queue) : undefined;
+  }
+
+  async start(setup: DeviceSetup, wait: WaitOptions): Promise<void> {
+    const { transport } = this;
+    const { queues, control, memory, mtu, inflight } = setup;
+    const rings = control === undefined ? queues : [...queues, control];
+    this.#rings = rings.map(({ index }) => index);
+    for (const { index, call } of queues) await transport.setVringCall(index, call?.fd ?? -1, wait);
+    await this.#agree(wait);
+    if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
+    await inflight?.hand(transport.inflight, queues, wait);
+    await transport.setMemTable([region(memory, 0, setup.reach)], wait);
+    for (const ring of rings) await this.#place(ring, wait);
+    for (const { index } of rings) await transport.setVringEnable(index, true, wait);
+    await transport.status?.set(STATUS_RUNNING, wait);
+  }
+
+  /**
+   * Takes the rings back: no packets first, then every ring is stopped, started or not. What the backend cannot or will not
+   * do on the way down does not keep the rest from being done.
+   */
+  async stop(wait: WaitOptions): Promise<void> {
+    const { transport } = this;
+    const attempt = (request: () => Promise<unknown> | undefined): Promise<unknown> | undefined =>
+      transport.down === null ? request()?.catch(() => {}) : undefined;
+    for (const ring of this.#rings) await attempt(() => transport.setVringEnable(ring, false, wait));
+    for (const ring of this.#rings) await attempt(() => transport.getVringBase(ring, wait));
+    const { status, reset } = transport;
+    await attempt(() => (status === undefined ? reset?.device(wait) : status.set(0, wait)));
+  }
+
+  onDown(handler: (reason: VioError) => void): () => void {
+    return this.transport.onDown(handler);
+  }
+
+  close(): void {
+    this.transport.close();
+  }
+
+  /** Features, and with a status the steps of virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */
+  async #agree(wait: WaitOptions): Promise<void> {
+    const { status } = this.transport;
+    await status?.set(STATUS_KNOWN, wait);
+    await this.transport.setFeatures(this.#features, wait);
+    if (status === undefined) return;
+    await status.set(STATUS_AGREED, wait);
+    if (((await status.get(wait)) & STATUS_FEATURES_OK) !== 0) return;
+    throw new VioError('the backend refused the features it had offered (FEATURES_OK did not stay set)', {
+      code: 'VIO_FEATURES_REFUSED',
+      remedy:
+        'switch off in_order, packed_vq or mrg_rxbuf, one after the other, and see which the backend cannot do',
+    });
+  }
+
+  async #place({ index, size, base, addresses, kick }: PlacedQueue, wait: WaitOptions): Promise<void> {
+    const { transport } = this;
+    await transport.setVringNum(index, size, wait);
+    await transport.setVringBase(index, base, wait);
+    await transport.setVringAddr(index, addresses, wait);
+    await transport.setVringKick(index, kick?.fd ?? -1, wait);
+  }
+}
+
+/** Offsets are guest and user addresses. */
+function region({ fd }: DeviceMemory, start: number, end: number): SharedRegion {
+  return { guestAddress: start, userAddress: start, size: end - start, mmapOffset: start, fd };
+}

@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { rejectionOf } from '../failure.fixture.ts';
+import { openVirtioUser } from '../open.ts';
+
+/** Nobody listens there, and nobody is asked. */
+const path = '/tmp/vio-nobody-has-this.sock';
+
+describe('an option of openVirtioUser that there is not', () => {
+  it.each<[string, object, string]>([
+    ['of the port', { timout: 100 }, 'openVirtioUser has no option "timout"'],
+    ['of the tags', { vlan: { stripp: true } }, 'vlan has no option "stripp"'],
+    ['of the socket', { socket: { perm: 0o660 } }, 'socket has no option "perm"'],
+    ['of the descriptors', { descriptors: { taps: [3] } }, 'descriptors has no option "taps"'],
+    ['of the memory', { memory: { hugePages: '2M' } }, 'memory has no option "hugePages"'],
+    ['of reconnecting', { reconnect: { retries: 3 } }, 'reconnect has no option "retries"'],
+  ])('(%s) is an error that names it', async (_, options, message) => {
+    expect(await rejectionOf(openVirtioUser({ path }, options))).toMatchObject({
+      code: 'VIO_OPTION_UNKNOWN',
+      message,
+    });
+  });
+});

@@ -1,0 +1,53 @@
+import { type PortOptions, type ReconnectOptions, unknownSpeed } from '@vio/net';
+import type { BackendPlace } from '../connect/connect.ts';
+import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
+import { type OpenOptions, checkOpenOptions } from './open-options.ts';
+
+/** Everything that devargs and options say, resolved. */
+export interface PortPlan {
+  readonly config: VirtioUserConfig;
+  readonly place: BackendPlace;
+  /** What the port is to be like, but for where a backend is found again. */
+  readonly port: PortOptions;
+  /** How a backend that went is looked for; undefined: it is not. */
+  readonly reconnect: ReconnectOptions | undefined;
+}
+
+/** @throws VioError VIO_OPTION_UNKNOWN, VIO_DEVARGS_*, VIO_DESCRIPTORS, VIO_SOCKET_* */
+export function planPort(devargs: string | VirtioUserOptions, options: OpenOptions): PortPlan {
+  checkOpenOptions(options);
+  const config = parseConfig(devargs, options.descriptors);
+  const { netns, descriptors, socket, ...rest } = options;
+  const { mac, queues, queue_size: queueSize, packed_vq: packed, in_order: inOrder } = config;
+  return {
+    config,
+    place: { netns, descriptors, socket },
+    port: {
+      ...rest,
+      mac,
+      queues,
+      queueSize,
+      packed,
+      inOrder,
+      mergeable: config.mrg_rxbuf,
+      vectorized: config.vectorized,
+      speed: config.speed === unknownSpeed ? undefined : config.speed,
+      controlQueue: controlQueue(config, options),
+      reconnect: undefined,
+    },
+    reconnect: reconnection(config, options),
+  };
+}
+
+/** As in DPDK, several queue pairs bring a control queue along; hashes need one. */
+function controlQueue({ cq, queues }: VirtioUserConfig, options: OpenOptions): PortOptions['controlQueue'] {
+  const { rss, hashReport } = options.offloads ?? {};
+  if (!cq && queues === 1 && rss !== true && hashReport !== true) return false;
+  return options.controlQueue === 'backend' ? 'device' : (options.controlQueue ?? true);
+}
+
+/** A server looks for another backend unless it is told not to, and listens at once: the backend looks for it. */
+function reconnection({ server }: VirtioUserConfig, { reconnect = server }: OpenOptions) {
+  if (reconnect === false) return undefined;
+  return { ...(server ? { minDelay: 0 } : {}), ...(reconnect === true ? {} : reconnect) };
+}
