@@ -39,3 +39,33 @@ describe.each([0, 1])('a port with packed_vq=%i that sleeps after every frame', 
     await exit;
   });
 });
+
+const sleepingScript = new URL('../dist/loopback/sleeping-backend.js', import.meta.url);
+const formats = [0, 1].flatMap((packed) => [false, true].map((eventIdx) => ({ packed, eventIdx })));
+
+describe.each(formats)(
+  'a backend that sleeps after every frame, packed_vq=$packed, EVENT_IDX $eventIdx',
+  ({ packed, eventIdx }) => {
+    it(`sleeps over none of ${rounds}`, async () => {
+      const path = join(directory, `sleeping-${packed}-${eventIdx}.sock`);
+      const backend = fork(sleepingScript, [path]);
+      await once(backend, 'message');
+      await using port = await openVirtioUser(`path=${path},packed_vq=${packed}`, { eventIdx });
+      const endpoint = new PortEndpoint(port);
+      for (let sequence = 0; sequence < rounds; sequence++) {
+        if (endpoint.send(0, [makeFrame({ sequence, queue: 0, length: 64 })]) !== 1)
+          throw new Error('the ring is full');
+        let frames = endpoint.receive(0);
+        while (frames.length === 0) {
+          await port.untilPackets();
+          frames = endpoint.receive(0);
+        }
+        expect(frames.map((frame) => readFrame(frame).sequence)).toEqual([sequence]);
+      }
+      expect(port.stats()['tx_q0_kicks']).toBeGreaterThan(0);
+      const exit = once(backend, 'exit');
+      backend.disconnect();
+      await exit;
+    });
+  },
+);

@@ -9,6 +9,8 @@ export interface Counts {
 }
 
 const burstSize = 32;
+/** Rounds without a frame before the loop sleeps. */
+const patientRounds = 1000;
 
 /**
  * Frames that arrive at `outside` for its own address, or for everybody, go to the kernel; the rest is sent on by
@@ -53,13 +55,22 @@ export async function exceptionalPath(
     return send(to, copies);
   }
 
-  while (!signal.aborted) {
+  for (let idle = 0; !signal.aborted;) {
     let moved = 0;
     for (let i = 0; i < 64; i++) moved += fromOutside() + fromKernel();
-    // A loop that has nothing to do leaves the CPU to others for a moment.
-    await new Promise((resolve) => (moved > 0 ? setImmediate(resolve) : setTimeout(resolve, 1)));
+    idle = moved > 0 ? 0 : idle + 1;
+    if (idle < patientRounds) await new Promise((resolve) => setImmediate(resolve));
+    else await untilFrames([outside, kernel], signal);
   }
   return counts;
+}
+
+/** Sleeps until one of the ports has received something, its link changes, or the signal aborts. */
+async function untilFrames(ports: readonly NetPort[], signal: AbortSignal): Promise<void> {
+  const woken = new AbortController();
+  const either = AbortSignal.any([signal, woken.signal]);
+  const waits = ports.map((port) => port.untilPackets({ signal: either }).finally(() => woken.abort()));
+  await Promise.all(waits);
 }
 
 /** Sends a burst on queue pair 0; what the ring has no room for is dropped. @returns frames sent */

@@ -1,11 +1,20 @@
 // A learning Ethernet switch: every vhost-user socket is a port of it.
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
-import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
+import {
+  ReceiveSteering,
+  type VhostDevice,
+  VhostDriver,
+  controlFeatures,
+  hashFeatures,
+  untilDevicePackets,
+} from '@vio/vhost';
 import { MacTable, isGroup, macAt } from './mac-table.ts';
 
 /** Queue pairs a port may have. */
 const queuePairs = 8;
+/** Rounds without a packet before the switch sleeps until a driver kicks it: a few milliseconds. */
+const patientRounds = 2000;
 
 export interface SwitchCounts {
   forwarded: number;
@@ -24,6 +33,9 @@ export class L2Switch {
     count: 1024,
   });
   readonly #burst = new PacketBurst(32);
+  #idleRounds = 0;
+  /** Ends a sleep. */
+  #wake = new AbortController();
   #running = true;
 
   /** @param ageing milliseconds after which an address that was not heard again is forgotten */
@@ -38,7 +50,10 @@ export class L2Switch {
     // Drivers may choose how many queues they use, how packets are spread over them, and what they want to receive.
     driver.enableFeatures(controlFeatures | hashFeatures);
     driver.callbacks({
-      newDevice: (device) => this.#devices.set(device, new ReceiveSteering(device)),
+      newDevice: (device) => {
+        this.#devices.set(device, new ReceiveSteering(device));
+        this.#wake.abort();
+      },
       destroyDevice: (device) => {
         this.#devices.delete(device);
         this.#table.forget(device);
@@ -48,20 +63,28 @@ export class L2Switch {
     this.#drivers.push(driver);
   }
 
-  /** Polls until `close`; returns to the event loop after every round. */
+  /** Polls while there are packets, sleeps while there are none, until `close`; returns to the event loop after every round. */
   run(): void {
     if (!this.#running) return;
     let moved = 0;
     for (const [device, steering] of this.#devices) {
       for (let pair = 0; pair < device.pairsInUse; pair++) moved += this.#serve(device, pair, steering);
     }
-    if (moved > 0) setImmediate(() => this.run());
-    else setTimeout(() => this.run(), 1);
+    this.#idleRounds = moved > 0 ? 0 : this.#idleRounds + 1;
+    if (this.#idleRounds < patientRounds) setImmediate(() => this.run());
+    else void this.#sleep().then(() => this.run());
   }
 
   async close(): Promise<void> {
     this.#running = false;
+    this.#wake.abort();
     await Promise.all(this.#drivers.map((driver) => driver.close()));
+  }
+
+  /** Until one of the devices has sent something, or devices come or go. */
+  async #sleep(): Promise<void> {
+    this.#wake = new AbortController();
+    await untilDevicePackets(this.#devices.keys(), { signal: this.#wake.signal });
   }
 
   #serve(from: VhostDevice, pair: number, steering: ReceiveSteering): number {

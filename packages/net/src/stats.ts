@@ -149,6 +149,13 @@ export class QueueStats {
     this.#events[drops[reason]] += packets;
   }
 
+  /** Lets all counters begin at 0 again. */
+  reset(): void {
+    this.#run = 0;
+    this.#counters.fill(0);
+    this.#events.fill(0);
+  }
+
   /** Counts a notification of the device. */
   countKick(): void {
     this.#events[kicks]++;

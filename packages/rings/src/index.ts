@@ -36,6 +36,7 @@ export * from './feature-bits.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export { type RingFeatures, type RingFormat, ringFeatures } from './format.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';
+export { entriesInFlight } from './inflight/in-flight.ts';
 export { inflightBytes } from './inflight/inflight-layout.ts';
 export { type InflightMemory, createTrackedDeviceQueue } from './inflight/tracked-device.ts';
 export { checkRingSize } from './layout/ring-size.ts';

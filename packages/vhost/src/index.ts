@@ -15,7 +15,10 @@ export type {
 } from './transport.ts';
 export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
-export { type DeviceConfigView, VhostDevice } from './backend/device/vhost-device.ts';
+export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
+export type { DeviceConfigView } from './backend/device/device-view.ts';
+export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
+export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { VhostCallbacks } from './backend/vhost-callbacks.ts';
 export { VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
 export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';

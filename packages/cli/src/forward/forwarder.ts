@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
 import type { Lane } from './lane.ts';
 import type { ForwardStep, LaneCounts } from './modes.ts';
@@ -5,27 +6,43 @@ import type { ForwardStep, LaneCounts } from './modes.ts';
 /** Bursts per turn of the event loop: a turn costs about a microsecond, so several share it. */
 const burstsPerTurn = 256;
 
+/** Turns without a packet before it sleeps, or yields its core: some ten milliseconds. */
+const patientTurns = 10_000;
+
 /** Lanes may come and go while it runs, as frontends connect to a backend and leave. */
 export class Forwarder {
   readonly counts: LaneCounts = { received: 0, sent: 0, dropped: 0 };
   readonly #lanes = new Set<Lane>();
   readonly #step: ForwardStep;
   readonly #burst: PacketBurst;
+  readonly #untilPackets: ((signal: AbortSignal) => Promise<void>) | null;
   #running = false;
+  /** Ends a sleep; null: it does not sleep. */
+  #wake: AbortController | null = null;
   #stopped: Promise<void> = Promise.resolve();
 
-  /** @param burstSize packets per burst, 1 to 512 */
-  constructor(step: ForwardStep, burstSize: number) {
+  /**
+   * @param burstSize packets per burst, 1 to 512
+   * @param untilPackets sleeps until a lane has something to receive; null: it polls, because its lanes send by themselves
+   */
+  constructor(
+    step: ForwardStep,
+    burstSize: number,
+    untilPackets: ((signal: AbortSignal) => Promise<void>) | null = null,
+  ) {
     this.#step = step;
+    this.#untilPackets = untilPackets;
     this.#burst = new PacketBurst(burstSize);
   }
 
   add(lane: Lane): void {
     this.#lanes.add(lane);
+    this.#wake?.abort();
   }
 
   remove(lane: Lane): void {
     this.#lanes.delete(lane);
+    this.#wake?.abort();
   }
 
   /** Polls all lanes until `stop`; the event loop gets a turn between slices of work. */
@@ -36,9 +53,8 @@ export class Forwarder {
       const turn = (): void => {
         if (!this.#running) return resolve();
         idleTurns = this.#turn() > 0 ? 0 : idleTurns + 1;
-        // A forwarder with nothing to do for a while yields its core for a millisecond at a time.
-        if (idleTurns < 10_000) setImmediate(turn);
-        else setTimeout(turn, 1);
+        if (idleTurns < patientTurns) setImmediate(turn);
+        else void this.#idle().then(turn);
       };
       turn();
     });
@@ -46,7 +62,16 @@ export class Forwarder {
 
   async stop(): Promise<void> {
     this.#running = false;
+    this.#wake?.abort();
     await this.#stopped;
+  }
+
+  /** Leaves the core to others: until there are packets, or for a millisecond. */
+  async #idle(): Promise<void> {
+    if (this.#untilPackets === null) return setTimeout(1);
+    this.#wake = new AbortController();
+    await this.#untilPackets(this.#wake.signal);
+    this.#wake = null;
   }
 
   #turn(): number {

@@ -14,6 +14,11 @@ export interface LaneCounts {
 /** Moves one burst through a lane; returns the packets moved, 0 when there was nothing to do. */
 export type ForwardStep = (lane: Lane, burst: PacketBurst, counts: LaneCounts) => number;
 
+/** True for a mode that does nothing until it receives something. */
+export function waitsForPackets(mode: ForwardMode): boolean {
+  return mode !== 'txonly' && mode !== 'flowgen';
+}
+
 /** The step function of a mode, named and meant as in DPDK's testpmd. `frameBytes`: for txonly and flowgen. */
 export function forwardStep(mode: ForwardMode, frameBytes: number): ForwardStep {
   switch (mode) {

@@ -20,6 +20,7 @@ let nextVid = 0;
 
 /** The frontends that are connected to one socket. */
 export class Sessions {
+  readonly #path: string;
   readonly #offer: Offer;
   readonly #callbacks: () => VhostCallbacks;
   readonly #patience: number;
@@ -27,7 +28,8 @@ export class Sessions {
   readonly #all = new Set<Session>();
 
   /** @param patience milliseconds, see `BackendConnection` */
-  constructor(offer: Offer, callbacks: () => VhostCallbacks, patience: number) {
+  constructor(path: string, offer: Offer, callbacks: () => VhostCallbacks, patience: number) {
+    this.#path = path;
     this.#offer = offer;
     this.#callbacks = callbacks;
     this.#patience = patience;
@@ -40,7 +42,7 @@ export class Sessions {
 
   /** What devices say of themselves has changed. */
   configChanged(): void {
-    for (const { served } of this.#live()) served.config.changed();
+    for (const { served } of this.#live()) void served.config.changed();
   }
 
   /** Resolves when everything that is owed to the frontends is sent, and they are gone. */
@@ -62,6 +64,7 @@ export class Sessions {
     };
     const served = new ServedDevice(
       nextVid++,
+      this.#path,
       {
         newDevice: () => call((to) => to.newDevice?.(device)),
         destroyDevice: () => call((to) => to.destroyDevice?.(device)),
@@ -70,6 +73,12 @@ export class Sessions {
         baseCorrected: (queue, said, base) => call((to) => to.baseCorrected?.(device, queue, said, base)),
         featuresChanged: (features) => call((to) => to.featuresChanged?.(device, features)),
         command: (command) => this.#callbacks().command?.(device, command) !== false,
+        notify: (queue) => {
+          let handled = false;
+          call((to) => (handled = to.guestNotify?.(device, queue) === true));
+          return handled;
+        },
+        notified: () => call((to) => to.guestNotified?.(device)),
         failed: (error) => connection.applicationFailed(error),
       },
       queuePairs,

@@ -42,6 +42,13 @@ export interface VhostCallbacks {
    * BASE_UNKNOWN.
    */
   baseCorrected?(device: VhostDevice, queue: number, said: number | null, base: number): void;
+  /** The driver was called (interrupted). */
+  guestNotified?(device: VhostDevice): void;
+  /**
+   * The driver is to be called for a ring. True: the application does so itself, with `device.notifyGuest(queue)`, from where
+   * the system call does not hold packets up.
+   */
+  guestNotify?(device: VhostDevice, queue: number): boolean | void;
   /** A frontend was not let in: there are too many (VIO_VHOST_CONNECTIONS), or no descriptor is left (VIO_SYS_EMFILE). */
   connectionRefused?(reason: VioError): void;
   /**
@@ -63,6 +70,8 @@ export const callbackNames: OptionNames<VhostCallbacks> = {
   announced: true,
   broken: true,
   baseCorrected: true,
+  guestNotified: true,
+  guestNotify: true,
   connectionRefused: true,
   exhausted: true,
 };

@@ -6,6 +6,7 @@ import {
   callApplication,
   checkOptions,
 } from '@vio/native';
+import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
 import type { NetConfig } from './device/net-config.ts';
 import { closed, startedBefore } from './driver-errors.ts';
 import { Offer } from './offer.ts';
@@ -61,7 +62,7 @@ export class VhostDriver implements AsyncDisposable {
     const { client, handshakeTimeout = defaultHandshakeTimeout } = flags;
     // Whom this side has connected to was chosen, and speaks when it is ready.
     const patience = client === true ? Number.POSITIVE_INFINITY : handshakeTimeout;
-    this.#sessions = new Sessions(this.#offer, () => this.#callbacks, patience);
+    this.#sessions = new Sessions(path, this.#offer, () => this.#callbacks, patience);
   }
 
   /** Makes a driver for a socket; nothing happens before `start`. @throws VioError VIO_OPTION_UNKNOWN for a flag there is not */
@@ -73,6 +74,16 @@ export class VhostDriver implements AsyncDisposable {
   /** Device features offered to frontends that connect from now on. */
   get features(): bigint {
     return this.#offer.features;
+  }
+
+  /** Protocol features offered to frontends that connect from now on. */
+  get protocolFeatures(): bigint {
+    return this.#offer.protocolFeatures();
+  }
+
+  /** Queue pairs offered to frontends that connect from now on, and ask for their number. */
+  get queueNum(): number {
+    return this.#offer.queuePairs()(VHOST_USER_PROTOCOL_F_MQ);
   }
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES for bits this library does not implement */

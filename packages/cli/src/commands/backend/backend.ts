@@ -1,9 +1,9 @@
 import { featureNames } from '@vio/net';
-import { VhostDriver } from '@vio/vhost';
+import { VhostDriver, untilDevicePackets } from '@vio/vhost';
 import type { BackendOptions } from './options.ts';
 import { DeviceLanes } from '../../forward/device-lanes.ts';
 import { Forwarder } from '../../forward/forwarder.ts';
-import { forwardStep } from '../../forward/modes.ts';
+import { forwardStep, waitsForPackets } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { Output } from '../../output.ts';
@@ -16,7 +16,10 @@ export async function runBackend(
 ): Promise<void> {
   const output = new Output(options.json === true);
   const client = options.client === true;
-  const forwarder = new Forwarder(forwardStep(options.forwardMode, options.txpkts), options.burst);
+  const untilPackets = (signal: AbortSignal): Promise<void> => untilDevicePackets(lanes.devices, { signal });
+  const { forwardMode, txpkts, burst } = options;
+  const sleep = waitsForPackets(forwardMode) ? untilPackets : null;
+  const forwarder = new Forwarder(forwardStep(forwardMode, txpkts), burst, sleep);
   const lanes = new DeviceLanes(forwarder);
   await using metrics = await serveMetrics(options.metrics, () =>
     Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),

@@ -1,4 +1,3 @@
-import { type EventFd, FdWatcher } from '@vio/native';
 import { type ControlCommand, ControlResponder } from '@vio/net';
 import type { DeviceQueue, MemoryMap, QueueFault } from '@vio/rings';
 
@@ -7,8 +6,8 @@ export interface ControlServiceOptions {
   readonly memory: MemoryMap;
   /** Negotiated device features. */
   readonly features: bigint;
-  /** What the driver kicks; null: it does not. */
-  readonly kick: EventFd | null;
+  /** Calls a listener after every kick of the driver, until what it returns is called. */
+  readonly onKick: (listener: () => void) => () => void;
   /** Calls the driver. */
   readonly call: () => void;
   /** Carries out a command; false refuses it. */
@@ -16,53 +15,27 @@ export interface ControlServiceOptions {
   readonly onBroken: (fault: QueueFault) => void;
 }
 
-/** Milliseconds between two looks at a queue whose driver does not kick (any more). */
-const lookInterval = 10;
-
 /** Answers the commands on a driver's control queue as they come, from the event loop. */
 export class ControlService {
   readonly queue: DeviceQueue;
   readonly #options: ControlServiceOptions;
   readonly #responder: ControlResponder;
-  #watcher: FdWatcher | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #endKicks: () => void;
   #again: NodeJS.Immediate | null = null;
 
   constructor(options: ControlServiceOptions) {
     this.queue = options.queue;
     this.#options = options;
     this.#responder = new ControlResponder(options);
-    const { kick } = options;
-    if (kick === null) this.#poll();
-    else this.#watch(kick);
+    this.#endKicks = options.onKick(() => this.#serve());
     // Commands may be waiting already, and kicks for them were meant for nobody.
     this.#soon();
   }
 
-  /** Nothing is answered any more; the kick is not watched. */
+  /** Nothing is answered any more. */
   stop(): void {
-    this.#watcher?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#endKicks();
     if (this.#again !== null) clearImmediate(this.#again);
-  }
-
-  #watch(kick: EventFd): void {
-    this.#watcher = new FdWatcher(kick.fd, { readable: true }, ({ hangup }) => {
-      kick.drain();
-      // A pipe or a socket at whose other end nobody is stays readable for ever.
-      if (hangup) {
-        this.#watcher?.close();
-        this.#watcher = null;
-        this.#poll();
-      }
-      this.#serve();
-    });
-    // The socket of the driver keeps the process alive, if anything does.
-    this.#watcher.unref();
-  }
-
-  #poll(): void {
-    this.#timer = setInterval(() => this.#serve(), lookInterval).unref();
   }
 
   #serve(): void {

@@ -5,7 +5,8 @@ export type CommonConfig = Omit<ConfigSpace, 'announce'>;
 
 /** Tells a frontend unasked that the configuration space has changed. */
 export interface ConfigChannel extends Disposable {
-  configChanged(): void;
+  /** @returns with `needReply`, whether the frontend has looked at it; else true once it is sent */
+  configChanged(needReply: boolean): Promise<boolean>;
 }
 
 const nothing: CommonConfig = { mac: undefined, linkUp: true, maxPairs: 1, mtu: undefined };
@@ -29,9 +30,9 @@ export class DeviceConfig implements Disposable {
     return encodeConfigSpace({ ...common, mac: this.mac ?? common.mac, announce: this.announcing });
   }
 
-  /** Tells the frontend to look at it again, where it wants to know (BACKEND_REQ and CONFIG). */
-  changed(): void {
-    this.#channel?.configChanged();
+  /** Tells the frontend to look at it again, where it wants to know (BACKEND_REQ and CONFIG). @returns as `ConfigChannel` */
+  changed(needReply = false): Promise<boolean> {
+    return this.#channel?.configChanged(needReply) ?? Promise.resolve(false);
   }
 
   setChannel(channel: ConfigChannel): void {

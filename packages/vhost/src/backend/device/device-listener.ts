@@ -1,8 +1,9 @@
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
+import type { CallHooks } from './ring-calls.ts';
 
 /** What a device tells its owner; see `VhostCallbacks` for what each means. */
-export interface DeviceListener {
+export interface DeviceListener extends CallHooks {
   newDevice(): void;
   destroyDevice(): void;
   vringStateChanged(queue: number, enabled: boolean): void;

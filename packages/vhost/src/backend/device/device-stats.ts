@@ -11,16 +11,24 @@ const sentEvents: readonly QueueEventName[] = ['full_rings', 'dropped_no_room_pa
  */
 export function deviceStats(vrings: readonly Vring[]): Record<string, number> {
   const all: Record<string, number> = {};
-  for (const { index, stats, calls } of vrings) {
-    if (stats === null) continue;
-    const receives = index % 2 === 1;
-    const prefix = `${receives ? 'rx' : 'tx'}_q${index >> 1}_`;
-    Object.assign(
-      all,
-      stats.toRecord(prefix, queueCounterNames),
-      { [`${prefix}guest_notifications`]: calls },
-      stats.toRecord(prefix, receives ? receivedEvents : sentEvents),
-    );
+  for (const vring of vrings) {
+    const prefix = `${vring.index % 2 === 1 ? 'rx' : 'tx'}_q${vring.index >> 1}_`;
+    Object.assign(all, vringStats(vring, prefix));
   }
   return all;
+}
+
+/** The counters of one ring, with something in front of each name; none if it never ran. */
+export function vringStats({ index, stats, calls }: Vring, prefix = ''): Record<string, number> {
+  if (stats === null) return {};
+  return {
+    ...stats.toRecord(prefix, queueCounterNames),
+    [`${prefix}guest_notifications`]: calls.count,
+    ...stats.toRecord(prefix, index % 2 === 1 ? receivedEvents : sentEvents),
+  };
+}
+
+/** The names of a ring's counters, in their order. */
+export function vringStatsNames(index: number): string[] {
+  return [...queueCounterNames, 'guest_notifications', ...(index % 2 === 1 ? receivedEvents : sentEvents)];
 }

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { MappedFile, VioError, closeFd } from '@vio/native';
 import { LateWindow, MemoryMap, type MemoryWindow, Region } from '@vio/rings';
 import type { MemoryRegion } from '../../wire/index.ts';
@@ -15,6 +16,8 @@ const maxBytes = 2 ** 42;
 /** A region: its mapping, and the windows it is seen through. */
 interface Part {
   readonly announced: MemoryRegion;
+  /** Which file it lies in, as `device:inode`. */
+  readonly file: string;
   readonly mapping: MappedFile;
   readonly windows: readonly MemoryWindow[];
 }
@@ -67,6 +70,16 @@ export class DriverMemory implements Disposable {
     return this.#parts.length;
   }
 
+  /** What was announced, a copy. */
+  table(): MemoryRegion[] {
+    return this.#parts.map(({ announced }) => ({ ...announced }));
+  }
+
+  /** The files it lies in. */
+  files(): ReadonlySet<string> {
+    return new Set(this.#parts.map(({ file }) => file));
+  }
+
   /** This memory without a region, found by its addresses and its size; null if there is none like it. */
   without({ guestAddress, userAddress, size }: MemoryRegion): DriverMemory | null {
     const stay = this.#parts.filter(
@@ -96,6 +109,12 @@ export class DriverMemory implements Disposable {
   }
 }
 
+/** Which file it is, by whatever descriptor: `device:inode`. */
+export function fileOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd);
+  return `${dev}:${ino}`;
+}
+
 function checkSum(regions: readonly MemoryRegion[]): void {
   const bytes = regions.reduce((sum, { size }) => sum + size, 0);
   if (bytes > maxBytes)
@@ -107,6 +126,7 @@ function mapRegion(announced: MemoryRegion, fd: number): Part {
   // Words are read as words.
   if (mmapOffset % 8 !== 0)
     throw new RangeError(`a region at byte ${mmapOffset} of its file is not aligned to 8`);
+  const file = fileOf(fd);
   const mapping = MappedFile.map(fd, { offset: mmapOffset, size });
   const windows: MemoryWindow[] = [];
   for (let at = 0; at < size; at += windowStep) {
@@ -120,5 +140,5 @@ function mapRegion(announced: MemoryRegion, fd: number): Part {
       }),
     );
   }
-  return { announced, mapping, windows };
+  return { announced, file, mapping, windows };
 }

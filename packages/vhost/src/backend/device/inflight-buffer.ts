@@ -6,6 +6,7 @@ import {
   type RingFormat,
   createDeviceQueue,
   createTrackedDeviceQueue,
+  entriesInFlight,
   forgetIfIdle,
   inflightBytes,
   isTracked,
@@ -77,6 +78,12 @@ export class InflightBuffer implements Disposable {
   resumes(index: number, format: RingFormat, size: number): boolean {
     const memory = this.of(index, format, size);
     return memory !== null && isTracked(memory, format, size);
+  }
+
+  /** Entries of a ring's journal that are taken; undefined: it has none. @throws as `of` */
+  taken(index: number, format: RingFormat, size: number): readonly number[] | undefined {
+    const memory = this.of(index, format, size);
+    return memory === null ? undefined : entriesInFlight(memory, format, size);
   }
 
   /** A ring was stopped by its driver, who says where it goes on unless something was in flight. */

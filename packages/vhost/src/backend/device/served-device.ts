@@ -26,6 +26,8 @@ const DRIVER_OK = 4;
 export class ServedDevice {
   /** Number of the device in this process, from 0. */
   readonly vid: number;
+  /** Path of the socket. */
+  readonly ifname: string;
   /** Negotiated device features. */
   features = 0n;
   protocolFeatures = 0n;
@@ -35,12 +37,16 @@ export class ServedDevice {
   mtu = 0;
   /** True between the callbacks newDevice and destroyDevice. */
   running = false;
+  /** The connection is over. */
+  closed = false;
   /** What the driver has asked for by its control queue; as at first for one that has none. */
   readonly settings = new DriverSettings();
   /** What it says of itself. */
   readonly config: DeviceConfig;
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
+  /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
+  readonly changes = new Set<() => void>();
   readonly #listener: DeviceListener;
   readonly #queuePairs: () => number;
   #memory: DriverMemory | null = null;
@@ -50,8 +56,15 @@ export class ServedDevice {
   #featuresSaid = false;
 
   /** @param queuePairs offered to the frontend */
-  constructor(vid: number, listener: DeviceListener, queuePairs: () => number, config = new DeviceConfig()) {
+  constructor(
+    vid: number,
+    ifname: string,
+    listener: DeviceListener,
+    queuePairs: () => number,
+    config = new DeviceConfig(),
+  ) {
     this.vid = vid;
+    this.ifname = ifname;
     this.config = config;
     this.#queuePairs = queuePairs;
     this.#listener = listener;
@@ -68,6 +81,14 @@ export class ServedDevice {
     return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs();
   }
 
+  /** Queue pairs from the first on that are enabled, and in use as far as a control queue says so; at least 1. */
+  get pairsInUse(): number {
+    const { vrings } = this;
+    let pairs = 0;
+    while (2 * pairs + 1 < vrings.length && vrings[2 * pairs].told && vrings[2 * pairs + 1].told) pairs++;
+    return Math.max(1, pairs);
+  }
+
   /** True when a ring stopped by itself. */
   get anyBroken(): boolean {
     return this.vrings.some((vring) => vring.fault !== null);
@@ -81,7 +102,7 @@ export class ServedDevice {
   /** The ring of that number, made on first use. */
   vring(index: number): Vring {
     for (let i = this.vrings.length; i <= index; i++) {
-      const vring = new Vring(i);
+      const vring = new Vring(i, this.#listener);
       vring.inflight = this.#inflight;
       this.vrings.push(vring);
     }
@@ -164,6 +185,18 @@ export class ServedDevice {
     this.#forgetInflight(vring);
   }
 
+  /** Where a ring goes on from the next `update` on, as if its frontend had said so. */
+  rebase(vring: Vring, base: number): void {
+    vring.pause();
+    vring.sayBase(base);
+  }
+
+  /** Entries of a ring's journal that are taken; undefined: it keeps none. */
+  inFlight({ index, size }: Vring): readonly number[] | undefined {
+    if (size === 0) return undefined;
+    return this.#inflight?.taken(index, ringFeatures(this.features).format, size);
+  }
+
   /** Everything as at first. */
   reset(): void {
     this.#destroy();
@@ -176,7 +209,9 @@ export class ServedDevice {
 
   /** The connection is over: gives everything back. */
   close(): void {
+    this.closed = true;
     this.reset();
+    this.#changed();
     this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
     this.#memory = null;
@@ -187,6 +222,7 @@ export class ServedDevice {
   break(vring: Vring, fault: QueueFault): void {
     const reason = this.#memory?.faulted === true ? memoryFault : fault;
     vring.break(reason);
+    this.#changed();
     this.#listener.broken(vring.index, reason);
   }
 
@@ -194,6 +230,10 @@ export class ServedDevice {
   lookAtMemory(): void {
     if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
     for (const vring of this.vrings) if (vring.running) this.break(vring, memoryFault);
+  }
+
+  #changed(): void {
+    for (const change of Array.from(this.changes)) change();
   }
 
   #forgetCommands(): void {
@@ -223,6 +263,7 @@ export class ServedDevice {
   #destroy(): void {
     if (!this.running) return;
     this.running = false;
+    this.#changed();
     this.#listener.destroyDevice();
   }
 
@@ -241,6 +282,7 @@ export class ServedDevice {
         if (!this.#settleBase(vring, memory)) continue;
         if (vring.index === control) this.#runControl(vring, memory);
         else vring.run(memory, copier, this.features);
+        this.#changed();
       } catch (error) {
         vring.addresses = null;
         refused.push(error);
@@ -301,6 +343,7 @@ export class ServedDevice {
     for (const vring of told) {
       vring.told = vring.live;
       this.settings.version++;
+      this.#changed();
       this.#listener.vringStateChanged(vring.index, vring.told);
     }
     const [first, second] = this.vrings;

@@ -3,33 +3,31 @@ import {
   Capture,
   type PacketBurst,
   type PortCaptureOptions,
-  type QueueStats,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
   showTo,
   watchedQueues,
 } from '@vio/net';
-import { type BufferPool, type DumpOptions, type RingDump, dumpRing } from '@vio/rings';
-import type { DriverSettings } from '../control/driver-settings.ts';
-import type { DeviceConfig } from './device-config.ts';
-import { deviceStats } from './device-stats.ts';
+import { type BufferPool, type RingFormat, ringFeatures } from '@vio/rings';
+import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
+import { DeviceView } from './device-view.ts';
 import { DeviceTaps } from './device-taps.ts';
 import type { ServedDevice } from './served-device.ts';
+import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
+import { vhostError } from './vhost-error.ts';
+import { type VringBase, fromBase } from './vring-info.ts';
 
 /** Bursts between two looks at whether the driver took its memory away; a power of two. */
 const burstsPerLook = 64;
 
-/** For tests: the internal side of a device. */
+/** The side of a device that its handlers change. */
 export let servedSide: (device: VhostDevice) => ServedDevice;
-
-/** What a device says of itself in its configuration space, and what its driver changed of that. */
-export type DeviceConfigView = Readonly<Pick<DeviceConfig, 'announcing' | 'mac' | 'space'>>;
 
 /**
  * One connected frontend: its features, settings and counters, and the bursts in and out of its rings. Rings are numbered as
  * the driver does: even ones are its receive queues (`enqueueBurst`), odd ones its transmit queues (`dequeueBurst`). Its
  * frontend builds it up and takes it down; what is here changes nothing of that.
  */
-export class VhostDevice {
+export class VhostDevice extends DeviceView {
   readonly #served: ServedDevice;
   /** Null, and free of cost, while nobody looks at the packets. */
   #taps: DeviceTaps | null = null;
@@ -40,67 +38,8 @@ export class VhostDevice {
   }
 
   constructor(served: ServedDevice) {
+    super(served);
     this.#served = served;
-  }
-
-  /** Number of the device in this process, from 0. */
-  get vid(): number {
-    return this.#served.vid;
-  }
-
-  /** Negotiated device features; 0 before SET_FEATURES. */
-  get features(): bigint {
-    return this.#served.features;
-  }
-
-  /** Negotiated protocol features; 0 before SET_PROTOCOL_FEATURES. */
-  get protocolFeatures(): bigint {
-    return this.#served.protocolFeatures;
-  }
-
-  /** Device status as the frontend set it (virtio 1.4, 2.1); 0 for frontends that do not say it. */
-  get status(): number {
-    return this.#served.status;
-  }
-
-  /** Bytes of the largest packet, as the frontend announced in NET_SET_MTU; 0 when it did not. */
-  get mtu(): number {
-    return this.#served.mtu;
-  }
-
-  /** True between the callbacks newDevice and destroyDevice. */
-  get running(): boolean {
-    return this.#served.running;
-  }
-
-  /** What the driver has asked for by its control queue; as at first for one that has none. */
-  get settings(): DriverSettings {
-    return this.#served.settings;
-  }
-
-  /** What it says of itself, and whether it asks its driver to announce itself. */
-  get config(): DeviceConfigView {
-    return this.#served.config;
-  }
-
-  /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
-  get controlQueue(): number {
-    return this.#served.controlQueue;
-  }
-
-  /** Queue pairs from the first on that are enabled, and in use as far as a control queue says so; at least 1. */
-  get pairsInUse(): number {
-    const { vrings } = this.#served;
-    let pairs = 0;
-    while (2 * pairs + 1 < vrings.length && vrings[2 * pairs].told && vrings[2 * pairs + 1].told) pairs++;
-    return Math.max(1, pairs);
-  }
-
-  /** Rings that are ready to run, from ring 0 on without a gap. */
-  get queueCount(): number {
-    const { vrings } = this.#served;
-    const gap = vrings.findIndex((vring) => !vring.ready);
-    return gap === -1 ? vrings.length : gap;
   }
 
   /**
@@ -119,7 +58,7 @@ export class VhostDevice {
     const path = vring?.enqueue ?? null;
     if (path === null || !vring.enabled || !vring.inUse || count <= 0 || pool === null) return 0;
     const n = path.run(pool, burst, from, count);
-    if (n > 0 && path.queue.callNeeded()) vring.signal();
+    if (n > 0 && path.queue.callNeeded()) vring.calls.signal();
     if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, from, from + n);
     if (path.queue.broken !== null) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
@@ -141,7 +80,7 @@ export class VhostDevice {
     let n = 0;
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
-    if (path.queue.callNeeded()) vring.signal();
+    if (path.queue.callNeeded()) vring.calls.signal();
     if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, 0, n);
     if (path.queue.broken !== null) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
@@ -162,13 +101,60 @@ export class VhostDevice {
   }
 
   /**
-   * A ring as it lies in the driver's memory at this moment, broken or not; null while the driver has not said where it
-   * is. For a person: `ringDumpText(name, dump)`.
+   * Asks the driver for a kick whenever it makes buffers available on a ring, or for silence (the default: a loop that polls
+   * wants no kicks). It stays so when the ring is set up anew.
+   * @returns true if buffers are waiting already: no kick will come for those
    */
-  dumpRing(queue: number, options: DumpOptions = {}): RingDump | null {
-    const { memory, vrings, features } = this.#served;
-    const view = memory === null ? null : (vrings[queue]?.view(memory, features) ?? null);
-    return view === null ? null : dumpRing(view, options);
+  enableGuestNotification(queue: number, enabled: boolean): boolean {
+    return this.#served.vrings[queue]?.wantKicks(enabled) ?? false;
+  }
+
+  /**
+   * For loops with nothing to do: sleeps until the driver has sent something, its rings have changed, the device is gone, or the
+   * signal aborts. Returns at once if something is waiting. Several devices: `untilDevicePackets`.
+   */
+  untilPackets(options: UntilDevicePacketsOptions = {}): Promise<void> {
+    return untilPackets([this.#served], options);
+  }
+
+  /**
+   * Calls the driver for what was used on a ring and not told yet, if it wants to be called. Bursts do so by themselves.
+   * Never blocks.
+   * @returns whether it was called
+   */
+  vringCall(queue: number): boolean {
+    const vring = this.#served.vrings[queue];
+    return vring?.queue?.callNeeded() === true && vring.calls.now();
+  }
+
+  /**
+   * Calls the driver for a ring, whether it wants to be called or not: for what the callback `guestNotify` has put off.
+   * @returns false when there is nothing to call it by
+   */
+  notifyGuest(queue: number): boolean {
+    return this.#served.vrings[queue]?.calls.now() ?? false;
+  }
+
+  /**
+   * Lets a ring go on elsewhere, as SET_VRING_BASE of a frontend does: a split ring goes by its used index all the same, a packed
+   * one that contradicts it goes on where it says itself.
+   * @throws VioError VIO_VHOST_RING for a ring nobody spoke of; VIO_RING_BASE
+   */
+  setVringBase(queue: number, base: VringBase): void {
+    const vring = this.#served.vrings[queue];
+    if (vring === undefined) throw vhostError('RING', `the device has no ring ${queue}`);
+    this.#served.rebase(vring, fromBase(base, this.#format));
+    this.#served.update();
+  }
+
+  /**
+   * Tells the frontend that the configuration space has changed (BACKEND_CONFIG_CHANGE_MSG).
+   * @param options needReply: wait until it says that it has looked (REPLY_ACK)
+   * @returns whether it was told, and with needReply, whether it agreed; never rejects
+   */
+  backendConfigChange(options: { readonly needReply?: boolean } = {}): Promise<boolean> {
+    const acknowledges = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_REPLY_ACK) !== 0n;
+    return this.#served.config.changed(options.needReply === true && acknowledges);
   }
 
   /**
@@ -179,27 +165,17 @@ export class VhostDevice {
     const { features, config } = this.#served;
     if ((features & VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n) return false;
     config.announcing = true;
-    config.changed();
+    void config.changed();
     return true;
   }
 
-  /** Calls (interrupts) sent to the driver, on all rings. */
-  get guestNotifications(): number {
-    return this.#served.vrings.reduce((sum, vring) => sum + vring.calls, 0);
+  /** Lets a ring's counters begin at 0 again. */
+  resetVringStats(queue: number): void {
+    this.#served.vrings[queue]?.resetStats();
   }
 
-  /** Counters of a ring, null if it never ran. */
-  queueStats(queue: number): QueueStats | null {
-    return this.#served.vrings[queue]?.stats ?? null;
-  }
-
-  /**
-   * All counters of all rings, named as DPDK names the statistics of its vhost rings: `rx_q0_good_packets` is what the
-   * backend received from its first pair, which is the driver's ring 1. `errors` and what comes after the notifications
-   * is not DPDK's.
-   */
-  stats(): Record<string, number> {
-    return deviceStats(this.#served.vrings);
+  get #format(): RingFormat {
+    return ringFeatures(this.#served.features).format;
   }
 
   #tapped(queue: number): { watch(tap: BurstTap): void; unwatch(tap: BurstTap): void } {
@@ -213,4 +189,12 @@ export class VhostDevice {
       },
     };
   }
+}
+
+/** As `VhostDevice.untilPackets`, for several devices: sleeps until one of them has something. */
+export function untilDevicePackets(
+  devices: Iterable<VhostDevice>,
+  options: UntilDevicePacketsOptions = {},
+): Promise<void> {
+  return untilPackets(Array.from(devices, servedSide), options);
 }

@@ -18,6 +18,8 @@ import { ControlService } from '../control/control-service.ts';
 import { DequeuePath } from '../packets/dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
+import { type CallHooks, RingCalls } from './ring-calls.ts';
+import { RingKicks } from './ring-kicks.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { vhostError } from './vhost-error.ts';
 
@@ -31,8 +33,10 @@ export class Vring {
   size = 0;
   base: number | null = null;
   addresses: VringAddress | null = null;
-  kick: EventFd | null = null;
-  call: EventFd | null = null;
+  /** What the driver kicks it with, and who is woken. */
+  readonly kicks = new RingKicks();
+  /** What the driver is called by. */
+  readonly calls: RingCalls;
   err: EventFd | null = null;
   /** A kick fd (or the news that there is none) has come: the ring may run. */
   started = false;
@@ -50,8 +54,6 @@ export class Vring {
   told = false;
   /** Where the ring notes down what it has in flight; null: nowhere. Looked at when it begins to run. */
   inflight: InflightBuffer | null = null;
-  /** Calls sent to the driver. */
-  calls = 0;
   /** From the first time it runs on; null before. */
   stats: QueueStats | null = null;
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
@@ -61,13 +63,17 @@ export class Vring {
   control: ControlService | null = null;
   /** False while the driver's control queue says that this ring's pair is not in use. */
   inUse = true;
-  /** The driver is to be called as soon as there is a call, see `#callOnce`. */
-  #callOwed = false;
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
   #baseSaid = true;
 
-  constructor(index: number) {
+  /** The application wants to be kicked, see `VhostDevice.enableGuestNotification`. */
+  #notifies = false;
+  /** How many sleep until the driver kicks. */
+  #sleepers = 0;
+
+  constructor(index: number, hooks: CallHooks) {
     this.index = index;
+    this.calls = new RingCalls(index, hooks);
   }
 
   /** True when the frontend has said everything a running ring needs. */
@@ -88,7 +94,8 @@ export class Vring {
   run(memory: DriverMemory, copier: BurstCopier, features: bigint): void {
     // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
     const queue = this.#open(memory, features, this.index % 2 === 0 ? 'writable' : 'readable');
-    queue.disarmKick();
+    if (this.#kicksWanted) queue.armKick();
+    else queue.disarmKick();
     const header = headerSize(features);
     this.stats ??= new QueueStats();
     if (this.index % 2 === 0) {
@@ -97,7 +104,7 @@ export class Vring {
     } else {
       this.dequeue = new DequeuePath(queue, copier, header, this.stats);
     }
-    this.#callOnce(queue);
+    this.calls.resume(queue);
   }
 
   /** Runs as the control queue. @throws as `run` */
@@ -112,25 +119,56 @@ export class Vring {
       queue,
       memory: memory.map,
       features,
-      kick: this.kick,
-      call: () => this.signal(),
+      onKick: (serve) => this.kicks.listen(serve),
+      call: () => this.calls.signal(),
       execute,
       onBroken,
     });
-    this.#callOnce(queue);
+    this.calls.resume(queue);
   }
 
-  /** The call of the driver; null: it has none. Takes the descriptor. */
-  setCall(call: EventFd | null): void {
-    this.call = call;
-    if (this.#callOwed) this.#callOnce(null);
+  /** Its counters begin at 0 again. */
+  resetStats(): void {
+    this.calls.count = 0;
+    this.stats?.reset();
   }
 
-  /** Calls the driver. */
-  signal(): void {
-    if (this.call === null) return;
-    this.calls++;
-    this.call.signal();
+  /** The data path, while the ring runs. */
+  get queue(): DeviceQueue | null {
+    return (this.enqueue ?? this.dequeue ?? this.control)?.queue ?? null;
+  }
+
+  /**
+   * Asks the driver for kicks, or for silence; so it stays when the ring is set up anew. Whoever sleeps asks besides.
+   * @returns true if buffers are waiting: no kick will come for those
+   */
+  wantKicks(wanted: boolean): boolean {
+    this.#notifies = wanted;
+    return this.#askForKicks();
+  }
+
+  /** Somebody sleeps until there are buffers. @returns true if there are some: it should not */
+  sleep(): boolean {
+    this.#sleepers++;
+    return this.#askForKicks();
+  }
+
+  /** Ends a `sleep`. */
+  awake(): void {
+    this.#sleepers--;
+    this.#askForKicks();
+  }
+
+  get #kicksWanted(): boolean {
+    return this.#notifies || this.#sleepers > 0;
+  }
+
+  #askForKicks(): boolean {
+    const queue = (this.enqueue ?? this.dequeue)?.queue;
+    if (queue === undefined) return false;
+    if (this.#kicksWanted) return queue.armKick();
+    queue.disarmKick();
+    return false;
   }
 
   /** The ring as it lies in the driver's memory, broken or not; null while its place is not known. */
@@ -158,8 +196,8 @@ export class Vring {
 
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
-    const queue = (this.enqueue ?? this.dequeue ?? this.control)?.queue;
-    if (queue !== undefined) {
+    const { queue } = this;
+    if (queue !== null) {
       this.base = queue.base();
       this.#baseSaid = false;
     }
@@ -211,10 +249,8 @@ export class Vring {
     this.pause();
     this.ran = false;
     this.started = false;
-    this.kick?.close();
-    this.call?.close();
-    this.kick = null;
-    this.call = null;
+    this.kicks.replace(null);
+    this.calls.replace(null);
     return this.base ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
   }
 
@@ -222,16 +258,6 @@ export class Vring {
     this.stop();
     this.err?.close();
     this.err = null;
-  }
-
-  /**
-   * The driver of a ring that is resumed may sleep since the predecessor died between marking buffers used and calling it.
-   */
-  #callOnce(queue: DeviceQueue | null): void {
-    this.#callOwed = queue === null || (queue.resumed && queue.callWanted());
-    if (!this.#callOwed || this.call === null) return;
-    this.#callOwed = false;
-    this.signal();
   }
 
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {

@@ -3,21 +3,17 @@ import { EventFd, quoted } from '@vio/native';
 import { vhostError } from '../device/vhost-error.ts';
 
 /**
- * Replaces one of a ring's eventfds by the one that came with a message, or by none. Takes the descriptors. Pipes and
- * sockets do as well: a frontend whose guest wants SIGIO (user-mode Linux), or whose system has no eventfds, sends those.
+ * The eventfd that came with a message; null: none did. Takes the descriptors. Pipes and sockets do as well: a frontend whose
+ * guest wants SIGIO (user-mode Linux), or whose system has no eventfds, sends those.
  * @throws VioError VIO_VHOST_FD for anything else: a signal is 8 bytes, which no file should get
  */
-export function adoptEventFd(previous: EventFd | null, fds: readonly number[]): EventFd | null {
-  if (fds.length === 0) {
-    previous?.close();
-    return null;
-  }
+export function adoptEventFd(fds: readonly number[]): EventFd | null {
+  if (fds.length === 0) return null;
   const adopted = EventFd.adopt(fds[0]);
   if (adopted.kind === 'other') {
     const what = quoted(readlinkSync(`/proc/self/fd/${adopted.fd}`));
     adopted.close();
     throw vhostError('FD', `an eventfd, a pipe or a socket was expected, ${what} came`);
   }
-  previous?.close();
   return adopted;
 }

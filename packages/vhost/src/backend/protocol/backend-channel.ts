@@ -1,19 +1,30 @@
-import { UnixStream, VioError, closeFd, fileKind } from '@vio/native';
-import { backendRequests, encodeRequest } from '../../wire/index.ts';
+import { UnixStream, VioError, closeFd, fileKind, timeoutError } from '@vio/native';
+import {
+  MessageReader,
+  closeAll,
+  backendRequests,
+  decodeReply,
+  encodeRequest,
+  expectedAck,
+} from '../../wire/index.ts';
 import type { ConfigChannel } from '../device/device-config.ts';
 
-/** Milliseconds a message may wait for a frontend that does not read. */
-const sendTimeout = 1000;
+/** Milliseconds a message may wait for a frontend that does not read, and its answer for one that does not answer. */
+const patience = 1000;
+const { BACKEND_CONFIG_CHANGE_MSG } = backendRequests;
+const answer = expectedAck(BACKEND_CONFIG_CHANGE_MSG);
 
 /**
- * The way back: what this backend may say to its frontend unasked (BACKEND_REQ). Nothing it says is waited for. A
- * frontend that does not read, or has closed its end, is not told any more.
+ * The way back: what this backend may say to its frontend unasked (BACKEND_REQ). Nothing it says is waited for, unless an answer
+ * is asked for. A frontend that does not read or answer, or has closed its end, is not told any more.
  */
 export class BackendChannel implements ConfigChannel {
   readonly #stream: UnixStream;
   #sending = false;
   #again = false;
   #closed = false;
+  /** The last question that was asked. */
+  #asked: Promise<boolean> = Promise.resolve(true);
 
   private constructor(stream: UnixStream) {
     this.#stream = stream;
@@ -30,10 +41,19 @@ export class BackendChannel implements ConfigChannel {
     });
   }
 
-  /** The configuration space has changed. While one such message is on its way, one more at most follows. */
-  configChanged(): void {
+  /**
+   * The configuration space has changed. While one such message is on its way, one more at most follows; those that are to be
+   * answered go one by one.
+   */
+  async configChanged(needReply: boolean): Promise<boolean> {
+    if (needReply) {
+      const asked = this.#asked.then(() => this.#ask());
+      this.#asked = asked;
+      return asked;
+    }
     if (this.#sending) this.#again = true;
     else void this.#send();
+    return !this.#closed;
   }
 
   [Symbol.dispose](): void {
@@ -42,13 +62,49 @@ export class BackendChannel implements ConfigChannel {
     this.#stream.close();
   }
 
+  /** @returns whether the frontend says that it has done it */
+  async #ask(): Promise<boolean> {
+    if (this.#closed) return false;
+    try {
+      const answered = this.#answer();
+      const bytes = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null, true);
+      await Promise.all([this.#stream.send(bytes, [], { timeout: patience }), answered]);
+      return (await answered) === 0n;
+    } catch {
+      this[Symbol.dispose]();
+      return false;
+    }
+  }
+
+  #answer(): Promise<bigint> {
+    const reader = new MessageReader(this.#stream);
+    return new Promise<bigint>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(timeoutError('waiting for an answer', patience)),
+        patience,
+      ).unref();
+      this.#stream.onReadable(() => {
+        try {
+          const message = reader.read();
+          if (message === null) return;
+          closeAll(message.fds);
+          resolve(decodeReply(answer, message));
+        } catch (error) {
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+          reject(error);
+        }
+        clearTimeout(timer);
+        this.#stream.onReadable(null);
+      });
+    });
+  }
+
   async #send(): Promise<void> {
     this.#sending = true;
     try {
       do {
         this.#again = false;
-        const bytes = encodeRequest(backendRequests.BACKEND_CONFIG_CHANGE_MSG, null);
-        await this.#stream.send(bytes, [], { timeout: sendTimeout });
+        await this.#stream.send(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null), [], { timeout: patience });
       } while (this.#again);
       this.#sending = false;
     } catch {

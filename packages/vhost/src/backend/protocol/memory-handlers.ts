@@ -1,6 +1,5 @@
-import { fstatSync } from 'node:fs';
 import { type MemoryRegion, closeAll } from '../../wire/index.ts';
-import { DriverMemory } from '../device/driver-memory.ts';
+import { DriverMemory, fileOf } from '../device/driver-memory.ts';
 import type { HandlerTable } from './handler.ts';
 import { vhostError } from '../device/vhost-error.ts';
 
@@ -39,12 +38,6 @@ export const memoryHandlers = {
     if (rest !== null) device.setMemory(rest);
   },
 } satisfies HandlerTable;
-
-/** Which file it is, by whatever descriptor. */
-function fileOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd);
-  return `${dev}:${ino}`;
-}
 
 function without(memory: DriverMemory | null, regions: readonly MemoryRegion[]): DriverMemory | null {
   return regions.reduce((rest, region) => rest?.without(region) ?? rest, memory);

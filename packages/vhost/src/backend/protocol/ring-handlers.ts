@@ -33,18 +33,18 @@ export const ringHandlers = {
   }),
   SET_VRING_KICK: (context, { index }, fds) => {
     const vring = ownedRing(context, index, fds);
-    // The control queue watches its kick.
-    if (vring.control !== null) vring.pause();
-    vring.kick = adoptEventFd(vring.kick, fds);
+    vring.kicks.replace(adoptEventFd(fds));
     vring.started = true;
   },
   SET_VRING_CALL: (context, { index }, fds) => {
     const vring = ownedRing(context, index, fds);
-    vring.setCall(adoptEventFd(vring.call, fds));
+    vring.calls.replace(adoptEventFd(fds));
   },
   SET_VRING_ERR: (context, { index }, fds) => {
     const vring = ownedRing(context, index, fds);
-    vring.err = adoptEventFd(vring.err, fds);
+    const err = adoptEventFd(fds);
+    vring.err?.close();
+    vring.err = err;
   },
   SET_VRING_ENABLE: (context, { index, value }) => {
     const { features } = context.device;

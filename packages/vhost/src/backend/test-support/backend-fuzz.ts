@@ -77,6 +77,7 @@ class Backend {
     const saw = (what: string) => () => log.saw(what);
     this.#served = new ServedDevice(
       0,
+      'fuzz',
       {
         newDevice: saw('newDevice'),
         destroyDevice: saw('destroyDevice'),
@@ -88,6 +89,8 @@ class Backend {
           log.saw(kind);
           return true;
         },
+        notify: () => false,
+        notified: () => {},
         failed: (error) => (this.#wrong = String(error)),
       },
       () => queuePairs,

@@ -1,0 +1,65 @@
+import type { EventFd } from '@vio/native';
+import type { DeviceQueue } from '@vio/rings';
+
+/** Who has a say in the calls of a driver. */
+export interface CallHooks {
+  /** True: the application calls the driver itself, later. */
+  notify(queue: number): boolean;
+  /** It was called. */
+  notified(): void;
+}
+
+/** The calls (interrupts) of one ring: by which its driver is told of what was used. */
+export class RingCalls {
+  /** Calls made so far. */
+  count = 0;
+  readonly #index: number;
+  readonly #hooks: CallHooks;
+  #call: EventFd | null = null;
+  /** The driver is to be called as soon as there is a call, see `resume`. */
+  #owed = false;
+
+  constructor(index: number, hooks: CallHooks) {
+    this.#index = index;
+    this.#hooks = hooks;
+  }
+
+  /** The driver's descriptor; -1: it has none. Stays this side's. */
+  get fd(): number {
+    return this.#call?.fd ?? -1;
+  }
+
+  /** Takes another descriptor, and closes the one there was. */
+  replace(call: EventFd | null): void {
+    this.#call?.close();
+    this.#call = call;
+    if (call === null || !this.#owed) return;
+    this.#owed = false;
+    this.signal();
+  }
+
+  /** Calls the driver, unless the application does so itself, later. */
+  signal(): void {
+    if (this.#call !== null && !this.#hooks.notify(this.#index)) this.now();
+  }
+
+  /** Calls the driver. @returns false: there is nothing to call it by */
+  now(): boolean {
+    if (this.#call === null) return false;
+    this.count++;
+    this.#call.signal();
+    this.#hooks.notified();
+    return true;
+  }
+
+  /**
+   * The driver of a ring that is resumed may sleep since the predecessor died between marking buffers used and calling it: it is
+   * called once.
+   */
+  resume(queue: DeviceQueue): void {
+    this.#owed = queue.resumed && queue.callWanted();
+    if (!this.#owed || this.#call === null) return;
+    this.#owed = false;
+    this.signal();
+  }
+}

@@ -1,0 +1,76 @@
+import { type EventFd, FdWatcher, callApplication } from '@vio/native';
+
+/** Milliseconds between two looks at a ring whose driver has nothing to kick with (any more). */
+const lookInterval = 10;
+
+/**
+ * The kicks of one ring. Its descriptor is watched from the first listener on, until it is replaced: to begin and end watching
+ * at every sleep would be several system calls. A ring without one is looked at every 10 ms while somebody listens. Nothing
+ * here keeps the process alive: the socket of the driver does, if anything.
+ */
+export class RingKicks {
+  #kick: EventFd | null = null;
+  #watcher: FdWatcher | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  readonly #listeners = new Set<() => void>();
+
+  /** The driver's descriptor; -1: it has none. Stays this side's. */
+  get fd(): number {
+    return this.#kick?.fd ?? -1;
+  }
+
+  /** Takes another descriptor, and closes the one there was. */
+  replace(kick: EventFd | null): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#endLooks();
+    this.#kick?.close();
+    this.#kick = kick;
+    if (this.#listeners.size === 0) return;
+    this.#begin();
+    // What was kicked by the one before is not slept over.
+    setImmediate(() => this.#tell());
+  }
+
+  /** Calls a listener after every kick. @returns ends it */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    this.#begin();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#endLooks();
+    };
+  }
+
+  #begin(): void {
+    const kick = this.#kick;
+    if (this.#watcher !== null || this.#timer !== null) return;
+    if (kick === null) return this.#look();
+    this.#watcher = new FdWatcher(kick.fd, { readable: true }, ({ hangup }) => {
+      kick.drain();
+      // A pipe or a socket at whose other end nobody is stays readable for ever.
+      if (hangup) {
+        this.#watcher?.close();
+        this.#watcher = null;
+        this.#kick?.close();
+        this.#kick = null;
+        if (this.#listeners.size > 0) this.#look();
+      }
+      this.#tell();
+    });
+    this.#watcher.unref();
+  }
+
+  #look(): void {
+    this.#timer = setInterval(() => this.#tell(), lookInterval).unref();
+  }
+
+  #endLooks(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #tell(): void {
+    for (const listener of Array.from(this.#listeners)) callApplication(listener);
+  }
+}
