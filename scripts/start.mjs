@@ -17,7 +17,7 @@ const build = [process.execPath, join(root, 'packages/native/scripts/build.mjs')
 
 const problem = machineProblem();
 if (problem !== null) refuse(problem);
-if (!installed()) {
+if (!installed('examples/echo')) {
   // The compiler is needed last; whoever lacks it shall not wait for the rest.
   const [program, ...args] = build;
   const { status, stderr } = spawnSync(program, [...args, '--check'], { encoding: 'utf8' });
@@ -25,10 +25,15 @@ if (!installed()) {
   const install = installCommand();
   if (!isProgram(install[0], process.env.PATH)) refuse('npx was not found; it comes with npm.');
   // The addon is the next step's, beside the compiler of the other language.
-  if (!(await step('Dependencies', [...install, '--ignore-scripts']))) process.exit(1);
+  const only = ['--filter=vio', '--filter=@vio-examples/echo...'];
+  if (!(await step('Dependencies', [...install, ...only, '--ignore-scripts']))) process.exit(1);
 }
 const compiler = join(root, 'node_modules/.bin/tsc');
-if (!(await step('C++ and TypeScript', build, [compiler, '-b', 'examples/echo']))) process.exit(1);
+const used = ['native', 'rings', 'net', 'vhost', 'vhost-kernel', 'virtio-user'].map(
+  (name) => `packages/${name}`,
+);
+const bundle = [process.execPath, join(root, 'scripts/bundle.mjs'), ...used];
+if (!(await step('C++ and TypeScript', build, [compiler, '-b', 'examples/echo'], bundle))) process.exit(1);
 
 const example = [join(root, 'examples/echo/dist/main.js'), ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, example, { stdio: 'inherit' });

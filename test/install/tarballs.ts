@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   realpathSync,
   symlinkSync,
   writeFileSync,
@@ -19,7 +20,15 @@ const run = promisify(execFile);
 
 interface Manifest {
   readonly name: string;
+  readonly private?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** Our packages that are published, by the names of their folders. */
+export function publicPackages(): string[] {
+  return readdirSync(join(root, 'packages')).filter(
+    (name) => manifestOf(join(root, 'packages', name)).private !== true,
+  );
 }
 
 const directoryOf = (name: string): string => join(root, 'packages', name.replace('@vio/', ''));

@@ -1,13 +1,13 @@
-// Every fenced code block of every README is run: js and ts as modules on the built packages, sh by bash in the
-// README's folder. `npm` lines would run this test again: CI runs those, here their scripts only have to exist.
+// Every fenced code block of every README is run: js as it is printed, ts compiled (both on the built packages), sh by bash
+// in the README's folder. `npm` lines would run this test again: CI runs those, here their scripts only have to exist.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { transform } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type CodeBlock, codeBlocks } from './code-blocks.ts';
+import { writeProgram } from './programs.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const scratch = join(root, 'test/readme/out');
@@ -19,9 +19,7 @@ const readmes = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
 
 async function runModule(block: CodeBlock, name: string): Promise<string> {
   mkdirSync(scratch, { recursive: true });
-  const file = join(scratch, `${name.replaceAll(/\W+/g, '-')}.mjs`);
-  const { code } = await transform(block.code, { loader: 'ts', target: 'node20', format: 'esm' });
-  writeFileSync(file, code);
+  const file = await writeProgram(scratch, name.replaceAll(/\W+/g, '-'), block);
   const { stderr } = await run(process.execPath, [file], { timeout: 20_000, cwd: scratch });
   return stderr;
 }

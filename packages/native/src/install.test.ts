@@ -179,7 +179,7 @@ describe('a released package', () => {
     // Stands for the compiler: what it is called with is what matters here.
     const bin = join(scratch, 'bin');
     mkdirSync(bin);
-    writeFileSync(join(bin, 'g++'), '');
+    writeFileSync(join(bin, 'g++'), '', { mode: 0o755 });
     const { stderr } = await runNode(load(directory), { PATH: bin });
     const [, packages, script] =
       /\| build it: npm install --no-save (\S+ \S+) && node (\S+)$/.exec(stderr) ?? [];

@@ -107,7 +107,7 @@ describe('a VioError', () => {
   });
 
   it('is recognised whichever copy of the package made it', async () => {
-    const copy: unknown = await import(new URL('../dist/error.js', import.meta.url).href);
+    const copy: unknown = await import(new URL('../dist/index.js', import.meta.url).href);
     const { VioError: Other } = copy as { VioError: typeof VioError };
     const error = new Other('it happened', { code: 'VIO_X', remedy: 'undo it' });
     expect([VioError.is(error), error instanceof VioError]).toEqual([true, false]);
