@@ -25,8 +25,8 @@ export const txCounterNames = queueCounterNames.filter((name) => name !== 'error
 
 /**
  * What DPDK does not count. `dropped_*` are packets, with the reason: a length no buffer has, a virtio-net header that
- * makes no sense, a frame over the MTU, no room in front of the data for a VLAN tag, no buffer of the other side that is
- * large enough. `lost` are packets that were on the ring when the device went away.
+ * makes no sense, a frame over the MTU, no room in front of the data for a VLAN tag, more than the buffers of the other side
+ * or the whole ring hold. `lost` are packets that were on the ring when the device went away.
  */
 export const queueEventNames = [
   'kicks',
@@ -63,6 +63,7 @@ export const txEventNames: readonly QueueEventName[] = [
   'lost_packets',
   'dropped_oversize_packets',
   'dropped_headroom_packets',
+  'dropped_no_room_packets',
 ];
 
 /** Why a packet was dropped, as in `dropped_<reason>_packets`. */

@@ -31,7 +31,7 @@ const eventHelp: Readonly<Record<string, string>> = {
   dropped_header_packets: 'Packets dropped: their virtio-net header makes no sense.',
   dropped_oversize_packets: 'Packets dropped: over the MTU.',
   dropped_headroom_packets: 'Packets dropped: no room in front of the data for a VLAN tag.',
-  dropped_no_room_packets: 'Packets dropped: no buffer of the driver can hold them.',
+  dropped_no_room_packets: 'Packets dropped: no buffer of the driver, or no ring, can hold them.',
 } satisfies Record<(typeof queueEventNames)[number] | 'guest_notifications', string>;
 const dpdkNames = new Set<string>(queueCounterNames);
 

@@ -54,6 +54,11 @@ describe('send', () => {
     expect(await codeOf(port.send(frameOf(5 * 256)))).toBe('VIO_FRAME_SIZE');
   });
 
+  it('refuses a frame that not even the whole pool holds', async () => {
+    using port = wiredPort({ size: 64, buffers: 8 });
+    expect(await codeOf(port.send(frameOf(9 * 256)))).toBe('VIO_FRAME_SIZE');
+  });
+
   it('leaves no buffer behind when it refuses a frame', async () => {
     using port = wiredPort({ size: 4 });
     await codeOf(port.send(frameOf(5 * 256)));

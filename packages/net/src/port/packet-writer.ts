@@ -82,15 +82,16 @@ export class PacketWriter {
   /** @returns false when the frame has to wait for room */
   #attempt({ bytes, sent, failed }: Waiting): boolean {
     const { gone, link, pool } = this.#port;
-    const { queue, held } = this.#port.tx[this.#pair];
+    const { queue, held, longest } = this.#port.tx[this.#pair];
     if (gone) failed(linkDownError(link));
     else if (queue.broken !== null) failed(brokenError('transmit', this.#pair, queue.broken));
     else if (held) failed(notInUseError(this.#pair));
-    else if (this.#trySend(bytes)) sent();
-    else if (queue.broken === null && queue.outstanding === 0 && pool.free >= segmentsOf(bytes, pool)) {
-      // The ring is empty and has no room: it never will.
+    else if (segmentsOf(bytes, pool) > longest) {
       failed(frameSizeError(bytes.length, `open the port with more than ${queue.size} descriptors per ring`));
-    } else return false;
+    } else if (segmentsOf(bytes, pool) > pool.count) {
+      failed(frameSizeError(bytes.length, `open the port with more than ${pool.count} buffers`));
+    } else if (this.#trySend(bytes)) sent();
+    else return false;
     return true;
   }
 

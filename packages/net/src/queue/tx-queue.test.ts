@@ -60,6 +60,32 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
     expect([taken, takenFrames(wire)]).toEqual([6, numbered(6)]);
   });
 
+  it('drops a packet of more buffers than the ring has descriptors, counts it, and goes on', () => {
+    for (const without of [0n, VIRTIO_F_INDIRECT_DESC]) {
+      const wire = Wire.one({ features: features & ~without });
+      const first = send(wire, frameOf(60, 1), frameOf(9 * 256), frameOf(61, 2));
+      expect([first, takenFrames(wire)]).toEqual([3, [frameOf(60, 1), frameOf(61, 2)]]);
+      wire.tx.reap();
+      const longest = send(wire, frameOf(8 * 256));
+      expect([longest, takenFrames(wire)]).toEqual([1, [frameOf(8 * 256)]]);
+      wire.tx.reap();
+      const { stats } = wire.tx;
+      expect([stats.get('good_packets'), stats.get('dropped_no_room_packets'), wire.pool.free]).toEqual([
+        3,
+        1,
+        wire.pool.count,
+      ]);
+    }
+  });
+
+  it('shows no tap a packet that it drops for its length', () => {
+    const wire = Wire.one({ features });
+    const seen: number[] = [];
+    wire.tx.watch({ see: (_, { length }, from, end) => seen.push(...length.subarray(from, end)) });
+    expect(send(wire, frameOf(60), frameOf(9 * 256), frameOf(61))).toBe(3);
+    expect([seen, wire.tx.stats.get('dropped_no_room_packets')]).toEqual([[60, 61], 1]);
+  });
+
   it('counts what it took, and not what it left', () => {
     const wire = Wire.one({ features });
     send(wire, ...numbered(11, 100));

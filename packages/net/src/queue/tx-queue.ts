@@ -85,6 +85,11 @@ export class TxQueue {
     return this.#held;
   }
 
+  /** Buffers that a packet can have at most: the whole ring holds no more. */
+  get longest(): number {
+    return this.#queue.size - (this.#separateHeader ? 1 : 0);
+  }
+
   /** Kicks sent to the device. */
   get kicks(): number {
     return this.stats.get('kicks');
@@ -98,7 +103,7 @@ export class TxQueue {
   /**
    * Sends packets `from` to `burst.count - 1`, in order. Those taken belong to the queue, which gives their buffers
    * back to the pool when the device is done with them; the rest stays the caller's (the ring is full: try again). A
-   * packet over the port's MTU is taken, dropped and counted.
+   * packet over the port's MTU, or of more buffers than `longest`, is taken, dropped and counted.
    * @returns how many were taken
    */
   send(burst: PacketBurst, from = 0): number {
@@ -137,7 +142,9 @@ export class TxQueue {
     const end = burst.count;
     let at = from;
     while (at < end && !this.#paused && !this.#held && this.#queue.broken === null) {
-      const stop = gate.admit(this.pool, burst, at, end);
+      const admitted = gate.admit(this.pool, burst, at, end);
+      let stop = at;
+      while (stop < admitted && burst.segments[stop] <= this.longest) stop++;
       burst.count = stop;
       const taken = this.#send(burst, at);
       burst.count = end;
@@ -145,7 +152,8 @@ export class TxQueue {
       gate.sent(this.pool, burst, at, at + taken);
       at += taken;
       if (at < stop) break;
-      if (stop < end) gate.refuse(this.pool, burst, at++, this.stats);
+      if (stop < admitted) this.#dropTooLong(burst, at++);
+      else if (stop < end) gate.refuse(this.pool, burst, at++, this.stats);
     }
     return at - from;
   }
@@ -218,10 +226,18 @@ export class TxQueue {
         continue;
       }
       const added = this.#queue.free === 0 ? 0 : this.#addChains(burst, at, this.#chainRun(burst, at, end));
-      if (added === 0) break;
       at += added;
+      if (added > 0) continue;
+      // It would wait for ever, and all others behind it.
+      if (burst.segments[at] <= this.longest) break;
+      this.#dropTooLong(burst, at++);
     }
     return at - from;
+  }
+
+  #dropTooLong(burst: PacketBurst, at: number): void {
+    burst.releaseOne(this.pool, at);
+    this.stats.countDrops(1, 'no_room');
   }
 
   /** Adds the packets of one segment from `from` on, as many as follow each other and fit the ring. @returns how many */

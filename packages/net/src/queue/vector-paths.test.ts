@@ -200,3 +200,15 @@ describe.each(kinds)('the vectorised paths of a $ring ring', ({ features }) => {
     expect(before.pool.free).toBe(before.pool.count);
   });
 });
+
+it.each(kinds)(
+  'a vectorized queue drops a packet of more buffers than its $ring ring has',
+  ({ features }) => {
+    const wire = open(features, true);
+    const burst = new PacketBurst(3);
+    fillBurst(wire.pool, burst, [frameOf(60, 1), frameOf(9 * dataRoom), frameOf(61, 2)]);
+    expect(wire.tx.send(burst)).toBe(3);
+    expect(wire.take().map(({ frame }) => frame)).toEqual([frameOf(60, 1), frameOf(61, 2)]);
+    expect(wire.tx.stats.get('dropped_no_room_packets')).toBe(1);
+  },
+);
