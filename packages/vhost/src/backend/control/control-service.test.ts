@@ -4,7 +4,7 @@ import type { ScriptedChain, ScriptedDriver } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import { TestBackend, handled, until } from '../test-support/test-backend.ts';
-import { Guest, type GuestOptions } from '../test-support/guest.ts';
+import { Guest, type GuestOptions, baseIs } from '../test-support/guest.ts';
 import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
 import { Pair } from '../test-support/pair.ts';
 import { controlFeatures } from '../device/device-features.ts';
@@ -104,6 +104,57 @@ describe.each(formats)('the control queue of a device (%s)', (_, options) => {
     }
     await handled(frontend);
     expect(await answerTo(set, 0, 1, 1)).toBe(OK);
+  });
+});
+
+describe.each(formats)('a control queue that a successor resumes (%s)', (_, options) => {
+  /** Its backend dies, and another one takes its place; the frontend knows where the ring was. */
+  async function resumed(set: Awaited<ReturnType<typeof started>>): Promise<void> {
+    const { backend, guest, index, frontend } = set;
+    const base = set.served.vring(index).control?.queue.base() ?? 0;
+    frontend.close();
+    await until(() => backend.ended.length > 0);
+    backend.events.length = 0;
+    await guest.start(await backend.connect(), { [`SET_VRING_BASE ${index}`]: baseIs(base) });
+  }
+  const commands = ({ backend }: Awaited<ReturnType<typeof started>>): string[] =>
+    backend.events.filter((event) => event.startsWith('command'));
+
+  it('calls a driver that sleeps since before it died, and carries nothing out again', async () => {
+    await using set = await started(options);
+    const { guest, index, ring } = set;
+    ring.wantCalls('never');
+    await answerTo(set, 0, 0, 1);
+    ring.wantCalls('always');
+    guest.calls[index].drain();
+    await resumed(set);
+    expect([guest.calls[index].drain(), set.device.guestNotifications, commands(set)]).toEqual([true, 1, []]);
+  });
+
+  it('answers a command that was waiting when it died', async () => {
+    await using set = await started(options);
+    await answerTo(set, 0, 0, 1);
+    set.ring.used();
+    // Without a kick: it does not hear of it.
+    const answer = expose(set.ring, 0, 1, 1);
+    set.guest.calls[set.index].drain();
+    await resumed(set);
+    await until(() => set.ring.memory.read(answer, 1)[0] === OK);
+    expect([set.guest.calls[set.index].drain(), commands(set)]).toEqual([true, ['command 1 rx-mode']]);
+  });
+
+  it('goes on with the ones to come', async () => {
+    await using set = await started(options);
+    for (let i = 0; i < 5; i++) {
+      expect(await answerTo(set, 0, 0, i & 1)).toBe(OK);
+      set.ring.used();
+    }
+    await resumed(set);
+    for (let i = 0; i < 5; i++) {
+      expect(await answerTo(set, 0, 1, i & 1)).toBe(OK);
+      set.ring.used();
+    }
+    expect(commands(set)).toHaveLength(5);
   });
 });
 

@@ -1,12 +1,12 @@
+import { fuzzing } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
 import { fuzzDevice } from '../test-support/device-fuzz.ts';
 
-const states = Number(process.env.VIO_FUZZ_STATES ?? 100_000);
-const seed = Number(process.env.VIO_FUZZ_SEED ?? 1);
+const { states, seed, timeout } = fuzzing(20_000);
 
 it(
   `survives ${states} states of hostile drivers, native and portable alike (seed ${seed})`,
-  { timeout: 30_000 + states },
+  { timeout },
   () => {
     const { findings, ...seen } = fuzzDevice(states, seed);
     expect(findings).toEqual([]);

@@ -43,7 +43,7 @@ type Step = { readonly packets: readonly number[] } | { readonly take: number } 
 /**
  * Lets hostile drivers play with the data paths of the backend, native and portable beside each other: nothing may throw,
  * be written beside the driver's windows or the pool's buffers, stall or keep a buffer; packets must be what their
- * descriptors say; and both must do the same, as long as buffers, ring and tables are apart.
+ * descriptors say; and both must do the same, as long as buffers, ring and tables are apart (see `createSingles`).
  * @param states how often a driver acts, and a device after it
  */
 export function fuzzDevice(states: number, seed: number): Fuzzed {
@@ -67,6 +67,7 @@ export function fuzzDevice(states: number, seed: number): Fuzzed {
       const wrong = sides.map((side) => side.wrong()).find((each) => each !== null);
       if (wrong !== undefined) findings.push(`state ${done}: ${wrong} ${JSON.stringify(setup)}`);
       const differ = digests[0] !== digests[1] || Buffer.compare(memories[0].ring, memories[1].ring) !== 0;
+      // The driver broke its side: the order of writes decides, and is not the same. Nothing else may go wrong even then.
       if (differ && (setup.overlapping || overlap(before, setup))) overlaps++;
       else if (differ) {
         findings.push(`state ${done}: native ${digests[0]}, portable ${digests[1]} ${JSON.stringify(setup)}`);
