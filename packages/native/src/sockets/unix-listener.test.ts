@@ -196,27 +196,40 @@ describe('several who listen on one path at once', () => {
     ['a stale socket', true, '{}'],
     ['a stale socket, with a mode', true, '{ mode: 0o600 }'],
   ])('over %s: one does, and is reached', async (_what, stale, options) => {
-    const path = join(directory, 'race');
-    const listening = `native.UnixListener.listen(${JSON.stringify(path)}, ${options})`;
-    for (let round = 0; round < 5; round++) {
-      rmSync(path, { force: true });
-      if (stale) await runChild(`${listening}; process.kill(process.pid, 'SIGKILL');`);
-      // Threads that wait for each other, then all begin.
-      const { stdout } = await runChild(`
-        const gate = new Int32Array(new SharedArrayBuffer(4));
-        const workers = Array.from({ length: 4 }, () => startWorker(\`
-          Atomics.add(workerData, 0, 1);
-          while (Atomics.load(workerData, 0) < 4);
-          try { globalThis.kept = ${listening}; parentPort.postMessage('listens'); }
-          catch ({ code }) { parentPort.postMessage(code); }
-          setInterval(() => {}, 1000);\`, gate));
-        const said = await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
-        (await native.UnixStream.connect(${JSON.stringify(path)})).close();
-        print(said.sort());
-        process.exit();`);
-      const inUse = 'VIO_SOCKET_IN_USE';
-      expect(JSON.parse(stdout)).toEqual([inUse, inUse, inUse, 'listens']);
-    }
+    const rounds = 5;
+    const path = join(directory, 'race-');
+    const { stdout } = await runChild(`
+      const path = (round) => ${JSON.stringify(path)} + round;
+      for (let round = 0; round < ${rounds}; round++) {
+        // As a process leaves it that is killed.
+        if (${stale}) native.closeFd(native.UnixListener.listen(path(round)).fd);
+      }
+      const gates = new Int32Array(new SharedArrayBuffer(4 * ${rounds}));
+      const said = Array.from({ length: ${rounds} }, () => []);
+      // Threads that wait for each other before every round, then all begin.
+      const workers = Array.from({ length: 4 }, () => startWorker(\`
+        globalThis.kept = [];
+        for (let round = 0; round < ${rounds}; round++) {
+          Atomics.add(workerData, round, 1);
+          while (Atomics.load(workerData, round) < 4);
+          try {
+            kept.push(native.UnixListener.listen(${JSON.stringify(path)} + round, ${options}));
+            parentPort.postMessage([round, 'listens']);
+          } catch ({ code }) { parentPort.postMessage([round, code]); }
+        }
+        setInterval(() => {}, 1000);\`, gates));
+      await Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('message', ([round, what]) => {
+        said[round].push(what);
+        if (round === ${rounds - 1}) resolve();
+      }))));
+      for (let round = 0; round < ${rounds}; round++) (await native.UnixStream.connect(path(round))).close();
+      print(said.map((each) => each.sort()));
+      process.exit();`);
+    for (let round = 0; round < rounds; round++) rmSync(`${path}${round}`, { force: true });
+    const inUse = 'VIO_SOCKET_IN_USE';
+    expect(JSON.parse(stdout)).toEqual(
+      Array.from({ length: rounds }, () => [inUse, inUse, inUse, 'listens']),
+    );
   });
 });
 
