@@ -1,7 +1,8 @@
 // Frames from the kernel as fast as it makes them: pktgen.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export class Load {
   readonly #running: ChildProcess;
@@ -10,12 +11,13 @@ export class Load {
   static async start(name: string, length: number): Promise<Load> {
     const thread = '/proc/net/pktgen/kpktgend_0';
     writeFileSync(thread, 'rem_device_all');
+    await until(() => /Running:\s*Stopped:\s*(Result:|$)/.test(readFileSync(thread, 'utf8')));
     writeFileSync(thread, `add_device ${name}`);
     for (const line of ['count 0', 'clone_skb 0', `pkt_size ${length}`, 'dst_mac 02:00:00:00:00:01']) {
       writeFileSync(`/proc/net/pktgen/${name}`, line);
     }
     // It runs until somebody writes something else.
-    return Promise.resolve(new Load(spawn('sh', ['-c', 'echo start > /proc/net/pktgen/pgctrl'])));
+    return new Load(spawn('sh', ['-c', 'echo start > /proc/net/pktgen/pgctrl']));
   }
 
   private constructor(running: ChildProcess) {
@@ -28,4 +30,9 @@ export class Load {
     writeFileSync('/proc/net/pktgen/pgctrl', 'stop\n');
     await exit;
   }
+}
+
+/** The kernel's thread takes the last device away in its own time, and nobody may have one that it is about to take. */
+async function until(done: () => boolean): Promise<void> {
+  for (let left = 200; left > 0 && !done(); left--) await sleep(50);
 }
