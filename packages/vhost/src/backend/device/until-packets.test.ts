@@ -115,6 +115,12 @@ describe.each(cases)('a backend of $format rings that sleeps, EVENT_IDX $eventId
 });
 
 describe('a wait for packets', () => {
+  it('has no other options than it says', async () => {
+    await using pair = await Pair.start();
+    const misspelt: object = { queue: 1 };
+    await expect(pair.device.untilPackets(misspelt)).rejects.toMatchObject({ code: 'VIO_OPTION_UNKNOWN' });
+  });
+
   it('goes on while nothing happens', async () => {
     await using pair = await Pair.start();
     expect(await ended(pair.device.untilPackets())).toBe(false);

@@ -1,3 +1,4 @@
+import { type OptionNames, checkOptions } from '@vio/native';
 import type { ServedDevice } from './served-device.ts';
 import type { Vring } from './vring.ts';
 
@@ -9,15 +10,20 @@ export interface UntilDevicePacketsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const optionNames: OptionNames<UntilDevicePacketsOptions> = { queues: true, signal: true };
+
 /**
  * Sleeps until a driver has made buffers available on one of the rings, something about a device's rings changes, or the signal
  * aborts. Kicks are asked for first and the rings looked at again after, so that a packet that comes in between is not slept
  * over; they are off again afterwards.
+ * @throws VioError VIO_OPTION_UNKNOWN
  */
 export async function untilPackets(
   devices: readonly ServedDevice[],
-  { queues, signal }: UntilDevicePacketsOptions,
+  options: UntilDevicePacketsOptions,
 ): Promise<void> {
+  checkOptions('untilPackets', options, optionNames);
+  const { queues, signal } = options;
   if (signal?.aborted === true || devices.some(({ closed }) => closed)) return;
   const rings = devices.flatMap((device) =>
     queues === undefined ? sending(device) : device.vrings.filter(({ index }) => queues.includes(index)),
