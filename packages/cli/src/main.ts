@@ -5,6 +5,7 @@ import { addDevbindCommand } from './commands/devbind/command.ts';
 import { addDoctorCommand } from './commands/doctor/command.ts';
 import { addInspectCommand } from './commands/inspect/command.ts';
 import { addRunCommand } from './commands/run/command.ts';
+import { addSwitchCommand } from './commands/switch/command.ts';
 import { interruptedExitCode, interruption } from './interruption.ts';
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -18,7 +19,7 @@ const program = new Command('vio')
   .addHelpText(
     'after',
     `
-Exit codes: 0 done (run and backend: also when ended by SIGINT or SIGTERM), 1 it failed (the reason and a remedy are
+Exit codes: 0 done (run, backend and switch: also when ended by SIGINT or SIGTERM), 1 it failed (the reason and a remedy are
 on stderr), 2 wrong usage, 130 and 143 ended by SIGINT or SIGTERM before it had begun.`,
   )
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 2));
@@ -27,6 +28,7 @@ addBackendCommand(program, interrupted);
 addInspectCommand(program, interrupted);
 addDoctorCommand(program, interrupted);
 addDevbindCommand(program);
+addSwitchCommand(program, interrupted);
 
 try {
   await program.parseAsync();

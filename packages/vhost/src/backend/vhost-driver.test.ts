@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { UnixListener, UnixStream } from '@vio/native';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
@@ -155,6 +155,11 @@ describe('several frontends', () => {
 });
 
 describe('as a server', () => {
+  it('gives its socket the mode that was asked for', async () => {
+    await using backend = await TestBackend.start({ socket: { mode: 0o620 } });
+    expect(statSync(backend.path).mode & 0o777).toBe(0o620);
+  });
+
   it('listens when start resolves, and removes its socket', async () => {
     await using backend = await TestBackend.start();
     const there = existsSync(backend.path);

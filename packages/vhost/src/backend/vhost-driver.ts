@@ -1,4 +1,5 @@
 import {
+  type ListenOptions,
   type OptionNames,
   UnixListener,
   UnixStream,
@@ -29,6 +30,8 @@ export interface VhostDriverFlags {
    * 10,000; Infinity waits for ever.
    */
   readonly handshakeTimeout?: number;
+  /** As a server: who may connect, by mode and owner of the socket's file, as `{ mode: 0o660, gid: 1000 }`. Default: see umask. */
+  readonly socket?: ListenOptions;
 }
 
 const flagNames: OptionNames<VhostDriverFlags> = {
@@ -37,6 +40,7 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   retry: true,
   maxConnections: true,
   handshakeTimeout: true,
+  socket: true,
 };
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
@@ -148,7 +152,7 @@ export class VhostDriver implements AsyncDisposable {
     this.#started = true;
     const { client, noReconnect, retry = defaultRetry, maxConnections = defaultMaxConnections } = this.#flags;
     if (client !== true) {
-      this.#listener = UnixListener.listen(this.path);
+      this.#listener = UnixListener.listen(this.path, this.#flags.socket);
       const refused = (reason: VioError): void =>
         callApplication(() => this.#callbacks.connectionRefused?.(reason));
       void acceptFrontends(this.#listener, this.#sessions, maxConnections, refused, signal);

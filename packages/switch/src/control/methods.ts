@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import type { VioSwitch } from '../daemon/vio-switch.ts';
+import { switchError } from '../config/errors.ts';
+
+const name = z.string().max(128);
+const byName = z.strictObject({ name });
+const byBridge = z.strictObject({ bridge: name.optional() }).default({});
+const nothing = z.strictObject({}).default({});
+
+/** What a client of the control socket can ask for, by name; parameters and results are JSON. */
+export interface ControlTarget {
+  readonly fabric: VioSwitch;
+  /** Reads the configuration anew; null: there is no file. */
+  readonly reload: (() => Promise<unknown>) | null;
+  health(): object;
+}
+
+type Method = (target: ControlTarget, params: unknown) => Promise<unknown>;
+
+function method<P>(schema: z.ZodType<P>, run: (target: ControlTarget, params: P) => unknown): Method {
+  return async (target, params) => {
+    const parsed = schema.safeParse(params);
+    if (parsed.success) return run(target, parsed.data);
+    const [issue] = parsed.error.issues;
+    throw switchError(
+      'CONTROL',
+      `the parameters are wrong: ${issue.path.map(String).join('.')} ${issue.message}`,
+      'see "Control socket" in the README of @vio/switch',
+    );
+  };
+}
+
+export const methods: Readonly<Record<string, Method>> = {
+  'add-port': method(z.unknown(), ({ fabric }, port) => fabric.addPort(port)),
+  'delete-port': method(byName, async ({ fabric }, { name: port }) => ({
+    deleted: await fabric.deletePort(port),
+  })),
+  'show-port': method(byName, ({ fabric }, { name: port }) => fabric.port(port)),
+  'show-ports': method(byBridge, ({ fabric }, { bridge }) => fabric.ports(bridge)),
+  'show-bridges': method(nothing, ({ fabric }) => fabric.bridges()),
+  'show-macs': method(byBridge, ({ fabric }, { bridge }) => fabric.macs(bridge)),
+  'show-counters': method(nothing, ({ fabric }) => fabric.counters()),
+  'flush-macs': method(byBridge, ({ fabric }, { bridge }) => ({ flushed: fabric.flushMacs(bridge) })),
+  health: method(nothing, (target) => target.health()),
+  reload: method(nothing, ({ reload }) => {
+    if (reload !== null) return reload();
+    throw switchError('CONTROL', 'the switch has no configuration file', 'start it with --config');
+  }),
+};

@@ -1,0 +1,95 @@
+import { VioError } from '@vio/native';
+import { readConfig } from '../config/config-file.ts';
+import type { SwitchConfig } from '../config/schema.ts';
+import { ControlServer } from '../control/control-server.ts';
+import { notifySystemd } from './notify.ts';
+import { StatusServer } from './status-server.ts';
+import { type Reloaded, type Trouble, VioSwitch } from './vio-switch.ts';
+
+/** What a switch says while it runs. */
+export interface DaemonReport {
+  /** It switches frames, and can be asked there; null: nowhere. */
+  ready(where: {
+    readonly control: string | null;
+    readonly http: string | null;
+    readonly ports: number;
+  }): void;
+  /** Another configuration was taken over. */
+  reloaded(done: Reloaded): void;
+  /** Something went wrong, and everything else goes on. */
+  trouble(
+    trouble: Trouble | { readonly what: string; readonly code: string; readonly message: string },
+  ): void;
+}
+
+/** How `runDaemon` runs. */
+export interface DaemonOptions {
+  /** Path of a configuration file, which is read again at every reload. */
+  readonly file: string;
+  /** In place of what the file says. */
+  readonly override?: Partial<Pick<SwitchConfig, 'control' | 'state' | 'http'>>;
+  /** Is told what happens. */
+  readonly report: DaemonReport;
+  /** Ends it. */
+  readonly interrupted: AbortSignal;
+}
+
+/**
+ * Runs a switch as a service: control socket, /health and /metrics, a reload at SIGHUP. Resolves when it has ended in good order.
+ * @throws VioError when it cannot begin
+ */
+export async function runDaemon({ file, override = {}, report, interrupted }: DaemonOptions): Promise<void> {
+  const read = async (): Promise<SwitchConfig> => ({ ...(await readConfig(file)), ...override });
+  const config = await read();
+  await using fabric = await VioSwitch.start(config, { onTrouble: (trouble) => report.trouble(trouble) });
+  const started = Date.now();
+  const health = (): object => ({
+    status: fabric.restoring ? 'restoring' : 'ok',
+    ports: fabric.ports().length,
+    connected: fabric.ports().filter(({ connected }) => connected).length,
+    uptime: Math.round((Date.now() - started) / 1000),
+  });
+  const reload = async (): Promise<Reloaded> => {
+    await notifySystemd('RELOADING=1');
+    try {
+      const done = await fabric.reload(await read());
+      report.reloaded(done);
+      return done;
+    } finally {
+      await notifySystemd('READY=1');
+    }
+  };
+  await using control =
+    config.control === undefined ? null : ControlServer.listen(config.control, { fabric, reload, health });
+  await using status =
+    config.http === undefined ? null : await StatusServer.start(config.http, fabric, health);
+  const hangup = (): void =>
+    void reload().catch((error: unknown) => {
+      if (!VioError.is(error)) throw error;
+      const { code, message } = error;
+      report.trouble({ what: 'the configuration stays as it was', code, message });
+    });
+  process.on('SIGHUP', hangup);
+  try {
+    const { length } = fabric.ports();
+    report.ready({ control: control?.path ?? null, http: status?.url ?? null, ports: length });
+    await notifySystemd('READY=1');
+    await ended(interrupted);
+    await notifySystemd('STOPPING=1');
+  } finally {
+    process.off('SIGHUP', hangup);
+  }
+}
+
+/** Keeps the process alive until the signal aborts: a switch without ports has nothing else to live for. */
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const alive = setInterval(() => {}, 1 << 30);
+    const end = (): void => {
+      clearInterval(alive);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}

@@ -1,0 +1,78 @@
+import { PacketBurst } from '@vio/net';
+import type { Link } from '../links/link.ts';
+import { droppedDown, droppedFull, portCounterNames, txBytes, txFrames } from './port-counters.ts';
+import { StormLimit } from './storm-limit.ts';
+import { type VlanRules, vlanRules } from './vlan-rules.ts';
+
+/** Frames that wait for one port; at least as many as a burst has, of which each frame is there once. */
+const laneCapacity = 64;
+
+/** What may be changed while a port forwards. */
+export interface PortRules {
+  readonly vlans: VlanRules;
+  /** Bytes behind the Ethernet header, a VLAN tag not counted. */
+  readonly mtu: number;
+  readonly storm: StormLimit;
+}
+
+export const usualRules: PortRules = { vlans: vlanRules(), mtu: 65_521, storm: new StormLimit() };
+
+/** A port of a bridge: its rules, its counters, what waits for it, and who is at the other end. */
+export class SwitchPort {
+  /** Among the ports of the switch. */
+  readonly number: number;
+  readonly name: string;
+  rules: PortRules = usualRules;
+  /** Null while nobody is connected. */
+  link: Link | null = null;
+  /** Gets a copy of what comes in here. */
+  mirrorIn: SwitchPort | null = null;
+  /** Gets a copy of what goes out here. */
+  mirrorOut: SwitchPort | null = null;
+  /** It gets copies, and takes no part in anything else. */
+  isMirror = false;
+  readonly counters = new Float64Array(portCounterNames.length);
+  /** Frames on their way out. They belong to the burst that is being forwarded. */
+  readonly lane = new PacketBurst(laneCapacity);
+
+  constructor(number: number, name: string) {
+    this.number = number;
+    this.name = name;
+  }
+
+  /** Puts frame `i` of a burst behind what waits. @returns true if it is the first */
+  add(burst: PacketBurst, i: number): boolean {
+    const { lane } = this;
+    const to = lane.count++;
+    lane.buffer[to] = burst.buffer[i];
+    lane.offset[to] = burst.offset[i];
+    lane.length[to] = burst.length[i];
+    lane.segments[to] = burst.segments[i];
+    return to === 0;
+  }
+
+  /** Sends what waits. */
+  flush(burst: PacketBurst): void {
+    const { lane } = this;
+    lane.pool = burst.pool;
+    this.send(lane, 0, lane.count);
+    lane.count = 0;
+  }
+
+  /** Sends frames of a burst at once. */
+  send(burst: PacketBurst, from: number, count: number): void {
+    this.mirrorOut?.send(burst, from, count);
+    const { link, counters } = this;
+    if (link === null) {
+      counters[droppedDown] += count;
+      return;
+    }
+    const lost = link.deliver(burst, from, count);
+    let bytes = 0;
+    // Which of them were lost is the link's to know: the last ones, as a rule.
+    for (let i = from; i < from + count - lost; i++) bytes += burst.length[i];
+    counters[txFrames] += count - lost;
+    counters[txBytes] += bytes;
+    counters[droppedFull] += lost;
+  }
+}

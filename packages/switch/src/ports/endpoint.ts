@@ -1,0 +1,20 @@
+import type { VioError } from '@vio/native';
+import type { Link } from '../links/link.ts';
+
+/** Who wants to know what becomes of the other end of a port. */
+export interface EndpointListener {
+  /** Somebody is there, or nobody any more. The link of before is over when this is called. */
+  linkChanged(link: Link | null): void;
+  /** It has something to say, or may: it is to be polled. */
+  wake(): void;
+  /** Something went wrong that nobody waits for. */
+  trouble(what: string, reason: Pick<VioError, 'code' | 'message'>): void;
+}
+
+/** How a port is reached: a socket, a tap, a device. */
+export interface Endpoint {
+  /** Begins; resolves when the socket or the interface is there. @throws VioError when it cannot be */
+  start(): Promise<void>;
+  /** Ends; the listener is told that nobody is there. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,105 @@
+import type { PacketBurst } from '@vio/net';
+import type { BufferPool } from '@vio/rings';
+import type { PortConfig } from '../config/schema.ts';
+import type { Bridge } from '../fabric/bridge.ts';
+import type { Polled, Rounds } from '../fabric/rounds.ts';
+import { StormLimit } from '../fabric/storm-limit.ts';
+import { SwitchPort, usualRules } from '../fabric/switch-port.ts';
+import { vlanRules } from '../fabric/vlan-rules.ts';
+import type { Link } from '../links/link.ts';
+import type { Endpoint, EndpointListener } from './endpoint.ts';
+
+/** Who made a port: it goes with what made it. */
+export type PortOrigin = 'config' | 'control' | 'directory';
+
+/** What the ports of a switch share. All of them run on one thread, and a burst is done with before the next one begins. */
+export interface Fabric {
+  readonly rounds: Rounds;
+  readonly pool: BufferPool;
+  readonly burst: PacketBurst;
+}
+
+/** A port of the switch with all that belongs to it: its configuration, its bridge, its other end. */
+export class ManagedPort implements Polled, EndpointListener {
+  readonly port: SwitchPort;
+  readonly bridge: Bridge;
+  readonly origin: PortOrigin;
+  /** Set by who makes it, before it is started. */
+  endpoint: Endpoint | null = null;
+  idle = -1;
+  readonly #fabric: Fabric;
+  readonly #onChange: () => void;
+  readonly #onTrouble: EndpointListener['trouble'];
+  #config: PortConfig;
+
+  /** @param onChange somebody has come, or has gone */
+  constructor(
+    config: PortConfig,
+    parts: { number: number; bridge: Bridge; origin: PortOrigin; fabric: Fabric },
+    listener: { onChange: () => void; onTrouble: EndpointListener['trouble'] },
+  ) {
+    this.#config = config;
+    this.port = new SwitchPort(parts.number, config.name);
+    this.bridge = parts.bridge;
+    this.origin = parts.origin;
+    this.#fabric = parts.fabric;
+    this.#onChange = listener.onChange;
+    this.#onTrouble = listener.onTrouble;
+    this.applyRules(config);
+  }
+
+  get config(): PortConfig {
+    return this.#config;
+  }
+
+  get connected(): boolean {
+    return this.port.link !== null;
+  }
+
+  /** Takes over the VLANs and limits of a configuration that is otherwise the same. */
+  applyRules(config: PortConfig): void {
+    this.#config = config;
+    this.port.rules = {
+      vlans: vlanRules(config.vlan),
+      mtu: config.mtu ?? usualRules.mtu,
+      storm: new StormLimit(config.stormLimit),
+    };
+  }
+
+  poll(now: number): number {
+    const { link } = this.port;
+    if (link === null) return 0;
+    const { pool, burst } = this.#fabric;
+    let frames = 0;
+    for (let queue = 0; queue < link.queues; queue++) {
+      const count = link.receive(queue, pool, burst);
+      if (count === 0) continue;
+      this.bridge.forward(this.port, burst, now);
+      burst.release(burst.pool ?? pool);
+      frames += count;
+    }
+    return frames;
+  }
+
+  sleep(): boolean {
+    return this.port.link?.arm() ?? false;
+  }
+
+  wake(): void {
+    if (this.port.link === null || this.idle !== -1) return;
+    this.port.link.disarm();
+    this.#fabric.rounds.wake(this);
+  }
+
+  linkChanged(link: Link | null): void {
+    this.#fabric.rounds.remove(this);
+    this.port.link = link;
+    this.bridge.left(this.port);
+    if (link !== null) this.#fabric.rounds.wake(this);
+    this.#onChange();
+  }
+
+  trouble(what: string, reason: { readonly code: string; readonly message: string }): void {
+    this.#onTrouble(what, reason);
+  }
+}

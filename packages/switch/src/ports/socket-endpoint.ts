@@ -1,0 +1,83 @@
+import type { VioError } from '@vio/native';
+import { rarpFrame } from '@vio/net';
+import { type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
+import type { SocketPortConfig } from '../config/schema.ts';
+import { VhostLink } from '../links/vhost-link.ts';
+import type { Endpoint, EndpointListener } from './endpoint.ts';
+
+/** A frontend may return before the end of its last connection was seen. */
+const mostConnections = 2;
+/** Milliseconds between two looks for an application that listens. */
+const retryMilliseconds = 200;
+
+/** A vhost-user socket: this side listens on it, or looks for an application that does. */
+export class SocketEndpoint implements Endpoint {
+  readonly #driver: VhostDriver;
+  readonly #listener: EndpointListener;
+  /** Those that run, from the oldest to the newest: the newest is the port's link. */
+  readonly #links = new Map<VhostDevice, VhostLink>();
+
+  /** @param announce sends a frame into the network, as if it had come from the frontend */
+  constructor(config: SocketPortConfig, listener: EndpointListener, announce: (frame: Uint8Array) => void) {
+    const { socket, role, queues, mac, mtu, mode, uid, gid } = config;
+    this.#listener = listener;
+    const rights = {
+      ...(mode === undefined ? {} : { mode }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+    };
+    const driver = VhostDriver.register(socket, {
+      client: role === 'client',
+      maxConnections: mostConnections,
+      retry: retryMilliseconds,
+      socket: rights,
+    });
+    driver.setQueueNum(queues);
+    // Drivers may choose how many queues they use, how frames are spread over them, and what they want to receive.
+    driver.enableFeatures(controlFeatures | hashFeatures);
+    if (mac !== undefined || mtu !== undefined) {
+      driver.setNetConfig({ ...(mac === undefined ? {} : { mac }), ...(mtu === undefined ? {} : { mtu }) });
+    }
+    const trouble = (what: string, reason: Pick<VioError, 'code' | 'message'>): void =>
+      listener.trouble(what, reason);
+    driver.callbacks({
+      newDevice: (device) => this.#arrived(device),
+      destroyDevice: (device) => this.#left(device),
+      vringStateChanged: (device) => {
+        this.#links.get(device)?.changed();
+        listener.wake();
+      },
+      announced: (_device, address) => announce(rarpFrame(address)),
+      broken: (_device, queue, fault) =>
+        trouble(`ring ${queue} is broken`, { code: fault.code, message: fault.detail }),
+      refused: (_device, reason) => trouble('a request was refused', reason),
+      connectionRefused: (reason) => trouble('a frontend was refused', reason),
+      exhausted: (_device, reason) => trouble('a request waits', reason),
+      destroyConnection: (_device, reason) => {
+        // That a frontend goes is no trouble.
+        if (reason.code !== 'VIO_VHOST_DISCONNECTED' && reason.code !== 'VIO_VHOST_CLOSED')
+          trouble('a connection ended', reason);
+      },
+    });
+    this.#driver = driver;
+  }
+
+  start(): Promise<void> {
+    return this.#driver.start();
+  }
+
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+
+  #arrived(device: VhostDevice): void {
+    const link = new VhostLink(device, () => this.#listener.wake());
+    this.#links.set(device, link);
+    this.#listener.linkChanged(link);
+  }
+
+  #left(device: VhostDevice): void {
+    this.#links.delete(device);
+    this.#listener.linkChanged([...this.#links.values()].at(-1) ?? null);
+  }
+}

@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PacketBurst } from '@vio/net';
+import { until } from '@vio/test-support';
+import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { type PortCounterName, type Trouble, VioSwitch, parseConfig } from '../index.ts';
+
+export const broadcast = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+export const multicast = [0x01, 0, 0x5e, 0, 0, 0xfb];
+
+/** An address nobody has, of the host with this number. */
+export const macOf = (host: number): number[] => [0x02, 0, 0, 0, 0, host];
+
+let sequence = 0;
+
+/** A frame like no other. @param vlan adds a tag with this TCI */
+export function frame(
+  to: readonly number[],
+  from: readonly number[],
+  { vlan, bytes = 60 }: { vlan?: number; bytes?: number } = {},
+): Uint8Array {
+  const tag = vlan === undefined ? [] : [0x81, 0, vlan >>> 8, vlan & 0xff];
+  const content = Buffer.alloc(bytes + tag.length);
+  content.set([...to, ...from, ...tag, 0x88, 0xb5]);
+  content.writeUInt32BE(sequence++, content.length - 4);
+  return Uint8Array.from(content);
+}
+
+/** The frame without its tag. */
+export function untagged(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from([...bytes.subarray(0, 12), ...bytes.subarray(16)]);
+}
+
+/** The frame with a tag. */
+export function tagged(plain: Uint8Array, tci: number): Uint8Array {
+  return Uint8Array.from([...plain.subarray(0, 12), 0x81, 0, tci >>> 8, tci & 0xff, ...plain.subarray(12)]);
+}
+
+/** A station on a port of the switch. */
+export class Host {
+  readonly port: VirtioUserPort;
+  readonly #burst: PacketBurst;
+
+  constructor(port: VirtioUserPort) {
+    this.port = port;
+    this.#burst = port.burst();
+  }
+
+  /** Everything that has arrived. */
+  received(): Uint8Array[] {
+    const { port } = this;
+    const burst = this.#burst;
+    const frames: Uint8Array[] = [];
+    while (port.rx[0].receive(burst) > 0) {
+      for (let i = 0; i < burst.count; i++) {
+        const parts: Uint8Array[] = [];
+        const { u8 } = port.pool.region;
+        if (burst.segments[i] === 1) parts.push(u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
+        else
+          for (let b = burst.buffer[i]; b !== -1; b = port.pool.next[b])
+            parts.push(u8.slice(port.pool.dataOffset[b], port.pool.dataOffset[b] + port.pool.dataLength[b]));
+        frames.push(Uint8Array.from(Buffer.concat(parts)));
+      }
+      burst.release(port.pool);
+    }
+    return frames;
+  }
+}
+
+/** A switch in this process, with hosts on its ports: `await using` it. */
+export class Network implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'vio-switch-'));
+  readonly troubles: Trouble[] = [];
+  readonly hosts = new Map<string, Host>();
+  readonly #config: Record<string, unknown>;
+  #fabric: VioSwitch | null = null;
+
+  private constructor(config: Record<string, unknown>) {
+    this.#config = config;
+  }
+
+  /**
+   * @param ports by name: what their configuration has besides name, bridge and socket
+   * @param more what the configuration has besides ports; default: one bridge `br`
+   */
+  static async start(
+    ports: Readonly<Record<string, object>>,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<Network> {
+    const network = new Network({ bridges: [{ name: 'br' }], ...more });
+    await network.begin(ports);
+    for (const name of Object.keys(ports)) await network.connect(name);
+    return network;
+  }
+
+  get fabric(): VioSwitch {
+    if (this.#fabric === null) throw new TypeError('the switch is stopped');
+    return this.#fabric;
+  }
+
+  /** Starts the switch itself. */
+  async begin(ports: Readonly<Record<string, object>>): Promise<void> {
+    this.#fabric = await VioSwitch.start(parseConfig(this.configure(ports)), {
+      onTrouble: (trouble) => this.troubles.push(trouble),
+    });
+  }
+
+  /** A configuration of this network with these ports. */
+  configure(ports: Readonly<Record<string, object>>): Record<string, unknown> {
+    return {
+      ...this.#config,
+      ports: Object.entries(ports).map(([name, port]) => ({
+        name,
+        bridge: 'br',
+        ...('tap' in port || 'uplink' in port ? {} : { socket: this.socket(name) }),
+        ...port,
+      })),
+    };
+  }
+
+  socket(name: string): string {
+    return join(this.directory, `${name}.sock`);
+  }
+
+  /** Connects a host to a port, if it is one that hosts connect to. */
+  async connect(name: string, options: Parameters<typeof openVirtioUser>[1] = {}): Promise<Host | null> {
+    const { config } = this.fabric.port(name);
+    if (!('socket' in config)) return null;
+    const host = new Host(
+      await openVirtioUser({ path: config.socket, server: config.role === 'client' }, options),
+    );
+    this.hosts.set(name, host);
+    await until(() => this.fabric.port(name).connected);
+    return host;
+  }
+
+  async disconnect(name: string): Promise<void> {
+    await this.host(name).port.close();
+    this.hosts.delete(name);
+    await until(() => !this.fabric.port(name).connected);
+  }
+
+  host(name: string): Host {
+    const host = this.hosts.get(name);
+    if (host === undefined) throw new TypeError(`nobody is connected to ${name}`);
+    return host;
+  }
+
+  counter(port: string, name: PortCounterName): number {
+    return this.fabric.counters()[port][name];
+  }
+
+  /**
+   * Sends frames, and waits until the switch has dealt with them.
+   * @returns what every other host has received, by name; who has received nothing is left out
+   */
+  async send(from: string, ...frames: readonly Uint8Array[]): Promise<Record<string, Uint8Array[]>> {
+    for (const host of this.hosts.values()) host.received();
+    const before = this.counter(from, 'rx_frames');
+    for (const one of frames) await this.host(from).port.send(one);
+    await until(() => this.counter(from, 'rx_frames') === before + frames.length);
+    const heard: Record<string, Uint8Array[]> = {};
+    for (const [name, host] of this.hosts) {
+      const received = host.received();
+      if (received.length > 0) heard[name] = received;
+    }
+    return heard;
+  }
+
+  /** @returns the names of those who hear a frame, whatever it has become */
+  async whoHears(from: string, sent: Uint8Array): Promise<string[]> {
+    return Object.keys(await this.send(from, sent)).toSorted();
+  }
+
+  /** Ends the switch; hosts stay. */
+  async stop(): Promise<void> {
+    await this.#fabric?.close();
+    this.#fabric = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { port } of this.hosts.values()) await port.close();
+    await this.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
