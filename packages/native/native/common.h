@@ -38,6 +38,6 @@ void InitCopy(Napi::Env env, Napi::Object exports);
 void InitDevice(Napi::Env env, Napi::Object exports);
 void InitMmio(Napi::Env env, Napi::Object exports);
 void InitGather(Napi::Env env, Napi::Object exports);
-void InitVector(Napi::Env env, Napi::Object exports);
+void InitDriver(Napi::Env env, Napi::Object exports);
 
 }  // namespace vio

@@ -55,7 +55,7 @@ if (built) {
   const env = { ...sanitized, VIO_NATIVE_VARIANT: variant };
   // What runs C++ at all; the loopback has one thread per process, so there is no race to be found in it.
   const usual = {
-    asan: ['packages/native', 'packages/vhost', 'test/loopback'],
+    asan: ['packages/native', 'packages/net/src/queue', 'packages/vhost', 'test/loopback'],
     tsan: ['packages/native', 'packages/vhost'],
   };
   const tests = filters.length > 0 ? filters : usual[variant];

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
 import { VioError } from './error.ts';
-import type { VectorKernel, VectorKernelParts } from './kernels/vector-kernel.ts';
+import type { DriverKernel, DriverKernelParts } from './kernels/driver-kernel.ts';
 
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {
@@ -65,7 +65,7 @@ export interface Addon {
     unregister(handle: number): void;
     singles(job: Int32Array): () => number;
   };
-  createVectorKernel(parts: VectorKernelParts & { job: Int32Array }): Omit<VectorKernel, 'job'>;
+  createDriverKernel(parts: DriverKernelParts): DriverKernel;
 }
 
 /** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */

@@ -27,5 +27,21 @@ export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
 export { type Received, UnixStream } from './sockets/unix-stream.ts';
 export { type WaitOptions, checkWait, settle, timeoutError, waitNames } from './waiting.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
-export { type VectorKernel, type VectorKernelParts, createVectorKernel } from './kernels/vector-kernel.ts';
-export { queueCounter, queueCounterWords, singlesJob, singlesPerRun, vectorJob } from './kernels/layouts.ts';
+export {
+  type DriverKernel,
+  type DriverKernelParts,
+  type KernelBurst,
+  type KernelNotes,
+  type KernelOffloads,
+  type KernelPool,
+  burstsPerKernel,
+  createDriverKernel,
+} from './kernels/driver-kernel.ts';
+export {
+  driverJob,
+  driverJobWords,
+  queueCounter,
+  queueCounterWords,
+  singlesJob,
+  singlesPerRun,
+} from './kernels/layouts.ts';

@@ -1,4 +1,4 @@
-import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_MRG_RXBUF } from './feature-bits.ts';
 
 /**
@@ -12,6 +12,11 @@ export function headerSize(features: bigint): HeaderBytes {
   if ((features & VIRTIO_NET_F_HASH_REPORT) !== 0n) return 20;
   const twelve = VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED;
   return (features & twelve) === 0n ? 10 : 12;
+}
+
+/** @returns true where a sent header takes a descriptor of its own: legacy framing, without ANY_LAYOUT */
+export function hasSeparateHeader(features: bigint): boolean {
+  return (features & (VIRTIO_F_VERSION_1 | VIRTIO_F_ANY_LAYOUT)) === 0n;
 }
 
 /** Byte offset of hash_value in a header of 20 bytes; hash_report, of two bytes, follows. */

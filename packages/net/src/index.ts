@@ -35,6 +35,7 @@ export { PacketBurst } from './packet-burst.ts';
 export {
   type PathCallback,
   type PathChoice,
+  type PathEngine,
   type PathInput,
   type PathName,
   electPaths,

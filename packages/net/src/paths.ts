@@ -1,4 +1,5 @@
 import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { hasSeparateHeader } from './header.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from './feature-bits.ts';
 
 /** What the election of the receive and transmit paths depends on. */
@@ -41,9 +42,17 @@ export type PathName =
 
 const vectorizedPaths = ['split vectorized Rx', 'packed vectorized Rx', 'packed vectorized Tx'] as const;
 
-/** True for a path that moves a burst in one call of C++. */
+/** True for a path that DPDK calls vectorised. */
 export function isVectorized(path: PathName): boolean {
   return vectorizedPaths.some((name) => name === path);
+}
+
+/** What moves the bursts of a path: kernels in C++, one call per burst, or their twins in TypeScript. */
+export type PathEngine = 'native' | 'typescript';
+
+/** @returns 'native', unless the environment says VIO_KERNELS=typescript; a vectorised path is always */
+export function pathEngine(path: PathName): PathEngine {
+  return process.env['VIO_KERNELS'] === 'typescript' && !isVectorized(path) ? 'typescript' : 'native';
 }
 
 /** DPDK's burst functions of the eleven paths, and what its log calls each. */
@@ -70,6 +79,8 @@ export interface PathChoice {
   readonly path: PathName;
   /** The burst function of DPDK's PMD that does the same. */
   readonly callback: PathCallback;
+  /** What moves its bursts: of other paths than DPDK's vectorised ones as well, kernels in C++ by default. */
+  readonly engine: PathEngine;
   /** Why it was elected. */
   readonly reason: string;
   /** Every other path of this direction with what stood in its way. */
@@ -96,7 +107,10 @@ export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice }
     inOrder: (input.features & VIRTIO_F_IN_ORDER) !== 0n,
     mergeable: (input.features & VIRTIO_NET_F_MRG_RXBUF) !== 0n,
   };
-  return { rx: elect(rxCandidates(input, facts)), tx: elect(txCandidates(input, facts)) };
+  const rx = elect(rxCandidates(input, facts));
+  const tx = elect(txCandidates(input, facts));
+  // Where the header has a descriptor of its own, there is no kernel.
+  return { rx, tx: hasSeparateHeader(input.features) ? { ...tx, engine: 'typescript' } : tx };
 }
 
 /** The line DPDK's PMD logs for this path, for people who grep for it. */
@@ -256,5 +270,6 @@ function elect(candidates: readonly Candidate[]): PathChoice {
   const refused = candidates
     .filter((candidate) => candidate !== elected)
     .map(({ path, against }) => ({ path, reason: against ?? `${elected.path} is preferred` }));
-  return { path: elected.path, callback: elected.callback, reason: elected.reason, refused };
+  const { path, callback, reason } = elected;
+  return { path, callback, engine: pathEngine(path), reason, refused };
 }

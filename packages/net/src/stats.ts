@@ -1,3 +1,4 @@
+import { queueCounter } from '@vio/native';
 import type { Burst } from '@vio/rings';
 
 /** Names of DPDK's xstats of a receive queue, in its order (without the `rx_q0_` in front). */
@@ -69,14 +70,7 @@ export const txEventNames: readonly QueueEventName[] = [
 /** Why a packet was dropped, as in `dropped_<reason>_packets`. */
 export type DropReason = 'length' | 'header' | 'oversize' | 'headroom' | 'no_room';
 
-const goodPackets = 0;
-const goodBytes = 1;
-const errors = 2;
-const multicast = 3;
-const broadcast = 4;
-const undersize = 5;
-const size1024 = 11;
-const size1519 = 12;
+const { goodPackets, goodBytes, errors, multicast, broadcast, undersize, size1024, size1519 } = queueCounter;
 
 const kicks = 0;
 const calls = 1;
@@ -97,7 +91,8 @@ const drops: Readonly<Record<DropReason, number>> = {
  * ring: they go on when the ring is built anew.
  */
 export class QueueStats {
-  readonly #counters = new Float64Array(queueCounterNames.length);
+  /** One for each of `queueCounterNames`; a kernel counts here as well. */
+  readonly counters = new Float64Array(queueCounterNames.length);
   readonly #events = new Float64Array(queueEventNames.length);
   /** Packets of the size seen last are only counted; what that means to the counters is worked out when it changes. */
   #size = 0;
@@ -117,7 +112,7 @@ export class QueueStats {
   count(u8: Uint8Array, offset: number, bytes: number): void {
     if (bytes !== this.#size) this.#newRun(bytes);
     this.#run++;
-    if ((u8[offset] & 1) !== 0) this.#counters[isBroadcast(u8, offset) ? broadcast : multicast]++;
+    if ((u8[offset] & 1) !== 0) this.counters[isBroadcast(u8, offset) ? broadcast : multicast]++;
   }
 
   /** Makes the counters include all that was counted. */
@@ -126,22 +121,15 @@ export class QueueStats {
     const run = this.#run;
     if (run === 0) return;
     this.#run = 0;
-    const counters = this.#counters;
+    const counters = this.counters;
     counters[goodPackets] += run;
     counters[goodBytes] += run * size;
     counters[sizeClass(size)] += run;
   }
 
-  /** Adds numbers that a kernel has counted, one for each of `queueCounterNames`, from `at` on. */
-  countAll(counts: Int32Array, at: number): void {
-    this.settle();
-    const counters = this.#counters;
-    for (let i = 0; i < counters.length; i++) counters[i] += counts[at + i];
-  }
-
   /** Counts packets that were received and dropped because they were malformed. */
   countErrors(packets: number, reason: DropReason): void {
-    this.#counters[errors] += packets;
+    this.counters[errors] += packets;
     this.countDrops(packets, reason);
   }
 
@@ -153,7 +141,7 @@ export class QueueStats {
   /** Lets all counters begin at 0 again. */
   reset(): void {
     this.#run = 0;
-    this.#counters.fill(0);
+    this.counters.fill(0);
     this.#events.fill(0);
   }
 
@@ -190,7 +178,7 @@ export class QueueStats {
   /** The value of one counter. */
   get(name: QueueCounterName | QueueEventName): number {
     const event = eventIndex.get(name);
-    return event === undefined ? this.#counters[counterIndex.get(name) ?? 0] : this.#events[event];
+    return event === undefined ? this.counters[counterIndex.get(name) ?? 0] : this.#events[event];
   }
 
   /** The counters of these names as `<prefix><name>`. */

@@ -18,9 +18,8 @@ export {
   type CommandState,
   createCommandQueue,
 } from './driver/command-queue.ts';
-export { createDriverQueue, createVectorQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
+export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
-export { type BurstCounter, VectorDriver } from './driver/vector-driver.ts';
 export { dumpRing, ringDumpText } from './dump/dump-ring.ts';
 export type {
   ChainDump,

@@ -42,9 +42,11 @@ function describeRing({ name, format, size, outstanding, broken }: RingState & {
   return `${name}: ${format}, ${size} descriptors, ${state}`;
 }
 
+const by = { native: 'in C++', typescript: 'in TypeScript' };
+
 function describePath(direction: string, choice: PathChoice): string[] {
   return [
-    `${direction}: ${choice.path} (${choice.callback}): ${choice.reason}`,
+    `${direction}: ${choice.path} (${choice.callback}), moved ${by[choice.engine]}: ${choice.reason}`,
     ...choice.refused.map((refusal) => `${direction} not ${refusal.path}: ${refusal.reason}`),
   ];
 }

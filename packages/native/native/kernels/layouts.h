@@ -71,42 +71,68 @@ enum Word {
 }  // namespace singlesJob
 
 // The words of a job for the driver’s side of a ring. Offsets are bytes in the region.
-namespace vectorJob {
+namespace driverJob {
 enum Word {
-  // The ring, fixed: 1 packed or 0 split, descriptors, 1 when the device writes, where the region begins for the device.
+  // The ring, fixed: 1 packed or 0 split; 1 with IN_ORDER; descriptors; 1 when the device writes; 1 with EVENT_IDX; where the region begins for the device.
   kPacked = 0,
-  kSize = 1,
-  kDeviceWrites = 2,
-  kAddressLow = 3,
-  kAddressHigh = 4,
-  // The parts of the ring, fixed; avail and used of a split ring only.
-  kDescAt = 5,
-  kAvailAt = 6,
-  kUsedAt = 7,
-  // Split: avail index; packed: position and wrap counter of the next available descriptor.
-  kAvailNext = 8,
-  kAvailWrap = 9,
-  // Split: used index taken so far; packed: position and wrap counter of the next used descriptor.
-  kUsedNext = 10,
-  kUsedWrap = 11,
-  // The ring of free ids: the next to take, the next to fill; of a packed ring the latter is the oldest one held.
-  kIdHead = 12,
-  kIdTail = 13,
-  // Descriptors free, buffers the device holds.
-  kFree = 14,
-  kOutstanding = 15,
-  // Of a call: first entry of the arrays, entries, bytes of the header in front of the data.
-  kFrom = 16,
-  kCount = 17,
-  kHeader = 18,
-  // The pool: data of buffer 0, bytes from one to the next, bytes for data in each.
-  kBase = 19,
-  kStride = 20,
-  kDataRoom = 21,
-  // What `receive` and `send` counted, as queueCounter says.
-  kCounts = 22,
-  kWords = 35
+  kInOrder = 1,
+  kSize = 2,
+  kDeviceWrites = 3,
+  kEventIdx = 4,
+  kAddressLow = 5,
+  kAddressHigh = 6,
+  // Its parts, fixed, and the indirect tables behind it, with descriptors in each; 0: there are none.
+  kDescriptors = 7,
+  kDriverArea = 8,
+  kDeviceArea = 9,
+  kTables = 10,
+  kTableEntries = 11,
+  // Where the next buffer goes. Split: avail index; packed: position and wrap counter.
+  kAvailNext = 12,
+  kAvailWrap = 13,
+  // Where the next used one appears. Split: used index taken so far; packed: position and wrap counter.
+  kUsedNext = 14,
+  kUsedWrap = 15,
+  // The ring of free ids: the next to take, the next to fill (with IN_ORDER: the oldest that is outstanding).
+  kIdHead = 16,
+  kIdTail = 17,
+  // Descriptors that are free, buffers that the device holds.
+  kFree = 18,
+  kOutstanding = 19,
+  // IN_ORDER: a batch not taken back as a whole: its last id, or -1, and the length of that one.
+  kBatchId = 20,
+  kBatchLength = 21,
+  // What was added before a kick was last thought of. Split: avail index; packed: descriptors since.
+  kKicked = 22,
+  // The pool, fixed: data of buffer 0, bytes from one to the next, bytes for data in each; and its free buffers.
+  kBase = 23,
+  kStride = 24,
+  kDataRoom = 25,
+  kPoolFree = 26,
+  // Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.
+  kHeader = 27,
+  kMergeable = 28,
+  kChecksum = 29,
+  kEcn = 30,
+  kSegmentation = 31,
+  // A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds.
+  kBurst = 32,
+  kFrom = 33,
+  kEnd = 34,
+  kFreeThreshold = 35,
+  kChains = 36,
+  // A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers.
+  kPartHead = 37,
+  kPartTail = 38,
+  kPartMissing = 39,
+  kPartBytes = 40,
+  kPartBuffers = 41,
+  // What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick.
+  kPackets = 42,
+  kBlocked = 43,
+  kKick = 44,
+  kWords = 45
 };
-}  // namespace vectorJob
+}  // namespace driverJob
 
 }  // namespace vio

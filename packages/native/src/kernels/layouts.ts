@@ -66,40 +66,66 @@ export const singlesJob = {
 export const singlesJobWords = 153;
 
 /** The words of a job for the driver’s side of a ring. Offsets are bytes in the region. */
-export const vectorJob = {
-  /** The ring, fixed: 1 packed or 0 split, descriptors, 1 when the device writes, where the region begins for the device. */
+export const driverJob = {
+  /** The ring, fixed: 1 packed or 0 split; 1 with IN_ORDER; descriptors; 1 when the device writes; 1 with EVENT_IDX; where the region begins for the device. */
   packed: 0,
-  size: 1,
-  deviceWrites: 2,
-  addressLow: 3,
-  addressHigh: 4,
-  /** The parts of the ring, fixed; avail and used of a split ring only. */
-  descAt: 5,
-  availAt: 6,
-  usedAt: 7,
-  /** Split: avail index; packed: position and wrap counter of the next available descriptor. */
-  availNext: 8,
-  availWrap: 9,
-  /** Split: used index taken so far; packed: position and wrap counter of the next used descriptor. */
-  usedNext: 10,
-  usedWrap: 11,
-  /** The ring of free ids: the next to take, the next to fill; of a packed ring the latter is the oldest one held. */
-  idHead: 12,
-  idTail: 13,
-  /** Descriptors free, buffers the device holds. */
-  free: 14,
-  outstanding: 15,
-  /** Of a call: first entry of the arrays, entries, bytes of the header in front of the data. */
-  from: 16,
-  count: 17,
-  header: 18,
-  /** The pool: data of buffer 0, bytes from one to the next, bytes for data in each. */
-  base: 19,
-  stride: 20,
-  dataRoom: 21,
-  /** What `receive` and `send` counted, as queueCounter says. */
-  counts: 22,
+  inOrder: 1,
+  size: 2,
+  deviceWrites: 3,
+  eventIdx: 4,
+  addressLow: 5,
+  addressHigh: 6,
+  /** Its parts, fixed, and the indirect tables behind it, with descriptors in each; 0: there are none. */
+  descriptors: 7,
+  driverArea: 8,
+  deviceArea: 9,
+  tables: 10,
+  tableEntries: 11,
+  /** Where the next buffer goes. Split: avail index; packed: position and wrap counter. */
+  availNext: 12,
+  availWrap: 13,
+  /** Where the next used one appears. Split: used index taken so far; packed: position and wrap counter. */
+  usedNext: 14,
+  usedWrap: 15,
+  /** The ring of free ids: the next to take, the next to fill (with IN_ORDER: the oldest that is outstanding). */
+  idHead: 16,
+  idTail: 17,
+  /** Descriptors that are free, buffers that the device holds. */
+  free: 18,
+  outstanding: 19,
+  /** IN_ORDER: a batch not taken back as a whole: its last id, or -1, and the length of that one. */
+  batchId: 20,
+  batchLength: 21,
+  /** What was added before a kick was last thought of. Split: avail index; packed: descriptors since. */
+  kicked: 22,
+  /** The pool, fixed: data of buffer 0, bytes from one to the next, bytes for data in each; and its free buffers. */
+  base: 23,
+  stride: 24,
+  dataRoom: 25,
+  poolFree: 26,
+  /** Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments. */
+  header: 27,
+  mergeable: 28,
+  checksum: 29,
+  ecn: 30,
+  segmentation: 31,
+  /** A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds. */
+  burst: 32,
+  from: 33,
+  end: 34,
+  freeThreshold: 35,
+  chains: 36,
+  /** A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers. */
+  partHead: 37,
+  partTail: 38,
+  partMissing: 39,
+  partBytes: 40,
+  partBuffers: 41,
+  /** What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick. */
+  packets: 42,
+  blocked: 43,
+  kick: 44,
 } as const;
 
 /** How many of them there are. */
-export const vectorJobWords = 35;
+export const driverJobWords = 45;

@@ -1,3 +1,4 @@
+import { driverJob } from '@vio/native';
 import * as features from '../feature-bits.ts';
 import {
   HDR_F_DATA_VALID,
@@ -89,6 +90,13 @@ export class HeaderCodec {
     const headers = u16[word + 1];
     offloads.headerLength[into] = headers < bytes ? headers : bytes;
     return true;
+  }
+
+  /** Says to a kernel what was negotiated. */
+  describe(job: Int32Array): void {
+    job[driverJob.checksum] = this.#checksum ? 1 : 0;
+    job[driverJob.ecn] = this.#ecn ? 1 : 0;
+    job[driverJob.segmentation] = this.#kinds.reduce((bits, known, kind) => bits | (known << kind), 0);
   }
 
   /**

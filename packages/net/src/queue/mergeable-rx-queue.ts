@@ -1,5 +1,7 @@
+import { driverJob } from '@vio/native';
 import { numBuffersOffset } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
+import type { BurstKernel } from './burst-kernel.ts';
 import { RxQueue } from './rx-queue.ts';
 
 /**
@@ -12,6 +14,25 @@ export class MergeableRxQueue extends RxQueue {
   #missing = 0;
   #bytes = 0;
   #buffers = 0;
+
+  protected override get mergeable(): boolean {
+    return true;
+  }
+
+  protected override runKernel(kernel: BurstKernel, burst: PacketBurst, freeThreshold: number): void {
+    const { job } = kernel;
+    job[driverJob.partHead] = this.#head;
+    job[driverJob.partTail] = this.#tail;
+    job[driverJob.partMissing] = this.#missing;
+    job[driverJob.partBytes] = this.#bytes;
+    job[driverJob.partBuffers] = this.#buffers;
+    kernel.receive(burst, freeThreshold);
+    this.#head = job[driverJob.partHead];
+    this.#tail = job[driverJob.partTail];
+    this.#missing = job[driverJob.partMissing];
+    this.#bytes = job[driverJob.partBytes];
+    this.#buffers = job[driverJob.partBuffers];
+  }
 
   protected override assemble(burst: PacketBurst, reaped: number): number {
     const { buffer, offset, length, segments } = burst;

@@ -1,22 +1,19 @@
 import {
-  VIRTIO_F_ANY_LAYOUT,
-  VIRTIO_F_VERSION_1,
   type BufferPool,
   type DriverQueue,
   type QueueFault,
   type Region,
   createDriverQueue,
-  createVectorQueue,
   ringFeatures,
 } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
-import { headerSize } from '../header.ts';
-import { type PathName, isVectorized } from '../paths.ts';
+import { hasSeparateHeader, headerSize } from '../header.ts';
+import type { PathEngine } from '../paths.ts';
 import { HeaderCodec } from '../offload/header-codec.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
-import { PlainRxQueue, type RxQueue, VectorRxQueue } from './rx-queue.ts';
+import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
 import { type Notifier, TxQueue } from './tx-queue.ts';
 
 /** Where a queue pair lies, and what it is like. */
@@ -27,8 +24,11 @@ export interface QueuePairOptions {
   readonly region: Region;
   /** Packet buffers, in the same region. */
   readonly pool: BufferPool;
-  /** As they were elected. Default: scalar ones. */
-  readonly paths?: { readonly rx: { readonly path: PathName }; readonly tx: { readonly path: PathName } };
+  /** As they were elected. Default: by kernels. */
+  readonly paths?: {
+    readonly rx: { readonly engine: PathEngine };
+    readonly tx: { readonly engine: PathEngine };
+  };
   /** Descriptors per ring. */
   readonly size: number;
   /** Byte offsets of the two rings in the region. */
@@ -41,6 +41,10 @@ export interface QueuePairOptions {
   readonly txKick: Notifier;
   /** True when another thread has built the rings already, for their memory only. Default false. */
   readonly prepared?: boolean;
+  /** Whether bursts are moved in C++. Default: as the paths say. */
+  readonly native?: boolean | undefined;
+  /** Descriptors of the receive ring that are free before the device gets buffers. Default: 32, or a quarter of a smaller ring. */
+  readonly freeThreshold?: number | undefined;
   /** What is done to every frame. Default: nothing. */
   readonly rules?: FrameRules | undefined;
   /** Is called once for each queue that breaks. */
@@ -65,13 +69,10 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
   const { features, region, pool, size } = options;
   const has = (bit: bigint): boolean => (features & bit) !== 0n;
   const headerBytes = headerSize(features);
-  const separateHeader = !has(VIRTIO_F_VERSION_1) && !has(VIRTIO_F_ANY_LAYOUT);
-  const vector = (choice?: { readonly path: PathName }): boolean =>
-    choice !== undefined && isVectorized(choice.path);
+  const separateHeader = hasSeparateHeader(features);
   const { rx: rxPath, tx: txPath } = options.paths ?? {};
   const ring = (offset: number, deviceWrites: boolean): DriverQueue => {
-    const create = vector(deviceWrites ? rxPath : txPath) ? createVectorQueue : createDriverQueue;
-    return create({
+    return createDriverQueue({
       region,
       offset,
       size,
@@ -88,6 +89,8 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     kick: options.rxKick,
     codec: hasRxOffloads(features) ? HeaderCodec.received(features) : undefined,
     rules: options.rules,
+    native: options.native ?? rxPath?.engine !== 'typescript',
+    freeThreshold: options.freeThreshold,
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
   };
   const tx = new TxQueue({
@@ -97,14 +100,11 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     kick: options.txKick,
     codec: hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined,
     rules: options.rules,
+    native: options.native ?? txPath?.engine !== 'typescript',
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
   });
-  const RxPath = vector(rxPath)
-    ? VectorRxQueue
-    : has(VIRTIO_NET_F_MRG_RXBUF)
-      ? MergeableRxQueue
-      : PlainRxQueue;
+  const RxPath = has(VIRTIO_NET_F_MRG_RXBUF) ? MergeableRxQueue : PlainRxQueue;
   const rx = new RxPath(rxOptions);
   return {
     rx,

@@ -1,5 +1,5 @@
 import { callApplication } from '@vio/native';
-import { type BufferPool, type DriverQueue, type QueueFault, VectorDriver } from '@vio/rings';
+import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import { RxGate } from '../frames/gate.ts';
 import { type HeaderBytes, hashOffset } from '../header.ts';
@@ -7,8 +7,14 @@ import { HASH_REPORT_NONE, HASH_REPORT_UDPv6_EX } from '../rss/hash-types.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
 import { QueueStats } from '../stats.ts';
+import { BurstKernel } from './burst-kernel.ts';
 import { RxRefill } from './rx-refill.ts';
 import type { NetQueueOptions, Notifier } from './tx-queue.ts';
+
+export interface RxQueueOptions extends NetQueueOptions {
+  /** Descriptors that are free before the device gets buffers. Default: 32, or a quarter of a smaller ring. */
+  readonly freeThreshold?: number | undefined;
+}
 
 const headerWithHash = 20;
 const mostHashReport = HASH_REPORT_UDPv6_EX;
@@ -31,17 +37,22 @@ export abstract class RxQueue {
   /** Null, and free of cost, while nothing is to be done with the packets. */
   #gate: RxGate | null = null;
   #reported = false;
+  readonly #native: boolean;
+  readonly #freeThreshold: number | undefined;
+  #kernel: BurstKernel | null = null;
   /** Set by a subclass that cannot go on, although the ring could. */
   protected fault: QueueFault | null = null;
 
-  constructor(options: NetQueueOptions) {
+  constructor(options: RxQueueOptions) {
     this.#queue = options.queue;
     this.pool = options.pool;
     this.header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#codec = options.codec ?? null;
-    this.#refill = new RxRefill(options.queue, options.pool, options.headerBytes, this.stats);
+    this.#native = options.native ?? false;
+    this.#freeThreshold = options.freeThreshold;
+    this.#refill = this.#serve(options.queue);
     const gate = new RxGate(options.rules ?? {});
     if (!gate.idle) this.#gate = gate;
   }
@@ -72,7 +83,7 @@ export abstract class RxQueue {
     if (this.#codec !== null && burst.offloads === null)
       throw new TypeError('make the burst with NetPort.burst');
     if (this.fault !== null) return (burst.count = 0);
-    let n = this.take(burst);
+    let n = this.#take(burst);
     if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     if (this.header === headerWithHash) this.#readHashes(burst, n);
     if (this.#gate !== null && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
@@ -96,10 +107,7 @@ export abstract class RxQueue {
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
   fill(): void {
-    if (this.#refill.run() && this.#queue.kickNeeded()) {
-      this.stats.countKick();
-      this.#kick.signal();
-    }
+    if (this.#refill.run() && this.#queue.kickNeeded()) this.#signal();
   }
 
   /** Asks for an interrupt at the next packet. @returns true if packets are waiting: receive first */
@@ -122,7 +130,7 @@ export abstract class RxQueue {
   restart(queue: DriverQueue): void {
     this.reclaim();
     this.#queue = queue;
-    this.#refill = new RxRefill(queue, this.pool, this.header, this.stats);
+    this.#refill = this.#serve(queue);
     this.fault = null;
     this.#reported = false;
   }
@@ -164,11 +172,43 @@ export abstract class RxQueue {
   }
 
   /** Takes packets off the ring into the burst, from entry 0 on, and counts them. @returns their number */
-  protected take(burst: PacketBurst): number {
+  #take(burst: PacketBurst): number {
+    if (this.#kernel !== null) {
+      // Most polls find nothing, and this look is cheaper than a call.
+      if (!this.#queue.usedWaiting()) return this.#foundNothing();
+      this.runKernel(this.#kernel, burst, this.#refill.threshold);
+      if (this.#kernel.kick) this.#signal();
+      if (this.#kernel.packets > 0 || !this.#kernel.blocked) return this.#kernel.packets;
+    }
     const reaped = this.#queue.reap(burst.buffer, burst.length, 0, burst.capacity);
-    if (reaped > 0) return this.assemble(burst, reaped);
+    return reaped > 0 ? this.assemble(burst, reaped) : this.#foundNothing();
+  }
+
+  #foundNothing(): 0 {
     this.stats.countEmptyPoll();
     return 0;
+  }
+
+  #signal(): void {
+    this.stats.countKick();
+    this.#kick.signal();
+  }
+
+  /** Makes what belongs to a virtqueue: its kernel, where there is one, and its refill. */
+  #serve(queue: DriverQueue): RxRefill {
+    const { pool, stats, header } = this;
+    const mergeable = this.mergeable;
+    const kernel = { queue, pool, stats, headerBytes: header, mergeable, codec: null };
+    this.#kernel = this.#native ? BurstKernel.create(kernel) : null;
+    return new RxRefill(queue, pool, header, stats, this.#freeThreshold);
+  }
+
+  /** Whether packets may be spread over several buffers. */
+  protected abstract get mergeable(): boolean;
+
+  /** Has the kernel receive a burst; a subclass that keeps packets from burst to burst lends them. */
+  protected runKernel(kernel: BurstKernel, burst: PacketBurst, freeThreshold: number): void {
+    kernel.receive(burst, freeThreshold);
   }
 
   /** Turns `reaped` buffers (burst.buffer, burst.length) into packets, in place, and counts them. @returns their number */
@@ -183,6 +223,10 @@ export abstract class RxQueue {
 
 /** One buffer per packet. */
 export class PlainRxQueue extends RxQueue {
+  protected override get mergeable(): boolean {
+    return false;
+  }
+
   protected override assemble(burst: PacketBurst, reaped: number): number {
     const { buffer, offset, length, segments } = burst;
     const { dataBase, stride, dataRoom, region } = this.pool;
@@ -207,15 +251,5 @@ export class PlainRxQueue extends RxQueue {
     }
     stats.settle();
     return n;
-  }
-}
-
-/** The same in one call of a vectorised path, as long as packets are as they should be. */
-export class VectorRxQueue extends PlainRxQueue {
-  protected override take(burst: PacketBurst): number {
-    const { queue } = this;
-    if (!(queue instanceof VectorDriver)) return super.take(burst);
-    const n = queue.receive(burst, this.pool, this.header, this.stats);
-    return n > 0 ? n : super.take(burst);
   }
 }

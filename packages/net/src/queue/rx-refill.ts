@@ -9,21 +9,22 @@ export class RxRefill {
   readonly #queue: DriverQueue;
   readonly #pool: BufferPool;
   readonly #header: number;
-  readonly #threshold: number;
+  /** Descriptors that are free before there is a refill; DPDK's rx_free_thresh. */
+  readonly threshold: number;
   readonly #stats: QueueStats;
 
-  constructor(queue: DriverQueue, pool: BufferPool, header: number, stats: QueueStats) {
+  constructor(queue: DriverQueue, pool: BufferPool, header: number, stats: QueueStats, threshold?: number) {
     this.#queue = queue;
     this.#pool = pool;
     this.#header = header;
     this.#stats = stats;
-    this.#threshold = Math.min(32, Math.max(1, queue.size >>> 2));
+    this.threshold = threshold ?? Math.min(32, Math.max(1, queue.size >>> 2));
   }
 
   /** @returns true if buffers were added, so that the device may want a kick */
   run(): boolean {
     const { free } = this.#queue;
-    if (free < this.#threshold) return false;
+    if (free < this.threshold) return false;
     if (this.#pool.supply(this.#queue, free, this.#header) > 0) return true;
     if (this.#queue.broken === null) this.#stats.countStarvedRefill();
     return false;

@@ -1,5 +1,5 @@
 import { callApplication } from '@vio/native';
-import { type BufferPool, type DriverQueue, type QueueFault, VectorDriver } from '@vio/rings';
+import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { TxGate } from '../frames/gate.ts';
@@ -8,6 +8,7 @@ import type { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
 import { prepareOffloads } from '../offload/prepare.ts';
 import { QueueStats } from '../stats.ts';
+import { BurstKernel } from './burst-kernel.ts';
 
 /** Wakes the other side of a queue: an eventfd, a doorbell. */
 export interface Notifier {
@@ -29,6 +30,8 @@ export interface NetQueueOptions {
   readonly codec?: HeaderCodec | undefined;
   /** What is done to every frame. Default: nothing. */
   readonly rules?: FrameRules | undefined;
+  /** True: bursts are moved in C++, as far as they can be. Default false. */
+  readonly native?: boolean | undefined;
   /** Called once when the queue breaks. */
   readonly onBroken: (fault: QueueFault) => void;
 }
@@ -46,8 +49,8 @@ export class TxQueue {
   readonly #onBroken: (fault: QueueFault) => void;
   readonly #codec: HeaderCodec | null;
   #queue: DriverQueue;
-  /** The same, where the transmit path is a vectorised one. */
-  #vector: VectorDriver | null;
+  readonly #native: boolean;
+  #kernel: BurstKernel | null;
   /** The device is away. */
   #paused = false;
   /** The device does not read this queue. */
@@ -63,13 +66,14 @@ export class TxQueue {
 
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
     this.#queue = options.queue;
-    this.#vector = vectorOf(options.queue);
     this.pool = options.pool;
     this.#header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
     this.#codec = options.codec ?? null;
+    this.#native = options.native ?? false;
+    this.#kernel = this.#kernelOf(options.queue);
     const gate = new TxGate(options.rules ?? {}, options.headerBytes);
     if (!gate.idle) this.#gate = gate;
     this.pool.onShortage(() => this.reap());
@@ -122,19 +126,40 @@ export class TxQueue {
     if (this.#gate?.idle === true) this.#gate = null;
   }
 
+  #kernelOf(queue: DriverQueue): BurstKernel | null {
+    if (!this.#native) return null;
+    const { pool, stats } = this;
+    const headerBytes = this.#header;
+    return BurstKernel.create({ queue, pool, stats, headerBytes, mergeable: false, codec: this.#codec });
+  }
+
   #send(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
     if (wanted <= 0 || this.#paused || this.#held) return 0;
+    const kernel = this.#kernel;
+    if (kernel === null || this.#queue.broken !== null) return this.#sendByTwin(burst, from);
+    this.#chains = kernel.send(burst, from, burst.count, this.#chains);
+    const taken = kernel.packets;
+    if (kernel.kick) this.#signal();
+    if (kernel.blocked) return taken + this.#sendByTwin(burst, from + taken);
+    if (taken < wanted) this.stats.countFullRing();
+    return taken;
+  }
+
+  #sendByTwin(burst: PacketBurst, from: number): number {
+    const wanted = burst.count - from;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
     if (this.#queue.free < wanted || this.#chains > 0) this.reap();
     if (this.#queue.broken !== null) return 0;
     const taken = this.#add(burst, from);
     if (taken < wanted) this.stats.countFullRing();
-    if (taken > 0 && this.#queue.kickNeeded()) {
-      this.stats.countKick();
-      this.#kick.signal();
-    }
+    if (taken > 0 && this.#queue.kickNeeded()) this.#signal();
     return taken;
+  }
+
+  #signal(): void {
+    this.stats.countKick();
+    this.#kick.signal();
   }
 
   /** As `#send`, in runs of packets that may go out. */
@@ -169,11 +194,16 @@ export class TxQueue {
   /** Gives the buffers of all packets the device has read back to the pool; `send` does it when it needs room. */
   reap(): void {
     if (this.#paused) return;
+    this.#reapByKernel();
     for (;;) {
       const n = this.#chains === 0 ? this.pool.reap(this.#queue, reapBurst) : this.#reapMixed();
       if (n < reapBurst) break;
     }
     if (this.#queue.broken !== null) this.#report(this.#queue.broken);
+  }
+
+  #reapByKernel(): void {
+    if (this.#kernel !== null && this.#queue.broken === null) this.#chains = this.#kernel.reap(this.#chains);
   }
 
   /** While the device is away: what it has read comes back, and nothing more is sent. */
@@ -210,7 +240,7 @@ export class TxQueue {
   restart(queue: DriverQueue): void {
     this.stats.countLost(this.reclaim());
     this.#queue = queue;
-    this.#vector = vectorOf(queue);
+    this.#kernel = this.#kernelOf(queue);
     this.#reported = false;
     this.#paused = false;
   }
@@ -242,8 +272,6 @@ export class TxQueue {
 
   /** Adds the packets of one segment from `from` on, as many as follow each other and fit the ring. @returns how many */
   #addSingles(burst: PacketBurst, from: number, end: number): number {
-    if (this.#vector !== null && this.#codec === null)
-      return this.#vector.send(burst, from, end, this.#header, this.stats);
     const n = this.#prepareSingles(burst, from, end);
     if (n > 0) this.#queue.add(burst.buffer, burst.offset, burst.length, from, n, this.#header);
     return n;
@@ -341,8 +369,4 @@ function clearBytes(u8: Uint8Array, from: number, end: number): void {
   for (let at = from; at < end; at++) {
     if (u8[at] !== 0) u8[at] = 0;
   }
-}
-
-function vectorOf(queue: DriverQueue): VectorDriver | null {
-  return queue instanceof VectorDriver ? queue : null;
 }

@@ -45,6 +45,9 @@ export interface WireOptions {
   readonly rules?: FrameRules;
   /** Prefers vectorised paths. Default false. */
   readonly vectorized?: boolean;
+  /** Whether bursts are moved by kernels. Default: as those of a port are. */
+  readonly native?: boolean;
+  readonly freeThreshold?: number;
   /** Makes the memory of it all; default: private memory. */
   readonly memory?: (bytes: number) => ArrayBuffer;
   /** Bytes of that memory in front of the region, and as many behind it; default 0. */
@@ -89,6 +92,9 @@ export class Wire {
     return Array.from({ length: count }, (_, pair) => new Wire(options, shared, 2 * pair * ring));
   }
 
+  /** Whether kernels move the bursts of wires that do not say. Undefined: as of a port. */
+  static native: boolean | undefined;
+
   static one(options: WireOptions = {}): Wire {
     return Wire.pairs(1, options)[0];
   }
@@ -118,6 +124,8 @@ export class Wire {
       rxKick: { signal: () => {} },
       txKick: { signal: () => {} },
       paths: this.paths,
+      native: options.native ?? Wire.native,
+      freeThreshold: options.freeThreshold,
       rules,
       onBroken: (direction, fault) => {
         this.broken.push({ direction, fault });

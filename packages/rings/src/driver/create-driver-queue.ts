@@ -9,7 +9,6 @@ import { PackedDriver } from './packed-driver.ts';
 import { PackedInOrderDriver } from './packed-in-order-driver.ts';
 import { SplitDriver } from './split-driver.ts';
 import { SplitInOrderDriver } from './split-in-order-driver.ts';
-import { VectorDriver } from './vector-driver.ts';
 
 const defaultIndirectEntries = 8;
 
@@ -23,18 +22,6 @@ export function createDriverQueue(options: DriverQueueOptions): DriverQueue {
   const { format, inOrder } = options.features;
   if (format === 'packed') return inOrder ? new PackedInOrderDriver(options) : new PackedDriver(options);
   return inOrder ? new SplitInOrderDriver(options) : new SplitDriver(options);
-}
-
-/**
- * Builds the same for a vectorised path. There is none for a split ring with IN_ORDER, nor for a packed one without.
- * @throws VioError as `createDriverQueue`; TypeError for a ring that has no such path
- */
-export function createVectorQueue(options: DriverQueueOptions): VectorDriver {
-  const { format, inOrder } = options.features;
-  if ((format === 'packed') !== inOrder) throw new TypeError(`no vectorised path for this ${format} ring`);
-  checkRingSize(options.features, options.size);
-  checkPlace(options);
-  return new VectorDriver(format === 'packed' ? new PackedInOrderDriver(options) : new SplitDriver(options));
 }
 
 /** Bytes a driver queue occupies in its region: ring and indirect tables, rounded up to a multiple of 4096. */

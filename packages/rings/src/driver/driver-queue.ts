@@ -1,3 +1,4 @@
+import type { KernelNotes } from '@vio/native';
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
@@ -82,6 +83,21 @@ export interface DriverQueue {
    * @returns how many, 0 to `max`
    */
   reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
+
+  /** Whether the device has used a buffer that was not taken back; costs one acquire load. False of a broken queue. */
+  usedWaiting(): boolean;
+
+  /**
+   * Says to a kernel what does not change: format, size, where the parts of the ring are (`driverJob`).
+   * @returns the queue's own notes, which it shares with the kernel; null when it has to write every descriptor itself
+   */
+  describe(job: Int32Array): KernelNotes | null;
+
+  /** Lends the ring to a kernel for one run: writes into the job where the queue stands. */
+  lend(job: Int32Array): void;
+
+  /** Takes the ring back from a kernel: goes on where the job says it stands. */
+  takeBack(job: Int32Array): void;
 
   /** True if the device asked to be notified of what has been added since the last call (spec 2.7.10, 2.8.10). */
   kickNeeded(): boolean;

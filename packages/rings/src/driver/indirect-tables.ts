@@ -1,3 +1,4 @@
+import { driverJob } from '@vio/native';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { Region } from '../memory/region.ts';
 import { DESC_F_NEXT, DESC_F_WRITE, descriptorBytes, descriptorWords } from '../layout/descriptor.ts';
@@ -27,6 +28,12 @@ export class IndirectTables {
     this.entries = entries;
     this.limit = Math.min(entries, size);
     this.#chained = chained;
+  }
+
+  /** Says to a kernel where the tables are. */
+  describe(job: Int32Array): void {
+    job[driverJob.tables] = this.#base;
+    job[driverJob.tableEntries] = this.entries;
   }
 
   /** Byte offset of the table of a slot. */

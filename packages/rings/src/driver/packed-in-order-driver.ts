@@ -1,8 +1,7 @@
-import { type VectorKernel, createVectorKernel, vectorJob } from '@vio/native';
+import { driverJob } from '@vio/native';
 import { DESC_F_AVAIL, DESC_F_USED } from '../layout/descriptor.ts';
 import { usedBase } from './packed-driver.ts';
 import { PackedRing, weaklyOrdered } from './packed-ring.ts';
-import type { LendingDriver } from './vector-driver.ts';
 
 const availUsed = DESC_F_AVAIL | DESC_F_USED;
 const plainLoads = !weaklyOrdered;
@@ -13,7 +12,7 @@ const plainLoads = !weaklyOrdered;
  * One used descriptor may stand for a batch (2.8.8): it carries the id of the last buffer, and the device skips the slots
  * of all of them. Of what the device may write, the skipped buffers count as completely written.
  */
-export class PackedInOrderDriver extends PackedRing implements LendingDriver {
+export class PackedInOrderDriver extends PackedRing {
   readonly inOrder = true;
   /** A batch reported by one descriptor that `reap` has not finished: its last id, -1: none, and that one's length. */
   #batchId = -1;
@@ -67,9 +66,8 @@ export class PackedInOrderDriver extends PackedRing implements LendingDriver {
     return n;
   }
 
-  override armInterrupt(): boolean {
-    const waiting = super.armInterrupt();
-    return waiting || (this.#batchId !== -1 && this.broken === null);
+  override usedWaiting(): boolean {
+    return super.usedWaiting() || (this.#batchId !== -1 && this.broken === null);
   }
 
   base(): number {
@@ -102,40 +100,15 @@ export class PackedInOrderDriver extends PackedRing implements LendingDriver {
     return super.reclaim(token);
   }
 
-  kernel(): VectorKernel {
-    return createVectorKernel({ memory: this.region.u8, ...this.notes }, (job) => {
-      job[vectorJob.packed] = 1;
-      job[vectorJob.size] = this.size;
-      job[vectorJob.deviceWrites] = this.deviceWrites ? 1 : 0;
-      job[vectorJob.addressLow] = this.region.addressLow;
-      job[vectorJob.addressHigh] = this.region.addressHigh;
-      job[vectorJob.descAt] = this.addresses.descriptors;
-    });
+  override lend(job: Int32Array): void {
+    super.lend(job);
+    job[driverJob.batchId] = this.#batchId;
+    job[driverJob.batchLength] = this.#batchLength;
   }
 
-  lend(job: Int32Array): void {
-    job[vectorJob.availNext] = this.next;
-    job[vectorJob.availWrap] = this.availBits === DESC_F_AVAIL ? 1 : 0;
-    job[vectorJob.usedNext] = this.lastUsed;
-    job[vectorJob.usedWrap] = this.usedBits === 0 ? 0 : 1;
-    job[vectorJob.idHead] = this.idHead;
-    job[vectorJob.idTail] = this.idTail;
-    job[vectorJob.free] = this.unused;
-    // In the middle of a batch there is nothing for a kernel.
-    job[vectorJob.outstanding] = this.#batchId === -1 ? this.outstanding : 0;
-  }
-
-  takeBackAdded(job: Int32Array, count: number): void {
-    this.next = job[vectorJob.availNext];
-    this.availBits = job[vectorJob.availWrap] === 1 ? DESC_F_AVAIL : DESC_F_USED;
-    this.idHead = job[vectorJob.idHead];
-    this.unused -= count;
-    this.outstanding += count;
-    this.addedSinceKick += count;
-  }
-
-  takeBackReaped(job: Int32Array, count: number): void {
-    this.idTail = job[vectorJob.idTail];
-    this.took(count, count, job[vectorJob.usedNext], job[vectorJob.usedWrap] === 1 ? availUsed : 0);
+  override takeBack(job: Int32Array): void {
+    super.takeBack(job);
+    this.#batchId = job[driverJob.batchId];
+    this.#batchLength = job[driverJob.batchLength];
   }
 }

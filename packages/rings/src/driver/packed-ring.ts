@@ -1,3 +1,4 @@
+import { type KernelNotes, driverJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import {
@@ -55,17 +56,17 @@ export abstract class PackedRing implements DriverQueue {
   /** In the ring of free ids, 0 to `size - 1`: the next to take, the next to fill. */
   protected idHead = 0;
   protected idTail = 0;
-  /** Descriptors that can still be added. */
-  protected unused: number;
-  /** Where the next descriptor goes, and the bits that make one available in this round. */
-  protected next = 0;
-  protected availBits = DESC_F_AVAIL;
-  protected addedSinceKick = 0;
   /** Where the next used descriptor appears, and what its two bits will be. */
   protected lastUsed = 0;
   protected usedBits = availUsed;
 
   readonly #u16: Uint16Array;
+  /** Descriptors that can still be added. */
+  #free: number;
+  /** Where the next descriptor goes, and the bits that make one available in this round. */
+  #next = 0;
+  #availBits = DESC_F_AVAIL;
+  #addedSinceKick = 0;
   /** Where the region begins for the device. */
   readonly #addressLow: number;
   readonly #addressHigh: number;
@@ -87,9 +88,9 @@ export abstract class PackedRing implements DriverQueue {
     this.region = region;
     this.i32 = region.i32;
     this.deviceWrites = options.deviceWrites;
-    this.notes = bufferNotes(size, features.inOrder && options.deviceWrites);
+    this.notes = bufferNotes(size, false, features.inOrder && options.deviceWrites);
     this.desc = this.addresses.descriptors >>> 2;
-    this.unused = size;
+    this.#free = size;
     this.#u16 = region.u16;
     this.#addressLow = region.addressLow;
     this.#addressHigh = region.addressHigh;
@@ -105,7 +106,7 @@ export abstract class PackedRing implements DriverQueue {
   }
 
   get free(): number {
-    return this.unused;
+    return this.#free;
   }
 
   add(
@@ -142,15 +143,15 @@ export abstract class PackedRing implements DriverQueue {
     more: number,
   ): number {
     if (this.broken !== null) return 0;
-    const n = count < this.unused ? count : this.unused;
+    const n = count < this.#free ? count : this.#free;
     if (n <= 0) return 0;
     const { i32, desc, size } = this;
     const { ids, token: tokens, exposed } = this.notes;
     const direction = this.deviceWrites ? DESC_F_WRITE : 0;
     const high = this.#addressHigh;
     const start = (base + this.#addressLow) | 0;
-    let flags = (direction | this.availBits) << 16;
-    let next = this.next;
+    let flags = (direction | this.#availBits) << 16;
+    let next = this.#next;
     let idHead = this.idHead;
     const first = desc + (next << 2) + 3;
     const firstWord = ids[idHead] | flags;
@@ -170,12 +171,12 @@ export abstract class PackedRing implements DriverQueue {
       if (++idHead === size) idHead = 0;
       if (++next === size) {
         next = 0;
-        this.availBits ^= availUsed;
-        flags = (direction | this.availBits) << 16;
+        this.#availBits ^= availUsed;
+        flags = (direction | this.#availBits) << 16;
       }
     }
     this.idHead = idHead;
-    this.next = next;
+    this.#next = next;
     this.#publish(n, n, first, firstWord);
     return n;
   }
@@ -190,7 +191,7 @@ export abstract class PackedRing implements DriverQueue {
   ): number {
     if (this.broken !== null) return 0;
     const { ids, token, followers, exposed } = this.notes;
-    const first = this.desc + (this.next << 2) + 3;
+    const first = this.desc + (this.#next << 2) + 3;
     let firstWord = 0;
     let taken = 0;
     let n = 0;
@@ -200,9 +201,9 @@ export abstract class PackedRing implements DriverQueue {
       const tables = this.#tables;
       const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       const slots = indirect ? 1 : needed;
-      if (taken + slots > this.unused) break;
+      if (taken + slots > this.#free) break;
       const id = ids[this.idHead];
-      const at = this.desc + (this.next << 2) + 3;
+      const at = this.desc + (this.#next << 2) + 3;
       const word = indirect
         ? this.#writeIndirect(tables, id, head, pool, prefix)
         : this.#writeDirect(id, head, needed, pool, prefix);
@@ -221,9 +222,9 @@ export abstract class PackedRing implements DriverQueue {
   abstract reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
 
   kickNeeded(): boolean {
-    const added = this.addedSinceKick;
+    const added = this.#addedSinceKick;
     if (added === 0 || this.broken !== null) return false;
-    this.addedSinceKick = 0;
+    this.#addedSinceKick = 0;
     // The publishing store was sequentially consistent: this load cannot pass it.
     const wish = Atomics.load(this.i32, this.#deviceEvent);
     const flags = (wish >>> 16) & 3;
@@ -231,10 +232,10 @@ export abstract class PackedRing implements DriverQueue {
     // More than a ring has passed every event there is.
     if (added > this.size) return true;
     const wrap = (wish >>> 15) & 1;
-    const ourWrap = this.availBits === DESC_F_AVAIL ? 1 : 0;
+    const ourWrap = this.#availBits === DESC_F_AVAIL ? 1 : 0;
     // An event of the other round lies a whole ring behind (2.8.10).
     const event = (wish & 0x7fff) - (wrap === ourWrap ? 0 : this.size);
-    return needEvent(event & 0xffff, this.next, (this.next - added) & 0xffff);
+    return needEvent(event & 0xffff, this.#next, (this.#next - added) & 0xffff);
   }
 
   armInterrupt(): boolean {
@@ -245,7 +246,12 @@ export abstract class PackedRing implements DriverQueue {
     } else {
       Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_ENABLE);
     }
-    return this.usedWaiting();
+    return this.outstanding > 0 && this.usedWaiting();
+  }
+
+  usedWaiting(): boolean {
+    const word = Atomics.load(this.i32, this.desc + (this.lastUsed << 2) + 3);
+    return this.broken === null && ((word >>> 16) & availUsed) === this.usedBits;
   }
 
   disarmInterrupt(): void {
@@ -253,7 +259,7 @@ export abstract class PackedRing implements DriverQueue {
   }
 
   nextAvailable(): number {
-    return this.next | (this.availBits === DESC_F_AVAIL ? 0x8000 : 0);
+    return this.#next | (this.#availBits === DESC_F_AVAIL ? 0x8000 : 0);
   }
 
   abstract base(): number;
@@ -269,24 +275,58 @@ export abstract class PackedRing implements DriverQueue {
       if (tokens[id] < 0) continue;
       token[n++] = tokens[id];
       tokens[id] = -1;
-      this.unused += followers[id] + 1;
+      this.#free += followers[id] + 1;
       followers[id] = 0;
     }
     this.outstanding = 0;
     return n;
   }
 
-  /** @returns whether the device has used a buffer that `reap` has not taken back; false of a broken queue */
-  protected usedWaiting(): boolean {
-    const word = Atomics.load(this.i32, this.desc + (this.lastUsed << 2) + 3);
-    return this.broken === null && this.outstanding > 0 && ((word >>> 16) & availUsed) === this.usedBits;
+  describe(job: Int32Array): KernelNotes | null {
+    const { region, addresses } = this;
+    job[driverJob.packed] = 1;
+    job[driverJob.inOrder] = this.inOrder ? 1 : 0;
+    job[driverJob.size] = this.size;
+    job[driverJob.deviceWrites] = this.deviceWrites ? 1 : 0;
+    job[driverJob.eventIdx] = this.#eventIdx ? 1 : 0;
+    job[driverJob.addressLow] = region.addressLow;
+    job[driverJob.addressHigh] = region.addressHigh;
+    job[driverJob.descriptors] = addresses.descriptors;
+    job[driverJob.driverArea] = addresses.driver;
+    job[driverJob.deviceArea] = addresses.device;
+    this.#tables?.describe(job);
+    return this.#separatePrefix ? null : this.notes;
+  }
+
+  lend(job: Int32Array): void {
+    job[driverJob.availNext] = this.#next;
+    job[driverJob.availWrap] = this.#availBits === DESC_F_AVAIL ? 1 : 0;
+    job[driverJob.usedNext] = this.lastUsed;
+    job[driverJob.usedWrap] = this.usedBits === 0 ? 0 : 1;
+    job[driverJob.idHead] = this.idHead;
+    job[driverJob.idTail] = this.idTail;
+    job[driverJob.free] = this.#free;
+    job[driverJob.outstanding] = this.outstanding;
+    job[driverJob.kicked] = this.#addedSinceKick;
+  }
+
+  takeBack(job: Int32Array): void {
+    this.#next = job[driverJob.availNext];
+    this.#availBits = job[driverJob.availWrap] === 1 ? DESC_F_AVAIL : DESC_F_USED;
+    this.lastUsed = job[driverJob.usedNext];
+    this.usedBits = job[driverJob.usedWrap] === 1 ? availUsed : 0;
+    this.idHead = job[driverJob.idHead];
+    this.idTail = job[driverJob.idTail];
+    this.#free = job[driverJob.free];
+    this.outstanding = job[driverJob.outstanding];
+    this.#addedSinceKick = job[driverJob.kicked];
   }
 
   /** Notes that `n` buffers of so many descriptors were taken back, and where the next used one appears. */
   protected took(n: number, descriptors: number, lastUsed: number, usedBits: number): void {
     this.lastUsed = lastUsed;
     this.usedBits = usedBits;
-    this.unused += descriptors;
+    this.#free += descriptors;
     this.outstanding -= n;
   }
 
@@ -300,9 +340,9 @@ export abstract class PackedRing implements DriverQueue {
     let headWord = 0;
     let buffer = head;
     for (let i = 0; i < needed; i++) {
-      const d = this.desc + (this.next << 2);
+      const d = this.desc + (this.#next << 2);
       const more = i < needed - 1 ? DESC_F_NEXT : 0;
-      const word = id | ((direction | more | this.availBits) << 16);
+      const word = id | ((direction | more | this.#availBits) << 16);
       this.i32[d + 1] = this.#addressHigh;
       if (i === 0 && this.#separatePrefix) {
         this.i32[d] = (pool.dataOffset[head] - prefix + this.#addressLow) | 0;
@@ -323,19 +363,19 @@ export abstract class PackedRing implements DriverQueue {
   #writeIndirect(tables: IndirectTables, id: number, head: number, pool: BufferPool, prefix: number): number {
     // The table of the id, not of the slot: an id is in use once, a slot may be reused before its table is done.
     const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.deviceWrites);
-    const d = this.desc + (this.next << 2);
+    const d = this.desc + (this.#next << 2);
     this.i32[d] = (tables.at(id) + this.#addressLow) | 0;
     this.i32[d + 1] = this.#addressHigh;
     this.i32[d + 2] = entries * descriptorBytes;
-    const word = id | ((DESC_F_INDIRECT | this.availBits) << 16);
+    const word = id | ((DESC_F_INDIRECT | this.#availBits) << 16);
     this.#advance();
     return word;
   }
 
   #advance(): void {
-    if (++this.next < this.size) return;
-    this.next = 0;
-    this.availBits ^= availUsed;
+    if (++this.#next < this.size) return;
+    this.#next = 0;
+    this.#availBits ^= availUsed;
   }
 
   /**
@@ -343,9 +383,9 @@ export abstract class PackedRing implements DriverQueue {
    * publishes both; it is sequentially consistent, so `kickNeeded` may load right after it.
    */
   #publish(n: number, descriptors: number, first: number, firstWord: number): void {
-    this.unused -= descriptors;
+    this.#free -= descriptors;
     this.outstanding += n;
-    this.addedSinceKick += descriptors;
+    this.#addedSinceKick += descriptors;
     Atomics.store(this.i32, first, firstWord);
   }
 }

@@ -1,9 +1,7 @@
-import { type VectorKernel, createVectorKernel, vectorJob } from '@vio/native';
 import { SplitRing } from './split-ring.ts';
-import type { LendingDriver } from './vector-driver.ts';
 
 /** The driver side of a split virtqueue whose buffers come back in any order (virtio 1.4, section 2.7). */
-export class SplitDriver extends SplitRing implements LendingDriver {
+export class SplitDriver extends SplitRing {
   readonly inOrder = false;
 
   reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
@@ -32,36 +30,5 @@ export class SplitDriver extends SplitRing implements LendingDriver {
     }
     this.took(n, idTail);
     return n;
-  }
-
-  kernel(): VectorKernel {
-    return createVectorKernel({ memory: this.region.u8, ...this.notes }, (job) => {
-      job[vectorJob.packed] = 0;
-      job[vectorJob.size] = this.size;
-      job[vectorJob.deviceWrites] = this.deviceWrites ? 1 : 0;
-      job[vectorJob.addressLow] = this.region.addressLow;
-      job[vectorJob.descAt] = this.addresses.descriptors;
-      job[vectorJob.availAt] = this.addresses.driver;
-      job[vectorJob.usedAt] = this.addresses.device;
-    });
-  }
-
-  lend(job: Int32Array): void {
-    job[vectorJob.availNext] = this.availIdx;
-    job[vectorJob.usedNext] = this.lastUsed;
-    job[vectorJob.idHead] = this.idHead;
-    job[vectorJob.idTail] = this.idTail;
-    job[vectorJob.free] = this.idTail - this.idHead;
-    job[vectorJob.outstanding] = this.outstanding;
-  }
-
-  takeBackAdded(job: Int32Array, count: number): void {
-    this.availIdx = job[vectorJob.availNext];
-    this.idHead = job[vectorJob.idHead];
-    this.outstanding += count;
-  }
-
-  takeBackReaped(job: Int32Array, count: number): void {
-    if (count > 0) this.took(count, job[vectorJob.idTail]);
   }
 }

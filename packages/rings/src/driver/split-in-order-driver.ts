@@ -1,3 +1,4 @@
+import { driverJob } from '@vio/native';
 import { SplitRing } from './split-ring.ts';
 
 /**
@@ -73,6 +74,18 @@ export class SplitInOrderDriver extends SplitRing {
     }
     this.#batchId = -1;
     return n;
+  }
+
+  override lend(job: Int32Array): void {
+    super.lend(job);
+    job[driverJob.batchId] = this.#batchId;
+    job[driverJob.batchLength] = this.#batchLength;
+  }
+
+  override takeBack(job: Int32Array): void {
+    super.takeBack(job);
+    this.#batchId = job[driverJob.batchId];
+    this.#batchLength = job[driverJob.batchLength];
   }
 
   /** @returns whether `id` is the head of one of the next `ready` buffers */

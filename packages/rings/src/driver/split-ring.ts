@@ -1,3 +1,4 @@
+import { type KernelNotes, driverJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
@@ -50,7 +51,7 @@ export abstract class SplitRing implements DriverQueue {
   readonly #desc: number;
   readonly #avail: number;
   /** By id: the following id of a direct chain. The ring's own `next` could be anything by now. */
-  readonly #next: Uint16Array;
+  readonly #links: Uint16Array;
   #kickedIdx = 0;
 
   constructor(options: DriverQueueOptions) {
@@ -67,7 +68,7 @@ export abstract class SplitRing implements DriverQueue {
     this.u16 = region.u16;
     this.mask = size - 1;
     this.deviceWrites = options.deviceWrites;
-    this.notes = bufferNotes(size, features.inOrder && options.deviceWrites);
+    this.notes = bufferNotes(size, true, features.inOrder && options.deviceWrites);
     this.usedHalf = this.addresses.device >>> 1;
     this.usedRing = (this.addresses.device >>> 2) + 1;
     this.idTail = size;
@@ -76,7 +77,7 @@ export abstract class SplitRing implements DriverQueue {
     this.#separatePrefix = options.separatePrefix ?? false;
     this.#desc = this.addresses.descriptors >>> 2;
     this.#avail = this.addresses.driver >>> 1;
-    this.#next = new Uint16Array(size);
+    this.#links = this.notes.links ?? new Uint16Array(size);
     if (options.prepared !== true) {
       region.u8.fill(0, offset, offset + layout.bytes);
       fillHighWords(region, this.#desc, size);
@@ -209,6 +210,10 @@ export abstract class SplitRing implements DriverQueue {
   armInterrupt(): boolean {
     if (this.#eventIdx) Atomics.store(this.u16, this.#avail + 2 + this.size, this.lastUsed);
     else Atomics.store(this.u16, this.#avail, 0);
+    return this.usedWaiting();
+  }
+
+  usedWaiting(): boolean {
     const used = Atomics.load(this.u16, this.usedHalf + 1);
     return this.broken === null && used !== this.lastUsed;
   }
@@ -247,6 +252,40 @@ export abstract class SplitRing implements DriverQueue {
     return n;
   }
 
+  describe(job: Int32Array): KernelNotes | null {
+    const { region, addresses } = this;
+    job[driverJob.packed] = 0;
+    job[driverJob.inOrder] = this.inOrder ? 1 : 0;
+    job[driverJob.size] = this.size;
+    job[driverJob.deviceWrites] = this.deviceWrites ? 1 : 0;
+    job[driverJob.eventIdx] = this.#eventIdx ? 1 : 0;
+    job[driverJob.addressLow] = region.addressLow;
+    job[driverJob.addressHigh] = region.addressHigh;
+    job[driverJob.descriptors] = addresses.descriptors;
+    job[driverJob.driverArea] = addresses.driver;
+    job[driverJob.deviceArea] = addresses.device;
+    this.#tables?.describe(job);
+    return this.#separatePrefix ? null : this.notes;
+  }
+
+  lend(job: Int32Array): void {
+    job[driverJob.availNext] = this.availIdx;
+    job[driverJob.usedNext] = this.lastUsed;
+    job[driverJob.idHead] = this.idHead;
+    job[driverJob.idTail] = this.idTail;
+    job[driverJob.outstanding] = this.outstanding;
+    job[driverJob.kicked] = this.#kickedIdx;
+  }
+
+  takeBack(job: Int32Array): void {
+    this.availIdx = job[driverJob.availNext];
+    this.lastUsed = job[driverJob.usedNext];
+    this.idHead = job[driverJob.idHead];
+    this.outstanding = job[driverJob.outstanding];
+    this.#kickedIdx = job[driverJob.kicked];
+    this.took(0, job[driverJob.idTail]);
+  }
+
   /** @returns how many buffers the device has used; 0 also when that cannot be, which breaks the queue */
   protected used(): number {
     if (this.broken !== null) return 0;
@@ -276,7 +315,7 @@ export abstract class SplitRing implements DriverQueue {
     const { followers, ids } = this.notes;
     let follower = head;
     for (let left = followers[head]; left > 0; left--) {
-      follower = this.#next[follower];
+      follower = this.#links[follower];
       ids[idTail++ & this.mask] = follower;
     }
     followers[head] = 0;
@@ -310,7 +349,7 @@ export abstract class SplitRing implements DriverQueue {
     i32[d] = (address + this.#addressLow) | 0;
     i32[d + 2] = bytes;
     i32[d + 3] = left > 0 ? flags | DESC_F_NEXT | (following << 16) : flags;
-    if (left > 0) this.#next[id] = following;
+    if (left > 0) this.#links[id] = following;
     return following;
   }
 

@@ -1,4 +1,4 @@
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type KernelPool, type OptionNames, checkOptions, driverJob } from '@vio/native';
 import type { Burst } from '../burst.ts';
 import type { Region } from './region.ts';
 
@@ -215,6 +215,25 @@ export class BufferPool {
     if (taken < n) this.#stack.copyWithin(from, from + taken, this.#free);
     this.#free -= taken;
     return taken;
+  }
+
+  /** Says to a kernel what does not change. @returns the pool's own arrays, which it shares with the kernel */
+  describe(job: Int32Array): KernelPool {
+    job[driverJob.base] = this.dataBase;
+    job[driverJob.stride] = this.stride;
+    job[driverJob.dataRoom] = this.dataRoom;
+    const { next, dataOffset, dataLength } = this;
+    return { stack: this.#stack, next, dataOffset, dataLength };
+  }
+
+  /** Lends the free buffers to a kernel for one run. */
+  lend(job: Int32Array): void {
+    job[driverJob.poolFree] = this.#free;
+  }
+
+  /** Takes them back. */
+  takeBack(job: Int32Array): void {
+    this.#free = job[driverJob.poolFree];
   }
 
   /** Gives back a packet of several segments: `head` and everything behind it through `next`. */

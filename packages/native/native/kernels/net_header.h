@@ -1,0 +1,70 @@
+// struct virtio_net_hdr in front of a packet (virtio 1.4, 5.1.9). Its twin is HeaderCodec of @vio/net.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/layouts.h"
+
+namespace vio {
+
+constexpr int32_t kNumBuffersAt = 10;
+
+// Clears a header of 10 to 20 bytes. One that is clear already, as a recycled buffer's is, is only read.
+inline void ClearHeader(uint8_t* at, int32_t bytes) {
+  uint32_t words[5] = {};
+  memcpy(words, at, bytes);
+  if ((words[0] | words[1] | words[2] | words[3] | words[4]) != 0) memset(at, 0, bytes);
+}
+
+// What a burst's packets leave to the device: arrays by packet, as PacketOffloads of @vio/net has them.
+struct Offloads {
+  const uint8_t* flags = nullptr;  // null: nothing is left to it
+  const uint8_t* gsoType = nullptr;
+  const uint16_t* headerLength = nullptr;
+  const uint16_t* segmentSize = nullptr;
+  const uint16_t* checksumStart = nullptr;
+  const uint16_t* checksumOffset = nullptr;
+};
+
+// Writes what was negotiated of that into headers.
+class HeaderWriter {
+ public:
+  HeaderWriter(const int32_t* job, const Offloads& offloads)
+      : offloads_(offloads),
+        bytes_(job[driverJob::kHeader]),
+        checksum_(job[driverJob::kChecksum] != 0),
+        ecn_(job[driverJob::kEcn] != 0),
+        segmentation_(job[driverJob::kSegmentation]) {}
+
+  void Write(uint8_t* at, int32_t i) const {
+    if (offloads_.flags == nullptr || offloads_.flags[i] == 0) return ClearHeader(at, bytes_);
+    memset(at, 0, bytes_);
+    if (!checksum_ || (offloads_.flags[i] & kNeedsChecksum) == 0 || bytes_ < 10) return;
+    at[0] = kNeedsChecksum;
+    const uint8_t type = offloads_.gsoType[i], kind = type & ~kEcnBit;
+    if (kind < 32 && (segmentation_ >> kind & 1) != 0) {
+      at[1] = ecn_ ? type : kind;
+      memcpy(at + 2, offloads_.headerLength + i, 2);
+      memcpy(at + 4, offloads_.segmentSize + i, 2);
+    }
+    memcpy(at + 6, offloads_.checksumStart + i, 2);
+    memcpy(at + 8, offloads_.checksumOffset + i, 2);
+  }
+
+ private:
+  static constexpr uint8_t kNeedsChecksum = 1, kEcnBit = 0x80;
+
+  const Offloads& offloads_;
+  const int32_t bytes_;
+  const bool checksum_, ecn_;
+  const uint32_t segmentation_;
+};
+
+// Over how many buffers a packet is spread. Read once: the device could still write it. Devices that leave it 0 mean 1.
+inline int32_t NumBuffers(const uint8_t* header) {
+  const uint16_t buffers = __atomic_load_n(reinterpret_cast<const uint16_t*>(header + kNumBuffersAt), __ATOMIC_RELAXED);
+  return buffers == 0 ? 1 : buffers;
+}
+
+}  // namespace vio
