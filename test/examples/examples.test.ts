@@ -38,6 +38,13 @@ describe('pcap-replay', () => {
   });
 });
 
+describe('own-transport', () => {
+  it('gets back every frame from the device in its process', async () => {
+    const { stdout } = await example('own-transport', '100');
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('100 of 100 frames came back as they went');
+  });
+});
+
 describe('worker-queues', () => {
   it('has every frame come back to the worker that sent it', async () => {
     const { stdout } = await example('worker-queues', '3', '0.3');

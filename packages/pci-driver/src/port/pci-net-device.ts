@@ -170,6 +170,7 @@ export class PciNetDevice implements NetDevice {
 
   /** Resets the device. One that hangs is cut off from memory instead. */
   async stop(wait: WaitOptions): Promise<void> {
+    if (!this.#open) return;
     clearInterval(this.#watch);
     this.#relay?.[Symbol.dispose]();
     this.#interrupts?.stop();

@@ -1,4 +1,12 @@
-import { ChainBurst, MemoryMap, Region, createDeviceQueue, type DeviceQueue, ringFeatures } from '@vio/rings';
+import {
+  ChainBurst,
+  MemoryMap,
+  Region,
+  createDeviceQueue,
+  type DeviceQueue,
+  freshPackedBase,
+  ringFeatures,
+} from '@vio/rings';
 import type { FakePciDevice } from './fake-pci-device.ts';
 
 /**
@@ -10,8 +18,9 @@ export class FakeWire {
   readonly sent: Uint8Array[] = [];
   readonly #device: FakePciDevice;
   readonly #memory: MemoryMap;
-  readonly #rx: DeviceQueue;
-  readonly #tx: DeviceQueue;
+  readonly #dmaAddress: bigint;
+  #rx: DeviceQueue;
+  #tx: DeviceQueue;
   readonly #header: number;
 
   constructor(device: FakePciDevice, dmaAddress: bigint, header: number) {
@@ -21,23 +30,9 @@ export class FakeWire {
     const { buffer } = device.memory[0];
     const region = new Region(buffer, 0, buffer.byteLength, dmaAddress);
     this.#memory = new MemoryMap([{ region, guestAddress: base, userAddress: base, size: region.size }]);
-    const features = ringFeatures(device.driverFeatures);
-    const queue = (index: number): DeviceQueue => {
-      const { size, addresses } = device.queues[index];
-      const [descriptors, driver, used] = addresses.map((address) => ({
-        window: 0,
-        offset: Number(address - dmaAddress),
-      }));
-      return createDeviceQueue({
-        memory: this.#memory,
-        addresses: { descriptors, driver, device: used },
-        size,
-        features,
-        base: features.format === 'packed' ? 0x8000_8000 : 0,
-      });
-    };
-    this.#rx = queue(0);
-    this.#tx = queue(1);
+    this.#dmaAddress = dmaAddress;
+    this.#rx = this.#queue(0);
+    this.#tx = this.#queue(1);
   }
 
   /** Takes what the driver has sent since. */
@@ -66,6 +61,33 @@ export class FakeWire {
     this.#rx.complete(chains, 0, 1);
     if (this.#rx.callNeeded()) this.#device.interruptQueue(0);
     return true;
+  }
+
+  /** Asks to be notified. @returns whether there are frames, and buffers, already */
+  arm(): { readonly frames: boolean; readonly room: boolean } {
+    return { frames: this.#tx.armKick(), room: this.#rx.armKick() };
+  }
+
+  /** A queue was reset and set up anew. @param index 0 or 1 */
+  renew(index: number): void {
+    if (index === 0) this.#rx = this.#queue(0);
+    else this.#tx = this.#queue(1);
+  }
+
+  #queue(index: number): DeviceQueue {
+    const features = ringFeatures(this.#device.driverFeatures);
+    const { size, addresses } = this.#device.queues[index];
+    const [descriptors, driver, used] = addresses.map((address) => ({
+      window: 0,
+      offset: Number(address - this.#dmaAddress),
+    }));
+    return createDeviceQueue({
+      memory: this.#memory,
+      addresses: { descriptors, driver, device: used },
+      size,
+      features,
+      base: features.format === 'packed' ? freshPackedBase : 0,
+    });
   }
 
   #bytes(chains: ChainBurst, i: number): Uint8Array {

@@ -1,3 +1,4 @@
+export { EchoBackend } from './echo-backend.ts';
 export {
   type BackendScript,
   type Misbehaviour,

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { readPcap } from '../pcap/pcap.ts';
+import type { NetPort } from '../port/net-port.ts';
+import {
+  buffersAtRest,
+  checkSame,
+  codeOf,
+  exchange,
+  exchangeBursts,
+  frameOf,
+  isOurs,
+  nextOf,
+} from './exchange.ts';
+import type { ComplianceRunner } from './runner.ts';
+
+/** An open port, whose device sends back every frame it takes. */
+export interface PortUnderTest {
+  /** The port. */
+  readonly port: NetPort;
+  /** Closes the port, as its application would. */
+  close(): void | Promise<void>;
+  /** Gives back what is behind the port, after it was closed. */
+  after?(): void | Promise<void>;
+}
+
+/** Opens a port; each test asks for one. */
+export type PortFactory = () => PortUnderTest | Promise<PortUnderTest>;
+
+/**
+ * Declares the suite that every `NetPort` passes, whatever it is a port of: both ways to send and receive, order, statistics,
+ * captures, waiting, streams, and its end.
+ *
+ * ```ts
+ * import { describe, it } from 'vitest';
+ * describePortCompliance('my port', async () => { ... }, { describe, it });
+ * ```
+ */
+export function describePortCompliance(name: string, create: PortFactory, runner: ComplianceRunner): void {
+  const { describe, it } = runner;
+  const on = (body: (port: NetPort, under: PortUnderTest) => Promise<void>) => async () => {
+    const under = await create();
+    try {
+      await body(under.port, under);
+    } finally {
+      await under.close();
+      await under.after?.();
+    }
+  };
+  const frames = (port: NetPort, count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, i) => frameOf(port, 60 + ((i * 131) % 1454)));
+
+  describe(name, () => {
+    it(
+      'keeps the order of frames that are sent one after the other',
+      on((port) => exchange(port, frames(port, 200))),
+    );
+    it(
+      'gives every buffer back',
+      on(async (port) => {
+        const before = await buffersAtRest(port);
+        for (let i = 0; i < 10; i++) await exchangeBursts(port, 0, frames(port, 16));
+        assert.equal(await buffersAtRest(port), before);
+      }),
+    );
+    it(
+      'counts frames and bytes of both directions',
+      on(async (port) => {
+        const sent = frames(port, 10);
+        const bytes = sent.reduce((sum, { length }) => sum + length, 0);
+        const before = { ...port.stats() };
+        await exchange(port, sent);
+        const after = port.stats();
+        const pair = Number(/\d+/.exec(Object.keys(after)[0] ?? '')?.[0] ?? 0);
+        const grew = (counter: string): number => (after[counter] ?? 0) - (before[counter] ?? 0);
+        assert.equal(grew(`tx_q${pair}_good_packets`), 10);
+        assert.equal(grew(`tx_q${pair}_good_bytes`), bytes);
+        assert.ok(grew(`rx_q${pair}_good_packets`) >= 10);
+        assert.ok(grew(`rx_q${pair}_good_bytes`) >= bytes);
+      }),
+    );
+    it(
+      'refuses frames of a size that there is not, and queue pairs',
+      on(async (port) => {
+        for (const length of [0, 9729]) {
+          assert.equal(await codeOf(port.send(new Uint8Array(length))), 'VIO_FRAME_SIZE');
+        }
+        await assert.rejects(port.send(new Uint8Array(60), { queue: 1000 }), RangeError);
+        await exchange(port, frames(port, 1));
+      }),
+    );
+    it(
+      'has one reader for each queue pair, who ends when told to',
+      on(async (port) => {
+        const stop = new AbortController();
+        const first = port.packets({ signal: stop.signal });
+        const frame = frameOf(port, 60);
+        const next = nextOf(first);
+        await port.send(frame);
+        checkSame(await next, frame);
+        assert.equal(await codeOf(port.packets().next()), 'VIO_QUEUE_BUSY');
+        const ended = first.next();
+        stop.abort();
+        assert.equal((await ended).done, true);
+        await exchange(port, frames(port, 1));
+      }),
+    );
+    it(
+      'wakes who waits for packets, and not for nothing',
+      on(async (port) => {
+        const signal = AbortSignal.timeout(5000);
+        const burst = port.burst();
+        const frame = frameOf(port, 100);
+        await port.send(frame);
+        for (let found = false; !found;) {
+          assert.ok(!signal.aborted, 'the frame came back');
+          await port.untilPackets({ signal });
+          port.rx[0].receive(burst);
+          for (let i = 0; i < burst.count; i++) {
+            const at = burst.offset[i];
+            found ||= Buffer.from(port.region.u8.slice(at, at + burst.length[i])).equals(frame);
+          }
+          burst.release(port.pool);
+        }
+      }),
+    );
+    it(
+      'is read and written as streams',
+      on(async (port) => {
+        const [frame] = frames(port, 1);
+        const writer = port.writable().getWriter();
+        const reader = port.readable({ signal: AbortSignal.timeout(5000) }).getReader();
+        await writer.write(frame);
+        let got = await reader.read();
+        while (got.value !== undefined && !isOurs(got.value)) got = await reader.read();
+        assert.ok(got.value !== undefined, 'the frame came back');
+        checkSame(got.value, frame);
+        await reader.cancel();
+        await writer.close();
+      }),
+    );
+    it(
+      'shows a capture what passes, both ways',
+      on(async (port) => {
+        const capture = port.capture();
+        const sent = frames(port, 3);
+        await exchange(port, sent);
+        capture.stop();
+        const parts: Uint8Array[] = [];
+        for await (const bytes of capture) parts.push(bytes);
+        const seen = readPcap(Buffer.concat(parts)).packets.map(({ bytes }) => Buffer.from(bytes));
+        for (const frame of sent) {
+          assert.equal(seen.filter((one) => one.equals(frame)).length, 2, 'once on each way');
+        }
+      }),
+    );
+    it(
+      'says what is in its rings',
+      on(async (port) => {
+        const dumps = port.dumpRings();
+        assert.equal(dumps.length, port.rx.length + port.tx.length);
+        await exchange(port, frames(port, 1));
+      }),
+    );
+    it(
+      'ends for its readers and writers when it is closed, again and again',
+      on(async (port, under) => {
+        const links: boolean[] = [];
+        port.on('link', ({ up }) => links.push(up));
+        const reading = port.packets().next();
+        await under.close();
+        assert.equal((await reading).done, true);
+        assert.equal(port.closed, true);
+        assert.deepEqual(links, [false]);
+        assert.equal(await codeOf(port.send(new Uint8Array(60))), 'VIO_LINK_DOWN');
+        await under.close();
+      }),
+    );
+  });
+}

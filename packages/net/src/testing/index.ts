@@ -1,0 +1,11 @@
+export {
+  describeDeviceCompliance,
+  type DeviceFactory,
+  type DeviceUnderTest,
+} from '../compliance/device-compliance.ts';
+export {
+  describePortCompliance,
+  type PortFactory,
+  type PortUnderTest,
+} from '../compliance/port-compliance.ts';
+export type { ComplianceRunner } from '../compliance/runner.ts';

@@ -1,0 +1,43 @@
+import { WorkerPort } from '@vio/net';
+import { describePortCompliance } from '@vio/net/testing';
+import { EchoBackend } from '@vio/vhost/testing';
+import { describe, it } from 'vitest';
+import { openVirtioUser } from './open.ts';
+
+const runner = { describe, it };
+
+for (const devargs of [
+  'packed_vq=0',
+  'packed_vq=1',
+  'packed_vq=1,in_order=0',
+  'mrg_rxbuf=0',
+  'vectorized=1',
+]) {
+  describePortCompliance(
+    `a virtio-user port with ${devargs}`,
+    async () => {
+      const backend = await new EchoBackend().start();
+      const port = await openVirtioUser(`net_virtio_user0,path=${backend.path},${devargs}`);
+      return { port, close: () => port.close(), after: () => backend[Symbol.asyncDispose]() };
+    },
+    runner,
+  );
+}
+
+describePortCompliance(
+  'a queue pair in a worker',
+  async () => {
+    const backend = await new EchoBackend().start();
+    const owner = await openVirtioUser({ path: backend.path }, { detached: true });
+    const port = WorkerPort.attach(owner.handles[0]);
+    return {
+      port,
+      close: () => port.close(),
+      async after() {
+        await owner.close();
+        await backend[Symbol.asyncDispose]();
+      },
+    };
+  },
+  runner,
+);
