@@ -1,6 +1,7 @@
 export { Burst } from './burst.ts';
 export type { IndirectDirection } from './device/chain-builder.ts';
 export { ChainBurst } from './device/chain-burst.ts';
+export { ChainBytes } from './device/chain-bytes.ts';
 export { SingleBurst, type SingleKind } from './device/single-burst.ts';
 export { createDeviceQueue, splitBaseFromUsedRing } from './device/create-device-queue.ts';
 export { freshPackedBase, packedBaseFromRing } from './device/packed-base.ts';

@@ -14,11 +14,15 @@ export type {
   VringUserAddresses,
 } from './transport.ts';
 export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
+export type { ConfigWrite } from './backend/device/device-config.ts';
+export { type DeviceType, rawRingFeatures } from './backend/device/device-type.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
 export type { DeviceConfigView } from './backend/device/device-view.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
+export type { RawVring } from './backend/raw/raw-vring.ts';
+export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/protocol/extern-handlers.ts';
 export type { VhostCallbacks } from './backend/vhost-callbacks.ts';
 export { VhostDriver, type VhostDriverFlags } from './backend/vhost-driver.ts';
 export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';

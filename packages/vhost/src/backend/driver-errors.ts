@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { protocolFeatureNames } from '../wire/index.ts';
 
 export const mostQueuePairs = 128;
 
@@ -6,6 +7,33 @@ export function queueCount(pairs: number, most: number): VioError {
   return new VioError(`${pairs} queue pairs cannot be offered`, {
     code: 'VIO_QUEUE_COUNT',
     remedy: `offer 1 to ${most}${most === mostQueuePairs ? '' : ', because of the control queue'}`,
+  });
+}
+
+/** @param beyond features that are not implemented */
+export function unsupportedFeatures(beyond: bigint, supported: bigint): VioError {
+  return new VioError(`features 0x${beyond.toString(16)} are not implemented`, {
+    code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+    remedy: `offer a subset of 0x${supported.toString(16)}`,
+  });
+}
+
+/** @param beyond protocol features that are not implemented */
+export function unsupportedProtocol(beyond: bigint, supported: bigint): VioError {
+  return new VioError(
+    `the protocol features ${protocolFeatureNames(beyond).join(', ')} are not implemented`,
+    {
+      code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+      remedy: `offer some of ${protocolFeatureNames(supported).join(', ')}`,
+    },
+  );
+}
+
+/** @param what only network cards have */
+export function notNet(what: string, type: string): VioError {
+  return new VioError(`${what} is for network cards, and this is a device of the type ${type}`, {
+    code: 'VIO_VHOST_DEVICE_TYPE',
+    remedy: 'say it in the device type that is given to VhostDriver.register',
   });
 }
 

@@ -1,10 +1,11 @@
 import { type UnixStream, type VioError, callApplication, throwLater } from '@vio/native';
-import { DeviceConfig } from './device/device-config.ts';
 import { ServedDevice } from './device/served-device.ts';
 import { VhostDevice } from './device/vhost-device.ts';
 import { noDescriptors } from './driver-errors.ts';
-import type { Offer } from './offer.ts';
+import type { DeviceOffer } from './device-offer.ts';
 import { BackendConnection } from './protocol/connection.ts';
+import { type ExternHandlers, bindExternHandlers } from './protocol/extern-handlers.ts';
+import type { HandlerContext } from './protocol/handler.ts';
 import { RegionClaims } from './protocol/region-claims.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
@@ -21,17 +22,25 @@ let nextVid = 0;
 /** The frontends that are connected to one socket. */
 export class Sessions {
   readonly #path: string;
-  readonly #offer: Offer;
+  readonly #offer: DeviceOffer;
   readonly #callbacks: () => VhostCallbacks;
+  readonly #extern: () => ExternHandlers<VhostDevice>;
   readonly #patience: number;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
   /** @param patience milliseconds, see `BackendConnection` */
-  constructor(path: string, offer: Offer, callbacks: () => VhostCallbacks, patience: number) {
+  constructor(
+    path: string,
+    offer: DeviceOffer,
+    callbacks: () => VhostCallbacks,
+    extern: () => ExternHandlers<VhostDevice>,
+    patience: number,
+  ) {
     this.#path = path;
     this.#offer = offer;
     this.#callbacks = callbacks;
+    this.#extern = extern;
     this.#patience = patience;
   }
 
@@ -53,8 +62,8 @@ export class Sessions {
   /** Takes a frontend. @param onEnd it is gone */
   serve(stream: UnixStream, onEnd: () => void = () => {}): void {
     const offer = this.#offer;
-    const pairsFor = offer.queuePairs();
-    const queuePairs = (): number => pairsFor(served.protocolFeatures);
+    const extern = this.#extern;
+    const shape = offer.shape(() => served.protocolFeatures);
     const call = (callback: (callbacks: VhostCallbacks) => void): void => {
       try {
         callback(this.#callbacks());
@@ -81,17 +90,22 @@ export class Sessions {
         notified: () => call((to) => to.guestNotified?.(device)),
         failed: (error) => connection.applicationFailed(error),
       },
-      queuePairs,
-      new DeviceConfig(() => offer.commonConfig(queuePairs())),
+      shape,
     );
     const device = new VhostDevice(served);
-    const context = {
+    const context: HandlerContext = {
       device: served,
       claims: new RegionClaims(),
       offered: offer.deviceFeatures(),
       offeredProtocol: offer.protocolFeatures(),
-      get queuePairs() {
-        return queuePairs();
+      get queueNum() {
+        return shape.queueNum;
+      },
+      get rings() {
+        return shape.rings;
+      },
+      get extern() {
+        return bindExternHandlers(extern(), device);
       },
       announced: (mac: string) => call((to) => to.announced?.(device, mac)),
     };

@@ -8,11 +8,16 @@ import {
   checkOptions,
 } from '@vio/native';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
+import type { DeviceType } from './device/device-type.ts';
 import type { NetConfig } from './device/net-config.ts';
-import { closed, startedBefore } from './driver-errors.ts';
-import { Offer } from './offer.ts';
+import type { VhostDevice } from './device/vhost-device.ts';
+import type { DeviceOffer } from './device-offer.ts';
+import { closed, notNet, startedBefore } from './driver-errors.ts';
+import { NetOffer } from './net-offer.ts';
+import type { ExternHandlers } from './protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain } from './socket-roles.ts';
+import { TypeOffer } from './type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
 /** How a backend meets its frontends. */
@@ -32,6 +37,8 @@ export interface VhostDriverFlags {
   readonly handshakeTimeout?: number;
   /** As a server: who may connect, by mode and owner of the socket's file, as `{ mode: 0o660, gid: 1000 }`. Default: see umask. */
   readonly socket?: ListenOptions;
+  /** What its devices are. Default: network cards, which this library knows. */
+  readonly type?: DeviceType;
 }
 
 const flagNames: OptionNames<VhostDriverFlags> = {
@@ -41,6 +48,7 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   maxConnections: true,
   handshakeTimeout: true,
   socket: true,
+  type: true,
 };
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
@@ -53,9 +61,10 @@ export class VhostDriver implements AsyncDisposable {
   /** Of the socket. */
   readonly path: string;
   readonly #flags: VhostDriverFlags;
-  readonly #offer = new Offer();
+  readonly #offer: DeviceOffer;
   readonly #sessions: Sessions;
   #callbacks: VhostCallbacks = {};
+  #extern: ExternHandlers<VhostDevice> = {};
   #listener: UnixListener | null = null;
   #started = false;
   readonly #stopping = new AbortController();
@@ -66,10 +75,20 @@ export class VhostDriver implements AsyncDisposable {
     const { client, handshakeTimeout = defaultHandshakeTimeout } = flags;
     // Whom this side has connected to was chosen, and speaks when it is ready.
     const patience = client === true ? Number.POSITIVE_INFINITY : handshakeTimeout;
-    this.#sessions = new Sessions(path, this.#offer, () => this.#callbacks, patience);
+    this.#offer = flags.type === undefined ? new NetOffer() : new TypeOffer(flags.type);
+    this.#sessions = new Sessions(
+      path,
+      this.#offer,
+      () => this.#callbacks,
+      () => this.#extern,
+      patience,
+    );
   }
 
-  /** Makes a driver for a socket; nothing happens before `start`. @throws VioError VIO_OPTION_UNKNOWN for a flag there is not */
+  /**
+   * Makes a driver for a socket; nothing happens before `start`.
+   * @throws VioError VIO_OPTION_UNKNOWN for a flag there is not, VIO_VHOST_DEVICE_TYPE for a type that makes no sense
+   */
   static register(path: string, flags: VhostDriverFlags = {}): VhostDriver {
     checkOptions('VhostDriver.register', flags, flagNames);
     return new VhostDriver(path, flags);
@@ -85,9 +104,9 @@ export class VhostDriver implements AsyncDisposable {
     return this.#offer.protocolFeatures();
   }
 
-  /** Queue pairs offered to frontends that connect from now on, and ask for their number. */
+  /** Queue pairs offered to frontends that connect from now on, and ask for their number; of a device of another type, queues. */
   get queueNum(): number {
-    return this.#offer.queuePairs()(VHOST_USER_PROTOCOL_F_MQ);
+    return this.#offer.shape(() => VHOST_USER_PROTOCOL_F_MQ).queueNum;
   }
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES for bits this library does not implement */
@@ -108,10 +127,10 @@ export class VhostDriver implements AsyncDisposable {
   /**
    * Queue pairs offered, 1 to 128, and to 127 with a control queue, which comes with several pairs by itself. Default: 127, or 31
    * to frontends that do not ask for their number.
-   * @throws VioError VIO_QUEUE_COUNT
+   * @throws VioError VIO_QUEUE_COUNT; VIO_VHOST_DEVICE_TYPE unless the devices are network cards
    */
   setQueueNum(pairs: number): void {
-    this.#offer.setQueuePairs(pairs);
+    this.#net('setQueueNum').setQueuePairs(pairs);
   }
 
   /**
@@ -126,11 +145,25 @@ export class VhostDriver implements AsyncDisposable {
   /**
    * What devices say of themselves in their configuration space, and so whether MAC, STATUS and MTU are offered to
    * frontends that connect from now on. Frontends that are there are told of the change, if they want to know.
-   * @throws VioError VIO_VHOST_NET_CONFIG
+   * @throws VioError VIO_VHOST_NET_CONFIG; VIO_VHOST_DEVICE_TYPE unless the devices are network cards
    */
   setNetConfig(config: NetConfig): void {
-    this.#offer.setConfig(config);
+    this.#net('setNetConfig').setConfig(config);
     this.#sessions.configChanged();
+  }
+
+  /** What the configuration space of the device type says has changed: tells the frontends that want to know. */
+  configChanged(): void {
+    this.#sessions.configChanged();
+  }
+
+  /**
+   * Handlers of messages before and after those of this library, for all frontends; replaces what was given before.
+   * @throws VioError VIO_OPTION_UNKNOWN
+   */
+  externHandlers(handlers: ExternHandlers<VhostDevice>): void {
+    checkOptions('VhostDriver.externHandlers', handlers, { before: true, after: true });
+    this.#extern = handlers;
   }
 
   /** Who is told of devices; replaces what was given before. @throws VioError VIO_OPTION_UNKNOWN for one nobody would call */
@@ -173,5 +206,10 @@ export class VhostDriver implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #net(what: string): NetOffer {
+    if (this.#offer instanceof NetOffer) return this.#offer;
+    throw notNet(what, this.#flags.type?.name ?? '');
   }
 }

@@ -20,6 +20,7 @@ export {
   decodeRequest,
   encodeAck,
   encodeRaw,
+  encodeRawReply,
   encodeReply,
   encodeRequest,
   expectedAck,

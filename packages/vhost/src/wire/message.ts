@@ -58,6 +58,11 @@ export function encodeReply<R>(request: Request<unknown, R>, value: R): Uint8Arr
   return encodeRaw(request.id, version | replyFlag, request.reply.encode(value, nameOfReply(request)));
 }
 
+/** An answer whose payload somebody else has encoded. */
+export function encodeRawReply(requestId: number, payload: Uint8Array): Uint8Array {
+  return encodeRaw(requestId, version | replyFlag, payload);
+}
+
 /** The answer to need_reply: 0 says done, anything else refused. */
 export function encodeAck(requestId: number, result: 0 | 1): Uint8Array {
   return encodeRaw(requestId, version | replyFlag, u64.encode(BigInt(result), 'acknowledgement'));

@@ -1,5 +1,6 @@
 import { type ControlCommand, ControlResponder } from '@vio/net';
 import type { DeviceQueue, MemoryMap, QueueFault } from '@vio/rings';
+import { KickLoop } from '../raw/kick-loop.ts';
 
 export interface ControlServiceOptions {
   readonly queue: DeviceQueue;
@@ -20,25 +21,22 @@ export class ControlService {
   readonly queue: DeviceQueue;
   readonly #options: ControlServiceOptions;
   readonly #responder: ControlResponder;
-  readonly #endKicks: () => void;
-  #again: NodeJS.Immediate | null = null;
+  readonly #loop: KickLoop;
 
   constructor(options: ControlServiceOptions) {
     this.queue = options.queue;
     this.#options = options;
     this.#responder = new ControlResponder(options);
-    this.#endKicks = options.onKick(() => this.#serve());
-    // Commands may be waiting already, and kicks for them were meant for nobody.
-    this.#soon();
+    this.#loop = new KickLoop(options.onKick, () => this.#serve());
   }
 
   /** Nothing is answered any more. */
   stop(): void {
-    this.#endKicks();
-    if (this.#again !== null) clearImmediate(this.#again);
+    this.#loop.stop();
   }
 
-  #serve(): void {
+  /** @returns true when commands wait already */
+  #serve(): boolean {
     const { queue } = this;
     let waiting = false;
     try {
@@ -47,15 +45,7 @@ export class ControlService {
     } finally {
       if (queue.callNeeded()) this.#options.call();
       if (queue.broken !== null) this.#options.onBroken(queue.broken);
-      // A driver that is faster than us does not keep the others waiting.
-      else if (waiting) this.#soon();
     }
-  }
-
-  #soon(): void {
-    this.#again ??= setImmediate(() => {
-      this.#again = null;
-      this.#serve();
-    });
+    return waiting && queue.broken === null;
   }
 }

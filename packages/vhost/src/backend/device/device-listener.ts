@@ -12,6 +12,6 @@ export interface DeviceListener extends CallHooks {
   featuresChanged(features: bigint): void;
   /** A command on the control queue that can be carried out; false: it is refused. */
   command(command: ControlCommand): boolean;
-  /** The application threw while a command was carried out. */
+  /** The application threw while a command was carried out, or a ring served. */
   failed(error: unknown): void;
 }

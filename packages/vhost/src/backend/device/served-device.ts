@@ -9,8 +9,10 @@ import {
 import { acceptable } from '../control/acceptable.ts';
 import { DriverSettings } from '../control/driver-settings.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
-import { DeviceConfig } from './device-config.ts';
+import { ServedRing } from '../raw/raw-vring.ts';
+import type { DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
+import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { baseUnknown, memoryFault } from './ring-faults.ts';
@@ -48,26 +50,19 @@ export class ServedDevice {
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
   readonly changes = new Set<() => void>();
   readonly #listener: DeviceListener;
-  readonly #queuePairs: () => number;
+  readonly #shape: DeviceShape;
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
   #inflight: InflightBuffer | null = null;
   /** SET_FEATURES has come. */
   #featuresSaid = false;
 
-  /** @param queuePairs offered to the frontend */
-  constructor(
-    vid: number,
-    ifname: string,
-    listener: DeviceListener,
-    queuePairs: () => number,
-    config = new DeviceConfig(),
-  ) {
+  constructor(vid: number, ifname: string, listener: DeviceListener, shape: DeviceShape) {
     this.vid = vid;
     this.ifname = ifname;
-    this.config = config;
-    this.#queuePairs = queuePairs;
     this.#listener = listener;
+    this.#shape = shape;
+    this.config = shape.config;
   }
 
   /** The driver's memory, once it was announced. */
@@ -77,8 +72,8 @@ export class ServedDevice {
 
   /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
   get controlQueue(): number {
-    if ((this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
-    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#queuePairs();
+    if (this.#shape.raw || (this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
+    return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#shape.queuePairs;
   }
 
   /** Queue pairs from the first on that are enabled, and in use as far as a control queue says so; at least 1. */
@@ -104,6 +99,7 @@ export class ServedDevice {
     for (let i = this.vrings.length; i <= index; i++) {
       const vring = new Vring(i, this.#listener);
       vring.inflight = this.#inflight;
+      if (this.#shape.raw) vring.raw = this.#rawRing(vring);
       this.vrings.push(vring);
     }
     return this.vrings[index];
@@ -248,7 +244,7 @@ export class ServedDevice {
    */
   #enableRings(): void {
     const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
-    const drained = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
+    const drained = !this.#shape.raw && (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
     for (const vring of this.vrings) {
       vring.enabled = always || vring.asked === true;
       vring.atRest = !vring.enabled && !drained;
@@ -280,7 +276,8 @@ export class ServedDevice {
       if (!vring.ready || vring.atRest || vring.running || vring.fault !== null) continue;
       try {
         if (!this.#settleBase(vring, memory)) continue;
-        if (vring.index === control) this.#runControl(vring, memory);
+        if (vring.raw !== null) vring.runRaw(vring.raw, memory, this.features);
+        else if (vring.index === control) this.#runControl(vring, memory);
         else vring.run(memory, copier, this.features);
         this.#changed();
       } catch (error) {
@@ -301,6 +298,16 @@ export class ServedDevice {
     return settled !== 'unknown';
   }
 
+  #rawRing(vring: Vring): ServedRing {
+    return new ServedRing(vring.index, {
+      onKick: (listener) => vring.kicks.listen(listener),
+      call: () => vring.calls.signal(),
+      broken: (fault) => this.break(vring, fault),
+      failed: (error) => this.#listener.failed(error),
+      lookAtMemory: () => this.lookAtMemory(),
+    });
+  }
+
   #runControl(vring: Vring, memory: DriverMemory): void {
     vring.runControl(
       memory,
@@ -314,7 +321,7 @@ export class ServedDevice {
   #execute(command: ControlCommand): boolean {
     const ready = (pair: number): boolean =>
       2 * pair + 1 < this.vrings.length && this.vrings[2 * pair].ready && this.vrings[2 * pair + 1].ready;
-    if (!acceptable(command, this.#queuePairs(), ready)) return false;
+    if (!acceptable(command, this.#shape.queuePairs, ready)) return false;
     try {
       if (!this.#listener.command(command)) return false;
       this.settings.apply(command);
@@ -346,8 +353,9 @@ export class ServedDevice {
       this.#changed();
       this.#listener.vringStateChanged(vring.index, vring.told);
     }
-    const [first, second] = this.vrings;
-    if (this.running || this.vrings.length < 2 || !first.told || !second.told) return;
+    const { firstRings } = this.#shape;
+    if (this.running || this.vrings.length < firstRings) return;
+    if (!this.vrings.slice(0, firstRings).every(({ told: runs }) => runs)) return;
     this.running = true;
     this.#listener.newDevice();
   }

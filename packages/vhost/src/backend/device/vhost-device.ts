@@ -11,6 +11,7 @@ import { type BufferPool, type RingFormat, ringFeatures } from '@vio/rings';
 import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
 import { DeviceView } from './device-view.ts';
 import { DeviceTaps } from './device-taps.ts';
+import type { RawVring } from '../raw/raw-vring.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
 import { vhostError } from './vhost-error.ts';
@@ -40,6 +41,11 @@ export class VhostDevice extends DeviceView {
   constructor(served: ServedDevice) {
     super(served);
     this.#served = served;
+  }
+
+  /** A ring of a device that is no network card, to be served by the application; null: messages have not named it. */
+  rawVring(index: number): RawVring | null {
+    return this.#served.vrings[index]?.raw ?? null;
   }
 
   /**

@@ -18,6 +18,7 @@ import { ControlService } from '../control/control-service.ts';
 import { DequeuePath } from '../packets/dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
+import type { ServedRing } from '../raw/raw-vring.ts';
 import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
@@ -61,6 +62,8 @@ export class Vring {
   dequeue: DequeuePath | null = null;
   /** Instead of those, while the control queue runs. */
   control: ControlService | null = null;
+  /** Instead of all of those, in a device whose rings the application serves; it stays. */
+  raw: ServedRing | null = null;
   /** False while the driver's control queue says that this ring's pair is not in use. */
   inUse = true;
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
@@ -82,7 +85,12 @@ export class Vring {
   }
 
   get running(): boolean {
-    return this.enqueue !== null || this.dequeue !== null || this.control !== null;
+    return this.queue !== null;
+  }
+
+  /** Its device side while it runs, else null. */
+  get queue(): DeviceQueue | null {
+    return (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.queue ?? null;
   }
 
   /** True when it runs, or ran until it broke, and is enabled and in use. */
@@ -127,15 +135,17 @@ export class Vring {
     this.calls.resume(queue);
   }
 
+  /** Runs as a ring that the application serves. @throws as `run` */
+  runRaw(ring: ServedRing, memory: DriverMemory, features: bigint): void {
+    const queue = this.#open(memory, features, 'flags');
+    ring.start(queue, memory.map);
+    this.calls.resume(queue);
+  }
+
   /** Its counters begin at 0 again. */
   resetStats(): void {
     this.calls.count = 0;
     this.stats?.reset();
-  }
-
-  /** The data path, while the ring runs. */
-  get queue(): DeviceQueue | null {
-    return (this.enqueue ?? this.dequeue ?? this.control)?.queue ?? null;
   }
 
   /**
@@ -202,6 +212,7 @@ export class Vring {
       this.#baseSaid = false;
     }
     this.control?.stop();
+    this.raw?.stop();
     this.enqueue = null;
     this.dequeue = null;
     this.control = null;

@@ -9,6 +9,7 @@ import {
   closeAll,
   decodeRequest,
   encodeAck,
+  encodeRawReply,
   encodeReply,
   frontendRequest,
   isOutOfDescriptors,
@@ -16,6 +17,7 @@ import {
   roomMilliseconds,
 } from '../../wire/index.ts';
 import { AnswerWithFd } from './answer-with-fd.ts';
+import { type ExternAnswer, externMessage } from './extern-handlers.ts';
 import type { HandlerContext } from './handler.ts';
 import { handlers } from './handlers.ts';
 import { vhostError } from '../device/vhost-error.ts';
@@ -158,8 +160,10 @@ export class BackendConnection {
     const before = asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
       const answer = this.#perform(request, message);
-      if (answer instanceof AnswerWithFd && hasReply) this.#send(encodeReply(request, answer.value), answer);
-      else if (hasReply) this.#send(encodeReply(request, answer));
+      if (answer instanceof Uint8Array) this.#send(encodeRawReply(message.request, answer));
+      else if (answer instanceof AnswerWithFd && hasReply)
+        this.#send(encodeReply(request, answer.value), answer);
+      else if (hasReply && answer !== 'handled') this.#send(encodeReply(request, answer));
       // The request that switches REPLY_ACK on may ask for an acknowledgement itself, as user-mode Linux's does.
       else if (before || (asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
         this.#send(encodeAck(message.request, 0));
@@ -172,8 +176,48 @@ export class BackendConnection {
   }
 
   #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
-    const { handler, payload } = this.#validate(request, message);
-    const answer = handler(this.#context, payload, message.fds);
+    const { before, after } = this.#context.extern;
+    const answer =
+      before === null ? undefined : this.#askApplication(() => before(externMessage(message)), message);
+    if (answer !== undefined) return this.#settled(answer);
+    const handler = request && handlerOf(request);
+    if (request === undefined || handler === undefined)
+      return this.#settled(this.#performExtern(request, message));
+    const ours = handler(this.#context, this.#validate(request, message), message.fds);
+    if (after === null) return this.#settled(ours);
+    try {
+      const theirs = after(externMessage({ ...message, fds: [] }), true);
+      if (!(theirs instanceof Uint8Array)) return this.#settled(ours);
+      if (ours instanceof AnswerWithFd) ours[Symbol.dispose]();
+      return this.#settled(theirs);
+    } catch (error) {
+      if (ours instanceof AnswerWithFd) ours[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** What only the application may know. */
+  #performExtern(request: Request<unknown, unknown> | undefined, message: Message): ExternAnswer {
+    const { after } = this.#context.extern;
+    if (request !== undefined && after !== null) this.#validate(request, message);
+    const answer =
+      after === null ? undefined : this.#askApplication(() => after(externMessage(message), false), message);
+    if (answer !== undefined) return answer;
+    closeAll(message.fds);
+    throw unknownRequest(request?.name ?? String(message.request));
+  }
+
+  /** The descriptors of a message at which a handler of the application fails are closed. */
+  #askApplication(ask: () => ExternAnswer, message: Message): ExternAnswer {
+    try {
+      return ask();
+    } catch (error) {
+      closeAll(message.fds);
+      throw error;
+    }
+  }
+
+  #settled(answer: unknown): unknown {
     try {
       this.#context.device.update();
       if (this.#failure !== null) throw this.#failure;
@@ -184,21 +228,14 @@ export class BackendConnection {
     }
   }
 
-  /** The descriptors of a message that is found wrong are closed. */
-  #validate(request: Request<unknown, unknown> | undefined, message: Message) {
+  /** @returns the payload. The descriptors of a message that is found wrong are closed. */
+  #validate(request: Request<unknown, unknown>, message: Message): unknown {
     try {
-      const handler = request && handlerOf(request);
-      if (request === undefined || handler === undefined) {
-        throw vhostError(
-          'UNKNOWN_REQUEST',
-          `request ${request?.name ?? message.request} is not known to this backend`,
-        );
-      }
       const payload = decodeRequest(request, message);
       if (request.feature !== 0n && !this.#negotiated(request.feature)) {
         throw vhostError('NOT_NEGOTIATED', `${request.name} came without its protocol feature`);
       }
-      return { handler, payload };
+      return payload;
     } catch (error) {
       closeAll(message.fds);
       throw error;
@@ -227,6 +264,10 @@ export class BackendConnection {
         (error: unknown) => void this.end(asVioError(error)),
       );
   }
+}
+
+function unknownRequest(name: string): VioError {
+  return vhostError('UNKNOWN_REQUEST', `request ${name} is not known to this backend`);
 }
 
 /** The table ties each handler to the payload that its row decodes, which is no longer known of a row found by number. */

@@ -1,6 +1,7 @@
 import type { Request, frontendRequests } from '../../wire/index.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import type { AnswerWithFd } from './answer-with-fd.ts';
+import type { BoundExternHandlers } from './extern-handlers.ts';
 import type { RegionClaims } from './region-claims.ts';
 
 type Table = typeof frontendRequests;
@@ -18,8 +19,12 @@ export interface HandlerContext {
   /** Device features offered, with bit 30. */
   readonly offered: bigint;
   readonly offeredProtocol: bigint;
-  /** Queue pairs offered. */
-  readonly queuePairs: number;
+  /** What GET_QUEUE_NUM answers: queue pairs of a network card, queues of another device. */
+  readonly queueNum: number;
+  /** Rings that messages may name, from 0 on. */
+  readonly rings: number;
+  /** Handlers of the application. */
+  readonly extern: BoundExternHandlers;
   /** The frontend asks that the network be told where an address is now. */
   readonly announced: (mac: string) => void;
 }

@@ -26,9 +26,7 @@ export const inflightHandlers = {
   },
 } satisfies HandlerTable;
 
-/** Two rings per pair, and the control queue. */
-function checkQueues({ queuePairs }: HandlerContext, queues: number): void {
-  const most = 2 * queuePairs + 1;
+function checkQueues({ rings: most }: HandlerContext, queues: number): void {
   if (queues <= most) return;
   throw vhostError(
     'INFLIGHT',

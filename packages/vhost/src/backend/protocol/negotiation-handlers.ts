@@ -19,5 +19,5 @@ export const negotiationHandlers = {
     }
     device.protocolFeatures = features;
   },
-  GET_QUEUE_NUM: ({ queuePairs }) => queuePairs,
+  GET_QUEUE_NUM: ({ queueNum }) => queueNum,
 } satisfies HandlerTable;

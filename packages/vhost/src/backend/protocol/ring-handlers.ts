@@ -57,11 +57,9 @@ export const ringHandlers = {
   },
 } satisfies HandlerTable;
 
-/** A ring within what was offered: two per pair, and the control queue DPDK's frontend counts as one more. */
-function ring({ device, queuePairs }: HandlerContext, index: number): Vring {
-  if (index > 2 * queuePairs) {
-    throw vhostError('RING', `ring ${index} does not exist, ${queuePairs} queue pairs are offered`);
-  }
+/** A ring within what was offered. */
+function ring({ device, rings }: HandlerContext, index: number): Vring {
+  if (index >= rings) throw vhostError('RING', `ring ${index} does not exist, there are ${rings}`);
   return device.vring(index);
 }
 

@@ -7,6 +7,8 @@ import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
 import { BackendConnection } from '../protocol/connection.ts';
 import { DeviceConfig } from '../device/device-config.ts';
 import { usualFeatures } from '../device/device-features.ts';
+import { netShape } from '../device/device-shape.ts';
+import { noExternHandlers } from '../protocol/extern-handlers.ts';
 import { supportedProtocolFeatures } from '../protocol/handlers.ts';
 import { RegionClaims } from '../protocol/region-claims.ts';
 import { HostileFrontend } from './hostile-frontend.ts';
@@ -93,8 +95,10 @@ class Backend {
         notified: () => {},
         failed: (error) => (this.#wrong = String(error)),
       },
-      () => queuePairs,
-      new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
+      netShape(
+        () => queuePairs,
+        new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
+      ),
     );
     this.#device = new VhostDevice(this.#served);
     const offered =
@@ -106,7 +110,9 @@ class Backend {
         claims: new RegionClaims(),
         offered,
         offeredProtocol: supportedProtocolFeatures,
-        queuePairs,
+        queueNum: queuePairs,
+        rings: 2 * queuePairs + 1,
+        extern: noExternHandlers,
         announced: saw('announced'),
       },
       {

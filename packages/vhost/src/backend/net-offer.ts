@@ -1,4 +1,3 @@
-import { VioError } from '@vio/native';
 import {
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
@@ -9,13 +8,14 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_MQ,
-  protocolFeatureNames,
 } from '../wire/index.ts';
 import { rssLimits } from './control/acceptable.ts';
-import type { CommonConfig } from './device/device-config.ts';
+import { type CommonConfig, DeviceConfig } from './device/device-config.ts';
 import { hashFeatures, supportedFeatures, usualFeatures } from './device/device-features.ts';
+import { type DeviceShape, netShape } from './device/device-shape.ts';
 import { type NetConfig, checkNetConfig, configFeatures } from './device/net-config.ts';
-import { mostQueuePairs, queueCount } from './driver-errors.ts';
+import type { DeviceOffer } from './device-offer.ts';
+import { mostQueuePairs, queueCount, unsupportedFeatures, unsupportedProtocol } from './driver-errors.ts';
 import { supportedProtocolFeatures } from './protocol/handlers.ts';
 
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
@@ -23,8 +23,8 @@ const mostPairsWithControl = 127;
 /** For frontends without GET_QUEUE_NUM (MQ), unless a number was set: user-mode Linux gives a device of more than 64 rings up. */
 const pairsOfOthers = 31;
 
-/** What frontends are offered: features, queue pairs and a configuration space, as the application said and what follows from it. */
-export class Offer {
+/** What frontends are offered of a network card: features, queue pairs and a configuration space, as the application said and what follows from it. */
+export class NetOffer implements DeviceOffer {
   #features = usualFeatures;
   /** As the application said; null: as many as there can be. */
   #queuePairs: number | null = null;
@@ -39,12 +39,8 @@ export class Offer {
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
   set features(mask: bigint) {
-    if ((mask & ~supportedFeatures) !== 0n) {
-      throw new VioError(`features 0x${(mask & ~supportedFeatures).toString(16)} are not implemented`, {
-        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
-        remedy: `offer a subset of 0x${supportedFeatures.toString(16)}`,
-      });
-    }
+    const beyond = mask & ~supportedFeatures;
+    if (beyond !== 0n) throw unsupportedFeatures(beyond, supportedFeatures);
     this.#features = mask;
   }
 
@@ -57,13 +53,8 @@ export class Offer {
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
   setProtocolFeatures(mask: bigint): void {
-    if ((mask & ~supportedProtocolFeatures) !== 0n) {
-      const names = protocolFeatureNames(mask & ~supportedProtocolFeatures).join(', ');
-      throw new VioError(`the protocol features ${names} are not implemented`, {
-        code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
-        remedy: `offer some of ${protocolFeatureNames(supportedProtocolFeatures).join(', ')}`,
-      });
-    }
+    const beyond = mask & ~supportedProtocolFeatures;
+    if (beyond !== 0n) throw unsupportedProtocol(beyond, supportedProtocolFeatures);
     this.#protocolFeatures = mask;
   }
 
@@ -79,11 +70,11 @@ export class Offer {
     if (this.#queuePairs !== null && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
   }
 
-  /** Queue pairs for a frontend that connects now, by the protocol features it has taken by then. */
-  queuePairs(): (protocolFeatures: bigint) => number {
+  shape(taken: () => bigint): DeviceShape {
     const asked = this.#queuePairs;
-    return (protocolFeatures) =>
-      asked ?? ((protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n ? pairsOfOthers : mostPairsWithControl);
+    const pairs = (): number =>
+      asked ?? ((taken() & VHOST_USER_PROTOCOL_F_MQ) === 0n ? pairsOfOthers : mostPairsWithControl);
+    return netShape(pairs, new DeviceConfig(() => this.#commonConfig(pairs())));
   }
 
   /** Device features for a frontend that connects now. */
@@ -106,7 +97,7 @@ export class Offer {
   }
 
   /** What every device says of itself, as it is now. */
-  commonConfig(maxPairs: number): CommonConfig {
+  #commonConfig(maxPairs: number): CommonConfig {
     const { mac, linkUp = true, mtu } = this.#config;
     const hashes = (this.#features & hashFeatures) !== 0n;
     return {

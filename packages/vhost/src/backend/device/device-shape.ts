@@ -1,0 +1,47 @@
+import { DeviceConfig } from './device-config.ts';
+import { type DeviceType, TypedConfig } from './device-type.ts';
+
+/** What its type decides about a device. */
+export interface DeviceShape {
+  /** Queue pairs of a network card; of other devices 0. */
+  readonly queuePairs: number;
+  /** What GET_QUEUE_NUM answers. */
+  readonly queueNum: number;
+  /** Rings that there may be. */
+  readonly rings: number;
+  /** The application serves the rings itself. */
+  readonly raw: boolean;
+  /** Rings that have to run before the device does, from 0 on. */
+  readonly firstRings: number;
+  readonly config: DeviceConfig;
+}
+
+/** A network card: two rings per pair, and the control queue, which DPDK's frontend counts as one more. @param pairs offered */
+export function netShape(pairs: () => number, config = new DeviceConfig()): DeviceShape {
+  return {
+    get queuePairs() {
+      return pairs();
+    },
+    get queueNum() {
+      return pairs();
+    },
+    get rings() {
+      return 2 * pairs() + 1;
+    },
+    raw: false,
+    firstRings: 2,
+    config,
+  };
+}
+
+/** A device of another type. */
+export function typedShape(type: DeviceType): DeviceShape {
+  return {
+    queuePairs: 0,
+    queueNum: type.queues,
+    rings: type.queues,
+    raw: true,
+    firstRings: 1,
+    config: new DeviceConfig(undefined, new TypedConfig(type)),
+  };
+}
