@@ -5,16 +5,19 @@ import type { VirtioUserOptions } from './config/config.ts';
 import type { OpenOptions } from './config/open-options.ts';
 import { planPort } from './config/port-plan.ts';
 import { connectBackend, reachAgain } from './connect/connect.ts';
+import { podDevargs } from './pod-contract.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 
 /**
  * Opens a virtio-user port: reaches the backend, and has `openPort` of @vio/net do the rest. A failure at any step gives
  * everything back.
- * @param devargs `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, or the same as an object
- * @throws VioError VIO_OPTION_UNKNOWN, VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_TIMEOUT, VIO_ABORTED, and those of `openPort`
+ * @param devargs `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, or the same as an object. Default: what this container was
+ *   given, see `podDevargs`
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_DEVARGS_*, VIO_SOCKET_*, VIO_VHOST_*, VIO_POD_*, VIO_TIMEOUT, VIO_ABORTED,
+ *   and those of `openPort`
  */
 export async function openVirtioUser(
-  devargs: string | VirtioUserOptions,
+  devargs: string | VirtioUserOptions = podDevargs(),
   options: OpenOptions = {},
 ): Promise<VirtioUserPort> {
   const { config, place, port, reconnect } = planPort(devargs, options);

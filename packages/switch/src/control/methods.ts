@@ -32,6 +32,7 @@ function method<P>(schema: z.ZodType<P>, run: (target: ControlTarget, params: P)
 
 export const methods: Readonly<Record<string, Method>> = {
   'add-port': method(z.unknown(), ({ fabric }, port) => fabric.addPort(port)),
+  'create-port': method(z.unknown(), ({ fabric }, port) => fabric.addPort(port, { exclusive: true })),
   'delete-port': method(byName, async ({ fabric }, { name: port }) => ({
     deleted: await fabric.deletePort(port),
   })),

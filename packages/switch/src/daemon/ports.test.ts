@@ -25,6 +25,7 @@ describe('a port that is added', () => {
     const first = await network.fabric.addPort(port);
     expect(await network.fabric.addPort(port)).toEqual(first);
     expect(await codeOf(network.fabric.addPort({ ...port, queues: 3 }))).toBe('VIO_SWITCH_PORT_EXISTS');
+    expect(await codeOf(network.fabric.addPort(port, { exclusive: true }))).toBe('VIO_SWITCH_PORT_EXISTS');
   });
 
   it('may be deleted twice', async () => {

@@ -150,16 +150,19 @@ export class VioSwitch implements AsyncDisposable {
     return this.#fabric.rounds.awake;
   }
 
-  /** Adds a port. One that is there with the same configuration is left alone. @throws VioError VIO_SWITCH_*, VIO_SOCKET_*, VIO_TAP_* */
-  addPort(input: unknown): Promise<PortView> {
+  /**
+   * Adds a port. One that is there with the same configuration is left alone.
+   * @param options exclusive: one that is there is an error in any case @throws VioError VIO_SWITCH_*, VIO_SOCKET_*, VIO_TAP_*
+   */
+  addPort(input: unknown, options: { readonly exclusive?: boolean } = {}): Promise<PortView> {
     const config = parsePort(input);
     return this.#inTurn(async () => {
       const there = this.#ports.get(config.name);
       if (there !== undefined) {
-        if (isSame(there.config, config)) return view(there);
+        if (isSame(there.config, config) && options.exclusive !== true) return view(there);
         throw switchError(
           'PORT_EXISTS',
-          `there is a port ${config.name}, with another configuration`,
+          `there is a port ${config.name} already`,
           'delete it first, or choose another name',
         );
       }

@@ -1,0 +1,282 @@
+import { CniError, codes } from './errors.ts';
+
+/** Versions of the specification that are spoken, the newest last. */
+export const supportedVersions = ['0.4.0', '1.0.0', '1.1.0'] as const;
+
+/** An interface as results have it; 1.1 has MTU and socket as well. */
+export interface ResultInterface {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly sandbox?: string;
+  readonly socketPath?: string;
+}
+
+/** What a plugin has done, as the next one is told. */
+export interface CniResult {
+  readonly cniVersion?: string;
+  readonly interfaces?: readonly ResultInterface[];
+  readonly ips?: readonly Readonly<Record<string, unknown>>[];
+  readonly routes?: readonly unknown[];
+  readonly dns?: unknown;
+}
+
+/** Checked and complete. */
+export interface Conf {
+  readonly cniVersion: string;
+  /** Of the network. */
+  readonly name: string;
+  readonly backend: 'switch' | 'ovs';
+  /** Control socket of the switch. */
+  readonly control: string;
+  readonly bridge: string;
+  /** VLAN of the port; 0: none is said. */
+  readonly vlan: number;
+  readonly trunk: readonly number[];
+  /** Where the socket is made; may name the pod in braces. */
+  readonly socketDir: string;
+  /** The same directory as the container sees it; '': the same path. */
+  readonly containerDir: string;
+  /** Role of the application: a client connects, a server listens. */
+  readonly mode: 'client' | 'server';
+  readonly queues: number;
+  /** 0: none is said. */
+  readonly mtu: number;
+  /** '': one is made up. */
+  readonly mac: string;
+  /** Of the socket file; -1: as it comes. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly socketMode: number;
+  /** Milliseconds that a switch is waited for. */
+  readonly timeout: number;
+  readonly ovsctl: string;
+  readonly ipam: Readonly<Record<string, unknown>> | null;
+  /** Where the network plumbing working group's device-info goes; '': nowhere. */
+  readonly deviceInfoFile: string;
+  readonly deviceId: string;
+  readonly prevResult: CniResult | null;
+  /** Of GC. */
+  readonly validAttachments: readonly { readonly containerID: string; readonly ifname: string }[];
+  /** As it came, for IPAM. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const known = new Set([
+  'cniVersion',
+  'cniVersions',
+  'name',
+  'type',
+  'args',
+  'capabilities',
+  'runtimeConfig',
+  'dns',
+  'ipMasq',
+  'disableCheck',
+  'disableGC',
+  'loadOnlyInlinedPlugins',
+  'prevResult',
+  'ipam',
+  'cni.dev/valid-attachments',
+  'cni.dev/attachments',
+  'deviceID',
+  'pciBusID',
+  'backend',
+  'control',
+  'bridge',
+  'vlan',
+  'trunk',
+  'socketDir',
+  'containerDir',
+  'mode',
+  'queues',
+  'mtu',
+  'mac',
+  'uid',
+  'gid',
+  'socketMode',
+  'timeout',
+  'ovsctl',
+]);
+const mostUser = 0xffff_fffe;
+
+/** @throws CniError 6 when it is no JSON object */
+export function decode(text: string): Fields {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  } catch (cause) {
+    throw new CniError(
+      codes.decodingFailed,
+      'the network configuration is no JSON',
+      'correct it where it is written',
+      cause,
+    );
+  }
+  throw new CniError(
+    codes.decodingFailed,
+    'the network configuration is no JSON object',
+    'correct it where it is written',
+  );
+}
+
+/** @throws CniError 1 for a version that is not spoken */
+export function versionOf(fields: Fields): string {
+  const version = fields['cniVersion'] ?? '0.1.0';
+  const spoken = supportedVersions.find((one) => one === version);
+  if (spoken !== undefined) return spoken;
+  throw new CniError(
+    codes.incompatibleVersion,
+    `CNI version ${JSON.stringify(version)} is not supported`,
+    `the versions are ${supportedVersions.join(', ')}`,
+  );
+}
+
+/** @throws CniError 1, 2 (a field there is not), 7 (a value it cannot have), each with the name of the field */
+export function parseConf(fields: Fields): Conf {
+  const cniVersion = versionOf(fields);
+  for (const [key, value] of Object.entries(fields)) {
+    if (known.has(key)) continue;
+    throw new CniError(
+      codes.unsupportedField,
+      `unsupported field ${JSON.stringify(key.slice(0, 100))}: ${JSON.stringify(value)?.slice(0, 100)}`,
+      'see the README of @vio/cni for the fields there are',
+    );
+  }
+  const read = new Reader(fields);
+  const runtime = read.object('runtimeConfig') ?? {};
+  const backend = read.choice('backend', ['switch', 'ovs'], 'switch');
+  const conf: Conf = {
+    cniVersion,
+    name: read.text('name', /^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$/, 'letters, digits and _.-'),
+    backend,
+    control: read.path('control', '/run/vio/switch.sock'),
+    bridge: read.text('bridge', /^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$/, 'the name of a bridge'),
+    vlan: read.integer('vlan', 1, 4094, 0),
+    trunk: read.integers('trunk', 1, 4094),
+    socketDir: read.path('socketDir', '/run/vio/pods'),
+    containerDir: read.path('containerDir', ''),
+    mode: read.choice('mode', ['client', 'server'], backend === 'ovs' ? 'server' : 'client'),
+    queues: read.integer('queues', 1, 127, 1),
+    mtu: read.integer('mtu', 68, 9710, 0),
+    mac: macOf(read, runtime),
+    uid: read.integer('uid', 0, mostUser, -1),
+    gid: read.integer('gid', 0, mostUser, -1),
+    socketMode: read.bits('socketMode'),
+    timeout: read.integer('timeout', 1, 120_000, 5000),
+    ovsctl: read.text('ovsctl', /^[^\0]{1,4095}$/, 'a program', 'ovs-vsctl'),
+    ipam: ipamOf(read),
+    deviceInfoFile: new Reader(runtime).path('CNIDeviceInfoFile', ''),
+    deviceId: new Reader(runtime).text(
+      'deviceID',
+      /^[\w.:@-]{0,128}$/,
+      'a device',
+      read.text('deviceID', /^[\w.:@-]{0,128}$/, 'a device', ''),
+    ),
+    prevResult: (read.object('prevResult') as CniResult | undefined) ?? null,
+    validAttachments: read.attachments('cni.dev/valid-attachments'),
+    raw: fields,
+  };
+  if (conf.vlan !== 0 && conf.trunk.length > 0)
+    throw invalid('trunk', fields['trunk'], 'nothing beside "vlan"');
+  if (backend === 'ovs' && conf.mode === 'client')
+    throw invalid('mode', 'client', '"server": Open vSwitch connects to sockets whose path can be chosen');
+  return conf;
+}
+
+function macOf(read: Reader, runtime: Fields): string {
+  const pattern = /^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/;
+  const own = read.text('mac', pattern, 'a unicast address as 02:00:00:00:00:01', '');
+  return new Reader(runtime)
+    .text('mac', pattern, 'a unicast address as 02:00:00:00:00:01', own)
+    .toLowerCase();
+}
+
+function ipamOf(read: Reader): Fields | null {
+  const ipam = read.object('ipam') ?? {};
+  if (Object.keys(ipam).length === 0) return null;
+  const type = ipam['type'];
+  // It becomes a file name.
+  if (typeof type === 'string' && /^[A-Za-z0-9][\w.-]{0,127}$/.test(type)) return ipam;
+  throw invalid('ipam.type', type, 'the name of a plugin');
+}
+
+class Reader {
+  readonly #fields: Fields;
+
+  constructor(fields: Fields) {
+    this.#fields = fields;
+  }
+
+  text(key: string, pattern: RegExp, allowed: string, usual?: string): string {
+    const value = this.#fields[key] ?? usual;
+    if (typeof value === 'string' && (value === usual || pattern.test(value))) return value;
+    throw invalid(key, value, allowed);
+  }
+
+  path(key: string, usual: string): string {
+    const value = this.text(key, /^\/[^\0\n]{0,4094}$/, 'an absolute path', usual);
+    if (!value.split('/').includes('..')) return value;
+    throw invalid(key, value, 'a path without ..');
+  }
+
+  choice<T extends string>(key: string, all: readonly T[], usual: T): T {
+    const value = this.#fields[key] ?? usual;
+    const found = all.find((one) => one === value);
+    if (found === undefined) throw invalid(key, value, `one of ${all.join(', ')}`);
+    return found;
+  }
+
+  integer(key: string, least: number, most: number, usual: number): number {
+    const value = this.#fields[key];
+    if (value === undefined) return usual;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw invalid(key, value, `${least} to ${most}`);
+  }
+
+  integers(key: string, least: number, most: number): number[] {
+    const value = this.#fields[key] ?? [];
+    const fits = (one: unknown): one is number =>
+      Number.isInteger(one) && Number(one) >= least && Number(one) <= most;
+    if (Array.isArray(value) && value.length <= most && value.every(fits)) return value;
+    throw invalid(key, value, `a list of numbers from ${least} to ${most}`);
+  }
+
+  bits(key: string): number {
+    const value = this.#fields[key];
+    if (value === undefined) return -1;
+    if (typeof value === 'string' && /^0?[0-7]{3}$/.test(value)) return Number.parseInt(value, 8);
+    throw invalid(key, value, 'three octal digits as "660"');
+  }
+
+  object(key: string): Fields | undefined {
+    const value = this.#fields[key];
+    if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)))
+      return value as Fields | undefined;
+    throw invalid(key, value, 'an object');
+  }
+
+  attachments(key: string): { readonly containerID: string; readonly ifname: string }[] {
+    const value = this.#fields[key] ?? [];
+    const fits = (one: unknown): one is { containerID: string; ifname: string } =>
+      typeof one === 'object' &&
+      one !== null &&
+      'containerID' in one &&
+      'ifname' in one &&
+      typeof one.containerID === 'string' &&
+      typeof one.ifname === 'string';
+    if (Array.isArray(value) && value.every(fits)) return value;
+    throw invalid(key, value, 'a list of { containerID, ifname }');
+  }
+}
+
+function invalid(key: string, value: unknown, allowed: string): CniError {
+  const shown = JSON.stringify(value)?.slice(0, 100) ?? 'missing';
+  return new CniError(
+    codes.invalidConf,
+    `invalid network configuration: ${key} is ${shown}`,
+    `allowed: ${allowed}`,
+  );
+}

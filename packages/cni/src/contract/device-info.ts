@@ -1,0 +1,45 @@
+import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Conf } from '../conf.ts';
+import { CniError, codes } from '../errors.ts';
+
+/** What the container is told of its interface: the network plumbing working group's device information, and what a driver needs besides. */
+export interface DeviceInfo {
+  readonly type: 'vhost-user';
+  readonly version: '1.1.0';
+  readonly 'vhost-user': { readonly mode: 'client' | 'server'; readonly path: string };
+  /** Not of the working group. */
+  readonly vio: {
+    readonly mac: string;
+    readonly mtu?: number;
+    readonly queues: number;
+    readonly network: string;
+  };
+}
+
+export function deviceInfo(conf: Conf, path: string, mac: string): DeviceInfo {
+  return {
+    type: 'vhost-user',
+    version: '1.1.0',
+    'vhost-user': { mode: conf.mode, path },
+    vio: { mac, queues: conf.queues, network: conf.name, ...(conf.mtu === 0 ? {} : { mtu: conf.mtu }) },
+  };
+}
+
+/** Writes it, readable for everybody, as a whole or not at all. @throws CniError 5 */
+export function writeDeviceInfo(file: string, info: DeviceInfo): void {
+  if (file === '') return;
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, `${JSON.stringify(info)}\n`, { flag: 'wx', mode: 0o644 });
+    chmodSync(temporary, 0o644);
+    renameSync(temporary, file);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new CniError(
+      codes.ioFailure,
+      `${file} cannot be written`,
+      'see that its directory is there and has room',
+      cause,
+    );
+  }
+}

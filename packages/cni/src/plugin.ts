@@ -1,0 +1,137 @@
+import type { Backend, WantedPort } from './backends/backend.ts';
+import { ovsBackend } from './backends/ovs-backend.ts';
+import { switchBackend } from './backends/switch-backend.ts';
+import { type CniResult, type Conf, decode, parseConf, supportedVersions } from './conf.ts';
+import { deviceInfo, writeDeviceInfo } from './contract/device-info.ts';
+import { type Attachment, type Environment, parseEnvironment } from './environment.ts';
+import { CniError, codes } from './errors.ts';
+import { delegate } from './ipam.ts';
+import { macFor } from './names.ts';
+import { resultOf } from './result.ts';
+import { prepareDirectory, removeFile, socketPlace } from './socket-place.ts';
+
+/** One call of the plugin. @returns what goes to stdout; null: nothing @throws CniError */
+export async function runPlugin(
+  env: Readonly<Record<string, string | undefined>>,
+  stdin: string,
+): Promise<object | null> {
+  const environment = parseEnvironment(env);
+  const { command, attachment } = environment;
+  if (command === 'VERSION') return { cniVersion: supportedVersions.at(-1), supportedVersions };
+  const conf = parseConf(decode(stdin));
+  const backend = conf.backend === 'ovs' ? ovsBackend : switchBackend;
+  if (command === 'STATUS') return status(conf, environment, backend);
+  if (command === 'GC') return collect(conf, environment, backend);
+  if (attachment === null) throw new TypeError('the environment was checked');
+  if (command === 'ADD') return add(conf, environment, attachment, backend);
+  if (command === 'CHECK') return check(conf, environment, attachment, backend);
+  return remove(conf, environment, attachment, backend);
+}
+
+/** All of it is made, or nothing. */
+async function add(
+  conf: Conf,
+  environment: Environment,
+  attachment: Attachment,
+  backend: Backend,
+): Promise<CniResult> {
+  const port = wantedPort(conf, environment, attachment);
+  const place = socketPlace(conf, environment);
+  prepareDirectory(place, conf);
+  await backend.create(port);
+  try {
+    const addresses = await delegate(conf, environment, 'ADD');
+    try {
+      const info = deviceInfo(conf, place.inContainer, port.mac);
+      writeDeviceInfo(place.infoFile, info);
+      writeDeviceInfo(conf.deviceInfoFile, info);
+      const made = {
+        name: attachment.ifName,
+        mac: port.mac,
+        sandbox: environment.netns,
+        socketPath: place.path,
+      };
+      return resultOf(conf, made, addresses);
+    } catch (error) {
+      await delegate(conf, environment, 'DEL').catch(() => null);
+      throw error;
+    }
+  } catch (error) {
+    removeFile(place.infoFile);
+    await backend.delete(conf, attachment).catch(() => {});
+    throw error;
+  }
+}
+
+/** What is not there is deleted already. */
+async function remove(
+  conf: Conf,
+  environment: Environment,
+  attachment: Attachment,
+  backend: Backend,
+): Promise<null> {
+  await delegate(conf, environment, 'DEL');
+  await backend.delete(conf, attachment);
+  removeFile(conf.deviceInfoFile);
+  try {
+    removeFile(socketPlace(conf, environment).infoFile);
+  } catch (error) {
+    // A runtime that does not say any more whose it was: the directory goes with the pod.
+    if (!(error instanceof CniError) || error.code !== codes.invalidConf) throw error;
+  }
+  return null;
+}
+
+async function check(
+  conf: Conf,
+  environment: Environment,
+  attachment: Attachment,
+  backend: Backend,
+): Promise<null> {
+  const { prevResult } = conf;
+  if (prevResult === null) {
+    throw new CniError(
+      codes.invalidConf,
+      'CHECK comes without prevResult',
+      'the runtime gives the result of ADD',
+    );
+  }
+  const mine = prevResult.interfaces?.find(({ name }) => name === attachment.ifName);
+  if (mine === undefined) {
+    throw new CniError(
+      codes.notAsAdded,
+      `the result of ADD has no interface ${attachment.ifName}`,
+      'add the container again',
+    );
+  }
+  const port = wantedPort(conf, environment, attachment);
+  await backend.check({ ...port, mac: mine.mac ?? port.mac });
+  await delegate(conf, environment, 'CHECK');
+  return null;
+}
+
+async function status(conf: Conf, environment: Environment, backend: Backend): Promise<null> {
+  try {
+    await backend.status(conf);
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    throw new CniError(codes.unavailable, error.message, error.details, error);
+  }
+  if (conf.cniVersion === '1.1.0') await delegate(conf, environment, 'STATUS');
+  return null;
+}
+
+async function collect(conf: Conf, environment: Environment, backend: Backend): Promise<null> {
+  const valid = conf.validAttachments.map(({ containerID, ifname }) => ({
+    containerId: containerID,
+    ifName: ifname,
+  }));
+  await backend.collect(conf, valid);
+  await delegate(conf, environment, 'GC');
+  return null;
+}
+
+function wantedPort(conf: Conf, environment: Environment, attachment: Attachment): WantedPort {
+  const { path } = socketPlace(conf, environment);
+  return { conf, attachment, path, mac: conf.mac === '' ? macFor(conf.name, attachment) : conf.mac };
+}
