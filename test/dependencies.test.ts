@@ -16,7 +16,7 @@ const manifest = (directory: string): Manifest =>
   JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
 
 /** Tests and what only they use are not published. */
-const isTest = (path: string): boolean => /\.(test|fixture)\.ts$|(^|\/)test-support\//.test(path);
+const isTest = (path: string): boolean => /\.test\.ts$|(^|\/)test-support\//.test(path);
 
 function sources(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' })

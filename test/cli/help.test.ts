@@ -26,7 +26,20 @@ describe('help', () => {
   });
 
   it.each([
-    ['run', [...forwardOptions, '--timeout', '--xstats', '--pcap', '--snaplen', '--help']],
+    [
+      'run',
+      [
+        ...forwardOptions,
+        '--timeout',
+        '--wait',
+        '--reconnect',
+        '--xstats',
+        '--verbose',
+        '--pcap',
+        '--snaplen',
+        '--help',
+      ],
+    ],
     ['backend', [...forwardOptions, '--client', '--queues', '--help']],
     ['inspect', ['--features', '--rings', '--timeout', '--json', '--help']],
     ['doctor', ['--timeout', '--json', '--help']],

@@ -36,7 +36,7 @@ describe('--metrics', () => {
     const backend = new Vio(['backend', socket, '--metrics', '0']);
     await backend.says(/vhost-user backend on/);
     const port = new Vio(['run', `path=${socket}`, '--metrics', metricsSocket]);
-    await port.says(/metrics on/);
+    await port.says(/receiveq0/);
     const [, tcp] = /metrics on http:\/\/127\.0\.0\.1:(\d+)\/metrics/.exec(backend.stdout) ?? [];
     const ofPort = await get({ socketPath: metricsSocket }, '/metrics');
     const ofBackend = await get({ port: Number(tcp) }, '/metrics');
@@ -48,6 +48,25 @@ describe('--metrics', () => {
     expect(ofPort.body).toContain(`vio_link_up{port="${socket}"} 1\n`);
     expect(ofBackend.body).toContain(`vio_tx_guest_notifications_total{port="${socket} 0",queue="0"} 0\n`);
     expect(elsewhere.status).toBe(404);
+  });
+
+  it('says that the program is there before any port or device is', async () => {
+    const port = new Vio([
+      'run',
+      `path=${join(directory, 'late.sock')}`,
+      '--wait',
+      '--metrics',
+      metricsSocket,
+    ]);
+    await port.says(/^waiting/m);
+    const { status, body } = await get({ socketPath: metricsSocket }, '/metrics');
+    await port.interrupt();
+    expect([status, body]).toEqual([
+      200,
+      expect.stringMatching(
+        /^vio_up 1\n[^]*^vio_build_info\{version="[\d.]+",node="[\d.]+",arch="\w+"\} 1\n/m,
+      ),
+    ]);
   });
 
   it('is an error where nobody can listen', async () => {

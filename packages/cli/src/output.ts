@@ -1,14 +1,17 @@
 /** Where a command's results go: lines for a person, or one JSON object per line with `--json`. */
 export class Output {
   readonly #json: boolean;
+  readonly #stream: NodeJS.WritableStream;
 
-  constructor(json: boolean) {
+  /** @param stream stdout, unless something else is written there */
+  constructor(json: boolean, stream: NodeJS.WritableStream = process.stdout) {
     this.#json = json;
+    this.#stream = stream;
   }
 
   /** A result: `text` for a person, `{ type, ...data }` for a program. */
   record(type: string, data: object, text: string): void {
-    process.stdout.write(this.#json ? `${JSON.stringify({ type, ...data }, jsonValue)}\n` : `${text}\n`);
+    this.#stream.write(this.#json ? `${JSON.stringify({ type, ...data }, jsonValue)}\n` : `${text}\n`);
   }
 }
 

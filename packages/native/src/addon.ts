@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
 import { VioError } from './error.ts';
-import type { DriverKernel, DriverKernelParts } from './kernels/driver-kernel.ts';
+import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
 
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {

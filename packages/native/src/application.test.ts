@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { runChild } from './testing/child.ts';
+import { runChild } from './test-support/child.ts';
 
 it('what application code throws is told once, after what was going on', async () => {
   const { stdout, end } = await runChild(`

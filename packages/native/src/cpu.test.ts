@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
-import { runChild } from './testing/child.ts';
-import { failureOf } from './testing/failure.ts';
+import { runChild } from './test-support/child.ts';
 
 describe('CPU affinity', () => {
   it('is what the system says', () => {

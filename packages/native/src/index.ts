@@ -27,16 +27,15 @@ export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
 export { type Received, UnixStream } from './sockets/unix-stream.ts';
 export { type WaitOptions, checkWait, settle, timeoutError, waitNames } from './waiting.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
-export {
-  type DriverKernel,
-  type DriverKernelParts,
-  type KernelBurst,
-  type KernelNotes,
-  type KernelOffloads,
-  type KernelPool,
-  burstsPerKernel,
-  createDriverKernel,
-} from './kernels/driver-kernel.ts';
+export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
+export type {
+  DriverKernel,
+  DriverKernelParts,
+  KernelBurst,
+  KernelNotes,
+  KernelOffloads,
+  KernelPool,
+} from './kernels/kernel-parts.ts';
 export {
   driverJob,
   driverJobWords,

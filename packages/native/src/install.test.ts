@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { scratchDirectory } from './testing/scratch.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from './fds/event-fd.ts';
 import { resourceLimit, waitReadable } from './limits.ts';
-import { runChild } from './testing/child.ts';
-import { failureOf } from './testing/failure.ts';
+import { runChild } from './test-support/child.ts';
 import { UnixStream } from './sockets/unix-stream.ts';
 
 /** A line of /proc/self/limits. */

@@ -1,6 +1,6 @@
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { type OptionNames, checkOptions } from './options.ts';
-import { failureOf } from './testing/failure.ts';
 
 interface Options {
   readonly client?: boolean;

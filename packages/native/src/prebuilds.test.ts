@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { elfNeeds } from './testing/elf.ts';
+import { elfNeeds } from './test-support/elf.ts';
 
 const prebuilds = fileURLToPath(new URL('../prebuilds', import.meta.url));
 const files = readdirSync(prebuilds, { recursive: true, encoding: 'utf8' }).filter((file) =>

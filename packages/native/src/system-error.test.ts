@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { VioError } from './error.ts';
 import { attempt, errnoName, systemError } from './system-error.ts';
-import { runChild } from './testing/child.ts';
-import { failureOf } from './testing/failure.ts';
+import { runChild } from './test-support/child.ts';
 
 /** What the addon throws. */
 function nativeFailure(errno: number, syscall = 'open'): Error {

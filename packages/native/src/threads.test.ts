@@ -1,8 +1,8 @@
 // Threads share the addon and its table of mappings. Under ThreadSanitizer this is the test that counts.
 import { Worker } from 'node:worker_threads';
+import { scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from './fds/event-fd.ts';
-import { scratchDirectory } from './testing/scratch.ts';
 
 const directory = scratchDirectory();
 const built = new URL('../dist/index.js', import.meta.url).href;

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
+import { failureOf, rejectionOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { failureOf, rejectionOf } from './testing/failure.ts';
 import { settle } from './waiting.ts';
 
 const nothing = (): void => {};

@@ -1,6 +1,5 @@
 import type { WaitOptions } from '@vio/native';
 import { defaultTimeout, openPortAs } from '@vio/net';
-import { FrontendDevice } from '@vio/vhost';
 import type { VirtioUserOptions } from './config/config.ts';
 import type { OpenOptions } from './config/open-options.ts';
 import { planPort } from './config/port-plan.ts';
@@ -22,18 +21,17 @@ export async function openVirtioUser(
 ): Promise<VirtioUserPort> {
   const { config, place, port, reconnect } = planPort(devargs, options);
   const wait = { timeout: port.timeout ?? defaultTimeout, signal: port.signal };
-  const { transport, listener } = await connectBackend(config, wait, place);
+  const { device, listener } = await connectBackend(config, wait, place);
   const again =
     reconnect === undefined
       ? undefined
       : {
           ...reconnect,
-          connect: async (patience: WaitOptions) =>
-            new FrontendDevice(await reachAgain(config, listener, patience, place)),
+          connect: (patience: WaitOptions) => reachAgain(config, listener, patience, place),
         };
   try {
     return await openPortAs(
-      new FrontendDevice(transport),
+      device,
       { ...port, reconnect: again },
       (parts) => new VirtioUserPort(parts, config, listener),
     );

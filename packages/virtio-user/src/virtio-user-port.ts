@@ -6,9 +6,9 @@ import type { VirtioUserConfig } from './config/config.ts';
 export class VirtioUserPort extends DevicePort {
   /** What the port was opened with. */
   readonly config: VirtioUserConfig;
-  readonly #listener: UnixListener | null;
+  readonly #listener: UnixListener | undefined;
 
-  constructor(parts: DevicePortParts, config: VirtioUserConfig, listener: UnixListener | null) {
+  constructor(parts: DevicePortParts, config: VirtioUserConfig, listener: UnixListener | undefined) {
     super(parts);
     this.config = config;
     this.#listener = listener;

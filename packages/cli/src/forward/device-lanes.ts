@@ -1,7 +1,7 @@
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
 import type { Forwarder } from './forwarder.ts';
-import { type Lane, deviceLane } from './lane.ts';
+import { type MeteredLane, deviceLane } from './lane.ts';
 
 const poolBuffers = 8192;
 const dataRoom = 2048;
@@ -10,7 +10,7 @@ const headroom = 128;
 /** The lanes of a backend's devices in its forwarder: one for each queue pair that runs, as they come and go. */
 export class DeviceLanes {
   readonly #forwarder: Forwarder;
-  readonly #lanes = new Map<VhostDevice, Lane[]>();
+  readonly #lanes = new Map<VhostDevice, MeteredLane[]>();
   /** Process-private buffers for packets on the backend's side. */
   readonly #pool = new BufferPool({
     region: new Region(new ArrayBuffer(poolBuffers * poolStride(dataRoom, headroom))),

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import type { Lane } from './lane.ts';
+import type { MeteredLane } from './lane.ts';
 import type { ForwardStep, LaneCounts } from './modes.ts';
 
 /** Bursts per turn of the event loop: a turn costs about a microsecond, so several share it. */
@@ -12,7 +12,7 @@ const patientTurns = 10_000;
 /** Lanes may come and go while it runs, as frontends connect to a backend and leave. */
 export class Forwarder {
   readonly counts: LaneCounts = { received: 0, sent: 0, dropped: 0 };
-  readonly #lanes = new Set<Lane>();
+  readonly #lanes = new Set<MeteredLane>();
   readonly #step: ForwardStep;
   readonly #burst: PacketBurst;
   readonly #untilPackets: ((signal: AbortSignal) => Promise<void>) | null;
@@ -35,12 +35,17 @@ export class Forwarder {
     this.#burst = new PacketBurst(burstSize);
   }
 
-  add(lane: Lane): void {
+  /** Those it polls now. */
+  get lanes(): Iterable<MeteredLane> {
+    return this.#lanes;
+  }
+
+  add(lane: MeteredLane): void {
     this.#lanes.add(lane);
     this.#wake?.abort();
   }
 
-  remove(lane: Lane): void {
+  remove(lane: MeteredLane): void {
     this.#lanes.delete(lane);
     this.#wake?.abort();
   }

@@ -2,6 +2,16 @@ import type { NetPort, PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
 
+/** What has passed through a lane so far. */
+export interface LaneTraffic {
+  /** Packets. */
+  readonly received: number;
+  readonly sent: number;
+  /** Bytes of the frames, without CRC. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 /** One queue pair as a forwarding mode sees it, whichever side of the wire it is on. */
 export interface Lane {
   readonly pool: BufferPool;
@@ -11,13 +21,22 @@ export interface Lane {
   send(burst: PacketBurst): number;
 }
 
+/** A lane that says what it is called and what has passed. */
+export interface MeteredLane extends Lane {
+  /** As in `q0`, or `device 2 q0`. */
+  readonly name: string;
+  /** The counters of its two queues. */
+  traffic(): LaneTraffic;
+}
+
 /** Queue pair `pair` of a port. */
-export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Lane {
+export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): MeteredLane {
   const rx = port.rx[pair];
   const tx = port.tx[pair];
   if (rx === undefined || tx === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
   const pool = rx.pool;
   return {
+    name: `q${pair}`,
     pool,
     receive: (burst) => rx.receive(burst),
     send(burst) {
@@ -25,18 +44,35 @@ export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Lane {
       burst.release(pool, sent);
       return sent;
     },
+    traffic: () => ({
+      received: rx.stats.get('good_packets'),
+      sent: tx.stats.get('good_packets'),
+      receivedBytes: rx.stats.get('good_bytes'),
+      sentBytes: tx.stats.get('good_bytes'),
+    }),
   };
 }
 
 /** Queue pair `pair` of a backend device: what the driver transmits is received here, and the other way round. */
-export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool): Lane {
+export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool): MeteredLane {
   return {
+    name: `device ${device.vid} q${pair}`,
     pool,
     receive: (burst) => device.dequeueBurst(2 * pair + 1, pool, burst, burst.capacity),
     send(burst) {
       const sent = device.enqueueBurst(2 * pair, burst, 0, burst.count);
       burst.release(pool);
       return sent;
+    },
+    traffic() {
+      const stats = device.stats();
+      const count = (name: string): number => stats[name] ?? 0;
+      return {
+        received: count(`rx_q${pair}_good_packets`),
+        sent: count(`tx_q${pair}_good_packets`),
+        receivedBytes: count(`rx_q${pair}_good_bytes`),
+        sentBytes: count(`tx_q${pair}_good_bytes`),
+      };
     },
   };
 }

@@ -22,8 +22,8 @@ export async function runSession(
   output: Output,
   options: SessionOptions,
 ): Promise<void> {
-  const meter = new RateMeter(forwarder.counts);
-  const total = new RateMeter(forwarder.counts);
+  const meter = new RateMeter(forwarder);
+  const total = new RateMeter(forwarder);
   const timer = setInterval(() => {
     const rates = meter.sample();
     output.record('rates', rates, formatRates(rates));

@@ -2,12 +2,16 @@ import { type Server, createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { VioError } from '@vio/native';
 import { type Measured, prometheusContentType, prometheusText } from '@vio/net';
+import { aboutProcess } from './about-process.ts';
 import type { MetricsAddress } from './address.ts';
 
 /** More than any number of Prometheus servers; who comes beyond is refused. */
 const mostConnections = 64;
 /** For a whole request. */
 const requestMilliseconds = 10_000;
+
+/** What there is to say before there is a port or device. */
+const about = aboutProcess();
 
 /** Serves Prometheus' text at /metrics until it is disposed of. */
 export class MetricsServer implements AsyncDisposable {
@@ -31,7 +35,9 @@ export class MetricsServer implements AsyncDisposable {
     const server = createServer((request, response) => {
       const found = request.method === 'GET' && request.url?.split('?')[0] === '/metrics';
       if (!found) return void response.writeHead(404, { 'content-type': 'text/plain' }).end('see /metrics\n');
-      response.writeHead(200, { 'content-type': prometheusContentType }).end(prometheusText(measured()));
+      response
+        .writeHead(200, { 'content-type': prometheusContentType })
+        .end(about + prometheusText(measured()));
     });
     server.maxConnections = mostConnections;
     server.headersTimeout = requestMilliseconds;

@@ -1,9 +1,13 @@
 import { type NetPort, type PathChoice, featureNames } from '@vio/net';
 import type { DriverQueue, QueueFault } from '@vio/rings';
 
-/** A port described for a program (`data`) and for a person (`text`). */
+/**
+ * A port described for a program (`data`) and for a person (`text`).
+ * @param refused whether the text names the other paths as well, each with what stood in its way
+ */
 export function portReport(
   port: Pick<NetPort, 'features' | 'paths' | 'rx' | 'tx'> & { readonly missing?: readonly string[] },
+  refused: boolean,
 ): {
   data: object;
   text: string;
@@ -17,8 +21,8 @@ export function portReport(
   const text = [
     `features 0x${port.features.toString(16)}: ${features.join(' ')}`,
     ...(missing.length > 0 ? [`not offered by the backend: ${missing.join(' ')}`] : []),
-    ...describePath('Rx', port.paths.rx),
-    ...describePath('Tx', port.paths.tx),
+    ...describePath('Rx', port.paths.rx, refused),
+    ...describePath('Tx', port.paths.tx, refused),
     ...rings.map(describeRing),
   ].join('\n');
   return { data: { mask: port.features, features, missing, paths: port.paths, rings }, text };
@@ -44,9 +48,11 @@ function describeRing({ name, format, size, outstanding, broken }: RingState & {
 
 const by = { native: 'in C++', typescript: 'in TypeScript' };
 
-function describePath(direction: string, choice: PathChoice): string[] {
+function describePath(direction: string, choice: PathChoice, refused: boolean): string[] {
   return [
     `${direction}: ${choice.path} (${choice.callback}), moved ${by[choice.engine]}: ${choice.reason}`,
-    ...choice.refused.map((refusal) => `${direction} not ${refusal.path}: ${refusal.reason}`),
+    ...(refused ? choice.refused : []).map(
+      (refusal) => `${direction} not ${refusal.path}: ${refusal.reason}`,
+    ),
   ];
 }

@@ -1,11 +1,11 @@
 import { openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchDirectory } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import { neighbours } from '../memory/contiguous-memory.ts';
 import { closeFd } from '../fds/fd.ts';
 import { FileRegisters, MmioRegisters } from './mmio.ts';
 import { SharedMemory } from '../memory/shared-memory.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
 
 const scratch = scratchDirectory();
 let files = 0;

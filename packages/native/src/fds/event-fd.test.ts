@@ -1,14 +1,12 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { constants, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { failureOf, fdFlags, openFds, scratchDirectory } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addon } from '../addon.ts';
 import { EventFd } from './event-fd.ts';
 import { closeFd, dupFd } from './fd.ts';
 import { waitReadable } from '../limits.ts';
-import { failureOf } from '../testing/failure.ts';
-import { fdFlags, openFds } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
 import { UnixStream } from '../sockets/unix-stream.ts';
 
 const directory = scratchDirectory();

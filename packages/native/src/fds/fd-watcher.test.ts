@@ -1,14 +1,12 @@
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { failureOf, openFds, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from './event-fd.ts';
 import { FdWatcher, type Readiness, watchDuplicate } from './fd-watcher.ts';
 import { closeFd } from './fd.ts';
-import { runChild } from '../testing/child.ts';
-import { failureOf } from '../testing/failure.ts';
-import { openFds } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
+import { runChild } from '../test-support/child.ts';
 import { UnixStream } from '../sockets/unix-stream.ts';
 
 const directory = scratchDirectory();

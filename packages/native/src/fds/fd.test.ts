@@ -1,12 +1,10 @@
 import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { failureOf, fdFlags, openFds, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from './event-fd.ts';
 import { type FileKind, closeFd, dupFd, fileKind, sealsOfFd, sizeOfFd } from './fd.ts';
 import { SharedMemory } from '../memory/shared-memory.ts';
-import { failureOf } from '../testing/failure.ts';
-import { fdFlags, openFds } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
 import { UnixListener } from '../sockets/unix-listener.ts';
 
 const directory = scratchDirectory();

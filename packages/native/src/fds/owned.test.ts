@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { runChild } from '../testing/child.ts';
+import { runChild } from '../test-support/child.ts';
 
 /** Runs code in a worker until it says something, terminates it, and tells how many descriptors are left of it. */
 function leftBy(code: string): Promise<{ stdout: string }> {

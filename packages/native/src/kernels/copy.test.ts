@@ -1,13 +1,11 @@
 import { ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { collectGarbage, failureOf, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './copy.ts';
 import { closeFd } from '../fds/fd.ts';
 import { SharedMemory } from '../memory/shared-memory.ts';
-import { failureOf } from '../testing/failure.ts';
-import { collectGarbage } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
 
 const directory = scratchDirectory();
 

@@ -1,14 +1,12 @@
 import { ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { collectGarbage, failureOf, mappingsNamed, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../addon.ts';
 import { closeFd } from '../fds/fd.ts';
 import { MappedFile } from './mapped-file.ts';
 import { SharedMemory } from './shared-memory.ts';
-import { runChild } from '../testing/child.ts';
-import { failureOf } from '../testing/failure.ts';
-import { collectGarbage, mappingsNamed } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
+import { runChild } from '../test-support/child.ts';
 
 const directory = scratchDirectory();
 const page = addon.pageSize;

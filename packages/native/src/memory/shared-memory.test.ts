@@ -2,15 +2,20 @@ import { constants } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import {
+  collectGarbage,
+  failureOf,
+  mappingField,
+  mappingsNamed,
+  openFds,
+  scratchDirectory,
+} from '@vio/test-support';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { addon } from '../addon.ts';
 import { VioError } from '../error.ts';
 import { closeFd, sealsOfFd, sizeOfFd } from '../fds/fd.ts';
 import { SharedMemory } from './shared-memory.ts';
-import { runChild, unprivileged } from '../testing/child.ts';
-import { failureOf } from '../testing/failure.ts';
-import { collectGarbage, mappingField, mappingsNamed, openFds } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
+import { runChild, unprivileged } from '../test-support/child.ts';
 
 const { errno } = os;
 const directory = scratchDirectory();

@@ -11,11 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { failureOf, openFds, rejectionOf, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { runChild, unprivileged } from '../testing/child.ts';
-import { failureOf, rejectionOf } from '../testing/failure.ts';
-import { openFds } from '../testing/process-state.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
+import { runChild, unprivileged } from '../test-support/child.ts';
 import { UnixListener } from './unix-listener.ts';
 import { UnixStream } from './unix-stream.ts';
 

@@ -1,12 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { failureOf, fdFlags, openFds, rejectionOf, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from '../fds/event-fd.ts';
 import { closeFd } from '../fds/fd.ts';
-import { failureOf, rejectionOf } from '../testing/failure.ts';
-import { fdFlags, openFds } from '../testing/process-state.ts';
-import { runChild, unprivileged } from '../testing/child.ts';
-import { scratchDirectory } from '../testing/scratch.ts';
+import { runChild, unprivileged } from '../test-support/child.ts';
 import { UnixListener } from './unix-listener.ts';
 import { type Received, UnixStream } from './unix-stream.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
-import { FakePciDevice, structureCapability, usualCapabilities } from '../testing/fake-pci-device.ts';
+import { FakePciDevice, structureCapability, usualCapabilities } from '../test-support/fake-pci-device.ts';
 import { readCapabilities } from './capabilities.ts';
 import { openDevice } from './open-device.ts';
 

@@ -9,7 +9,7 @@ import {
 } from '@vio/rings';
 import { virtioType } from '../access/virtio-ids.ts';
 import { openPciPort } from '../port/open-pci-port.ts';
-import { FakePciDevice, structureCapability, usualCapabilities } from '../testing/fake-pci-device.ts';
+import { FakePciDevice, structureCapability, usualCapabilities } from '../test-support/fake-pci-device.ts';
 import { readCapabilities } from './capabilities.ts';
 import { ConfigWindow } from './config-window.ts';
 import { resetDevice, resetQueue } from './life-cycle.ts';

@@ -2,7 +2,7 @@ import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_STATUS } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { openPciPort } from '../port/open-pci-port.ts';
-import { FakePciDevice, usualCapabilities } from '../testing/fake-pci-device.ts';
+import { FakePciDevice, usualCapabilities } from '../test-support/fake-pci-device.ts';
 import { openDevice } from './open-device.ts';
 
 const [msix] = usualCapabilities();

@@ -10,8 +10,8 @@ import {
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import { describe, it } from 'vitest';
-import { EchoCard } from '../testing/echo-card.ts';
-import type { FakeOptions } from '../testing/fake-pci-device.ts';
+import { EchoCard } from '../test-support/echo-card.ts';
+import type { FakeOptions } from '../test-support/fake-pci-device.ts';
 import { openPciPort } from './open-pci-port.ts';
 import { PciNetDevice } from './pci-net-device.ts';
 

@@ -27,9 +27,9 @@ import {
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakePciDevice, type FakeOptions } from '../testing/fake-pci-device.ts';
-import { FakeControl } from '../testing/fake-control.ts';
-import { FakeWire } from '../testing/fake-wire.ts';
+import { FakePciDevice, type FakeOptions } from '../test-support/fake-pci-device.ts';
+import { FakeControl } from '../test-support/fake-control.ts';
+import { FakeWire } from '../test-support/fake-wire.ts';
 import { type PciPortOptions, openPciPort } from './open-pci-port.ts';
 import type { PciPort } from './pci-port.ts';
 

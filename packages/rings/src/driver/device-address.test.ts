@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../memory/buffer-pool.ts';
 import { Region } from '../memory/region.ts';
 import { createDriverQueue, driverQueueBytes } from './create-driver-queue.ts';
-import { kinds, prefix } from './driver.fixture.ts';
+import { kinds, prefix } from '../test-support/driver-setup.ts';
 
 /** The low half is a negative number as 32 bits, so that arithmetic on it is signed. */
 const address = 0x12_f000_0000n;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SeenBuffer, SeenChain } from '../testing/chain-reader.ts';
-import { kinds, prefix, setUp, type Kind } from './driver.fixture.ts';
+import { kinds, prefix, setUp, type Kind } from '../test-support/driver-setup.ts';
 
 /** A packet on its way: what the device should see of it, and what the driver should get back. */
 interface Packet {

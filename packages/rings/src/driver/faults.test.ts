@@ -10,7 +10,7 @@ import {
   splitKinds,
   type Kind,
   type Setup,
-} from './driver.fixture.ts';
+} from '../test-support/driver-setup.ts';
 
 /** What a device does with the chains it has taken: five buffers and a direct list of two, in a ring of 8. */
 type Misdeed = (device: ScriptedDevice, chains: readonly SeenChain[]) => void;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { QueueFaultCode } from '../fault.ts';
-import { kinds, setUp, type Kind } from './driver.fixture.ts';
+import { kinds, setUp, type Kind } from '../test-support/driver-setup.ts';
 
 /** Some bytes are drawn small, which makes ids and index steps good now and then. */
 const bytes = fc.oneof(

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { packedKinds, prefix, setUp } from './driver.fixture.ts';
+import { packedKinds, prefix, setUp } from '../test-support/driver-setup.ts';
 
 /** What virtio 1.4 asks of the driver of a packed virtqueue, section 2.8, one test per clause. */
 

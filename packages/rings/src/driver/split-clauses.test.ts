@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { prefix, setUp, splitKinds } from './driver.fixture.ts';
+import { prefix, setUp, splitKinds } from '../test-support/driver-setup.ts';
 
 /** What virtio 1.4 asks of the driver of a split virtqueue, section 2.7, one test per clause. */
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { kinds, packedKinds, setUp, type Kind, type Setup } from './driver.fixture.ts';
+import { kinds, packedKinds, setUp, type Kind, type Setup } from '../test-support/driver-setup.ts';
 
 const events = [false, true];
 const cases = kinds.flatMap((kind) => events.map((eventIdx) => ({ ...kind, eventIdx })));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { VioError } from '@vio/native';
 import { Region } from '../memory/region.ts';
 import { createDriverQueue } from './create-driver-queue.ts';
-import { inOrderKinds, kinds, outOfOrderKinds, prefix, setUp } from './driver.fixture.ts';
+import { inOrderKinds, kinds, outOfOrderKinds, prefix, setUp } from '../test-support/driver-setup.ts';
 
 const ofLength = (n: number) => Array.from({ length: n }, (_, i) => 10 + i);
 

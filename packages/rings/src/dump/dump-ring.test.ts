@@ -8,7 +8,7 @@ import {
   prefix,
   setUp,
   splitKinds,
-} from '../driver/driver.fixture.ts';
+} from '../test-support/driver-setup.ts';
 import { dumpRing, ringDumpText } from './dump-ring.ts';
 import { driverRingView } from './ring-view.ts';
 

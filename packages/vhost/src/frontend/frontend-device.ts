@@ -37,6 +37,8 @@ export class FrontendDevice implements NetDevice {
   /** The frontend has address and link by itself. */
   readonly traits: DeviceTraits;
   readonly control: DeviceControl;
+  /** What the backend offers; undefined before it was asked. */
+  #offered: bigint | undefined;
   #features = 0n;
   /** Rings the backend was given. */
   #rings: number[] = [];
@@ -91,9 +93,13 @@ export class FrontendDevice implements NetDevice {
     };
   }
 
+  /** A backend is greeted once: who has asked already, to see whether it answers, gets what it said then. */
   async features(wait: WaitOptions): Promise<bigint> {
-    await this.transport.setOwner(wait);
-    return this.transport.getFeatures(wait);
+    if (this.#offered === undefined) {
+      await this.transport.setOwner(wait);
+      this.#offered = await this.transport.getFeatures(wait);
+    }
+    return this.#offered;
   }
 
   accept(features: bigint): Promise<void> {

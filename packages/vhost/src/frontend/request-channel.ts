@@ -10,6 +10,7 @@ import {
   decodeReply,
   isOutOfDescriptors,
   messageError,
+  refuseFrontend,
   roomMilliseconds,
 } from '../wire/index.ts';
 
@@ -157,13 +158,24 @@ export class RequestChannel {
       return;
     }
     this.#end(
-      new VioError(`the other side closed the vhost-user connection before ${turn.name} could be sent`, {
-        code: 'VIO_VHOST_DISCONNECTED',
-        remedy: 'see why it ended (its log says so if it refused something), then connect again',
-        retryable: true,
-        cause: error,
-      }),
+      this.#frontendThere() ??
+        new VioError(`the other side closed the vhost-user connection before ${turn.name} could be sent`, {
+          code: 'VIO_VHOST_DISCONNECTED',
+          remedy: 'see why it ended (its log says so if it refused something), then connect again',
+          retryable: true,
+          cause: error,
+        }),
     );
+  }
+
+  /** Who closed may be a frontend itself: then it has asked something before. */
+  #frontendThere(): VioError | undefined {
+    try {
+      this.#reader.read();
+    } catch (error) {
+      if (VioError.is(error) && error.code === 'VIO_VHOST_BOTH_FRONTENDS') return error;
+    }
+    return undefined;
   }
 
   /** A call that stopped waiting: harmless while it is queued, fatal once something of it may have been sent. */
@@ -210,6 +222,7 @@ export class RequestChannel {
   #awaitedBy(header: Header): ExpectedReply<unknown> {
     const turn = this.#turns.at(0);
     if (turn !== undefined && turn.sent && turn.awaited !== null) return turn.awaited;
+    refuseFrontend(header);
     throw messageError(
       'UNEXPECTED',
       'a message nobody waits for',

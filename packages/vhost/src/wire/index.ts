@@ -27,6 +27,7 @@ export {
   expectedReply,
   headerBytes,
   needsReply,
+  refuseFrontend,
 } from './message.ts';
 export { type MessageFault, messageError } from './message-error.ts';
 export {

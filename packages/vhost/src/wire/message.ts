@@ -1,3 +1,4 @@
+import { VioError } from '@vio/native';
 import { messageError } from './message-error.ts';
 import { type PayloadCodec, checkSize, viewOf } from './payload-codec.ts';
 import type { FdRange, Request } from './request.ts';
@@ -129,9 +130,10 @@ export function expectedReply<R>(request: Request<unknown, R>): ExpectedReply<R>
 
 /**
  * Validates the header of an answer: the request it answers, version, flags, size.
- * @throws VioError VIO_VHOST_MESSAGE_UNEXPECTED, _VERSION, _FLAGS, _SIZE
+ * @throws VioError VIO_VHOST_MESSAGE_UNEXPECTED, _VERSION, _FLAGS, _SIZE; VIO_VHOST_BOTH_FRONTENDS
  */
 export function checkReplyHeader(expected: ExpectedReply<unknown>, header: Header): void {
+  refuseFrontend(header, expected);
   if (header.request !== expected.id) {
     throw messageError('UNEXPECTED', expected.name, 'the request number', header.request, `${expected.id}`);
   }
@@ -169,4 +171,23 @@ function checkFds(name: string, { fds }: Message, [min, max]: FdRange): void {
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+const setOwnerId = 3;
+
+/**
+ * Refuses what a frontend says first, in the place of an answer: SET_OWNER, or the very question that waits for one.
+ * @param expected what is waited for, if anything is
+ * @throws VioError VIO_VHOST_BOTH_FRONTENDS
+ */
+export function refuseFrontend(
+  { request: id, flags, size }: Header,
+  expected?: ExpectedReply<unknown>,
+): void {
+  const asked = id === setOwnerId || (id === expected?.id && expected.payload.minBytes > 0);
+  if (!asked || size > 0 || (flags & replyFlag) !== 0) return;
+  throw new VioError('both sides are frontends: the other one asks what it was asked', {
+    code: 'VIO_VHOST_BOTH_FRONTENDS',
+    remedy: 'one of them has to be the backend: a port (server=0 or 1) needs one, such as vio backend',
+  });
 }

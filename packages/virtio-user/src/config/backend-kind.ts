@@ -1,5 +1,5 @@
 import { VioError, fileKind } from '@vio/native';
-import { numbersOf, vdpaMajor } from './descriptors.ts';
+import { numbersOf, vdpaMajor } from './device-numbers.ts';
 
 /** How a backend is spoken to, which its path tells. */
 export type BackendKind = 'vhost-user' | 'vhost-kernel' | 'vhost-vdpa';
@@ -9,12 +9,13 @@ const miscMajor = 10;
 
 /**
  * As DPDK does: a socket, or nothing yet, is vhost-user; a miscellaneous character device is vhost-kernel; one of the
- * driver vhost-vdpa is that, as is a missing file that only such a device can become.
+ * driver vhost-vdpa is that, as are missing files that only such devices can become.
  * @throws VioError VIO_SOCKET_NOT_A_SOCKET for anything else
  */
 export function backendKind(path: string): BackendKind {
   const kind = fileKind(path);
   if (kind === 'missing' && /^\/dev\/vhost-vdpa-\d+$/.test(path)) return 'vhost-vdpa';
+  if (kind === 'missing' && path === '/dev/vhost-net') return 'vhost-kernel';
   if (kind === 'missing' || kind === 'socket') return 'vhost-user';
   if (kind === 'character-device') {
     const { major } = numbersOf(path);

@@ -1,4 +1,4 @@
-import { failureOf } from '../failure.fixture.ts';
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { linkSpeeds, unknownSpeed } from '@vio/net';
 import { type VirtioUserOptions, parseConfig } from './config.ts';

@@ -1,6 +1,6 @@
-import { fstatSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { VioError, fileKind } from '@vio/native';
 import type { BackendKind } from './backend-kind.ts';
+import { numbersOf, vdpaMajor } from './device-numbers.ts';
 
 /**
  * Descriptors that somebody else has opened, instead of what `path` and `iface` name: a process without privileges can
@@ -58,19 +58,6 @@ export function checkDescriptors(descriptors: BackendDescriptors, pairs: number)
   for (const fd of tap ?? [])
     if (fileKind(fd) !== 'character-device') throw wrongKind(fd, 'a queue of a tap');
   if (vdpa !== undefined && numbersOf(vdpa).major !== vdpaMajor()) throw wrongKind(vdpa, '/dev/vhost-vdpa-N');
-}
-
-/** Of a character device; what is none has -2, which no device has. @param file path or descriptor */
-export function numbersOf(file: string | number): { major: number; minor: number } {
-  if (fileKind(file) !== 'character-device') return { major: -2, minor: -2 };
-  const { rdev }: Stats = typeof file === 'number' ? fstatSync(file) : statSync(file);
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
-}
-
-/** The kernel finds this one when the module is loaded; -1 while it is not. */
-export function vdpaMajor(): number {
-  const line = /^ *(\d+) vhost-vdpa$/m.exec(readFileSync('/proc/devices', 'utf8'));
-  return Number(line?.[1] ?? -1);
 }
 
 function wrongKind(fd: number, expected: string): VioError {

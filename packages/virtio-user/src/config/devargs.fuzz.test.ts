@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzDevargs } from './devargs-fuzz.fixture.ts';
+import { fuzzDevargs } from '../test-support/devargs-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing();
 

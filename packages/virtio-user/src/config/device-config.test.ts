@@ -13,9 +13,8 @@ import {
 import { BufferPool, Region, VIRTIO_F_EVENT_IDX } from '@vio/rings';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { type NetConfig, type VhostDevice, VhostDriver } from '@vio/vhost';
+import { rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { until } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
 import type { OpenOptions } from './open-options.ts';
 import { openVirtioUser } from '../open.ts';
 

@@ -1,5 +1,5 @@
+import { rejectionOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { rejectionOf } from '../failure.fixture.ts';
 import { openVirtioUser } from '../open.ts';
 
 /** Nobody listens there, and nobody is asked. */

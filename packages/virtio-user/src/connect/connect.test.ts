@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { UnixListener, UnixStream } from '@vio/native';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { VhostUserFrontend } from '@vio/vhost';
 import { ScriptedBackend } from '@vio/vhost/testing';
+import { holdings, holdingsLike, rejectionOf } from '@vio/test-support';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allProtocolFeatures, holdings, holdingsLike } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
+import { allProtocolFeatures } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
 const run = promisify(execFile);
@@ -183,8 +184,58 @@ describe('with server=1', () => {
     const path = place('failing');
     const before = holdings();
     const opening = rejectionOf(openVirtioUser({ path, server: true }));
-    (await UnixStream.connect(path)).close();
+    const stream = await UnixStream.connect(path);
+    using backend = new ScriptedBackend(stream, { ...script, misbehave: { at: 8, how: 'close' } });
     expect((await opening).code).toMatch(/^VIO_(VHOST_DISCONNECTED|SOCKET_CLOSED)$/);
+    expect(backend.seen).toHaveLength(9);
     expect(await holdingsLike(before)).toEqual(before);
+  });
+
+  it.each([
+    ['leaves at once', (stream: UnixStream) => stream.close()],
+    [
+      'says what no backend says',
+      (stream: UnixStream) => void stream.send(new Uint8Array(64).fill(0x55), []),
+    ],
+    [
+      'is a frontend itself',
+      (stream: UnixStream) =>
+        void VhostUserFrontend.fromStream(stream)
+          .setOwner()
+          .catch(() => {}),
+    ],
+    ['says nothing', () => {}],
+  ])('somebody who %s is no backend: the port waits for one', async (_what, stray) => {
+    const path = place('strays');
+    const before = holdings();
+    const opening = openVirtioUser({ path, server: true }, { timeout: 500 });
+    const stream = await UnixStream.connect(path);
+    stray(stream);
+    using backend = new ScriptedBackend(await UnixStream.connect(path), script);
+    const port = await opening;
+    expect([port.link.up, backend.seen.length > 0]).toEqual([true, true]);
+    await port.close();
+    stream.close();
+    backend.close();
+    expect(await holdingsLike(before)).toEqual(before);
+  });
+
+  it('strays without end are not put up with', async () => {
+    const path = place('many-strays');
+    let strays = 0;
+    const opening = rejectionOf(openVirtioUser({ path, server: true }));
+    const done = opening.then(() => true);
+    while (!(await Promise.race([done, Promise.resolve(false)]))) {
+      try {
+        (await UnixStream.connect(path)).close();
+        strays++;
+      } catch {
+        await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 1))]);
+      }
+    }
+    expect([(await opening).code, strays >= 65]).toEqual([
+      expect.stringMatching(/^VIO_(VHOST_DISCONNECTED|SOCKET_CLOSED)$/),
+      true,
+    ]);
   });
 });

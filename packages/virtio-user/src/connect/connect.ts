@@ -1,12 +1,13 @@
 import { type ListenOptions, UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
-import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
+import { FrontendDevice, type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import type { VirtioUserConfig } from '../config/config.ts';
 import type { BackendDescriptors } from '../config/descriptors.ts';
+import { greetBackend } from './greet-backend.ts';
 
 /** A connected backend, and the socket this side listened on if it was the server. */
 export interface Connected {
-  readonly transport: VhostTransport;
-  readonly listener: UnixListener | null;
+  readonly device: FrontendDevice;
+  readonly listener: UnixListener | undefined;
 }
 
 /** What devargs have no word for. */
@@ -29,34 +30,14 @@ export type SocketOptions = Pick<ListenOptions, 'mode' | 'uid' | 'gid' | 'backlo
 export async function connectBackend(
   config: VirtioUserConfig,
   wait: WaitOptions,
-  { netns, descriptors, socket }: BackendPlace = {},
+  place: BackendPlace = {},
 ): Promise<Connected> {
-  if (config.backend === 'vhost-kernel') {
-    const { path, iface, queues, mac } = config;
-    const open = { taps: descriptors?.tap, devices: descriptors?.vhostNet };
-    // Loaded on demand: most ports have another backend, and start sooner without.
-    const { VhostNetTransport } = await import('@vio/vhost-kernel');
-    return {
-      transport: VhostNetTransport.open({ path, iface, queues, mac, netns, ...open }),
-      listener: null,
-    };
-  }
-  if (config.backend === 'vhost-vdpa') {
-    const { path, mac } = config;
-    const { VhostVdpaTransport } = await import('@vio/vhost-kernel');
-    const transport = await VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
-    return { transport, listener: null };
-  }
-  if (descriptors?.socket !== undefined) {
-    const stream = UnixStream.adopt(dupFd(descriptors.socket));
-    return { transport: VhostUserFrontend.fromStream(stream), listener: null };
-  }
   if (!config.server) {
-    return { transport: await VhostUserFrontend.connect(config.path, wait), listener: null };
+    return { device: new FrontendDevice(await reach(config, wait, place)), listener: undefined };
   }
-  const listener = UnixListener.listen(config.path, { backlog: 1, ...socket });
+  const listener = UnixListener.listen(config.path, { backlog: 1, ...place.socket });
   try {
-    return { transport: VhostUserFrontend.fromStream(await listener.accept(wait)), listener };
+    return { device: await greetBackend(listener, wait), listener };
   } catch (error) {
     listener.close();
     throw error;
@@ -66,11 +47,30 @@ export async function connectBackend(
 /** Reaches the backend of a port that has lost it; as the server, waits for it as long as it takes. */
 export async function reachAgain(
   config: VirtioUserConfig,
-  listener: UnixListener | null,
+  listener: UnixListener | undefined,
   wait: WaitOptions,
   place: BackendPlace,
+): Promise<FrontendDevice> {
+  if (listener === undefined) return new FrontendDevice(await reach(config, wait, place));
+  return greetBackend(listener, { signal: wait.signal }, wait);
+}
+
+async function reach(
+  config: VirtioUserConfig,
+  wait: WaitOptions,
+  { netns, descriptors }: BackendPlace,
 ): Promise<VhostTransport> {
-  if (listener === null) return (await connectBackend(config, wait, place)).transport;
-  const { signal } = wait;
-  return VhostUserFrontend.fromStream(await listener.accept(signal === undefined ? {} : { signal }));
+  const { path, iface, queues, mac } = config;
+  // What not every port has is loaded on demand: the others start sooner without.
+  if (config.backend === 'vhost-kernel') {
+    const open = { taps: descriptors?.tap, devices: descriptors?.vhostNet };
+    const { VhostNetTransport } = await import('@vio/vhost-kernel');
+    return VhostNetTransport.open({ path, iface, queues, mac, netns, ...open });
+  }
+  if (config.backend === 'vhost-vdpa') {
+    const { VhostVdpaTransport } = await import('@vio/vhost-kernel');
+    return VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
+  }
+  if (descriptors?.socket === undefined) return VhostUserFrontend.connect(path, wait);
+  return VhostUserFrontend.fromStream(UnixStream.adopt(dupFd(descriptors.socket)));
 }

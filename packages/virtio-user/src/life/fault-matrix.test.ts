@@ -2,9 +2,9 @@ import type { BackendScript, Misbehaviour } from '@vio/vhost/testing';
 import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_STATUS } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
+import { holdings, holdingsLike, rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend, allProtocolFeatures, holdings, holdingsLike, until } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
+import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
 /** All that a port makes use of. */

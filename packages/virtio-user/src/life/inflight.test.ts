@@ -1,8 +1,9 @@
 import type { Reconnected } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend, allProtocolFeatures, holdings, holdingsLike, until } from '../backend.fixture.ts';
+import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import type { VirtioUserPort } from '../virtio-user-port.ts';
 
 const protocolFeatures = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD;

@@ -5,8 +5,8 @@ import { type FailedAttempt, type LinkState, VIRTIO_NET_F_MRG_RXBUF } from '@vio
 import { VIRTIO_F_IN_ORDER } from '@vio/rings';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { VhostDriver } from '@vio/vhost';
+import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { until } from '../backend.fixture.ts';
 import { openVirtioUser } from '../open.ts';
 
 type Change = (driver: VhostDriver) => void;

@@ -8,7 +8,7 @@ import {
 } from '@vio/rings';
 import { wire } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend, allProtocolFeatures } from '../backend.fixture.ts';
+import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import type { VirtioUserOptions } from '../config/config.ts';
 import type { OpenOptions } from '../config/open-options.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { PacketBurst, type BrokenQueue } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { rejectionOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
+import { ListeningBackend } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
 /** A port and the backend it is on, and how frames get from one to the other. */

@@ -1,9 +1,9 @@
 import { VIRTIO_NET_F_MQ, pathLogLine } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
+import { holdings, holdingsLike, rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend, allProtocolFeatures, holdings, holdingsLike, until } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
+import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
 /**

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { type MemoryOptions, PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
+import { rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ListeningBackend, allProtocolFeatures, until } from '../backend.fixture.ts';
-import { rejectionOf } from '../failure.fixture.ts';
+import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
 const withSlots = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;

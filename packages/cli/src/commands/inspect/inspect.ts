@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 import { featureNames } from '@vio/net';
-import { openVirtioUser } from '@vio/virtio-user';
+import { openDevargs } from '../../open-devargs.ts';
 import type { InspectOptions } from './options.ts';
 import { Output } from '../../output.ts';
 import { portReport } from '../../report/port-report.ts';
@@ -25,8 +25,8 @@ export async function inspect(
       remedy: 'give devargs such as path=/tmp/vhost.sock, or --features MASK',
     });
   }
-  await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
-  const report = portReport(port);
+  await using port = await openDevargs(devargs, { timeout: options.timeout, signal: interrupted });
+  const report = portReport(port, true);
   output.record('port', report.data, report.text);
   if (options.rings === true) for (const dump of port.dumpRings()) recordRing(output, dump);
 }

@@ -10,26 +10,41 @@ export interface FileCapture {
   end(output: Output): Promise<void>;
 }
 
-/** Writes what passes through a port to a file, from now on. @param snaplen bytes kept of each packet */
+/** The file name that stands for stdout. */
+export const standardOutput = '-';
+
+/**
+ * Writes what passes through a port to a file, from now on. Whoever reads a pipe and leaves has seen enough: the capture ends,
+ * and nothing is wrong.
+ * @param file its name, or `-` for stdout
+ * @param snaplen bytes kept of each packet
+ */
 export function captureToFile(port: NetPort, file: string, snaplen: number): FileCapture {
   const capture = port.capture({ snaplen, format: file.endsWith('.pcapng') ? 'pcapng' : 'pcap' });
-  const written = pipeline(capture, createWriteStream(file)).then(
-    () => null,
+  const toStdout = file === standardOutput;
+  const target = toStdout ? process.stdout : createWriteStream(file);
+  const written = pipeline(capture, target, { end: !toStdout }).then(
+    () => undefined,
     (error: unknown) => error,
   );
   return {
     async end(output) {
       capture.stop();
       const cause = await written;
-      if (cause !== null) throw writeError(file, cause);
+      if (cause !== undefined && !isBrokenPipe(cause)) throw writeError(file, cause);
       const { captured, dropped } = capture;
+      const name = toStdout ? 'stdout' : file;
       output.record(
         'capture',
         { file, captured, dropped },
-        `${file}: ${captured} packets, ${dropped} missing`,
+        `${name}: ${captured} packets, ${dropped} missing`,
       );
     },
   };
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
 function writeError(file: string, cause: unknown): VioError {

@@ -12,9 +12,12 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .argument('<devargs>', 'DPDK-style devargs, for example net_virtio_user0,path=/tmp/vhost.sock,queues=2');
   addForwardOptions(command)
     .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .option('--wait', 'wait for a backend that is not there yet, as long as it takes')
+    .option('--reconnect', 'look for a backend that went away (with server=1 a port always does)')
     .option('--xstats', 'print the extended statistics at the end')
-    .option('--pcap <file>', 'write what passes to this file (pcapng when it is called so)')
+    .option('--pcap <file>', 'write what passes to this file (pcapng when it is called so); - is stdout')
     .option('--snaplen <bytes>', 'bytes of each packet that --pcap keeps', integer(1, 262_144), 262_144)
+    .option('--verbose', 'also name the paths that were not elected, each with the reason')
     .addHelpText('after', devargsHelp)
     .action(async (devargs: string, options: RunOptions) => {
       const { runPort } = await import('./run.ts');

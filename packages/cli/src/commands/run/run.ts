@@ -1,30 +1,34 @@
-import { openVirtioUser } from '@vio/virtio-user';
-import type { RunOptions } from './options.ts';
+import type { VioError } from '@vio/native';
+import type { VirtioUserPort } from '@vio/virtio-user';
 import { Forwarder } from '../../forward/forwarder.ts';
 import { portLane } from '../../forward/lane.ts';
 import { forwardStep } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
-import { captureToFile } from './capture-file.ts';
+import { openDevargs, openWhenThere } from '../../open-devargs.ts';
 import { Output } from '../../output.ts';
 import { portReport } from '../../report/port-report.ts';
 import { recordRing } from '../../report/ring-record.ts';
+import { captureToFile, standardOutput } from './capture-file.ts';
+import type { RunOptions } from './options.ts';
+import { tellOfLink } from './tell-of-link.ts';
 
 /** Opens a port and forwards on every queue pair until it is interrupted. */
 export async function runPort(devargs: string, options: RunOptions, interrupted: AbortSignal): Promise<void> {
-  const output = new Output(options.json === true);
+  // What goes to a program that reads a capture is nothing but the capture.
+  const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
+  const output = new Output(options.json === true, stream);
   const step = forwardStep(options.forwardMode, options.txpkts);
-  await using port = await openVirtioUser(devargs, { timeout: options.timeout, signal: interrupted });
-  const report = portReport(port);
-  output.record('port', report.data, report.text);
-
-  await using metrics = await serveMetrics(options.metrics, () => ({ [port.config.path]: port }));
+  const ports: Record<string, VirtioUserPort> = {};
+  await using metrics = await serveMetrics(options.metrics, () => ports);
   tellMetrics(metrics, output);
 
-  const failed = new AbortController();
-  port.on('link', (link) => {
-    if (port.gone) failed.abort(link.reason);
-  });
+  await using port = await open(devargs, options, interrupted, output);
+  ports[port.config.path] = port;
+  const report = portReport(port, options.verbose === true);
+  output.record('port', report.data, report.text);
+
+  const failed = tellOfLink(port, output, options.reconnect === true || port.config.server);
   port.on('broken', ({ direction, queue, fault }) => {
     const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;
     output.record('broken', { direction, queue, fault }, text);
@@ -39,14 +43,29 @@ export async function runPort(devargs: string, options: RunOptions, interrupted:
       duration: options.duration,
       interval: options.statsPeriod,
       interrupted,
-      failed: failed.signal,
+      failed,
     });
   } finally {
     await capturing?.end(output);
+    if (options.xstats === true) recordStats(port, output);
   }
-  if (options.xstats === true) {
-    const stats = port.stats();
-    const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
-    output.record('xstats', { xstats: stats }, lines.join('\n'));
-  }
+}
+
+function open(
+  devargs: string,
+  { timeout, reconnect, wait }: RunOptions,
+  signal: AbortSignal,
+  output: Output,
+): Promise<VirtioUserPort> {
+  const options = { timeout, signal, ...(reconnect === true ? { reconnect } : {}) };
+  if (wait !== true) return openDevargs(devargs, options);
+  return openWhenThere(devargs, options, ({ code, message }: VioError) => {
+    output.record('waiting', { code, message }, `waiting for a backend: ${message} (${code})`);
+  });
+}
+
+function recordStats(port: VirtioUserPort, output: Output): void {
+  const stats = port.stats();
+  const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
+  output.record('xstats', { xstats: stats }, lines.join('\n'));
 }

@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { parseConfig } from './config.ts';
-import { parseDevargs } from './devargs.ts';
+import { parseConfig } from '../config/config.ts';
+import { parseDevargs } from '../config/devargs.ts';
 
 const words =
   'net_virtio_user0 virtio_user path= path=/tmp/x.sock path=/dev/vhost-net queues= queues=2 1 0x10 -1 1e9 NaN , ,, = ' +

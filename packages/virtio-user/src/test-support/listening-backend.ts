@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnixListener } from '@vio/native';
@@ -6,10 +6,10 @@ import { VIRTIO_NET_F_MQ } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
 import { type BackendScript, ScriptedBackend } from '@vio/vhost/testing';
-import type { VirtioUserOptions } from './config/config.ts';
-import type { OpenOptions } from './config/open-options.ts';
-import { openVirtioUser } from './open.ts';
-import type { VirtioUserPort } from './virtio-user-port.ts';
+import type { VirtioUserOptions } from '../config/config.ts';
+import type { OpenOptions } from '../config/open-options.ts';
+import { openVirtioUser } from '../open.ts';
+import type { VirtioUserPort } from '../virtio-user-port.ts';
 
 /** Protocol features of a backend that acknowledges everything and knows a device status. */
 export const allProtocolFeatures =
@@ -77,31 +77,4 @@ export class ListeningBackend implements AsyncDisposable {
       // Closed: that is the end of it.
     }
   }
-}
-
-/** Descriptors that are open, and mappings of the memory of ports. */
-export interface Holdings {
-  readonly fds: number;
-  readonly mappings: number;
-}
-
-export function holdings(): Holdings {
-  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
-  return {
-    fds: readdirSync('/proc/self/fd').length,
-    mappings: mappings.filter((line) => line.includes('vio-port')).length,
-  };
-}
-
-/** Waits for what happens soon. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !condition() && Date.now() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-/** What is held once it is as little as before, or does not get less. */
-export async function holdingsLike(before: Holdings): Promise<Holdings> {
-  await until(() => JSON.stringify(holdings()) === JSON.stringify(before));
-  return holdings();
 }

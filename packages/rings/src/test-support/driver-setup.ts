@@ -2,8 +2,8 @@ import type { RingFeatures, RingFormat } from '../format.ts';
 import { BufferPool } from '../memory/buffer-pool.ts';
 import { Region } from '../memory/region.ts';
 import { ScriptedDevice } from '../testing/scripted-device.ts';
-import { createDriverQueue, driverQueueBytes } from './create-driver-queue.ts';
-import type { DriverQueueOptions } from './driver-queue.ts';
+import { createDriverQueue, driverQueueBytes } from '../driver/create-driver-queue.ts';
+import type { DriverQueueOptions } from '../driver/driver-queue.ts';
 
 /** A ring format with or without IN_ORDER: one driver queue each. */
 export interface Kind {

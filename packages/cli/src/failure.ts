@@ -1,0 +1,51 @@
+import { CommanderError } from 'commander';
+import { interruptedExitCode } from './interruption.ts';
+
+export const exitCodes = { failure: 1, usage: 2 } as const;
+
+/** What goes wrong for a user: the fields of a `VioError`. */
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+  readonly retryable: boolean;
+}
+
+/**
+ * Says why a command failed: what happened, the remedy and the code on stderr, or with `--json` an object on stdout.
+ * @param args the command line
+ * @returns the exit code
+ * @throws what is no failure of a user's kind, but a fault of ours
+ */
+export async function tellOfFailure(
+  error: unknown,
+  interrupted: AbortSignal,
+  args: readonly string[],
+): Promise<number> {
+  const failure = error instanceof CommanderError ? usageFailure(error, args) : await knownFailure(error);
+  if (failure === undefined) throw error;
+  const interruptedWith = interruptedExitCode(interrupted.reason);
+  if (interruptedWith !== null && failure.code === 'VIO_ABORTED') return interruptedWith;
+  const { code, message, remedy, retryable } = failure;
+  if (args.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ type: 'error', code, message, remedy, retryable })}\n`);
+  } else process.stderr.write(`vio: ${message}\n  remedy: ${remedy}\n  code: ${code}\n`);
+  return code === 'VIO_CLI_USAGE' ? exitCodes.usage : exitCodes.failure;
+}
+
+function usageFailure({ message }: CommanderError, args: readonly string[]): Failure {
+  const [command = ''] = args;
+  const help = /^[a-z]+$/.test(command) && !message.includes('unknown command') ? `vio ${command}` : 'vio';
+  return {
+    code: 'VIO_CLI_USAGE',
+    message: message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
+    remedy: `see ${help} --help`,
+    retryable: false,
+  };
+}
+
+async function knownFailure(error: unknown): Promise<Failure | undefined> {
+  // Loaded now, like what a command does: --help takes no longer than it must.
+  const { VioError } = await import('@vio/native');
+  return VioError.is(error) ? error : undefined;
+}

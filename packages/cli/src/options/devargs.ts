@@ -1,0 +1,7 @@
+/**
+ * Devargs as somebody may have written them: a bare path, `/tmp/vhost.sock,queues=2`, stands for `path=/tmp/vhost.sock,queues=2`.
+ */
+export function completedDevargs(text: string): string {
+  const [first = ''] = text.split(',');
+  return /^\.{0,2}\//.test(first) && !first.includes('=') ? `path=${text}` : text;
+}

@@ -1,0 +1,15 @@
+import { fstatSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { fileKind } from '@vio/native';
+
+/** Of a character device; what is none has -2, which no device has. @param file path or descriptor */
+export function numbersOf(file: string | number): { major: number; minor: number } {
+  if (fileKind(file) !== 'character-device') return { major: -2, minor: -2 };
+  const { rdev }: Stats = typeof file === 'number' ? fstatSync(file) : statSync(file);
+  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+}
+
+/** The kernel finds this one when the module is loaded; -1 while it is not. */
+export function vdpaMajor(): number {
+  const line = /^ *(\d+) vhost-vdpa$/m.exec(readFileSync('/proc/devices', 'utf8'));
+  return Number(line?.[1] ?? -1);
+}
