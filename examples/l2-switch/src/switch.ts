@@ -32,7 +32,7 @@ export class L2Switch {
     offset: 0,
     count: 1024,
   });
-  readonly #burst = new PacketBurst(32);
+  readonly #burst = new PacketBurst(32, { offloads: true });
   #idleRounds = 0;
   /** Ends a sleep. */
   #wake = new AbortController();

@@ -12,10 +12,16 @@ export { VLAN_PRESENT } from './frames/vlan.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
 export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
+export { checksumFrom, completePacket, exchangeWord } from './offload/complete.ts';
+export { HeaderCodec } from './offload/header-codec.ts';
+export { Segmenter } from './offload/segmenter.ts';
 export {
   type OffloadOptions,
   checkOffloads,
   controlledOffloads,
+  hasRxOffloads,
+  hasTxOffloads,
+  offloadFeatureBits,
   offloadFeatures,
   pathOffloads,
 } from './offload/offload-features.ts';

@@ -66,6 +66,8 @@ export class PacketBurst extends Burst {
   allocate(pool: BufferPool, count: number, bytes: number): number {
     this.pool = pool;
     this.vlan?.fill(0, 0, count);
+    this.offloads?.flags.fill(0, 0, count);
+    this.offloads?.gsoType.fill(0, 0, count);
     return pool.allocBurst(this, count, bytes);
   }
 }

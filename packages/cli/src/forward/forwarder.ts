@@ -32,7 +32,7 @@ export class Forwarder {
   ) {
     this.#step = step;
     this.#untilPackets = untilPackets;
-    this.#burst = new PacketBurst(burstSize);
+    this.#burst = new PacketBurst(burstSize, { offloads: true });
   }
 
   /** Those it polls now. */

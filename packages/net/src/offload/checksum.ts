@@ -6,6 +6,12 @@ export class InternetChecksum {
   #sum = 0;
   #odd = false;
 
+  /** Begins anew. */
+  reset(): void {
+    this.#sum = 0;
+    this.#odd = false;
+  }
+
   /** Adds a 16-bit number that is in front of the bytes, as those of a pseudo-header are. */
   addWord(word: number): void {
     this.#sum += word;

@@ -7,6 +7,7 @@ import {
   HDR_GSO_NONE,
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
+  HDR_GSO_UDP,
   HDR_GSO_UDP_L4,
   type PacketOffloads,
 } from './packet-offloads.ts';
@@ -19,6 +20,7 @@ const none = HDR_GSO_NONE;
 
 /** Which of a header's words mean something: what was negotiated, as numbers for the hot path. */
 export class HeaderCodec {
+  readonly #flags: number;
   readonly #checksum: boolean;
   readonly #ecn: boolean;
   /** By segmentation type without ECN: 1 when it was negotiated. */
@@ -26,28 +28,45 @@ export class HeaderCodec {
 
   /** For headers that a device has written. */
   static received(negotiated: bigint): HeaderCodec {
-    return new HeaderCodec(negotiated, features.VIRTIO_NET_F_GUEST_CSUM, features.VIRTIO_NET_F_GUEST_ECN, {
-      [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_GUEST_TSO4,
-      [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_GUEST_TSO6,
-      [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_GUEST_USO4 | features.VIRTIO_NET_F_GUEST_USO6,
-    });
+    return new HeaderCodec(
+      negotiated,
+      knownFlags,
+      features.VIRTIO_NET_F_GUEST_CSUM,
+      features.VIRTIO_NET_F_GUEST_ECN,
+      {
+        [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_GUEST_TSO4,
+        [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_GUEST_TSO6,
+        [HDR_GSO_UDP]: features.VIRTIO_NET_F_GUEST_UFO,
+        [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_GUEST_USO4 | features.VIRTIO_NET_F_GUEST_USO6,
+      },
+    );
   }
 
   /** For headers that a driver writes. */
   static sent(negotiated: bigint): HeaderCodec {
-    return new HeaderCodec(negotiated, features.VIRTIO_NET_F_CSUM, features.VIRTIO_NET_F_HOST_ECN, {
-      [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_HOST_TSO4,
-      [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_HOST_TSO6,
-      [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_HOST_USO,
-    });
+    // That a checksum is right is for devices to say.
+    return new HeaderCodec(
+      negotiated,
+      needsChecksum,
+      features.VIRTIO_NET_F_CSUM,
+      features.VIRTIO_NET_F_HOST_ECN,
+      {
+        [HDR_GSO_TCPV4]: features.VIRTIO_NET_F_HOST_TSO4,
+        [HDR_GSO_TCPV6]: features.VIRTIO_NET_F_HOST_TSO6,
+        [HDR_GSO_UDP]: features.VIRTIO_NET_F_HOST_UFO,
+        [HDR_GSO_UDP_L4]: features.VIRTIO_NET_F_HOST_USO,
+      },
+    );
   }
 
   private constructor(
     negotiated: bigint,
+    flags: number,
     checksum: bigint,
     ecnBit: bigint,
     kinds: Readonly<Record<number, bigint>>,
   ) {
+    this.#flags = flags;
     this.#checksum = (negotiated & checksum) !== 0n;
     this.#ecn = (negotiated & ecnBit) !== 0n;
     for (const [kind, bits] of Object.entries(kinds)) {
@@ -68,7 +87,7 @@ export class HeaderCodec {
     offloads.clear(into);
     // Nothing said, as for most packets.
     if (first === 0) return true;
-    const flags = first & knownFlags;
+    const flags = first & this.#flags;
     const type = first >>> 8;
     const gso = type & ~ecn;
     if ((flags & needsChecksum) !== 0) {
@@ -99,15 +118,23 @@ export class HeaderCodec {
     job[driverJob.segmentation] = this.#kinds.reduce((bits, known, kind) => bits | (known << kind), 0);
   }
 
+  /** True when the other side takes what an entry says, or it says nothing: else it is to be done before. */
+  takes(offloads: PacketOffloads, entry: number): boolean {
+    if ((offloads.flags[entry] & needsChecksum) === 0) return true;
+    const type = offloads.gsoType[entry];
+    const gso = type & ~ecn;
+    return this.#checksum && (gso === none || (this.#kinds[gso] === 1 && (gso === type || this.#ecn)));
+  }
+
   /**
    * Writes the header at `at`: the first ten bytes of it, and num_buffers 0 where there is one. What was not
    * negotiated is left out (5.1.9.2.1).
    */
   write(u8: Uint8Array, at: number, headerBytes: number, offloads: PacketOffloads, from: number): void {
-    const flags = this.#checksum ? offloads.flags[from] & needsChecksum : 0;
+    const flags = this.#checksum ? offloads.flags[from] & this.#flags : 0;
     const type = offloads.gsoType[from];
     const kind = type & ~ecn;
-    const cut = flags !== 0 && this.#kinds[kind] === 1;
+    const cut = (flags & needsChecksum) !== 0 && this.#kinds[kind] === 1;
     u8.fill(0, at, at + headerBytes);
     u8[at] = flags;
     if (cut) {
@@ -115,7 +142,7 @@ export class HeaderCodec {
       putLe16(u8, at + 2, offloads.headerLength[from]);
       putLe16(u8, at + 4, offloads.segmentSize[from]);
     }
-    if (flags !== 0) {
+    if ((flags & needsChecksum) !== 0) {
       putLe16(u8, at + 6, offloads.checksumStart[from]);
       putLe16(u8, at + 8, offloads.checksumOffset[from]);
     }

@@ -5,11 +5,13 @@ import {
   VIRTIO_NET_F_GUEST_ECN,
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_UFO,
   VIRTIO_NET_F_GUEST_USO4,
   VIRTIO_NET_F_GUEST_USO6,
   VIRTIO_NET_F_HOST_ECN,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HOST_UFO,
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_HASH_REPORT,
   VIRTIO_NET_F_MRG_RXBUF,
@@ -59,8 +61,12 @@ export const controlledOffloads = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
 const lroBits = VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
 const uroBits = VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6;
 const tsoBits = VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
-const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_ECN | lroBits | uroBits;
-const txBits = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_ECN | tsoBits | VIRTIO_NET_F_HOST_USO;
+const rxBits = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_ECN | VIRTIO_NET_F_GUEST_UFO | lroBits | uroBits;
+const txBits =
+  VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_ECN | VIRTIO_NET_F_HOST_UFO | tsoBits | VIRTIO_NET_F_HOST_USO;
+
+/** Checksums and segmentation that a device and its driver may leave to each other, in both directions. */
+export const offloadFeatureBits = rxBits | txBits;
 
 /** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). @throws VioError VIO_OPTION_UNKNOWN */
 export function offloadFeatures(options: OffloadOptions): bigint {

@@ -2,6 +2,7 @@ import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
 import { InternetChecksum } from './checksum.ts';
+import { addPseudoHeader, be16, completeIpv4, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
 import {
   HDR_F_NEEDS_CSUM,
   HDR_GSO_ECN,
@@ -14,9 +15,6 @@ import {
 const ipv6HeaderBytes = 40;
 const tcpHeaderBytes = 20;
 const udpHeaderBytes = 8;
-/** Where the protocols keep their checksum, in bytes from their header. */
-const tcpChecksumAt = 16;
-const udpChecksumAt = 6;
 const udpLengthAt = 4;
 const tcpHeaderLengthAt = 12;
 
@@ -95,25 +93,14 @@ function transportLength(u8: Uint8Array, transport: number): number {
   return own >= udpHeaderBytes && own < length ? own : length;
 }
 
-function completeIpv4(u8: Uint8Array, ip: number, end: number): void {
-  u8[ip + 10] = 0;
-  u8[ip + 11] = 0;
-  const checksum = new InternetChecksum();
-  checksum.add(u8, ip, end);
-  u8[ip + 10] = checksum.value >>> 8;
-  u8[ip + 11] = checksum.value & 0xff;
-}
-
-/** RFC 9293, 3.1 and RFC 8200, 8.1. @param bytes of the transport header and all that belongs to it */
+/** @param bytes of the transport header and all that belongs to it */
 function pseudoHeaderSum(
   u8: Uint8Array,
   { addressAt, version, protocol }: PacketFlow,
   bytes: number,
 ): number {
   const checksum = new InternetChecksum();
-  checksum.add(u8, addressAt, addressAt + (version === 4 ? 8 : 32));
-  checksum.addWord(protocol);
-  checksum.addWord(bytes);
+  addPseudoHeader(checksum, u8, version, addressAt, protocol, bytes);
   return checksum.sum;
 }
 
@@ -142,8 +129,4 @@ function less(sum: number, what: number): number {
   if (what === 0) return sum;
   const difference = sum + (~what & 0xffff);
   return (difference & 0xffff) + (difference >>> 16);
-}
-
-function be16(u8: Uint8Array, at: number): number {
-  return (u8[at] << 8) | u8[at + 1];
 }

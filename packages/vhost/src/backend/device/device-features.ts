@@ -9,6 +9,7 @@ import {
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_RSS,
+  offloadFeatureBits,
 } from '@vio/net';
 import {
   VIRTIO_F_ANY_LAYOUT,
@@ -30,7 +31,8 @@ export const usualFeatures =
   VIRTIO_F_RING_PACKED |
   VIRTIO_F_RING_RESET |
   VIRTIO_NET_F_MRG_RXBUF |
-  VIRTIO_NET_F_MQ;
+  VIRTIO_NET_F_MQ |
+  offloadFeatureBits;
 
 /** A control queue of the device, and what a driver can ask for there. Not offered unless the application wants to. */
 export const controlFeatures =

@@ -1,5 +1,13 @@
 import type { EventFd } from '@vio/native';
-import { type ControlCommand, QueueStats, headerSize, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import {
+  HeaderCodec,
+  type ControlCommand,
+  hasRxOffloads,
+  hasTxOffloads,
+  QueueStats,
+  headerSize,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '@vio/net';
 import {
   type DeviceQueue,
   type DeviceVringAddresses,
@@ -108,9 +116,11 @@ export class Vring {
     this.stats ??= new QueueStats();
     if (this.index % 2 === 0) {
       const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats);
+      const codec = hasRxOffloads(features) ? HeaderCodec.received(features) : null;
+      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats, codec);
     } else {
-      this.dequeue = new DequeuePath(queue, copier, header, this.stats);
+      const codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : null;
+      this.dequeue = new DequeuePath(queue, copier, header, this.stats, codec);
     }
     this.calls.resume(queue);
   }
@@ -176,7 +186,7 @@ export class Vring {
   #askForKicks(): boolean {
     const queue = (this.enqueue ?? this.dequeue)?.queue;
     if (queue === undefined) return false;
-    if (this.#kicksWanted) return queue.armKick();
+    if (this.#kicksWanted) return queue.armKick() || this.dequeue?.waits === true;
     queue.disarmKick();
     return false;
   }
@@ -213,6 +223,7 @@ export class Vring {
     }
     this.control?.stop();
     this.raw?.stop();
+    this.dequeue?.dispose();
     this.enqueue = null;
     this.dequeue = null;
     this.control = null;

@@ -1,13 +1,21 @@
-import type { DropReason, PacketBurst, QueueStats } from '@vio/net';
+import {
+  type DropReason,
+  type HeaderCodec,
+  type PacketBurst,
+  PacketOffloads,
+  type QueueStats,
+} from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { PlainPackets } from './plain-packets.ts';
 import { createSingles } from './singles.ts';
 import type { SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
 const segmentsPerBurst = 2048;
-/** Largest packet taken from a driver, in bytes. */
+/** Largest packet taken from a driver, in bytes; of one that is to be cut 64 KiB of IP, and Ethernet in front. */
 const maxPacketBytes = 65_535;
+const maxOffloadedBytes = 65_550;
 
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
 export class DequeuePath {
@@ -17,20 +25,46 @@ export class DequeuePath {
   readonly #header: number;
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
+  readonly #most: number;
+  /** With offloads: what headers may say, and where it is kept while a burst has no place for it. */
+  readonly #codec: HeaderCodec | null;
+  readonly #said = new PacketOffloads(chainsPerBurst);
+  readonly #plain: PlainPackets;
+  /** The header of a chain, copied once. */
+  readonly #copied = new Uint8Array(20);
+  readonly #copiedWords = new Uint16Array(this.#copied.buffer);
 
-  constructor(queue: DeviceQueue, copier: BurstCopier, headerBytes: number, stats: QueueStats) {
+  /** @param codec present when the driver may leave work to its device */
+  constructor(
+    queue: DeviceQueue,
+    copier: BurstCopier,
+    headerBytes: number,
+    stats: QueueStats,
+    codec: HeaderCodec | null = null,
+  ) {
     this.queue = queue;
     this.stats = stats;
     this.#copier = copier;
     this.#header = headerBytes;
-    this.#singles = createSingles({ queue, copier, headerBytes, writable: false });
+    this.#codec = codec;
+    this.#most = codec === null ? maxPacketBytes : maxOffloadedBytes;
+    this.#plain = new PlainPackets(chainsPerBurst, stats);
+    // With offloads the header comes along, into the headroom: what is read and checked there the driver cannot change.
+    const front = codec === null ? 0 : headerBytes;
+    this.#singles = createSingles({
+      queue,
+      copier,
+      headerBytes: headerBytes - front,
+      writable: false,
+      front,
+    });
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
 
   /**
-   * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then. The header is
-   * ignored: no offload is negotiated. What is too short or too long, for the whole pool as well, is dropped and counted
-   * as an error.
+   * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then. What their headers say is in
+   * `burst.offloads`; for a burst without, it is done. What is too short or too long, for the whole pool as well, or has a header
+   * that makes no sense is dropped and counted as an error.
    * @returns how many, which is also `burst.count`
    */
   run(pool: BufferPool, burst: PacketBurst, max: number): number {
@@ -38,15 +72,96 @@ export class DequeuePath {
     burst.pool = pool;
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
+    if (this.#plain.waits) {
+      this.#plain.take(pool, burst, wanted);
+      return burst.count;
+    }
     wanted = pool.available(wanted);
     if (wanted <= 0) return 0;
+    if (this.#codec !== null) return this.#takeOffloaded(pool, burst, wanted, max, this.#codec);
     const n = this.#singles.take(pool, burst, wanted);
     if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
     else if (this.#singles.blocked) this.#takeChains(pool, burst, wanted);
+    if (burst.offloads !== null) clear(burst.offloads, burst.count);
     return burst.count;
   }
 
-  #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number): void {
+  /** True when packets that were taken off the ring wait here to be cut. */
+  get waits(): boolean {
+    return this.#plain.waits;
+  }
+
+  /** Gives back what waits to be cut: the ring stops. */
+  dispose(): void {
+    this.#plain.dispose();
+  }
+
+  #takeOffloaded(
+    pool: BufferPool,
+    burst: PacketBurst,
+    wanted: number,
+    max: number,
+    codec: HeaderCodec,
+  ): number {
+    const said = burst.offloads ?? this.#said;
+    // A pool without room for a header in front of its data takes the longer way.
+    const front = pool.dataBase - this.#header;
+    const roomy = pool.headroom >= this.#header && (front & 1) === 0 && (pool.stride & 1) === 0;
+    const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
+    if (n > 0) this.#readHeaders(pool, burst, said, codec);
+    else if (!roomy || this.#singles.blocked) this.#takeChains(pool, burst, wanted, said);
+    if (burst.offloads === null && burst.count > 0)
+      this.#plain.complete(pool, burst, said, Math.min(max, burst.capacity));
+    return burst.count;
+  }
+
+  /** Of packets that came with their headers in front of them. */
+  #readHeaders(pool: BufferPool, burst: PacketBurst, said: PacketOffloads, codec: HeaderCodec): void {
+    const { u16, u8 } = pool.region;
+    const { length, offset, count } = burst;
+    let n = 0;
+    for (let i = 0; i < count; i++) {
+      const bytes = length[i];
+      const reason =
+        bytes <= 0 ? 'length' : codec.read(u16, offset[i] - this.#header, bytes, said, n) ? null : 'header';
+      if (reason !== null) {
+        this.stats.countErrors(1, reason);
+        burst.releaseOne(pool, i);
+        continue;
+      }
+      if (n < i) {
+        burst.buffer[n] = burst.buffer[i];
+        offset[n] = offset[i];
+        length[n] = bytes;
+      }
+      n++;
+    }
+    burst.count = n;
+    this.stats.countBurst(u8, burst, 0, n);
+  }
+
+  /** The header of chain `c`, copied once and checked. @returns false when it makes no sense */
+  #readHeader(c: number, bytes: number, said: PacketOffloads, entry: number): boolean {
+    const chains = this.#chains;
+    const { windows } = this.#copier.map;
+    let segment = chains.firstSegment[c];
+    for (let i = 0, at = 0; i < this.#header; i++, at++) {
+      while (at >= chains.length[segment]) {
+        segment++;
+        at = 0;
+      }
+      this.#copied[i] = windows[chains.window[segment]].region.u8[chains.offset[segment] + at];
+    }
+    return this.#codec === null || this.#codec.read(this.#copiedWords, 0, bytes, said, entry);
+  }
+
+  /** @param said with offloads, where it goes what headers say */
+  #takeChains(
+    pool: BufferPool,
+    burst: PacketBurst,
+    wanted: number,
+    said: PacketOffloads | null = null,
+  ): void {
     const chains = this.#chains;
     const header = this.#header;
     const fetched = this.queue.fetch(chains, wanted);
@@ -60,7 +175,7 @@ export class DequeuePath {
     let c = 0;
     for (; c < fetched; c++) {
       const bytes = chains.readableBytes[c] - header;
-      if (bytes <= 0 || bytes > maxPacketBytes) {
+      if (bytes <= 0 || bytes > this.#most) {
         this.#drop(c, 'length');
         continue;
       }
@@ -74,6 +189,10 @@ export class DequeuePath {
         heads = n;
         // It and what follows stay with the driver until buffers come back.
         if (pool.available(needed) < needed) break;
+      }
+      if (said !== null && !this.#readHeader(c, bytes, said, n)) {
+        this.#drop(c, 'header');
+        continue;
       }
       if (n === heads) heads += pool.alloc(buffer, n, 1);
       const first = chains.firstSegment[c];
@@ -157,4 +276,9 @@ export class DequeuePath {
     pool.dataLength[b] = bytes;
     return bytes;
   }
+}
+
+function clear({ flags, gsoType }: PacketOffloads, count: number): void {
+  flags.fill(0, 0, count);
+  gsoType.fill(0, 0, count);
 }

@@ -1,4 +1,16 @@
-import { type PacketBurst, type QueueStats, hashOffset, numBuffersOffset } from '@vio/net';
+import {
+  HDR_F_NEEDS_CSUM,
+  HDR_GSO_NONE,
+  type HeaderCodec,
+  PacketBurst,
+  type PacketOffloads,
+  type QueueStats,
+  Segmenter,
+  checksumFrom,
+  exchangeWord,
+  hashOffset,
+  numBuffersOffset,
+} from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { ChainWriter } from './chain-writer.ts';
@@ -21,6 +33,12 @@ export class EnqueuePath {
   /** Bytes that a packet's first chain must have room for: with MRG_RXBUF the header (5.1.6.3.1). */
   readonly #least: number;
   readonly #reportsHashes: boolean;
+  /** Present when the driver takes work that is left to it. */
+  readonly #codec: HeaderCodec | null;
+  /** For packets that it does not take whole; made when the first one comes. */
+  #cut: Segmenter | null = null;
+  #pieces: PacketBurst | null = null;
+  readonly #saved = new Uint16Array(chainsPerBurst);
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
   /** For packets over more chains than `#chains` holds; made when the first one comes. */
@@ -35,12 +53,14 @@ export class EnqueuePath {
     headerBytes: number,
     mergeable: boolean,
     stats: QueueStats,
+    codec: HeaderCodec | null = null,
   ) {
     this.queue = queue;
     this.stats = stats;
     this.#copier = copier;
     this.#memory = memory;
     this.#header = headerBytes;
+    this.#codec = codec;
     this.#reportsHashes = headerBytes === 20;
     this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
@@ -55,16 +75,108 @@ export class EnqueuePath {
    */
   run(pool: BufferPool, burst: PacketBurst, from: number, count: number): number {
     const end = from + count;
+    const { offloads } = burst;
+    const done =
+      offloads === null
+        ? this.#put(pool, burst, from, end, false)
+        : this.#putOffloaded(pool, burst, from, end, offloads);
+    if (done < count) this.stats.countFullRing();
+    return done;
+  }
+
+  /** Packets of which some may say that work is left to the driver. What it does not take is done here. */
+  #putOffloaded(
+    pool: BufferPool,
+    burst: PacketBurst,
+    from: number,
+    end: number,
+    offloads: PacketOffloads,
+  ): number {
+    const { flags } = offloads;
+    const codec = this.#codec;
     let at = from;
     while (at < end) {
-      // Hashes are written packet by packet.
-      let done = this.#reportsHashes ? 0 : this.#singles.put(pool, burst, at, end);
+      let next = at;
+      let done = 0;
+      if (flags[at] === 0) {
+        while (next < end && flags[next] === 0) next++;
+        done = this.#put(pool, burst, at, next, false);
+      } else if (codec !== null && codec.takes(offloads, at)) {
+        while (next < end && flags[next] !== 0 && codec.takes(offloads, next)) next++;
+        done = this.#put(pool, burst, at, next, true);
+      } else if (offloads.gsoType[at] === HDR_GSO_NONE) {
+        const taken = (i: number): boolean => flags[i] !== 0 && offloads.gsoType[i] === HDR_GSO_NONE;
+        while (next < end && next - at < chainsPerBurst && taken(next)) next++;
+        done = this.#putCompleted(pool, burst, at, next, offloads);
+      } else {
+        next = at + 1;
+        done = this.#putCut(pool, burst, at, offloads);
+      }
+      at += done;
+      if (at < next) break;
+    }
+    return at - from;
+  }
+
+  /** Packets whose checksum the driver does not complete: it is, while they are copied. They stay as they are for others. */
+  #putCompleted(
+    pool: BufferPool,
+    burst: PacketBurst,
+    from: number,
+    end: number,
+    offloads: PacketOffloads,
+  ): number {
+    const saved = this.#saved;
+    for (let i = from; i < end; i++) {
+      const at = checksumAt(offloads, i, burst.length[i]);
+      if (at === -1) continue;
+      const checksum = checksumFrom(pool, burst, i, offloads.checksumStart[i]);
+      saved[i - from] = exchangeWord(pool, burst, i, at, checksum);
+    }
+    const done = this.#put(pool, burst, from, end, false);
+    for (let i = from; i < end; i++) {
+      const at = checksumAt(offloads, i, burst.length[i]);
+      if (at !== -1) exchangeWord(pool, burst, i, at, saved[i - from]);
+    }
+    return done;
+  }
+
+  /** A packet that the driver does not take whole, in segments; those for which it has no room are lost, but for the first. */
+  #putCut(pool: BufferPool, burst: PacketBurst, i: number, offloads: PacketOffloads): 0 | 1 {
+    const cut = (this.#cut ??= new Segmenter());
+    const pieces = (this.#pieces ??= new PacketBurst(chainsPerBurst));
+    if (!cut.begin(pool, burst, i, offloads, i)) {
+      this.stats.countErrors(1, 'header');
+      return 1;
+    }
+    pieces.pool = pool;
+    let any = false;
+    while (cut.left > 0) {
+      pieces.count = 0;
+      const made = cut.next(pieces, pieces.capacity);
+      const put = made === 0 ? 0 : this.#put(pool, pieces, 0, made, false);
+      pieces.release(pool);
+      any ||= put > 0;
+      if (put < made || made === 0) {
+        if (any || made === 0) this.stats.countErrors(made - put + cut.left, 'no_room');
+        return any || made === 0 ? 1 : 0;
+      }
+    }
+    return 1;
+  }
+
+  /** @param one by one: their headers say something */
+  #put(pool: BufferPool, burst: PacketBurst, from: number, end: number, each: boolean): number {
+    // Hashes are written packet by packet.
+    const slow = each || this.#reportsHashes;
+    let at = from;
+    while (at < end) {
+      let done = slow ? 0 : this.#singles.put(pool, burst, at, end);
       if (done > 0) this.stats.countBurst(pool.region.u8, burst, at, at + done);
-      else if (this.#reportsHashes || this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
+      else if (slow || this.#singles.blocked) done = this.#putChains(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }
-    if (at < end) this.stats.countFullRing();
     return at - from;
   }
 
@@ -200,9 +312,11 @@ export class EnqueuePath {
     this.#fillHeader(this.#memory.windows[window].region.u8, offset, burst, i);
   }
 
-  /** flags 0, no segmentation, num_buffers 1, and the hash of packet `i` if it has one. */
+  /** What is left to the driver, num_buffers 1, and the hash of packet `i` if it has one. */
   #fillHeader(u8: Uint8Array, at: number, { offloads }: PacketBurst, i: number): void {
-    u8.fill(0, at, at + this.#header);
+    if (offloads !== null && this.#codec !== null && offloads.flags[i] !== 0)
+      this.#codec.write(u8, at, this.#header, offloads, i);
+    else u8.fill(0, at, at + this.#header);
     if (this.#header >= 12) u8[at + numBuffersOffset] = 1;
     if (!this.#reportsHashes || offloads === null) return;
     const hash = offloads.hash[i];
@@ -215,4 +329,14 @@ export class EnqueuePath {
 
   readonly #writer = new ChainWriter();
   readonly #spreadHeader = new Uint8Array(20);
+}
+
+/** Where the checksum of a packet is stored that is still to be completed; -1: it is, or that makes no sense. */
+function checksumAt(
+  { flags, checksumStart, checksumOffset }: PacketOffloads,
+  i: number,
+  bytes: number,
+): number {
+  const at = checksumStart[i] + checksumOffset[i];
+  return (flags[i] & HDR_F_NEEDS_CSUM) !== 0 && at + 2 <= bytes ? at : -1;
 }

@@ -17,14 +17,16 @@ export class NativeSingles implements SinglesPath {
   readonly #copier: BurstCopier;
   readonly #kernel: SinglesKernel;
   readonly #job: Int32Array;
+  readonly #front: number;
 
   /** @param kernel its job has the queue's description already */
-  constructor({ queue, copier, headerBytes, writable }: SinglesOptions, kernel: SinglesKernel) {
+  constructor({ queue, copier, headerBytes, writable, front = 0 }: SinglesOptions, kernel: SinglesKernel) {
     const { job } = kernel;
     this.#queue = queue;
     this.#copier = copier;
     this.#kernel = kernel;
     this.#job = job;
+    this.#front = front;
     job[singlesJob.writable] = writable ? 1 : 0;
     job[singlesJob.prefix] = headerBytes;
     copier.locate(job, singlesJob.table);
@@ -37,11 +39,12 @@ export class NativeSingles implements SinglesPath {
     this.blocked = false;
     if (this.#queue.pending() === 0) return 0;
     const job = this.#job;
+    const front = this.#front;
     const { buffer, offset, length } = burst;
     const room = pool.allocBurst(burst, wanted, 0);
-    for (let i = 0; i < room; i++) job[OFFSETS + i] = offset[i];
-    const n = this.#run(pool, room, pool.dataRoom);
-    for (let i = 0; i < n; i++) length[i] = job[LENGTHS + i];
+    for (let i = 0; i < room; i++) job[OFFSETS + i] = offset[i] - front;
+    const n = this.#run(pool, room, pool.dataRoom + front);
+    for (let i = 0; i < n; i++) length[i] = job[LENGTHS + i] - front;
     if (n < room) pool.release(buffer, n, room - n);
     burst.count = n;
     return n;

@@ -15,12 +15,14 @@ export class PortableSingles implements SinglesPath {
   readonly #copier: BurstCopier;
   readonly #header: number;
   readonly #kind: SingleKind;
+  readonly #front: number;
   readonly #singles = new SingleBurst(chainsPerBurst);
 
-  constructor({ queue, copier, headerBytes, writable }: SinglesOptions) {
+  constructor({ queue, copier, headerBytes, writable, front = 0 }: SinglesOptions) {
     this.#queue = queue;
     this.#copier = copier;
     this.#header = headerBytes;
+    this.#front = front;
     this.#kind = { writable, prefix: headerBytes };
   }
 
@@ -31,14 +33,17 @@ export class PortableSingles implements SinglesPath {
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
     burst.count = 0;
     const singles = this.#singles;
-    if (this.#queue.fetchSingles(singles, wanted, this.#kind, 1, pool.dataRoom) === 0) return 0;
+    const front = this.#front;
+    if (this.#queue.fetchSingles(singles, wanted, this.#kind, 1, pool.dataRoom + front) === 0) return 0;
     const copier = this.#copier;
     const n = pool.allocBurst(burst, singles.count, 0);
-    copier.burstFromDriver(singles, copier.localHandle(pool.region), burst.offset);
+    const { length, offset } = burst;
+    if (front > 0) for (let i = 0; i < n; i++) offset[i] -= front;
+    copier.burstFromDriver(singles, copier.localHandle(pool.region), offset);
+    if (front > 0) for (let i = 0; i < n; i++) offset[i] += front;
     copier.run();
     this.#queue.completeSingles(singles);
-    const { length } = burst;
-    for (let i = 0; i < n; i++) length[i] = singles.length[i];
+    for (let i = 0; i < n; i++) length[i] = singles.length[i] - front;
     return n;
   }
 

@@ -22,7 +22,10 @@ export interface SinglesPath {
 export interface SinglesOptions {
   readonly queue: DeviceQueue;
   readonly copier: BurstCopier;
+  /** Bytes in front of the data that stay out of it. */
   readonly headerBytes: number;
+  /** Bytes in front of a local buffer's data that are filled as well (the header); default 0. Not for writable rings. */
+  readonly front?: number;
   /** True: the device writes (a driver's receive queue). */
   readonly writable: boolean;
 }

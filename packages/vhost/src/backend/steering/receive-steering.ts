@@ -108,6 +108,8 @@ export class ReceiveSteering {
       lane.offset[to] = offset[i];
       lane.length[to] = burst.length[i];
       lane.segments[to] = burst.segments[i];
+      if (burst.offloads === null) lane.offloads?.clear(to);
+      else lane.offloads?.copy(to, burst.offloads, i);
       this.#report(lane, to, u8, offset[i], firstBytes(pool, burst, i));
       if (lane.count === laneCapacity) delivered += this.#flush(ring >>> 1, pool);
     }

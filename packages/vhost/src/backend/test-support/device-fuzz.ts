@@ -1,4 +1,4 @@
-import { PacketBurst, QueueStats } from '@vio/net';
+import { HeaderCodec, PacketBurst, QueueStats, offloadFeatureBits } from '@vio/net';
 import { VioError } from '@vio/native';
 import {
   BufferPool,
@@ -38,7 +38,10 @@ export interface Fuzzed {
 }
 
 /** One step of a data path: packets to send, or how many to take; or 'drain'. */
-type Step = { readonly packets: readonly number[] } | { readonly take: number } | 'drain';
+type Step =
+  | { readonly packets: readonly number[]; readonly said: readonly number[] }
+  | { readonly take: number }
+  | 'drain';
 
 /**
  * Lets hostile drivers play with the data paths of the backend, native and portable beside each other: nothing may throw,
@@ -103,7 +106,11 @@ function randomStep(random: Random, receives: boolean): Step {
       ? 1 + random.below(dataRoom)
       : dataRoom + 1 + random.below(dataRoom * (segments - 1));
   });
-  return { packets };
+  // What is left to the driver: flags, segmentation, segment size, where the checksum is.
+  const said = Array.from({ length: 5 }, () =>
+    random.pick([0, 0, 0, 1, 2, 3, 4, 5, 34, 100, 0x81, 1448, 0xffff]),
+  );
+  return { packets, said };
 }
 
 /** Whether a descriptor names memory that is not for it: the ring as a buffer, a buffer as a table. */
@@ -167,8 +174,22 @@ class Side {
         ? createTrackedDeviceQueue(options, { buffer: this.#journal, offset: 0 })
         : createDeviceQueue(options);
       this.#path = setup.receives
-        ? new EnqueuePath(queue, copier, map, setup.header, setup.mergeable, new QueueStats())
-        : new DequeuePath(queue, copier, setup.header, new QueueStats());
+        ? new EnqueuePath(
+            queue,
+            copier,
+            map,
+            setup.header,
+            setup.mergeable,
+            new QueueStats(),
+            setup.offloads ? HeaderCodec.received(offloadFeatureBits) : null,
+          )
+        : new DequeuePath(
+            queue,
+            copier,
+            setup.header,
+            new QueueStats(),
+            setup.offloads ? HeaderCodec.sent(offloadFeatureBits) : null,
+          );
       return true;
     } catch (error) {
       if (!VioError.is(error)) this.#wrong = `it threw ${String(error)}`;
@@ -238,6 +259,18 @@ class Side {
       burst.offset[i] = pool.dataOffset[held[0]];
       burst.length[i] = length;
       burst.segments[i] = held.length;
+    }
+    if (step !== 'drain' && 'said' in step && burst.offloads !== null) {
+      const { flags, gsoType, segmentSize, checksumStart, checksumOffset } = burst.offloads;
+      const [first, type, size, start, offset] = step.said;
+      for (let i = 0; i < burst.count; i++) {
+        const says = i % 3 !== 0;
+        flags[i] = says ? first : 0;
+        gsoType[i] = says ? type : 0;
+        segmentSize[i] = size;
+        checksumStart[i] = start;
+        checksumOffset[i] = offset;
+      }
     }
     const n = path.run(pool, burst, 0, burst.count);
     if (n < 0 || n > burst.count) this.#wrong ??= `${n} of ${burst.count} packets were sent`;

@@ -18,6 +18,8 @@ export interface Setup {
   readonly header: number;
   readonly mergeable: boolean;
   readonly receives: boolean;
+  /** Work may be left to the other side. */
+  readonly offloads: boolean;
   readonly tracked: boolean;
   readonly direction: IndirectDirection;
   readonly base: number;
@@ -42,6 +44,7 @@ export function randomSetup(random: Random): Setup {
     header: random.pick([10, 12, 20]),
     mergeable: random.chance(0.5),
     receives: random.chance(0.5),
+    offloads: random.chance(0.4),
     tracked: random.chance(0.25),
     direction: random.pick(['flags', 'readable', 'writable'] as const),
     base: format === 'packed' ? packedBase : random.chance(0.5) ? 0 : random.below(65_536),

@@ -1,0 +1,43 @@
+import { InternetChecksum } from './checksum.ts';
+
+/** Where TCP and UDP keep their checksum, in bytes from their header. */
+export const tcpChecksumAt = 16;
+export const udpChecksumAt = 6;
+
+/** Reused: no two sums are worked out at once. */
+const checksum = new InternetChecksum();
+
+/** Stores the checksum of an IPv4 header. @param end of the header */
+export function completeIpv4(u8: Uint8Array, ip: number, end: number): void {
+  putBe16(u8, ip + 10, 0);
+  checksum.reset();
+  checksum.add(u8, ip, end);
+  putBe16(u8, ip + 10, checksum.value);
+}
+
+/**
+ * Begins the sum of a packet's transport with that of its pseudo-header (RFC 9293, 3.1 and RFC 8200, 8.1).
+ * @param addresses where the source address is
+ * @param bytes of the transport header and all that belongs to it
+ */
+export function addPseudoHeader(
+  sum: InternetChecksum,
+  u8: Uint8Array,
+  version: number,
+  addresses: number,
+  protocol: number,
+  bytes: number,
+): void {
+  sum.add(u8, addresses, addresses + (version === 4 ? 8 : 32));
+  sum.addWord(protocol);
+  sum.addWord(bytes);
+}
+
+export function be16(u8: Uint8Array, at: number): number {
+  return (u8[at] << 8) | u8[at + 1];
+}
+
+export function putBe16(u8: Uint8Array, at: number, value: number): void {
+  u8[at] = (value >>> 8) & 0xff;
+  u8[at + 1] = value & 0xff;
+}

@@ -1,0 +1,257 @@
+import { BufferPool, Region } from '@vio/rings';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PacketBurst } from '../packet-burst.ts';
+import { naiveChecksum } from '../test-support/naive-checksum.ts';
+import { fillBurst } from '../test-support/wire.ts';
+import {
+  HDR_F_NEEDS_CSUM,
+  HDR_GSO_TCPV4,
+  HDR_GSO_TCPV6,
+  HDR_GSO_UDP,
+  HDR_GSO_UDP_L4,
+} from './packet-offloads.ts';
+import { Segmenter } from './segmenter.ts';
+
+const poolOf = (count: number, dataRoom: number): BufferPool =>
+  new BufferPool({
+    region: new Region(new ArrayBuffer(count * (dataRoom + 128))),
+    offset: 0,
+    count,
+    dataRoom,
+    headroom: 128,
+  });
+const pools = [poolOf(512, 2048), poolOf(4096, 128)];
+
+interface Shape {
+  readonly version: 4 | 6;
+  readonly tcp: boolean;
+  readonly tags: number;
+  readonly payload: Uint8Array;
+}
+
+interface Frame extends Shape {
+  readonly bytes: Uint8Array;
+  readonly ip: number;
+  readonly transport: number;
+  readonly headers: number;
+}
+
+const sequence = 0xffff_ff00;
+const identification = 0xfffe;
+
+/** A TCP segment or a datagram that is too large for a wire, with everything in its headers but checksums. */
+function frame({ version, tcp, tags, payload }: Shape): Frame {
+  const ip = 14 + 4 * tags;
+  const transport = ip + (version === 4 ? 20 : 40);
+  const headers = transport + (tcp ? 32 : 8);
+  const bytes = new Uint8Array(headers + payload.length).fill(0x11);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < tags; i++) view.setUint32(12 + 4 * i, 0x8100_0001);
+  view.setUint16(ip - 2, version === 4 ? 0x0800 : 0x86dd);
+  if (version === 4) {
+    bytes[ip] = 0x45;
+    view.setUint16(ip + 2, bytes.length - ip);
+    view.setUint16(ip + 4, identification);
+    view.setUint16(ip + 6, 0x4000);
+    bytes[ip + 9] = tcp ? 6 : 17;
+  } else {
+    bytes[ip] = 0x60;
+    view.setUint16(ip + 4, bytes.length - ip - 40);
+    bytes[ip + 6] = tcp ? 6 : 17;
+  }
+  if (tcp) {
+    view.setUint32(transport + 4, sequence);
+    bytes[transport + 12] = 0x80;
+    // CWR, ACK, PSH and FIN.
+    bytes[transport + 13] = 0x99;
+  } else view.setUint16(transport + 4, bytes.length - transport);
+  bytes.set(payload, headers);
+  return { version, tcp, tags, payload, bytes, ip, transport, headers };
+}
+
+function bytesOf(pool: BufferPool, burst: PacketBurst, i: number): Uint8Array {
+  if (burst.segments[i] === 1)
+    return pool.region.u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);
+  const parts: Uint8Array[] = [];
+  for (let b = burst.buffer[i]; b !== -1; b = pool.next[b])
+    parts.push(pool.region.u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
+/** The segments of a frame, made `step` at a time; null: it cannot be cut. */
+function cut(bytes: Uint8Array, gso: number, size: number, pool = pools[0], step = 64): Uint8Array[] | null {
+  const source = new PacketBurst(1, { offloads: true });
+  fillBurst(pool, source, [bytes]);
+  const { offloads } = source;
+  if (offloads === null) throw new TypeError('it has some');
+  offloads.flags[0] = HDR_F_NEEDS_CSUM;
+  offloads.gsoType[0] = gso;
+  offloads.segmentSize[0] = size;
+  const before = bytesOf(pool, source, 0);
+  const segmenter = new Segmenter();
+  if (!segmenter.begin(pool, source, 0, offloads, 0)) {
+    source.release(pool);
+    return null;
+  }
+  const made: Uint8Array[] = [];
+  const out = new PacketBurst(step);
+  while (segmenter.left > 0) {
+    out.count = 0;
+    segmenter.next(out, step);
+    for (let i = 0; i < out.count; i++) made.push(bytesOf(pool, out, i));
+    out.release(pool);
+  }
+  expect(bytesOf(pool, source, 0)).toEqual(before);
+  source.release(pool);
+  expect(pool.free).toBe(pool.count);
+  return made;
+}
+
+const word = (bytes: Uint8Array, at: number): number => (bytes[at] << 8) | bytes[at + 1];
+
+/** Sum over pseudo-header and transport: 0 when the checksum is right. */
+function verify(bytes: Uint8Array, { ip, transport, version, tcp }: Frame): number {
+  const addresses = version === 4 ? bytes.subarray(ip + 12, ip + 20) : bytes.subarray(ip + 8, ip + 40);
+  const length = bytes.length - transport;
+  return naiveChecksum(
+    Uint8Array.of(...addresses, 0, tcp ? 6 : 17, length >>> 8, length & 255, ...bytes.subarray(transport)),
+  );
+}
+
+/** What the headers of a segment say, and whether its checksums are right (0). */
+function said(bytes: Uint8Array, packet: Frame) {
+  const { ip, transport, version, tcp } = packet;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return {
+    bytes: bytes.length,
+    checksum: verify(bytes, packet),
+    ip:
+      version === 4
+        ? [word(bytes, ip + 2), word(bytes, ip + 4), naiveChecksum(bytes.subarray(ip, transport))]
+        : [word(bytes, ip + 4)],
+    transport: tcp ? [view.getUint32(transport + 4), bytes[transport + 13]] : [word(bytes, transport + 4)],
+  };
+}
+
+/** What they should. */
+function right(
+  { headers, ip, transport, version, tcp, payload }: Frame,
+  k: number,
+  size: number,
+  last: boolean,
+) {
+  const bytes = headers + (last ? payload.length - k * size : size);
+  const flags = 0x10 | (k === 0 ? 0x80 : 0) | (last ? 0x09 : 0);
+  return {
+    bytes,
+    checksum: 0,
+    ip: version === 4 ? [bytes - ip, (identification + k) & 0xffff, 0] : [bytes - ip - 40],
+    transport: tcp ? [(sequence + k * size) % 2 ** 32, flags] : [bytes - transport],
+  };
+}
+
+const kindOf = ({ version, tcp }: Shape): number =>
+  tcp ? (version === 4 ? HDR_GSO_TCPV4 : HDR_GSO_TCPV6) : HDR_GSO_UDP_L4;
+
+const shapes = fc.record({
+  version: fc.constantFrom<4 | 6>(4, 6),
+  tcp: fc.boolean(),
+  tags: fc.nat({ max: 2 }),
+  payload: fc.uint8Array({ minLength: 1, maxLength: 6000 }),
+});
+
+describe('a packet that is cut', () => {
+  it('has its payload, in order, in segments with headers that are right', () => {
+    fc.assert(
+      fc.property(
+        shapes,
+        fc.integer({ min: 60, max: 3000 }),
+        fc.constantFrom(...pools),
+        fc.constantFrom(1, 3, 64),
+        (shape, size, pool, step) => {
+          const packet = frame(shape);
+          const segments = cut(packet.bytes, kindOf(shape), size, pool, step) ?? [];
+          const { headers } = packet;
+          expect(Buffer.concat(segments.map((bytes) => bytes.subarray(headers)))).toEqual(
+            Buffer.from(shape.payload),
+          );
+          const count = Math.ceil(shape.payload.length / size);
+          expect(segments.map((bytes) => said(bytes, packet))).toEqual(
+            Array.from({ length: count }, (_, k) => right(packet, k, size, k === count - 1)),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('becomes fragments of one datagram where that was asked for (UFO)', () => {
+    const packet = frame({ version: 4, tcp: false, tags: 0, payload: new Uint8Array(5000).fill(7) });
+    const { ip, transport } = packet;
+    const length = packet.bytes.length - transport;
+    const pseudo = [...packet.bytes.subarray(ip + 12, ip + 20), 0, 17, length >>> 8, length & 255];
+    new DataView(packet.bytes.buffer).setUint16(
+      transport + 6,
+      ~naiveChecksum(Uint8Array.from(pseudo)) & 0xffff,
+    );
+    const fragments = cut(packet.bytes, HDR_GSO_UDP, 1480) ?? [];
+    expect(fragments.map((bytes) => word(bytes, ip + 6))).toEqual([0x2000, 0x2000 | 185, 0x2000 | 370, 555]);
+    for (const bytes of fragments) {
+      expect(naiveChecksum(bytes.subarray(ip, transport))).toBe(0);
+      expect([word(bytes, ip + 2), word(bytes, ip + 4)]).toEqual([bytes.length - ip, identification]);
+    }
+    const whole = Buffer.concat([
+      packet.bytes.subarray(0, transport),
+      ...fragments.map((bytes) => bytes.subarray(transport)),
+    ]);
+    expect([whole.length, verify(whole, packet)]).toEqual([packet.bytes.length, 0]);
+  });
+
+  const small = frame({ version: 4, tcp: true, tags: 0, payload: new Uint8Array(3000) });
+  const changed = (change: (bytes: Uint8Array) => void): Uint8Array => {
+    const bytes = small.bytes.slice();
+    change(bytes);
+    return bytes;
+  };
+  it.each<[string, Uint8Array, number, number]>([
+    ['without a segment size', small.bytes, HDR_GSO_TCPV4, 0],
+    ['in more than 1024 segments', small.bytes, HDR_GSO_TCPV4, 2],
+    ['as another protocol', small.bytes, HDR_GSO_UDP_L4, 1448],
+    ['as another version of IP', small.bytes, HDR_GSO_TCPV6, 1448],
+    ['in a way that there is not', small.bytes, 2, 1448],
+    ['in fragments of no bytes', small.bytes, HDR_GSO_UDP, 7],
+    ['without a payload', small.bytes.slice(0, small.headers), HDR_GSO_TCPV4, 1448],
+    [
+      'whose TCP header is longer than it',
+      changed((b) => (b[small.transport + 12] = 0xf0)).slice(0, 80),
+      1,
+      1448,
+    ],
+    ['whose TCP header is too short', changed((b) => (b[small.transport + 12] = 0x40)), HDR_GSO_TCPV4, 1448],
+    ['that is a fragment', changed((b) => (b[small.ip + 6] = 0x20)), HDR_GSO_TCPV4, 1448],
+    ['that is no IP', changed((b) => (b[12] = 0)), HDR_GSO_TCPV4, 1448],
+  ])('is none %s', (_what, bytes, gso, size) => {
+    expect(cut(bytes, gso, size)).toBe(null);
+  });
+
+  it('goes on where it was when its pool has buffers again', () => {
+    const pool = poolOf(4, 2048);
+    const source = new PacketBurst(1, { offloads: true });
+    const packet = frame({ version: 4, tcp: true, tags: 0, payload: new Uint8Array(1800).fill(3) });
+    fillBurst(pool, source, [packet.bytes]);
+    source.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
+    source.offloads?.gsoType.fill(HDR_GSO_TCPV4);
+    source.offloads?.segmentSize.fill(400);
+    const segmenter = new Segmenter();
+    if (source.offloads !== null) segmenter.begin(pool, source, 0, source.offloads, 0);
+    const out = new PacketBurst(8);
+    const counts: number[] = [];
+    while (segmenter.left > 0) {
+      out.count = 0;
+      counts.push(segmenter.next(out, 8));
+      out.release(pool);
+    }
+    expect(counts).toEqual([3, 2]);
+  });
+});

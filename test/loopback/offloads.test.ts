@@ -1,0 +1,170 @@
+// Ports that leave work to their device, on a backend that passes it on, or does it for who does not take it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  HDR_F_NEEDS_CSUM,
+  HDR_GSO_TCPV4,
+  InternetChecksum,
+  type NetPort,
+  type OffloadOptions,
+  PacketBurst,
+} from '@vio/net';
+import { BufferPool, Region, poolStride } from '@vio/rings';
+import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { openVirtioUser } from '@vio/virtio-user';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const directory = mkdtempSync(join(tmpdir(), 'vio-offloads-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const all: OffloadOptions = {
+  rxChecksum: true,
+  txChecksum: true,
+  lro: true,
+  tso: true,
+  uro: true,
+  uso: true,
+};
+
+/** Two ports, and a backend between them that passes on what the first one sends. */
+async function linked(name: string, offloads: OffloadOptions, told: boolean, packed: number) {
+  const path = join(directory, `${name}.sock`);
+  const driver = VhostDriver.register(path);
+  const devices: VhostDevice[] = [];
+  driver.callbacks({ newDevice: (device) => void devices.push(device) });
+  await driver.start();
+  const a = await openVirtioUser({ path, packed_vq: packed === 1 }, { offloads: all });
+  const b = await openVirtioUser({ path, packed_vq: packed === 1 }, { offloads });
+  while (devices.length < 2) await turn();
+  const pool = new BufferPool({
+    region: new Region(new ArrayBuffer(256 * poolStride(2048, 128))),
+    offset: 0,
+    count: 256,
+  });
+  const burst = new PacketBurst(32, { offloads: told });
+  return {
+    a,
+    b,
+    pass: () => {
+      devices[0].dequeueBurst(1, pool, burst);
+      devices[1].enqueueBurst(0, burst);
+      burst.release(pool);
+    },
+    buffers: () => pool.count - pool.free,
+    async [Symbol.asyncDispose]() {
+      await a.close();
+      await b.close();
+      await driver.close();
+    },
+  };
+}
+
+/** A TCP segment over IPv4, without checksums. */
+function segment(payload: number): Uint8Array {
+  const bytes = Uint8Array.from({ length: 54 + payload }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(12, 0x0800);
+  bytes[14] = 0x45;
+  view.setUint16(16, bytes.length - 14);
+  view.setUint16(20, 0x4000);
+  bytes[23] = 6;
+  bytes[46] = 0x50;
+  bytes[47] = 0x10;
+  return bytes;
+}
+
+function isComplete(bytes: Uint8Array): boolean {
+  const sum = new InternetChecksum();
+  sum.add(bytes, 26, 34);
+  sum.addWord(6);
+  sum.addWord(bytes.length - 34);
+  sum.add(bytes, 34, bytes.length);
+  return sum.sum === 0xffff;
+}
+
+/** Sends a segment that is to be cut, or completed. */
+function send(port: NetPort, payload: number, size: number): void {
+  const burst = port.burst(1);
+  const bytes = segment(payload);
+  const held = new Int32Array(Math.ceil(bytes.length / port.pool.dataRoom));
+  const { pool } = port;
+  pool.alloc(held, 0, held.length);
+  for (const [k, b] of held.entries()) {
+    const part = bytes.subarray(k * pool.dataRoom, (k + 1) * pool.dataRoom);
+    pool.dataOffset[b] = pool.dataBase + b * pool.stride;
+    pool.dataLength[b] = part.length;
+    pool.next[b] = held[k + 1] ?? -1;
+    pool.region.u8.set(part, pool.dataOffset[b]);
+  }
+  burst.pool = pool;
+  burst.count = 1;
+  burst.buffer[0] = held[0];
+  burst.offset[0] = pool.dataOffset[held[0]];
+  burst.length[0] = bytes.length;
+  burst.segments[0] = held.length;
+  if (burst.offloads === null) throw new TypeError('the port has offloads');
+  burst.offloads.flags[0] = HDR_F_NEEDS_CSUM;
+  burst.offloads.gsoType[0] = size > 0 ? HDR_GSO_TCPV4 : 0;
+  burst.offloads.segmentSize[0] = size;
+  expect([port.tx[0].prepare(burst), port.tx[0].send(burst)]).toEqual([1, 1]);
+}
+
+/** What comes within some turns. */
+async function receive(port: NetPort, pass: () => void) {
+  const got: { bytes: Uint8Array; flags: number; type: number; size: number }[] = [];
+  const burst = port.burst(32);
+  for (let i = 0; i < 50; i++) {
+    pass();
+    port.rx[0].receive(burst);
+    for (let k = 0; k < burst.count; k++) {
+      const parts: Uint8Array[] = [];
+      const { pool } = port;
+      if (burst.segments[k] === 1)
+        parts.push(pool.region.u8.slice(burst.offset[k], burst.offset[k] + burst.length[k]));
+      else
+        for (let b = burst.buffer[k]; b !== -1; b = pool.next[b])
+          parts.push(pool.region.u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
+      const { flags, gsoType, segmentSize } = burst.offloads ?? {};
+      got.push({
+        bytes: Uint8Array.from(Buffer.concat(parts)),
+        flags: flags?.[k] ?? 0,
+        type: gsoType?.[k] ?? 0,
+        size: segmentSize?.[k] ?? 0,
+      });
+    }
+    burst.release(port.pool);
+    await turn();
+  }
+  return got;
+}
+
+describe.each([0, 1])('ports with packed_vq=%i on a backend', (packed) => {
+  it('have all six offloads, and large packets pass whole', async () => {
+    await using link = await linked(`whole${packed}`, all, true, packed);
+    send(link.a, 30_000, 1448);
+    const got = await receive(link.b, link.pass);
+    expect(got.map(({ bytes, flags, type, size }) => [bytes.length, flags, type, size])).toEqual([
+      [30_054, HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, 1448],
+    ]);
+    expect([got[0].bytes.subarray(54), link.buffers()]).toEqual([segment(30_000).subarray(54), 0]);
+  });
+
+  it.each([true, false])('get segments that are complete when they have none, told=%s', async (told) => {
+    await using link = await linked(`cut${packed}${told}`, {}, told, packed);
+    send(link.a, 30_000, 1448);
+    send(link.a, 500, 0);
+    const got = await receive(link.b, link.pass);
+    expect(got.map(({ bytes }) => bytes.length)).toEqual([
+      ...Array.from({ length: 20 }, () => 1502),
+      54 + (30_000 % 1448),
+      554,
+    ]);
+    expect(got.every(({ bytes }) => isComplete(bytes))).toBe(true);
+    expect([Buffer.concat(got.slice(0, -1).map(({ bytes }) => bytes.subarray(54))), link.buffers()]).toEqual([
+      Buffer.from(segment(30_000).subarray(54)),
+      0,
+    ]);
+  });
+});
