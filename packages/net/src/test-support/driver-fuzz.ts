@@ -178,7 +178,9 @@ class Side {
     if (step.arm) rx.disarmInterrupt();
     const queues = [rx.queue, tx.queue].map((queue) => [queue.base(), queue.free, queue.outstanding]);
     const stats = [rx.stats.get('errors'), rx.stats.get('good_bytes'), tx.stats.get('good_bytes')];
-    this.digest = [...packets, sent, kick, armed, ...queues, ...stats, this.fault].join(' ');
+    // Of a queue that cannot go on, how many buffers it had taken until then depends on the bursts.
+    const waiting = this.fault === null && armed;
+    this.digest = [...packets, sent, kick, waiting, ...queues, ...stats, this.fault].join(' ');
     return wrong;
   }
 
