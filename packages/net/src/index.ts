@@ -15,6 +15,7 @@ export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
 export { checksumFrom, completePacket, exchangeWord } from './offload/complete.ts';
 export { HeaderCodec } from './offload/header-codec.ts';
 export { Segmenter } from './offload/segmenter.ts';
+export { toTransmitMetadata } from './offload/transmit-metadata.ts';
 export {
   type OffloadOptions,
   checkOffloads,
@@ -22,6 +23,7 @@ export {
   hasRxOffloads,
   hasTxOffloads,
   offloadFeatureBits,
+  segmentationFeatureBits,
   offloadFeatures,
   pathOffloads,
 } from './offload/offload-features.ts';

@@ -68,6 +68,9 @@ const txBits =
 /** Checksums and segmentation that a device and its driver may leave to each other, in both directions. */
 export const offloadFeatureBits = rxBits | txBits;
 
+/** Segmentation alone. */
+export const segmentationFeatureBits = offloadFeatureBits & ~(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM);
+
 /** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). @throws VioError VIO_OPTION_UNKNOWN */
 export function offloadFeatures(options: OffloadOptions): bigint {
   checkOptions('offloads', options, optionNames);

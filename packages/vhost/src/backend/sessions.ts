@@ -1,6 +1,7 @@
 import { type UnixStream, type VioError, callApplication, throwLater } from '@vio/native';
 import { ServedDevice } from './device/served-device.ts';
 import { VhostDevice } from './device/vhost-device.ts';
+import type { DequeueOptions } from './packets/dequeue.ts';
 import { noDescriptors } from './driver-errors.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import { BackendConnection } from './protocol/connection.ts';
@@ -26,6 +27,7 @@ export class Sessions {
   readonly #callbacks: () => VhostCallbacks;
   readonly #extern: () => ExternHandlers<VhostDevice>;
   readonly #patience: number;
+  readonly #dequeue: DequeueOptions;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
@@ -36,12 +38,14 @@ export class Sessions {
     callbacks: () => VhostCallbacks,
     extern: () => ExternHandlers<VhostDevice>,
     patience: number,
+    dequeue: DequeueOptions,
   ) {
     this.#path = path;
     this.#offer = offer;
     this.#callbacks = callbacks;
     this.#extern = extern;
     this.#patience = patience;
+    this.#dequeue = dequeue;
   }
 
   /** Frontends that are there. */
@@ -91,6 +95,7 @@ export class Sessions {
         failed: (error) => connection.applicationFailed(error),
       },
       shape,
+      this.#dequeue,
     );
     const device = new VhostDevice(served);
     const context: HandlerContext = {

@@ -52,6 +52,22 @@ export async function connectAgain(
   }
 }
 
+/** As a client: until there is somebody, and not again. @param retry milliseconds between two attempts */
+export async function connectOnce(
+  path: string,
+  sessions: Sessions,
+  retry: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return sessions.serve(await UnixStream.connect(path, { signal }));
+    } catch {
+      await pause(retry, signal);
+    }
+  }
+}
+
 /** Does not keep the process alive; the signal cuts it short. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});

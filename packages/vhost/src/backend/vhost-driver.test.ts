@@ -223,6 +223,27 @@ describe('as a client', () => {
     await expect(listener.accept({ timeout: 1100 })).rejects.toThrow(coded('VIO_TIMEOUT'));
   });
 
+  it('resolves at once with asyncConnect, and connects when there is somebody, once', async () => {
+    await using backend = new TestBackend({ client: true, noReconnect: true, asyncConnect: true, retry: 1 });
+    await backend.driver.start();
+    using listener = UnixListener.listen(backend.path);
+    (await listener.accept({ timeout: 5000 })).close();
+    await until(() => backend.ended.length === 1);
+    await expect(listener.accept({ timeout: 50 })).rejects.toMatchObject({ code: 'VIO_TIMEOUT' });
+  });
+
+  it.each([
+    ['noReconnect without client', { noReconnect: true }, 'VIO_OPTION_CONFLICT'],
+    ['asyncConnect without client', { asyncConnect: true }, 'VIO_OPTION_CONFLICT'],
+    ['no connections', { maxConnections: 0 }, 'VIO_OPTION_VALUE'],
+    ['a handshake of no time', { handshakeTimeout: Number.NaN }, 'VIO_OPTION_VALUE'],
+    ['a negative pause', { client: true, retry: -1 }, 'VIO_OPTION_VALUE'],
+  ])('%s is refused', (_, flags, code) => {
+    expect(() => VhostDriver.register('/tmp/vio-never.sock', flags)).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+
   it('tries once with noReconnect', async () => {
     await using backend = new TestBackend({ client: true, noReconnect: true });
     await expect(backend.driver.start()).rejects.toThrow(coded('VIO_SOCKET_MISSING'));

@@ -1,55 +1,17 @@
-import {
-  type ListenOptions,
-  type OptionNames,
-  UnixListener,
-  UnixStream,
-  type VioError,
-  callApplication,
-  checkOptions,
-} from '@vio/native';
+import { UnixListener, UnixStream, type VioError, callApplication, checkOptions } from '@vio/native';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
-import type { DeviceType } from './device/device-type.ts';
 import type { NetConfig } from './device/net-config.ts';
 import type { VhostDevice } from './device/vhost-device.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import { closed, notNet, startedBefore } from './driver-errors.ts';
+import { type VhostDriverFlags, checkFlags } from './driver-flags.ts';
 import { NetOffer } from './net-offer.ts';
 import type { ExternHandlers } from './protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
-import { acceptFrontends, connectAgain } from './socket-roles.ts';
+import { acceptFrontends, connectAgain, connectOnce } from './socket-roles.ts';
 import { TypeOffer } from './type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
-/** How a backend meets its frontends. */
-export interface VhostDriverFlags {
-  /** Connect to the socket, the frontend listens; default false: listen. */
-  readonly client?: boolean;
-  /** As a client: try once instead of again and again until there is somebody. */
-  readonly noReconnect?: boolean;
-  /** As a client: milliseconds between two attempts. Default 1000, as in DPDK. */
-  readonly retry?: number;
-  /** Frontends that may be connected at once; who comes then is refused. Default 1024. */
-  readonly maxConnections?: number;
-  /**
-   * As a server: milliseconds a frontend has for its first request, and for the rest of one that has begun to arrive. Default
-   * 10,000; Infinity waits for ever.
-   */
-  readonly handshakeTimeout?: number;
-  /** As a server: who may connect, by mode and owner of the socket's file, as `{ mode: 0o660, gid: 1000 }`. Default: see umask. */
-  readonly socket?: ListenOptions;
-  /** What its devices are. Default: network cards, which this library knows. */
-  readonly type?: DeviceType;
-}
-
-const flagNames: OptionNames<VhostDriverFlags> = {
-  client: true,
-  noReconnect: true,
-  retry: true,
-  maxConnections: true,
-  handshakeTimeout: true,
-  socket: true,
-  type: true,
-};
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
 const defaultHandshakeTimeout = 10_000;
@@ -82,15 +44,16 @@ export class VhostDriver implements AsyncDisposable {
       () => this.#callbacks,
       () => this.#extern,
       patience,
+      { linear: flags.linearBuffers === true, transmitMetadata: flags.compliantOffloadFlags === false },
     );
   }
 
   /**
    * Makes a driver for a socket; nothing happens before `start`.
-   * @throws VioError VIO_OPTION_UNKNOWN for a flag there is not, VIO_VHOST_DEVICE_TYPE for a type that makes no sense
+   * @throws VioError VIO_OPTION_UNKNOWN for a flag there is not, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE, VIO_VHOST_DEVICE_TYPE for a type that makes no sense
    */
   static register(path: string, flags: VhostDriverFlags = {}): VhostDriver {
-    checkOptions('VhostDriver.register', flags, flagNames);
+    checkFlags(flags);
     return new VhostDriver(path, flags);
   }
 
@@ -183,12 +146,20 @@ export class VhostDriver implements AsyncDisposable {
     if (this.#started || signal.aborted) throw startedBefore(this.path);
     this.#offer.check();
     this.#started = true;
-    const { client, noReconnect, retry = defaultRetry, maxConnections = defaultMaxConnections } = this.#flags;
+    const {
+      client,
+      noReconnect,
+      asyncConnect,
+      retry = defaultRetry,
+      maxConnections = defaultMaxConnections,
+    } = this.#flags;
     if (client !== true) {
       this.#listener = UnixListener.listen(this.path, this.#flags.socket);
       const refused = (reason: VioError): void =>
         callApplication(() => this.#callbacks.connectionRefused?.(reason));
       void acceptFrontends(this.#listener, this.#sessions, maxConnections, refused, signal);
+    } else if (noReconnect === true && asyncConnect === true) {
+      void connectOnce(this.path, this.#sessions, retry, signal);
     } else if (noReconnect === true) {
       this.#sessions.serve(await UnixStream.connect(this.path, { signal }));
     } else {

@@ -1,4 +1,4 @@
-import { featureNames } from '@vio/net';
+import { featureNames, segmentationFeatureBits } from '@vio/net';
 import { VhostDriver, untilDevicePackets } from '@vio/vhost';
 import type { BackendOptions } from './options.ts';
 import { DeviceLanes } from '../../forward/device-lanes.ts';
@@ -26,7 +26,14 @@ export async function runBackend(
   );
   tellMetrics(metrics, output);
 
-  await using driver = VhostDriver.register(path, { client });
+  await using driver = VhostDriver.register(path, {
+    client,
+    linearBuffers: options.linearBuffer === true,
+    compliantOffloadFlags: options.legacyOlFlags !== true,
+  });
+  if (options.features !== undefined) driver.setFeatures(options.features);
+  if (!options.tso) driver.disableFeatures(segmentationFeatureBits);
+  if (options.disable !== undefined) driver.disableFeatures(options.disable);
   driver.setQueueNum(options.queues);
   driver.callbacks({
     newDevice(device) {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addForwardOptions } from '../../options/forward-options.ts';
+import { featureMask } from '../../options/feature-list.ts';
 import { integer } from '../../options/option-values.ts';
 import type { BackendOptions } from './options.ts';
 
@@ -12,6 +13,11 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
   addForwardOptions(command)
     .option('--client', 'connect to the socket (the frontend listens) instead of listening')
     .option('--queues <pairs>', 'queue pairs offered: 1 to 128', integer(1, 128), 8)
+    .option('--no-tso', 'offer no segmentation: neither TSO, USO nor UFO, in no direction')
+    .option('--linear-buffer', 'drop packets that do not fit one buffer of 2048 bytes')
+    .option('--legacy-ol-flags', 'tell offloads of packets as a sender has them')
+    .option('--features <names>', 'device features to offer: names with commas, or a mask', featureMask)
+    .option('--disable <names>', 'device features to leave out, in the same way', featureMask)
     .action(async (path: string, options: BackendOptions) => {
       const { runBackend } = await import('./backend.ts');
       await runBackend(path, options, interrupted);

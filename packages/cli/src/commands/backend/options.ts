@@ -4,4 +4,11 @@ import type { ForwardOptions } from '../../options/forward-options.ts';
 export interface BackendOptions extends ForwardOptions {
   readonly client?: true;
   readonly queues: number;
+  /** False: no segmentation is offered. */
+  readonly tso: boolean;
+  readonly linearBuffer?: true;
+  readonly legacyOlFlags?: true;
+  /** Device features to offer, and those to leave out. */
+  readonly features?: bigint;
+  readonly disable?: bigint;
 }

@@ -9,6 +9,7 @@ import {
 import { acceptable } from '../control/acceptable.ts';
 import { DriverSettings } from '../control/driver-settings.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
+import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
 import type { DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
@@ -51,18 +52,26 @@ export class ServedDevice {
   readonly changes = new Set<() => void>();
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
+  readonly #dequeue: DequeueOptions;
   #memory: DriverMemory | null = null;
   #copier: BurstCopier | null = null;
   #inflight: InflightBuffer | null = null;
   /** SET_FEATURES has come. */
   #featuresSaid = false;
 
-  constructor(vid: number, ifname: string, listener: DeviceListener, shape: DeviceShape) {
+  constructor(
+    vid: number,
+    ifname: string,
+    listener: DeviceListener,
+    shape: DeviceShape,
+    dequeue: DequeueOptions = {},
+  ) {
     this.vid = vid;
     this.ifname = ifname;
     this.#listener = listener;
     this.#shape = shape;
     this.config = shape.config;
+    this.#dequeue = dequeue;
   }
 
   /** The driver's memory, once it was announced. */
@@ -278,7 +287,7 @@ export class ServedDevice {
         if (!this.#settleBase(vring, memory)) continue;
         if (vring.raw !== null) vring.runRaw(vring.raw, memory, this.features);
         else if (vring.index === control) this.#runControl(vring, memory);
-        else vring.run(memory, copier, this.features);
+        else vring.run(memory, copier, this.features, this.#dequeue);
         this.#changed();
       } catch (error) {
         vring.addresses = null;

@@ -23,7 +23,7 @@ import {
 import type { VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
-import { DequeuePath } from '../packets/dequeue.ts';
+import { type DequeueOptions, DequeuePath } from '../packets/dequeue.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
 import type { ServedRing } from '../raw/raw-vring.ts';
@@ -107,7 +107,7 @@ export class Vring {
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
-  run(memory: DriverMemory, copier: BurstCopier, features: bigint): void {
+  run(memory: DriverMemory, copier: BurstCopier, features: bigint, dequeue: DequeueOptions): void {
     // DPDK's frontend writes wrong direction flags into packed indirect tables: the queue's direction decides.
     const queue = this.#open(memory, features, this.index % 2 === 0 ? 'writable' : 'readable');
     if (this.#kicksWanted) queue.armKick();
@@ -120,7 +120,7 @@ export class Vring {
       this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats, codec);
     } else {
       const codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : null;
-      this.dequeue = new DequeuePath(queue, copier, header, this.stats, codec);
+      this.dequeue = new DequeuePath(queue, copier, header, this.stats, codec, dequeue);
     }
     this.calls.resume(queue);
   }

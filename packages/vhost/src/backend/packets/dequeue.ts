@@ -4,6 +4,7 @@ import {
   type PacketBurst,
   PacketOffloads,
   type QueueStats,
+  toTransmitMetadata,
 } from '@vio/net';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
@@ -17,6 +18,14 @@ const segmentsPerBurst = 2048;
 const maxPacketBytes = 65_535;
 const maxOffloadedBytes = 65_550;
 
+/** How packets are taken. */
+export interface DequeueOptions {
+  /** Never in several buffers: what does not fit one is dropped. */
+  readonly linear?: boolean;
+  /** What is said of packets is as a sender says it, see `toTransmitMetadata`. */
+  readonly transmitMetadata?: boolean;
+}
+
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
 export class DequeuePath {
   readonly queue: DeviceQueue;
@@ -26,6 +35,8 @@ export class DequeuePath {
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
   readonly #most: number;
+  readonly #linear: boolean;
+  readonly #transmitMetadata: boolean;
   /** With offloads: what headers may say, and where it is kept while a burst has no place for it. */
   readonly #codec: HeaderCodec | null;
   readonly #said = new PacketOffloads(chainsPerBurst);
@@ -41,7 +52,10 @@ export class DequeuePath {
     headerBytes: number,
     stats: QueueStats,
     codec: HeaderCodec | null = null,
+    { linear = false, transmitMetadata = false }: DequeueOptions = {},
   ) {
+    this.#linear = linear;
+    this.#transmitMetadata = transmitMetadata;
     this.queue = queue;
     this.stats = stats;
     this.#copier = copier;
@@ -110,6 +124,7 @@ export class DequeuePath {
     const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
     if (n > 0) this.#readHeaders(pool, burst, said, codec);
     else if (!roomy || this.#singles.blocked) this.#takeChains(pool, burst, wanted, said);
+    if (this.#transmitMetadata && burst.offloads !== null) toTransmitMetadata(pool, burst, said);
     if (burst.offloads === null && burst.count > 0)
       this.#plain.complete(pool, burst, said, Math.min(max, burst.capacity));
     return burst.count;
@@ -180,7 +195,7 @@ export class DequeuePath {
         continue;
       }
       const needed = bytes <= pool.dataRoom ? 1 : Math.ceil(bytes / pool.dataRoom);
-      if (needed > pool.count) {
+      if (needed > pool.count || (needed > 1 && this.#linear)) {
         this.#drop(c, 'no_room');
         continue;
       }

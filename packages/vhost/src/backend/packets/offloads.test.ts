@@ -15,7 +15,7 @@ import { freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { contentsOf, packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
 import { engines, setUpSingles } from '../test-support/singles-setup.ts';
-import { DequeuePath } from './dequeue.ts';
+import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 
 const headerBytes = 12;
@@ -76,11 +76,11 @@ const work = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4;
 const takes = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4;
 
 /** A driver's transmit queue that may leave work to us. */
-function transmit({ engine, format }: Side, offered = work) {
+function transmit({ engine, format }: Side, options: DequeueOptions = {}) {
   const memory = freshMemory({ guestAddress: 0x1_ffff_8000, size: 0x10_0000 });
   const set = setUpSingles(engine, format, { memory, size: 64, headerBytes: 0 });
   const stats = new QueueStats();
-  const path = new DequeuePath(set.queue, set.copier, headerBytes, stats, HeaderCodec.sent(offered));
+  const path = new DequeuePath(set.queue, set.copier, headerBytes, stats, HeaderCodec.sent(work), options);
   return {
     ...set,
     path,
@@ -194,6 +194,29 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     burst.release(pool);
     path.dispose();
     expect(pool.free).toBe(pool.count);
+  });
+
+  it('has what does not fit one buffer dropped with linear buffers, and the next one arrives', () => {
+    const { path, pool, send, stats } = transmit(side, { linear: true });
+    send({}, packet(pool.dataRoom + 1), headerBytes);
+    send({}, packet(pool.dataRoom), headerBytes);
+    const burst = new PacketBurst(8, { offloads: true });
+    path.run(pool, burst, 8);
+    expect([contentsOf(burst), stats.get('errors')]).toEqual([[packet(pool.dataRoom)], 1]);
+  });
+
+  it.each<[string, Said, Uint8Array, number[]]>([
+    ['of TCP', { ...segmentation, headers: 9 }, tcp(3000), [HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, 54]],
+    ['of a checksum alone', { ...checksum, headers: 9 }, tcp(100), [HDR_F_NEEDS_CSUM, 0, 54]],
+    ['of nothing when it is no IP', checksum, packet(100), [0, 0, 0]],
+    ['of nothing when the checksum is elsewhere', { ...checksum, start: 36 }, tcp(100), [0, 0, 0]],
+  ])('is told as a sender says it, if so asked for: %s', (_what, said, bytes, expected) => {
+    const { path, pool, send } = transmit(side, { transmitMetadata: true });
+    send(said, bytes);
+    const burst = new PacketBurst(8, { offloads: true });
+    path.run(pool, burst, 8);
+    const { flags, gsoType, headerLength } = burst.offloads ?? {};
+    expect([flags?.[0], gsoType?.[0], headerLength?.[0]]).toEqual(expected);
   });
 
   it('may send 64 KiB', () => {

@@ -8,7 +8,8 @@ import { ScriptedFrontend } from '../../testing/index.ts';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import { type VhostDevice, servedSide } from '../device/vhost-device.ts';
-import { VhostDriver, type VhostDriverFlags } from '../vhost-driver.ts';
+import type { VhostDriverFlags } from '../driver-flags.ts';
+import { VhostDriver } from '../vhost-driver.ts';
 
 /** A backend on a socket of its own, and all it says. `await using` it. */
 export class TestBackend implements AsyncDisposable {

@@ -1,0 +1,74 @@
+import { type ListenOptions, type OptionNames, VioError, checkOptions } from '@vio/native';
+import type { DeviceType } from './device/device-type.ts';
+
+/** How a backend meets its frontends, and how it takes their packets. */
+export interface VhostDriverFlags {
+  /** Connect to the socket, the frontend listens; default false: listen. */
+  readonly client?: boolean;
+  /** As a client: try once instead of again and again until there is somebody. */
+  readonly noReconnect?: boolean;
+  /** As a client with `noReconnect`: `start` resolves at once, and tries until it is connected once. Without, it does so anyway. */
+  readonly asyncConnect?: boolean;
+  /** As a client: milliseconds between two attempts. Default 1000, as in DPDK. */
+  readonly retry?: number;
+  /** Frontends that may be connected at once; who comes then is refused. Default 1024. */
+  readonly maxConnections?: number;
+  /**
+   * As a server: milliseconds a frontend has for its first request, and for the rest of one that has begun to arrive. Default
+   * 10,000; Infinity waits for ever.
+   */
+  readonly handshakeTimeout?: number;
+  /** As a server: who may connect, by mode and owner of the socket's file, as `{ mode: 0o660, gid: 1000 }`. Default: see umask. */
+  readonly socket?: ListenOptions;
+  /** What its devices are. Default: network cards, which this library knows. */
+  readonly type?: DeviceType;
+  /**
+   * Packets are never in several buffers: one that does not fit one is dropped and counted (`dropped_no_room_packets`). A pool of
+   * large buffers takes large packets. Default false.
+   */
+  readonly linearBuffers?: boolean;
+  /**
+   * What `burst.offloads` says of packets that were taken is what their headers said, as a receiver has it (default). False: as
+   * a sender has it, ready to be sent elsewhere; lengths of headers are then those of the frame, and nothing is said of what is
+   * not TCP or UDP.
+   */
+  readonly compliantOffloadFlags?: boolean;
+}
+
+const flagNames: OptionNames<VhostDriverFlags> = {
+  client: true,
+  noReconnect: true,
+  asyncConnect: true,
+  retry: true,
+  maxConnections: true,
+  handshakeTimeout: true,
+  socket: true,
+  type: true,
+  linearBuffers: true,
+  compliantOffloadFlags: true,
+};
+
+/** @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE */
+export function checkFlags(flags: VhostDriverFlags): void {
+  checkOptions('VhostDriver.register', flags, flagNames);
+  const { client, noReconnect, asyncConnect } = flags;
+  for (const [name, given] of Object.entries({ noReconnect, asyncConnect })) {
+    if (given === true && client !== true)
+      throw conflict(`${name} is for clients`, 'give client: true as well');
+  }
+  checkNumber('retry', flags.retry, 0);
+  checkNumber('maxConnections', flags.maxConnections, 1);
+  checkNumber('handshakeTimeout', flags.handshakeTimeout, 1);
+}
+
+function checkNumber(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || value >= least) return;
+  throw new VioError(`VhostDriver.register cannot have a ${name} of ${value}`, {
+    code: 'VIO_OPTION_VALUE',
+    remedy: `give a number from ${least} on`,
+  });
+}
+
+function conflict(message: string, remedy: string): VioError {
+  return new VioError(message, { code: 'VIO_OPTION_CONFLICT', remedy });
+}
