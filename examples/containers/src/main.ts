@@ -1,6 +1,6 @@
 // Two containers without a network talk to each other through a switch in a third one.
 // Usage: main.js [FRAMES [DIRECTORY]]: with a directory, whoever serves ping.sock and pong.sock there is the switch.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,12 @@ import { Container } from './container.ts';
 
 const frames = process.argv[2] ?? '1000';
 const host = fileURLToPath(new URL('./host.js', import.meta.url));
-const l2Switch = fileURLToPath(new URL('../../l2-switch/dist/main.js', import.meta.url));
+const vio = fileURLToPath(new URL('../../../packages/cli/bin/vio.js', import.meta.url));
+/** As the switch sees it: the shared directory is /run/vio in every container. */
+const config = {
+  bridges: [{ name: 'br0' }],
+  ports: ['ping', 'pong'].map((name) => ({ name, bridge: 'br0', socket: `/run/vio/${name}.sock` })),
+};
 
 const served = process.argv[3];
 const shared = served ?? (await mkdtemp(join(tmpdir(), 'vio-containers-')));
@@ -20,7 +25,8 @@ const run = (program: string, ...args: string[]): Container => {
 };
 try {
   if (served === undefined) {
-    const fabric = run(l2Switch, '/run/vio/ping.sock', '/run/vio/pong.sock');
+    await writeFile(join(shared, 'switch.json'), JSON.stringify(config));
+    const fabric = run(vio, 'switch', 'run', '--config', '/run/vio/switch.json');
     await fabric.says(/^switching/m);
   }
   const pong = run(host, '/run/vio/pong.sock', 'pong', frames);
