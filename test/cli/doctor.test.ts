@@ -152,3 +152,15 @@ describe('doctor', () => {
     expect(found.every(({ status, remedy }) => status !== 'problem' || (remedy ?? '') !== '')).toBe(true);
   });
 });
+
+describe('doctor of a PCI device', () => {
+  it.each([
+    ['ffff:1f:1f.7', 'there is no PCI device ffff:1f:1f.7'],
+    ['00:99', 'not the address of a PCI device'],
+  ])('%s says what is wrong with the address', async (address, detail) => {
+    const { exitCode, found } = await findings(address);
+    const device = found.find(({ check }) => check === 'device');
+    expect(exitCode).toBe(1);
+    expect(device).toMatchObject({ status: 'problem', detail: expect.stringContaining(detail) });
+  });
+});

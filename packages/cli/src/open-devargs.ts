@@ -1,14 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError } from '@vio/native';
-import { type OpenOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import type { DevicePort } from '@vio/net';
+import { type OpenOptions, openVirtioUser } from '@vio/virtio-user';
 import { completedDevargs } from './options/devargs.ts';
 
 /** Milliseconds between two looks for a backend that is not there. */
 const waitInterval = 100;
 
-/** Opens the port that somebody has named on the command line. @throws VioError as `openVirtioUser` does */
-export function openDevargs(text: string, options: OpenOptions): Promise<VirtioUserPort> {
-  return openVirtioUser(completedDevargs(text), options);
+/** A port that a command has opened, and what to call it. */
+export interface NamedPort {
+  readonly port: DevicePort;
+  /** Path of its backend, or address of its device. */
+  readonly name: string;
+  /** The port listens, and its backend connects. */
+  readonly server: boolean;
+}
+
+/** Whether what a command is given names a PCI device: by an address, where others have `key=value` pairs or a path. */
+export function namesPciDevice(text: string): boolean {
+  const [first] = text.split(',', 1);
+  return first.includes(':') && !/[=/]/.test(first);
+}
+
+/**
+ * Opens the port that somebody has named on the command line.
+ * @throws VioError as `openVirtioUser` does, or `openPciPort`
+ */
+export async function openDevargs(text: string, options: OpenOptions): Promise<NamedPort> {
+  if (namesPciDevice(text)) {
+    // Loaded on demand: most ports have a backend.
+    const { openPciPort } = await import('@vio/pci-driver');
+    const port = await openPciPort(text, options);
+    return { port, name: port.address, server: false };
+  }
+  const port = await openVirtioUser(completedDevargs(text), options);
+  return { port, name: port.config.path, server: port.config.server };
 }
 
 /**
@@ -19,7 +45,7 @@ export async function openWhenThere(
   text: string,
   options: OpenOptions,
   onWaiting: (reason: VioError) => void,
-): Promise<VirtioUserPort> {
+): Promise<NamedPort> {
   for (let told = false; ; told = true) {
     try {
       return await openDevargs(text, options);

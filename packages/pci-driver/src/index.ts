@@ -8,6 +8,7 @@ export { type QueuePlace, type VirtioPciDevice, noVector } from './device/virtio
 export { type PciConfig, parsePciDevargs } from './port/devargs.ts';
 export type { InterruptMode } from './port/interrupts.ts';
 export { type PciPortOptions, openPciPort } from './port/open-pci-port.ts';
+export { PciNetDevice, type PciNetDeviceOptions } from './port/pci-net-device.ts';
 export { PciPort } from './port/pci-port.ts';
 export { type BindOptions, bindDevice, loadedDrivers, unbindDevice } from './discovery/bind.ts';
 export {

@@ -12,4 +12,5 @@ Devargs are key=value pairs, separated by commas, with DPDK's names and defaults
   mac=ADDRESS      as in 02:00:00:00:00:01 (default: random)
   speed=MBIT       link speed to report
   cq=0             1: control queue
-  iface=NAME       of a vhost-kernel backend: the name of the tap`;
+  iface=NAME       of a vhost-kernel backend: the name of the tap
+Or they are the address of a PCI device, as in 0000:00:04.0,vectorized=1, which takes vectorized and speed.`;

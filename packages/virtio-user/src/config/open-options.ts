@@ -15,7 +15,7 @@ export type ControlQueueOwner = 'backend' | 'emulated';
 /** What devargs have no word for. */
 export interface OpenOptions extends WaitOptions, FrameOptions {
   /** Milliseconds for each step of reaching and starting the backend. Default 5000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /**
    * Gets one line per elected path, as DPDK logs them, and one for whatever was asked for and is not so: features that the
    * backend does not offer (`port.missing`), no vectorised path, filters that are emulated. Default: nothing is logged.

@@ -1,14 +1,17 @@
 import type { DoctorOptions } from './options.ts';
+import { namesPciDevice } from '../../open-devargs.ts';
 import { checkBackend } from './backend-checks.ts';
 import type { Finding } from './finding.ts';
 import { checkMachine } from './machine-checks.ts';
+import { checkPciDevice } from './pci-checks.ts';
 import { Output } from '../../output.ts';
 
 /** Looks at everything a port needs; a problem makes the exit code 1. */
 export async function doctor(path: string, options: DoctorOptions, interrupted: AbortSignal): Promise<void> {
   const output = new Output(options.json === true);
   const wait = { timeout: options.timeout, signal: interrupted };
-  const findings = [...checkMachine(), ...(await checkBackend(path, wait))];
+  const check = namesPciDevice(path) ? checkPciDevice : checkBackend;
+  const findings = [...checkMachine(), ...(await check(path, wait))];
   for (const finding of findings) output.record('finding', finding, inWords(finding));
   if (findings.some(({ status }) => status === 'problem')) process.exitCode = 1;
 }

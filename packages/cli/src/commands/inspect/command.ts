@@ -8,7 +8,10 @@ export function addInspectCommand(program: Command, interrupted: AbortSignal): v
   program
     .command('inspect')
     .description('show negotiated features by name, the elected paths with reasons, and the rings')
-    .argument('[devargs]', 'DPDK-style devargs of a port to open and close again')
+    .argument(
+      '[devargs]',
+      'DPDK-style devargs, or the address of a PCI device: a port to open and close again',
+    )
     .option('--features <mask>', 'only name the bits of this feature mask, for example 0x130008000')
     .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
     .option('--rings', 'dump every ring: indexes, events, buffers in flight with their descriptors')

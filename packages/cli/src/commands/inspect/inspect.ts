@@ -22,10 +22,11 @@ export async function inspect(
   if (devargs === undefined) {
     throw new VioError('there is nothing to inspect', {
       code: 'VIO_CLI_USAGE',
-      remedy: 'give devargs such as path=/tmp/vhost.sock, or --features MASK',
+      remedy: 'give devargs such as path=/tmp/vhost.sock, the address of a PCI device, or --features MASK',
     });
   }
-  await using port = await openDevargs(devargs, { timeout: options.timeout, signal: interrupted });
+  const opened = await openDevargs(devargs, { timeout: options.timeout, signal: interrupted });
+  await using port = opened.port;
   const report = portReport(port, true);
   output.record('port', report.data, report.text);
   if (options.rings === true) for (const dump of port.dumpRings()) recordRing(output, dump);

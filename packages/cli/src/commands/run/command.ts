@@ -4,12 +4,15 @@ import { addForwardOptions } from '../../options/forward-options.ts';
 import { integer } from '../../options/option-values.ts';
 import type { RunOptions } from './options.ts';
 
-/** `vio run DEVARGS`: opens a virtio-user port and forwards on every queue pair. */
+/** `vio run DEVARGS`: opens a port and forwards on every queue pair. */
 export function addRunCommand(program: Command, interrupted: AbortSignal): void {
   const command = program
     .command('run')
-    .description('open a virtio-user port and forward packets, like a small testpmd')
-    .argument('<devargs>', 'DPDK-style devargs, for example net_virtio_user0,path=/tmp/vhost.sock,queues=2');
+    .description('open a port and forward packets, like a small testpmd')
+    .argument(
+      '<devargs>',
+      'DPDK-style devargs, for example net_virtio_user0,path=/tmp/vhost.sock,queues=2 or 0000:00:04.0',
+    );
   addForwardOptions(command)
     .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
     .option('--wait', 'wait for a backend that is not there yet, as long as it takes')

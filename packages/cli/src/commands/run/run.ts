@@ -1,11 +1,11 @@
 import type { VioError } from '@vio/native';
-import type { VirtioUserPort } from '@vio/virtio-user';
+import type { DevicePort } from '@vio/net';
 import { Forwarder } from '../../forward/forwarder.ts';
 import { portLane } from '../../forward/lane.ts';
 import { forwardStep } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
-import { openDevargs, openWhenThere } from '../../open-devargs.ts';
+import { type NamedPort, openDevargs, openWhenThere } from '../../open-devargs.ts';
 import { Output } from '../../output.ts';
 import { portReport } from '../../report/port-report.ts';
 import { recordRing } from '../../report/ring-record.ts';
@@ -19,16 +19,17 @@ export async function runPort(devargs: string, options: RunOptions, interrupted:
   const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
   const output = new Output(options.json === true, stream);
   const step = forwardStep(options.forwardMode, options.txpkts);
-  const ports: Record<string, VirtioUserPort> = {};
+  const ports: Record<string, DevicePort> = {};
   await using metrics = await serveMetrics(options.metrics, () => ports);
   tellMetrics(metrics, output);
 
-  await using port = await open(devargs, options, interrupted, output);
-  ports[port.config.path] = port;
+  const opened = await open(devargs, options, interrupted, output);
+  await using port = opened.port;
+  ports[opened.name] = port;
   const report = portReport(port, options.verbose === true);
   output.record('port', report.data, report.text);
 
-  const failed = tellOfLink(port, output, options.reconnect === true || port.config.server);
+  const failed = tellOfLink(port, output, options.reconnect === true || opened.server);
   port.on('broken', ({ direction, queue, fault }) => {
     const text = `${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`;
     output.record('broken', { direction, queue, fault }, text);
@@ -56,7 +57,7 @@ function open(
   { timeout, reconnect, wait }: RunOptions,
   signal: AbortSignal,
   output: Output,
-): Promise<VirtioUserPort> {
+): Promise<NamedPort> {
   const options = { timeout, signal, ...(reconnect === true ? { reconnect } : {}) };
   if (wait !== true) return openDevargs(devargs, options);
   return openWhenThere(devargs, options, ({ code, message }: VioError) => {
@@ -64,7 +65,7 @@ function open(
   });
 }
 
-function recordStats(port: VirtioUserPort, output: Output): void {
+function recordStats(port: DevicePort, output: Output): void {
   const stats = port.stats();
   const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
   output.record('xstats', { xstats: stats }, lines.join('\n'));

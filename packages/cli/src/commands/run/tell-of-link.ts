@@ -1,4 +1,4 @@
-import type { VirtioUserPort } from '@vio/virtio-user';
+import type { DevicePort } from '@vio/net';
 import type { Output } from '../../output.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { Output } from '../../output.ts';
  * @param reconnects the port looks for a backend that went away
  * @returns a signal that aborts when the port is of no use any more, with the reason
  */
-export function tellOfLink(port: VirtioUserPort, output: Output, reconnects: boolean): AbortSignal {
+export function tellOfLink(port: DevicePort, output: Output, reconnects: boolean): AbortSignal {
   const failed = new AbortController();
   port.on('link', ({ up, reason }) => {
     if (port.closed) return;
