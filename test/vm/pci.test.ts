@@ -103,6 +103,7 @@ describe('without IOMMU, by physical addresses', () => {
         transferred,
       ],
       devbind: ['devbind', split.address, 'uio_pci_generic'],
+      compliance: ['compliance', packed.address, 'uio_pci_generic'],
       'split, restarted': ['carry', split.address, 'uio_pci_generic', true],
       'packed, restarted': ['carry', packed.address, 'uio_pci_generic', true],
       leaks: ['leaks', split.address, 'uio_pci_generic'],
@@ -197,7 +198,14 @@ describe('without IOMMU, by physical addresses', () => {
     },
   );
 
-  it('vio devbind refuses a card in use, and takes it by force', () => {
+  it('a card passes the suites of devices and ports', () => {
+    const { results, givenBack } = reports['compliance'];
+    const entries = Object.entries(results as Readonly<Record<string, string>>);
+    expect(entries.filter(([, result]) => result !== 'passed')).toEqual([]);
+    expect([entries.length, givenBack]).toEqual([30, true]);
+  });
+
+  it('vio devbind refuses a card in use, and takes it by force; run, inspect and doctor use it then', () => {
     const { address } = cards.split;
     const bound = (driver: string, previous: string) => ({
       exitCode: 0,
@@ -207,6 +215,13 @@ describe('without IOMMU, by physical addresses', () => {
     expect(reports['devbind']).toMatchObject({
       inUse: { exitCode: 1, said: [], code: 'VIO_PCI_IN_USE', driver: 'virtio-pci' },
       forced: bound('uio_pci_generic', 'virtio-pci'),
+      used: {
+        doctor: expect.stringMatching(
+          /ok +access: uio, modern registers[^]*ok +start: a port starts/,
+        ) as string,
+        inspect: expect.stringMatching(/VERSION_1[^]*Rx: split/) as string,
+        run: 0,
+      },
       givenBack: true,
     });
   });

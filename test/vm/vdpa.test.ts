@@ -51,6 +51,7 @@ const status = 'in_order=0,queue_size=64';
 describe('a port on a vDPA card', () => {
   let reports: Record<string, TrafficReport>;
   let faults: object;
+  let compliance: { readonly results: Readonly<Record<string, string>> };
 
   beforeAll(async () => {
     const traffic: Traffic[] = [
@@ -66,15 +67,21 @@ describe('a port on a vDPA card', () => {
     const steps: Record<string, Step> = Object.fromEntries(
       traffic.map((each) => [each.devargs, ['traffic', each]]),
     );
+    steps['compliance'] = ['compliance', card()];
     steps['faults'] = ['faults'];
     const all: Steps<Step> = steps;
-    const { faults: met, ...carried } = await reportOf<Record<string, TrafficReport>>('vdpa', {
+    const {
+      faults: met,
+      compliance: complied,
+      ...carried
+    } = await reportOf<Record<string, TrafficReport> & { readonly compliance: typeof compliance }>('vdpa', {
       modules: ['vdpa'],
       arguments: [JSON.stringify(all)],
       timeout: 150_000,
     });
     reports = carried;
     faults = met;
+    compliance = complied;
   });
 
   it.each(restarts)(
@@ -91,6 +98,12 @@ describe('a port on a vDPA card', () => {
       expect(nodes).toEqual([]);
     },
   );
+
+  it('passes the suites of devices and ports', () => {
+    const { results } = compliance;
+    expect(Object.entries(results).filter(([, result]) => result !== 'passed')).toEqual([]);
+    expect(Object.keys(results)).toHaveLength(30);
+  });
 
   it('goes through the status bits in order, with the features it took, and resets the card in the end', () => {
     const { report } = reports[status];

@@ -1,6 +1,7 @@
 // What is to be seen of PCI cards, step by step in one guest. Argument: steps as JSON.
 import { writeFileSync } from 'node:fs';
 import { carry } from './pci/carry.ts';
+import { compliance } from './pci/compliance.ts';
 import { type Ending, death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
@@ -25,6 +26,7 @@ export type Step =
   | readonly ['unplug', ours: string, driver: string, how: string]
   | readonly ['death', ours: string, driver: string, ending: Ending]
   | readonly ['example', driver: string, card: string, second: string, bytes: number]
+  | readonly ['compliance', ours: string, driver: string]
   | readonly ['devbind', card: string, driver: string];
 
 function run(step: Step): Promise<object> | object {
@@ -51,6 +53,8 @@ function run(step: Step): Promise<object> | object {
       return death(step[1], step[2], step[3]);
     case 'example':
       return example(step[1], step[2], step[3], step[4]);
+    case 'compliance':
+      return compliance(step[1], step[2]);
     case 'devbind':
       return devbind(step[1], step[2]);
   }

@@ -1,15 +1,19 @@
 // Ports on vhost-vdpa, step by step in one guest. Argument: steps as JSON.
 import { type Steps, reportSteps } from './steps.ts';
+import { compliance } from './vdpa/compliance.ts';
 import { meetFaults } from './vdpa/faults.ts';
 import { type Traffic, carry } from './vdpa/traffic.ts';
-import { cardMain } from './vdpa/vduse-process.ts';
+import { type CardOptions, cardMain } from './vdpa/vduse-process.ts';
 
-export type Step = readonly ['traffic', traffic: Traffic] | readonly ['faults'];
+export type Step =
+  readonly ['traffic', traffic: Traffic] | readonly ['compliance', card: CardOptions] | readonly ['faults'];
 
 function run(step: Step): Promise<unknown> {
   switch (step[0]) {
     case 'traffic':
       return carry(step[1]);
+    case 'compliance':
+      return compliance(step[1]);
     case 'faults':
       return meetFaults();
   }

@@ -26,5 +26,14 @@ export function devbind(card: string, driver: string): object {
   ip([`addr add 10.5.0.1/24 dev ${name}`, `link set ${name} up`]);
   const inUse = run('--bind', driver, card);
   const forced = run('--bind', driver, card, '--force');
-  return { inUse, forced, givenBack: giveBack(card) };
+  const used = {
+    doctor: spawnSync(process.execPath, [process.argv[1], 'vio', 'doctor', card], { encoding: 'utf8' })
+      .stdout,
+    inspect: spawnSync(process.execPath, [process.argv[1], 'vio', 'inspect', card], { encoding: 'utf8' })
+      .stdout,
+    run: spawnSync(process.execPath, [process.argv[1], 'vio', 'run', card, '--duration', '0.2'], {
+      encoding: 'utf8',
+    }).status,
+  };
+  return { inUse, forced, used, givenBack: giveBack(card) };
 }
