@@ -213,7 +213,7 @@ describe('without IOMMU, by physical addresses', () => {
       driver,
     });
     expect(reports['devbind']).toMatchObject({
-      inUse: { exitCode: 1, said: [], code: 'VIO_PCI_IN_USE', driver: 'virtio-pci' },
+      inUse: { exitCode: 1, said: [{ type: 'error', code: 'VIO_PCI_IN_USE' }], driver: 'virtio-pci' },
       forced: bound('uio_pci_generic', 'virtio-pci'),
       used: {
         doctor: expect.stringMatching(

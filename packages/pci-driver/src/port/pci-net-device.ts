@@ -35,6 +35,7 @@ import { KickRelay } from './kick-relay.ts';
 import { readNetConfig } from './net-config.ts';
 import { chooseQueueSize } from './queue-size.ts';
 
+/** How a card is looked after. */
 export interface PciNetDeviceOptions {
   /** Milliseconds between two looks at the device, whatever it interrupts for: a dead one does not interrupt. Default 1000. */
   readonly watchInterval?: number | undefined;
@@ -48,7 +49,9 @@ const noVendor = 0xffff;
 
 /** A virtio-net card, by its modern or its legacy registers. */
 export class PciNetDevice implements NetDevice {
+  /** How it is reached. */
   readonly access: PciAccess;
+  /** Its registers, modern or legacy. */
   readonly registers: VirtioPciDevice;
   readonly traits: DeviceTraits;
   readonly control: DeviceControl = {

@@ -7,7 +7,7 @@ import { giveBack, interfaceOf } from './wire.ts';
 /** @returns what the command said and did with a card that is in use at first */
 export function devbind(card: string, driver: string): object {
   const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(
+    const { status, stdout } = spawnSync(
       process.execPath,
       [process.argv[1], 'vio', 'devbind', ...args, '--json'],
       { encoding: 'utf8' },
@@ -18,7 +18,6 @@ export function devbind(card: string, driver: string): object {
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as unknown),
-      code: /code: (\w+)/.exec(stderr)?.[1] ?? null,
       driver: describeDevice(card)?.driver ?? null,
     };
   };
