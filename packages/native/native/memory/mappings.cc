@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,9 +23,12 @@ static struct sigaction g_previous;
 bool PutZeroes(void* at, size_t size) {
   const int access = PROT_READ | PROT_WRITE;
   const int fresh = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  if (mmap(at, size, access, fresh, -1, 0) != MAP_FAILED) return true;
-  // Private memory counts in full where the system promises no more than it has (vm.overcommit_memory 2), or under
-  // RLIMIT_DATA. A file of nothing counts by the page that is written to.
+  // Private memory counts in full under RLIMIT_DATA, and a mapping over another may exceed that limit, after which this
+  // process gets no memory at all. It counts in full as well where the system promises no more than it has
+  // (vm.overcommit_memory 2). A file of nothing counts by the page that is written to.
+  rlimit data{};
+  const bool limited = getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY;
+  if (!limited && mmap(at, size, access, fresh, -1, 0) != MAP_FAILED) return true;
   const int fd = memfd_create("vio-closed", MFD_CLOEXEC);
   if (fd < 0) return false;
   const bool put = ftruncate(fd, static_cast<off_t>(size)) == 0 &&
