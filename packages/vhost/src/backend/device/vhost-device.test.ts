@@ -1,4 +1,4 @@
-import { type Capture, PacketBurst, queueCounterNames, readPcap } from '@vio/net';
+import { type Capture, PacketBurst, VIRTIO_NET_F_MRG_RXBUF, queueCounterNames, readPcap } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
@@ -23,6 +23,23 @@ describe.each(formats)('packets on %s rings', (_, options) => {
     expect([...memory.read(at, 12)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
     expect(memory.read(at + 12, 60)).toEqual(packet(60));
   });
+
+  it.each([
+    ['without', 0n],
+    ['with', VIRTIO_NET_F_MRG_RXBUF],
+  ])(
+    'do not arrive in buffers that are too small for anything, and the driver is called: %s MRG_RXBUF',
+    async (_how, feature) => {
+      const features = (options.features ?? VIRTIO_F_VERSION_1) | feature;
+      await using pair = await started({ ...options, features });
+      const [rx] = pair.guest.rings;
+      for (let i = 0; i < 3; i++) supply(rx, 4);
+      expect([pair.send(packet(60)), pair.guest.calls[0].drain()]).toEqual([0, true]);
+      expect(rx.used().map(({ length }) => length)).toEqual([0, 0, 0]);
+      supply(rx, 256);
+      expect([pair.send(packet(60)), pair.guest.calls[0].drain()]).toEqual([1, true]);
+    },
+  );
 
   it('are as many as the driver has buffers for', async () => {
     await using pair = await started(options);

@@ -64,7 +64,7 @@ export class VhostDevice extends DeviceView {
     const path = vring?.enqueue ?? null;
     if (path === null || !vring.enabled || !vring.inUse || count <= 0 || pool === null) return 0;
     const n = path.run(pool, burst, from, count);
-    if (n > 0 && path.queue.callNeeded()) vring.calls.signal();
+    if (path.queue.callNeeded()) vring.calls.signal();
     if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, from, from + n);
     if (path.queue.broken !== null) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
