@@ -44,6 +44,21 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     expect([drain(port), port.stats()['rx_q0_calls']]).toEqual([1, 1]);
   });
 
+  it('comes also where every buffer of the pool was in hand at the last look', async () => {
+    using port = wiredPort({ features, size: 8, buffers: 8 });
+    for (let i = 0; i < 8; i++) port.deliver(frameOf(60, i));
+    const burst = port.burst();
+    port.rx[0].receive(burst);
+    burst.release(port.pool);
+    const interrupt = port.rxInterrupt(0);
+    const signalled = new Promise<void>((resolve) => interrupt.onSignal(resolve));
+    expect(interrupt.enable()).toBe(false);
+    port.deliver(frameOf(60));
+    await signalled;
+    interrupt.onSignal(null);
+    expect(drain(port)).toBe(1);
+  });
+
   it('says that packets are waiting instead of coming for those', () => {
     using port = wiredPort({ features });
     port.deliver(frameOf(60));

@@ -50,7 +50,7 @@ export class RxInterrupt {
    */
   enable(): boolean {
     this.#enabled = true;
-    return this.#port.rx[this.#pair].armInterrupt();
+    return this.#port.rx[this.#pair].sleep();
   }
 
   /** Asks for silence: what a loop that polls wants. An interrupt may still be under way. */

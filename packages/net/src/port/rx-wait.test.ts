@@ -31,6 +31,18 @@ describe('untilPackets', () => {
     expect(await settled(port.untilPackets())).toBe(true);
   });
 
+  it('supplies first what came back to the pool: a device without buffers would deliver nothing', async () => {
+    using port = wiredPort({ size: 8, buffers: 8 });
+    for (let i = 0; i < 8; i++) port.deliver(frameOf(60, i));
+    const burst = port.burst();
+    port.rx[0].receive(burst);
+    burst.release(port.pool);
+    const waiting = port.untilPackets();
+    port.deliver(frameOf(60));
+    await waiting;
+    expect(port.rx[0].receive(burst)).toBe(1);
+  });
+
   it('wakes for whichever queue pair it waits for', async () => {
     using port = wiredPort({}, 3);
     const waiting = port.untilPackets({ queues: [0, 2] });

@@ -30,7 +30,7 @@ export async function untilPackets(
 ): Promise<void> {
   try {
     // Every queue is armed, whatever the ones before it say.
-    const waiting = pairs.map((pair) => port.rx[pair].armInterrupt());
+    const waiting = pairs.map((pair) => port.rx[pair].sleep());
     if (!waiting.includes(true) && signal?.aborted !== true)
       await interrupted({ port, calls }, pairs, signal);
   } finally {

@@ -110,6 +110,16 @@ export abstract class RxQueue {
     if (this.#refill.run() && this.#queue.kickNeeded()) this.#signal();
   }
 
+  /**
+   * What whoever waits for packets does first: buffers that came back to the pool since the last `receive` go to the device,
+   * which may have none left, and it is asked for an interrupt.
+   * @returns true if packets are waiting: receive first
+   */
+  sleep(): boolean {
+    this.fill();
+    return this.armInterrupt();
+  }
+
   /** Asks for an interrupt at the next packet. @returns true if packets are waiting: receive first */
   armInterrupt(): boolean {
     return this.queue.armInterrupt();
