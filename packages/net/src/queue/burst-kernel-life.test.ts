@@ -1,8 +1,12 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { SharedMemory } from '@vio/native';
 import { collectGarbage } from '@vio/test-support';
-import { describe, expect, it } from 'vitest';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { Wire, fillBurst, frameOf, framesIn, rings } from '../test-support/wire.ts';
 
@@ -18,13 +22,28 @@ function receiveOnce(wire: Wire, seed: number): Uint8Array[] {
   return frames;
 }
 
-const built = new URL('../../dist/', import.meta.url).href;
+/** A thread runs no TypeScript, and what only tests need is not in the build. Here other packages are found from. */
+const scratch = mkdtempSync(join(import.meta.dirname, '../../node_modules/.kernel-life-'));
+const program = join(scratch, 'wire.mjs');
+
+beforeAll(async () => {
+  const contents = `export { Wire, frameOf } from './test-support/wire.ts'; export { PacketBurst } from './packet-burst.ts';`;
+  await build({
+    stdin: { contents, resolveDir: join(import.meta.dirname, '..') },
+    outfile: program,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
 /** Moves packets over a wire of its own until it is told to end, or for good. */
 const worker = `
   const { parentPort, workerData } = require('node:worker_threads');
   (async () => {
-    const { Wire, frameOf } = await import(workerData.built + 'test-support/wire.js');
-    const { PacketBurst } = await import(workerData.built + 'packet-burst.js');
+    const { PacketBurst, Wire, frameOf } = await import(workerData.program);
     const wire = Wire.one({ features: workerData.features, native: true });
     wire.rx.fill();
     const burst = new PacketBurst(8);
@@ -99,7 +118,8 @@ describe.each(rings)('kernels of a $ring ring', ({ features }) => {
     ['ends', false],
     ['is terminated in the middle of it', true],
   ])('go with the worker thread that has them when it %s', async (_how, forever) => {
-    const thread = new Worker(worker, { eval: true, execArgv: [], workerData: { built, features, forever } });
+    const workerData = { program: pathToFileURL(program).href, features, forever };
+    const thread = new Worker(worker, { eval: true, execArgv: [], workerData });
     const exited = once(thread, 'exit');
     const [moved] = (await once(thread, 'message')) as [number];
     if (forever) await thread.terminate();
