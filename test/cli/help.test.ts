@@ -20,7 +20,7 @@ describe('help', () => {
     expect([exitCode, stderr, commands]).toEqual([
       0,
       '',
-      ['run', 'backend', 'inspect', 'doctor', 'devbind', 'help'],
+      ['run', 'backend', 'inspect', 'doctor', 'devbind', 'example', 'help'],
     ]);
     expect(stdout).toContain('Exit codes');
   });
@@ -56,6 +56,7 @@ describe('help', () => {
     ],
     ['inspect', ['--features', '--rings', '--timeout', '--json', '--help']],
     ['doctor', ['--timeout', '--json', '--help']],
+    ['example', ['--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {
     const { exitCode, stdout, stderr } = await vio(command, '--help');

@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -56,9 +57,24 @@ async function pack(name: string, destination: string): Promise<string> {
 }
 
 /** Packs an installed package of somebody else's, so that installing needs no registry. */
-async function packOther(name: string, user: string, destination: string): Promise<string> {
-  const tarball = join(destination, `${name}.tgz`);
-  const from = realpathSync(join(user, 'node_modules', name));
+function packOther(name: string, user: string, destination: string): Promise<string> {
+  return packInstalled(join(user, 'node_modules', name), destination);
+}
+
+/**
+ * Packs what is installed in a folder.
+ * @param dependency instead, the package of that name which stands beside it
+ * @returns the tarball
+ */
+export async function packInstalled(
+  directory: string,
+  destination: string,
+  dependency?: string,
+): Promise<string> {
+  const itself = realpathSync(directory);
+  const beside = itself.slice(0, itself.lastIndexOf('/node_modules/') + '/node_modules/'.length);
+  const from = dependency === undefined ? itself : realpathSync(join(beside, dependency));
+  const tarball = join(destination, `${manifestOf(from).name.replaceAll(/\W+/g, '-')}.tgz`);
   // pnpm stores equal files once: as links, which npm leaves out of what it unpacks.
   const form = ['--hard-dereference', '--transform', String.raw`s,^\.,package,`];
   await run('tar', ['-czf', tarball, ...form, '-C', from, '.']);
@@ -82,16 +98,19 @@ export async function packWithDependencies(name: string, destination: string): P
 
 /** An empty project on a machine that has Node and npm, and no compiler. */
 export class BareProject {
-  readonly directory = mkdtempSync(join(tmpdir(), 'vio-install-'));
+  readonly directory: string;
   readonly #env: NodeJS.ProcessEnv;
 
-  constructor() {
+  /** @param directory of a project that is there; without, an empty one is made */
+  constructor(directory?: string) {
+    this.directory = directory ?? mkdtempSync(join(tmpdir(), 'vio-install-'));
     const bin = join(this.directory, 'bin');
-    mkdirSync(bin);
-    for (const program of ['npm', 'sh']) symlinkSync(which(program), join(bin, program));
-    symlinkSync(process.execPath, join(bin, 'node'));
+    mkdirSync(bin, { recursive: true });
+    for (const program of ['npm', 'sh']) link(which(program), join(bin, program));
+    link(process.execPath, join(bin, 'node'));
     this.#env = { PATH: bin, HOME: this.directory, npm_config_update_notifier: 'false' };
-    this.write('package.json', JSON.stringify({ private: true, type: 'module' }));
+    if (directory === undefined)
+      this.write('package.json', JSON.stringify({ private: true, type: 'module' }));
   }
 
   write(name: string, content: string): void {
@@ -110,6 +129,11 @@ export class BareProject {
     });
     return stdout;
   }
+}
+
+function link(target: string, path: string): void {
+  rmSync(path, { force: true });
+  symlinkSync(target, path);
 }
 
 function which(program: string): string {

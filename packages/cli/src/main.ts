@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addBackendCommand } from './commands/backend/command.ts';
 import { addDevbindCommand } from './commands/devbind/command.ts';
 import { addDoctorCommand } from './commands/doctor/command.ts';
+import { addExampleCommand } from './commands/example/command.ts';
 import { addInspectCommand } from './commands/inspect/command.ts';
 import { addRunCommand } from './commands/run/command.ts';
 import { addSwitchCommand } from './commands/switch/command.ts';
@@ -28,6 +29,7 @@ addInspectCommand(program, interrupted);
 addDoctorCommand(program, interrupted);
 addDevbindCommand(program);
 addSwitchCommand(program, interrupted);
+addExampleCommand(program);
 
 try {
   await program.parseAsync();

@@ -1,0 +1,46 @@
+import { cpSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { VioError } from '@vio/native';
+
+/** The folder of this package: the first above this file, wherever a build has put it, that has a manifest. */
+function packageDirectory(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return directory;
+}
+
+const examples = join(packageDirectory(), 'examples');
+
+/** Writes the name of each example and what it shows. */
+export function listExamples(): void {
+  const names = readdirSync(examples);
+  const width = Math.max(...names.map(({ length }) => length));
+  for (const name of names) {
+    const text = readFileSync(join(examples, name, 'package.json'), 'utf8');
+    const { description } = JSON.parse(text) as { description: string };
+    process.stdout.write(`${name.padEnd(width)}  ${description}\n`);
+  }
+}
+
+/**
+ * Copies an example into a folder that is empty, or not there yet.
+ * @throws VioError VIO_CLI_USAGE when there is no such example, VIO_EXAMPLE_DIRECTORY when there is something already
+ */
+export function example(name: string, directory: string): void {
+  const names = readdirSync(examples);
+  if (!names.includes(name)) {
+    throw new VioError(`there is no example "${name}"`, {
+      code: 'VIO_CLI_USAGE',
+      remedy: `take one of ${names.join(', ')}`,
+    });
+  }
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    throw new VioError(`${directory} is not empty`, {
+      code: 'VIO_EXAMPLE_DIRECTORY',
+      remedy: 'name a folder that is empty or does not exist',
+    });
+  }
+  cpSync(join(examples, name), directory, { recursive: true });
+  process.stdout.write(`${directory} is yours. Next: cd ${directory} && npm install && npm start\n`);
+}

@@ -1,0 +1,57 @@
+// Examples as the command line gives them away: outside the repository, from tarballs, by a compiler of their own.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BareProject, packInstalled, packWithDependencies, root } from './tarballs.ts';
+
+const destination = mkdtempSync(join(tmpdir(), 'vio-example-tarballs-'));
+const home = new BareProject();
+afterAll(() => {
+  rmSync(destination, { recursive: true });
+  rmSync(home.directory, { recursive: true });
+});
+
+beforeAll(async () => {
+  await home.install((await packWithDependencies('@vio/cli', destination)).values());
+}, 240_000);
+
+const vio = (...args: string[]) => home.run('npm', 'exec', '--offline', '--', '@vio/cli', 'example', ...args);
+
+/** What every example wants of others, at the lowest version that it allows. */
+const tools = async (): Promise<string[]> => [
+  await packInstalled(join(root, 'test/install/node_modules/typescript-5.9'), destination),
+  await packInstalled(join(root, 'node_modules/@types/node'), destination),
+  await packInstalled(join(root, 'node_modules/@types/node'), destination, 'undici-types'),
+];
+
+const names = readdirSync(join(root, 'examples'));
+
+it('are listed with what they show', async () => {
+  const listed = (await vio()).trimEnd().split('\n');
+  expect(listed.map((line) => line.split(' ')[0])).toEqual(names);
+  expect(listed.filter((line) => !/^\S+ {2,}\S.{10}/.test(line))).toEqual([]);
+});
+
+describe.each(names)('%s', (name) => {
+  it('is a folder that installs, compiles and has nothing of the workspace', async () => {
+    await vio(name, name);
+    const example = new BareProject(join(home.directory, name));
+    const manifest = readFileSync(join(home.directory, name, 'package.json'), 'utf8');
+    const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+    expect(Object.values(dependencies).filter((range) => !/^\^\d+\.\d+\.\d+$/.test(range))).toEqual([]);
+    const packed = new Map<string, string>();
+    for (const dependency of Object.keys(dependencies)) {
+      for (const [key, tarball] of await packWithDependencies(dependency, destination))
+        packed.set(key, tarball);
+    }
+    await example.install([...packed.values(), ...(await tools())]);
+    await example.run('npm', 'run', 'build');
+    expect(readdirSync(join(home.directory, name, 'dist'))).toContain('main.js');
+  }, 240_000);
+});
+
+it('echo runs there', async () => {
+  const example = new BareProject(join(home.directory, 'echo'));
+  expect(await example.run('npm', 'start', '--', '0.1')).toMatch(/received \d+ frames back/);
+});
