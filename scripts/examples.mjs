@@ -12,9 +12,11 @@ const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null
 
 const { version, devDependencies, homepage } = read('package.json');
 const repository = `${homepage.replace('#readme', '')}/tree/main`;
-const base = read('tsconfig.base.json').compilerOptions;
 /** What only a tree of projects needs, or a library. */
-const { composite, declaration, declarationMap, ...compilerOptions } = base;
+const ofTrees = new Set(['composite', 'declaration']);
+const compilerOptions = Object.fromEntries(
+  Object.entries(read('tsconfig.base.json').compilerOptions).filter(([option]) => !ofTrees.has(option)),
+);
 const destination = join(root, 'packages/cli/examples');
 
 rmSync(destination, { recursive: true, force: true });

@@ -31,11 +31,11 @@ if (code !== 0) throw new Error(`npm start ended with exit code ${code}`);
 const columns = 108;
 const shown = lines.flatMap(([second, line]) => {
   const parts = [];
-  for (let rest = line; ;) {
-    const at = rest.length <= columns ? rest.length : Math.max(rest.lastIndexOf(' ', columns), columns / 2);
-    parts.push([second, rest.slice(0, at)]);
-    rest = rest.slice(at).trimStart();
-    if (rest === '') return parts;
+  for (let left = line; ;) {
+    const at = left.length <= columns ? left.length : Math.max(left.lastIndexOf(' ', columns), columns / 2);
+    parts.push([second, left.slice(0, at)]);
+    left = left.slice(at).trimStart();
+    if (left === '') return parts;
   }
 });
 

@@ -14,7 +14,9 @@ const scratch = join(root, 'test/readme/out');
 const run = promisify(execFile);
 
 const readmes = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => /(^|\/)(README|CONTRIBUTING)\.md$/.test(file) && !/node_modules|\.turbo|(^|\/)dist\//.test(file),
+  (file) =>
+    /(^|\/)(README|CONTRIBUTING)\.md$/.test(file) &&
+    !/node_modules|^packages\/cli\/examples\/|\.turbo|(^|\/)dist\//.test(file),
 );
 
 async function runModule(block: CodeBlock, name: string): Promise<string> {
