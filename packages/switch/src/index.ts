@@ -8,14 +8,8 @@ export {
   parsePort,
 } from './config/schema.ts';
 export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
-export {
-  type MacView,
-  type PortView,
-  type Reloaded,
-  type SwitchOptions,
-  type Trouble,
-  VioSwitch,
-} from './daemon/vio-switch.ts';
+export { type SwitchOptions, VioSwitch } from './switch/vio-switch.ts';
+export type { MacView, PortView, Reloaded, Trouble } from './switch/views.ts';
 export { SwitchCallError, callSwitch } from './control/client.ts';
 export { ControlServer } from './control/control-server.ts';
 export { type DaemonOptions, type DaemonReport, runDaemon } from './daemon/daemon.ts';

@@ -162,6 +162,11 @@ export function parseConfig(input: unknown): SwitchConfig {
   return config;
 }
 
+/** Configurations have no cycles, and come from one schema: their fields are in one order. */
+export function isSame(one: object, other: object): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 function parse<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { VioSwitch } from '../daemon/vio-switch.ts';
+import type { VioSwitch } from '../switch/vio-switch.ts';
 import { switchError } from '../config/errors.ts';
 
 const name = z.string().max(128);

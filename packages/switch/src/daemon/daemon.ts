@@ -2,9 +2,10 @@ import { VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
 import { ControlServer } from '../control/control-server.ts';
+import type { Reloaded, Trouble } from '../switch/views.ts';
+import { VioSwitch } from '../switch/vio-switch.ts';
 import { notifySystemd } from './notify.ts';
 import { StatusServer } from './status-server.ts';
-import { type Reloaded, type Trouble, VioSwitch } from './vio-switch.ts';
 
 /** What a switch says while it runs. */
 export interface DaemonReport {

@@ -2,7 +2,7 @@ import { type Server, createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { prometheusContentType, prometheusText } from '@vio/net';
 import { switchError } from '../config/errors.ts';
-import type { VioSwitch } from './vio-switch.ts';
+import type { VioSwitch } from '../switch/vio-switch.ts';
 
 const mostConnections = 64;
 /** For a whole request. */

@@ -2,7 +2,7 @@
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
-import type { Link } from '../links/link.ts';
+import type { Link } from './link.ts';
 import { broadcast, frame, macOf } from '../test-support/network.ts';
 import { Bridge } from './bridge.ts';
 import { type PortCounterName, counterRecord } from './port-counters.ts';

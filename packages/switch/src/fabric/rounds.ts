@@ -1,3 +1,5 @@
+import { ticks } from './ticks.ts';
+
 /** Something that is polled while it is awake. */
 export interface Polled {
   /** Takes what has come in. @returns how many frames; @param now ticks */
@@ -12,12 +14,6 @@ export interface Polled {
 const patience = 32;
 /** Rounds before the event loop gets its turn, while there is something to do. */
 const roundsPerTurn = 8;
-const millisecondsPerTick = 100;
-
-/** The time as the fabric counts it, a small integer. */
-export function ticks(): number {
-  return Math.trunc(performance.now() / millisecondsPerTick);
-}
 
 /**
  * Polls whoever is awake, round after round, and lets the event loop have its turn in between. Who had nothing for a while goes

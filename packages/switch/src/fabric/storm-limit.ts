@@ -1,5 +1,4 @@
-/** Ticks of a second, see `MacTable`. */
-export const ticksPerSecond = 10;
+import { ticksPerSecond } from './ticks.ts';
 
 /**
  * How many frames a port may have flooded: broadcasts, multicasts, and those to addresses nobody knows. A bucket of tokens that

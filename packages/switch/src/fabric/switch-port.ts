@@ -1,5 +1,5 @@
 import { PacketBurst } from '@vio/net';
-import type { Link } from '../links/link.ts';
+import type { Link } from './link.ts';
 import { droppedDown, droppedFull, portCounterNames, txBytes, txFrames } from './port-counters.ts';
 import { StormLimit } from './storm-limit.ts';
 import { type VlanRules, vlanRules } from './vlan-rules.ts';

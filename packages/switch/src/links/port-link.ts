@@ -1,6 +1,6 @@
 import { type NetPort, PacketBurst, PacketCopier, featureNames } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
-import type { Link } from './link.ts';
+import type { Link } from '../fabric/link.ts';
 
 const burstCapacity = 64;
 

@@ -3,7 +3,7 @@ import { FdWatcher } from '@vio/native';
 import { type PacketBurst, QueueStats, queueCounterNames } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { Tap } from '@vio/vhost-kernel';
-import type { Link } from './link.ts';
+import type { Link } from '../fabric/link.ts';
 
 const largestFrame = 65_536;
 

@@ -2,7 +2,7 @@ import type { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import { featureNames } from '@vio/net';
 import { ReceiveSteering, type VhostDevice } from '@vio/vhost';
-import type { Link } from './link.ts';
+import type { Link } from '../fabric/link.ts';
 
 /** A frontend that is connected to a socket of the switch: a container's port, or a guest. */
 export class VhostLink implements Link {

@@ -1,5 +1,5 @@
 import type { VioError } from '@vio/native';
-import type { Link } from '../links/link.ts';
+import type { Link } from '../fabric/link.ts';
 
 /** Who wants to know what becomes of the other end of a port. */
 export interface EndpointListener {
@@ -7,6 +7,8 @@ export interface EndpointListener {
   linkChanged(link: Link | null): void;
   /** It has something to say, or may: it is to be polled. */
   wake(): void;
+  /** A frame that stands for whoever is at the other end, and was moved there: others learn where it is. */
+  announced(frame: Uint8Array): void;
   /** Something went wrong that nobody waits for. */
   trouble(what: string, reason: Pick<VioError, 'code' | 'message'>): void;
 }

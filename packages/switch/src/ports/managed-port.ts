@@ -1,23 +1,17 @@
-import type { PacketBurst } from '@vio/net';
-import type { BufferPool } from '@vio/rings';
+import { PacketBurst } from '@vio/net';
 import type { PortConfig } from '../config/schema.ts';
 import type { Bridge } from '../fabric/bridge.ts';
-import type { Polled, Rounds } from '../fabric/rounds.ts';
+import type { Link } from '../fabric/link.ts';
+import type { Polled } from '../fabric/rounds.ts';
 import { StormLimit } from '../fabric/storm-limit.ts';
 import { SwitchPort, usualRules } from '../fabric/switch-port.ts';
+import { ticks } from '../fabric/ticks.ts';
 import { vlanRules } from '../fabric/vlan-rules.ts';
-import type { Link } from '../links/link.ts';
 import type { Endpoint, EndpointListener } from './endpoint.ts';
+import type { Fabric } from './fabric.ts';
 
 /** Who made a port: it goes with what made it. */
 export type PortOrigin = 'config' | 'control' | 'directory';
-
-/** What the ports of a switch share. All of them run on one thread, and a burst is done with before the next one begins. */
-export interface Fabric {
-  readonly rounds: Rounds;
-  readonly pool: BufferPool;
-  readonly burst: PacketBurst;
-}
 
 /** A port of the switch with all that belongs to it: its configuration, its bridge, its other end. */
 export class ManagedPort implements Polled, EndpointListener {
@@ -97,6 +91,15 @@ export class ManagedPort implements Polled, EndpointListener {
     this.bridge.left(this.port);
     if (link !== null) this.#fabric.rounds.wake(this);
     this.#onChange();
+  }
+
+  announced(frame: Uint8Array): void {
+    const { pool } = this.#fabric;
+    const burst = new PacketBurst(1);
+    if (burst.allocate(pool, 1, frame.length) === 0) return;
+    pool.region.u8.set(frame, burst.offset[0]);
+    this.bridge.forward(this.port, burst, ticks());
+    burst.release(pool);
   }
 
   trouble(what: string, reason: { readonly code: string; readonly message: string }): void {

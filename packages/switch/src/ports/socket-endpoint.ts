@@ -1,6 +1,9 @@
-import type { VioError } from '@vio/native';
+import { lstat, realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { VioError } from '@vio/native';
 import { rarpFrame } from '@vio/net';
 import { type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
+import { switchError } from '../config/errors.ts';
 import type { SocketPortConfig } from '../config/schema.ts';
 import { VhostLink } from '../links/vhost-link.ts';
 import type { Endpoint, EndpointListener } from './endpoint.ts';
@@ -12,14 +15,15 @@ const retryMilliseconds = 200;
 
 /** A vhost-user socket: this side listens on it, or looks for an application that does. */
 export class SocketEndpoint implements Endpoint {
+  readonly #socket: string;
   readonly #driver: VhostDriver;
   readonly #listener: EndpointListener;
   /** Those that run, from the oldest to the newest: the newest is the port's link. */
   readonly #links = new Map<VhostDevice, VhostLink>();
 
-  /** @param announce sends a frame into the network, as if it had come from the frontend */
-  constructor(config: SocketPortConfig, listener: EndpointListener, announce: (frame: Uint8Array) => void) {
+  constructor(config: SocketPortConfig, listener: EndpointListener) {
     const { socket, role, queues, mac, mtu, mode, uid, gid } = config;
+    this.#socket = socket;
     this.#listener = listener;
     const rights = {
       ...(mode === undefined ? {} : { mode }),
@@ -47,7 +51,7 @@ export class SocketEndpoint implements Endpoint {
         this.#links.get(device)?.changed();
         listener.wake();
       },
-      announced: (_device, address) => announce(rarpFrame(address)),
+      announced: (_device, address) => listener.announced(rarpFrame(address)),
       broken: (_device, queue, fault) =>
         trouble(`ring ${queue} is broken`, { code: fault.code, message: fault.detail }),
       refused: (_device, reason) => trouble('a request was refused', reason),
@@ -62,8 +66,9 @@ export class SocketEndpoint implements Endpoint {
     this.#driver = driver;
   }
 
-  start(): Promise<void> {
-    return this.#driver.start();
+  async start(): Promise<void> {
+    await checkDirectory(this.#socket);
+    await this.#driver.start();
   }
 
   close(): Promise<void> {
@@ -79,5 +84,25 @@ export class SocketEndpoint implements Endpoint {
   #left(device: VhostDevice): void {
     this.#links.delete(device);
     this.#listener.linkChanged([...this.#links.values()].at(-1) ?? null);
+  }
+}
+
+/** A socket is not made through a link: whoever may write to the link's directory would say where. */
+async function checkDirectory(socket: string): Promise<void> {
+  const directory = dirname(socket);
+  const refuse = (what: string, cause?: unknown): never => {
+    throw switchError(
+      'DIRECTORY',
+      `the directory ${directory} ${what}`,
+      'make it first, as a directory with no links in its path',
+      cause,
+    );
+  };
+  try {
+    if (!(await lstat(directory)).isDirectory()) refuse('is none');
+    if ((await realpath(directory)) !== directory) refuse('is reached by a link');
+  } catch (error) {
+    if (VioError.is(error)) throw error;
+    refuse('cannot be used', error);
   }
 }

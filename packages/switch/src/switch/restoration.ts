@@ -1,0 +1,51 @@
+import type { Rounds } from '../fabric/rounds.ts';
+
+/** What a switch does after a restart: no frame moves before those are back who were connected, or it has waited long enough. */
+export class Restoration {
+  readonly #rounds: Rounds;
+  /** Names of ports. */
+  readonly #missing = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(rounds: Rounds) {
+    this.#rounds = rounds;
+  }
+
+  /** Names of the ports that are still waited for. */
+  get missing(): readonly string[] {
+    return [...this.#missing];
+  }
+
+  /** @param timeout milliseconds */
+  begin(names: Iterable<string>, timeout: number): void {
+    for (const name of names) this.#missing.add(name);
+    if (this.#missing.size === 0 || timeout === 0) return;
+    this.#rounds.hold();
+    this.#timer = setTimeout(() => this.#go(), timeout).unref();
+  }
+
+  /** Somebody is at the other end of a port. */
+  arrived(name: string): void {
+    if (this.#missing.delete(name) && this.#missing.size === 0) this.#go();
+  }
+
+  /** A port is gone, and not waited for any more. */
+  forget(name: string): void {
+    this.#missing.delete(name);
+  }
+
+  /** Ends for good: no frame moves any more. What was missing is told of still. */
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#rounds.hold();
+  }
+
+  #go(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#missing.clear();
+    if (!this.#closed) this.#rounds.go();
+  }
+}
