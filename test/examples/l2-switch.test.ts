@@ -1,12 +1,14 @@
 // The switch as a process of its own, with ports of this one connected to it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { type VirtioUserOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { VhostUserFrontend } from '@vio/vhost';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 
@@ -30,26 +32,38 @@ class Network {
   readonly #hosts = new Map<number, PortEndpoint>();
   readonly #ports: VirtioUserPort[] = [];
   readonly sockets: string[];
-  readonly #ageing: number;
+  readonly #options: readonly string[];
   #process: ChildProcess | null = null;
+  /** What the switch has printed. */
+  said = '';
 
-  constructor(ports: number, ageing = 300) {
+  /** @param options of the switch; one that ends with `--uplink` makes an uplink of the last port */
+  constructor(ports: number, options: readonly string[] = []) {
     this.sockets = Array.from({ length: ports }, (_, i) => join(this.directory, `${i}.sock`));
-    this.#ageing = ageing;
+    this.#options = options;
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [program, '--ageing', String(this.#ageing), ...this.sockets], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#process = child;
-    await once(child.stdout, 'data');
+    await this.startSwitch();
     for (const i of this.sockets.keys()) await this.connect(i);
   }
 
-  async connect(host: number): Promise<void> {
-    this.#ports[host] = await openVirtioUser({ path: this.sockets[host] });
-    this.#hosts.set(host, new PortEndpoint(this.#ports[host]));
+  async startSwitch(): Promise<void> {
+    const last = this.sockets.at(-1) ?? '';
+    const places = this.#options.at(-1) === '--uplink' ? [last, ...this.sockets.slice(0, -1)] : this.sockets;
+    const child = spawn(process.execPath, [program, ...this.#options, ...places], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#process = child;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.said += text));
+    await once(child.stdout, 'data');
+  }
+
+  async connect(host: number, options: Partial<VirtioUserOptions> = {}): Promise<VirtioUserPort> {
+    const port = await openVirtioUser({ path: this.sockets[host], ...options });
+    this.#ports[host] = port;
+    this.#hosts.set(host, new PortEndpoint(port));
+    return port;
   }
 
   /** Another port in place of a host's, with so many queue pairs. It receives whatever comes. */
@@ -88,16 +102,54 @@ class Network {
     return heard.toSorted((a, b) => a - b);
   }
 
+  send(sender: number, sent: Uint8Array): void {
+    if (!this.trySend(sender, sent)) throw new Error('the ring is full');
+  }
+
+  /** @returns false when the ring is full */
+  trySend(sender: number, sent: Uint8Array): boolean {
+    return this.#hosts.get(sender)?.send(0, [sent]) === 1;
+  }
+
+  received(host: number): Uint8Array[] {
+    return this.#hosts.get(host)?.receive(0) ?? [];
+  }
+
+  /** Listens until a frame comes, or another one that ends the wait. @returns whether it was the first */
+  async hears(host: number, sent: Uint8Array, end = sent): Promise<boolean> {
+    let heard = false;
+    for (;;) {
+      for (const received of this.received(host)) {
+        heard ||= Buffer.compare(received, sent) === 0;
+        if (Buffer.compare(received, end) === 0) return heard;
+      }
+      await turn();
+    }
+  }
+
+  /** Device features that the switch offers to a host. */
+  async offered(host: number): Promise<bigint> {
+    const frontend = await VhostUserFrontend.connect(this.sockets[host]);
+    const features = await frontend.getFeatures();
+    frontend.close();
+    return features;
+  }
+
+  /** Waits until the switch has printed something. @returns what it has printed */
+  async says(what: RegExp): Promise<string> {
+    while (!what.test(this.said)) await turn();
+    return this.said;
+  }
+
   /** Ends the switch as a user does. @returns exit code and output */
   async stop(): Promise<{ code: unknown; said: string }> {
     for (const port of this.#ports) await port.close();
     const child = this.#process;
     if (child === null || child.exitCode !== null) return { code: null, said: '' };
-    let said = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const before = this.said.length;
     child.kill('SIGINT');
     const [code] = await once(child, 'close');
-    return { code, said };
+    return { code, said: this.said.slice(before) };
   }
 }
 
@@ -111,8 +163,8 @@ async function arrival(endpoint: PortEndpoint, queues: number): Promise<number> 
 
 let network: Network;
 
-async function start(ports: number, ageing?: number): Promise<void> {
-  network = new Network(ports, ageing);
+async function start(ports: number, ...options: string[]): Promise<void> {
+  network = new Network(ports, options);
   await network.start();
 }
 
@@ -215,9 +267,155 @@ describe('l2-switch and ports of several queue pairs', () => {
 
 describe('l2-switch with an ageing time', () => {
   it('forgets an address that was not heard for as long', async () => {
-    await start(3, 0.1);
+    await start(3, '--ageing', '0.1');
     await network.whoHears(2, frame(broadcast, macOf(7)));
     await sleep(150);
     expect(await network.whoHears(0, frame(macOf(7), macOf(0)))).toEqual([1, 2]);
+  });
+});
+
+describe('l2-switch between guests and an uplink', () => {
+  const uplink = 3;
+
+  it('takes the uplink for a port like others by default', async () => {
+    await start(4, '--uplink');
+    const heard = [
+      await network.whoHears(0, frame(broadcast, macOf(0))),
+      await network.whoHears(uplink, frame(macOf(0), macOf(uplink))),
+    ];
+    expect(heard).toEqual([[1, 2, uplink], [0]]);
+  });
+
+  /** The fence of `whoHears` does not reach everybody here. */
+  async function after(sender: number, sent: Uint8Array): Promise<number[]> {
+    network.send(sender, sent);
+    const heard: number[] = [];
+    // What the uplink sends last reaches every guest, and what came before it was heard.
+    const fence = frame(broadcast, macOf(200));
+    if (sender !== uplink) await network.hears(uplink, sent);
+    network.send(uplink, fence);
+    for (const guest of [0, 1, 2]) {
+      if (await network.hears(guest, sent, fence)) heard.push(guest);
+    }
+    return heard;
+  }
+
+  it.each(['0', '2'])('sends what guests send to the uplink alone (--vm2vm %s)', async (mode) => {
+    await start(4, '--vm2vm', mode, '--uplink');
+    const heard = [
+      await after(0, frame(broadcast, macOf(0))),
+      await after(1, frame(macOf(0), macOf(1))),
+      await after(uplink, frame(macOf(0), macOf(9))),
+      await after(uplink, frame(broadcast, macOf(9))),
+    ];
+    expect(heard).toEqual([[], [], [0], [0, 1, 2]]);
+  });
+
+  it.each([
+    ['reaches other guests', '2', [[1], [1, 2]]],
+    ['reaches no guest', '0', [[], []]],
+  ])('what the uplink sends back of a guest %s (--vm2vm %s)', async (_, mode, expected) => {
+    await start(4, '--vm2vm', mode, '--uplink');
+    for (const guest of [0, 1]) await after(guest, frame(broadcast, macOf(guest)));
+    const heard = [
+      await after(uplink, frame(macOf(1), macOf(0))),
+      await after(uplink, frame(broadcast, macOf(0))),
+    ];
+    expect(heard).toEqual(expected);
+  });
+});
+
+describe('l2-switch and what guests may leave to others', () => {
+  const bits = (features: bigint): boolean[] =>
+    [VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MRG_RXBUF].map((bit) => (features & bit) !== 0n);
+
+  it.each([
+    ['nothing', [], [true, true, true]],
+    ['segmentation', ['--tso', '0'], [true, false, true]],
+    ['checksums, and segmentation with them', ['--tx-csum', '0'], [false, false, true]],
+    ['mergeable buffers', ['--mergeable', '0'], [true, true, false]],
+  ])('can be had without %s', async (_, options, expected) => {
+    network = new Network(2, options);
+    await network.startSwitch();
+    expect(bits(await network.offered(0))).toEqual(expected);
+  });
+});
+
+describe('l2-switch and a guest that does not receive', () => {
+  /** Sends frames to host 1 until the switch says so. */
+  async function sendUntil(done: RegExp): Promise<void> {
+    while (!done.test(network.said)) {
+      network.trySend(0, frame(macOf(1), macOf(0)));
+      await turn();
+    }
+  }
+  const dropped = /^1\.sock +\d+ +\d+ +[1-9]\d* /m;
+
+  it('tries a full receive queue again, and drops then', async () => {
+    await start(2, '--stats', '0.05');
+    await network.whoHears(1, frame(broadcast, macOf(1)));
+    await sendUntil(dropped);
+    const counts = /^1\.sock +\d+ +\d+ +[1-9]\d* +[1-9]\d*$/m;
+    expect(await network.says(counts)).toMatch(counts);
+  });
+
+  it('drops at once with --rx-retry 0', async () => {
+    await start(2, '--stats', '0.05', '--rx-retry', '0');
+    await network.whoHears(1, frame(broadcast, macOf(1)));
+    await sendUntil(dropped);
+    const counts = /^1\.sock +\d+ +\d+ +[1-9]\d* +0$/m;
+    expect(await network.says(counts)).toMatch(counts);
+  });
+
+  it('loses nothing when room comes in time, and keeps the order', async () => {
+    await start(2, '--stats', '0.05', '--rx-retry-num', '1e9');
+    await network.whoHears(1, frame(broadcast, macOf(1)));
+    const sent: string[] = [];
+    const heard: string[] = [];
+    while (heard.length < 1000) {
+      const next = frame(macOf(1), macOf(0));
+      if (sent.length < 1000 && network.trySend(0, next)) sent.push(Buffer.from(next).toString('hex'));
+      // Nothing is received before there is no room any more.
+      if (/^1\.sock.* [1-9]\d*$/m.test(network.said))
+        heard.push(...network.received(1).map((bytes) => Buffer.from(bytes).toString('hex')));
+      await turn();
+    }
+    expect(heard).toEqual(sent);
+  });
+});
+
+describe('l2-switch, as it is started', () => {
+  it('connects to guests that listen (--client)', async () => {
+    network = new Network(2, ['--client']);
+    const ready = Promise.all([0, 1].map((host) => network.connect(host, { server: true })));
+    await network.startSwitch();
+    await ready;
+    expect(await network.whoHears(0, frame(broadcast, macOf(0)))).toEqual([1]);
+  });
+
+  it('prints the counters of its ports (--stats)', async () => {
+    await start(2, '--stats', '0.05');
+    await network.whoHears(0, frame(broadcast, macOf(0)));
+    const counts = /^0\.sock +2 +0 +0 +0\n1\.sock +0 +2 +0 +0$/m;
+    expect(await network.says(counts)).toMatch(counts);
+  });
+
+  it.each([
+    [['one.sock']],
+    [['--vm2vm', '3', 'a.sock', 'b.sock']],
+    [['--vm2vm', '0', 'a.sock', 'b.sock']],
+    [['--tso', '1', '--tx-csum', '0', 'a.sock', 'b.sock']],
+    [['--stats', 'often', 'a.sock', 'b.sock']],
+    [['--no-such', 'a.sock', 'b.sock']],
+  ])('says what is wrong with %j, and ends with 2', (args) => {
+    network = new Network(0);
+    const { status, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([2, expect.stringContaining('usage: ')]);
+  });
+
+  it('explains itself (--help)', () => {
+    network = new Network(0);
+    const { status, stdout } = spawnSync(process.execPath, [program, '--help'], { encoding: 'utf8' });
+    expect([status, stdout]).toEqual([0, expect.stringContaining('--rx-retry-delay')]);
   });
 });

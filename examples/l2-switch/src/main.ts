@@ -1,25 +1,36 @@
-// Usage: node dist/main.js [--ageing SECONDS] SOCKET SOCKET [SOCKET ...]
-import { parseArgs } from 'node:util';
+// A switch between vhost-user sockets; see `usage`.
+import { portCounters } from './counters.ts';
+import { UsageError, parseCommandLine, usage } from './options.ts';
 import { L2Switch } from './switch.ts';
 
-const { values, positionals: sockets } = parseArgs({
-  options: { ageing: { type: 'string', default: '300' } },
-  allowPositionals: true,
-});
-const ageing = Number(values.ageing);
-if (sockets.length < 2 || !(ageing > 0)) {
-  console.error('usage: node dist/main.js [--ageing SECONDS] SOCKET SOCKET [SOCKET ...]');
-  process.exit(2);
-}
-
-const l2 = new L2Switch(ageing * 1000);
-for (const socket of sockets) await l2.addPort(socket);
+const command = read();
+const { sockets, uplink, stats, options } = command;
+const l2 = new L2Switch(options);
+for (const socket of sockets) await l2.addSocket(socket);
+if (uplink !== undefined) await l2.addSocket(uplink, { uplink: true });
 l2.run();
-console.log(`switching between ${sockets.join(', ')}`);
+console.log(`switching between ${[...sockets, ...(uplink === undefined ? [] : [uplink])].join(', ')}`);
 
+const printing = stats > 0 ? setInterval(() => console.log(portCounters(l2.ports)), stats) : undefined;
 const stop = async (): Promise<void> => {
+  clearInterval(printing);
   await l2.close();
-  console.log(`forwarded ${l2.counts.forwarded} frames, flooded ${l2.counts.flooded}`);
+  const { forwarded, flooded, dropped } = l2.counts;
+  const lost = dropped > 0 ? `, dropped ${dropped}` : '';
+  console.log(`forwarded ${forwarded} frames, flooded ${flooded}${lost}`);
 };
 process.once('SIGINT', () => void stop());
 process.once('SIGTERM', () => void stop());
+
+function read() {
+  try {
+    const given = parseCommandLine(process.argv.slice(2));
+    if (given !== null) return given;
+    process.stdout.write(usage);
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
