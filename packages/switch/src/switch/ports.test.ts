@@ -164,6 +164,20 @@ describe('a directory of applications that listen', () => {
     expect(network.fabric.ports().map(({ name }) => name)).toEqual(['a']);
   });
 
+  it('keeps the rules of its ports, whatever the configuration calls by their names', async () => {
+    await using network = await Network.start({});
+    const path = join(network.directory, 'apps');
+    mkdirSync(path);
+    const directories = [{ path, bridge: 'br' }];
+    await network.fabric.reload(parseConfig({ ...network.configure({}), directories }));
+    await using app = await openVirtioUser({ path: join(path, 'web.sock'), server: true });
+    await until(() => network.fabric.ports().some(({ name }) => name === 'web'));
+    const before = network.fabric.port('web').config;
+    const next = { ...network.configure({ web: { vlan: { access: 3 } } }), directories };
+    expect(await codeOf(network.fabric.reload(parseConfig(next)))).toBe('VIO_SWITCH_PORT_EXISTS');
+    expect([network.fabric.port('web').config, app.link.up]).toEqual([before, true]);
+  });
+
   it('that is a link is refused', async () => {
     await using network = await Network.start({});
     symlinkSync('/tmp', join(network.directory, 'link'));

@@ -37,7 +37,8 @@ export async function reload(parts: Configurable, config: SwitchConfig): Promise
   bridges.configure(config.bridges);
   for (const [name, next] of wanted) {
     const port = ports.get(name);
-    if (port === undefined) {
+    // A port of a directory has the name: that is an error, as when somebody asks for it.
+    if (port?.origin !== 'config') {
       await ports.open(next, 'config').catch((error: unknown) => failures.push(error));
       if (!reopened.includes(name)) added.push(name);
     } else if (!isSame(port.config, next)) {

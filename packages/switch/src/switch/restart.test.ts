@@ -74,6 +74,19 @@ describe('a restart', () => {
     expect(next.restoring).toBe(false);
   });
 
+  it('waits for no port that is deleted meanwhile', async () => {
+    const network = await withState({});
+    await using _ = network;
+    await network.fabric.addPort({ name: 'a', bridge: 'br', socket: network.socket('a') });
+    await network.connect('a');
+    const config = parseConfig({ ...network.configure({}), restoreTimeout: 600_000 });
+    await network.stop();
+    await using next = await VioSwitch.start(config);
+    expect(next.restoring).toBe(true);
+    await next.deletePort('a');
+    expect(next.restoring).toBe(false);
+  });
+
   it('brings ports back that were added, and none that were deleted', async () => {
     const network = await withState({ fixed: {} });
     await using _ = network;

@@ -25,14 +25,9 @@ export class Restoration {
     this.#timer = setTimeout(() => this.#go(), timeout).unref();
   }
 
-  /** Somebody is at the other end of a port. */
-  arrived(name: string): void {
+  /** A port is not waited for any more: somebody is at its other end, or it is gone itself. */
+  settle(name: string): void {
     if (this.#missing.delete(name) && this.#missing.size === 0) this.#go();
-  }
-
-  /** A port is gone, and not waited for any more. */
-  forget(name: string): void {
-    this.#missing.delete(name);
   }
 
   /** Ends for good: no frame moves any more. What was missing is told of still. */

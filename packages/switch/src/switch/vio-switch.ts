@@ -42,7 +42,7 @@ export class VioSwitch implements AsyncDisposable {
     this.#state = config.state === undefined ? null : new StateFile(config.state);
     this.#ports = new PortTable(this.#fabric, this.#bridges, {
       changed: (port) => this.#changed(port),
-      closed: (port) => this.#restoration.forget(port.config.name),
+      closed: (port) => this.#restoration.settle(port.config.name),
       trouble: (port, what, reason) => this.#tell(port, what, reason),
     });
     this.#directories = new Directories(
@@ -215,7 +215,7 @@ export class VioSwitch implements AsyncDisposable {
   #changed(port: ManagedPort): void {
     if (this.#closed) return;
     const { name } = port.config;
-    if (port.connected) this.#restoration.arrived(name);
+    if (port.connected) this.#restoration.settle(name);
     if (!this.#begun || this.#ports.get(name) === undefined) return;
     this.#save().catch((error: unknown) => {
       if (VioError.is(error)) this.#tell(name, 'the state is not kept', error);
