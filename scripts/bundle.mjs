@@ -66,6 +66,15 @@ async function bundle(directory) {
   else rmSync(file, { force: true });
 }
 
+/** Declarations of sources that are gone are left from a build of before: nobody publishes them. */
+function dropStale(directory) {
+  for (const name of readdirSync(join(directory, 'dist'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.d.ts')) continue;
+    if (!existsSync(join(directory, 'src', name.replace(/d\.ts$/, 'ts'))))
+      rmSync(join(directory, 'dist', name));
+  }
+}
+
 /** Says types so that TypeScript 5.6 reads them too: typed arrays have a parameter since 5.7 only. */
 function plainTypes(directory) {
   for (const name of readdirSync(join(directory, 'dist'), { recursive: true, encoding: 'utf8' })) {
@@ -80,4 +89,7 @@ function plainTypes(directory) {
 const directories = process.argv.length > 2 ? process.argv.slice(2) : ['.'];
 await Promise.all(directories.map((directory) => bundle(resolve(directory))));
 // There are none yet where only what runs is built.
-for (const directory of directories) plainTypes(resolve(directory));
+for (const directory of directories) {
+  dropStale(resolve(directory));
+  plainTypes(resolve(directory));
+}

@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+
 /** An error as the packages throw them, a `VioError`: this package imports none of them, their tests import it. */
 export interface Failure extends Error {
   readonly code: string;
@@ -46,6 +48,11 @@ export function codeOfCall(call: () => unknown): string {
     throw error;
   }
   return 'no error';
+}
+
+/** What an error with this code is like, for `toThrow`. */
+export function coded(code: string): unknown {
+  return expect.objectContaining({ code });
 }
 
 /** As `VioError.is` has it. */

@@ -1,4 +1,4 @@
-export { type Failure, codeOf, codeOfCall, failureOf, rejectionOf } from './failure.ts';
+export { type Failure, codeOf, codeOfCall, coded, failureOf, rejectionOf } from './failure.ts';
 export { type Holdings, holdings, holdingsLike } from './holdings.ts';
 export { collectGarbage, fdFlags, mappingField, mappingsNamed, openFds } from './process-state.ts';
 export { scratchDirectory } from './scratch.ts';

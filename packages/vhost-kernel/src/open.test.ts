@@ -1,21 +1,19 @@
 // What a machine without these devices says; machines that have them are in test/vm.
-import { readdirSync } from 'node:fs';
+import { openFds } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { VhostNetTransport } from './vhost-net/vhost-net-transport.ts';
 import { VhostVdpaTransport } from './vdpa/vhost-vdpa-transport.ts';
 
-const descriptors = (): number => readdirSync('/proc/self/fd').length;
-
 describe('a device that is not there', () => {
   it('is vhost-net: its module is missing', () => {
-    const before = descriptors();
+    const before = openFds();
     expect(() => VhostNetTransport.open({ path: '/dev/vhost-net-missing', queues: 2 })).toThrow(
       expect.objectContaining({
         code: 'VIO_VHOST_NET_UNAVAILABLE',
         remedy: expect.stringContaining('modprobe'),
       }),
     );
-    expect(descriptors()).toBe(before);
+    expect(openFds()).toBe(before);
   });
 
   it('is vhost-vdpa: its module or the device is missing', async () => {
@@ -28,11 +26,11 @@ describe('a device that is not there', () => {
 
 describe('descriptors that are no queues of a tap', () => {
   it('leave nothing open', () => {
-    const before = descriptors();
+    const before = openFds();
     expect(() => VhostNetTransport.open({ path: '/dev/null', queues: 1, devices: [0], taps: [0] })).toThrow(
       expect.objectContaining({ code: 'VIO_TAP_MISMATCH' }),
     );
-    expect(descriptors()).toBe(before);
+    expect(openFds()).toBe(before);
   });
 });
 

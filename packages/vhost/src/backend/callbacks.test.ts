@@ -2,10 +2,11 @@ import { UnixStream } from '@vio/native';
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { UncaughtErrors } from '@vio/rings/testing';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from './test-support/test-backend.ts';
+import { TestBackend, handled } from './test-support/test-backend.ts';
 import { Guest } from './test-support/guest.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 

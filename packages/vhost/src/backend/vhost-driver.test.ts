@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { UnixListener, UnixStream } from '@vio/native';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { coded, holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
 import {
@@ -9,12 +10,10 @@ import {
   VHOST_USER_PROTOCOL_F_MQ,
   frontendRequests as requests,
 } from '../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from './test-support/test-backend.ts';
+import { TestBackend, handled } from './test-support/test-backend.ts';
 import { Guest } from './test-support/guest.ts';
 import { controlFeatures } from './device/device-features.ts';
 import { VhostDriver } from './vhost-driver.ts';
-
-const coded = (code: string) => expect.objectContaining({ code });
 
 describe('callbacks', () => {
   it('come in the order of DPDK, from the connection to its end', async () => {

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { EventFd } from '@vio/native';
 import {
   type ConfigHandlers,
@@ -10,7 +9,7 @@ import {
   encodeConfigSpace,
 } from '@vio/net';
 import { describe, expect, it } from 'vitest';
-import { until } from '@vio/test-support';
+import { openFds, until } from '@vio/test-support';
 import { type BackendScript, ScriptedBackend } from '../testing/index.ts';
 import {
   MessageReader,
@@ -64,10 +63,6 @@ async function connected(script: BackendScript = {}) {
       backend.close();
     },
   };
-}
-
-function openFds(): number {
-  return readdirSync('/proc/self/fd').length;
 }
 
 const change = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null);

@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { EventFd, SharedMemory, VioError } from '@vio/native';
+import { openFds } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { type Misbehaviour, ScriptedBackend } from '../testing/index.ts';
 import {
@@ -75,7 +75,7 @@ async function failure(
   how: Misbehaviour,
   bytes = 0,
 ): Promise<{ rejected: unknown; down: VioError | null; downs: number; leaked: number }> {
-  const before = readdirSync('/proc/self/fd').length;
+  const before = openFds();
   const { backend, stream } = ScriptedBackend.pair({
     protocolFeatures,
     misbehave: { at, how, bytes },
@@ -92,7 +92,7 @@ async function failure(
   const { down } = frontend;
   frontend.close();
   backend.close();
-  return { rejected, down, downs, leaked: readdirSync('/proc/self/fd').length - before };
+  return { rejected, down, downs, leaked: openFds() - before };
 }
 
 /** One request of an undisturbed handshake. */

@@ -1,7 +1,8 @@
 import { EventFd, SharedMemory, UnixListener, UnixStream, VioError } from '@vio/native';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coded, openFds } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BackendScript, ScriptedBackend } from '../testing/index.ts';
 import {
@@ -42,7 +43,6 @@ function answering(bytes: Uint8Array, fds: readonly number[] = []) {
 }
 
 const names = (backend: ScriptedBackend): string[] => backend.seen.map(({ name }) => name);
-const coded = (code: string) => expect.objectContaining({ code });
 
 /** Resolves when all that was sent without waiting for an answer has been read. */
 const settled = (frontend: VhostUserFrontend): Promise<unknown> => frontend.getVringBase(0);
@@ -280,11 +280,11 @@ describe('an answer', () => {
 
   it('that stops half way, with a descriptor, leaves nothing behind', async () => {
     using event = EventFd.create();
-    const before = readdirSync('/proc/self/fd').length;
+    const before = openFds();
     const frontend = answering(encodeReply(frontendRequests.GET_FEATURES, 1n).subarray(0, 15), [event.fd]);
     await expect(frontend.getFeatures({ timeout: 20 })).rejects.toThrow(coded('VIO_TIMEOUT'));
     open.splice(0).forEach((one) => one.close());
-    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+    expect(openFds()).toBe(before);
   });
 
   it('with other configuration than what was asked for is not taken', async () => {

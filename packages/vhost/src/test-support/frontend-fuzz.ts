@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { EventFd, SharedMemory, VioError, closeFd, dupFd } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
+import { openFds } from '@vio/test-support';
 import { FakeStream } from './fake-stream.ts';
 import {
   type Request,
@@ -68,7 +68,7 @@ export async function fuzzFrontend(states: number, seed: number): Promise<Fuzzed
   const random = new Random(seed);
   using memory = SharedMemory.create({ size: 4096, populate: false });
   const asked = questions(memory.fd);
-  const held = openFiles();
+  const held = openFds();
   while (log.open) {
     const stream = new FakeStream();
     using frontend = VhostUserFrontend.fromStream(stream, {
@@ -78,8 +78,8 @@ export async function fuzzFrontend(states: number, seed: number): Promise<Fuzzed
     while (log.open && frontend.down === null && !random.chance(0.02)) {
       const wrong = await exchange(random.pick(asked), frontend, stream, random, memory.fd, log);
       log.state(() => wrong);
-      if (log.states % statesPerLook === 0 && openFiles() > held)
-        log.found(`${openFiles()} descriptors are open`);
+      if (log.states % statesPerLook === 0 && openFds() > held)
+        log.found(`${openFds()} descriptors are open`);
     }
     if (frontend.down !== null && !stream.closed) log.found('the channel is down, its socket is open');
     log.saw(frontend.down?.code ?? 'up');
@@ -154,7 +154,7 @@ export async function fuzzListener(states: number, seed: number): Promise<Fuzzed
   const random = new Random(seed);
   using event = EventFd.create();
   const rows: readonly Request<unknown, unknown>[] = Object.values(backendRequests);
-  const held = openFiles();
+  const held = openFds();
   while (log.open) {
     const stream = new FakeStream();
     let failure: VioError | null = null;
@@ -181,16 +181,12 @@ export async function fuzzListener(states: number, seed: number): Promise<Fuzzed
       });
       // Acknowledgements go out.
       if (log.states % 16 === 0) await sent();
-      if (log.states % statesPerLook === 0 && openFiles() > held)
-        log.found(`${openFiles()} descriptors are open`);
+      if (log.states % statesPerLook === 0 && openFds() > held)
+        log.found(`${openFds()} descriptors are open`);
     }
     closeAll(stream.end());
     if (failure !== null) log.saw('failed');
     if (!stream.closed) log.found('the channel does not end with its socket');
   }
   return log.result();
-}
-
-function openFiles(): number {
-  return readdirSync('/proc/self/fd').length;
 }

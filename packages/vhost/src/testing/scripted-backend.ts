@@ -13,6 +13,7 @@ import {
   headerBytes,
   needsReply,
 } from '../wire/index.ts';
+import { patched } from './patched.ts';
 
 /** How a scripted backend breaks the protocol. */
 export type Misbehaviour =
@@ -244,10 +245,4 @@ export class ScriptedBackend implements Disposable {
       for (const memory of memories) memory.close();
     }
   }
-}
-
-function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
-  const copy = bytes.slice();
-  new DataView(copy.buffer).setUint32(at, value, true);
-  return copy;
 }

@@ -1,12 +1,11 @@
-import { readdirSync } from 'node:fs';
 import { EventFd, UnixStream, closeFd } from '@vio/native';
+import { openFds } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests } from './frontend-requests.ts';
 import { encodeRaw, encodeRequest } from './message.ts';
 import { MessageReader, type MessageSource, closeAll, maxPayloadBytes } from './message-reader.ts';
 
 const { SET_FEATURES, SET_VRING_KICK } = frontendRequests;
-const openFds = (): number => readdirSync('/proc/self/fd').length;
 const eventFds = (count: number): number[] => Array.from({ length: count }, () => EventFd.create().fd);
 
 /** Pieces of a stream, each with the descriptors that arrive with its first byte; `closed` ends it. */

@@ -1,3 +1,4 @@
+import { coded } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests } from './frontend-requests.ts';
 import {
@@ -21,8 +22,6 @@ const region = { guestAddress: 0, size: 4096, userAddress: 0, mmapOffset: 0 };
 function received(bytes: Uint8Array, fds: readonly number[] = [], changed: Partial<Header> = {}): Message {
   return { ...decodeHeader(bytes), ...changed, payload: bytes.subarray(headerBytes), fds };
 }
-
-const coded = (code: string) => expect.objectContaining({ code });
 
 describe('a request', () => {
   const bytes = encodeRequest(SET_FEATURES, 0x1_4000_0000n);

@@ -1,7 +1,6 @@
+import { coded } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { parseDevargs } from './devargs.ts';
-
-const coded = (code: string) => expect.objectContaining({ code });
 
 describe('a device-argument string', () => {
   it('is a driver and its keys, as written', () => {

@@ -1,9 +1,10 @@
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { ScriptedChain, ScriptedDriver } from '@vio/rings/testing';
+import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest, type GuestOptions, baseIs } from '../test-support/guest.ts';
 import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
 import { Pair } from '../test-support/pair.ts';

@@ -1,4 +1,5 @@
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { UnixStream } from '@vio/native';
 import {
@@ -11,7 +12,6 @@ import {
   frontendRequests as requests,
   needsReply,
 } from '../../wire/index.ts';
-import { until } from '../test-support/test-backend.ts';
 import { packet, sendFrom, supply } from '../test-support/packets.ts';
 import { Pair, type PairOptions } from '../test-support/pair.ts';
 import { addressesOf, nodeOfMost } from './numa-node.ts';

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { SharedMemory, closeFd, sizeOfFd } from '@vio/native';
 import { PacketBurst } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
 

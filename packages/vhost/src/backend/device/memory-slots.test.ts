@@ -1,8 +1,9 @@
 import { SharedMemory } from '@vio/native';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type MemoryRegion, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 import { packet, sendFrom } from '../test-support/packets.ts';
 import { Pair } from '../test-support/pair.ts';

@@ -1,8 +1,9 @@
 import { PacketBurst } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { baseIs, Guest } from '../test-support/guest.ts';
 import { headerBytes, packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
 import { Pair } from '../test-support/pair.ts';

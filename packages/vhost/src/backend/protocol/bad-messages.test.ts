@@ -1,5 +1,6 @@
 import { EventFd } from '@vio/native';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import {
   type MemoryRegion,
@@ -9,7 +10,8 @@ import {
   encodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { patched } from '../../testing/patched.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { handlers } from './handlers.ts';
 
 const version = 1;
@@ -87,12 +89,6 @@ async function refusalOf(bytes: Uint8Array, fds = 0) {
 
 function leakedSince(before: { fds: number; mappings: number }, after: { fds: number; mappings: number }) {
   return after.fds - before.fds + (after.mappings - before.mappings);
-}
-
-function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
-  const copy = bytes.slice();
-  new DataView(copy.buffer).setUint32(at, value, true);
-  return copy;
 }
 
 function resized({ bytes }: Sample, payload: number): Uint8Array {

@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import {
@@ -9,7 +10,7 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { baseIs, Guest, type Instead } from '../test-support/guest.ts';
 import { Pair } from '../test-support/pair.ts';
 

@@ -1,10 +1,11 @@
 import { EventFd, SharedMemory, closeFd, dupFd } from '@vio/native';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { openSync } from 'node:fs';
+import { holdings, holdingsLike } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type MemoryRegion, encodeRaw, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 
 const version = 1;
 const needReply = 8;

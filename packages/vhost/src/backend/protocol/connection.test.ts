@@ -1,8 +1,9 @@
 import { UnixStream } from '@vio/native';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../../testing/index.ts';
 import { type Message, encodeRaw, encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 
 const getFeatures = encodeRequest(requests.GET_FEATURES, null);

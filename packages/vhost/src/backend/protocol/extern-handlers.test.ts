@@ -1,12 +1,12 @@
-import { readdirSync } from 'node:fs';
 import { EventFd, VioError, closeFd } from '@vio/native';
+import { openFds, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import {
   VHOST_USER_PROTOCOL_F_CRYPTO_SESSION,
   encodeRaw,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
 import type { ExternHandlers } from './extern-handlers.ts';
 
@@ -25,8 +25,6 @@ const started = async (handlers: ExternHandlers<VhostDevice>, flags = {}) => {
   backend.driver.externHandlers(handlers);
   return { backend, frontend: await backend.connect() };
 };
-
-const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
 describe('handlers of the application', () => {
   it('see every message before this library does', async () => {
@@ -134,12 +132,12 @@ describe('handlers of the application', () => {
     });
     await using _ = backend;
     using event = EventFd.create();
-    const before = openFiles();
+    const before = openFds();
     for (const request of [97, 98, 99]) {
       await frontend.sendRaw(encodeRaw(request, 1 | 8, new Uint8Array(0)), [event.fd]);
       await frontend.next();
     }
-    expect([got.length, openFiles() - before]).toEqual([1, 1]);
+    expect([got.length, openFds() - before]).toEqual([1, 1]);
     for (const fd of got) closeFd(fd);
   });
 

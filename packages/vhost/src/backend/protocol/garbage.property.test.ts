@@ -1,10 +1,11 @@
 import { openSync } from 'node:fs';
 import { EventFd, SharedMemory, closeFd, dupFd } from '@vio/native';
 import { PacketBurst } from '@vio/net';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeRaw } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 import { packet, packetPool, packetsOf } from '../test-support/packets.ts';
 

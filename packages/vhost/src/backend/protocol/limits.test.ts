@@ -1,8 +1,9 @@
 import { UnixStream, type VioError } from '@vio/native';
 import { UncaughtErrors } from '@vio/rings/testing';
+import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled, holdings, holdingsLike, until } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 
 describe('as many frontends as may be connected', () => {

@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
 import type { VioError } from '@vio/native';
 import * as net from '@vio/net';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
+import { openFds } from '@vio/test-support';
 import { FakeStream } from '../../test-support/fake-stream.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
 import { BackendConnection } from '../protocol/connection.ts';
@@ -32,7 +32,7 @@ export async function fuzzBackend(states: number, seed: number): Promise<Fuzzed>
   const log = new FuzzLog(states);
   const random = new Random(seed);
   using frontend = new HostileFrontend(random);
-  const held = openFiles();
+  const held = openFds();
   for (let connections = 1; log.open; connections++) {
     const backend = new Backend(log);
     if (random.chance(0.7)) {
@@ -50,14 +50,10 @@ export async function fuzzBackend(states: number, seed: number): Promise<Fuzzed>
     }
     await backend.end();
     if (connections % connectionsPerLook !== 0) continue;
-    const now = openFiles();
+    const now = openFds();
     if (now !== held) log.found(`${now} descriptors are open, there were ${held}`);
   }
   return log.result();
-}
-
-function openFiles(): number {
-  return readdirSync('/proc/self/fd').length;
 }
 
 function turn(): Promise<void> {

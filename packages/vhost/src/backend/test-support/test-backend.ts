@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnixStream, type VioError } from '@vio/native';
@@ -96,32 +96,4 @@ export class TestBackend implements AsyncDisposable {
 /** Resolves when everything sent so far has been handled. */
 export async function handled(frontend: ScriptedFrontend): Promise<void> {
   await frontend.ask(requests.GET_FEATURES, null);
-}
-
-/** Waits for what happens soon. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !condition() && Date.now() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-/** Descriptors that are open, and mappings of the memory a test shares. */
-export interface Holdings {
-  readonly fds: number;
-  readonly mappings: number;
-}
-
-export function holdings(): Holdings {
-  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
-  return {
-    fds: readdirSync('/proc/self/fd').length,
-    mappings: mappings.filter((line) => line.includes('vio-test-guest')).length,
-  };
-}
-
-/** What is held once it is as little as before, or does not get less. */
-export async function holdingsLike(before: Holdings): Promise<Holdings> {
-  const same = (): boolean => JSON.stringify(holdings()) === JSON.stringify(before);
-  await until(same);
-  return holdings();
 }
