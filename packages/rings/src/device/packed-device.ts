@@ -16,6 +16,7 @@ import { PackedUsed } from './packed-used.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
+import { offsetInWindow } from './window-offset.ts';
 
 /**
  * Flags as they stand in the last word of a descriptor: buffer id in the low half, flags in the high half. Constants
@@ -188,20 +189,9 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
         blocked = false;
         break;
       }
-      const addressLow = words[at];
-      const addressHigh = words[at + 1];
       const length = words[at + 2];
-      // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
-      const offset = (addressLow - low) | 0;
-      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-      if (
-        (word & FLAGS) !== flags ||
-        length < shortest ||
-        length > longest ||
-        offset < 0 ||
-        offset > bytes - length ||
-        ((addressHigh - high - borrow) | 0) !== 0
-      ) {
+      const offset = offsetInWindow(words[at], words[at + 1], length, low, high, bytes);
+      if ((word & FLAGS) !== flags || length < shortest || length > longest || offset < 0) {
         blocked = true;
         break;
       }

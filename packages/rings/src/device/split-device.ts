@@ -8,6 +8,7 @@ import { DeviceRing } from './device-ring.ts';
 import { ringPart } from './ring-part.ts';
 import type { SavedChains } from './saved-chains.ts';
 import type { SingleBurst, SingleKind } from './single-burst.ts';
+import { offsetInWindow } from './window-offset.ts';
 
 /** What the flags of a single descriptor say; constants of this module, because V8 folds those and not imported ones. */
 const FLAGS = DESC_F_NEXT | DESC_F_INDIRECT | DESC_F_WRITE;
@@ -161,21 +162,10 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
       const head = avail[ring + (next++ & mask)];
       if (head > mask) break;
       const at = table + (head << 2);
-      const addressLow = descriptors[at];
-      const addressHigh = descriptors[at + 1];
       const length = descriptors[at + 2];
       const link = descriptors[at + 3];
-      // The address minus the window's, 64 bits in halves: inside only if the high half comes out as zero.
-      const offset = (addressLow - low) | 0;
-      const borrow = addressLow >>> 0 < low >>> 0 ? 1 : 0;
-      if (
-        (link & FLAGS) !== flags ||
-        length < shortest ||
-        length > longest ||
-        offset < 0 ||
-        offset > bytes - length ||
-        ((addressHigh - high - borrow) | 0) !== 0
-      ) {
+      const offset = offsetInWindow(descriptors[at], descriptors[at + 1], length, low, high, bytes);
+      if ((link & FLAGS) !== flags || length < shortest || length > longest || offset < 0) {
         break;
       }
       id[i] = head;

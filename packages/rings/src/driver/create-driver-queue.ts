@@ -4,13 +4,11 @@ import { packedLayout } from '../layout/packed-layout.ts';
 import { checkRingSize } from '../layout/ring-size.ts';
 import { splitLayout } from '../layout/split-layout.ts';
 import type { DriverQueue, DriverQueueOptions } from './driver-queue.ts';
-import { indirectTableBytes } from './indirect-tables.ts';
+import { defaultIndirectEntries, indirectTableBytes } from './indirect-tables.ts';
 import { PackedDriver } from './packed-driver.ts';
 import { PackedInOrderDriver } from './packed-in-order-driver.ts';
 import { SplitDriver } from './split-driver.ts';
 import { SplitInOrderDriver } from './split-in-order-driver.ts';
-
-const defaultIndirectEntries = 8;
 
 /**
  * Builds the driver side of a virtqueue: the class that knows nothing of what was not negotiated.

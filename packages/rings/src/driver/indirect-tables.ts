@@ -3,6 +3,9 @@ import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { Region } from '../memory/region.ts';
 import { DESC_F_NEXT, DESC_F_WRITE, descriptorBytes, descriptorWords } from '../layout/descriptor.ts';
 
+/** Descriptors per table, where nobody says otherwise. */
+export const defaultIndirectEntries = 8;
+
 /**
  * One table of descriptors per ring slot, behind the ring. A table is written by the driver before its descriptor is
  * exposed and not touched until that descriptor comes back.

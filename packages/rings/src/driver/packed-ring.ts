@@ -1,6 +1,5 @@
-import { type KernelNotes, driverJob } from '@vio/native';
+import { driverJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
-import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import {
   DESC_F_AVAIL,
   DESC_F_INDIRECT,
@@ -16,10 +15,10 @@ import {
   packedLayout,
 } from '../layout/packed-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
-import type { Region } from '../memory/region.ts';
-import { type BufferNotes, bufferNotes, exposedBytes, heldIds } from './buffer-notes.ts';
-import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
-import { IndirectTables } from './indirect-tables.ts';
+import { exposedBytes } from './buffer-notes.ts';
+import type { DriverQueueOptions } from './driver-queue.ts';
+import { DriverRing } from './driver-ring.ts';
+import type { IndirectTables } from './indirect-tables.ts';
 
 /**
  * x86 loads are not reordered with loads, so there a plain load of a descriptor's flags is an acquire. Elsewhere
@@ -39,69 +38,26 @@ const availUsed = DESC_F_AVAIL | DESC_F_USED;
  *
  * The whole address of a descriptor is written every time: a device may leave anything in those it has used (2.8.4).
  */
-export abstract class PackedRing implements DriverQueue {
+export abstract class PackedRing extends DriverRing {
   readonly format = 'packed';
-  abstract readonly inOrder: boolean;
-  readonly size: number;
-  readonly addresses: VringAddresses;
-  outstanding = 0;
-  broken: QueueFault | null = null;
-
-  protected readonly region: Region;
-  protected readonly i32: Int32Array;
-  protected readonly deviceWrites: boolean;
-  protected readonly notes: BufferNotes;
-  /** The first descriptor, as index of the region's words. */
-  protected readonly desc: number;
-  /** In the ring of free ids, 0 to `size - 1`: the next to take, the next to fill. */
-  protected idHead = 0;
-  protected idTail = 0;
-  /** Where the next used descriptor appears, and what its two bits will be. */
-  protected lastUsed = 0;
+  /** The two bits of the next used descriptor. */
   protected usedBits = availUsed;
 
-  readonly #u16: Uint16Array;
   /** Descriptors that can still be added. */
   #free: number;
   /** Where the next descriptor goes, and the bits that make one available in this round. */
   #next = 0;
   #availBits = DESC_F_AVAIL;
   #addedSinceKick = 0;
-  /** Where the region begins for the device. */
-  readonly #addressLow: number;
-  readonly #addressHigh: number;
-  readonly #eventIdx: boolean;
-  readonly #separatePrefix: boolean;
-  readonly #tables: IndirectTables | null;
   readonly #driverEvent: number;
   readonly #deviceEvent: number;
 
   constructor(options: DriverQueueOptions) {
-    const { region, offset, size, features } = options;
-    const layout = packedLayout(size);
-    this.size = size;
-    this.addresses = {
-      descriptors: offset + layout.descriptors,
-      driver: offset + layout.driverEvent,
-      device: offset + layout.deviceEvent,
-    };
-    this.region = region;
-    this.i32 = region.i32;
-    this.deviceWrites = options.deviceWrites;
-    this.notes = bufferNotes(size, false, features.inOrder && options.deviceWrites);
-    this.desc = this.addresses.descriptors >>> 2;
-    this.#free = size;
-    this.#u16 = region.u16;
-    this.#addressLow = region.addressLow;
-    this.#addressHigh = region.addressHigh;
-    this.#eventIdx = features.eventIdx;
-    this.#separatePrefix = options.separatePrefix ?? false;
+    const { descriptors, driverEvent, deviceEvent, bytes } = packedLayout(options.size);
+    super(options, { descriptors, driver: driverEvent, device: deviceEvent, bytes }, false);
+    this.#free = options.size;
     this.#driverEvent = this.addresses.driver >>> 1;
     this.#deviceEvent = this.addresses.device >>> 2;
-    if (options.prepared !== true) region.u8.fill(0, offset, offset + layout.bytes);
-    this.#tables = features.indirect
-      ? new IndirectTables(region, offset + layout.bytes, options.indirectEntries ?? 8, size, false)
-      : null;
     this.disarmInterrupt();
   }
 
@@ -109,30 +65,7 @@ export abstract class PackedRing implements DriverQueue {
     return this.#free;
   }
 
-  add(
-    token: Int32Array,
-    offset: Int32Array,
-    length: Int32Array,
-    from: number,
-    count: number,
-    prefix: number,
-  ): number {
-    return this.#expose(token, offset, length, from, count, -prefix, 0, prefix);
-  }
-
-  addBuffers(
-    token: Int32Array,
-    from: number,
-    count: number,
-    base: number,
-    stride: number,
-    bytes: number,
-  ): number {
-    return this.#expose(token, null, null, from, count, base, stride, bytes);
-  }
-
-  /** Exposes `base + offset[i]`, or `base + token[i] * stride`, with `length[i] + more` or `more` bytes. */
-  #expose(
+  protected expose(
     token: Int32Array,
     offset: Int32Array | null,
     length: Int32Array | null,
@@ -148,8 +81,8 @@ export abstract class PackedRing implements DriverQueue {
     const { i32, desc, size } = this;
     const { ids, token: tokens, exposed } = this.notes;
     const direction = this.deviceWrites ? DESC_F_WRITE : 0;
-    const high = this.#addressHigh;
-    const start = (base + this.#addressLow) | 0;
+    const high = this.addressHigh;
+    const start = (base + this.addressLow) | 0;
     let flags = (direction | this.#availBits) << 16;
     let next = this.#next;
     let idHead = this.idHead;
@@ -197,8 +130,8 @@ export abstract class PackedRing implements DriverQueue {
     let n = 0;
     for (; n < count; n++) {
       const head = buffer[from + n];
-      const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
-      const tables = this.#tables;
+      const needed = segments[from + n] + (this.separatePrefix ? 1 : 0);
+      const tables = this.tables;
       const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       const slots = indirect ? 1 : needed;
       if (taken + slots > this.#free) break;
@@ -219,8 +152,6 @@ export abstract class PackedRing implements DriverQueue {
     return n;
   }
 
-  abstract reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
-
   kickNeeded(): boolean {
     const added = this.#addedSinceKick;
     if (added === 0 || this.broken !== null) return false;
@@ -228,7 +159,7 @@ export abstract class PackedRing implements DriverQueue {
     // The publishing store was sequentially consistent: this load cannot pass it.
     const wish = Atomics.load(this.i32, this.#deviceEvent);
     const flags = (wish >>> 16) & 3;
-    if (!this.#eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
+    if (!this.eventIdx || flags !== RING_EVENT_DESC) return flags !== RING_EVENT_DISABLE;
     // More than a ring has passed every event there is.
     if (added > this.size) return true;
     const wrap = (wish >>> 15) & 1;
@@ -239,12 +170,12 @@ export abstract class PackedRing implements DriverQueue {
   }
 
   armInterrupt(): boolean {
-    if (this.#eventIdx) {
+    if (this.eventIdx) {
       const wrap = this.usedBits === 0 ? 0 : 0x8000;
-      this.#u16[this.#driverEvent] = this.lastUsed | wrap;
-      Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_DESC);
+      this.u16[this.#driverEvent] = this.lastUsed | wrap;
+      Atomics.store(this.u16, this.#driverEvent + 1, RING_EVENT_DESC);
     } else {
-      Atomics.store(this.#u16, this.#driverEvent + 1, RING_EVENT_ENABLE);
+      Atomics.store(this.u16, this.#driverEvent + 1, RING_EVENT_ENABLE);
     }
     return this.outstanding > 0 && this.usedWaiting();
   }
@@ -255,17 +186,11 @@ export abstract class PackedRing implements DriverQueue {
   }
 
   disarmInterrupt(): void {
-    this.#u16[this.#driverEvent + 1] = RING_EVENT_DISABLE;
+    this.u16[this.#driverEvent + 1] = RING_EVENT_DISABLE;
   }
 
   nextAvailable(): number {
     return this.#next | (this.#availBits === DESC_F_AVAIL ? 0x8000 : 0);
-  }
-
-  abstract base(): number;
-
-  held(): number[] {
-    return heldIds(this.notes);
   }
 
   reclaim(token: Int32Array): number {
@@ -280,22 +205,6 @@ export abstract class PackedRing implements DriverQueue {
     }
     this.outstanding = 0;
     return n;
-  }
-
-  describe(job: Int32Array): KernelNotes | null {
-    const { region, addresses } = this;
-    job[driverJob.packed] = 1;
-    job[driverJob.inOrder] = this.inOrder ? 1 : 0;
-    job[driverJob.size] = this.size;
-    job[driverJob.deviceWrites] = this.deviceWrites ? 1 : 0;
-    job[driverJob.eventIdx] = this.#eventIdx ? 1 : 0;
-    job[driverJob.addressLow] = region.addressLow;
-    job[driverJob.addressHigh] = region.addressHigh;
-    job[driverJob.descriptors] = addresses.descriptors;
-    job[driverJob.driverArea] = addresses.driver;
-    job[driverJob.deviceArea] = addresses.device;
-    this.#tables?.describe(job);
-    return this.#separatePrefix ? null : this.notes;
   }
 
   lend(job: Int32Array): void {
@@ -330,10 +239,6 @@ export abstract class PackedRing implements DriverQueue {
     this.outstanding -= n;
   }
 
-  protected break(code: QueueFaultCode, detail: string): void {
-    this.broken = { code, detail };
-  }
-
   /** Writes a chain except the word of its head, which is returned: id and flags. */
   #writeDirect(id: number, head: number, needed: number, pool: BufferPool, prefix: number): number {
     const direction = this.deviceWrites ? DESC_F_WRITE : 0;
@@ -343,13 +248,13 @@ export abstract class PackedRing implements DriverQueue {
       const d = this.desc + (this.#next << 2);
       const more = i < needed - 1 ? DESC_F_NEXT : 0;
       const word = id | ((direction | more | this.#availBits) << 16);
-      this.i32[d + 1] = this.#addressHigh;
-      if (i === 0 && this.#separatePrefix) {
-        this.i32[d] = (pool.dataOffset[head] - prefix + this.#addressLow) | 0;
+      this.i32[d + 1] = this.addressHigh;
+      if (i === 0 && this.separatePrefix) {
+        this.i32[d] = (pool.dataOffset[head] - prefix + this.addressLow) | 0;
         this.i32[d + 2] = prefix;
       } else {
         const lead = i === 0 ? prefix : 0;
-        this.i32[d] = (pool.dataOffset[buffer] - lead + this.#addressLow) | 0;
+        this.i32[d] = (pool.dataOffset[buffer] - lead + this.addressLow) | 0;
         this.i32[d + 2] = pool.dataLength[buffer] + lead;
         buffer = pool.next[buffer];
       }
@@ -362,10 +267,10 @@ export abstract class PackedRing implements DriverQueue {
 
   #writeIndirect(tables: IndirectTables, id: number, head: number, pool: BufferPool, prefix: number): number {
     // The table of the id, not of the slot: an id is in use once, a slot may be reused before its table is done.
-    const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.deviceWrites);
+    const entries = tables.write(id, head, pool, prefix, this.separatePrefix, this.deviceWrites);
     const d = this.desc + (this.#next << 2);
-    this.i32[d] = (tables.at(id) + this.#addressLow) | 0;
-    this.i32[d + 1] = this.#addressHigh;
+    this.i32[d] = (tables.at(id) + this.addressLow) | 0;
+    this.i32[d + 1] = this.addressHigh;
     this.i32[d + 2] = entries * descriptorBytes;
     const word = id | ((DESC_F_INDIRECT | this.#availBits) << 16);
     this.#advance();

@@ -1,14 +1,13 @@
-import { type KernelNotes, driverJob } from '@vio/native';
+import { driverJob } from '@vio/native';
 import { needEvent } from '../event-index.ts';
-import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, splitLayout } from '../layout/split-layout.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';
-import type { Region } from '../memory/region.ts';
-import { type BufferNotes, bufferNotes, exposedBytes, heldIds } from './buffer-notes.ts';
-import type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver-queue.ts';
+import { exposedBytes } from './buffer-notes.ts';
+import type { DriverQueueOptions } from './driver-queue.ts';
+import { DriverRing } from './driver-ring.ts';
 import { fillHighWords } from './high-words.ts';
-import { IndirectTables } from './indirect-tables.ts';
+import type { IndirectTables } from './indirect-tables.ts';
 
 /**
  * The driver side of a split virtqueue (virtio 1.4, section 2.7), as far as it is the same in order and not: exposing
@@ -18,74 +17,32 @@ import { IndirectTables } from './indirect-tables.ts';
  * after round, nothing that is written changes, and the ring's cache lines stay shared between the two cores. With
  * IN_ORDER the ids are descriptors in ring order, as 2.7.9 wants them.
  */
-export abstract class SplitRing implements DriverQueue {
+export abstract class SplitRing extends DriverRing {
   readonly format = 'split';
-  abstract readonly inOrder: boolean;
-  readonly size: number;
-  readonly addresses: VringAddresses;
-  outstanding = 0;
-  broken: QueueFault | null = null;
-
-  protected readonly region: Region;
-  protected readonly i32: Int32Array;
-  protected readonly u16: Uint16Array;
   protected readonly mask: number;
-  protected readonly deviceWrites: boolean;
-  protected readonly notes: BufferNotes;
   /** Positions as indexes of the typed arrays: halves of the used ring, words of its entries. */
   protected readonly usedHalf: number;
   protected readonly usedRing: number;
-  /** In the ring of free ids: the next to take, the next to fill. */
-  protected idHead = 0;
-  protected idTail: number;
-  /** Free-running 16-bit counters: buffers made available, and taken back. */
+  /** Free-running 16-bit counter of the buffers made available, as `lastUsed` is of those taken back. */
   protected availIdx = 0;
-  protected lastUsed = 0;
 
-  /** Where the region begins for the device, lower half. */
-  readonly #addressLow: number;
-  readonly #eventIdx: boolean;
-  readonly #separatePrefix: boolean;
-  readonly #tables: IndirectTables | null;
-  /** Words of the descriptors, halves of the avail ring. */
-  readonly #desc: number;
+  /** Halves of the avail ring. */
   readonly #avail: number;
   /** By id: the following id of a direct chain. The ring's own `next` could be anything by now. */
   readonly #links: Uint16Array;
   #kickedIdx = 0;
 
   constructor(options: DriverQueueOptions) {
-    const { region, offset, size, features } = options;
-    const layout = splitLayout(size);
-    this.size = size;
-    this.addresses = {
-      descriptors: offset + layout.descriptors,
-      driver: offset + layout.avail,
-      device: offset + layout.used,
-    };
-    this.region = region;
-    this.i32 = region.i32;
-    this.u16 = region.u16;
+    const { size } = options;
+    const { descriptors, avail, used, bytes } = splitLayout(size);
+    super(options, { descriptors, driver: avail, device: used, bytes }, true);
     this.mask = size - 1;
-    this.deviceWrites = options.deviceWrites;
-    this.notes = bufferNotes(size, true, features.inOrder && options.deviceWrites);
     this.usedHalf = this.addresses.device >>> 1;
     this.usedRing = (this.addresses.device >>> 2) + 1;
     this.idTail = size;
-    this.#addressLow = region.addressLow;
-    this.#eventIdx = features.eventIdx;
-    this.#separatePrefix = options.separatePrefix ?? false;
-    this.#desc = this.addresses.descriptors >>> 2;
     this.#avail = this.addresses.driver >>> 1;
     this.#links = this.notes.links ?? new Uint16Array(size);
-    if (options.prepared !== true) {
-      region.u8.fill(0, offset, offset + layout.bytes);
-      fillHighWords(region, this.#desc, size);
-    }
-    const tables = offset + ((layout.bytes + 15) & ~15);
-    this.#tables = features.indirect
-      ? new IndirectTables(region, tables, options.indirectEntries ?? 8, size, true)
-      : null;
+    if (options.prepared !== true) fillHighWords(options.region, this.desc, size);
     this.disarmInterrupt();
   }
 
@@ -93,30 +50,7 @@ export abstract class SplitRing implements DriverQueue {
     return this.idTail - this.idHead;
   }
 
-  add(
-    token: Int32Array,
-    offset: Int32Array,
-    length: Int32Array,
-    from: number,
-    count: number,
-    prefix: number,
-  ): number {
-    return this.#expose(token, offset, length, from, count, -prefix, 0, prefix);
-  }
-
-  addBuffers(
-    token: Int32Array,
-    from: number,
-    count: number,
-    base: number,
-    stride: number,
-    bytes: number,
-  ): number {
-    return this.#expose(token, null, null, from, count, base, stride, bytes);
-  }
-
-  /** Exposes `base + offset[i]`, or `base + token[i] * stride`, with `length[i] + more` or `more` bytes. */
-  #expose(
+  protected expose(
     token: Int32Array,
     offset: Int32Array | null,
     length: Int32Array | null,
@@ -130,12 +64,11 @@ export abstract class SplitRing implements DriverQueue {
     const free = this.idTail - this.idHead;
     const n = count < free ? count : free;
     if (n <= 0) return 0;
-    const { i32, u16, mask } = this;
+    const { i32, u16, mask, desc } = this;
     const { ids, token: tokens, exposed } = this.notes;
-    const desc = this.#desc;
     const ring = this.#avail + 2;
     const flags = this.deviceWrites ? DESC_F_WRITE : 0;
-    const start = (base + this.#addressLow) | 0;
+    const start = (base + this.addressLow) | 0;
     let idHead = this.idHead;
     let avail = this.availIdx;
     const end = from + n;
@@ -174,8 +107,8 @@ export abstract class SplitRing implements DriverQueue {
     let n = 0;
     for (; n < count; n++) {
       const head = buffer[from + n];
-      const needed = segments[from + n] + (this.#separatePrefix ? 1 : 0);
-      const tables = this.#tables;
+      const needed = segments[from + n] + (this.separatePrefix ? 1 : 0);
+      const tables = this.tables;
       const indirect = tables !== null && needed > 1 && needed <= tables.limit;
       if ((indirect ? 1 : needed) > this.free) break;
       const id = ids[this.idHead & this.mask];
@@ -193,22 +126,20 @@ export abstract class SplitRing implements DriverQueue {
     return n;
   }
 
-  abstract reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
-
   kickNeeded(): boolean {
     const old = this.#kickedIdx;
     const next = this.availIdx;
     if (next === old || this.broken !== null) return false;
     this.#kickedIdx = next;
     // avail.idx was stored with sequential consistency, so this load cannot pass it.
-    if (this.#eventIdx) {
+    if (this.eventIdx) {
       return needEvent(Atomics.load(this.u16, this.usedHalf + 2 + 4 * this.size), next, old);
     }
     return (Atomics.load(this.u16, this.usedHalf) & USED_F_NO_NOTIFY) === 0;
   }
 
   armInterrupt(): boolean {
-    if (this.#eventIdx) Atomics.store(this.u16, this.#avail + 2 + this.size, this.lastUsed);
+    if (this.eventIdx) Atomics.store(this.u16, this.#avail + 2 + this.size, this.lastUsed);
     else Atomics.store(this.u16, this.#avail, 0);
     return this.usedWaiting();
   }
@@ -220,7 +151,7 @@ export abstract class SplitRing implements DriverQueue {
 
   disarmInterrupt(): void {
     // With EVENT_IDX flags stay 0 (2.7.7.1): silence is an event index that was just passed.
-    if (this.#eventIdx) this.u16[this.#avail + 2 + this.size] = (this.lastUsed - 1) & 0xffff;
+    if (this.eventIdx) this.u16[this.#avail + 2 + this.size] = (this.lastUsed - 1) & 0xffff;
     else this.u16[this.#avail] = AVAIL_F_NO_INTERRUPT;
   }
 
@@ -232,10 +163,6 @@ export abstract class SplitRing implements DriverQueue {
     const used = Atomics.load(this.u16, this.usedHalf + 1);
     const sound = this.broken === null && ((used - this.lastUsed) & 0xffff) <= this.outstanding;
     return sound ? used : this.lastUsed;
-  }
-
-  held(): number[] {
-    return heldIds(this.notes);
   }
 
   reclaim(token: Int32Array): number {
@@ -250,22 +177,6 @@ export abstract class SplitRing implements DriverQueue {
     }
     this.outstanding = 0;
     return n;
-  }
-
-  describe(job: Int32Array): KernelNotes | null {
-    const { region, addresses } = this;
-    job[driverJob.packed] = 0;
-    job[driverJob.inOrder] = this.inOrder ? 1 : 0;
-    job[driverJob.size] = this.size;
-    job[driverJob.deviceWrites] = this.deviceWrites ? 1 : 0;
-    job[driverJob.eventIdx] = this.#eventIdx ? 1 : 0;
-    job[driverJob.addressLow] = region.addressLow;
-    job[driverJob.addressHigh] = region.addressHigh;
-    job[driverJob.descriptors] = addresses.descriptors;
-    job[driverJob.driverArea] = addresses.driver;
-    job[driverJob.deviceArea] = addresses.device;
-    this.#tables?.describe(job);
-    return this.#separatePrefix ? null : this.notes;
   }
 
   lend(job: Int32Array): void {
@@ -322,16 +233,12 @@ export abstract class SplitRing implements DriverQueue {
     return idTail;
   }
 
-  protected break(code: QueueFaultCode, detail: string): void {
-    this.broken = { code, detail };
-  }
-
   #writeDirect(head: number, needed: number, pool: BufferPool, prefix: number): void {
     const flags = this.deviceWrites ? DESC_F_WRITE : 0;
     let id = this.notes.ids[this.idHead++ & this.mask];
     let left = needed;
     let lead = prefix;
-    if (this.#separatePrefix) {
+    if (this.separatePrefix) {
       id = this.#link(id, pool.dataOffset[head] - prefix, prefix, flags, --left);
       lead = 0;
     }
@@ -344,9 +251,9 @@ export abstract class SplitRing implements DriverQueue {
   /** Writes one descriptor of a chain; with more to come, takes the id of the next and returns it. */
   #link(id: number, address: number, bytes: number, flags: number, left: number): number {
     const { i32 } = this;
-    const d = this.#desc + (id << 2);
+    const d = this.desc + (id << 2);
     const following = left > 0 ? this.notes.ids[this.idHead++ & this.mask] : 0;
-    i32[d] = (address + this.#addressLow) | 0;
+    i32[d] = (address + this.addressLow) | 0;
     i32[d + 2] = bytes;
     i32[d + 3] = left > 0 ? flags | DESC_F_NEXT | (following << 16) : flags;
     if (left > 0) this.#links[id] = following;
@@ -355,9 +262,9 @@ export abstract class SplitRing implements DriverQueue {
 
   #writeIndirect(tables: IndirectTables, head: number, pool: BufferPool, prefix: number): void {
     const id = this.notes.ids[this.idHead++ & this.mask];
-    const entries = tables.write(id, head, pool, prefix, this.#separatePrefix, this.deviceWrites);
-    const d = this.#desc + (id << 2);
-    this.i32[d] = (tables.at(id) + this.#addressLow) | 0;
+    const entries = tables.write(id, head, pool, prefix, this.separatePrefix, this.deviceWrites);
+    const d = this.desc + (id << 2);
+    this.i32[d] = (tables.at(id) + this.addressLow) | 0;
     this.i32[d + 2] = entries * descriptorBytes;
     this.i32[d + 3] = DESC_F_INDIRECT;
   }
