@@ -1,22 +1,13 @@
 // What can go wrong with a kernel backend, each told by name. Prints one JSON line.
 import { readFileSync, readdirSync } from 'node:fs';
-import { VioError } from '@vio/native';
 import type { LinkState } from '@vio/net';
 import { VhostNetTransport } from '@vio/vhost-kernel';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { codeOf } from './code-of.ts';
 import { sh } from './commands.ts';
 
 const open = (rest: string): Promise<VirtioUserPort> =>
   openVirtioUser(`net_virtio_user0,path=/dev/vhost-net,queue_size=64,${rest}`);
-
-async function codeOf(rest: string): Promise<string> {
-  try {
-    await (await open(rest)).close();
-    return 'none';
-  } catch (error) {
-    return error instanceof VioError ? error.code : String(error);
-  }
-}
 
 /** The port's link goes down when `line` is run: with which code? */
 async function downAfter(line: string): Promise<string> {
@@ -46,16 +37,16 @@ const held = () => ({
 
 await sh('ip link add veth-x type dummy').catch(() => sh('ip tuntap add dev veth-x mode tun'));
 const codes: Record<string, string> = {
-  'a name of another kind': await codeOf('iface=veth-x'),
+  'a name of another kind': await codeOf(open('iface=veth-x')),
   'several queues on a tap of one': await sh('ip tuntap add dev tap-one mode tap').then(() =>
-    codeOf('iface=tap-one,queues=2'),
+    codeOf(open('iface=tap-one,queues=2')),
   ),
   'a tap held by another port': await open('iface=tap-y').then(async (port) => {
-    const code = await codeOf('iface=tap-y');
+    const code = await codeOf(open('iface=tap-y'));
     await port.close();
     return code;
   }),
-  'packed rings': await codeOf('packed_vq=1'),
+  'packed rings': await codeOf(open('packed_vq=1')),
   'a tap deleted under the port': await downAfter('ip link del tap-x'),
 };
 
@@ -82,5 +73,5 @@ const after = held();
 
 process.setgid?.(65534);
 process.setuid?.(65534);
-codes['without permission'] = await codeOf('iface=tap-x');
+codes['without permission'] = await codeOf(open('iface=tap-x'));
 console.log(JSON.stringify({ codes, opened, refused, before, after }));

@@ -2,23 +2,13 @@
 import { createSocket } from 'node:dgram';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VioError } from '@vio/native';
 import type { LinkState } from '@vio/net';
 import { type PciPort, openPciPort } from '@vio/pci-driver';
+import { codeOf } from '../code-of.ts';
 import { ip } from '../commands.ts';
 import { giveBack, hand, interfaceOf, monitor, otherEnd } from './wire.ts';
 
-async function codeOf(attempt: () => Promise<unknown>): Promise<string> {
-  try {
-    await attempt();
-    return 'none';
-  } catch (error) {
-    return VioError.is(error) ? error.code : String(error);
-  }
-}
-
-const opening = (address: string): Promise<string> =>
-  codeOf(async () => (await openPciPort(address)).close());
+const opening = (address: string): Promise<string> => codeOf(openPciPort(address));
 
 /** Cards that cannot be opened. @param bound a card of the kernel's */
 export async function refusals(bound: string, driver: string) {
@@ -54,7 +44,7 @@ export async function needsReset(ours: string, driver: string) {
   const reason = await down;
   clearInterval(sending);
 
-  const afterwards = await codeOf(() => port.send(new Uint8Array(60)));
+  const afterwards = await codeOf(port.send(new Uint8Array(60)));
   socket.close();
   await port.close();
   ip([`addr del 10.4.0.1/24 dev ${far}`, `link set ${far} down`]);
@@ -74,7 +64,7 @@ export async function unplug(ours: string, driver: string, how: string) {
   const sending = (async () => {
     while (!stop.signal.aborted) {
       // The frames of a dead device go nowhere, and are nobody's fault.
-      for (let i = 0; i < 16; i++) await codeOf(() => port.send(new Uint8Array(60), { timeout: 50 }));
+      for (let i = 0; i < 16; i++) await codeOf(port.send(new Uint8Array(60), { timeout: 50 }));
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();
@@ -86,7 +76,7 @@ export async function unplug(ours: string, driver: string, how: string) {
   const reason = await down;
   stop.abort();
   await sending;
-  const afterwards = await codeOf(() => port.send(new Uint8Array(60), { timeout: 1000 }));
+  const afterwards = await codeOf(port.send(new Uint8Array(60), { timeout: 1000 }));
   await port.close();
   await removal;
   if (how === 'sysfs') await writeFile('/sys/bus/pci/rescan', '1');

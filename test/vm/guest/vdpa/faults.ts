@@ -1,8 +1,8 @@
 // What can go wrong with a port on vhost-vdpa, each told by name.
 import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs';
-import { VioError } from '@vio/native';
 import type { LinkState } from '@vio/net';
 import { type OpenOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { codeOf } from '../code-of.ts';
 import { exchange, makeFrames } from './traffic.ts';
 import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';
 
@@ -20,19 +20,8 @@ const card = (more: Partial<CardOptions> = {}): CardOptions => ({
   ...more,
 });
 
-const codeOfError = (error: unknown): string => (VioError.is(error) ? error.code : String(error));
-
 const open = (rest = '', options: OpenOptions = {}): Promise<VirtioUserPort> =>
   openVirtioUser(`net_virtio_user0,path=${vdpaNodes()[0]},queue_size=64${rest}`, options);
-
-async function codeOf(opening: Promise<VirtioUserPort>): Promise<string> {
-  try {
-    await (await opening).close();
-    return 'none';
-  } catch (error) {
-    return codeOfError(error);
-  }
-}
 
 /** Why the port's link goes down for good. */
 function lost(port: VirtioUserPort): Promise<string> {

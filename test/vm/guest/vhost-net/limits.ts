@@ -1,6 +1,7 @@
 // What the kernel has a limit for.
-import { SharedMemory, VioError, EventFd } from '@vio/native';
+import { EventFd, SharedMemory } from '@vio/native';
 import { VhostNetTransport } from '@vio/vhost-kernel';
+import { codeOf } from '../code-of.ts';
 
 const page = 4096;
 
@@ -18,11 +19,6 @@ export async function exceedLimits() {
       mmapOffset: i * page,
       fd: memory.fd,
     }));
-  const codeOf = (promise: Promise<unknown>) =>
-    promise.then(
-      () => 'none',
-      (error: unknown) => (VioError.is(error) ? error.code : String(error)),
-    );
   await transport.setOwner();
   const codes = {
     'regions too many': await codeOf(transport.setMemTable(regions(maxRegions + 1))),

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { VioError, closeFd, openDevice } from '@vio/native';
+import { closeFd, openDevice } from '@vio/native';
 import { type OpenOptions, type VirtioUserOptions, openVirtioUser } from '@vio/virtio-user';
 import { Tap } from '@vio/vhost-kernel';
+import { codeOf } from '../code-of.ts';
 import { ip, sh } from '../commands.ts';
 import { respond } from '../responder.ts';
 
@@ -21,15 +22,12 @@ export async function unprivilegedMain(): Promise<boolean> {
   if (process.argv[2] !== 'unprivileged') return false;
   const open = (devargs: VirtioUserOptions, descriptors: OpenOptions['descriptors']) =>
     openVirtioUser({ queues, queue_size: 64, ...devargs }, descriptors === undefined ? {} : { descriptors });
-  const codeOf = (...given: Parameters<typeof open>) =>
-    open(...given).then(
-      () => 'none',
-      (error: unknown) => (VioError.is(error) ? error.code : String(error)),
-    );
   const codes = {
-    'by path': await codeOf({ path: '/dev/vhost-net' }, undefined),
-    'a tap alone': await codeOf({}, { tap: tapFds }),
-    'an address of its own': await codeOf({ mac: '02:00:00:00:00:99' }, { tap: tapFds, vhostNet: vhostFds }),
+    'by path': await codeOf(open({ path: '/dev/vhost-net' }, undefined)),
+    'a tap alone': await codeOf(open({}, { tap: tapFds })),
+    'an address of its own': await codeOf(
+      open({ mac: '02:00:00:00:00:99' }, { tap: tapFds, vhostNet: vhostFds }),
+    ),
   };
   const port = await open({}, { tap: tapFds, vhostNet: vhostFds });
   for (const fd of [...tapFds, ...vhostFds]) closeFd(fd);
