@@ -11,6 +11,7 @@ import { describeMachine } from './report/machine.ts';
 import { medianRatio, modeNames } from './report/markdown.ts';
 import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
+import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
 import { reconnection } from './solo/reconnect.ts';
@@ -78,6 +79,7 @@ const results: Results = {
   machine: describeMachine(),
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
+  convenient: wanted('convenient') ? await convenientWays(quick ? 3 : 9, 300) : [],
   firstPacket: wanted('first-packet')
     ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
     : null,

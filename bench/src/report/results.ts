@@ -1,4 +1,5 @@
 import type { Comparison } from '../compare.ts';
+import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
@@ -10,6 +11,7 @@ export interface Results {
   readonly machine: readonly string[];
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
+  readonly convenient: readonly Convenient[];
   readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | null;
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
@@ -22,6 +24,7 @@ export function resultsMarkdown(results: Results): string {
     results.machine.join('\n'),
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
+    ...convenientPart(results.convenient),
     ...firstPacketPart(results.firstPacket),
     ...wakePart(results.wake),
     ...reconnectionPart(results.reconnection),
@@ -61,6 +64,17 @@ function costPart(costs: Results['costs']): string[] {
   return [
     '### Cost per packet with no peer in the way\n\nNanoseconds; both sides take turns in one process.',
     table(['devargs', 'bytes', 'port Tx', 'port Rx', 'backend dequeue', 'backend enqueue'], rows),
+  ];
+}
+
+function convenientPart(convenient: readonly Convenient[]): string[] {
+  if (convenient.length === 0) return [];
+  return [
+    '### Without bursts, beside other ways in Node\n\nFrames of 64 bytes; both ends in one process, on one core.',
+    table(
+      ['', 'million frames a second'],
+      convenient.map(({ name, mpps }) => [name, mpps.toFixed(2)]),
+    ),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from '../port/net-port.ts';
 
 /** Milliseconds in which a frame comes back. */
-const patience = 5000;
+export const patience = 5000;
 /** Frames under way at a time: any other end has room for them. */
 const window = 16;
 /** Local experimental EtherType 1 of IEEE 802: nobody else sends such frames. */

@@ -10,6 +10,7 @@ import {
   frameOf,
   isOurs,
   nextOf,
+  patience,
 } from './exchange.ts';
 import type { ComplianceRunner } from './runner.ts';
 
@@ -53,6 +54,31 @@ export function describePortCompliance(name: string, create: PortFactory, runner
     it(
       'keeps the order of frames that are sent one after the other',
       on((port) => exchange(port, frames(port, 200))),
+    );
+    it(
+      'brings frames that are sent many at a time, and gives them in batches where they lie',
+      on(async (port) => {
+        const sent = frames(port, 24);
+        const batches = port.batches({ signal: AbortSignal.timeout(patience) });
+        await port.sendMany(sent, { timeout: patience });
+        const got: Uint8Array[] = [];
+        for await (const batch of batches) {
+          got.push(...batch.filter(isOurs).map((frame) => frame.slice()));
+          if (got.length >= sent.length) break;
+        }
+        assert.equal(got.length, sent.length);
+        for (const [i, frame] of sent.entries()) checkSame(got[i], frame);
+      }),
+    );
+    it(
+      'brings a frame that is sent without waiting',
+      on(async (port) => {
+        const frame = frameOf(port, 60);
+        const packets = port.packets({ signal: AbortSignal.timeout(patience) });
+        assert.equal(port.trySend(frame), true);
+        checkSame(await nextOf(packets), frame);
+        await packets.return();
+      }),
     );
     it(
       'gives every buffer back',

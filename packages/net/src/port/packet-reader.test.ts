@@ -182,6 +182,86 @@ describe('packets', () => {
   });
 });
 
+describe('batches', () => {
+  const copied = (batch: readonly Uint8Array[]): Uint8Array[] => batch.map((frame) => frame.slice());
+
+  it('gives the frames of a burst together, in order', async () => {
+    using port = wiredPort();
+    for (const frame of numbered(5)) port.deliver(frame);
+    const batches = port.batches();
+    const { value } = await batches.next();
+    expect(copied(value ?? [])).toEqual(numbered(5));
+    await batches.return();
+  });
+
+  it('gives a frame of one buffer where it lies', async () => {
+    using port = wiredPort();
+    port.deliver(frameOf(60));
+    const batches = port.batches();
+    const { value } = await batches.next();
+    expect(value?.[0].buffer).toBe(port.region.u8.buffer);
+    await batches.return();
+  });
+
+  it('gives a frame of several buffers in one piece', async () => {
+    using port = wiredPort();
+    port.deliver(frameOf(1000));
+    const batches = port.batches();
+    expect((await batches.next()).value).toEqual([frameOf(1000)]);
+    await batches.return();
+  });
+
+  it('gives frames of other lengths out of buffers that it knows', async () => {
+    using port = wiredPort();
+    const batches = port.batches();
+    const got: Uint8Array[] = [];
+    const sent = Array.from({ length: 64 }, (_, i) => frameOf(60 + (i % 3), i));
+    for (const frame of sent) {
+      port.deliver(frame);
+      got.push(...copied((await batches.next()).value ?? []));
+    }
+    expect(got).toEqual(sent);
+    await batches.return();
+  });
+
+  it('gives the buffers back when the next batch is asked for, and when it ends', async () => {
+    using port = wiredPort();
+    const batches = port.batches();
+    port.deliver(frameOf(60));
+    await batches.next();
+    const held = port.pool.count - owned(port);
+    port.deliver(frameOf(61));
+    await batches.next();
+    const heldNext = port.pool.count - owned(port);
+    await batches.return();
+    expect([held, heldNext, owned(port)]).toEqual([1, 1, port.pool.count]);
+  });
+
+  it('refuses to read what packets() reads', async () => {
+    using port = wiredPort();
+    const frames = port.packets();
+    port.deliver(frameOf(60));
+    await frames.next();
+    expect(await codeOf(port.batches().next())).toBe('VIO_QUEUE_BUSY');
+    await frames.return();
+  });
+});
+
+describe('a device that never pauses', () => {
+  it.each(['packets', 'batches'] as const)('lets timers run while %s is read', async (how) => {
+    using port = wiredPort();
+    let ticked = false;
+    setTimeout(() => (ticked = true), 0);
+    port.deliver(frameOf(60));
+    let frames = 0;
+    for await (const _ of port[how]()) {
+      if (ticked || ++frames > 100_000) break;
+      port.deliver(frameOf(60));
+    }
+    expect(ticked).toBe(true);
+  });
+});
+
 describe('a readable stream', () => {
   it('gives frames and ends when the link goes down', async () => {
     using port = wiredPort();

@@ -2,7 +2,7 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { codeOf, turns } from '@vio/test-support';
 import { frameOf } from '../test-support/wire.ts';
-import { wiredPort } from '../test-support/wired-port.ts';
+import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
 const full = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => frameOf(60, i));
 
@@ -163,6 +163,131 @@ describe('send', () => {
     const sending = codeOf(port.send(frameOf(60)));
     port.wires[0].corrupt(port.tx[0].queue);
     expect(await sending).toBe('VIO_QUEUE_BROKEN');
+  });
+});
+
+describe('sendMany', () => {
+  it('sends frames in order, short and long mixed, more than the ring takes', async () => {
+    using port = wiredPort();
+    const frames = Array.from({ length: 100 }, (_, i) => frameOf(i % 7 === 0 ? 1000 : 60 + i, i));
+    const taken: Uint8Array[] = [];
+    const all = port.sendMany(frames);
+    while (taken.length < frames.length) {
+      taken.push(...port.wires[0].take().map(({ frame }) => frame));
+      await turns(1);
+    }
+    await all;
+    expect(taken).toEqual(frames);
+  });
+
+  it('resolves with no frames at all', async () => {
+    using port = wiredPort();
+    await port.sendMany([]);
+    expect(port.wires[0].take()).toEqual([]);
+  });
+
+  it('sends nothing when one of the frames can never be sent', async () => {
+    using port = wiredPort();
+    const code = await codeOf(port.sendMany([frameOf(60), new Uint8Array(0)]));
+    expect([code, port.wires[0].take().length]).toEqual(['VIO_FRAME_SIZE', 0]);
+  });
+
+  it('keeps what has gone out, and sends no more, when its signal aborts', async () => {
+    using port = wiredPort();
+    const controller = new AbortController();
+    const sending = codeOf(port.sendMany(full(12), { signal: controller.signal }));
+    controller.abort();
+    const code = await sending;
+    const before = port.wires[0].take().length;
+    await turns(5);
+    expect([code, before, port.wires[0].take().length]).toEqual(['VIO_ABORTED', 8, 0]);
+  });
+
+  it('keeps its buffers to itself no longer than it needs them', async () => {
+    using port = wiredPort();
+    await codeOf(port.sendMany(full(12), { timeout: 1 }));
+    port.wires[0].take();
+    port.tx[0].reap();
+    expect(port.pool.free + port.rx[0].queue.outstanding).toBe(port.pool.count);
+  });
+});
+
+describe('trySend', () => {
+  it.each([60, 1000])('sends a frame of %i bytes at once', (bytes) => {
+    using port = wiredPort();
+    expect([port.trySend(frameOf(bytes)), port.wires[0].take().map(({ frame }) => frame)]).toEqual([
+      true,
+      [frameOf(bytes)],
+    ]);
+  });
+
+  it('says that there is no room on the ring, and finds it again', () => {
+    using port = wiredPort();
+    const [wire] = port.wires;
+    const before = full(9).map((frame) => port.trySend(frame));
+    wire.take();
+    expect([before.indexOf(false), port.trySend(frameOf(61))]).toEqual([8, true]);
+  });
+
+  it('says that the pool is empty, and takes nothing', () => {
+    using port = wiredPort();
+    const kept = new Int32Array(port.pool.count);
+    port.pool.alloc(kept, 0, kept.length);
+    expect([port.trySend(frameOf(60)), port.pool.free]).toEqual([false, 0]);
+  });
+
+  it('does not overtake frames that wait', async () => {
+    using port = wiredPort();
+    const [wire] = port.wires;
+    for (const frame of full(8)) await port.send(frame);
+    const ninth = port.send(frameOf(60, 8));
+    wire.take();
+    const overtaken = port.trySend(frameOf(61));
+    await ninth;
+    expect([overtaken, wire.take().map(({ frame }) => frame)]).toEqual([false, [frameOf(60, 8)]]);
+  });
+
+  it.each([
+    ['a frame of no bytes', 'VIO_FRAME_SIZE', (port: WiredPort) => port.trySend(new Uint8Array(0))],
+    [
+      'a frame that the ring never takes',
+      'VIO_FRAME_SIZE',
+      (port: WiredPort) => port.trySend(frameOf(9 * 256)),
+    ],
+    [
+      'a queue pair that is not in use',
+      'VIO_QUEUE_NOT_IN_USE',
+      (port: WiredPort) => {
+        port.tx[0].hold();
+        return port.trySend(frameOf(60));
+      },
+    ],
+    [
+      'a port that is closed',
+      'VIO_LINK_DOWN',
+      (port: WiredPort) => {
+        port.close();
+        return port.trySend(frameOf(60));
+      },
+    ],
+    [
+      'a broken queue',
+      'VIO_QUEUE_BROKEN',
+      (port: WiredPort) => {
+        port.trySend(frameOf(60));
+        port.wires[0].corrupt(port.tx[0].queue);
+        port.tx[0].reap();
+        return port.trySend(frameOf(60));
+      },
+    ],
+  ])('refuses %s', (_, code, attempt) => {
+    using port = wiredPort({ size: 8 });
+    expect(() => attempt(port)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('refuses a queue pair that there is not', () => {
+    using port = wiredPort();
+    expect(() => port.trySend(frameOf(60), 1)).toThrow(RangeError);
   });
 });
 

@@ -1,5 +1,4 @@
-import { type OptionNames, type WaitOptions, settle, waitNames } from '@vio/native';
-import type { BufferPool } from '@vio/rings';
+import { type OptionNames, type VioError, type WaitOptions, settle, waitNames } from '@vio/native';
 import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
 import { tagBytes } from '../frames/vlan.ts';
@@ -20,41 +19,48 @@ export const maxFrameBytes = 9728;
 /** Attempts, one per turn of the event loop, before a full ring is looked at every millisecond only. */
 const spins = 64;
 
-/** A frame whose turn has not come. */
+/** Frames that go onto the ring in one go. */
+const burstFrames = 32;
+
+/** Frames whose turn has not come. */
 interface Waiting {
-  readonly bytes: Uint8Array;
+  readonly frames: readonly Uint8Array[];
+  /** Index of the first that is not on the ring yet. */
+  next: number;
   readonly sent: () => void;
   readonly failed: (reason: unknown) => void;
 }
 
-/** Sends single frames on one queue pair, in the order of the calls. */
+/** Sends frames on one queue pair, in the order of the calls. */
 export class PacketWriter {
   readonly #port: PortCore;
   readonly #pair: number;
-  readonly #burst = new PacketBurst(1);
+  readonly #burst = new PacketBurst(burstFrames);
   readonly #waiting = new Set<Waiting>();
+  /** The buffers of a frame of several. */
+  readonly #buffers: Int32Array;
   #attempts = 0;
   #scheduled = false;
 
   constructor(port: PortCore, pair: number) {
     this.#port = port;
     this.#pair = pair;
+    this.#buffers = new Int32Array(segmentsOf(maxFrameBytes, port.pool.dataRoom));
   }
 
-  async send(bytes: Uint8Array, options: SendOptions): Promise<void> {
-    if (bytes.length < 1 || bytes.length > maxFrameBytes) {
-      throw frameSizeError(bytes.length, `send 1 to ${maxFrameBytes} bytes`);
-    }
-    const { mtu } = this.#port.rules;
-    if (mtu !== undefined && bytes.length > mtu + ethernetBytes + tagBytes(bytes, 0, bytes.length)) {
-      this.#port.tx[this.#pair].stats.countDrops(1, 'oversize');
-      throw frameSizeError(
-        bytes.length,
-        `send at most the MTU of ${mtu} bytes and the ${ethernetBytes} of the Ethernet header, or open the port with a larger mtu`,
-      );
-    }
-    await settle<void>('sending a frame', options, (resolve, reject) => {
-      const waiting = { bytes, sent: () => resolve(), failed: reject };
+  /** @returns false when there is no room, or other frames wait for it */
+  trySend(bytes: Uint8Array): boolean {
+    this.#checkSize(bytes);
+    const error = this.#obstacle();
+    if (error !== null) throw error;
+    if (this.#waiting.size > 0 || !this.#append(bytes)) return false;
+    return this.#flush() === 1;
+  }
+
+  async send(frames: readonly Uint8Array[], options: WaitOptions): Promise<void> {
+    for (const bytes of frames) this.#checkSize(bytes);
+    await settle<void>('sending', options, (resolve, reject) => {
+      const waiting = { frames, next: 0, sent: () => resolve(), failed: reject };
       this.#waiting.add(waiting);
       this.#pump();
       return () => this.#waiting.delete(waiting);
@@ -79,32 +85,94 @@ export class PacketWriter {
     else setTimeout(again, 1);
   }
 
-  /** @returns false when the frame has to wait for room */
-  #attempt({ bytes, sent, failed }: Waiting): boolean {
-    const { gone, link, pool } = this.#port;
-    const { queue, held, longest } = this.#port.tx[this.#pair];
-    if (gone) failed(linkDownError(link));
-    else if (queue.broken !== null) failed(brokenError('transmit', this.#pair, queue.broken));
-    else if (held) failed(notInUseError(this.#pair));
-    else if (segmentsOf(bytes, pool) > longest) {
-      failed(frameSizeError(bytes.length, `open the port with more than ${queue.size} descriptors per ring`));
-    } else if (segmentsOf(bytes, pool) > pool.count) {
-      failed(frameSizeError(bytes.length, `open the port with more than ${pool.count} buffers`));
-    } else if (this.#trySend(bytes)) sent();
-    else return false;
+  /** @returns false when frames have to wait for room */
+  #attempt(waiting: Waiting): boolean {
+    const { frames, sent, failed } = waiting;
+    const error = this.#obstacle();
+    if (error !== null) {
+      failed(error);
+      return true;
+    }
+    while (waiting.next < frames.length) {
+      const end = Math.min(frames.length, waiting.next + burstFrames);
+      for (let i = waiting.next; i < end && this.#append(frames[i]); i++);
+      const noted = this.#burst.count;
+      const taken = this.#flush();
+      waiting.next += taken;
+      if (taken > 0) this.#attempts = 0;
+      if (taken < noted || noted === 0) return false;
+    }
+    sent();
     return true;
   }
 
-  #trySend(bytes: Uint8Array): boolean {
+  /** @throws VioError VIO_FRAME_SIZE when the port can never send it */
+  #checkSize(bytes: Uint8Array): void {
+    const { length } = bytes;
+    const { pool, rules } = this.#port;
+    const { longest, queue, stats } = this.#port.tx[this.#pair];
+    if (length < 1 || length > maxFrameBytes) {
+      throw frameSizeError(length, `send 1 to ${maxFrameBytes} bytes`);
+    }
+    const { mtu } = rules;
+    if (
+      mtu !== undefined &&
+      length > mtu + ethernetBytes &&
+      length > mtu + ethernetBytes + tagBytes(bytes, 0, length)
+    ) {
+      stats.countDrops(1, 'oversize');
+      throw frameSizeError(
+        length,
+        `send at most the MTU of ${mtu} bytes and the ${ethernetBytes} of the Ethernet header, or open the port with a larger mtu`,
+      );
+    }
+    if (length <= pool.dataRoom) return;
+    const segments = segmentsOf(length, pool.dataRoom);
+    if (segments > longest) {
+      throw frameSizeError(length, `open the port with more than ${queue.size} descriptors per ring`);
+    }
+    if (segments > pool.count) {
+      throw frameSizeError(length, `open the port with more than ${pool.count} buffers`);
+    }
+  }
+
+  /** @returns why nothing can be sent now, and waiting does not help; null when it can */
+  #obstacle(): VioError | null {
+    const { gone, link } = this.#port;
+    const { queue, held } = this.#port.tx[this.#pair];
+    if (gone) return linkDownError(link);
+    if (queue.broken !== null) return brokenError('transmit', this.#pair, queue.broken);
+    return held ? notInUseError(this.#pair) : null;
+  }
+
+  /** Copies a frame into buffers of the pool, as the next of the burst. @returns false when there are too few */
+  #append(bytes: Uint8Array): boolean {
     const { pool } = this.#port;
-    const tx = this.#port.tx[this.#pair];
     const burst = this.#burst;
-    const segments = segmentsOf(bytes, pool);
-    if (pool.free < segments || tx.queue.free < segments) tx.reap();
-    if (pool.free < segments) return false;
-    const buffers = new Int32Array(segments);
-    pool.alloc(buffers, 0, segments);
-    for (const [i, b] of buffers.entries()) {
+    const at = burst.count;
+    const { length } = bytes;
+    const segments = length <= pool.dataRoom ? 1 : segmentsOf(length, pool.dataRoom);
+    if (pool.available(segments) < segments) return false;
+    const buffers = segments === 1 ? burst.buffer : this.#buffers;
+    const first = segments === 1 ? at : 0;
+    pool.alloc(buffers, first, segments);
+    const head = buffers[first];
+    burst.buffer[at] = head;
+    burst.offset[at] = pool.dataBase + head * pool.stride;
+    burst.length[at] = length;
+    burst.segments[at] = segments;
+    burst.count = at + 1;
+    if (segments === 1) pool.region.u8.set(bytes, burst.offset[at]);
+    else this.#scatter(bytes, segments);
+    return true;
+  }
+
+  /** Copies a frame into several buffers, one behind the other. */
+  #scatter(bytes: Uint8Array, segments: number): void {
+    const { pool } = this.#port;
+    const buffers = this.#buffers;
+    for (let i = 0; i < segments; i++) {
+      const b = buffers[i];
       const part = bytes.subarray(i * pool.dataRoom, (i + 1) * pool.dataRoom);
       const offset = pool.dataBase + b * pool.stride;
       pool.region.u8.set(part, offset);
@@ -112,18 +180,21 @@ export class PacketWriter {
       pool.dataLength[b] = part.length;
       pool.next[b] = i + 1 < segments ? buffers[i + 1] : -1;
     }
-    burst.buffer[0] = buffers[0];
-    burst.offset[0] = pool.dataOffset[buffers[0]];
-    burst.length[0] = bytes.length;
-    burst.segments[0] = segments;
-    burst.count = 1;
-    if (tx.send(burst) === 1) return true;
-    burst.release(pool);
-    return false;
+  }
+
+  /** Sends the burst; what finds no room gives its buffers back. @returns how many frames were taken */
+  #flush(): number {
+    const burst = this.#burst;
+    const { pool } = this.#port;
+    if (burst.count === 0) return 0;
+    const taken = this.#port.tx[this.#pair].send(burst);
+    burst.release(pool, taken);
+    burst.count = 0;
+    return taken;
   }
 }
 
 /** Buffers a frame takes. */
-function segmentsOf(bytes: Uint8Array, pool: BufferPool): number {
-  return Math.ceil(bytes.length / pool.dataRoom);
+function segmentsOf(bytes: number, dataRoom: number): number {
+  return Math.ceil(bytes / dataRoom);
 }
