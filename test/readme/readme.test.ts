@@ -13,11 +13,18 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const scratch = join(root, 'test/readme/out');
 const run = promisify(execFile);
 
-const readmes = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-  (file) =>
-    /(^|\/)(README|CONTRIBUTING)\.md$/.test(file) &&
-    !/node_modules|^packages\/cli\/examples\/|\.turbo|(^|\/)dist\//.test(file),
-);
+/** Folders that hold what others wrote or what was built. Links in node_modules lead round and round. */
+const notOurs = /(^|\/)(node_modules|\.turbo|\.git|dist)$|^packages\/cli\/examples$/;
+
+function readmesIn(directory: string): string[] {
+  return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return notOurs.test(path) ? [] : readmesIn(path);
+    return /^(README|CONTRIBUTING)\.md$/.test(entry.name) ? [path] : [];
+  });
+}
+
+const readmes = readmesIn('.');
 
 async function runModule(block: CodeBlock, name: string): Promise<string> {
   mkdirSync(scratch, { recursive: true });
