@@ -20,7 +20,7 @@ function install() {
 }
 
 const problem = machineProblem();
-if (problem !== null) {
+if (problem !== undefined) {
   process.stderr.write(`vio: ${problem}\n`);
   process.exit(1);
 }

@@ -16,7 +16,7 @@ function refuse(sentence) {
 const build = [process.execPath, join(root, 'packages/native/scripts/build.mjs')];
 
 const problem = machineProblem();
-if (problem !== null) refuse(problem);
+if (problem !== undefined) refuse(problem);
 if (!installed('examples/echo')) {
   // The compiler is needed last; whoever lacks it shall not wait for the rest.
   const [program, ...args] = build;

@@ -88,7 +88,7 @@ export class OwnContender implements Contender {
   }
 
   async stop(): Promise<void> {
-    await this.#order({ mode: null, length: 0 }, 'stopped');
+    await this.#order({ mode: undefined, length: 0 }, 'stopped');
   }
 
   async close(): Promise<void> {

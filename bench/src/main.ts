@@ -82,12 +82,12 @@ const results: Results = {
   convenient: wanted('convenient') ? await convenientWays(quick ? 3 : 9, 300) : [],
   firstPacket: wanted('first-packet')
     ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
-    : null,
+    : undefined,
   wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
   reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
   steady: wanted('steady')
     ? await steadyState('mrg_rxbuf=0,in_order=0', quick ? 10_000_000 : 100_000_000)
-    : null,
+    : undefined,
 };
 const text = resultsMarkdown(results);
 console.log(`\n${text}`);

@@ -10,7 +10,18 @@ import {
   isPropertySignatureDeclaration,
   isTypeLiteralNode,
 } from 'typescript/unstable/ast';
-import { API, type Checker, type Project, type Symbol as Named, SymbolFlags } from 'typescript/unstable/sync';
+import {
+  API,
+  type Checker,
+  NodeBuilderFlags,
+  type Project,
+  type Symbol as Named,
+  SymbolFlags,
+} from 'typescript/unstable/sync';
+
+/** Types are written to the end, and an alias as what it stands for. */
+const written = NodeBuilderFlags.NoTruncation;
+const inAlias = NodeBuilderFlags.InTypeAlias;
 
 const root = join(import.meta.dirname, '../..');
 
@@ -22,7 +33,7 @@ export interface PublicName {
   readonly file: string;
   /** Its docstring, tags included; that of what it implements or overrides if it has none of its own. */
   readonly docstring: string;
-  /** Its type, as the compiler writes it. */
+  /** Its type, as the compiler writes it; of an alias, what it stands for. */
   readonly type: string;
 }
 
@@ -105,12 +116,14 @@ function inheritedDocstring(project: Project, symbol: Named, member: string): st
 function nameOf(checker: Checker, name: string, symbol: Named): PublicName | undefined {
   const path = symbol.declarations?.find((declaration) => declaration.path.includes('/packages/'))?.path;
   if (path === undefined) return undefined;
-  const type = checker.getTypeOfSymbol(symbol);
+  const alias = (symbol.flags & SymbolFlags.TypeAlias) !== 0;
+  const type = alias ? checker.getDeclaredTypeOfSymbol(symbol) : checker.getTypeOfSymbol(symbol);
   return {
     name,
     file: relative(root, path),
     docstring: docstringOf(checker, symbol),
-    type: type === undefined ? '' : checker.typeToString(type),
+    type:
+      type === undefined ? '' : checker.typeToString(type, undefined, alias ? written | inAlias : written),
   };
 }
 

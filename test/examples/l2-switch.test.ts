@@ -33,7 +33,7 @@ class Network {
   readonly #ports: VirtioUserPort[] = [];
   readonly sockets: string[];
   readonly #options: readonly string[];
-  #process: ChildProcess | null = null;
+  #process: ChildProcess | undefined;
   /** What the switch has printed. */
   said = '';
 
@@ -145,7 +145,7 @@ class Network {
   async stop(): Promise<{ code: unknown; said: string }> {
     for (const port of this.#ports) await port.close();
     const child = this.#process;
-    if (child === null || child.exitCode !== null) return { code: null, said: '' };
+    if (child === undefined || child.exitCode !== null) return { code: null, said: '' };
     const before = this.said.length;
     child.kill('SIGINT');
     const [code] = await once(child, 'close');

@@ -42,8 +42,8 @@ function range(at: number | bigint, count: number, flags = 0): Buffer {
 }
 
 interface Answer {
-  /** The last byte of the room; null: there is none. */
-  readonly status: number | null;
+  /** The last byte of the room; undefined: there is none. */
+  readonly status: number | undefined;
   /** The room in front of it. */
   readonly data: Buffer;
   readonly written: number;
@@ -77,10 +77,10 @@ function request(
   ]);
   const queue = createDeviceQueue(driver.device);
   const chains = new ChainBurst(1);
-  expect([queue.fetch(chains, 1), queue.broken]).toEqual([1, null]);
+  expect([queue.fetch(chains, 1), queue.broken]).toEqual([1, undefined]);
   const written = new BlkRequests(image, 'disk', features).execute(new ChainBytes(memory), chains, 0);
   const got = Buffer.concat(places.map(({ address, length }) => driver.memory.read(Number(address), length)));
-  return { status: got.at(-1) ?? null, data: got.subarray(0, -1), written };
+  return { status: got.at(-1), data: got.subarray(0, -1), written };
 }
 
 beforeEach(freshImage);
@@ -278,7 +278,7 @@ describe('a request', () => {
 
   it('without room for a status is not carried out', () => {
     const sent = [header(blk.VIRTIO_BLK_T_OUT, 3), filled(0xaa)];
-    expect(request(sent, [])).toMatchObject({ status: null, written: 0 });
+    expect(request(sent, [])).toMatchObject({ status: undefined, written: 0 });
     expect(sector(3).equals(filled(4))).toBe(true);
   });
 });

@@ -54,7 +54,7 @@ it('a request with descriptors waits for room, which the newest idle connections
     fill();
     // The oldest of those that wait for their driver brings an eventfd, and is answered.
     const answer = await idle[0].setVringCall(0, call.fd, { timeout: 10_000 }).then(() => 'met', ({ code }) => code);
-    await until(() => idle[7].down !== null);
+    await until(() => idle[7].down !== undefined);
     free();
     await port.send(new Uint8Array(60));
     for (const frontend of idle.slice(0, 7)) await frontend.getFeatures();
@@ -119,5 +119,5 @@ it('an answer with a descriptor waits for room in a frontend as well', async () 
     const area = await asking;
     console.log(JSON.stringify({ waited, fd: area.fd > 2, down: frontend.down }));`,
   );
-  expect(said).toEqual({ waited: true, fd: true, down: null });
+  expect(said).toEqual({ waited: true, fd: true, down: undefined });
 });

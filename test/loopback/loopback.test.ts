@@ -70,7 +70,7 @@ describe.each(goldenRows)('$name', (row) => {
 
         beforeAll(async () => {
           const devargs = `net_virtio_user0,path=${socket},queues=${queues},${row.devargs}`;
-          const opening = server ? openVirtioUser(`${devargs},server=1`) : null;
+          const opening = server ? openVirtioUser(`${devargs},server=1`) : undefined;
           opening?.catch(() => {}); // seen below, after the backend's own troubles
           backend = await start(queues, server);
           port = await (opening ?? openVirtioUser(devargs));

@@ -104,7 +104,7 @@ function send(port: NetPort, payload: number, size: number): void {
   burst.offset[0] = pool.dataOffset[held[0]];
   burst.length[0] = bytes.length;
   burst.segments[0] = held.length;
-  if (burst.offloads === null) throw new TypeError('the port has offloads');
+  if (burst.offloads === undefined) throw new TypeError('the port has offloads');
   burst.offloads.flags[0] = HDR_F_NEEDS_CSUM;
   burst.offloads.gsoType[0] = size > 0 ? HDR_GSO_TCPV4 : 0;
   burst.offloads.segmentSize[0] = size;

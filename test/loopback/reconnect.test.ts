@@ -23,8 +23,8 @@ beforeEach(() => {
   socket = join(directory, `${tests++}.sock`);
 });
 
-let backend: ChildProcess | null = null;
-let port: VirtioUserPort | null = null;
+let backend: ChildProcess | undefined;
+let port: VirtioUserPort | undefined;
 afterEach(async () => {
   await port?.close();
   backend?.kill('SIGKILL');

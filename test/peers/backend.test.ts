@@ -32,7 +32,7 @@ const kinds = [true, false].flatMap((mergeable) =>
 /** One of our backends, and the device that testpmd's port is to it. */
 class Backend {
   readonly faults: QueueFault[] = [];
-  device: VhostDevice | null = null;
+  device: VhostDevice | undefined;
   readonly #driver: VhostDriver;
 
   constructor(socket: string, queues: number, client: boolean) {
@@ -43,7 +43,7 @@ class Backend {
         this.device = device;
       },
       destroyDevice: () => {
-        this.device = null;
+        this.device = undefined;
       },
       broken: (_device, _queue, fault) => this.faults.push(fault),
     });
@@ -86,7 +86,7 @@ describe.each(roles)('backends that $role', ({ client }) => {
     async function deviceOf({ port }: Column): Promise<VhostDevice> {
       for (const end = Date.now() + 20_000; Date.now() < end;) {
         const { device } = backends[port];
-        if (device !== null && device.queueCount >= 2 * queues) return device;
+        if (device !== undefined && device.queueCount >= 2 * queues) return device;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       throw new Error(`testpmd's port ${port} did not come`);

@@ -13,7 +13,7 @@ const runDirectory = '/var/run/dpdk';
 const pagesFile = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
 const freeFile = '/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages';
 const programs = {
-  [testpmdProgram]: testpmdProgram === 'dpdk-testpmd' ? 'dpdk-dev' : null,
+  [testpmdProgram]: testpmdProgram === 'dpdk-testpmd' ? 'dpdk-dev' : undefined,
   script: 'bsdutils',
   setpriv: 'util-linux',
   taskset: 'util-linux',
@@ -40,7 +40,7 @@ function missingPrograms(): string[] {
     ([program]) => spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status !== 0,
   );
   return absent.map(([program, debian]) =>
-    debian === null
+    debian === undefined
       ? `${program}, which ${testpmdVariable} names: correct it`
       : `${program}: apt-get install ${debian}`,
   );

@@ -9,7 +9,7 @@ export class PtyProcess {
   /** Everything the program wrote, carriage returns removed. */
   output = '';
   /** Null while it runs. */
-  exit: string | null = null;
+  exit: string | undefined;
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
 
@@ -41,7 +41,7 @@ export class PtyProcess {
    */
   async until(done: () => boolean, timeout: number): Promise<boolean> {
     const end = performance.now() + timeout;
-    while (!done() && this.exit === null) {
+    while (!done() && this.exit === undefined) {
       const left = end - performance.now();
       if (left <= 0) return false;
       await this.#change(left);
@@ -65,7 +65,7 @@ export class PtyProcess {
   /** What `script` runs: it became the program by exec. */
   #children(): number[] {
     const { pid } = this.#child;
-    if (pid === undefined || this.exit !== null) return [];
+    if (pid === undefined || this.exit !== undefined) return [];
     return childrenOf(pid);
   }
 

@@ -27,13 +27,13 @@ describe.each([
       return started;
     };
     const options = { timeout: 20_000, reconnect: { minDelay: 50, maxDelay: 200 } };
-    let opening = server ? openVirtioUser(devargs, options) : null;
+    let opening = server ? openVirtioUser(devargs, options) : undefined;
     opening?.catch(() => {}); // seen below, after testpmd's own troubles
     let testpmd = await startTestpmd();
     opening ??= openVirtioUser(devargs, options);
     await using port = await opening;
     const flow = traffic(port);
-    const ends = new Set<string | null>();
+    const ends = new Set<string | undefined>();
     const comesBack = async (frames: number): Promise<void> => {
       const wanted = flow.seen.size + frames;
       while (flow.seen.size < wanted) await sleep(5);

@@ -117,7 +117,7 @@ export class Testpmd {
   /** Leaves by `quit`, or is killed when it does not. */
   async quit(): Promise<void> {
     this.#pty.write('stop\nquit\n');
-    if (!(await this.#pty.until(() => this.#pty.exit !== null, this.#timeout))) await this.kill();
+    if (!(await this.#pty.until(() => this.#pty.exit !== undefined, this.#timeout))) await this.kill();
     removeFiles(this.prefix);
   }
 
@@ -127,13 +127,13 @@ export class Testpmd {
    */
   async kill(): Promise<void> {
     this.#pty.kill();
-    if (!(await this.#pty.until(() => this.#pty.exit !== null, this.#timeout)))
+    if (!(await this.#pty.until(() => this.#pty.exit !== undefined, this.#timeout)))
       throw new Error(`testpmd outlived SIGKILL\n${this.lastWords}`);
     removeFiles(this.prefix);
   }
 
-  /** How it ended, as a shell says it (`code 137` is SIGKILL); null while it runs. */
-  get exit(): string | null {
+  /** How it ended, as a shell says it (`code 137` is SIGKILL); undefined while it runs. */
+  get exit(): string | undefined {
     return this.#pty.exit;
   }
 
@@ -145,7 +145,7 @@ export class Testpmd {
     // Not at the end: what other threads log comes behind it.
     const prompted = (): boolean => withoutEvents(this.log.slice(from)).includes(prompt);
     const inTime = await this.#pty.until(prompted, this.#timeout);
-    if (this.#pty.exit !== null)
+    if (this.#pty.exit !== undefined)
       throw new Error(`testpmd ended (${this.#pty.exit}) at ${what}\n${this.lastWords}`);
     if (!inTime)
       throw new Error(`testpmd did not answer to ${what} in ${this.#timeout} ms\n${this.lastWords}`);

@@ -10,14 +10,14 @@ export interface CodeBlock {
 /** The fenced blocks of a Markdown file. */
 export function codeBlocks(file: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
-  let open: { language: string; line: number; lines: string[] } | null = null;
+  let open: { language: string; line: number; lines: string[] } | undefined;
   for (const [i, text] of readFileSync(file, 'utf8').split('\n').entries()) {
     const fence = /^```(\w*)/.exec(text);
-    if (open === null && fence !== null) {
+    if (open === undefined && fence !== null) {
       open = { language: fence[1] ?? '', line: i + 1, lines: [] };
-    } else if (open !== null && fence !== null) {
+    } else if (open !== undefined && fence !== null) {
       blocks.push({ language: open.language, line: open.line, code: open.lines.join('\n') });
-      open = null;
+      open = undefined;
     } else open?.lines.push(text);
   }
   return blocks;

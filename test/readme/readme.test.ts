@@ -43,11 +43,11 @@ async function runShell(block: CodeBlock, directory: string): Promise<string> {
   return stderr;
 }
 
-/** npm scripts a shell block names, when it has nothing but npm lines; else null. */
-function npmScripts(block: CodeBlock): string[] | null {
+/** npm scripts a shell block names, when it has nothing but npm lines; else undefined. */
+function npmScripts(block: CodeBlock): string[] | undefined {
   const lines = block.code.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
   const scripts = lines.map((line) => /^npm (?:run )?([\w:-]+)/.exec(line)?.[1]);
-  return scripts.every((script) => script !== undefined) ? scripts : null;
+  return scripts.every((script) => script !== undefined) ? scripts : undefined;
 }
 
 describe.each(readmes)('%s', (readme) => {
@@ -62,7 +62,7 @@ describe.each(readmes)('%s', (readme) => {
   });
 
   const title = (block: CodeBlock) => `line ${block.line} (${block.language})`;
-  const isNpm = (block: CodeBlock) => block.language === 'sh' && npmScripts(block) !== null;
+  const isNpm = (block: CodeBlock) => block.language === 'sh' && npmScripts(block) !== undefined;
 
   it.each(blocks.filter((block) => !isNpm(block)).map((block) => [title(block), block] as const))(
     '%s runs',

@@ -94,11 +94,11 @@ describe('npm start on a built tree', () => {
 
 describe('poor numbers', async () => {
   const { contention } = (await import(join(root, 'examples/echo/dist/contention.js'))) as {
-    contention: (shares: { port: number; backend: number }, cpus: number) => string | null;
+    contention: (shares: { port: number; backend: number }, cpus: number) => string | undefined;
   };
 
   it('have no reason when both sides had a CPU', () => {
-    expect(contention({ port: 0.99, backend: 0.9 }, 2)).toBe(null);
+    expect(contention({ port: 0.99, backend: 0.9 }, 2)).toBe(undefined);
   });
 
   it.each([

@@ -135,11 +135,11 @@ describe.each(formats)('a plain Linux kernel with four pairs of %s rings', (form
 
 describe.each([
   ['one pair', 1],
-  ['a backend as it comes', null],
+  ['a backend as it comes', undefined],
 ])('a plain Linux kernel with %s', (_, pairs) => {
   it('has a network', async () => {
     const configure = (backend: VhostDriver): void => {
-      if (pairs !== null) backend.setQueueNum(pairs);
+      if (pairs !== undefined) backend.setQueueNum(pairs);
     };
     const { results, troubles } = await guest(configure, { up, ping, udp: udp(100, 4) });
     expect(results.up).toEqual({ said: '', exitCode: 0 });

@@ -9,7 +9,7 @@ import { type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
 
 export interface GuestResult {
-  /** Of the program; null when it did not end. */
+  /** Of the program; undefined when it did not end. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;

@@ -9,7 +9,7 @@ import { type Loop, deviceLoops, portLoops } from './loops.ts';
 
 export interface Order {
   /** Null: stop. */
-  readonly mode: Mode | null;
+  readonly mode: Mode | undefined;
   /** Frame length in bytes. */
   readonly length: number;
 }
@@ -39,20 +39,20 @@ async function backend(socket: string): Promise<MakeLoop> {
 const [side, where, options] = process.argv.slice(2);
 const makeLoop = await (side === 'frontend' ? frontend(where) : backend(where));
 const loops = new Map<string, Loop>();
-let running: Loop | null = null;
+let running: Loop | undefined;
 
 function turn(): void {
-  if (running === null) return;
+  if (running === undefined) return;
   running(pollsPerTurn);
   setImmediate(turn);
 }
 
 process.on('message', ({ mode, length }: Order) => {
   const key = `${mode} ${length}`;
-  if (mode !== null && !loops.has(key)) loops.set(key, makeLoop(mode, length));
-  const idle = running === null;
-  running = mode === null ? null : (loops.get(key) ?? null);
-  process.send?.(mode === null ? 'stopped' : 'started');
+  if (mode !== undefined && !loops.has(key)) loops.set(key, makeLoop(mode, length));
+  const idle = running === undefined;
+  running = mode === undefined ? undefined : loops.get(key);
+  process.send?.(mode === undefined ? 'stopped' : 'started');
   if (idle) turn();
 });
 process.on('disconnect', () => process.exit(0));

@@ -12,10 +12,10 @@ export interface Results {
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly convenient: readonly Convenient[];
-  readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | null;
+  readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | undefined;
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
-  readonly steady: Steady | null;
+  readonly steady: Steady | undefined;
 }
 
 /** All that was measured, as Markdown. */
@@ -83,7 +83,7 @@ function ns(value: number): string {
 }
 
 function firstPacketPart(first: Results['firstPacket']): string[] {
-  if (first === null) return [];
+  if (first === undefined) return [];
   return [
     '### From process start to the first packet at the backend',
     table(
@@ -124,8 +124,8 @@ function reconnectionPart(returns: readonly Reconnection[]): string[] {
   ];
 }
 
-function steadyPart(steady: Steady | null): string[] {
-  if (steady === null) return [];
+function steadyPart(steady: Steady | undefined): string[] {
+  if (steady === undefined) return [];
   return [
     '### Memory',
     `${steady.packets / 1e6} million packets there and back in ${steady.seconds.toFixed(1)} s: ` +

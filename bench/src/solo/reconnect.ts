@@ -117,7 +117,7 @@ class Backend {
   readonly #driver: VhostDriver;
   readonly #pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
   readonly #burst = new PacketBurst(32);
-  #device: VhostDevice | null = null;
+  #device: VhostDevice | undefined;
 
   constructor(socket: string) {
     this.#driver = VhostDriver.register(socket, { client: true, retry: 5 });

@@ -86,19 +86,19 @@ function contendersOn(cpu: number, directory: string): Contender[] {
   };
   const program = compile(directory);
   const theirs: Contender[] =
-    program === null
+    program === undefined
       ? []
       : [{ name: 'DPDK, asleep', command: [program, `--lcores=0@${cpu}`, ...dpdk, vdev] }];
   return [asleep, ...theirs];
 }
 
 /** The DPDK program, if there are headers to compile it with; testpmd has no mode that sleeps. */
-function compile(directory: string): string | null {
+function compile(directory: string): string | undefined {
   const program = join(directory, 'wake-echo');
   const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'libdpdk'], { encoding: 'utf8' });
-  if (flags.status !== 0) return null;
+  if (flags.status !== 0) return undefined;
   const words = flags.stdout.trim().split(/\s+/);
-  return spawnSync('gcc', ['-O2', '-o', program, source, ...words]).status === 0 ? program : null;
+  return spawnSync('gcc', ['-O2', '-o', program, source, ...words]).status === 0 ? program : undefined;
 }
 
 /** A contender that runs, and the backend's end of its rings. */

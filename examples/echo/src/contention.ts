@@ -29,10 +29,10 @@ export function watchCpu(backend: number): () => CpuShares {
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** @returns what stood in the way of better numbers, as a sentence; null when nothing did */
-export function contention({ port, backend }: CpuShares, cpus = availableParallelism()): string | null {
+/** @returns what stood in the way of better numbers, as a sentence; undefined when nothing did */
+export function contention({ port, backend }: CpuShares, cpus = availableParallelism()): string | undefined {
   if (cpus === 1) return 'There is one CPU for both sides: while one polls, the other waits. Give them two.';
-  if (Math.min(port, backend) > 0.85) return null;
+  if (Math.min(port, backend) > 0.85) return undefined;
   return (
     `The numbers are poor because CPUs were busy: of one each, the port had ${percent(port)} and the backend ` +
     `${percent(backend)} (load ${loadavg()[0].toFixed(1)} on ${cpus} CPUs). Run it again when nothing else does.`

@@ -47,7 +47,7 @@ try {
     `\nSeen: two processes, one memory, one Unix socket to agree; ${crossed} million frames crossed without a system call.`,
   );
   const why = contention(shares);
-  if (why !== null) console.log(why);
+  if (why !== undefined) console.log(why);
 } finally {
   backend.kill();
   await rm(directory, { recursive: true, force: true });

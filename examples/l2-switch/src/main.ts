@@ -25,7 +25,7 @@ process.once('SIGTERM', () => void stop());
 function read() {
   try {
     const given = parseCommandLine(process.argv.slice(2));
-    if (given !== null) return given;
+    if (given !== undefined) return given;
     process.stdout.write(usage);
     process.exit(0);
   } catch (error) {

@@ -69,10 +69,10 @@ export class UsageError extends Error {}
 
 const vm2vmModes: readonly Vm2vm[] = ['off', 'software', 'hardware'];
 
-/** @returns null: help is asked for @throws UsageError */
-export function parseCommandLine(args: readonly string[]): CommandLine | null {
+/** @returns undefined: help is asked for @throws UsageError */
+export function parseCommandLine(args: readonly string[]): CommandLine | undefined {
   const { values, positionals: sockets } = parse(args);
-  if (values.help) return null;
+  if (values.help) return undefined;
   const { uplink } = values;
   const mode = number('vm2vm', values.vm2vm, 0, 2);
   const txChecksum = flag('tx-csum', values['tx-csum']);

@@ -7,8 +7,8 @@ const burstSize = 32;
 /** Frames a port has sent on one queue pair, and where each of them goes. */
 export class Lane {
   readonly burst = new PacketBurst(burstSize, { offloads: true });
-  /** By frame: its port; the port it came from keeps it to itself, null goes to all others. */
-  readonly to: (SwitchPort | null)[] = [];
+  /** By frame: its port; the port it came from keeps it to itself, undefined goes to all others. */
+  readonly to: (SwitchPort | undefined)[] = [];
   /** By frame: the receive ring of that port. */
   readonly ring = new Int32Array(burstSize);
   /** Frames in front of this one are dealt with. */

@@ -141,13 +141,13 @@ export class L2Switch {
       const port = this.#destination(from, u8, at, now);
       to[i] = port;
       // The first piece of a frame is its headers and more.
-      if (port !== null && port !== from)
+      if (port !== undefined && port !== from)
         ring[i] = port.steering.queueFor(u8, at, Math.min(burst.length[i], bufferBytes));
     }
   }
 
-  /** @returns null: all others; `from`: nobody */
-  #destination(from: SwitchPort, u8: Uint8Array, at: number, now: number): SwitchPort | null {
+  /** @returns undefined: all others; `from`: nobody */
+  #destination(from: SwitchPort, u8: Uint8Array, at: number, now: number): SwitchPort | undefined {
     const { vm2vm } = this.#options;
     if (!isGroup(u8, at + 6)) {
       const source = macAt(u8, at + 6);
@@ -158,7 +158,7 @@ export class L2Switch {
       else if (vm2vm === 'off') return from;
     }
     if (vm2vm !== 'software' && !from.uplink) return this.#ports.find(({ uplink }) => uplink) ?? from;
-    return isGroup(u8, at) ? null : (this.#table.lookup(macAt(u8, at), now) ?? null);
+    return isGroup(u8, at) ? undefined : this.#table.lookup(macAt(u8, at), now);
   }
 
   /** Sends the frames of a lane on, in order. @returns false when one of them waits for its port to have room */
@@ -168,7 +168,7 @@ export class L2Switch {
       const first = lane.at;
       const port = to[first];
       let end = first + 1;
-      if (port === null) {
+      if (port === undefined) {
         this.#flood(from, lane, first);
       } else if (port !== from && !port.gone && ring[first] !== unwanted) {
         while (end < burst.count && to[end] === port && ring[end] === ring[first]) end++;
@@ -212,7 +212,9 @@ export class L2Switch {
     const { u8 } = this.#pool.region;
     // A guest's own frame that came back from behind the uplink is not for that guest.
     const origin =
-      vm2vm === 'hardware' ? this.#table.lookup(macAt(u8, burst.offset[i] + 6), performance.now()) : null;
+      vm2vm === 'hardware'
+        ? this.#table.lookup(macAt(u8, burst.offset[i] + 6), performance.now())
+        : undefined;
     for (const port of this.#ports) {
       if (port === from || port === origin) continue;
       const delivered = port.steering.deliver(burst, i, 1);

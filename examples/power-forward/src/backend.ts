@@ -8,11 +8,11 @@ if (path === undefined) throw new Error('usage: backend.js SOCKET');
 
 const pool = new BufferPool({ region: new Region(new ArrayBuffer(1024 * 2176)), offset: 0, count: 1024 });
 const burst = new PacketBurst(32);
-let device: VhostDevice | null = null;
+let device: VhostDevice | undefined;
 let busy = false;
 
 function turn(): void {
-  if (!busy || device === null) return;
+  if (!busy || device === undefined) return;
   for (let i = 0; i < 200; i++) {
     burst.allocate(pool, burst.capacity, 60);
     device.enqueueBurst(0, burst, 0, burst.count);

@@ -16,16 +16,17 @@ export interface Datagram {
   readonly payload: Uint8Array;
 }
 
-/** The datagram in a frame; null when it has none that this understands. Everything in it was written by others. */
-export function datagramIn(frame: Uint8Array): Datagram | null {
-  if (frame.length < headers) return null;
+/** The datagram in a frame; undefined when it has none that this understands. Everything in it was written by others. */
+export function datagramIn(frame: Uint8Array): Datagram | undefined {
+  if (frame.length < headers) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (view.getUint16(12) !== etherTypeIpv4 || frame[14] !== 0x45 || frame[23] !== protocolUdp) return null;
+  if (view.getUint16(12) !== etherTypeIpv4 || frame[14] !== 0x45 || frame[23] !== protocolUdp)
+    return undefined;
   // A part of a datagram is none.
-  if ((view.getUint16(20) & 0x3fff) !== 0) return null;
+  if ((view.getUint16(20) & 0x3fff) !== 0) return undefined;
   const bytes = view.getUint16(38);
-  if (bytes < 8 || 34 + bytes > frame.length || view.getUint16(16) < 20 + bytes) return null;
-  if (checksum(frame.subarray(14, 34)) !== 0) return null;
+  if (bytes < 8 || 34 + bytes > frame.length || view.getUint16(16) < 20 + bytes) return undefined;
+  if (checksum(frame.subarray(14, 34)) !== 0) return undefined;
   return {
     toMac: frame.slice(0, 6),
     fromMac: frame.slice(6, 12),
@@ -58,12 +59,12 @@ export function frameOf({ fromMac, toMac, from, to, fromPort, toPort, payload }:
   return frame;
 }
 
-/** The answer to an ARP request for this address; null when the frame is none. */
-export function arpAnswer(frame: Uint8Array, mac: Uint8Array, address: Uint8Array): Uint8Array | null {
-  if (frame.length < 42) return null;
+/** The answer to an ARP request for this address; undefined when the frame is none. */
+export function arpAnswer(frame: Uint8Array, mac: Uint8Array, address: Uint8Array): Uint8Array | undefined {
+  if (frame.length < 42) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (view.getUint16(12) !== etherTypeArp || view.getUint16(20) !== 1) return null;
-  if (!frame.subarray(38, 42).every((byte, i) => byte === address[i])) return null;
+  if (view.getUint16(12) !== etherTypeArp || view.getUint16(20) !== 1) return undefined;
+  if (!frame.subarray(38, 42).every((byte, i) => byte === address[i])) return undefined;
   return arp(2, { mac, address }, { mac: frame.slice(22, 28), address: frame.slice(28, 32) });
 }
 
@@ -72,12 +73,12 @@ export function arpRequest(mac: Uint8Array, address: Uint8Array, wanted: Uint8Ar
   return arp(1, { mac, address }, { mac: new Uint8Array(6).fill(0xff), address: wanted });
 }
 
-/** Who has this address, as an ARP answer says; null when the frame is none. */
-export function macInArp(frame: Uint8Array, wanted: Uint8Array): Uint8Array | null {
-  if (frame.length < 42) return null;
+/** Who has this address, as an ARP answer says; undefined when the frame is none. */
+export function macInArp(frame: Uint8Array, wanted: Uint8Array): Uint8Array | undefined {
+  if (frame.length < 42) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (view.getUint16(12) !== etherTypeArp || view.getUint16(20) !== 2) return null;
-  return frame.subarray(28, 32).every((byte, i) => byte === wanted[i]) ? frame.slice(22, 28) : null;
+  if (view.getUint16(12) !== etherTypeArp || view.getUint16(20) !== 2) return undefined;
+  return frame.subarray(28, 32).every((byte, i) => byte === wanted[i]) ? frame.slice(22, 28) : undefined;
 }
 
 interface Station {

@@ -18,10 +18,10 @@ interface Question {
   readonly end: number;
 }
 
-/** The answer to a query; null for what is no query. @param zone addresses by name */
-export function answerTo(query: Uint8Array, zone: ReadonlyMap<string, string>): Uint8Array | null {
+/** The answer to a query; undefined for what is no query. @param zone addresses by name */
+export function answerTo(query: Uint8Array, zone: ReadonlyMap<string, string>): Uint8Array | undefined {
   const question = questionIn(query);
-  if (question === null || (question.flags & 0x8000) !== 0) return null;
+  if (question === undefined || (question.flags & 0x8000) !== 0) return undefined;
   const known = question.type === typeA && question.class === classIn;
   const address = known ? zone.get(question.name) : undefined;
   const code = (question.flags & 0x7800) !== 0 ? notImplemented : zone.has(question.name) ? 0 : noSuchName;
@@ -53,24 +53,24 @@ export function queryFor(name: string, id: number): Uint8Array {
   return query;
 }
 
-/** The address in an answer; null when there is none, or it is to another query. */
-export function addressIn(answer: Uint8Array, id: number): string | null {
+/** The address in an answer; undefined when there is none, or it is to another query. */
+export function addressIn(answer: Uint8Array, id: number): string | undefined {
   const question = questionIn(answer);
-  if (question === null || question.id !== id || answer.length < question.end + 16) return null;
+  if (question === undefined || question.id !== id || answer.length < question.end + 16) return undefined;
   return answer.subarray(question.end + 12, question.end + 16).join('.');
 }
 
-/** The only question of a message; null when it has another number of them, or ends too soon. */
-function questionIn(message: Uint8Array): Question | null {
-  if (message.length < 17) return null;
+/** The only question of a message; undefined when it has another number of them, or ends too soon. */
+function questionIn(message: Uint8Array): Question | undefined {
+  if (message.length < 17) return undefined;
   const view = new DataView(message.buffer, message.byteOffset, message.length);
-  if (view.getUint16(4) !== 1) return null;
+  if (view.getUint16(4) !== 1) return undefined;
   const labels: string[] = [];
   let at = 12;
   while (message[at] !== 0) {
     const bytes = message[at];
     // A question has nothing to point to; and what follows has to be there.
-    if (bytes > 63 || at + bytes + 1 >= message.length) return null;
+    if (bytes > 63 || at + bytes + 1 >= message.length) return undefined;
     labels.push(
       Buffer.from(message.subarray(at + 1, at + 1 + bytes))
         .toString('latin1')
@@ -78,7 +78,7 @@ function questionIn(message: Uint8Array): Question | null {
     );
     at += bytes + 1;
   }
-  if (at + 5 > message.length) return null;
+  if (at + 5 > message.length) return undefined;
   return {
     id: view.getUint16(0),
     flags: view.getUint16(2),

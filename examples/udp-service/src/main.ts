@@ -32,12 +32,12 @@ async function serve(port: NetPort, signal: AbortSignal): Promise<void> {
   const address = bytesOf(own);
   for await (const frame of port.packets({ signal })) {
     const arp = arpAnswer(frame, mac, address);
-    if (arp !== null) await port.send(arp);
+    if (arp !== undefined) await port.send(arp);
     const question = datagramIn(frame);
-    if (question === null || question.toPort !== dnsPort || Buffer.compare(question.to, address) !== 0)
+    if (question === undefined || question.toPort !== dnsPort || Buffer.compare(question.to, address) !== 0)
       continue;
     const payload = answerTo(question.payload, zone);
-    if (payload === null) continue;
+    if (payload === undefined) continue;
     const { fromMac, from, to, fromPort } = question;
     await port.send(
       frameOf({
@@ -64,7 +64,7 @@ async function ask(port: NetPort): Promise<string> {
     await port.send(question);
     for await (const frame of port.packets()) {
       const serverMac = macInArp(frame, to);
-      if (serverMac !== null) {
+      if (serverMac !== undefined) {
         const payload = queryFor(name, id);
         question = frameOf({
           fromMac: mac,

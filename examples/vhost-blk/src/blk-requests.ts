@@ -58,7 +58,7 @@ export class BlkRequests {
 
   #perform(bytes: ChainBytes, chains: ChainBurst, chain: number): number {
     const header = this.#read(bytes, chains, chain);
-    if (header === null) return blk.VIRTIO_BLK_S_IOERR;
+    if (header === undefined) return blk.VIRTIO_BLK_S_IOERR;
     const { type, sector } = header;
     const sent = chains.readableBytes[chain] - blk.headerBytes;
     const room = chains.writableBytes[chain] - 1;
@@ -95,8 +95,8 @@ export class BlkRequests {
   }
 
   /** Null: there is no whole header. */
-  #read(bytes: ChainBytes, chains: ChainBurst, chain: number): Header | null {
-    if (bytes.read(chains, chain, 0, this.#header) < blk.headerBytes) return null;
+  #read(bytes: ChainBytes, chains: ChainBurst, chain: number): Header | undefined {
+    if (bytes.read(chains, chain, 0, this.#header) < blk.headerBytes) return undefined;
     const view = new DataView(this.#header.buffer);
     return { type: view.getUint32(0, true), sector: Number(view.getBigUint64(8, true)) };
   }

@@ -8,7 +8,7 @@ import { machineProblem } from '@vio/native/machine';
 modules.enableCompileCache?.();
 
 const problem = machineProblem();
-if (problem === null) await import('../dist/main.js');
+if (problem === undefined) await import('../dist/main.js');
 else {
   process.stderr.write(`vio: ${problem}\n`);
   process.exitCode = 1;

@@ -25,7 +25,7 @@ export async function tellOfFailure(
   const failure = error instanceof CommanderError ? usageFailure(error, args) : await knownFailure(error);
   if (failure === undefined) throw error;
   const interruptedWith = interruptedExitCode(interrupted.reason);
-  if (interruptedWith !== null && failure.code === 'VIO_ABORTED') return interruptedWith;
+  if (interruptedWith !== undefined && failure.code === 'VIO_ABORTED') return interruptedWith;
   const { code, message, remedy, retryable } = failure;
   if (args.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ type: 'error', code, message, remedy, retryable })}\n`);

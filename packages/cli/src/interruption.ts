@@ -18,9 +18,9 @@ export function interruption(): AbortSignal {
   return controller.signal;
 }
 
-/** The exit code of a process that such a signal kept from its work, as shells know it; null for other reasons. */
-export function interruptedExitCode(reason: unknown): number | null {
+/** The exit code of a process that such a signal kept from its work, as shells know it; undefined for other reasons. */
+export function interruptedExitCode(reason: unknown): number | undefined {
   const numbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 };
   const number = typeof reason === 'string' ? numbers[reason] : undefined;
-  return number === undefined ? null : 128 + number;
+  return number === undefined ? undefined : 128 + number;
 }

@@ -51,11 +51,11 @@ export interface Conf {
   /** Milliseconds that a switch is waited for. */
   readonly timeout: number;
   readonly ovsctl: string;
-  readonly ipam: Readonly<Record<string, unknown>> | null;
+  readonly ipam: Readonly<Record<string, unknown>> | undefined;
   /** Where the network plumbing working group's device-info goes; '': nowhere. */
   readonly deviceInfoFile: string;
   readonly deviceId: string;
-  readonly prevResult: CniResult | null;
+  readonly prevResult: CniResult | undefined;
   /** Of GC. */
   readonly validAttachments: readonly { readonly containerID: string; readonly ifname: string }[];
   /** As it came, for IPAM. */
@@ -175,7 +175,7 @@ export function parseConf(fields: Fields): Conf {
       'a device',
       read.text('deviceID', /^[\w.:@-]{0,128}$/, 'a device', ''),
     ),
-    prevResult: (read.object('prevResult') as CniResult | undefined) ?? null,
+    prevResult: read.object('prevResult'),
     validAttachments: read.attachments('cni.dev/valid-attachments'),
     raw: fields,
   };
@@ -194,9 +194,9 @@ function macOf(read: Reader, runtime: Fields): string {
     .toLowerCase();
 }
 
-function ipamOf(read: Reader): Fields | null {
+function ipamOf(read: Reader): Fields | undefined {
   const ipam = read.object('ipam') ?? {};
-  if (Object.keys(ipam).length === 0) return null;
+  if (Object.keys(ipam).length === 0) return undefined;
   const type = ipam['type'];
   // It becomes a file name.
   if (typeof type === 'string' && /^[A-Za-z0-9][\w.-]{0,127}$/.test(type)) return ipam;

@@ -16,7 +16,7 @@ export interface Attachment {
 export interface Environment {
   readonly command: Command;
   /** Null for commands that are about no container. */
-  readonly attachment: Attachment | null;
+  readonly attachment: Attachment | undefined;
   /** Path of the container's network namespace; a DEL may come without. */
   readonly netns: string;
   /** CNI_ARGS: K8S_POD_UID and others. */
@@ -36,7 +36,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
   const path = (env['CNI_PATH'] ?? '').split(':').filter((directory) => directory !== '');
   const args = parseArgs(env['CNI_ARGS'] ?? '');
   const netns = env['CNI_NETNS'] ?? '';
-  if (!ofContainers.has(command)) return { command, attachment: null, netns, args, path, all: env };
+  if (!ofContainers.has(command)) return { command, attachment: undefined, netns, args, path, all: env };
   const containerId = env['CNI_CONTAINERID'] ?? '';
   const ifName = env['CNI_IFNAME'] ?? '';
   const bad = [

@@ -9,15 +9,15 @@ const timeout = 30_000;
 
 /**
  * Has the address plugin of the conf do its part, with the conf and the environment of this call.
- * @returns what it says at ADD; null when there is none
+ * @returns what it says at ADD; undefined when there is none
  * @throws CniError what it says, or 5 when it cannot be run
  */
 export async function delegate(
   conf: Conf,
   { path, all }: Environment,
   command: Command,
-): Promise<CniResult | null> {
-  if (conf.ipam === null) return null;
+): Promise<CniResult | undefined> {
+  if (conf.ipam === undefined) return undefined;
   const type = String(conf.ipam['type']);
   const program = path.map((directory) => join(directory, type)).find(isExecutable);
   if (program === undefined) {
@@ -28,7 +28,7 @@ export async function delegate(
     );
   }
   const stdout = await run(program, JSON.stringify(conf.raw), { ...all, CNI_COMMAND: command });
-  return stdout.trim() === '' ? null : (parse(stdout, type) as CniResult);
+  return stdout.trim() === '' ? undefined : (parse(stdout, type) as CniResult);
 }
 
 function run(program: string, conf: string, env: NodeJS.ProcessEnv): Promise<string> {

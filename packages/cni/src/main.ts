@@ -7,7 +7,7 @@ async function main(): Promise<void> {
   try {
     const stdin = process.env['CNI_COMMAND'] === 'VERSION' ? '' : readFileSync(0, 'utf8');
     const result = await runPlugin(process.env, stdin);
-    if (result !== null) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (result !== undefined) process.stdout.write(`${JSON.stringify(result)}\n`);
   } catch (error) {
     const { code, message, details } = asCniError(error);
     process.stdout.write(`${JSON.stringify({ cniVersion: '1.1.0', code, msg: message, details })}\n`);

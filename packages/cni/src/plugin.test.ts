@@ -33,7 +33,7 @@ afterEach(async () => {
 
 async function startSwitch(): Promise<void> {
   fabric = await VioSwitch.start(parseConfig({ bridges: [{ name: 'br0' }], state: at('state.json') }));
-  control = ControlServer.listen(at('control.sock'), { fabric, reload: null, health: () => ({}) });
+  control = ControlServer.listen(at('control.sock'), { fabric, reload: undefined, health: () => ({}) });
 }
 
 async function stopSwitch(): Promise<void> {
@@ -67,7 +67,7 @@ const call = (
   fields: Fields = conf(),
   container?: string,
   env: Fields = {},
-): Promise<object | null> => runPlugin(environment(command, container, env), JSON.stringify(fields));
+): Promise<object | undefined> => runPlugin(environment(command, container, env), JSON.stringify(fields));
 
 /** @returns code, message and details of the error, as the runtime gets them */
 async function failure(attempt: Promise<unknown>): Promise<CniError> {
@@ -206,12 +206,12 @@ describe('two hundred containers', () => {
 describe('DEL', () => {
   it('removes port, socket and files, and may be called again', async () => {
     await call('ADD');
-    for (let i = 0; i < 2; i++) expect(await call('DEL')).toBe(null);
+    for (let i = 0; i < 2; i++) expect(await call('DEL')).toBe(undefined);
     expect([ports(), readdirSync(at('pods'))]).toEqual([[], []]);
   });
 
   it('of what never was is done, without a network namespace too', async () => {
-    expect(await call('DEL', conf(), 'never', { CNI_NETNS: '' })).toBe(null);
+    expect(await call('DEL', conf(), 'never', { CNI_NETNS: '' })).toBe(undefined);
   });
 
   it('of a pod the runtime does not name any more removes the port', async () => {
@@ -232,7 +232,7 @@ describe('CHECK', () => {
   const added = async (): Promise<Fields> => conf({ prevResult: await call('ADD') });
 
   it('is content with what ADD has made', async () => {
-    expect(await call('CHECK', await added())).toBe(null);
+    expect(await call('CHECK', await added())).toBe(undefined);
   });
 
   it('finds a port that the switch has lost', async () => {
@@ -256,7 +256,7 @@ describe('CHECK', () => {
 
 describe('STATUS', () => {
   it('is ready while the switch has the bridge, and says what is wrong otherwise', async () => {
-    expect(await call('STATUS')).toBe(null);
+    expect(await call('STATUS')).toBe(undefined);
     expect((await failure(call('STATUS', conf({ bridge: 'none' })))).code).toBe(50);
     await stopSwitch();
     expect((await failure(call('STATUS'))).code).toBe(50);

@@ -10,11 +10,11 @@ import { macFor } from './names.ts';
 import { resultOf } from './result.ts';
 import { prepareDirectory, removeFile, socketPlace } from './socket-place.ts';
 
-/** One call of the plugin. @returns what goes to stdout; null: nothing @throws CniError */
+/** One call of the plugin. @returns what goes to stdout; undefined: nothing @throws CniError */
 export async function runPlugin(
   env: Readonly<Record<string, string | undefined>>,
   stdin: string,
-): Promise<object | null> {
+): Promise<object | undefined> {
   const environment = parseEnvironment(env);
   const { command, attachment } = environment;
   if (command === 'VERSION') return { cniVersion: supportedVersions.at(-1), supportedVersions };
@@ -22,7 +22,7 @@ export async function runPlugin(
   const backend = conf.backend === 'ovs' ? ovsBackend : switchBackend;
   if (command === 'STATUS') return status(conf, environment, backend);
   if (command === 'GC') return collect(conf, environment, backend);
-  if (attachment === null) throw new TypeError('the environment was checked');
+  if (attachment === undefined) throw new TypeError('the environment was checked');
   if (command === 'ADD') return add(conf, environment, attachment, backend);
   if (command === 'CHECK') return check(conf, environment, attachment, backend);
   return remove(conf, environment, attachment, backend);
@@ -53,7 +53,7 @@ async function add(
       };
       return resultOf(conf, made, addresses);
     } catch (error) {
-      await delegate(conf, environment, 'DEL').catch(() => null);
+      await delegate(conf, environment, 'DEL').catch(() => undefined);
       throw error;
     }
   } catch (error) {
@@ -69,7 +69,7 @@ async function remove(
   environment: Environment,
   attachment: Attachment,
   backend: Backend,
-): Promise<null> {
+): Promise<undefined> {
   await delegate(conf, environment, 'DEL');
   await backend.delete(conf, attachment);
   removeFile(conf.deviceInfoFile);
@@ -79,7 +79,7 @@ async function remove(
     // A runtime that does not say any more whose it was: the directory goes with the pod.
     if (!(error instanceof CniError) || error.code !== codes.invalidConf) throw error;
   }
-  return null;
+  return undefined;
 }
 
 async function check(
@@ -87,9 +87,9 @@ async function check(
   environment: Environment,
   attachment: Attachment,
   backend: Backend,
-): Promise<null> {
+): Promise<undefined> {
   const { prevResult } = conf;
-  if (prevResult === null) {
+  if (prevResult === undefined) {
     throw new CniError(
       codes.invalidConf,
       'CHECK comes without prevResult',
@@ -107,10 +107,10 @@ async function check(
   const port = wantedPort(conf, environment, attachment);
   await backend.check({ ...port, mac: mine.mac ?? port.mac });
   await delegate(conf, environment, 'CHECK');
-  return null;
+  return undefined;
 }
 
-async function status(conf: Conf, environment: Environment, backend: Backend): Promise<null> {
+async function status(conf: Conf, environment: Environment, backend: Backend): Promise<undefined> {
   try {
     await backend.status(conf);
   } catch (error) {
@@ -118,17 +118,17 @@ async function status(conf: Conf, environment: Environment, backend: Backend): P
     throw new CniError(codes.unavailable, error.message, error.details, error);
   }
   if (conf.cniVersion === '1.1.0') await delegate(conf, environment, 'STATUS');
-  return null;
+  return undefined;
 }
 
-async function collect(conf: Conf, environment: Environment, backend: Backend): Promise<null> {
+async function collect(conf: Conf, environment: Environment, backend: Backend): Promise<undefined> {
   const valid = conf.validAttachments.map(({ containerID, ifname }) => ({
     containerId: containerID,
     ifName: ifname,
   }));
   await backend.collect(conf, valid);
   await delegate(conf, environment, 'GC');
-  return null;
+  return undefined;
 }
 
 function wantedPort(conf: Conf, environment: Environment, attachment: Attachment): WantedPort {

@@ -9,7 +9,7 @@ export function resultOf(
     readonly sandbox: string;
     readonly socketPath: string;
   },
-  ipam: CniResult | null,
+  ipam: CniResult | undefined,
 ): CniResult {
   const before = conf.prevResult ?? {};
   const { name, mac, sandbox, socketPath } = made;

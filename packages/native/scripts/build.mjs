@@ -38,7 +38,7 @@ function fail(sentence) {
 }
 
 const problem = machineProblem();
-if (problem !== null) fail(problem);
+if (problem !== undefined) fail(problem);
 
 const { values } = parseArgs({
   options: {

@@ -36,13 +36,31 @@ function useKernel(memory) {
   job[driverJob.driverArea] = size * 16;
   job[driverJob.deviceArea] = size * 16 + 64;
   job[driverJob.batchId] = -1;
-  const notes = { ids: new Uint16Array(size), token: words(), followers: new Uint16Array(size), links: null };
+  const notes = {
+    ids: new Uint16Array(size),
+    token: words(),
+    followers: new Uint16Array(size),
+    links: undefined,
+  };
   const pool = { stack: words(), next: words(), dataOffset: words(), dataLength: words() };
   const counters = new Float64Array(queueCounterWords);
-  const parts = { job, memory: new Uint8Array(memory.buffer), counters, exposed: null, ...notes, ...pool };
+  const parts = {
+    job,
+    memory: new Uint8Array(memory.buffer),
+    counters,
+    exposed: undefined,
+    ...notes,
+    ...pool,
+  };
   const kernel = createDriverKernel(parts);
   for (let i = 0; i < 2; i++) {
-    const burst = { buffer: words(), offset: words(), length: words(), segments: words(), offloads: null };
+    const burst = {
+      buffer: words(),
+      offset: words(),
+      length: words(),
+      segments: words(),
+      offloads: undefined,
+    };
     kernel.bind(0, burst);
   }
   kernel.receive();

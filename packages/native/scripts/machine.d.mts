@@ -6,13 +6,13 @@ export interface Host {
 }
 
 /** @returns a sentence when vio does not run on this system or architecture */
-export function platformProblem(host: Host): string | null;
+export function platformProblem(host: Host): string | undefined;
 
 /** @returns a sentence when vio does not run on this Node */
-export function nodeProblem(host: Host): string | null;
+export function nodeProblem(host: Host): string | undefined;
 
 /** @returns a sentence when vio does not run in this process */
-export function machineProblem(): string | null;
+export function machineProblem(): string | undefined;
 
 /** @returns whether there is such a program: a path, or a name in one of the directories of `path` (as in `PATH`) */
 export function isProgram(program: string, path: string | undefined): boolean;

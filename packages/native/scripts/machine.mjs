@@ -7,21 +7,21 @@ import { delimiter, join } from 'path';
 const nodes = { 20: 19, 22: 12 };
 const newest = 24;
 
-/** @returns {string | null} a sentence when vio does not run on this system or architecture */
+/** @returns {string | undefined} a sentence when vio does not run on this system or architecture */
 export function platformProblem(host) {
-  if (host.platform === 'linux' && ['x64', 'arm64'].indexOf(host.arch) >= 0) return null;
+  if (host.platform === 'linux' && ['x64', 'arm64'].indexOf(host.arch) >= 0) return undefined;
   return `${host.platform}-${host.arch} is not supported; vio needs Linux on x64 or arm64.`;
 }
 
-/** @returns {string | null} a sentence when vio does not run on this Node */
+/** @returns {string | undefined} a sentence when vio does not run on this Node */
 export function nodeProblem(host) {
   const version = String(host.versions.node);
   const [major, minor] = version.split('.').map(Number);
-  if (major >= newest || (major in nodes && minor >= nodes[major])) return null;
+  if (major >= newest || (major in nodes && minor >= nodes[major])) return undefined;
   return `Node ${version} is not supported; vio needs Node 20.19, 22.12, or 24 and newer (https://nodejs.org).`;
 }
 
-/** @returns {string | null} a sentence when vio does not run here */
+/** @returns {string | undefined} a sentence when vio does not run here */
 export function machineProblem() {
   return platformProblem(process) || nodeProblem(process);
 }

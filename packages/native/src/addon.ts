@@ -74,7 +74,7 @@ function load(): Addon {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');
   const require = createRequire(import.meta.url);
   const old = nodeProblem(process);
-  if (old !== null) {
+  if (old !== undefined) {
     const [message, wanted] = old.replace(/\.$/, '').split('; vio needs ');
     throw new VioError(message, { code: 'VIO_NODE_UNSUPPORTED', remedy: `use ${wanted}` });
   }
@@ -96,7 +96,7 @@ function load(): Addon {
 
 /** How to get an addon for this machine: where there is a compiler, one line builds it. */
 function remedy(root: string): string {
-  if (platformProblem(process) !== null) return 'use Linux on x64 or arm64';
+  if (platformProblem(process) !== undefined) return 'use Linux on x64 or arm64';
   const first = isProgram('g++', process.env['PATH']) ? 'build' : 'install g++, then build';
   return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${join(root, 'scripts/build.mjs')}`;
 }

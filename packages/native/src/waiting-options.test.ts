@@ -36,7 +36,7 @@ describe('how long a call may take, misspelt', () => {
         message: `${where} has no option "timout"`,
         remedy: 'the options are timeout, signal',
       });
-      expect(far.receive(new Uint8Array(1))).toBe(null);
+      expect(far.receive(new Uint8Array(1))).toBe(undefined);
     } finally {
       near.close();
       far.close();

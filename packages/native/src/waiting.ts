@@ -33,7 +33,7 @@ export function settle<T>(
 ): Promise<T> {
   const { timeout, signal } = options;
   return new Promise<T>((resolve, reject) => {
-    let undo: (() => void) | null = null;
+    let undo: (() => void) | undefined;
     let settled = false;
     const finish = (deliver: () => void): void => {
       if (settled) return;

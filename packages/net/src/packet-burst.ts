@@ -5,15 +5,15 @@ import { PacketOffloads } from './offload/packet-offloads.ts';
 /** A burst of packets: what queues take and give. See `Burst` for its arrays. */
 export class PacketBurst extends Burst {
   /** The pool the packets live in; set by whoever fills the burst. */
-  pool: BufferPool | null = null;
-  /** What the packets' headers say; null in bursts for ports without offloads. */
-  readonly offloads: PacketOffloads | null;
+  pool: BufferPool | undefined;
+  /** What the packets' headers say; undefined in bursts for ports without offloads. */
+  readonly offloads: PacketOffloads | undefined;
 
   /**
    * VLAN tag of each packet, apart from its frame: 0, or VLAN_PRESENT and the 16 bits of 802.1Q. Null in bursts for ports
    * that neither strip nor insert tags.
    */
-  readonly vlan: Uint32Array | null;
+  readonly vlan: Uint32Array | undefined;
 
   /**
    * @param options of the port the burst is for; `NetPort.burst` knows them. Default false
@@ -25,8 +25,8 @@ export class PacketBurst extends Burst {
   ) {
     super(capacity);
     checkOptions('PacketBurst', options, { offloads: true, vlan: true });
-    this.offloads = options.offloads === true ? new PacketOffloads(capacity) : null;
-    this.vlan = options.vlan === true ? new Uint32Array(capacity) : null;
+    this.offloads = options.offloads === true ? new PacketOffloads(capacity) : undefined;
+    this.vlan = options.vlan === true ? new Uint32Array(capacity) : undefined;
   }
 
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
@@ -54,7 +54,7 @@ export class PacketBurst extends Burst {
     this.length[to] = this.length[from];
     this.segments[to] = this.segments[from];
     this.offloads?.copy(to, this.offloads, from);
-    if (this.vlan !== null) this.vlan[to] = this.vlan[from];
+    if (this.vlan !== undefined) this.vlan[to] = this.vlan[from];
   }
 
   /**

@@ -91,8 +91,8 @@ interface Candidate {
   readonly path: PathName;
   readonly callback: PathCallback;
   readonly reason: string;
-  /** What speaks against it, or null. The first candidate with null is elected. */
-  readonly against: string | null;
+  /** What speaks against it, or undefined. The first candidate with undefined is elected. */
+  readonly against: string | undefined;
 }
 
 /**
@@ -144,10 +144,10 @@ interface Facts {
 }
 
 function rxCandidates(input: PathInput, facts: Facts): Candidate[] {
-  const format = (packed: boolean): string | null =>
-    packed === facts.packed ? null : packed ? 'RING_PACKED not negotiated' : 'RING_PACKED negotiated';
-  const bit = (name: string, wanted: boolean, is: boolean): string | null =>
-    wanted === is ? null : wanted ? `${name} not negotiated` : `${name} negotiated`;
+  const format = (packed: boolean): string | undefined =>
+    packed === facts.packed ? undefined : packed ? 'RING_PACKED not negotiated' : 'RING_PACKED negotiated';
+  const bit = (name: string, wanted: boolean, is: boolean): string | undefined =>
+    wanted === is ? undefined : wanted ? `${name} not negotiated` : `${name} negotiated`;
   const scalar = (
     path: PathName,
     callback: PathCallback,
@@ -192,7 +192,7 @@ function rxCandidates(input: PathInput, facts: Facts): Candidate[] {
 }
 
 function txCandidates(input: PathInput, facts: Facts): Candidate[] {
-  const not = (condition: boolean, reason: string): string | null => (condition ? null : reason);
+  const not = (condition: boolean, reason: string): string | undefined => (condition ? undefined : reason);
   const needPacked = not(facts.packed, 'RING_PACKED not negotiated');
   const needSplit = not(!facts.packed, 'RING_PACKED negotiated');
   return [
@@ -226,11 +226,13 @@ function txCandidates(input: PathInput, facts: Facts): Candidate[] {
 function vectorized(
   path: PathName,
   callback: PathCallback,
-  against: string | null,
+  against: string | undefined,
   input: PathInput,
 ): Candidate {
-  const asked = input.vectorized ? null : 'vectorized=0';
-  const built = (input.available ?? vectorizedPaths).includes(path) ? null : 'this build has no such path';
+  const asked = input.vectorized ? undefined : 'vectorized=0';
+  const built = (input.available ?? vectorizedPaths).includes(path)
+    ? undefined
+    : 'this build has no such path';
   return {
     path,
     callback,
@@ -240,31 +242,31 @@ function vectorized(
 }
 
 /** What packed vectorised paths need in both directions. */
-function packedVector(input: PathInput, facts: Facts): string | null {
+function packedVector(input: PathInput, facts: Facts): string | undefined {
   if (!input.cpu.avx512f && !input.cpu.neon) return 'the CPU has neither AVX-512 nor NEON';
   if (!facts.inOrder) return 'IN_ORDER not negotiated';
-  return (input.features & VIRTIO_F_VERSION_1) === 0n ? 'VERSION_1 not negotiated' : null;
+  return (input.features & VIRTIO_F_VERSION_1) === 0n ? 'VERSION_1 not negotiated' : undefined;
 }
 
-function packedRxVector(input: PathInput, facts: Facts): string | null {
+function packedRxVector(input: PathInput, facts: Facts): string | undefined {
   if (facts.mergeable) return 'MRG_RXBUF negotiated';
   if (input.offloads?.lro === true) return 'LRO requested';
-  return input.offloads?.hash === true ? 'RSS hash requested' : null;
+  return input.offloads?.hash === true ? 'RSS hash requested' : undefined;
 }
 
-function packedTxVector({ offloads }: PathInput): string | null {
-  return offloads?.transmit === true ? 'a transmit offload was requested' : null;
+function packedTxVector({ offloads }: PathInput): string | undefined {
+  return offloads?.transmit === true ? 'a transmit offload was requested' : undefined;
 }
 
-function splitRxVector(input: PathInput, facts: Facts): string | null {
+function splitRxVector(input: PathInput, facts: Facts): string | undefined {
   if (facts.inOrder) return 'IN_ORDER negotiated';
   if (facts.mergeable) return 'MRG_RXBUF negotiated';
   const { lro = false, checksum = false, vlanStrip = false } = input.offloads ?? {};
-  return lro || checksum || vlanStrip ? 'a receive offload was requested' : null;
+  return lro || checksum || vlanStrip ? 'a receive offload was requested' : undefined;
 }
 
 function elect(candidates: readonly Candidate[]): PathChoice {
-  const elected = candidates.find((candidate) => candidate.against === null);
+  const elected = candidates.find((candidate) => candidate.against === undefined);
   if (elected === undefined)
     throw new Error('no path fits, although the scalar ones cover every combination');
   const refused = candidates

@@ -59,8 +59,8 @@ export interface VhostMemorySlots {
  * the same reason. A request the backend merely refuses rejects (VIO_VHOST_REFUSED) and the transport stays up.
  */
 export interface VhostTransport {
-  /** Why the transport ended by itself; null while it is up, and after a plain `close()`. */
-  readonly down: VioError | null;
+  /** Why the transport ended by itself; undefined while it is up, and after a plain `close()`. */
+  readonly down: VioError | undefined;
   /**
    * What was negotiated for the conversation itself, a mask of VHOST_USER_PROTOCOL_F_* bits. 0 before the first
    * `getFeatures`, and always for transports that have no such thing.

@@ -36,7 +36,7 @@ async function main({ lengths, rounds, settle, window }: Measurement): Promise<v
       for (let round = -1; round < rounds; round++) {
         // There and back, so that nobody always comes after the same.
         for (const contender of round % 2 === 0 ? all : all.toReversed()) {
-          const load = direction === 'rx' ? await Load.start(contender.far, length) : null;
+          const load = direction === 'rx' ? await Load.start(contender.far, length) : undefined;
           contender.start(direction, length);
           await sleep(settle);
           const [began, before] = [performance.now(), await contender.count(direction)];

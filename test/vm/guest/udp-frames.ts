@@ -37,11 +37,11 @@ export function udpFrame(
   return frame;
 }
 
-/** The payload of a UDP frame to this port, or null. */
-export function udpPayload(frame: Uint8Array, port: number): Uint8Array | null {
+/** The payload of a UDP frame to this port, or undefined. */
+export function udpPayload(frame: Uint8Array, port: number): Uint8Array | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (frame.length < headers || view.getUint16(12) !== 0x0800 || frame[23] !== 17) return null;
-  return view.getUint16(36) === port ? frame.slice(headers, 34 + view.getUint16(38)) : null;
+  if (frame.length < headers || view.getUint16(12) !== 0x0800 || frame[23] !== 17) return undefined;
+  return view.getUint16(36) === port ? frame.slice(headers, 34 + view.getUint16(38)) : undefined;
 }
 
 /** Bytes that no other number and length has. */

@@ -15,21 +15,17 @@ export class Forwarder {
   readonly #lanes = new Set<MeteredLane>();
   readonly #step: ForwardStep;
   readonly #burst: PacketBurst;
-  readonly #untilPackets: ((signal: AbortSignal) => Promise<void>) | null;
+  readonly #untilPackets: ((signal: AbortSignal) => Promise<void>) | undefined;
   #running = false;
-  /** Ends a sleep; null: it does not sleep. */
-  #wake: AbortController | null = null;
+  /** Ends a sleep; undefined: it does not sleep. */
+  #wake: AbortController | undefined;
   #stopped: Promise<void> = Promise.resolve();
 
   /**
    * @param burstSize packets per burst, 1 to 512
-   * @param untilPackets sleeps until a lane has something to receive; null: it polls, because its lanes send by themselves
+   * @param untilPackets sleeps until a lane has something to receive; undefined: it polls, because its lanes send by themselves
    */
-  constructor(
-    step: ForwardStep,
-    burstSize: number,
-    untilPackets: ((signal: AbortSignal) => Promise<void>) | null = null,
-  ) {
+  constructor(step: ForwardStep, burstSize: number, untilPackets?: (signal: AbortSignal) => Promise<void>) {
     this.#step = step;
     this.#untilPackets = untilPackets;
     this.#burst = new PacketBurst(burstSize, { offloads: true });
@@ -73,10 +69,10 @@ export class Forwarder {
 
   /** Leaves the core to others: until there are packets, or for a millisecond. */
   async #idle(): Promise<void> {
-    if (this.#untilPackets === null) return setTimeout(1);
+    if (this.#untilPackets === undefined) return setTimeout(1);
     this.#wake = new AbortController();
     await this.#untilPackets(this.#wake.signal);
-    this.#wake = null;
+    this.#wake = undefined;
   }
 
   #turn(): number {

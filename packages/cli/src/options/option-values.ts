@@ -23,7 +23,7 @@ export function integer(min: number, max: number): (text: string) => number {
 
 export function metricsAddress(text: string): MetricsAddress {
   const address = parseMetricsAddress(text);
-  if (address === null)
+  if (address === undefined)
     throw new InvalidArgumentError('Allowed: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock.');
   return address;
 }

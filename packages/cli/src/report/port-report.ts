@@ -34,11 +34,13 @@ interface RingState {
   readonly size: number;
   /** Buffers the device holds. */
   readonly outstanding: number;
+  /** As JSON says it. */
   readonly broken: QueueFault | null;
 }
 
 function ringState(queue: DriverQueue): RingState {
-  return { format: queue.format, size: queue.size, outstanding: queue.outstanding, broken: queue.broken };
+  const { format, size, outstanding, broken = null } = queue;
+  return { format, size, outstanding, broken };
 }
 
 function describeRing({ name, format, size, outstanding, broken }: RingState & { name: string }): string {

@@ -23,7 +23,7 @@ const at = (file: string): string => join(directory, file);
 /** As much of a kubelet as device plugins see. */
 class Kubelet {
   readonly registered: RegisterRequest[] = [];
-  #server: Server | null = null;
+  #server: Server | undefined;
 
   async start(): Promise<void> {
     const server = new Server();
@@ -118,7 +118,7 @@ describe('the device plugin', () => {
     await using fabric = await VioSwitch.start(parseConfig({ bridges: [{ name: 'br0' }] }));
     await using control = ControlServer.listen(at('control.sock'), {
       fabric,
-      reload: null,
+      reload: undefined,
       health: () => ({}),
     });
     expect(control.path).toBe(at('control.sock'));

@@ -48,9 +48,9 @@ export interface DevicePluginOptions {
 export class DevicePlugin implements AsyncDisposable {
   readonly #options: Required<DevicePluginOptions>;
   readonly #watchers = new Set<ServerWritableStream<object, object>>();
-  #server: Server | null = null;
-  #directoryWatch: FSWatcher | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #server: Server | undefined;
+  #directoryWatch: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #healthy = false;
   /** What runs is registered with this kubelet. */
   #registeredWith = '';
@@ -83,7 +83,7 @@ export class DevicePlugin implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#directoryWatch?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== undefined) clearInterval(this.#timer);
     await this.#working;
     this.#stopServing();
     await rm(join(this.#options.directory, endpoint), { force: true });
@@ -169,7 +169,7 @@ export class DevicePlugin implements AsyncDisposable {
     for (const watcher of this.#watchers) watcher.end();
     this.#watchers.clear();
     this.#server?.forceShutdown();
-    this.#server = null;
+    this.#server = undefined;
   }
 
   async #register(): Promise<void> {

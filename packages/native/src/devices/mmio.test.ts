@@ -119,8 +119,8 @@ describe('pages that are neighbours in physical memory', () => {
     ['in any order', [5, 3, 4], 3, [1, 2, 0]],
     ['among others', [9, 1, 6, 5], 2, [3, 2]],
     ['one page', [7], 1, [0]],
-    ['not enough of them', [1, 3, 5], 2, null],
-    ['only across 4 GiB', [2047, 2048], 2, null],
+    ['not enough of them', [1, 3, 5], 2, undefined],
+    ['only across 4 GiB', [2047, 2048], 2, undefined],
     ['behind 4 GiB', [2047, 2048, 2049], 2, [1, 2]],
   ])('%s', (_, frames, count, expected) => {
     expect(

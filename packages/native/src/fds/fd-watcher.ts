@@ -21,7 +21,7 @@ const hangup = 4;
  * watcher first. One watcher per fd and thread.
  */
 export class FdWatcher implements Disposable {
-  #watcher: object | null;
+  #watcher: object | undefined;
 
   constructor(
     fd: number,
@@ -41,19 +41,19 @@ export class FdWatcher implements Disposable {
 
   /** An open watcher keeps the process alive (the default). */
   ref(): void {
-    if (this.#watcher !== null) addon.watcherRef(this.#watcher, true);
+    if (this.#watcher !== undefined) addon.watcherRef(this.#watcher, true);
   }
 
   /** Lets the process end although the watcher is open. */
   unref(): void {
-    if (this.#watcher !== null) addon.watcherRef(this.#watcher, false);
+    if (this.#watcher !== undefined) addon.watcherRef(this.#watcher, false);
   }
 
   /** Ends watching; the descriptor stays open. Idempotent. */
   close(): void {
-    if (this.#watcher === null) return;
+    if (this.#watcher === undefined) return;
     addon.unwatchFd(this.#watcher);
-    this.#watcher = null;
+    this.#watcher = undefined;
   }
 
   [Symbol.dispose](): void {

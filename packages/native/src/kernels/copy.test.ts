@@ -273,7 +273,7 @@ describe.each([
       const engine = createEngine();
       const self = engine.register(destination.buffer);
       engine.ops.set([self, 7, self, 0, 1]);
-      return engine.run.bind(null, 1);
+      return engine.run.bind(undefined, 1);
     })();
     collectGarbage();
     expect([run(), destination[0]]).toEqual([1, 8]);

@@ -29,8 +29,8 @@ export interface CopyEngine {
    * @returns `count`, or the index of the first copy that was refused (it and the rest did not happen)
    */
   run(count: number): number;
-  /** @returns a kernel that moves whole bursts between rings and buffers registered here; null: there is none */
-  singles(): SinglesKernel | null;
+  /** @returns a kernel that moves whole bursts between rings and buffers registered here; undefined: there is none */
+  singles(): SinglesKernel | undefined;
 }
 
 /** The engine in C++: memmove with prefetch. @param capacity copies per run */
@@ -76,21 +76,23 @@ function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: number): 
 /** The same in TypeScript. */
 export function twinCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
-  const buffers: (Uint8Array | null)[] = [];
-  const inside = (handle: number, offset: number, bytes: number): Uint8Array | null => {
-    const buffer = buffers[handle] ?? null;
-    return buffer !== null && offset >= 0 && bytes >= 0 && offset + bytes <= buffer.length ? buffer : null;
+  const buffers: (Uint8Array | undefined)[] = [];
+  const inside = (handle: number, offset: number, bytes: number): Uint8Array | undefined => {
+    const buffer = buffers[handle];
+    return buffer !== undefined && offset >= 0 && bytes >= 0 && offset + bytes <= buffer.length
+      ? buffer
+      : undefined;
   };
   return {
     ops,
     register(buffer, byteOffset = 0, byteLength = buffer.byteLength - byteOffset) {
-      const free = buffers.indexOf(null);
+      const free = buffers.indexOf(undefined);
       const handle = free === -1 ? buffers.length : free;
       buffers[handle] = new Uint8Array(holdable(buffer, byteOffset, byteLength), byteOffset, byteLength);
       return handle;
     },
     unregister(handle) {
-      if (handle < buffers.length) buffers[handle] = null;
+      if (handle < buffers.length) buffers[handle] = undefined;
     },
     run(count) {
       const n = Math.min(count, capacity);
@@ -99,11 +101,11 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
         const bytes = ops[at + 4];
         const from = inside(ops[at], ops[at + 1], bytes);
         const to = inside(ops[at + 2], ops[at + 3], bytes);
-        if (from === null || to === null) return i;
+        if (from === undefined || to === undefined) return i;
         to.set(from.subarray(ops[at + 1], ops[at + 1] + bytes), ops[at + 3]);
       }
       return n;
     },
-    singles: () => null,
+    singles: () => undefined,
   };
 }

@@ -11,7 +11,7 @@ export const burstsPerKernel = 8;
  */
 export function createDriverKernel(parts: DriverKernelParts): DriverKernel {
   const { memory: _mapped, ...own } = parts;
-  for (const array of Object.values(own)) if (array !== null) markAsUntransferable(array.buffer);
+  for (const array of Object.values(own)) if (array !== undefined) markAsUntransferable(array.buffer);
   const kernel = addon.createDriverKernel(parts);
   // The functions are called as they came: one around each would cost as much as the call.
   return Object.assign(kernel, {

@@ -6,10 +6,10 @@ export interface KernelNotes {
   readonly token: Int32Array;
   /** Descriptors behind the head. */
   readonly followers: Uint16Array;
-  /** Split: the following id of a direct chain; null for a packed ring. */
-  readonly links: Uint16Array | null;
-  /** Bytes exposed; null where nobody wants to know. */
-  readonly exposed: Int32Array | null;
+  /** Split: the following id of a direct chain; undefined for a packed ring. */
+  readonly links: Uint16Array | undefined;
+  /** Bytes exposed; undefined where nobody wants to know. */
+  readonly exposed: Int32Array | undefined;
 }
 
 /** The arrays of a pool, `capacity` entries each. */
@@ -44,8 +44,8 @@ export interface KernelBurst {
   readonly length: Int32Array;
   /** Buffers it is spread over. */
   readonly segments: Int32Array;
-  /** What packets to send leave to the device; null: nothing. */
-  readonly offloads: KernelOffloads | null;
+  /** What packets to send leave to the device; undefined: nothing. */
+  readonly offloads: KernelOffloads | undefined;
 }
 
 /** What the headers of packets to send shall say: arrays as long as the burst. */

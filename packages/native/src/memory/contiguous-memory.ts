@@ -41,7 +41,7 @@ export class ContiguousMemory implements Disposable {
       using memory = takePages(hugepages, tried, needed);
       const frames = physicalPages(memory.buffer, page);
       const run = neighbours(frames, needed, page);
-      if (run !== null) {
+      if (run !== undefined) {
         const area = attempt(
           () => addon.gatherPages(memory.fd, page, run, tried),
           'map neighbouring hugepages',
@@ -109,8 +109,8 @@ function physicalPages(buffer: ArrayBuffer, page: number): number[] {
   }
 }
 
-/** Indexes of `count` pages that follow each other and do not cross 4 GiB, or null. */
-export function neighbours(frames: readonly number[], count: number, page: number): number[] | null {
+/** Indexes of `count` pages that follow each other and do not cross 4 GiB, or undefined. */
+export function neighbours(frames: readonly number[], count: number, page: number): number[] | undefined {
   const order = [...frames.keys()].toSorted((a, b) => frames[a] - frames[b]);
   let start = 0;
   for (let i = 0; i < order.length; i++) {
@@ -119,5 +119,5 @@ export function neighbours(frames: readonly number[], count: number, page: numbe
     if (!follows) start = i;
     if (i - start + 1 === count) return order.slice(start, i + 1);
   }
-  return null;
+  return undefined;
 }

@@ -49,7 +49,7 @@ export class UnixListener implements Disposable {
   /** Who waits for a connection, in their order. */
   readonly #waiting = new Set<Waiting>();
   /** Watches while somebody waits. */
-  #watcher: FdWatcher | null = null;
+  #watcher: FdWatcher | undefined;
 
   private constructor(path: string, made: Made) {
     this.path = path;
@@ -133,7 +133,7 @@ export class UnixListener implements Disposable {
 
   #unwatch(): void {
     this.#watcher?.close();
-    this.#watcher = null;
+    this.#watcher = undefined;
   }
 
   /** Removes the socket file if it is still the one this listener made. */

@@ -16,7 +16,7 @@ async function receiveNext(stream: UnixStream, room = 65536): Promise<Received &
   await stream.readable({ timeout: 5000 });
   const target = new Uint8Array(room);
   const received = stream.receive(target);
-  if (received === null) throw new Error('readable, and then nothing was there');
+  if (received === undefined) throw new Error('readable, and then nothing was there');
   return { ...received, text: new TextDecoder().decode(target.subarray(0, received.bytes)) };
 }
 
@@ -36,9 +36,9 @@ describe('bytes on a stream', () => {
     there.close();
   });
 
-  it('are null when there are none yet', () => {
+  it('are undefined when there are none yet', () => {
     const [here, there] = UnixStream.pair();
-    expect(here.receive(new Uint8Array(1))).toBeNull();
+    expect(here.receive(new Uint8Array(1))).toBe(undefined);
     here.close();
     there.close();
   });
@@ -98,7 +98,7 @@ describe('bytes on a stream', () => {
       there.onReadable(() => {
         const target = new Uint8Array(16);
         const received = there.receive(target);
-        there.onReadable(null);
+        there.onReadable(undefined);
         resolve(new TextDecoder().decode(target.subarray(0, received?.bytes)));
       });
       void here.send(bytes('event'));

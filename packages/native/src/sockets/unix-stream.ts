@@ -36,8 +36,8 @@ const peerClosed = {
 /** A connected Unix stream socket that carries file descriptors (SCM_RIGHTS). Non-blocking, close-on-exec. */
 export class UnixStream implements Disposable {
   #fd: number;
-  #reader: FdWatcher | null = null;
-  #handler: (() => void) | null = null;
+  #reader: FdWatcher | undefined;
+  #handler: (() => void) | undefined;
   #pause: NodeJS.Timeout | undefined;
   /** What is waiting for this socket, to be told when it closes. */
   readonly #waiting = new Set<() => void>();
@@ -97,14 +97,14 @@ export class UnixStream implements Disposable {
 
   /**
    * One recvmsg: up to `target.length` bytes (at least one), and the descriptors that came with them.
-   * @returns null when nothing is there now; `bytes` 0 when the peer has closed
+   * @returns undefined when nothing is there now; `bytes` 0 when the peer has closed
    * @throws VioError VIO_SYS_EMFILE when this process has no room for the descriptors: nothing was taken, try again later
    */
-  receive(target: Uint8Array): Received | null {
+  receive(target: Uint8Array): Received | undefined {
     if (this.#fd === -1) throw closedError('receiving');
     const fds: number[] = [];
     const n = attemptReceive(this.#fd, target, fds);
-    if (n === -1) return null;
+    if (n === -1) return undefined;
     return n >= 0 ? { bytes: n, fds, truncatedFds: false } : { bytes: -2 - n, fds, truncatedFds: true };
   }
 
@@ -114,20 +114,22 @@ export class UnixStream implements Disposable {
     return this.#ready({ readable: true }, 'waiting for data', options);
   }
 
-  /** Calls the handler while there is something to receive; null stops. Excludes `readable`. */
-  onReadable(handler: (() => void) | null): void {
+  /** Calls the handler while there is something to receive; undefined stops. Excludes `readable`. */
+  onReadable(handler: (() => void) | undefined): void {
     clearTimeout(this.#pause);
     this.#reader?.close();
     this.#handler = handler;
     this.#reader =
-      handler === null || this.#fd === -1 ? null : new FdWatcher(this.#fd, { readable: true }, handler);
+      handler === undefined || this.#fd === -1
+        ? undefined
+        : new FdWatcher(this.#fd, { readable: true }, handler);
   }
 
   /** Leaves the handler of `onReadable` alone for so many milliseconds, whatever there is to receive. */
   pauseReading(milliseconds: number): void {
     const handler = this.#handler;
-    this.onReadable(null);
-    if (handler !== null) this.#pause = setTimeout(() => this.onReadable(handler), milliseconds);
+    this.onReadable(undefined);
+    if (handler !== undefined) this.#pause = setTimeout(() => this.onReadable(handler), milliseconds);
   }
 
   /**
@@ -149,7 +151,7 @@ export class UnixStream implements Disposable {
   /** Closes the connection; what waits for it fails with VIO_SOCKET_CLOSED. Idempotent. */
   close(): void {
     if (this.#fd === -1) return;
-    this.onReadable(null);
+    this.onReadable(undefined);
     const fd = this.#fd;
     this.#fd = -1;
     for (const tell of this.#waiting) tell();

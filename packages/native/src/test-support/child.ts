@@ -18,7 +18,7 @@ const built = new URL('../../dist/index.js', import.meta.url).href;
 export function runChild(body: string, under: readonly string[] = []): Promise<ChildResult> {
   const script = `import * as native from ${JSON.stringify(built)};
     import { Worker as Thread } from 'node:worker_threads';
-    const startWorker = (body, workerData = null) => new Thread(\`
+    const startWorker = (body, workerData = undefined) => new Thread(\`
       const { parentPort, workerData } = require('node:worker_threads');
       import(${JSON.stringify(JSON.stringify(built)).slice(1, -1)}).then(async (native) => { \${body} });\`, { eval: true, execArgv: [], workerData });
     const print = (value) => console.log(JSON.stringify(value));

@@ -54,7 +54,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
   /** Bytes nobody has read yet. */
   #waiting = 0;
   #stopped = false;
-  #wake: (() => void) | null = null;
+  #wake: (() => void) | undefined;
 
   /** @throws RangeError when an option is out of range, or there is nothing to watch */
   constructor(watched: readonly Watched[], options: CaptureOptions = {}) {
@@ -112,7 +112,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
       yield head;
       for (;;) {
         const chunk = this.#take();
-        if (chunk !== null) yield chunk;
+        if (chunk !== undefined) yield chunk;
         else if (this.#stopped) break;
         else await this.#more();
       }
@@ -150,15 +150,15 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     this.#filled = 0;
   }
 
-  /** @returns the oldest bytes that wait, or null */
-  #take(): Uint8Array | null {
+  /** @returns the oldest bytes that wait, or undefined */
+  #take(): Uint8Array | undefined {
     let chunk = this.#chunks.shift();
     if (chunk === undefined && this.#filled > 0) {
       chunk = this.#chunk.subarray(0, this.#filled);
       this.#chunk = new Uint8Array(0);
       this.#filled = 0;
     }
-    if (chunk === undefined) return null;
+    if (chunk === undefined) return undefined;
     this.#waiting -= chunk.length;
     return chunk;
   }
@@ -167,7 +167,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    this.#wake = null;
+    this.#wake = undefined;
   }
 }
 

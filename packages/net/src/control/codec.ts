@@ -76,55 +76,56 @@ export function encodeCommand(command: ControlCommand): EncodedCommand {
  * Reads a command that a driver has written. Takes exactly the bytes a command has, but for those whose structure
  * in C ends with padding.
  * @param data the data of all pieces, one behind the other: a copy that nobody else can change
- * @returns null for what is no command
+ * @returns undefined for what is no command
  */
 export function decodeCommand(
   controlClass: number,
   command: number,
   data: Uint8Array,
-): ControlCommand | null {
+): ControlCommand | undefined {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const bytes = data.length;
   switch (controlClass) {
     case CTRL_RX: {
       const mode = rxModes[command];
-      if (mode === undefined || bytes !== 1 || data[0] > 1) return null;
+      if (mode === undefined || bytes !== 1 || data[0] > 1) return undefined;
       return { kind: 'rx-mode', mode, on: data[0] === 1 };
     }
     case CTRL_MAC:
       if (command === CTRL_MAC_TABLE_SET) return decodeMacTable(view, data);
-      if (command !== CTRL_MAC_ADDR_SET || bytes !== macBytes) return null;
+      if (command !== CTRL_MAC_ADDR_SET || bytes !== macBytes) return undefined;
       return { kind: 'mac-address', mac: macFromBytes(data) };
     case CTRL_VLAN: {
-      const kind = command === CTRL_VLAN_ADD ? 'vlan-add' : command === CTRL_VLAN_DEL ? 'vlan-remove' : null;
-      if (kind === null || bytes !== 2 || view.getUint16(0, true) > mostVlanId) return null;
+      const kind =
+        command === CTRL_VLAN_ADD ? 'vlan-add' : command === CTRL_VLAN_DEL ? 'vlan-remove' : undefined;
+      if (kind === undefined || bytes !== 2 || view.getUint16(0, true) > mostVlanId) return undefined;
       return { kind, id: view.getUint16(0, true) };
     }
     case CTRL_ANNOUNCE:
-      return command === CTRL_ANNOUNCE_ACK && bytes === 0 ? { kind: 'announce-ack' } : null;
+      return command === CTRL_ANNOUNCE_ACK && bytes === 0 ? { kind: 'announce-ack' } : undefined;
     case CTRL_MQ:
       return decodeMultiqueue(command, view, data);
     case CTRL_GUEST_OFFLOADS:
-      if (command !== CTRL_GUEST_OFFLOADS_SET || bytes !== 8) return null;
+      if (command !== CTRL_GUEST_OFFLOADS_SET || bytes !== 8) return undefined;
       return { kind: 'guest-offloads', offloads: view.getBigUint64(0, true) };
     default:
-      return null;
+      return undefined;
   }
 }
 
-function decodeMultiqueue(command: number, view: DataView, data: Uint8Array): ControlCommand | null {
+function decodeMultiqueue(command: number, view: DataView, data: Uint8Array): ControlCommand | undefined {
   switch (command) {
     case CTRL_MQ_VQ_PAIRS_SET: {
-      if (data.length !== 2) return null;
+      if (data.length !== 2) return undefined;
       const pairs = view.getUint16(0, true);
-      return pairs >= 1 && pairs <= mostQueuePairs ? { kind: 'queue-pairs', pairs } : null;
+      return pairs >= 1 && pairs <= mostQueuePairs ? { kind: 'queue-pairs', pairs } : undefined;
     }
     case CTRL_MQ_RSS_CONFIG:
       return decodeRss(view, data);
     case CTRL_MQ_HASH_CONFIG:
       return decodeHash(view, data);
     default:
-      return null;
+      return undefined;
   }
 }
 
@@ -136,20 +137,24 @@ function encodeMacs(macs: readonly string[]): Uint8Array {
   return bytes;
 }
 
-function decodeMacTable(view: DataView, data: Uint8Array): ControlCommand | null {
+function decodeMacTable(view: DataView, data: Uint8Array): ControlCommand | undefined {
   const unicast = decodeMacs(view, data, 0);
-  if (unicast === null) return null;
+  if (unicast === undefined) return undefined;
   const multicast = decodeMacs(view, data, unicast.end);
-  if (multicast === null || multicast.end !== data.length) return null;
-  if (unicast.macs.some(isMulticast) || !multicast.macs.every(isMulticast)) return null;
+  if (multicast === undefined || multicast.end !== data.length) return undefined;
+  if (unicast.macs.some(isMulticast) || !multicast.macs.every(isMulticast)) return undefined;
   return { kind: 'mac-table', unicast: unicast.macs, multicast: multicast.macs };
 }
 
-function decodeMacs(view: DataView, data: Uint8Array, at: number): { macs: string[]; end: number } | null {
-  if (at + 4 > data.length) return null;
+function decodeMacs(
+  view: DataView,
+  data: Uint8Array,
+  at: number,
+): { macs: string[]; end: number } | undefined {
+  if (at + 4 > data.length) return undefined;
   const entries = view.getUint32(at, true);
   const end = at + 4 + entries * macBytes;
-  if (end > data.length) return null;
+  if (end > data.length) return undefined;
   return {
     macs: Array.from({ length: entries }, (_, i) => macFromBytes(data, at + 4 + i * macBytes)),
     end,
@@ -171,13 +176,14 @@ function encodeRss({ hashTypes, table, unclassified, transmitQueues, key }: RssC
   return bytes;
 }
 
-function decodeRss(view: DataView, data: Uint8Array): ControlCommand | null {
-  if (data.length < 8) return null;
+function decodeRss(view: DataView, data: Uint8Array): ControlCommand | undefined {
+  if (data.length < 8) return undefined;
   const entries = view.getUint16(4, true) + 1;
   const behind = 8 + 2 * entries;
-  if ((entries & (entries - 1)) !== 0 || entries > mostTableEntries || data.length < behind + 3) return null;
+  if ((entries & (entries - 1)) !== 0 || entries > mostTableEntries || data.length < behind + 3)
+    return undefined;
   const key = decodeKey(data, behind + 2);
-  if (key === null) return null;
+  if (key === undefined) return undefined;
   const config = {
     hashTypes: view.getUint32(0, true),
     table: Array.from({ length: entries }, (_, i) => view.getUint16(8 + 2 * i, true)),
@@ -187,7 +193,7 @@ function decodeRss(view: DataView, data: Uint8Array): ControlCommand | null {
   };
   // A receive queue's number has 15 bits, the one above is reserved.
   return [config.unclassified, ...config.table].some((queue) => queue > 0x7fff)
-    ? null
+    ? undefined
     : { kind: 'rss', config };
 }
 
@@ -200,16 +206,18 @@ function encodeHash({ hashTypes, key }: HashConfig): Uint8Array {
   return bytes;
 }
 
-function decodeHash(view: DataView, data: Uint8Array): ControlCommand | null {
-  if (data.length < 13 || data.subarray(4, 12).some((byte) => byte !== 0)) return null;
+function decodeHash(view: DataView, data: Uint8Array): ControlCommand | undefined {
+  if (data.length < 13 || data.subarray(4, 12).some((byte) => byte !== 0)) return undefined;
   const key = decodeKey(data, 12);
-  return key === null ? null : { kind: 'hash', config: { hashTypes: view.getUint32(0, true), key } };
+  return key === undefined
+    ? undefined
+    : { kind: 'hash', config: { hashTypes: view.getUint32(0, true), key } };
 }
 
 /** Padding of at most three bytes follows: a compiler rounds these structures up. */
-function decodeKey(data: Uint8Array, at: number): Uint8Array | null {
+function decodeKey(data: Uint8Array, at: number): Uint8Array | undefined {
   const end = at + 1 + data[at];
-  return end > data.length || data.length - end > 3 ? null : data.slice(at + 1, end);
+  return end > data.length || data.length - end > 3 ? undefined : data.slice(at + 1, end);
 }
 
 function le16(value: number): Uint8Array {

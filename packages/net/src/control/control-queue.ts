@@ -59,10 +59,10 @@ export class ControlQueue implements ControlChannel {
   /** Where a command is put, behind the ring. */
   readonly #commandAt: number;
   readonly #line: Waiting[] = [];
-  /** The command the device has; null also when it was given up. */
-  #sent: Waiting | null = null;
+  /** The command the device has; undefined also when it was given up. */
+  #sent: Waiting | undefined;
   #answerAt = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** Bytes of memory it needs. */
@@ -113,7 +113,7 @@ export class ControlQueue implements ControlChannel {
       if (state === 'broken') return this.#fail(queueBroken());
       if (state === 'waiting') return this.#lookAgain();
       const answered = this.#sent;
-      if (answered !== null) this.#settle(answered);
+      if (answered !== undefined) this.#settle(answered);
       const next = this.#line[0];
       if (next !== undefined) this.#submit(next);
     }
@@ -121,7 +121,7 @@ export class ControlQueue implements ControlChannel {
 
   #lookAgain(): void {
     this.#timer ??= setTimeout(() => {
-      this.#timer = null;
+      this.#timer = undefined;
       this.#advance();
     }, pollInterval);
   }
@@ -158,10 +158,10 @@ export class ControlQueue implements ControlChannel {
   #forget(waiting: Waiting): void {
     const place = this.#line.indexOf(waiting);
     if (place >= 0) this.#line.splice(place, 1);
-    if (this.#sent === waiting) this.#sent = null;
-    if (this.#line.length === 0 && this.#timer !== null) {
+    if (this.#sent === waiting) this.#sent = undefined;
+    if (this.#line.length === 0 && this.#timer !== undefined) {
       clearTimeout(this.#timer);
-      this.#timer = null;
+      this.#timer = undefined;
     }
   }
 

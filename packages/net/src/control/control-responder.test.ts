@@ -88,14 +88,14 @@ describe.each(['split', 'packed'] as const)('a %s control queue', (format) => {
     const set = setUp({ format });
     give(set, bytes, pieces);
     expect(set.responder.serve()).toBe(1);
-    expect([set.told, set.region.u8[answerAt], set.queue.broken]).toEqual([[], 1, null]);
+    expect([set.told, set.region.u8[answerAt], set.queue.broken]).toEqual([[], 1, undefined]);
   });
 
   it('does nothing for a driver that leaves no room for the answer', () => {
     const set = setUp({ format });
     give(set, [4, 0, 3, 0], [4], 0);
     expect(set.responder.serve()).toBe(1);
-    expect([set.told, set.queue.broken]).toEqual([[], null]);
+    expect([set.told, set.queue.broken]).toEqual([[], undefined]);
   });
 
   it('refuses a command of many bytes unread', () => {

@@ -64,16 +64,16 @@ export class ControlResponder {
     const chains = this.#chains;
     if (chains.writableBytes[0] === 0) return false;
     const bytes = this.#read();
-    if (bytes === null || bytes.length < commandHeaderBytes) return false;
+    if (bytes === undefined || bytes.length < commandHeaderBytes) return false;
     const command = decodeCommand(bytes[0], bytes[1], bytes.subarray(commandHeaderBytes));
-    if (command === null || (requiredFeatures(command) & ~this.#features) !== 0n) return false;
+    if (command === undefined || (requiredFeatures(command) & ~this.#features) !== 0n) return false;
     return this.#execute(command);
   }
 
-  /** A copy of what the driver wrote; null: it is too long. */
-  #read(): Uint8Array | null {
+  /** A copy of what the driver wrote; undefined: it is too long. */
+  #read(): Uint8Array | undefined {
     const { readable, readableBytes, window, offset, length } = this.#chains;
-    if (readableBytes[0] > mostCommandBytes) return null;
+    if (readableBytes[0] > mostCommandBytes) return undefined;
     const bytes = new Uint8Array(readableBytes[0]);
     let at = 0;
     for (let segment = 0; segment < readable[0]; segment++) {

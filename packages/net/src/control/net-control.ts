@@ -18,8 +18,8 @@ import { isMac, isMulticast } from '../device/mac-address.ts';
 export interface NetControlOptions {
   /** Negotiated device features. */
   readonly features: bigint;
-  /** How commands reach the device; null when it takes none. */
-  readonly channel: ControlChannel | null;
+  /** How commands reach the device; undefined when it takes none. */
+  readonly channel: ControlChannel | undefined;
   /** Queue pairs the port has. Default 1. */
   readonly maxPairs?: number;
   /** Queue pairs that are in use from the start. Default: 1, as the device begins. */
@@ -49,40 +49,40 @@ export interface QueuePairsListener {
 export class NetControl {
   /** Queue pairs that the port has. */
   readonly maxPairs: number;
-  /** What the device can do of receive-side scaling and hash reports; null: it did not say. */
-  readonly rssLimits: RssLimits | null;
+  /** What the device can do of receive-side scaling and hash reports; undefined: it did not say. */
+  readonly rssLimits: RssLimits | undefined;
   /**
    * False when the control queue is emulated for a backend that has none: receive modes, MAC tables and VLANs are accepted, as
    * virtio lets a device do (5.1.9.5.1), and every packet arrives as before.
    */
   readonly filters: boolean;
   readonly #features: bigint;
-  readonly #listener: QueuePairsListener | null;
-  #channel: ControlChannel | null;
+  readonly #listener: QueuePairsListener | undefined;
+  #channel: ControlChannel | undefined;
   #queuePairs: number;
   /** The last command of each kind, to be given again to a device that has started anew. */
   readonly #given = new Map<string, ControlCommand>();
 
   constructor(options: NetControlOptions) {
     const { features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs } = options;
-    this.rssLimits = options.rss ?? null;
+    this.rssLimits = options.rss;
     this.filters = options.filters ?? true;
     this.#features = features;
     this.#channel = channel;
     this.maxPairs = maxPairs;
     this.#queuePairs = queuePairs;
-    this.#listener = onQueuePairs ?? null;
+    this.#listener = onQueuePairs;
   }
 
   /** False before the first `restart` of one that was made without a channel. */
   get connected(): boolean {
-    return this.#channel !== null;
+    return this.#channel !== undefined;
   }
 
-  /** The address that was set last; null: none was. */
-  get mac(): string | null {
+  /** The address that was set last; undefined: none was. */
+  get mac(): string | undefined {
     const command = this.#given.get('mac-address');
-    return command?.kind === 'mac-address' ? command.mac : null;
+    return command?.kind === 'mac-address' ? command.mac : undefined;
   }
 
   /** Queue pairs in use, from the first on. */
@@ -181,7 +181,7 @@ export class NetControl {
    * For the owner of a device that has started anew: from now on commands go to this channel, first those given before.
    * @throws VioError of `ControlChannel.execute`
    */
-  async restart(channel: ControlChannel | null, wait: WaitOptions = {}): Promise<void> {
+  async restart(channel: ControlChannel | undefined, wait: WaitOptions = {}): Promise<void> {
     this.#channel = channel;
     for (const command of this.#given.values()) await channel?.execute(command, wait);
   }
@@ -203,7 +203,7 @@ export class NetControl {
   }
 
   async #give(command: ControlCommand, wait: WaitOptions): Promise<void> {
-    if (this.#channel === null) throw commandUnsupported(command, requiredFeatures(command));
+    if (this.#channel === undefined) throw commandUnsupported(command, requiredFeatures(command));
     await this.#channel.execute(command, wait);
     remember(this.#given, command);
   }
@@ -226,12 +226,12 @@ export class NetControl {
 /** Later commands make earlier ones void: those that set the same, and the two that choose the receive queues. */
 function remember(given: Map<string, ControlCommand>, command: ControlCommand): void {
   const key = keyOf(command);
-  if (key === null) return;
+  if (key === undefined) return;
   given.delete(key);
   if (command.kind !== 'vlan-remove') given.set(key, command);
 }
 
-function keyOf(command: ControlCommand): string | null {
+function keyOf(command: ControlCommand): string | undefined {
   switch (command.kind) {
     case 'rx-mode':
       return command.mode;
@@ -242,7 +242,7 @@ function keyOf(command: ControlCommand): string | null {
     case 'rss':
       return 'queues';
     case 'announce-ack':
-      return null;
+      return undefined;
     default:
       return command.kind;
   }
@@ -261,8 +261,8 @@ function checkVlan(id: number): void {
   throw commandValue(`there is no VLAN ${id}`, `give 0 to ${mostVlanId}`);
 }
 
-function checkHash({ key, hashTypes }: HashConfig, limits: RssLimits | null): void {
-  if (limits !== null && ((hashTypes & ~limits.hashTypes) !== 0 || key.length > limits.keyBytes)) {
+function checkHash({ key, hashTypes }: HashConfig, limits: RssLimits | undefined): void {
+  if (limits !== undefined && ((hashTypes & ~limits.hashTypes) !== 0 || key.length > limits.keyBytes)) {
     throw commandValue(
       `hash types 0x${hashTypes.toString(16)} and a key of ${key.length} bytes`,
       `the device has the types 0x${limits.hashTypes.toString(16)}, and takes keys of up to ${limits.keyBytes} bytes`,

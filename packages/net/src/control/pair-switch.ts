@@ -28,5 +28,5 @@ export function pairSwitch(tx: readonly TxQueue[]): QueuePairsListener {
 
 function hasPackets(tx: TxQueue): boolean {
   tx.reap();
-  return tx.queue.outstanding > 0 && tx.queue.broken === null;
+  return tx.queue.outstanding > 0 && tx.queue.broken === undefined;
 }

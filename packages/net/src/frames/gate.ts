@@ -23,7 +23,7 @@ abstract class Gate {
 
   /** Frames that are to be cut, or were put together, have no size of their own (virtio 1.4, 5.1.4.1). */
   protected oversize(u8: Uint8Array, { offset, length, offloads }: PacketBurst, i: number): boolean {
-    if (length[i] <= this.limit || (offloads !== null && offloads.gsoType[i] !== 0)) return false;
+    if (length[i] <= this.limit || (offloads !== undefined && offloads.gsoType[i] !== 0)) return false;
     return length[i] > this.limit + tagBytes(u8, offset[i], length[i]);
   }
 }
@@ -43,10 +43,10 @@ export class RxGate extends Gate {
 
   /** @returns how many of the first `count` packets are left, in place */
   pass(pool: BufferPool, burst: PacketBurst, count: number, stats: QueueStats): number {
-    if (this.#strip && burst.vlan === null) throw new TypeError('make the burst with NetPort.burst');
+    if (this.#strip && burst.vlan === undefined) throw new TypeError('make the burst with NetPort.burst');
     showTo(this.taps, pool, burst, 0, count);
     const left = this.limit === noLimit ? count : this.#dropOversize(pool, burst, count, stats);
-    if (this.#strip && burst.vlan !== null) stripTags(pool, burst, burst.vlan, left);
+    if (this.#strip && burst.vlan !== undefined) stripTags(pool, burst, burst.vlan, left);
     return left;
   }
 
@@ -86,10 +86,10 @@ export class TxGate extends Gate {
   /** Readies packets from `from` on. @returns index of the first that must not go out, or `end` */
   admit(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
     const { u8 } = pool.region;
-    const vlan = this.#insert ? burst.vlan : null;
-    if (vlan === null && this.limit === noLimit) return end;
+    const vlan = this.#insert ? burst.vlan : undefined;
+    if (vlan === undefined && this.limit === noLimit) return end;
     for (let i = from; i < end; i++) {
-      if (vlan !== null && vlan[i] !== 0 && !insertTag(pool, burst, vlan, i, this.#header)) {
+      if (vlan !== undefined && vlan[i] !== 0 && !insertTag(pool, burst, vlan, i, this.#header)) {
         this.#reason = 'headroom';
         return i;
       }

@@ -48,7 +48,7 @@ export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Arra
       pool.dataOffset[buffer[i]] += vlanTagBytes;
       pool.dataLength[buffer[i]] -= vlanTagBytes;
     }
-    if (offloads !== null) moveUp(offloads, i);
+    if (offloads !== undefined) moveUp(offloads, i);
   }
 }
 
@@ -70,7 +70,7 @@ export function insertTag(
   const b = buffer[i];
   const start = pool.dataBase + b * pool.stride - pool.headroom;
   const at = offset[i] - vlanTagBytes;
-  if (at - header < start || (offloads !== null && !moveDown(offloads, i))) return false;
+  if (at - header < start || (offloads !== undefined && !moveDown(offloads, i))) return false;
   const tag = vlan[i];
   u8.copyWithin(at, at + vlanTagBytes, at + vlanTagBytes + addressBytes);
   u8[at + 12] = 0x81;
@@ -88,8 +88,8 @@ export function insertTag(
 }
 
 /** True when the checksum that is still to be made begins in front of the end of the tag. */
-function isSummed(offloads: PacketOffloads | null, i: number): boolean {
-  if (offloads === null || (offloads.flags[i] & HDR_F_NEEDS_CSUM) === 0) return false;
+function isSummed(offloads: PacketOffloads | undefined, i: number): boolean {
+  if (offloads === undefined || (offloads.flags[i] & HDR_F_NEEDS_CSUM) === 0) return false;
   return offloads.checksumStart[i] < addressBytes + vlanTagBytes;
 }
 

@@ -96,8 +96,8 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
       remedy: 'ask for fewer offloads, or use a backend that has them',
     });
   }
-  const putTogether = options.lro === true ? 'lro' : options.uro === true ? 'uro' : null;
-  if (putTogether !== null && (features & VIRTIO_NET_F_MRG_RXBUF) === 0n) {
+  const putTogether = options.lro === true ? 'lro' : options.uro === true ? 'uro' : undefined;
+  if (putTogether !== undefined && (features & VIRTIO_NET_F_MRG_RXBUF) === 0n) {
     throw new VioError(`${putTogether} needs mergeable receive buffers: 64 KiB do not fit one buffer`, {
       code: 'VIO_OFFLOAD_UNAVAILABLE',
       remedy: 'use mrg_rxbuf=1 with a backend that offers it',

@@ -55,8 +55,8 @@ interface Header {
   readonly offset?: number;
 }
 
-/** What a driver with these features makes of a header in front of a packet of 100 bytes: null, or the entry. */
-function received(features: bigint, header: Header): Header | null {
+/** What a driver with these features makes of a header in front of a packet of 100 bytes: undefined, or the entry. */
+function received(features: bigint, header: Header): Header | undefined {
   const bytes = new ArrayBuffer(64);
   const view = new DataView(bytes);
   view.setUint8(16, header.flags ?? 0);
@@ -66,7 +66,7 @@ function received(features: bigint, header: Header): Header | null {
   view.setUint16(22, header.start ?? 0, true);
   view.setUint16(24, header.offset ?? 0, true);
   const offloads = new PacketOffloads(1);
-  if (!HeaderCodec.received(features).read(new Uint16Array(bytes), 16, 100, offloads, 0)) return null;
+  if (!HeaderCodec.received(features).read(new Uint16Array(bytes), 16, 100, offloads, 0)) return undefined;
   const { flags, gsoType, headerLength, segmentSize, checksumStart, checksumOffset } = offloads;
   return {
     flags: flags[0],
@@ -117,7 +117,7 @@ describe('HeaderCodec.read', () => {
     ['segments of no bytes', all, { ...cut, size: 0 }],
     ['segments without a checksum to complete', all, { ...cut, flags: 0 }],
   ])('refuses %s', (_what, features, header) => {
-    expect(received(features, header)).toBe(null);
+    expect(received(features, header)).toBe(undefined);
   });
 
   it('never takes more than the packet has, whatever the header says', () => {

@@ -95,7 +95,7 @@ function bytesOf(memory: BufferPool, burst: PacketBurst): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts));
 }
 
-/** What becomes of a frame: null when it is not readied; else its bytes and entry. */
+/** What becomes of a frame: undefined when it is not readied; else its bytes and entry. */
 function readied(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool) {
   const burst = burstOf(bytes, gso, segmentSize, memory);
   const done = prepareOffloads(memory, burst);
@@ -103,13 +103,13 @@ function readied(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool) 
   burst.release(memory);
   if (done === 1) return { after, offloads: burst.offloads ?? new PacketOffloads(1) };
   expect(after).toEqual(bytes);
-  return null;
+  return undefined;
 }
 
 /** What a receiver's check gives once a device has done its part: 0 is right. */
 function checkAfterDevice(packet: Frame, memory = pool): number {
   const result = readied(packet.bytes, 0, 0, memory);
-  if (result === null) return -1;
+  if (result === undefined) return -1;
   const { after, offloads } = result;
   completeChecksum(after, offloads.checksumStart[0], offloads.checksumOffset[0]);
   return verify(after, packet);
@@ -231,11 +231,11 @@ describe('prepareOffloads', () => {
       frame({ version: 6, extension: 51, options: Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0) }).bytes,
     ],
   ])('stops at a packet with %s, and leaves it as it is', (_what, bytes, gso) => {
-    expect(readied(bytes, gso)).toBe(null);
+    expect(readied(bytes, gso)).toBe(undefined);
   });
 
   it('stops at a packet to be cut into segments of no bytes', () => {
-    expect(readied(frame({ payload: twenty }).bytes, HDR_GSO_TCPV4, 0)).toBe(null);
+    expect(readied(frame({ payload: twenty }).bytes, HDR_GSO_TCPV4, 0)).toBe(undefined);
   });
 
   it('stops at a packet whose headers are not all in its first buffer', () => {
@@ -247,7 +247,7 @@ describe('prepareOffloads', () => {
     expect([
       readied(bytes, 0, 0, smallPool),
       checkAfterDevice(frame({ payload: new Uint8Array(200) }), smallPool),
-    ]).toEqual([null, 0]);
+    ]).toEqual([undefined, 0]);
   });
 
   it('readies the packets in front of one that it stops at', () => {

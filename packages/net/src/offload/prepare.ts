@@ -33,7 +33,7 @@ const flow = new PacketFlow();
  */
 export function prepareOffloads(pool: BufferPool, burst: PacketBurst, from = 0): number {
   const { offloads } = burst;
-  if (offloads === null) return burst.count;
+  if (offloads === undefined) return burst.count;
   let i = from;
   for (; i < burst.count; i++) {
     if ((offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0 && !prepare(pool, burst, i)) break;
@@ -49,7 +49,7 @@ function prepare(pool: BufferPool, burst: PacketBurst, i: number): boolean {
   flow.read(u8, frame, bytes);
   const transport = flow.portsAt;
   // Without ports it is something else, a fragment, or cut off.
-  if (offloads === null || transport === -1 || flow.routed) return false;
+  if (offloads === undefined || transport === -1 || flow.routed) return false;
   const tcp = flow.protocol === protocolTcp;
   const stored = transport + (tcp ? tcpChecksumAt : udpChecksumAt);
   const length = transportLength(u8, transport);

@@ -79,12 +79,18 @@ function bytesOf(pool: BufferPool, burst: PacketBurst, i: number): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts));
 }
 
-/** The segments of a frame, made `step` at a time; null: it cannot be cut. */
-function cut(bytes: Uint8Array, gso: number, size: number, pool = pools[0], step = 64): Uint8Array[] | null {
+/** The segments of a frame, made `step` at a time; undefined: it cannot be cut. */
+function cut(
+  bytes: Uint8Array,
+  gso: number,
+  size: number,
+  pool = pools[0],
+  step = 64,
+): Uint8Array[] | undefined {
   const source = new PacketBurst(1, { offloads: true });
   fillBurst(pool, source, [bytes]);
   const { offloads } = source;
-  if (offloads === null) throw new TypeError('it has some');
+  if (offloads === undefined) throw new TypeError('it has some');
   offloads.flags[0] = HDR_F_NEEDS_CSUM;
   offloads.gsoType[0] = gso;
   offloads.segmentSize[0] = size;
@@ -92,7 +98,7 @@ function cut(bytes: Uint8Array, gso: number, size: number, pool = pools[0], step
   const segmenter = new Segmenter();
   if (!segmenter.begin(pool, source, 0, offloads, 0)) {
     source.release(pool);
-    return null;
+    return undefined;
   }
   const made: Uint8Array[] = [];
   const out = new PacketBurst(step);
@@ -232,7 +238,7 @@ describe('a packet that is cut', () => {
     ['that is a fragment', changed((b) => (b[small.ip + 6] = 0x20)), HDR_GSO_TCPV4, 1448],
     ['that is no IP', changed((b) => (b[12] = 0)), HDR_GSO_TCPV4, 1448],
   ])('is none %s', (_what, bytes, gso, size) => {
-    expect(cut(bytes, gso, size)).toBe(null);
+    expect(cut(bytes, gso, size)).toBe(undefined);
   });
 
   it('goes on where it was when its pool has buffers again', () => {
@@ -244,7 +250,7 @@ describe('a packet that is cut', () => {
     source.offloads?.gsoType.fill(HDR_GSO_TCPV4);
     source.offloads?.segmentSize.fill(400);
     const segmenter = new Segmenter();
-    if (source.offloads !== null) segmenter.begin(pool, source, 0, source.offloads, 0);
+    if (source.offloads !== undefined) segmenter.begin(pool, source, 0, source.offloads, 0);
     const out = new PacketBurst(8);
     const counts: number[] = [];
     while (segmenter.left > 0) {

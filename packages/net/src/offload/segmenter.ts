@@ -36,7 +36,7 @@ const sum = new InternetChecksum();
 export class Segmenter {
   /** Segments that are still to be made. */
   left = 0;
-  #pool: BufferPool | null = null;
+  #pool: BufferPool | undefined;
   #buffers = new Int32Array(0);
   /** Where the frame's headers begin. */
   #frame = 0;
@@ -98,7 +98,7 @@ export class Segmenter {
     this.#transport = transport;
     this.#version = flow.version;
     this.#protocol = flow.protocol;
-    this.#vlan = burst.vlan === null ? 0 : burst.vlan[i];
+    this.#vlan = burst.vlan === undefined ? 0 : burst.vlan[i];
     this.#unit = unit;
     this.#made = 0;
     this.#payload = total - headers;
@@ -125,7 +125,7 @@ export class Segmenter {
 
   #make(out: PacketBurst): boolean {
     const pool = this.#pool;
-    if (pool === null) return false;
+    if (pool === undefined) return false;
     const part = this.#payload < this.#unit ? this.#payload : this.#unit;
     const bytes = this.#headers + part;
     const needed = Math.ceil(bytes / pool.dataRoom);
@@ -154,7 +154,7 @@ export class Segmenter {
     out.length[n] = bytes;
     out.segments[n] = needed;
     out.offloads?.clear(n);
-    if (out.vlan !== null) out.vlan[n] = this.#vlan;
+    if (out.vlan !== undefined) out.vlan[n] = this.#vlan;
     return true;
   }
 

@@ -100,7 +100,11 @@ export class NetPort extends PortEmitter {
     this.rules = parts.rules ?? {};
     this.control =
       parts.control ??
-      new NetControl({ features: parts.features, channel: null, maxPairs: Math.max(1, parts.rx.length) });
+      new NetControl({
+        features: parts.features,
+        channel: undefined,
+        maxPairs: Math.max(1, parts.rx.length),
+      });
     this.#calls = new RxCalls(parts.rx, parts.rxCall);
     this.#wait = { port: this, calls: this.#calls };
   }

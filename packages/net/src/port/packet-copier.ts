@@ -38,9 +38,9 @@ export class PacketCopier {
     for (let i = first; i < burst.count && copies.count < copies.capacity; i++, done++) {
       if (!this.#note(burst, i, copies)) break;
       const entry = copies.count - 1;
-      if (copies.vlan !== null) copies.vlan[entry] = burst.vlan === null ? 0 : burst.vlan[i];
-      if (copies.offloads === null) continue;
-      if (burst.offloads === null) copies.offloads.clear(entry);
+      if (copies.vlan !== undefined) copies.vlan[entry] = burst.vlan === undefined ? 0 : burst.vlan[i];
+      if (copies.offloads === undefined) continue;
+      if (burst.offloads === undefined) copies.offloads.clear(entry);
       else copies.offloads.copy(entry, burst.offloads, i);
     }
     this.#engine.run(this.#count);

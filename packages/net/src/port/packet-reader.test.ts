@@ -152,7 +152,7 @@ describe('packets', () => {
     port.close();
     // As the memory looks when it is gone.
     port.region.u8.fill(0);
-    expect([await next, port.rx[0].broken]).toEqual([{ done: true, value: undefined }, null]);
+    expect([await next, port.rx[0].broken]).toEqual([{ done: true, value: undefined }, undefined]);
   });
 
   it('fails when the device breaks the queue', async () => {

@@ -86,7 +86,7 @@ export class PacketReader {
             burst.count = 0;
           }
           if (++busy % burstsPerTurn === 0) await turn();
-        } else if (rx.broken !== null) {
+        } else if (rx.broken !== undefined) {
           throw brokenError('receive', this.#pair, rx.broken);
         } else if (port.gone) {
           return;
@@ -108,7 +108,7 @@ export class PacketReader {
     const frames: Uint8Array[] = [];
     for (let i = 0; i < burst.count; i++) {
       const frame = frameOf(i);
-      if (offloads !== null && (offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) {
+      if (offloads !== undefined && (offloads.flags[i] & HDR_F_NEEDS_CSUM) !== 0) {
         completeChecksum(frame, offloads.checksumStart[i], offloads.checksumOffset[i]);
       }
       frames.push(frame);

@@ -52,7 +52,7 @@ export class PacketWriter {
   trySend(bytes: Uint8Array): boolean {
     this.#checkSize(bytes);
     const error = this.#obstacle();
-    if (error !== null) throw error;
+    if (error !== undefined) throw error;
     if (this.#waiting.size > 0 || !this.#append(bytes)) return false;
     return this.#flush() === 1;
   }
@@ -89,7 +89,7 @@ export class PacketWriter {
   #attempt(waiting: Waiting): boolean {
     const { frames, sent, failed } = waiting;
     const error = this.#obstacle();
-    if (error !== null) {
+    if (error !== undefined) {
       failed(error);
       return true;
     }
@@ -136,13 +136,13 @@ export class PacketWriter {
     }
   }
 
-  /** @returns why nothing can be sent now, and waiting does not help; null when it can */
-  #obstacle(): VioError | null {
+  /** @returns why nothing can be sent now, and waiting does not help; undefined when it can */
+  #obstacle(): VioError | undefined {
     const { gone, link } = this.#port;
     const { queue, held } = this.#port.tx[this.#pair];
     if (gone) return linkDownError(link);
-    if (queue.broken !== null) return brokenError('transmit', this.#pair, queue.broken);
-    return held ? notInUseError(this.#pair) : null;
+    if (queue.broken !== undefined) return brokenError('transmit', this.#pair, queue.broken);
+    return held ? notInUseError(this.#pair) : undefined;
   }
 
   /** Copies a frame into buffers of the pool, as the next of the burst. @returns false when there are too few */

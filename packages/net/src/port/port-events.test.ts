@@ -57,7 +57,7 @@ describe('a handler that throws', () => {
     port.on('broken', fail);
     port.wires[0].corrupt(port.rx[0].queue);
     expect(port.rx[0].receive(new PacketBurst(4))).toBe(0);
-    expect([port.rx[0].broken === null, await uncaught.all()]).toEqual([false, [thrown]]);
+    expect([port.rx[0].broken === undefined, await uncaught.all()]).toEqual([false, [thrown]]);
   });
 
   it('of an interrupt does not keep the readers of the queue asleep', async () => {
@@ -68,7 +68,7 @@ describe('a handler that throws', () => {
     const waiting = port.untilPackets();
     port.deliver(frameOf(60));
     await waiting;
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect(await uncaught.all()).toEqual([thrown]);
   });
 });

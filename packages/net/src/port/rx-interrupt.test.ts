@@ -29,7 +29,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     port.rxInterrupt(0).onSignal(() => signals++);
     port.deliver(frameOf(60));
     await turns(5);
-    port.rxInterrupt(0).onSignal(null);
+    port.rxInterrupt(0).onSignal(undefined);
     expect([signals, port.rxInterrupt(0).enabled]).toEqual([0, false]);
   });
 
@@ -40,7 +40,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     expect(interrupt.enable()).toBe(false);
     port.deliver(frameOf(60));
     await signalled;
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect([drain(port), port.stats()['rx_q0_calls']]).toEqual([1, 1]);
   });
 
@@ -55,7 +55,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     expect(interrupt.enable()).toBe(false);
     port.deliver(frameOf(60));
     await signalled;
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect(drain(port)).toBe(1);
   });
 
@@ -75,7 +75,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     interrupt.disable();
     port.deliver(frameOf(60));
     await turns(5);
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect([signals, drain(port)]).toEqual([0, 1]);
   });
 
@@ -103,7 +103,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
       if (sent % 7 === 0) serve();
       await turns(2);
     }
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect(received).toBe(200);
   });
 });
@@ -139,7 +139,7 @@ describe('the interrupt of a receive queue', () => {
     interrupt.enable();
     port.wires[0].rxCall.signal();
     await turns(3);
-    interrupt.onSignal(null);
+    interrupt.onSignal(undefined);
     expect(signals).toBe(2);
   });
 

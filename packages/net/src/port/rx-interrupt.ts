@@ -20,7 +20,7 @@ export class RxInterrupt {
   readonly #pair: number;
   readonly #calls: RxCalls;
   #enabled = false;
-  #handler: (() => void) | null = null;
+  #handler: (() => void) | undefined;
   #endListening: () => void = () => {};
 
   constructor(port: PortCore, pair: number, calls: RxCalls) {
@@ -61,11 +61,11 @@ export class RxInterrupt {
 
   /**
    * Calls a handler on the event loop after every interrupt, and when the link changes, the end of the port included;
-   * null: nobody any more. While there is one, the process does not end by itself.
+   * undefined: nobody any more. While there is one, the process does not end by itself.
    */
-  onSignal(handler: (() => void) | null): void {
+  onSignal(handler: (() => void) | undefined): void {
     this.#endListening();
     this.#handler = handler;
-    this.#endListening = handler === null ? () => {} : this.#calls.listen(this.#pair, handler);
+    this.#endListening = handler === undefined ? () => {} : this.#calls.listen(this.#pair, handler);
   }
 }

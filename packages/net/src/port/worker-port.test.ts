@@ -16,7 +16,7 @@ class Owner implements Disposable {
   readonly handle: QueuePairHandle;
 
   constructor() {
-    let shared: SharedMemory | null = null;
+    let shared: SharedMemory | undefined;
     const features = modern | VIRTIO_NET_F_MRG_RXBUF;
     this.wire = Wire.one({
       features,
@@ -25,7 +25,7 @@ class Owner implements Disposable {
         return shared.buffer;
       },
     });
-    if (shared === null) throw new Error('the wire made no memory');
+    if (shared === undefined) throw new Error('the wire made no memory');
     this.#memory = shared;
     const { pool, rx, tx } = this.wire;
     const [rxKick, txKick, rxCall] = this.#events;
@@ -119,7 +119,7 @@ describe('a queue pair taken over by its handle', () => {
     using owner = new Owner();
     WorkerPort.attach(owner.handle).close();
     owner.wire.deliver(frameOf(60));
-    expect(owner.wire.receiveq.broken).toBe(null);
+    expect(owner.wire.receiveq.broken).toBe(undefined);
   });
 
   it('fails, and leaves nothing behind, when that port is closed already', () => {

@@ -54,7 +54,7 @@ export class WorkerPort extends NetPort implements Disposable {
   static attach(handle: QueuePairHandle): WorkerPort {
     const { memory, events } = handle;
     const own: EventFd[] = [];
-    let mapping: SharedMemory | null = null;
+    let mapping: SharedMemory | undefined;
     try {
       for (const fd of [events.rxKick, events.txKick, events.rxCall]) own.push(EventFd.adopt(dupFd(fd)));
       mapping = SharedMemory.map(memory.fd, { size: memory.bytes, populate: false });

@@ -84,10 +84,10 @@ function play(wire: Wire, now: Step, round: number): unknown {
   switch (now.does) {
     case 'deliver':
       deliver(wire, frameOf(now.bytes, round));
-      return null;
+      return undefined;
     case 'lie':
       if (wire.receiveq.pending() > 0) wire.use(frameOf(20, round), now.written);
-      return null;
+      return undefined;
     case 'receive': {
       // Until there is nothing more: a kernel leaves what is wrong to the next call.
       const frames: Uint8Array[] = [];
@@ -100,7 +100,7 @@ function play(wire: Wire, now: Step, round: number): unknown {
     }
     case 'send': {
       const buffers = now.lengths.reduce((sum, bytes) => sum + Math.ceil(bytes / dataRoom), 0);
-      if (buffers > pool.free) return null;
+      if (buffers > pool.free) return undefined;
       fillBurst(
         pool,
         burst,

@@ -30,7 +30,7 @@ export interface BurstKernelOptions {
   readonly headerBytes: HeaderBytes;
   readonly mergeable: boolean;
   /** Present when offloads were negotiated in a transmit queue. */
-  readonly codec: HeaderCodec | null;
+  readonly codec: HeaderCodec | undefined;
 }
 
 /**
@@ -52,27 +52,27 @@ export class BurstKernel {
   readonly #kernel: DriverKernel;
   readonly #offloads: boolean;
   /** The bursts that are bound, by slot, and when each was last turned to. */
-  readonly #bursts: (PacketBurst | null)[] = Array.from({ length: burstsPerKernel }, () => null);
+  readonly #bursts: (PacketBurst | undefined)[] = Array.from({ length: burstsPerKernel }, () => undefined);
   readonly #turned = new Float64Array(burstsPerKernel);
   #turns = 0;
-  #current: PacketBurst | null = null;
+  #current: PacketBurst | undefined;
 
-  /** @returns null for a queue that has to write every descriptor itself: one with separate headers */
-  static create(options: BurstKernelOptions): BurstKernel | null {
+  /** @returns undefined for a queue that has to write every descriptor itself: one with separate headers */
+  static create(options: BurstKernelOptions): BurstKernel | undefined {
     const job = new Int32Array(driverJobWords);
-    return options.queue.describe(job) === null ? null : new BurstKernel(options);
+    return options.queue.describe(job) === undefined ? undefined : new BurstKernel(options);
   }
 
   private constructor({ queue, pool, stats, headerBytes, mergeable, codec }: BurstKernelOptions) {
     const { job } = this;
     const notes = queue.describe(job);
-    if (notes === null) throw new TypeError('a queue that no kernel can serve');
+    if (notes === undefined) throw new TypeError('a queue that no kernel can serve');
     const arrays = pool.describe(job);
     job[driverJob.header] = headerBytes;
     job[driverJob.mergeable] = mergeable ? 1 : 0;
     this.#queue = queue;
     this.#pool = pool;
-    this.#offloads = codec !== null;
+    this.#offloads = codec !== undefined;
     codec?.describe(job);
     const memory = pool.region.u8;
     this.#kernel = createDriverKernel({ job, memory, counters: stats.counters, ...notes, ...arrays });
@@ -137,7 +137,8 @@ export class BurstKernel {
     if (slot === -1) {
       slot = this.#turned.indexOf(Math.min(...this.#turned));
       const { buffer, offset, length, segments } = burst;
-      const offloads = this.#offloads && burst.offloads !== null ? headerFields(burst.offloads) : null;
+      const offloads =
+        this.#offloads && burst.offloads !== undefined ? headerFields(burst.offloads) : undefined;
       this.#kernel.bind(slot, { buffer, offset, length, segments, offloads });
       this.#bursts[slot] = burst;
     }

@@ -31,17 +31,17 @@ export abstract class RxQueue {
   protected readonly header: HeaderBytes;
   #queue: DriverQueue;
   #refill: RxRefill;
-  readonly #codec: HeaderCodec | null;
+  readonly #codec: HeaderCodec | undefined;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
   /** Null, and free of cost, while nothing is to be done with the packets. */
-  #gate: RxGate | null = null;
+  #gate: RxGate | undefined;
   #reported = false;
   readonly #native: boolean;
   readonly #freeThreshold: number | undefined;
-  #kernel: BurstKernel | null = null;
+  #kernel: BurstKernel | undefined;
   /** Set by a subclass that cannot go on, although the ring could. */
-  protected fault: QueueFault | null = null;
+  protected fault: QueueFault | undefined;
 
   constructor(options: RxQueueOptions) {
     this.#queue = options.queue;
@@ -49,7 +49,7 @@ export abstract class RxQueue {
     this.header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
-    this.#codec = options.codec ?? null;
+    this.#codec = options.codec;
     this.#native = options.native ?? false;
     this.#freeThreshold = options.freeThreshold;
     this.#refill = this.#serve(options.queue);
@@ -67,8 +67,8 @@ export abstract class RxQueue {
     return this.stats.get('kicks');
   }
 
-  /** Why this queue stopped, or null. */
-  get broken(): QueueFault | null {
+  /** Why this queue stopped, or undefined. */
+  get broken(): QueueFault | undefined {
     return this.queue.broken ?? this.fault;
   }
 
@@ -80,16 +80,16 @@ export abstract class RxQueue {
    */
   receive(burst: PacketBurst): number {
     burst.pool = this.pool;
-    if (this.#codec !== null && burst.offloads === null)
+    if (this.#codec !== undefined && burst.offloads === undefined)
       throw new TypeError('make the burst with NetPort.burst');
-    if (this.fault !== null) return (burst.count = 0);
+    if (this.fault !== undefined) return (burst.count = 0);
     let n = this.#take(burst);
-    if (this.#codec !== null && n > 0) n = this.#readHeaders(this.#codec, burst, n);
+    if (this.#codec !== undefined && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     if (this.header === headerWithHash) this.#readHashes(burst, n);
-    if (this.#gate !== null && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
+    if (this.#gate !== undefined && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
     burst.count = n;
     this.fill();
-    if (this.broken !== null) this.#report(this.broken);
+    if (this.broken !== undefined) this.#report(this.broken);
     return n;
   }
 
@@ -102,7 +102,7 @@ export abstract class RxQueue {
   /** Ends what `watch` began. */
   unwatch(tap: BurstTap): void {
     this.#gate?.taps.delete(tap);
-    if (this.#gate?.idle === true) this.#gate = null;
+    if (this.#gate?.idle === true) this.#gate = undefined;
   }
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
@@ -141,14 +141,14 @@ export abstract class RxQueue {
     this.reclaim();
     this.#queue = queue;
     this.#refill = this.#serve(queue);
-    this.fault = null;
+    this.fault = undefined;
     this.#reported = false;
   }
 
   /** With offloads: takes what the headers say into the burst, and drops packets whose header makes no sense. */
   #readHeaders(codec: HeaderCodec, burst: PacketBurst, count: number): number {
     const { buffer, offset, length, segments, offloads } = burst;
-    if (offloads === null) return count;
+    if (offloads === undefined) return count;
     const { u16 } = this.pool.region;
     let n = 0;
     for (let i = 0; i < count; i++) {
@@ -170,7 +170,7 @@ export abstract class RxQueue {
 
   /** Takes the hashes of the packets into the burst, if it has a place for them. */
   #readHashes({ offset, offloads }: PacketBurst, count: number): void {
-    if (offloads === null) return;
+    if (offloads === undefined) return;
     const { u8 } = this.pool.region;
     for (let i = 0; i < count; i++) {
       const at = offset[i] - headerWithHash + hashOffset;
@@ -183,7 +183,7 @@ export abstract class RxQueue {
 
   /** Takes packets off the ring into the burst, from entry 0 on, and counts them. @returns their number */
   #take(burst: PacketBurst): number {
-    if (this.#kernel !== null) {
+    if (this.#kernel !== undefined) {
       // Most polls find nothing, and this look is cheaper than a call.
       if (!this.#queue.usedWaiting()) return this.#foundNothing();
       this.runKernel(this.#kernel, burst, this.#refill.threshold);
@@ -208,8 +208,8 @@ export abstract class RxQueue {
   #serve(queue: DriverQueue): RxRefill {
     const { pool, stats, header } = this;
     const mergeable = this.mergeable;
-    const kernel = { queue, pool, stats, headerBytes: header, mergeable, codec: null };
-    this.#kernel = this.#native ? BurstKernel.create(kernel) : null;
+    const kernel = { queue, pool, stats, headerBytes: header, mergeable, codec: undefined };
+    this.#kernel = this.#native ? BurstKernel.create(kernel) : undefined;
     return new RxRefill(queue, pool, header, stats, this.#freeThreshold);
   }
 

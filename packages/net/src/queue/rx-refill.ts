@@ -26,7 +26,7 @@ export class RxRefill {
     const { free } = this.#queue;
     if (free < this.threshold) return false;
     if (this.#pool.supply(this.#queue, free, this.#header) > 0) return true;
-    if (this.#queue.broken === null) this.#stats.countStarvedRefill();
+    if (this.#queue.broken === undefined) this.#stats.countStarvedRefill();
     return false;
   }
 }

@@ -47,10 +47,10 @@ export class TxQueue {
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
-  readonly #codec: HeaderCodec | null;
+  readonly #codec: HeaderCodec | undefined;
   #queue: DriverQueue;
   readonly #native: boolean;
-  #kernel: BurstKernel | null;
+  #kernel: BurstKernel | undefined;
   /** The device is away. */
   #paused = false;
   /** The device does not read this queue. */
@@ -61,7 +61,7 @@ export class TxQueue {
   /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
   #chains = 0;
   /** Null, and free of cost, while nothing is to be done with the packets. */
-  #gate: TxGate | null = null;
+  #gate: TxGate | undefined;
   #reported = false;
 
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
@@ -71,7 +71,7 @@ export class TxQueue {
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
-    this.#codec = options.codec ?? null;
+    this.#codec = options.codec;
     this.#native = options.native ?? false;
     this.#kernel = this.#kernelOf(options.queue);
     const gate = new TxGate(options.rules ?? {}, options.headerBytes);
@@ -111,7 +111,7 @@ export class TxQueue {
    * @returns how many were taken
    */
   send(burst: PacketBurst, from = 0): number {
-    return this.#gate === null ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
+    return this.#gate === undefined ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
   }
 
   /** Shows every packet from now on to a tap, as it is on the ring. */
@@ -123,11 +123,11 @@ export class TxQueue {
   /** Ends what `watch` began. */
   unwatch(tap: BurstTap): void {
     this.#gate?.taps.delete(tap);
-    if (this.#gate?.idle === true) this.#gate = null;
+    if (this.#gate?.idle === true) this.#gate = undefined;
   }
 
-  #kernelOf(queue: DriverQueue): BurstKernel | null {
-    if (!this.#native) return null;
+  #kernelOf(queue: DriverQueue): BurstKernel | undefined {
+    if (!this.#native) return undefined;
     const { pool, stats } = this;
     const headerBytes = this.#header;
     return BurstKernel.create({ queue, pool, stats, headerBytes, mergeable: false, codec: this.#codec });
@@ -137,7 +137,7 @@ export class TxQueue {
     const wanted = burst.count - from;
     if (wanted <= 0 || this.#paused || this.#held) return 0;
     const kernel = this.#kernel;
-    if (kernel === null || this.#queue.broken !== null) return this.#sendByTwin(burst, from);
+    if (kernel === undefined || this.#queue.broken !== undefined) return this.#sendByTwin(burst, from);
     this.#chains = kernel.send(burst, from, burst.count, this.#chains);
     const taken = kernel.packets;
     if (kernel.kick) this.#signal();
@@ -150,7 +150,7 @@ export class TxQueue {
     const wanted = burst.count - from;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
     if (this.#queue.free < wanted || this.#chains > 0) this.reap();
-    if (this.#queue.broken !== null) return 0;
+    if (this.#queue.broken !== undefined) return 0;
     const taken = this.#add(burst, from);
     if (taken < wanted) this.stats.countFullRing();
     if (taken > 0 && this.#queue.kickNeeded()) this.#signal();
@@ -166,7 +166,7 @@ export class TxQueue {
   #sendThrough(gate: TxGate, burst: PacketBurst, from: number): number {
     const end = burst.count;
     let at = from;
-    while (at < end && !this.#paused && !this.#held && this.#queue.broken === null) {
+    while (at < end && !this.#paused && !this.#held && this.#queue.broken === undefined) {
       const admitted = gate.admit(this.pool, burst, at, end);
       let stop = at;
       while (stop < admitted && burst.segments[stop] <= this.longest) stop++;
@@ -199,11 +199,12 @@ export class TxQueue {
       const n = this.#chains === 0 ? this.pool.reap(this.#queue, reapBurst) : this.#reapMixed();
       if (n < reapBurst) break;
     }
-    if (this.#queue.broken !== null) this.#report(this.#queue.broken);
+    if (this.#queue.broken !== undefined) this.#report(this.#queue.broken);
   }
 
   #reapByKernel(): void {
-    if (this.#kernel !== null && this.#queue.broken === null) this.#chains = this.#kernel.reap(this.#chains);
+    if (this.#kernel !== undefined && this.#queue.broken === undefined)
+      this.#chains = this.#kernel.reap(this.#chains);
   }
 
   /** While the device is away: what it has read comes back, and nothing more is sent. */
@@ -301,7 +302,7 @@ export class TxQueue {
   /** With offloads: what the burst says goes into the headers, which are clear. */
   #writeHeaders(burst: PacketBurst, from: number, end: number): void {
     const { offloads } = burst;
-    if (this.#codec === null || offloads === null) return;
+    if (this.#codec === undefined || offloads === undefined) return;
     const { u8 } = this.pool.region;
     for (let i = from; i < end; i++) {
       if (offloads.flags[i] !== 0)
@@ -334,7 +335,7 @@ export class TxQueue {
 
   #reapMixed(): number {
     const tokens = this.#tokens;
-    const n = this.#queue.reap(tokens, null, 0, reapBurst);
+    const n = this.#queue.reap(tokens, undefined, 0, reapBurst);
     for (let i = 0; i < n; i++) {
       if (this.pool.next[tokens[i]] !== -1 || this.#separateHeader) this.#chains--;
       this.pool.releaseChain(tokens[i]);

@@ -58,15 +58,16 @@ export function fuzzCommands(states: number, seed: number): Fuzzed {
     log.state(() => {
       const { controlClass, number, data } = damaged(random);
       const command = decodeCommand(controlClass, number, data);
-      if (command === null) return null;
+      if (command === undefined) return undefined;
       log.saw(command.kind);
       if (command.kind === 'rss' && command.config.table.length > mostTableEntries)
         return 'a table too large';
       const again = encodeCommand(command);
       const bytes = Uint8Array.from(Buffer.concat(again.data));
       const third = decodeCommand(again.class, again.command, bytes);
-      const said = third !== null && Buffer.compare(Buffer.concat(encodeCommand(third).data), bytes) === 0;
-      return said ? null : `${command.kind} does not say the same again`;
+      const said =
+        third !== undefined && Buffer.compare(Buffer.concat(encodeCommand(third).data), bytes) === 0;
+      return said ? undefined : `${command.kind} does not say the same again`;
     });
   }
   return log.result();
@@ -104,8 +105,8 @@ class HostileControlDriver {
   readonly #map: MemoryMap;
   #format: RingFormat = 'split';
   #size = 8;
-  #queue: DeviceQueue | null = null;
-  #responder: ControlResponder | null = null;
+  #queue: DeviceQueue | undefined;
+  #responder: ControlResponder | undefined;
 
   constructor(random: Random, log: FuzzLog) {
     this.#random = random;
@@ -114,9 +115,9 @@ class HostileControlDriver {
     this.#map = new MemoryMap([{ region, guestAddress: guest, userAddress: 0, size: memoryBytes }]);
   }
 
-  run(): string | null {
+  run(): string | undefined {
     const random = this.#random;
-    if (this.#queue === null || this.#queue.broken !== null || random.chance(0.01)) this.#start();
+    if (this.#queue === undefined || this.#queue.broken !== undefined || random.chance(0.01)) this.#start();
     const { controlClass, number, data } = damaged(random);
     this.#u8[dataAt] = controlClass;
     this.#u8[dataAt + 1] = number;
@@ -125,10 +126,10 @@ class HostileControlDriver {
     this.#u8[answerAt] = 0xee;
     const served = this.#responder?.serve() ?? 0;
     this.#log.saw('served', served);
-    const broken = this.#queue?.broken ?? null;
-    if (broken !== null) this.#log.saw(broken.code);
+    const broken = this.#queue?.broken;
+    if (broken !== undefined) this.#log.saw(broken.code);
     this.#queue?.callNeeded();
-    return served <= this.#size ? null : `${served} commands served in a ring of ${this.#size}`;
+    return served <= this.#size ? undefined : `${served} commands served in a ring of ${this.#size}`;
   }
 
   #start(): void {
@@ -227,7 +228,7 @@ export function fuzzCommandQueue(states: number, seed: number): Fuzzed {
       const now = queue.poll();
       log.saw(`${format} ${now}`);
       queue.nextAvailable();
-      return queue.poll() === now ? null : `it was ${now}, and is ${queue.poll()} without a change`;
+      return queue.poll() === now ? undefined : `it was ${now}, and is ${queue.poll()} without a change`;
     });
   }
   return log.result();

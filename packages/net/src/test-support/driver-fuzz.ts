@@ -51,32 +51,34 @@ export function fuzzDriver(states: number, seed: number): Fuzzed {
     log.saw(first.pair.rx.queue.format);
     const regions = sides.map(({ region }) => region);
     const device = new HostileDevice(random, regions, setup);
-    for (let i = 0; i < stepsPerSetup && log.open && first.fault === null; i++) {
+    for (let i = 0; i < stepsPerSetup && log.open && first.fault === undefined; i++) {
       log.state(() => {
         const receives = random.chance(0.6);
         device.use((receives ? first.pair.rx : first.pair.tx).queue, receives);
         device.scribble(first.pool);
         const step = randomStep(random);
-        const wrong = sides.map((side) => side.run(step)).find((each) => each !== null);
+        const wrong = sides.map((side) => side.run(step)).find((each) => each !== undefined);
         return describe(wrong ?? differences(sides), setup);
       });
     }
-    if (first.fault !== null) log.saw(first.fault);
+    if (first.fault !== undefined) log.saw(first.fault);
     log.saw('received', first.received);
     log.saw('sent', first.sent);
-    const left = sides.map((side) => side.end()).find((each) => each !== null);
+    const left = sides.map((side) => side.end()).find((each) => each !== undefined);
     if (left !== undefined) log.found(describe(left, setup) ?? '');
   }
   return log.result();
 }
 
-function describe(wrong: string | null, { features, ...rest }: Setup): string | null {
-  return wrong === null ? null : `${wrong} ${net.featureNames(features).join()} ${JSON.stringify(rest)}`;
+function describe(wrong: string | undefined, { features, ...rest }: Setup): string | undefined {
+  return wrong === undefined
+    ? undefined
+    : `${wrong} ${net.featureNames(features).join()} ${JSON.stringify(rest)}`;
 }
 
-function differences([one, other]: readonly Side[]): string | null {
-  if (other === undefined) return null;
-  return one.digest === other.digest ? null : `native ${one.digest}, TypeScript ${other.digest}`;
+function differences([one, other]: readonly Side[]): string | undefined {
+  if (other === undefined) return undefined;
+  return one.digest === other.digest ? undefined : `native ${one.digest}, TypeScript ${other.digest}`;
 }
 
 function randomStep(random: Random): Step {
@@ -143,16 +145,16 @@ class Side {
     this.pool.supply(this.pair.rx.queue, size, this.#header);
   }
 
-  get fault(): string | null {
-    return (this.pair.rx.broken ?? this.pair.tx.queue.broken)?.code ?? null;
+  get fault(): string | undefined {
+    return (this.pair.rx.broken ?? this.pair.tx.queue.broken)?.code;
   }
 
-  /** @returns what is wrong, or null */
-  run(step: Step): string | null {
+  /** @returns what is wrong, or undefined */
+  run(step: Step): string | undefined {
     const { rx, tx } = this.pair;
     const packets: string[] = [];
     const seen = new Set<number>();
-    let wrong: string | null = null;
+    let wrong: string | undefined;
     const burst = this.#burst;
     const all = this.#all;
     all.count = 0;
@@ -182,13 +184,13 @@ class Side {
     const queues = [rx.queue, tx.queue].map((queue) => [queue.base(), queue.free, queue.outstanding]);
     const stats = [rx.stats.get('errors'), rx.stats.get('good_bytes'), tx.stats.get('good_bytes')];
     // Of a queue that cannot go on, how many buffers it had taken until then depends on the bursts.
-    const waiting = this.fault === null && armed;
+    const waiting = this.fault === undefined && armed;
     this.digest = [...packets, sent, kick, waiting, ...queues, ...stats, this.fault].join(' ');
     return wrong;
   }
 
-  /** The device is gone. @returns what is wrong, or null */
-  end(): string | null {
+  /** The device is gone. @returns what is wrong, or undefined */
+  end(): string | undefined {
     const { rx, tx } = this.pair;
     const { pool } = this;
     rx.reclaim();
@@ -199,7 +201,7 @@ class Side {
     if (new Set(all).size !== pool.count) return 'the pool has a buffer twice';
     const borders = [0, border + regionBytes].map((at) => new Uint8Array(this.#memory, at, border));
     const clean = borders.every((bytes) => Buffer.compare(bytes, cleanBorder) === 0);
-    return clean ? null : 'memory outside the region was written';
+    return clean ? undefined : 'memory outside the region was written';
   }
 
   /**
@@ -222,10 +224,10 @@ class Side {
     out.count = 0;
     for (let i = 0; i < count; i++) {
       append(out, burst, i);
-      if (((step.checksums >>> i) & 1) !== 0 && out.offloads !== null) {
+      if (((step.checksums >>> i) & 1) !== 0 && out.offloads !== undefined) {
         out.offloads.flags[i] |= HDR_F_NEEDS_CSUM;
       }
-      if (out.vlan !== null) out.vlan[i] = ((step.tags >>> i) & 1) === 0 ? 0 : step.tag;
+      if (out.vlan !== undefined) out.vlan[i] = ((step.tags >>> i) & 1) === 0 ? 0 : step.tag;
     }
     burst.release(this.pool, count);
     this.pair.tx.prepare(out);
@@ -235,7 +237,7 @@ class Side {
     return taken;
   }
 
-  #checkBuffers(burst: PacketBurst, i: number, seen: Set<number>): string | null {
+  #checkBuffers(burst: PacketBurst, i: number, seen: Set<number>): string | undefined {
     const { buffer, offset, length, segments } = burst;
     const { pool } = this;
     let bytes = segments[i] === 1 ? length[i] : 0;
@@ -253,18 +255,18 @@ class Side {
     if (length[i] < 1 || bytes !== length[i] || count !== segments[i]) {
       return `a packet of ${length[i]} bytes and ${segments[i]} segments has ${bytes} and ${count}`;
     }
-    return null;
+    return undefined;
   }
 
-  #checkOffloads({ length, offloads }: PacketBurst, i: number): string | null {
-    if (offloads === null) return null;
+  #checkOffloads({ length, offloads }: PacketBurst, i: number): string | undefined {
+    if (offloads === undefined) return undefined;
     const { flags, gsoType, segmentSize, headerLength, checksumStart, checksumOffset } = offloads;
     const checksum = checksumStart[i] + checksumOffset[i] + 2;
     if ((flags[i] & HDR_F_NEEDS_CSUM) !== 0 && checksum > length[i]) {
       return `a checksum that ends at ${checksum} of ${length[i]}`;
     }
     if (gsoType[i] !== 0 && segmentSize[i] === 0) return 'segments of no bytes';
-    return headerLength[i] > length[i] ? `${headerLength[i]} bytes of headers in ${length[i]}` : null;
+    return headerLength[i] > length[i] ? `${headerLength[i]} bytes of headers in ${length[i]}` : undefined;
   }
 }
 
@@ -279,5 +281,5 @@ function append(to: PacketBurst, from: PacketBurst, i: number): void {
   to.offset[at] = from.offset[i];
   to.length[at] = from.length[i];
   to.segments[at] = from.segments[i];
-  if (from.offloads !== null) to.offloads?.copy(at, from.offloads, i);
+  if (from.offloads !== undefined) to.offloads?.copy(at, from.offloads, i);
 }

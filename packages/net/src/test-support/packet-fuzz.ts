@@ -49,7 +49,7 @@ class HostilePackets {
     this.#before = new Uint8Array(this.#pool.stride);
   }
 
-  run(): string | null {
+  run(): string | undefined {
     const random = this.#random;
     const burst = this.#burst;
     const { u8, u16 } = this.#pool.region;
@@ -62,12 +62,12 @@ class HostilePackets {
       this.#checkFlow(at, at + first) ??
       (this.#received.read(u16, at - headerBytes, length, burst.offloads ?? never(), 0)
         ? this.#checkOffloads('received')
-        : null) ??
-      (random.chance(0.7) ? this.#prepare() : null) ??
+        : undefined) ??
+      (random.chance(0.7) ? this.#prepare() : undefined) ??
       this.#tags();
     completeChecksum(u8.subarray(at, at + first), random.below(0x1_0000), random.below(40));
     burst.release(this.#pool);
-    return wrong ?? (this.#pool.free === buffers ? null : 'a buffer is lost');
+    return wrong ?? (this.#pool.free === buffers ? undefined : 'a buffer is lost');
   }
 
   get #firstBytes(): number {
@@ -128,32 +128,34 @@ class HostilePackets {
     }
   }
 
-  #checkFlow(at: number, end: number): string | null {
+  #checkFlow(at: number, end: number): string | undefined {
     const flow = this.#flow;
     flow.read(this.#pool.region.u8, at, end - at);
-    if (flow.version === 0) return null;
+    if (flow.version === 0) return undefined;
     const addressBytes = flow.version === 4 ? 8 : 32;
     if (flow.addressAt < at || flow.addressAt + addressBytes > end) return 'addresses outside the packet';
     if (flow.ipAt < at + 14 || flow.ipAt > flow.addressAt) return 'an IP header outside the packet';
     if (flow.portsAt !== -1 && (flow.portsAt < flow.addressAt || flow.portsAt + 4 > end))
       return 'ports outside';
-    return null;
+    return undefined;
   }
 
-  #checkOffloads(what: string): string | null {
+  #checkOffloads(what: string): string | undefined {
     const { length, offloads } = this.#burst;
-    if (offloads === null) return null;
+    if (offloads === undefined) return undefined;
     const end = offloads.checksumStart[0] + offloads.checksumOffset[0] + 2;
     if ((offloads.flags[0] & HDR_F_NEEDS_CSUM) !== 0 && end > length[0]) return `${what}: a checksum outside`;
-    return offloads.headerLength[0] > length[0] ? `${what}: headers of ${offloads.headerLength[0]}` : null;
+    return offloads.headerLength[0] > length[0]
+      ? `${what}: headers of ${offloads.headerLength[0]}`
+      : undefined;
   }
 
-  #prepare(): string | null {
+  #prepare(): string | undefined {
     const random = this.#random;
     const burst = this.#burst;
     const { offloads } = burst;
     const { u8 } = this.#pool.region;
-    if (offloads === null) return null;
+    if (offloads === undefined) return undefined;
     offloads.clear(0);
     offloads.flags[0] = HDR_F_NEEDS_CSUM;
     offloads.gsoType[0] = random.chance(0.5) ? 0 : random.pick(gsoTypes);
@@ -175,29 +177,29 @@ class HostilePackets {
       if (!readied || (!checksum && !ipv4)) return `byte ${place} was changed`;
     }
     if (readied) this.#sent.write(u8, at - headerBytes, headerBytes, offloads, 0);
-    return readied ? this.#checkOffloads('readied') : null;
+    return readied ? this.#checkOffloads('readied') : undefined;
   }
 
   /** A tag that comes off goes in again: the frame, and what is said of it, is as it was. */
-  #tags(): string | null {
+  #tags(): string | undefined {
     const burst = this.#burst;
     const pool = this.#pool;
     const { u8 } = pool.region;
     const { vlan, offloads } = burst;
-    if (vlan === null || offloads === null) return null;
+    if (vlan === undefined || offloads === undefined) return undefined;
     const [at, length, first] = [burst.offset[0], burst.length[0], this.#firstBytes];
     const before = u8.slice(at, at + first);
     const start = offloads.checksumStart[0];
     stripTags(pool, burst, vlan, 1);
-    if (vlan[0] === 0) return burst.length[0] === length ? null : 'a frame without a tag was cut';
+    if (vlan[0] === 0) return burst.length[0] === length ? undefined : 'a frame without a tag was cut';
     this.#log.saw('stripped');
     const wrong = this.#checkOffloads('stripped');
-    if (wrong !== null || burst.length[0] !== length - 4) return wrong ?? 'it is not shorter by a tag';
+    if (wrong !== undefined || burst.length[0] !== length - 4) return wrong ?? 'it is not shorter by a tag';
     if (!insertTag(pool, burst, vlan, 0, headerBytes)) return 'the tag does not go in again';
     if (burst.length[0] !== length || burst.offset[0] !== at) return 'it is not where it was';
     if ((offloads.flags[0] & HDR_F_NEEDS_CSUM) !== 0 && offloads.checksumStart[0] !== start)
       return 'its checksum moved';
-    return Buffer.compare(before, u8.subarray(at, at + first)) === 0 ? null : 'it is not what it was';
+    return Buffer.compare(before, u8.subarray(at, at + first)) === 0 ? undefined : 'it is not what it was';
   }
 }
 

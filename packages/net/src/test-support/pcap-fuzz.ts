@@ -21,21 +21,21 @@ export function fuzzPcap(states: number, seed: number): Fuzzed {
       } catch (error) {
         if (!VioError.is(error) || error.code !== 'VIO_PCAP_FORMAT') throw error;
         log.saw('refused');
-        return null;
+        return undefined;
       }
     });
   }
   return log.result();
 }
 
-function check({ packets }: PcapFile, file: Uint8Array): string | null {
+function check({ packets }: PcapFile, file: Uint8Array): string | undefined {
   let bytes = headerBytes;
   for (const packet of packets) {
     if (packet.nanoseconds < 0 || packet.nanoseconds >= nanoseconds) return `${packet.nanoseconds} ns`;
     if (packet.bytes.buffer !== file.buffer) return 'a frame that is not of the file';
     bytes += 16 + packet.bytes.length;
   }
-  return bytes === file.length ? null : `${bytes} bytes read of ${file.length}`;
+  return bytes === file.length ? undefined : `${bytes} bytes read of ${file.length}`;
 }
 
 function damagedFile(random: Random): Uint8Array {

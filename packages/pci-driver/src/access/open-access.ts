@@ -26,7 +26,7 @@ export function openAccess(address: string, root?: string): PciAccess {
       return new VfioAccess(files);
     case 'uio_pci_generic':
     case 'igb_uio':
-    case null:
+    case undefined:
       return new SysfsAccess(files);
     default:
       throw pciError(

@@ -32,7 +32,7 @@ export class SysfsAccess implements PciAccess {
       // It is gone, and reaches nothing any more.
     }
   };
-  #watcher: FdWatcher | null = null;
+  #watcher: FdWatcher | undefined;
   #open = true;
 
   /** @throws VioError VIO_PCI_PERMISSION, VIO_PCI_BUSY */
@@ -91,7 +91,7 @@ export class SysfsAccess implements PciAccess {
   /** Always by physical address: nothing programs an IOMMU for this device, and one that translates would let nothing through. */
   allocateDma(bytes: number, physical: boolean, hugepages?: '2M' | '1G'): DmaMemory {
     const domain = this.#files.text('iommu_group/type');
-    if (!physical && domain !== null && domain !== 'identity') {
+    if (!physical && domain !== undefined && domain !== 'identity') {
       throw pciError(
         'VIO_PCI_DMA',
         `an IOMMU stands between ${this.address} and memory`,
@@ -136,9 +136,9 @@ export class SysfsAccess implements PciAccess {
   }
 
   #unwatchLine(): void {
-    if (this.#watcher === null) return;
+    if (this.#watcher === undefined) return;
     this.#watcher.close();
-    this.#watcher = null;
+    this.#watcher = undefined;
     try {
       setLineEnabled(this.config, false);
     } catch {

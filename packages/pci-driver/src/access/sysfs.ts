@@ -28,7 +28,7 @@ export class DeviceFiles {
   constructor(address: string, root = sysfsRoot) {
     this.address = fullAddress(address);
     this.directory = join(root, 'devices', this.address);
-    if (this.text('vendor') !== null) return;
+    if (this.text('vendor') !== undefined) return;
     throw pciError(
       'VIO_PCI_MISSING',
       `there is no PCI device ${this.address}`,
@@ -40,12 +40,12 @@ export class DeviceFiles {
     return join(this.directory, name);
   }
 
-  /** A file without its newline; null when it cannot be read. */
-  text(name: string): string | null {
+  /** A file without its newline; undefined when it cannot be read. */
+  text(name: string): string | undefined {
     try {
       return readFileSync(this.path(name), 'utf8').trim();
     } catch {
-      return null;
+      return undefined;
     }
   }
 
@@ -58,12 +58,12 @@ export class DeviceFiles {
     writeFileSync(this.path(name), text);
   }
 
-  /** The last part of what a link points to; null when there is none. */
-  link(name: string): string | null {
+  /** The last part of what a link points to; undefined when there is none. */
+  link(name: string): string | undefined {
     try {
       return basename(readlinkSync(this.path(name)));
     } catch {
-      return null;
+      return undefined;
     }
   }
 
@@ -76,8 +76,8 @@ export class DeviceFiles {
     }
   }
 
-  /** The kernel driver it is bound to, or null. */
-  get driver(): string | null {
+  /** The kernel driver it is bound to, or undefined. */
+  get driver(): string | undefined {
     return this.link('driver');
   }
 

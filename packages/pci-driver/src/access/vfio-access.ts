@@ -39,8 +39,8 @@ export class VfioAccess implements PciAccess {
   /** An IOMMU translates the device's addresses. */
   readonly #translates: boolean;
   #nextIova = lowestIova;
-  #removal: { event: EventFd; watcher: FdWatcher } | null = null;
-  #line: { event: EventFd; watcher: FdWatcher } | null = null;
+  #removal: { event: EventFd; watcher: FdWatcher } | undefined;
+  #line: { event: EventFd; watcher: FdWatcher } | undefined;
   #vectorsOn = false;
   #open = true;
 
@@ -48,7 +48,7 @@ export class VfioAccess implements PciAccess {
   constructor(files: DeviceFiles) {
     this.address = files.address;
     const number = files.link('iommu_group');
-    if (number === null) {
+    if (number === undefined) {
       throw pciError(
         'VIO_VFIO_UNAVAILABLE',
         `no IOMMU stands in front of ${files.address}`,
@@ -218,11 +218,11 @@ export class VfioAccess implements PciAccess {
   }
 
   #disableInterrupts(): void {
-    if (this.#line !== null) {
+    if (this.#line !== undefined) {
       this.#line.watcher.close();
       vfio.disableIrqs(this.#device, vfio.INTX_INDEX);
       this.#line.event.close();
-      this.#line = null;
+      this.#line = undefined;
     }
     if (this.#vectorsOn) vfio.disableIrqs(this.#device, vfio.MSIX_INDEX);
     this.#vectorsOn = false;

@@ -14,11 +14,11 @@ const transitionalTypes: Readonly<Record<number, number>> = {
   0x1009: 9,
 };
 
-/** Virtio device type of an id, or null: any revision and any subsystem (virtio 1.4, 4.1.2.2). */
-export function virtioType(vendorId: number, deviceId: number): number | null {
-  if (vendorId !== virtioVendor || deviceId < firstId || deviceId > lastId) return null;
+/** Virtio device type of an id, or undefined: any revision and any subsystem (virtio 1.4, 4.1.2.2). */
+export function virtioType(vendorId: number, deviceId: number): number | undefined {
+  if (vendorId !== virtioVendor || deviceId < firstId || deviceId > lastId) return undefined;
   if (deviceId >= firstModernId) return deviceId - firstModernId;
-  return transitionalTypes[deviceId] ?? null;
+  return transitionalTypes[deviceId];
 }
 
 /** Of network cards. */

@@ -11,7 +11,7 @@ function outcome(device: FakePciDevice): string {
   try {
     const { common, notify, isr, device: net } = read(device);
     const inside = [common, notify, isr, net].every(
-      (place) => place === null || place.offset + place.length <= device.barSize(place.bar),
+      (place) => place === undefined || place.offset + place.length <= device.barSize(place.bar),
     );
     return inside ? 'all within their BARs' : 'a structure outside its BAR';
   } catch (error) {
@@ -45,7 +45,13 @@ describe('a capability list that is broken', () => {
   it('is not looked at when the device says it has none', () => {
     const device = new FakePciDevice();
     device.config.view.setUint8(0x06, 0);
-    expect(read(device)).toMatchObject({ common: null, notify: null, isr: null, device: null, msix: null });
+    expect(read(device)).toMatchObject({
+      common: undefined,
+      notify: undefined,
+      isr: undefined,
+      device: undefined,
+      msix: undefined,
+    });
   });
 });
 

@@ -13,18 +13,18 @@ export interface Place {
 
 /** What the capability list of a device says (virtio 1.4, 4.1.4). */
 export interface Capabilities {
-  /** The common configuration (virtio 1.4, 4.1.4.3); null: there is none. */
-  readonly common: Place | null;
-  /** Where queues are notified (4.1.4.4), with bytes from one queue's place to the next; null: nowhere. */
-  readonly notify: (Place & { readonly multiplier: number }) | null;
-  /** Where the reason of an interrupt is read (4.1.4.5); null: nowhere. */
-  readonly isr: Place | null;
-  /** The device's own configuration (4.1.4.6); null: there is none. */
-  readonly device: Place | null;
+  /** The common configuration (virtio 1.4, 4.1.4.3); undefined: there is none. */
+  readonly common: Place | undefined;
+  /** Where queues are notified (4.1.4.4), with bytes from one queue's place to the next; undefined: nowhere. */
+  readonly notify: (Place & { readonly multiplier: number }) | undefined;
+  /** Where the reason of an interrupt is read (4.1.4.5); undefined: nowhere. */
+  readonly isr: Place | undefined;
+  /** The device's own configuration (4.1.4.6); undefined: there is none. */
+  readonly device: Place | undefined;
   /** Offset in configuration space of the capability that opens a window into the BARs. */
-  readonly window: number | null;
-  /** Where the MSI-X table is; null: the device has none. */
-  readonly msix: MsixCapability | null;
+  readonly window: number | undefined;
+  /** Where the MSI-X table is; undefined: the device has none. */
+  readonly msix: MsixCapability | undefined;
   /** Structures that cannot be used, and why. */
   readonly unusable: readonly string[];
 }
@@ -66,8 +66,8 @@ const leastBytes: Readonly<Record<number, number>> = { [COMMON]: 0x38, [NOTIFY]:
 export function readCapabilities(config: Registers, barSize: (index: number) => number): Capabilities {
   const places = new Map<number, Place & { readonly at: number }>();
   const unusable: string[] = [];
-  let window: number | null = null;
-  let msix: MsixCapability | null = null;
+  let window: number | undefined;
+  let msix: MsixCapability | undefined;
   for (const at of capabilityOffsets(config)) {
     const id = config.read(at, 1);
     if (id === MSIX) msix ??= { at, vectors: (config.read(at + 2, 2) & 0x7ff) + 1 };
@@ -80,15 +80,15 @@ export function readCapabilities(config: Registers, barSize: (index: number) => 
     if (bar > 5) continue;
     const place = { at, bar, offset: config.read(at + 8, 4), length: config.read(at + 12, 4) };
     const reason = against(place, barSize(bar), leastBytes[type], config.read(at + 2, 1), type);
-    if (reason === null) places.set(type, place);
+    if (reason === undefined) places.set(type, place);
     else unusable.push(`${name}: ${reason}`);
   }
   const notify = places.get(NOTIFY);
   return {
-    common: places.get(COMMON) ?? null,
-    notify: notify === undefined ? null : { ...notify, multiplier: config.read(notify.at + 16, 4) },
-    isr: places.get(ISR) ?? null,
-    device: places.get(DEVICE) ?? null,
+    common: places.get(COMMON),
+    notify: notify === undefined ? undefined : { ...notify, multiplier: config.read(notify.at + 16, 4) },
+    isr: places.get(ISR),
+    device: places.get(DEVICE),
     window,
     msix,
     unusable,
@@ -100,14 +100,14 @@ export function msixEnabled(config: Registers, { at }: MsixCapability): boolean 
   return (config.read(at + 2, 2) & 0x8000) !== 0;
 }
 
-/** What speaks against a structure, or null. */
+/** What speaks against a structure, or undefined. */
 function against(
   place: Place,
   barBytes: number,
   least: number,
   capBytes: number,
   type: number,
-): string | null {
+): string | undefined {
   const { bar, offset, length } = place;
   if (capBytes < (type === NOTIFY ? 20 : 16)) return `its capability is only ${capBytes} bytes long`;
   if (barBytes === 0) return `the device has no BAR ${bar}`;
@@ -115,7 +115,7 @@ function against(
     return `${length} bytes at ${offset} reach out of the ${barBytes} of BAR ${bar}`;
   if (length < least) return `${length} bytes are less than the ${least} it needs`;
   if (offset % (type === NOTIFY ? 2 : type === ISR ? 1 : 4) !== 0) return `offset ${offset} is not aligned`;
-  return null;
+  return undefined;
 }
 
 /** Offsets of all capabilities in configuration space, in the device's order. */

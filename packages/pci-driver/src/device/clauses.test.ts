@@ -33,15 +33,15 @@ describe('C1 (4.1.2.2) matches', () => {
     ['any modern type', 0x107f, 63],
     ['a transitional network card', 0x1000, 1],
     ['a transitional block device', 0x1001, 2],
-    ['no transitional id that stands for nothing', 0x1008, null],
-    ['no id below the range', 0x0fff, null],
-    ['no id above the range', 0x1080, null],
+    ['no transitional id that stands for nothing', 0x1008, undefined],
+    ['no id below the range', 0x0fff, undefined],
+    ['no id above the range', 0x1080, undefined],
   ])('%s', (_, id, type) => {
     expect(virtioType(0x1af4, id)).toBe(type);
   });
 
   it('no other vendor', () => {
-    expect(virtioType(0x8086, 0x1041)).toBeNull();
+    expect(virtioType(0x8086, 0x1041)).toBe(undefined);
   });
 });
 

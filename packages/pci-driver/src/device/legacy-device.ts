@@ -45,7 +45,7 @@ export class LegacyDevice implements VirtioPciDevice {
       );
     }
     this.#registers = new Structure(registers, 0, registers.size);
-    this.#msix = () => msix !== null && msixEnabled(access.config, msix);
+    this.#msix = () => msix !== undefined && msixEnabled(access.config, msix);
   }
 
   get status(): number {

@@ -45,13 +45,13 @@ export class ModernDevice implements VirtioPciDevice {
   readonly #notifyPlace: NonNullable<Capabilities['notify']>;
   #features = 0n;
 
-  /** @returns null when the device has no modern registers at all. @throws VioError VIO_PCI_CAPABILITY, VIO_PCI_BAR */
-  static open(access: PciAccess, capabilities: Capabilities): ModernDevice | null {
+  /** @returns undefined when the device has no modern registers at all. @throws VioError VIO_PCI_CAPABILITY, VIO_PCI_BAR */
+  static open(access: PciAccess, capabilities: Capabilities): ModernDevice | undefined {
     const { common: commonPlace, notify, isr, device, unusable } = capabilities;
-    if (commonPlace !== null && notify !== null && isr !== null && device !== null) {
+    if (commonPlace !== undefined && notify !== undefined && isr !== undefined && device !== undefined) {
       return new ModernDevice(access, capabilities.window, { common: commonPlace, notify, isr, device });
     }
-    if (unusable.length === 0) return null;
+    if (unusable.length === 0) return undefined;
     throw pciError(
       'VIO_PCI_CAPABILITY',
       `the modern registers of ${access.address} cannot be used: ${unusable.join('; ')}`,
@@ -61,7 +61,7 @@ export class ModernDevice implements VirtioPciDevice {
 
   private constructor(
     access: PciAccess,
-    window: number | null,
+    window: number | undefined,
     places: { common: Place; notify: NonNullable<Capabilities['notify']>; isr: Place; device: Place },
   ) {
     const registers = ({ bar }: Place): Registers => reach(access, window, bar);
@@ -186,11 +186,11 @@ export class ModernDevice implements VirtioPciDevice {
 }
 
 /** A BAR, mapped; or else through the window that configuration space has into it. */
-function reach(access: PciAccess, window: number | null, bar: number): Registers {
+function reach(access: PciAccess, window: number | undefined, bar: number): Registers {
   try {
     return access.bar(bar);
   } catch (error) {
-    if (window === null) throw error;
+    if (window === undefined) throw error;
     return new ConfigWindow(access.config, window, bar, access.barSize(bar));
   }
 }

@@ -19,11 +19,11 @@ const optionNames: OptionNames<BindOptions> = { force: true, root: true, inUse: 
 /**
  * Binds a virtio device to a driver, taking it away from the one it has; if that fails it goes back.
  * @param driver `vfio-pci`, `uio_pci_generic`, `virtio-pci`, ...
- * @returns the driver it had before, to be restored later, or null
+ * @returns the driver it had before, to be restored later, or undefined
  * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_DRIVER_NAME, VIO_PCI_NO_DRIVER, VIO_PCI_BIND,
  *   VIO_OPTION_UNKNOWN
  */
-export function bindDevice(address: string, driver: string, options: BindOptions = {}): string | null {
+export function bindDevice(address: string, driver: string, options: BindOptions = {}): string | undefined {
   checkOptions('bindDevice', options, optionNames);
   const root = options.root ?? sysfsRoot;
   const device = virtioDevice(address, options);
@@ -40,7 +40,7 @@ export function bindDevice(address: string, driver: string, options: BindOptions
   try {
     attach(new DeviceFiles(address, root), root, driver);
   } catch (cause) {
-    const back = device.driver === null ? 'has no driver now' : restore(device, root);
+    const back = device.driver === undefined ? 'has no driver now' : restore(device, root);
     throw pciError(
       'VIO_PCI_BIND',
       `${device.address} cannot be bound to ${driver}; it ${back}`,
@@ -55,13 +55,13 @@ export function bindDevice(address: string, driver: string, options: BindOptions
 
 /**
  * Takes a virtio device away from its driver; one without stays as it is.
- * @returns the driver it had, or null
+ * @returns the driver it had, or undefined
  * @throws VioError VIO_PCI_MISSING, VIO_PCI_NOT_VIRTIO, VIO_PCI_IN_USE, VIO_PCI_BIND, VIO_OPTION_UNKNOWN
  */
-export function unbindDevice(address: string, options: BindOptions = {}): string | null {
+export function unbindDevice(address: string, options: BindOptions = {}): string | undefined {
   checkOptions('unbindDevice', options, optionNames);
   const device = virtioDevice(address, options);
-  if (device.driver === null) return null;
+  if (device.driver === undefined) return undefined;
   if (device.inUse && options.force !== true) {
     throw pciError(
       'VIO_PCI_IN_USE',
@@ -93,7 +93,7 @@ export function loadedDrivers(options: DiscoveryOptions = {}): string[] {
 function virtioDevice(address: string, options: BindOptions): VirtioDeviceInfo {
   const { force: _, ...where } = options;
   const device = describeDevice(address, where);
-  if (device !== null) return device;
+  if (device !== undefined) return device;
   throw pciError(
     'VIO_PCI_NOT_VIRTIO',
     `${address} is no virtio device`,

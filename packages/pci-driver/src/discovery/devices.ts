@@ -15,8 +15,8 @@ export interface VirtioDeviceInfo {
   readonly type: number;
   /** Has legacy registers, and modern ones beside them or not. */
   readonly transitional: boolean;
-  /** Kernel driver it is bound to, or null. */
-  readonly driver: string | null;
+  /** Kernel driver it is bound to, or undefined. */
+  readonly driver: string | undefined;
   /** Network interfaces the kernel makes of it. */
   readonly interfaces: readonly string[];
   /** True when one of them has a route or an address: taking it away may cut the machine off. */
@@ -40,19 +40,22 @@ export function listVirtioDevices(options: DiscoveryOptions = {}): VirtioDeviceI
   const inUse = options.inUse ?? interfacesInUse();
   return addresses(root)
     .map((address) => describe(new DeviceFiles(address, root), inUse))
-    .filter((device) => device !== null);
+    .filter((device) => device !== undefined);
 }
 
-/** One device; null when it is no virtio device. @throws VioError VIO_PCI_MISSING, VIO_OPTION_UNKNOWN */
-export function describeDevice(address: string, options: DiscoveryOptions = {}): VirtioDeviceInfo | null {
+/** One device; undefined when it is no virtio device. @throws VioError VIO_PCI_MISSING, VIO_OPTION_UNKNOWN */
+export function describeDevice(
+  address: string,
+  options: DiscoveryOptions = {},
+): VirtioDeviceInfo | undefined {
   checkOptions('describeDevice', options, discoveryNames);
   return describe(new DeviceFiles(address, options.root), options.inUse ?? interfacesInUse());
 }
 
-function describe(files: DeviceFiles, inUse: ReadonlySet<string>): VirtioDeviceInfo | null {
+function describe(files: DeviceFiles, inUse: ReadonlySet<string>): VirtioDeviceInfo | undefined {
   const deviceId = files.number('device');
   const type = virtioType(files.number('vendor'), deviceId);
-  if (type === null) return null;
+  if (type === undefined) return undefined;
   const interfaces = interfacesOf(files);
   return {
     address: files.address,

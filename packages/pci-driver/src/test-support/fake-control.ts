@@ -8,7 +8,7 @@ export class FakeControl {
   readonly told: ControlCommand[] = [];
   /** What the device answers. */
   answer: (command: ControlCommand) => boolean = () => true;
-  #responder: ControlResponder | null = null;
+  #responder: ControlResponder | undefined;
 
   /** @param index of the control queue */
   constructor(device: FakePciDevice, index: number) {

@@ -97,7 +97,7 @@ export class FakePciDevice implements PciAccess {
   closed = false;
   /** Eventfds of the vectors, as the driver enabled them. */
   vectorEvents: readonly EventFd[] = [];
-  onLine: (() => void) | null = null;
+  onLine: (() => void) | undefined;
   /** Asks the driver for the device. */
   askForRemoval: () => void = () => {};
   readonly memory: SharedMemory[] = [];
@@ -124,7 +124,7 @@ export class FakePciDevice implements PciAccess {
     this.bar4.onWrite = (at, width, value) => this.#modernWrite(at, width, value);
     this.bar0.onRead = (at) => this.#legacyRead(at);
     this.bar0.onWrite = (at, _, value) => this.#legacyWrite(at, value);
-    this.config.onRead = (at, width) => this.#window(at, width, null);
+    this.config.onRead = (at, width) => this.#window(at, width, undefined);
     this.config.onWrite = (at, width, value) => {
       this.config.set(at, width, value);
       this.#window(at, width, value);
@@ -139,7 +139,7 @@ export class FakePciDevice implements PciAccess {
       enableLine: (handler) => (this.onLine = handler),
       disable: () => {
         this.vectorEvents = [];
-        this.onLine = null;
+        this.onLine = undefined;
         this.#setMsixEnabled(false);
       },
     };
@@ -240,7 +240,7 @@ export class FakePciDevice implements PciAccess {
   }
 
   /** The window of the usual list: what is written to its data goes to the BAR, and the other way round. */
-  #window(at: number, width: RegisterWidth, value: number | null): void {
+  #window(at: number, width: RegisterWidth, value: number | undefined): void {
     for (let cap = 0x40; cap < 240; cap += 4) {
       const { view } = this.config;
       if (view.getUint8(cap) !== 9 || view.getUint8(cap + 3) !== 5 || at !== cap + 16) continue;
@@ -248,7 +248,7 @@ export class FakePciDevice implements PciAccess {
       const length = view.getUint32(cap + 12, true);
       if (length !== width) throw new RangeError('the window is read by another width than it says');
       const bar = view.getUint8(cap + 4) === 4 ? this.bar4 : this.bar0;
-      if (value !== null) bar.write(offset, width, value);
+      if (value !== undefined) bar.write(offset, width, value);
       else this.config.set(at, width, bar.read(offset, width));
     }
   }

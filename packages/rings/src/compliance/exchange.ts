@@ -77,7 +77,7 @@ export class Exchange {
       segments === 1
         ? driver.add(heads, offset, length, 0, count, prefix)
         : driver.addChains(heads, new Int32Array(count).fill(segments), pool, 0, count, prefix);
-    assert.equal(driver.broken, null);
+    assert.equal(driver.broken, undefined);
     if (added < count)
       assert.ok(driver.free < segments, `${added} of ${count} added, ${driver.free} still free`);
     for (const { head } of packets.slice(added)) pool.releaseChain(head);
@@ -105,7 +105,7 @@ export class Exchange {
     const { device } = this.#pair;
     const chains = this.#chains;
     const count = device.fetch(chains, max);
-    assert.equal(device.broken, null);
+    assert.equal(device.broken, undefined);
     assert.equal(count, Math.min(max, chains.capacity, this.#waiting.length));
     for (let i = 0; i < count; i++) this.#held.push(this.#check(this.#waiting[i], i));
     this.#waiting.splice(0, count);
@@ -119,7 +119,7 @@ export class Exchange {
     const { deviceWrites } = this.#request;
     const singles = this.#singles;
     const count = device.fetchSingles(singles, max, { writable: deviceWrites, prefix }, 1, 20);
-    assert.equal(device.broken, null);
+    assert.equal(device.broken, undefined);
     assert.equal(count, singles.count);
     const possible = Math.min(max, singles.capacity, this.#waiting.length);
     assert.ok(count <= possible, `${count} of ${possible} chains taken`);
@@ -175,7 +175,7 @@ export class Exchange {
     const token = new Int32Array(max);
     const length = new Int32Array(max);
     const count = driver.reap(token, length, 0, max);
-    assert.equal(driver.broken, null);
+    assert.equal(driver.broken, undefined);
     assert.equal(count, Math.min(max, this.#used.length));
     for (const [i, packet] of this.#used.splice(0, count).entries()) {
       assert.deepEqual(
@@ -223,7 +223,7 @@ export class Exchange {
         driver: driver.base(),
         faults: [driver.broken, device.broken],
       },
-      { free: driver.size, buffers: pool.count, driver: device.base(), faults: [null, null] },
+      { free: driver.size, buffers: pool.count, driver: device.base(), faults: [undefined, undefined] },
     );
   }
 

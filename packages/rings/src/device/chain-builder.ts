@@ -22,7 +22,7 @@ export class ChainBuilder {
   low: number;
   high: number;
   bytes: number;
-  fault: QueueFault | null = null;
+  fault: QueueFault | undefined;
 
   readonly #memory: MemoryMap;
   /** Most descriptors of a chain, those of its indirect table included: the queue size (spec 2.7.5.3.1, 2.8.17). */
@@ -65,7 +65,7 @@ export class ChainBuilder {
 
   /** Forgets what an earlier chain was refused for. */
   clear(): void {
-    this.fault = null;
+    this.fault = undefined;
   }
 
   /** Starts a chain, as entry `i` of the burst, whose segments go to `segment` and up. */

@@ -105,7 +105,7 @@ describe.each(formats)('%s', (format) => {
             }
             expect(driver.used()).toEqual(done.map(({ id, written }) => ({ id, length: written })));
           }
-          expect(queue.broken).toBeNull();
+          expect(queue.broken).toBe(undefined);
         }),
         { numRuns: 200 },
       );

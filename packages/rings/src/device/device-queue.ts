@@ -15,8 +15,8 @@ export interface DeviceQueue {
   readonly format: RingFormat;
   /** Descriptors. */
   readonly size: number;
-  /** Why the queue stopped; null while it runs. */
-  readonly broken: QueueFault | null;
+  /** Why the queue stopped; undefined while it runs. */
+  readonly broken: QueueFault | undefined;
   /** True when another device was at work on the ring before. */
   readonly resumed: boolean;
 

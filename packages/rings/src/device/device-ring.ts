@@ -11,7 +11,7 @@ export abstract class DeviceRing {
   protected readonly builder: ChainBuilder;
   /** Ring entries fetched and not completed: split, chains; packed, descriptors. */
   protected inFlight = 0;
-  #broken: QueueFault | null = null;
+  #broken: QueueFault | undefined;
 
   constructor({ memory, size, features }: DeviceQueueOptions) {
     this.size = size;
@@ -20,7 +20,7 @@ export abstract class DeviceRing {
     this.builder = new ChainBuilder(memory, size, features.indirect);
   }
 
-  get broken(): QueueFault | null {
+  get broken(): QueueFault | undefined {
     return this.#broken;
   }
 
@@ -40,8 +40,8 @@ export abstract class DeviceRing {
   protected fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
     const added = count - chains.count;
     const { fault } = this.builder;
-    if (added === 0 && fault !== null) return this.break(fault.code, fault.detail);
-    chains.full = count === chains.capacity || (refused && fault === null);
+    if (added === 0 && fault !== undefined) return this.break(fault.code, fault.detail);
+    chains.full = count === chains.capacity || (refused && fault === undefined);
     chains.firstSegment[count] = segment;
     chains.count = count;
     return added;

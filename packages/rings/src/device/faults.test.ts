@@ -79,7 +79,7 @@ describe.each(formats)('%s: a driver that misbehaves breaks its queue', (format)
   it('and the chains in front of the bad one still arrive', () => {
     const { driver, queue, chains } = setUp(format);
     driver.expose([good], [good], [{ address: 0, length: 1 }], [good]);
-    expect([queue.fetch(chains, 32), queue.broken]).toEqual([2, null]);
+    expect([queue.fetch(chains, 32), queue.broken]).toEqual([2, undefined]);
     queue.complete(chains, 0, 2);
     expect(driver.used()).toHaveLength(2);
     expect([queue.fetch(chains, 32), queue.broken?.code]).toEqual([0, 'ADDRESS_UNMAPPED']);
@@ -195,6 +195,6 @@ describe('packed: what DPDK drivers do that the specification does not', () => {
   it('a header descriptor without NEXT is a short chain of its own, and the ring goes on', () => {
     const { driver, queue, chains } = setUp('packed');
     driver.expose([header], [good]);
-    expect([queue.fetch(chains, 32), chains.readableBytes[0], queue.broken]).toEqual([2, 12, null]);
+    expect([queue.fetch(chains, 32), chains.readableBytes[0], queue.broken]).toEqual([2, 12, undefined]);
   });
 });

@@ -48,7 +48,7 @@ describe.each(formats)('%s: fetching more', (format) => {
   it('breaks the queue at nonsense, and at nothing else', () => {
     const { driver, queue, chains } = setUpChains(format, [[1]]);
     driver.expose([{ address: 0, length: 1 }]);
-    expect([queue.fetch(chains, 8), queue.broken, chains.full]).toEqual([1, null, false]);
+    expect([queue.fetch(chains, 8), queue.broken, chains.full]).toEqual([1, undefined, false]);
     expect([queue.fetchMore(chains, 8), queue.broken?.code]).toEqual([0, 'ADDRESS_UNMAPPED']);
   });
 
@@ -62,7 +62,7 @@ describe.each(formats)('%s: fetching more', (format) => {
       1,
       true,
       0,
-      null,
+      undefined,
     ]);
     queue.complete(chains, 0, 1);
     queue.fetch(chains, 8);

@@ -74,7 +74,7 @@ describe('the base of a packed ring', () => {
     reap();
     expose(1);
     use(1);
-    expect(base(freshPackedBase)).toBe(null);
+    expect(base(freshPackedBase)).toBe(undefined);
   });
 
   it('cannot be found in a ring with batches, where the one that is said cannot be', () => {
@@ -82,7 +82,7 @@ describe('the base of a packed ring', () => {
     expose(1, 1, 1);
     // One used descriptor, with the id of the last buffer, stands for all three.
     driver.memory.setU16(0x1_ffff_8000 + 14, 0x8080);
-    expect(base(freshPackedBase)).toBe(null);
+    expect(base(freshPackedBase)).toBe(undefined);
   });
 
   const rounds = fc.array(

@@ -30,7 +30,7 @@ const usedIn = (wrap: number): number => (wrap === 1 ? BOTH : 0);
  * batch with IN_ORDER) look as if they were available still: a ring with such slots gives its place away to nobody.
  *
  * @param given both positions with their wrap counters, as `DeviceQueue.base()` has them
- * @returns the base to go on from, `given` or another one; null: the one that was given cannot be, and none can be found
+ * @returns the base to go on from, `given` or another one; undefined: the one that was given cannot be, and none can be found
  * @throws VioError VIO_RING_PART
  */
 export function packedBaseFromRing(
@@ -39,7 +39,7 @@ export function packedBaseFromRing(
   size: number,
   inOrder: boolean,
   given: number,
-): number | null {
+): number | undefined {
   const { i32 } = ringPart(memory, ring, 'descriptor ring', descriptorBytes * size, 16);
   const start = ring.offset / 4 + 3;
   const slot = (given >>> 16) & 0x7fff;
@@ -49,12 +49,12 @@ export function packedBaseFromRing(
     const flags = Int32Array.from({ length: size }, (_, at) => i32[start + 4 * at]);
     if (mayBe(flags, slot, given >>> 31, inOrder)) return given;
     // A batch that one used descriptor stands for ends nobody knows where.
-    const found = inOrder && flags.some(isAvailable) ? null : onlyPlace(flags);
-    if (found === null) continue;
+    const found = inOrder && flags.some(isAvailable) ? undefined : onlyPlace(flags);
+    if (found === undefined) continue;
     const both = (found.wrap << 15) | found.slot;
     return ((both << 16) | both) >>> 0;
   }
-  return null;
+  return undefined;
 }
 
 /** A driver that is about to make a chain available writes its head last: another look finds it there. */
@@ -93,8 +93,8 @@ function leftOvers(flags: Int32Array, from: number, to: number, wrap: number, in
   return true;
 }
 
-/** Where the laps meet, in a ring without a slot that was skipped; null in any other. There is one such place at most. */
-function onlyPlace(flags: Int32Array): { slot: number; wrap: number } | null {
+/** Where the laps meet, in a ring without a slot that was skipped; undefined in any other. There is one such place at most. */
+function onlyPlace(flags: Int32Array): { slot: number; wrap: number } | undefined {
   const { length: size } = flags;
   const run = (from: number, bits: number): number => {
     let at = from;
@@ -112,5 +112,5 @@ function onlyPlace(flags: Int32Array): { slot: number; wrap: number } | null {
       return done === size ? { slot: 0, wrap: wrap ^ 1 } : { slot: done, wrap };
     }
   }
-  return null;
+  return undefined;
 }

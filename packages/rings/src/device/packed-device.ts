@@ -115,7 +115,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     const first = chains.count;
     const free = chains.capacity - first;
     chains.full = free === 0;
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const words = this.#words;
     const ring = this.#ring;
     let next = this.#next;
@@ -162,7 +162,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
     singles.count = 0;
     singles.blocked = false;
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const words = this.#words;
     const ring = this.#ring;
     const size = this.size;
@@ -243,7 +243,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const builder = this.builder;
     builder.clear();
     const first = chains.count;
@@ -290,13 +290,13 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
-    if (count === 0 || this.broken !== null) return;
+    if (count === 0 || this.broken !== undefined) return;
     this.inFlight -= this.#used.complete(chains, from, count);
   }
 
   completeSingles(singles: SingleBurst): void {
     const { id, count } = singles;
-    if (count === 0 || this.broken !== null) return;
+    if (count === 0 || this.broken !== undefined) return;
     if (this.inOrder && !singles.writable) this.#used.completeBatch(id[count - 1], count);
     else this.#used.completeSingles(singles);
     this.inFlight -= count;
@@ -316,7 +316,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     job[singlesJob.nextWrap] = this.#nextWrap;
     job[singlesJob.done] = this.#used.done;
     job[singlesJob.doneWrap] = this.#used.doneWrap;
-    job[singlesJob.room] = this.broken === null ? this.size - this.inFlight : 0;
+    job[singlesJob.room] = this.broken === undefined ? this.size - this.inFlight : 0;
     this.builder.lendWindow(job);
   }
 
@@ -330,7 +330,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
   }
 
   pending(): number {
-    return this.broken === null && this.#isAvailable() ? 1 : 0;
+    return this.broken === undefined && this.#isAvailable() ? 1 : 0;
   }
 
   #isAvailable(): boolean {

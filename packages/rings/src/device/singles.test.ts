@@ -74,8 +74,8 @@ describe.each(formats)('%s: chains of one descriptor, the fast way', (format) =>
   it.each(others)('leaves %s to the other way', (_, chain) => {
     const { driver, queue, singles, fetchSingles } = setUpSingles(format);
     driver.expose([buffer(20)], chain, [buffer(20)]);
-    expect([fetchSingles(), singles.blocked, queue.broken]).toEqual([1, true, null]);
-    expect([fetchSingles(), singles.blocked, queue.broken]).toEqual([0, true, null]);
+    expect([fetchSingles(), singles.blocked, queue.broken]).toEqual([1, true, undefined]);
+    expect([fetchSingles(), singles.blocked, queue.broken]).toEqual([0, true, undefined]);
   });
 
   it('goes on behind what the other way has taken', () => {

@@ -182,7 +182,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
   }
 
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const descriptors = this.#descriptors;
     const builder = this.builder;
     builder.clear();
@@ -202,7 +202,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
 
   /** @returns how many chains may be fetched, at most `max`; breaks the queue when the driver's index makes no sense */
   #available(max: number): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const index = Atomics.load(this.#avail, this.#availIdx);
     const count = (index - this.#next) & 0xffff;
     const room = this.size - this.inFlight;
@@ -260,7 +260,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
 
   /** IN_ORDER: one used entry, with the head of the last buffer, stands for `count` of them (spec 2.7.9). */
   #useBatch(lastHead: number, count: number): void {
-    if (this.broken !== null) return;
+    if (this.broken !== undefined) return;
     const at = this.#usedRing + ((this.#done & this.#mask) << 1);
     this.#usedWords[at] = lastHead;
     this.#usedWords[at + 1] = 0;
@@ -270,7 +270,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
   }
 
   #use(id: Int32Array, written: Int32Array, from: number, count: number): void {
-    if (count === 0 || this.broken !== null) return;
+    if (count === 0 || this.broken !== undefined) return;
     const words = this.#usedWords;
     const ring = this.#usedRing;
     const mask = this.#mask;
@@ -304,7 +304,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
   lend(job: Int32Array): void {
     job[singlesJob.next] = this.#next;
     job[singlesJob.done] = this.#done;
-    job[singlesJob.room] = this.broken === null ? this.size - this.inFlight : 0;
+    job[singlesJob.room] = this.broken === undefined ? this.size - this.inFlight : 0;
     this.builder.lendWindow(job);
   }
 
@@ -314,7 +314,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
   }
 
   pending(): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const count = (Atomics.load(this.#avail, this.#availIdx) - this.#next) & 0xffff;
     return count < this.size ? count : this.size;
   }

@@ -179,7 +179,12 @@ describe.each(formats)('%s: a kick for nothing', (format) => {
     const { driver, queue, chains } = setUp(format);
     const before = queue.fetch(chains, 32);
     driver.expose(chain);
-    expect([before, queue.fetch(chains, 32), queue.fetch(chains, 32), queue.broken]).toEqual([0, 1, 0, null]);
+    expect([before, queue.fetch(chains, 32), queue.fetch(chains, 32), queue.broken]).toEqual([
+      0,
+      1,
+      0,
+      undefined,
+    ]);
   });
 });
 

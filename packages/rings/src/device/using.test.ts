@@ -104,7 +104,7 @@ describe.each(formats)('%s: using buffers', (format) => {
   it('2.7.8.2, 2.8.15: writes all entries of a burst before the one that publishes them', () => {
     const { driver, memory, queue, chains } = threeFetched(format);
     chains.written.set([1, 2, 3]);
-    let visible: unknown = null;
+    let visible: unknown;
     let entries: number[] = [];
     const store = Atomics.store.bind(Atomics);
     vi.spyOn(Atomics, 'store').mockImplementationOnce((...args: Parameters<typeof Atomics.store>) => {
@@ -128,7 +128,7 @@ describe.each(formats)('%s: using buffers', (format) => {
       queue.complete(chains, 0, queue.fetch(chains, 32));
       used += driver.used().length;
     }
-    expect([used, queue.broken]).toEqual([70_000, null]);
+    expect([used, queue.broken]).toEqual([70_000, undefined]);
   });
 });
 

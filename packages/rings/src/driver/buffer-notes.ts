@@ -18,8 +18,8 @@ export function bufferNotes(size: number, linked: boolean, exposed: boolean): Bu
     ids: Uint16Array.from({ length: size }, (_, i) => i),
     token: new Int32Array(size).fill(-1),
     followers: new Uint16Array(size),
-    links: linked ? new Uint16Array(size) : null,
-    exposed: exposed ? new Int32Array(size) : null,
+    links: linked ? new Uint16Array(size) : undefined,
+    exposed: exposed ? new Int32Array(size) : undefined,
   };
 }
 

@@ -9,7 +9,7 @@ interface Packet {
   readonly buffers: readonly SeenBuffer[];
   readonly slots: number;
   length: number;
-  chain: SeenChain | null;
+  chain: SeenChain | undefined;
 }
 
 const shapes = {
@@ -76,7 +76,7 @@ describe.each(kinds)('$format, in order: $inOrder', (kind) => {
             const indirect =
               options.indirect && buffers.length > 1 && buffers.length <= Math.min(indirectEntries, size);
             const slots = indirect ? 1 : buffers.length;
-            waiting.push({ token, buffers, slots, length: 0, chain: null });
+            waiting.push({ token, buffers, slots, length: 0, chain: undefined });
           }
           const taken = inRing().reduce((sum, packet) => sum + packet.slots, 0);
           expect([queue.free, queue.outstanding]).toEqual([size - taken, inRing().length]);
@@ -111,7 +111,7 @@ describe.each(kinds)('$format, in order: $inOrder', (kind) => {
           if (seen.length > 0 && batch && kind.inOrder) {
             const last = picked[picked.length - 1];
             for (const packet of picked) {
-              if (packet === last || packet.chain === null) continue;
+              if (packet === last || packet.chain === undefined) continue;
               const bytes = packet.chain.buffers.reduce((sum, buffer) => sum + buffer.length, 0);
               packet.length = deviceWrites ? bytes : 0;
             }
@@ -121,7 +121,7 @@ describe.each(kinds)('$format, in order: $inOrder', (kind) => {
 
           const expected = used.splice(0, reap).map(({ token, length }) => [token, length]);
           expect(all.reap(reap)).toEqual(expected);
-          expect(queue.broken).toBeNull();
+          expect(queue.broken).toBe(undefined);
         }
 
         expect(all.reclaim()).toEqual(

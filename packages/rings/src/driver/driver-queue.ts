@@ -25,7 +25,7 @@ export interface DriverQueue {
   /** Buffers (chains) the device holds at this moment. */
   readonly outstanding: number;
   /** Set once, by the call that found the device misbehaving; from then on nothing moves. */
-  readonly broken: QueueFault | null;
+  readonly broken: QueueFault | undefined;
 
   /**
    * Exposes up to `count` buffers of one segment and makes them available with one release store. Entry i is
@@ -77,21 +77,21 @@ export interface DriverQueue {
   /**
    * Takes back up to `max` buffers the device has used.
    * @param token receives what `add` was given (for `addChains`: the first buffer's index)
-   * @param length receives the bytes the device says it wrote, as it says it (validate before use); null when nobody
+   * @param length receives the bytes the device says it wrote, as it says it (validate before use); undefined when nobody
    *   wants to know, as with a transmit queue
    * @param from index of the first entry to fill in both arrays
    * @returns how many, 0 to `max`
    */
-  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
+  reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number;
 
   /** Whether the device has used a buffer that was not taken back; costs one acquire load. False of a broken queue. */
   usedWaiting(): boolean;
 
   /**
    * Says to a kernel what does not change: format, size, where the parts of the ring are (`driverJob`).
-   * @returns the queue's own notes, which it shares with the kernel; null when it has to write every descriptor itself
+   * @returns the queue's own notes, which it shares with the kernel; undefined when it has to write every descriptor itself
    */
-  describe(job: Int32Array): KernelNotes | null;
+  describe(job: Int32Array): KernelNotes | undefined;
 
   /** Lends the ring to a kernel for one run: writes into the job where the queue stands. */
   lend(job: Int32Array): void;

@@ -23,7 +23,7 @@ export abstract class DriverRing implements DriverQueue {
   readonly size: number;
   readonly addresses: VringAddresses;
   outstanding = 0;
-  broken: QueueFault | null = null;
+  broken: QueueFault | undefined;
 
   protected readonly region: Region;
   protected readonly i32: Int32Array;
@@ -37,7 +37,7 @@ export abstract class DriverRing implements DriverQueue {
   protected readonly addressHigh: number;
   protected readonly eventIdx: boolean;
   protected readonly separatePrefix: boolean;
-  protected readonly tables: IndirectTables | null;
+  protected readonly tables: IndirectTables | undefined;
   /** In the ring of free ids: the next to take, the next to fill. */
   protected idHead = 0;
   protected idTail = 0;
@@ -67,7 +67,7 @@ export abstract class DriverRing implements DriverQueue {
     const tables = offset + ((areas.bytes + 15) & ~15);
     this.tables = features.indirect
       ? new IndirectTables(region, tables, options.indirectEntries ?? defaultIndirectEntries, size, split)
-      : null;
+      : undefined;
   }
 
   add(
@@ -89,7 +89,7 @@ export abstract class DriverRing implements DriverQueue {
     stride: number,
     bytes: number,
   ): number {
-    return this.expose(token, null, null, from, count, base, stride, bytes);
+    return this.expose(token, undefined, undefined, from, count, base, stride, bytes);
   }
 
   abstract addChains(
@@ -100,7 +100,7 @@ export abstract class DriverRing implements DriverQueue {
     count: number,
     prefix: number,
   ): number;
-  abstract reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number;
+  abstract reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number;
   abstract usedWaiting(): boolean;
   abstract lend(job: Int32Array): void;
   abstract takeBack(job: Int32Array): void;
@@ -115,7 +115,7 @@ export abstract class DriverRing implements DriverQueue {
     return heldIds(this.notes);
   }
 
-  describe(job: Int32Array): KernelNotes | null {
+  describe(job: Int32Array): KernelNotes | undefined {
     const { addresses } = this;
     job[driverJob.packed] = this.format === 'packed' ? 1 : 0;
     job[driverJob.inOrder] = this.inOrder ? 1 : 0;
@@ -128,14 +128,14 @@ export abstract class DriverRing implements DriverQueue {
     job[driverJob.driverArea] = addresses.driver;
     job[driverJob.deviceArea] = addresses.device;
     this.tables?.describe(job);
-    return this.separatePrefix ? null : this.notes;
+    return this.separatePrefix ? undefined : this.notes;
   }
 
   /** Exposes `base + offset[i]`, or `base + token[i] * stride`, with `length[i] + more` or `more` bytes. */
   protected abstract expose(
     token: Int32Array,
-    offset: Int32Array | null,
-    length: Int32Array | null,
+    offset: Int32Array | undefined,
+    length: Int32Array | undefined,
     from: number,
     count: number,
     base: number,

@@ -123,8 +123,8 @@ describe('a device that misbehaves breaks its queue', () => {
     pool.alloc(token, 0, 4);
     offset.set(token.map((b) => pool.dataBase + b * pool.stride));
     expect(other.queue.add(token, offset, length, 0, 4, 0)).toBe(4);
-    expect([other.queue.broken, other.queue.outstanding, bad.queue.broken === null]).toEqual([
-      null,
+    expect([other.queue.broken, other.queue.outstanding, bad.queue.broken === undefined]).toEqual([
+      undefined,
       4,
       false,
     ]);
@@ -141,7 +141,7 @@ describe.each(kinds)('$format, in order: $inOrder: what is no fault', (kind) => 
     const { queue, device, add, reap } = setUp(kind, { deviceWrites: true });
     const [token] = add(60);
     device.use({ ...device.take()[0], length: said });
-    expect([reap(), queue.broken]).toEqual([[[token, length]], null]);
+    expect([reap(), queue.broken]).toEqual([[[token, length]], undefined]);
   });
 
   it('says in the fault what was read', () => {
@@ -187,13 +187,13 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
   ])('does not see a descriptor used with %s', (_, bits) => {
     const { queue, device, chains, reap } = exposed(kind);
     device.memory.setDescriptor(queue.addresses.descriptors, 0, 0, chains[0].id | (bits << 16));
-    expect([reap(), queue.broken, queue.outstanding]).toEqual([[], null, 6]);
+    expect([reap(), queue.broken, queue.outstanding]).toEqual([[], undefined, 6]);
   });
 
   it('does not see descriptors used behind one that is not', () => {
     const { queue, device, chains, reap } = exposed(kind);
     device.memory.setDescriptor(queue.addresses.descriptors + 16, 0, 0, chains[1].id | 0x8080_0000);
-    expect([reap(), queue.broken, queue.outstanding]).toEqual([[], null, 6]);
+    expect([reap(), queue.broken, queue.outstanding]).toEqual([[], undefined, 6]);
   });
 
   it('kicks when the event flags are the reserved 3', () => {

@@ -126,7 +126,7 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
   it('P9 (2.8.17), P14 (2.8.21.1.1): the flags of the first head are written last, by the store that releases the burst', () => {
     const { queue, device, addChains } = setUp(kind, { indirect: false });
     const store = Atomics.store.bind(Atomics);
-    let before: unknown = null;
+    let before: unknown;
     const spy = vi
       .spyOn(Atomics, 'store')
       .mockImplementationOnce((...args: Parameters<typeof Atomics.store>) => {
@@ -148,7 +148,7 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
       device.use(...device.take());
       reap();
       const store = Atomics.store.bind(Atomics);
-      let before: unknown = null;
+      let before: unknown;
       const spy = vi
         .spyOn(Atomics, 'store')
         .mockImplementationOnce((...args: Parameters<typeof Atomics.store>) => {
@@ -165,14 +165,14 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
     const { device, addChains } = setUp(kind, { indirect: false });
     addChains([1, 2, 3], [4, 5]);
     const [first, second] = device.take();
-    expect([first.table, first.slots, second.table, second.slots]).toEqual([null, 3, null, 2]);
+    expect([first.table, first.slots, second.table, second.slots]).toEqual([undefined, 3, undefined, 2]);
   });
 
   it('P10 (2.8.19): with INDIRECT_DESC a list takes one slot, a single buffer stays direct', () => {
     const { device, addChains } = setUp(kind);
     addChains([1, 2, 3], [4]);
     const [first, second] = device.take();
-    expect([first.table?.length, first.slots, second.table, second.slots]).toEqual([3, 1, null, 1]);
+    expect([first.table?.length, first.slots, second.table, second.slots]).toEqual([3, 1, undefined, 1]);
   });
 
   it.each([
@@ -262,7 +262,7 @@ describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {
     const { queue, device, add, reap } = setUp(kind);
     const tokens = add(1, 2, 3);
     device.use(...device.take().map((chain) => ({ ...chain, flags: 1 })));
-    expect([reap().map(([token]) => token), queue.broken]).toEqual([tokens, null]);
+    expect([reap().map(([token]) => token), queue.broken]).toEqual([tokens, undefined]);
   });
 
   it('2.8.6: one used descriptor stands for a whole list, the ring goes on behind it', () => {

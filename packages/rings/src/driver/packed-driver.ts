@@ -8,8 +8,8 @@ const plainLoads = !weaklyOrdered;
 export class PackedDriver extends PackedRing {
   readonly inOrder = false;
 
-  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
-    if (this.broken !== null) return 0;
+  reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number {
+    if (this.broken !== undefined) return 0;
     const { i32, desc, size } = this;
     const { followers, token: tokens, ids } = this.notes;
     let usedBits = this.usedBits;
@@ -30,7 +30,7 @@ export class PackedDriver extends PackedRing {
       }
       token[out] = own;
       tokens[id] = -1;
-      if (length !== null) length[out] = i32[d + 2];
+      if (length !== undefined) length[out] = i32[d + 2];
       ids[idTail] = id;
       if (++idTail === size) idTail = 0;
       // A branch, so that the address of the next descriptor does not have to wait for this load.
@@ -56,7 +56,7 @@ export class PackedDriver extends PackedRing {
     const { token, followers } = this.notes;
     let at = this.lastUsed;
     let bits = this.usedBits;
-    for (let left = this.broken === null ? this.outstanding : 0; left > 0; left--) {
+    for (let left = this.broken === undefined ? this.outstanding : 0; left > 0; left--) {
       const word = Atomics.load(i32, this.desc + (at << 2) + 3);
       const id = word & 0xffff;
       if (((word >>> 16) & availUsed) !== bits || id >= size || token[id] < 0) break;

@@ -18,8 +18,8 @@ export class PackedInOrderDriver extends PackedRing {
   #batchId = -1;
   #batchLength = 0;
 
-  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
-    if (this.broken !== null) return 0;
+  reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number {
+    if (this.broken !== undefined) return 0;
     const { i32, desc, size, outstanding } = this;
     const { token: tokens, followers, exposed } = this.notes;
     let at = this.lastUsed;
@@ -43,7 +43,8 @@ export class PackedInOrderDriver extends PackedRing {
       }
       const last = oldest === batchId;
       if (last) batchId = -1;
-      if (length !== null) length[out] = last ? this.#batchLength : exposed === null ? 0 : exposed[oldest];
+      if (length !== undefined)
+        length[out] = last ? this.#batchLength : exposed === undefined ? 0 : exposed[oldest];
       token[out++] = tokens[oldest];
       tokens[oldest] = -1;
       // A branch, so that the address of the next descriptor does not have to wait for this load.
@@ -67,7 +68,7 @@ export class PackedInOrderDriver extends PackedRing {
   }
 
   override usedWaiting(): boolean {
-    return super.usedWaiting() || (this.#batchId !== -1 && this.broken === null);
+    return super.usedWaiting() || (this.#batchId !== -1 && this.broken === undefined);
   }
 
   base(): number {
@@ -77,7 +78,7 @@ export class PackedInOrderDriver extends PackedRing {
     let bits = this.usedBits;
     let batchId = this.#batchId;
     let oldest = this.idTail;
-    for (let left = this.broken === null ? this.outstanding : 0; left > 0; left--) {
+    for (let left = this.broken === undefined ? this.outstanding : 0; left > 0; left--) {
       if (batchId === -1) {
         const word = Atomics.load(i32, this.desc + (at << 2) + 3);
         const id = word & 0xffff;

@@ -67,15 +67,15 @@ export abstract class PackedRing extends DriverRing {
 
   protected expose(
     token: Int32Array,
-    offset: Int32Array | null,
-    length: Int32Array | null,
+    offset: Int32Array | undefined,
+    length: Int32Array | undefined,
     from: number,
     count: number,
     base: number,
     stride: number,
     more: number,
   ): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const n = count < this.#free ? count : this.#free;
     if (n <= 0) return 0;
     const { i32, desc, size } = this;
@@ -93,14 +93,14 @@ export abstract class PackedRing extends DriverRing {
       const own = token[i];
       const id = ids[idHead];
       const d = desc + (next << 2);
-      const address = (start + (offset === null ? Math.imul(own, stride) : offset[i])) | 0;
-      const bytes = length === null ? more : length[i] + more;
+      const address = (start + (offset === undefined ? Math.imul(own, stride) : offset[i])) | 0;
+      const bytes = length === undefined ? more : length[i] + more;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 1] !== high) i32[d + 1] = high;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i !== from) i32[d + 3] = id | flags;
       tokens[id] = own;
-      if (exposed !== null) exposed[id] = bytes;
+      if (exposed !== undefined) exposed[id] = bytes;
       if (++idHead === size) idHead = 0;
       if (++next === size) {
         next = 0;
@@ -122,7 +122,7 @@ export abstract class PackedRing extends DriverRing {
     count: number,
     prefix: number,
   ): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const { ids, token, followers, exposed } = this.notes;
     const first = this.desc + (this.#next << 2) + 3;
     let firstWord = 0;
@@ -132,7 +132,7 @@ export abstract class PackedRing extends DriverRing {
       const head = buffer[from + n];
       const needed = segments[from + n] + (this.separatePrefix ? 1 : 0);
       const tables = this.tables;
-      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
+      const indirect = tables !== undefined && needed > 1 && needed <= tables.limit;
       const slots = indirect ? 1 : needed;
       if (taken + slots > this.#free) break;
       const id = ids[this.idHead];
@@ -145,7 +145,7 @@ export abstract class PackedRing extends DriverRing {
       if (++this.idHead === this.size) this.idHead = 0;
       token[id] = head;
       followers[id] = slots - 1;
-      if (exposed !== null) exposed[id] = exposedBytes(head, pool, prefix);
+      if (exposed !== undefined) exposed[id] = exposedBytes(head, pool, prefix);
       taken += slots;
     }
     if (n > 0) this.#publish(n, taken, first, firstWord);
@@ -154,7 +154,7 @@ export abstract class PackedRing extends DriverRing {
 
   kickNeeded(): boolean {
     const added = this.#addedSinceKick;
-    if (added === 0 || this.broken !== null) return false;
+    if (added === 0 || this.broken !== undefined) return false;
     this.#addedSinceKick = 0;
     // The publishing store was sequentially consistent: this load cannot pass it.
     const wish = Atomics.load(this.i32, this.#deviceEvent);
@@ -182,7 +182,7 @@ export abstract class PackedRing extends DriverRing {
 
   usedWaiting(): boolean {
     const word = Atomics.load(this.i32, this.desc + (this.lastUsed << 2) + 3);
-    return this.broken === null && ((word >>> 16) & availUsed) === this.usedBits;
+    return this.broken === undefined && ((word >>> 16) & availUsed) === this.usedBits;
   }
 
   disarmInterrupt(): void {

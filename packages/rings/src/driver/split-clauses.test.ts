@@ -77,14 +77,14 @@ describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
     const { device, addChains } = setUp(kind, { indirect: false });
     addChains([1, 2, 3], [4, 5]);
     const [first, second] = device.take();
-    expect([first.table, first.slots, second.table, second.slots]).toEqual([null, 3, null, 2]);
+    expect([first.table, first.slots, second.table, second.slots]).toEqual([undefined, 3, undefined, 2]);
   });
 
   it('S6 (2.7.5.3.1): with INDIRECT_DESC a chain takes one descriptor, a single buffer stays direct', () => {
     const { device, addChains } = setUp(kind);
     addChains([1, 2, 3], [4]);
     const [first, second] = device.take();
-    expect([first.table?.length, first.slots, second.table, second.slots]).toEqual([3, 1, null, 1]);
+    expect([first.table?.length, first.slots, second.table, second.slots]).toEqual([3, 1, undefined, 1]);
   });
 
   it('S7 (2.7.5.3.1): no entry of a table is indirect itself', () => {
@@ -134,7 +134,7 @@ describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
       device.use(...device.take());
       reap();
     }
-    expect([wrong, queue.broken, queue.free]).toEqual([0, null, 8]);
+    expect([wrong, queue.broken, queue.free]).toEqual([0, undefined, 8]);
   });
 
   it('S11 (2.7.6.1): nothing that is refused moves avail.idx', () => {
@@ -198,7 +198,7 @@ describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
     const [token] = add(9);
     expect(reap()).toEqual([]);
     device.use(...device.take());
-    expect([reap(), reap(), queue.broken]).toEqual([[[token, 0]], [], null]);
+    expect([reap(), reap(), queue.broken]).toEqual([[[token, 0]], [], undefined]);
   });
 
   it('S14 (2.7.8.3): hands on how many bytes were written, buffer by buffer', () => {
@@ -257,7 +257,7 @@ describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
   it('S18 (2.7.13.3.1): all of a burst is written before the store to avail.idx that releases it', () => {
     const { device, addChains } = setUp(kind);
     const store = Atomics.store.bind(Atomics);
-    let before: unknown = null;
+    let before: unknown;
     const spy = vi
       .spyOn(Atomics, 'store')
       .mockImplementationOnce((...args: Parameters<typeof Atomics.store>) => {

@@ -4,7 +4,7 @@ import { SplitRing } from './split-ring.ts';
 export class SplitDriver extends SplitRing {
   readonly inOrder = false;
 
-  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
+  reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number {
     const ready = this.used();
     if (ready === 0) return 0;
     const n = ready < max ? ready : max;
@@ -24,7 +24,7 @@ export class SplitDriver extends SplitRing {
       }
       token[from + i] = own;
       tokens[id] = -1;
-      if (length !== null) length[from + i] = i32[entry + 1];
+      if (length !== undefined) length[from + i] = i32[entry + 1];
       ids[idTail++ & mask] = id;
       if (followers[id] !== 0) idTail = this.freeFollowers(id, idTail);
     }

@@ -14,7 +14,7 @@ export class SplitInOrderDriver extends SplitRing {
   #batchId = -1;
   #batchLength = 0;
 
-  reap(token: Int32Array, length: Int32Array | null, from: number, max: number): number {
+  reap(token: Int32Array, length: Int32Array | undefined, from: number, max: number): number {
     const ready = this.used();
     if (ready === 0) return 0;
     const n = ready < max ? ready : max;
@@ -42,8 +42,8 @@ export class SplitInOrderDriver extends SplitRing {
       } else {
         written = this.#batchLength;
       }
-      if (length !== null) {
-        length[from + i] = batchId === oldest ? written : exposed === null ? 0 : exposed[oldest];
+      if (length !== undefined) {
+        length[from + i] = batchId === oldest ? written : exposed === undefined ? 0 : exposed[oldest];
       }
       if (batchId === oldest) batchId = -1;
       token[from + i] = tokens[oldest];

@@ -52,15 +52,15 @@ export abstract class SplitRing extends DriverRing {
 
   protected expose(
     token: Int32Array,
-    offset: Int32Array | null,
-    length: Int32Array | null,
+    offset: Int32Array | undefined,
+    length: Int32Array | undefined,
     from: number,
     count: number,
     base: number,
     stride: number,
     more: number,
   ): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const free = this.idTail - this.idHead;
     const n = count < free ? count : free;
     if (n <= 0) return 0;
@@ -76,15 +76,15 @@ export abstract class SplitRing extends DriverRing {
       const own = token[i];
       const id = ids[idHead++ & mask];
       const d = desc + (id << 2);
-      const address = (start + (offset === null ? Math.imul(own, stride) : offset[i])) | 0;
-      const bytes = length === null ? more : length[i] + more;
+      const address = (start + (offset === undefined ? Math.imul(own, stride) : offset[i])) | 0;
+      const bytes = length === undefined ? more : length[i] + more;
       if (i32[d] !== address) i32[d] = address;
       if (i32[d + 2] !== bytes) i32[d + 2] = bytes;
       if (i32[d + 3] !== flags) i32[d + 3] = flags;
       const slot = ring + (avail++ & mask);
       if (u16[slot] !== id) u16[slot] = id;
       tokens[id] = own;
-      if (exposed !== null) exposed[id] = bytes;
+      if (exposed !== undefined) exposed[id] = bytes;
     }
     this.idHead = idHead;
     this.outstanding += n;
@@ -100,7 +100,7 @@ export abstract class SplitRing extends DriverRing {
     count: number,
     prefix: number,
   ): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const { ids, token, followers, exposed } = this.notes;
     const ring = this.#avail + 2;
     let avail = this.availIdx;
@@ -109,7 +109,7 @@ export abstract class SplitRing extends DriverRing {
       const head = buffer[from + n];
       const needed = segments[from + n] + (this.separatePrefix ? 1 : 0);
       const tables = this.tables;
-      const indirect = tables !== null && needed > 1 && needed <= tables.limit;
+      const indirect = tables !== undefined && needed > 1 && needed <= tables.limit;
       if ((indirect ? 1 : needed) > this.free) break;
       const id = ids[this.idHead & this.mask];
       if (indirect) this.#writeIndirect(tables, head, pool, prefix);
@@ -118,7 +118,7 @@ export abstract class SplitRing extends DriverRing {
       if (this.u16[slot] !== id) this.u16[slot] = id;
       token[id] = head;
       followers[id] = indirect ? 0 : needed - 1;
-      if (exposed !== null) exposed[id] = exposedBytes(head, pool, prefix);
+      if (exposed !== undefined) exposed[id] = exposedBytes(head, pool, prefix);
     }
     if (n === 0) return 0;
     this.outstanding += n;
@@ -129,7 +129,7 @@ export abstract class SplitRing extends DriverRing {
   kickNeeded(): boolean {
     const old = this.#kickedIdx;
     const next = this.availIdx;
-    if (next === old || this.broken !== null) return false;
+    if (next === old || this.broken !== undefined) return false;
     this.#kickedIdx = next;
     // avail.idx was stored with sequential consistency, so this load cannot pass it.
     if (this.eventIdx) {
@@ -146,7 +146,7 @@ export abstract class SplitRing extends DriverRing {
 
   usedWaiting(): boolean {
     const used = Atomics.load(this.u16, this.usedHalf + 1);
-    return this.broken === null && used !== this.lastUsed;
+    return this.broken === undefined && used !== this.lastUsed;
   }
 
   disarmInterrupt(): void {
@@ -161,7 +161,7 @@ export abstract class SplitRing extends DriverRing {
 
   base(): number {
     const used = Atomics.load(this.u16, this.usedHalf + 1);
-    const sound = this.broken === null && ((used - this.lastUsed) & 0xffff) <= this.outstanding;
+    const sound = this.broken === undefined && ((used - this.lastUsed) & 0xffff) <= this.outstanding;
     return sound ? used : this.lastUsed;
   }
 
@@ -199,7 +199,7 @@ export abstract class SplitRing extends DriverRing {
 
   /** @returns how many buffers the device has used; 0 also when that cannot be, which breaks the queue */
   protected used(): number {
-    if (this.broken !== null) return 0;
+    if (this.broken !== undefined) return 0;
     const ready = (Atomics.load(this.u16, this.usedHalf + 1) - this.lastUsed) & 0xffff;
     if (ready <= this.outstanding) return ready;
     this.break(

@@ -48,7 +48,7 @@ describe.each(kinds)('$format, in order: $inOrder', (kind) => {
     const expected = add(1, 2);
     device.use(...device.take());
     const tokens = new Int32Array(2);
-    expect([queue.reap(tokens, null, 0, 2), [...tokens]]).toEqual([2, expected]);
+    expect([queue.reap(tokens, undefined, 0, 2), [...tokens]]).toEqual([2, expected]);
   });
 
   it('adds what fits and says how much', () => {
@@ -232,7 +232,7 @@ describe.each(inOrderKinds)('$format, in order', (kind) => {
     tokens.push(...add(7, 8, 9));
     device.useBatch(device.take());
     back.push(...reap());
-    expect([back.map(([token]) => token), queue.free, queue.broken]).toEqual([tokens, 8, null]);
+    expect([back.map(([token]) => token), queue.free, queue.broken]).toEqual([tokens, 8, undefined]);
   });
 
   it('2.7.9, 2.8.8: of a batch, what the device may write counts as written but for the last', () => {

@@ -50,10 +50,13 @@ export function describeDescriptor(raw: RawDescriptor, slot: number, packed: boo
   };
 }
 
-/** The entries of an indirect table; null when it is not in the memory, or no table. */
-export function readIndirect(view: RingView, { address, length }: RawDescriptor): DescriptorDump[] | null {
-  const table = length % descriptorBytes === 0 ? view.find(address, length) : null;
-  if (table === null || table.offset % 4 !== 0) return null;
+/** The entries of an indirect table; undefined when it is not in the memory, or no table. */
+export function readIndirect(
+  view: RingView,
+  { address, length }: RawDescriptor,
+): DescriptorDump[] | undefined {
+  const table = length % descriptorBytes === 0 ? view.find(address, length) : undefined;
+  if (table === undefined || table.offset % 4 !== 0) return undefined;
   const packed = view.format === 'packed';
   return Array.from({ length: Math.min(length / descriptorBytes, view.size) }, (_, slot) =>
     describeDescriptor(readDescriptor(table, slot, packed), slot, packed),

@@ -27,7 +27,7 @@ export function ringDumpText(name: string, dump: RingDump): string {
   const more = dump.inFlight - dump.listed.length;
   return [
     `${name}: ${dump.format}, ${dump.size} descriptors${indexes}, ${dump.inFlight} in flight`,
-    ...(dump.broken === null ? [] : [`  broken: ${dump.broken.detail} (${dump.broken.code})`]),
+    ...(dump.broken === undefined ? [] : [`  broken: ${dump.broken.detail} (${dump.broken.code})`]),
     `  the driver's interrupts: ${events(dump.driverEvents)}`,
     `  the device's kicks: ${events(dump.deviceEvents)}`,
     ...dump.listed.flatMap(chainLines),

@@ -57,7 +57,7 @@ function chains(view: RingView, slots: readonly RawDescriptor[]): ChainDump[] {
     }
     const indirect = readIndirect(view, slots[first]);
     found.push(
-      indirect === null
+      indirect === undefined
         ? { ...chain, wrong: 'its indirect table is not in the memory' }
         : { ...chain, indirect },
     );

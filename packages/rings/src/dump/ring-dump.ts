@@ -57,8 +57,8 @@ export interface RingDump {
   readonly format: RingFormat;
   /** Descriptors. */
   readonly size: number;
-  /** Why the queue stopped; null while it runs. */
-  readonly broken: QueueFault | null;
+  /** Why the queue stopped; undefined while it runs. */
+  readonly broken: QueueFault | undefined;
   /** Split: free-running indexes as they are in memory. */
   readonly availableIndex?: number;
   /** Split: the used index as it is in memory. */

@@ -25,15 +25,15 @@ export interface RingView {
   readonly driver: RingMemory;
   /** The device's area: the used ring, or the device's event suppression. */
   readonly device: RingMemory;
-  /** Why the queue stopped; null while it runs. */
-  readonly broken: QueueFault | null;
+  /** Why the queue stopped; undefined while it runs. */
+  readonly broken: QueueFault | undefined;
   /**
    * What the driver knows the device holds: split, descriptor indexes of heads; packed, buffer ids. Null when only the
    * ring itself can tell.
    */
-  readonly held: readonly number[] | null;
-  /** Finds an indirect table by its address; null when it is not in the memory. */
-  readonly find: (address: bigint, bytes: number) => RingMemory | null;
+  readonly held: readonly number[] | undefined;
+  /** Finds an indirect table by its address; undefined when it is not in the memory. */
+  readonly find: (address: bigint, bytes: number) => RingMemory | undefined;
 }
 
 /** The view of a driver. @param region the queue was built on */
@@ -51,7 +51,7 @@ export function driverRingView(queue: DriverQueue, region: Region, eventIdx: boo
     held: queue.held(),
     find: (address, bytes) => {
       const offset = Number(address - base);
-      return offset >= 0 && offset + bytes <= region.size ? { region, offset } : null;
+      return offset >= 0 && offset + bytes <= region.size ? { region, offset } : undefined;
     },
   };
 }

@@ -20,11 +20,11 @@ export function dumpSplit(view: RingView, limit: number): RingDump {
     broken: view.broken,
     availableIndex,
     usedIndex,
-    driverEvents: events(u16[avail], AVAIL_F_NO_INTERRUPT, view.eventIdx ? u16[avail + 2 + size] : null),
+    driverEvents: events(u16[avail], AVAIL_F_NO_INTERRUPT, view.eventIdx ? u16[avail + 2 + size] : undefined),
     deviceEvents: events(
       device.region.u16[used],
       USED_F_NO_NOTIFY,
-      view.eventIdx ? device.region.u16[used + 2 + 4 * size] : null,
+      view.eventIdx ? device.region.u16[used + 2 + 4 * size] : undefined,
     ),
     inFlight: held.length,
     listed: held.slice(0, limit).map((head) => chain(view, head)),
@@ -38,9 +38,9 @@ function between(from: number, to: number, size: number): number[] {
   return count > size ? [] : Array.from({ length: count }, (_, i) => (from + i) & 0xffff);
 }
 
-function events(flags: number, silence: number, event: number | null): EventDump {
-  const meaning = event !== null ? 'at descriptor' : (flags & silence) === 0 ? 'enabled' : 'disabled';
-  return { flags, meaning, ...(event === null ? {} : { event }) };
+function events(flags: number, silence: number, event: number | undefined): EventDump {
+  const meaning = event !== undefined ? 'at descriptor' : (flags & silence) === 0 ? 'enabled' : 'disabled';
+  return { flags, meaning, ...(event === undefined ? {} : { event }) };
 }
 
 function chain(view: RingView, head: number): ChainDump {
@@ -51,7 +51,7 @@ function chain(view: RingView, head: number): ChainDump {
     descriptors.push(describeDescriptor(raw, slot, false));
     if ((raw.flags & DESC_F_INDIRECT) !== 0) {
       const indirect = readIndirect(view, raw);
-      return indirect === null
+      return indirect === undefined
         ? { head, descriptors, wrong: 'its indirect table is not in the memory' }
         : { head, descriptors, indirect };
     }

@@ -68,7 +68,7 @@ class TrackedDevice implements DeviceQueue {
     this.#ones = new Int32Array(queue.size).fill(1);
   }
 
-  get broken(): QueueFault | null {
+  get broken(): QueueFault | undefined {
     return this.#queue.broken;
   }
 
@@ -94,7 +94,7 @@ class TrackedDevice implements DeviceQueue {
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
     if (this.#resumed < this.#saved.count) {
       singles.count = 0;
-      singles.blocked = this.broken === null;
+      singles.blocked = this.broken === undefined;
       return 0;
     }
     const n = this.#queue.fetchSingles(singles, max, kind, least, most);
@@ -133,14 +133,14 @@ class TrackedDevice implements DeviceQueue {
   }
 
   complete(chains: ChainBurst, from: number, count: number): void {
-    if (count === 0 || this.broken !== null) return;
+    if (count === 0 || this.broken !== undefined) return;
     this.#journal.using(chains.id, chains.slots, from, count);
     this.#queue.complete(chains, from, count);
     this.#journal.used(chains.id, from, count);
   }
 
   completeSingles(singles: SingleBurst): void {
-    if (singles.count === 0 || this.broken !== null) return;
+    if (singles.count === 0 || this.broken !== undefined) return;
     this.#journal.using(singles.id, this.#ones, 0, singles.count);
     this.#queue.completeSingles(singles);
     this.#journal.used(singles.id, 0, singles.count);
@@ -148,7 +148,7 @@ class TrackedDevice implements DeviceQueue {
 
   pending(): number {
     const left = this.#saved.count - this.#resumed;
-    return left > 0 && this.broken === null ? left : this.#queue.pending();
+    return left > 0 && this.broken === undefined ? left : this.#queue.pending();
   }
 
   callNeeded(): boolean {

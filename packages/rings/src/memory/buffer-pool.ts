@@ -30,7 +30,7 @@ const optionNames: OptionNames<BufferPoolOptions> = {
 /** A queue that gives buffers back to a pool. */
 export interface ReapedQueue {
   /** Takes back up to `max` used buffers: their tokens, the pool's indexes, from entry `from` on. @returns how many */
-  reap(token: Int32Array, length: null, from: number, max: number): number;
+  reap(token: Int32Array, length: undefined, from: number, max: number): number;
 }
 
 /** A queue that takes empty buffers from a pool. */
@@ -196,7 +196,7 @@ export class BufferPool {
    */
   reap(queue: ReapedQueue, max: number): number {
     // Tokens of the queue are buffers of this pool: they go right where they belong.
-    const n = queue.reap(this.#stack, null, this.#free, max);
+    const n = queue.reap(this.#stack, undefined, this.#free, max);
     this.#free += n;
     return n;
   }

@@ -24,7 +24,7 @@ export class LateWindow implements MemoryWindow {
   readonly size: number;
   readonly reach: number;
   readonly #make: () => Region;
-  #region: Region | null = null;
+  #region: Region | undefined;
 
   /** @param make gives a region of `size` and `reach` bytes */
   constructor(place: Omit<Required<MemoryWindow>, 'region'>, make: () => Region) {
@@ -98,13 +98,13 @@ export class MemoryMap {
     return window >= 0 && address - base[window] < this.size[window] ? window : -1;
   }
 
-  /** Finds `length` contiguous bytes at a guest address; null if they are not in one window. Control plane only. */
-  fromGuest(address: number, length: number): { window: number; offset: number } | null {
+  /** Finds `length` contiguous bytes at a guest address; undefined if they are not in one window. Control plane only. */
+  fromGuest(address: number, length: number): { window: number; offset: number } | undefined {
     return this.#contiguous(address, length, (w) => w.guestAddress);
   }
 
-  /** Finds `length` contiguous bytes at a frontend user address (SET_VRING_ADDR); null if not in one window. */
-  fromUser(address: number, length: number): { window: number; offset: number } | null {
+  /** Finds `length` contiguous bytes at a frontend user address (SET_VRING_ADDR); undefined if not in one window. */
+  fromUser(address: number, length: number): { window: number; offset: number } | undefined {
     return this.#contiguous(address, length, (w) => w.userAddress);
   }
 
@@ -113,7 +113,7 @@ export class MemoryMap {
       (w) => address >= base(w) && address + length <= base(w) + w.size + (w.reach ?? 0),
     );
     const found = this.windows[window];
-    return found === undefined ? null : { window, offset: address - base(found) };
+    return found === undefined ? undefined : { window, offset: address - base(found) };
   }
 }
 

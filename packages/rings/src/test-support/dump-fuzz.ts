@@ -23,23 +23,23 @@ export function fuzzDump(states: number, seed: number): Fuzzed {
   const map = new MemoryMap([{ region, guestAddress: guest, userAddress: 0, size: memoryBytes }]);
   const find = (address: bigint, bytes: number) => {
     const found = map.fromGuest(Number(address), bytes);
-    return found === null ? null : { region, offset: found.offset };
+    return found === undefined ? undefined : { region, offset: found.offset };
   };
   while (log.open) {
     log.state(() => {
       const view = randomView(random, region, find);
-      const before = random.chance(0.01) ? region.u8.slice() : null;
+      const before = random.chance(0.01) ? region.u8.slice() : undefined;
       const dump = dumpRing(view, random.chance(0.5) ? {} : { limit });
       const text = ringDumpText('ring', dump);
       for (const { indirect, wrong } of dump.listed) {
         if (indirect !== undefined) log.saw('table');
         log.saw(wrong === undefined ? 'chain' : 'wrong chain');
       }
-      if (before !== null && Buffer.compare(before, region.u8) !== 0) return 'the ring was changed';
+      if (before !== undefined && Buffer.compare(before, region.u8) !== 0) return 'the ring was changed';
       const lines = text.split('\n').length;
       return dump.listed.length > limit || lines > mostLines
         ? `${lines} lines of a ring of ${view.size}`
-        : null;
+        : undefined;
     });
   }
   return log.result();
@@ -66,10 +66,10 @@ function randomView(random: Random, region: Region, find: RingView['find']): Rin
     descriptors: { region, offset: at.descriptors },
     driver: { region, offset: at.driver },
     device: { region, offset: at.device },
-    broken: random.chance(0.1) ? { code: 'USED_ID_INVALID', detail: 'whatever' } : null,
+    broken: random.chance(0.1) ? { code: 'USED_ID_INVALID', detail: 'whatever' } : undefined,
     held: random.chance(0.3)
       ? Array.from({ length: random.below(size + 1) }, () => random.below(size))
-      : null,
+      : undefined,
     find,
   };
 }

@@ -55,7 +55,7 @@ class HostileNotes {
     this.#map = new MemoryMap([{ region, guestAddress: guest, userAddress: 0, size: memoryBytes }]);
   }
 
-  run(log: FuzzLog): string | null {
+  run(log: FuzzLog): string | undefined {
     const random = this.#random;
     const format = random.pick<RingFormat>(['split', 'packed', 'packed']);
     const size = random.pick(format === 'packed' ? [1, 3, 8, 16] : [1, 2, 8, 16]);
@@ -66,16 +66,16 @@ class HostileNotes {
     else this.#writeSplit(size);
     if (random.chance(0.2)) this.#damage(format, size);
     const queue = this.#open(format, size, log);
-    if (queue === null) return null;
+    if (queue === undefined) return undefined;
     log.saw(`opened ${format}`);
     const wrong = this.#use(queue, format, size, log);
     const clean =
       Buffer.compare(this.#noteBytes.subarray(0, border), this.#border) === 0 &&
       this.#noteBytes.subarray(border + inflightBytes(format, size)).every((byte) => byte === 0x5a);
-    return wrong ?? (clean ? null : 'memory beside the notes was written');
+    return wrong ?? (clean ? undefined : 'memory beside the notes was written');
   }
 
-  #open(format: RingFormat, size: number, log: FuzzLog): DeviceQueue | null {
+  #open(format: RingFormat, size: number, log: FuzzLog): DeviceQueue | undefined {
     const part = (offset: number) => ({ window: 0, offset });
     try {
       return createTrackedDeviceQueue(
@@ -95,14 +95,14 @@ class HostileNotes {
     } catch (error) {
       if (!VioError.is(error)) throw error;
       log.saw(error.code);
-      return null;
+      return undefined;
     }
   }
 
-  #use(queue: DeviceQueue, format: RingFormat, size: number, log: FuzzLog): string | null {
+  #use(queue: DeviceQueue, format: RingFormat, size: number, log: FuzzLog): string | undefined {
     const random = this.#random;
     const chains = this.#chains;
-    for (let round = 0; round < 6 && queue.broken === null; round++) {
+    for (let round = 0; round < 6 && queue.broken === undefined; round++) {
       const n = queue.fetch(chains, 4);
       log.saw('chain', n);
       for (let s = 0; s < chains.firstSegment[n]; s++) {
@@ -118,8 +118,8 @@ class HostileNotes {
       queue.base();
       queue.pending();
     }
-    if (queue.broken !== null) log.saw('broken');
-    return null;
+    if (queue.broken !== undefined) log.saw('broken');
+    return undefined;
   }
 
   #writeRing(format: RingFormat, size: number): void {

@@ -37,7 +37,7 @@ export interface SeenChain {
   /** Those descriptors. */
   readonly list: readonly SeenDescriptor[];
   /** The entries of its indirect table, if it has one. */
-  readonly table: readonly SeenDescriptor[] | null;
+  readonly table: readonly SeenDescriptor[] | undefined;
   /** The buffers that all of this describes. */
   readonly buffers: readonly SeenBuffer[];
 }
@@ -78,15 +78,15 @@ export class ChainReader {
   /** The buffers of a list of ring descriptors, those of an indirect table included. */
   resolve(list: readonly SeenDescriptor[]): Pick<SeenChain, 'buffers' | 'table'> {
     const last = list[list.length - 1];
-    const table = (last.flags & DESC_F_INDIRECT) === 0 ? null : this.#table(last);
+    const table = (last.flags & DESC_F_INDIRECT) === 0 ? undefined : this.#table(last);
     if (list.some(({ flags }) => (flags & DESC_F_INDIRECT) !== 0 && (flags & DESC_F_NEXT) !== 0)) {
       throw new Error('a descriptor has both INDIRECT and NEXT');
     }
     // 2.8.19: a packed list is either direct or one indirect descriptor.
-    if (this.#features.format === 'packed' && table !== null && list.length > 1) {
+    if (this.#features.format === 'packed' && table !== undefined && list.length > 1) {
       throw new Error('an indirect descriptor ends a list of others');
     }
-    const elements = table === null ? list : [...list.slice(0, -1), ...table];
+    const elements = table === undefined ? list : [...list.slice(0, -1), ...table];
     if (elements.length > this.#size) throw new Error('a chain is longer than the queue');
     const buffers = elements.map(({ address, length, flags }) => ({
       address,

@@ -42,11 +42,11 @@ export class FuzzLog {
     this.#findings.push(`state ${this.states}: ${what}`);
   }
 
-  /** Runs one state. It answers what is wrong, or null; that it throws is wrong as well. */
-  state(run: () => string | null): void {
+  /** Runs one state. It answers what is wrong, or undefined; that it throws is wrong as well. */
+  state(run: () => string | undefined): void {
     try {
       const wrong = run();
-      if (wrong !== null) this.found(wrong);
+      if (wrong !== undefined) this.found(wrong);
     } catch (error) {
       this.found(`it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }

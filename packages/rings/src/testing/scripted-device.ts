@@ -94,7 +94,7 @@ export class ScriptedDevice {
     const taken: SeenChain[] = [];
     while (taken.length < max) {
       const chain = this.features.format === 'split' ? this.#nextSplit() : this.#nextPacked();
-      if (chain === null) break;
+      if (chain === undefined) break;
       if (this.held.has(chain.id)) throw new Error(`buffer ${chain.id} is exposed twice`);
       this.held.set(chain.id, chain);
       taken.push(chain);
@@ -193,24 +193,24 @@ export class ScriptedDevice {
     }
   }
 
-  #nextSplit(): SeenChain | null {
+  #nextSplit(): SeenChain | undefined {
     const { descriptors, driver } = this.addresses;
     const ready = (this.memory.u16(driver + 2) - this.#avail) & 0xffff;
     if (ready > this.size) throw new Error(`avail.idx is ${ready} ahead in a ring of ${this.size}`);
-    if (ready === 0) return null;
+    if (ready === 0) return undefined;
     const head = this.memory.u16(driver + 4 + 2 * (this.#avail % this.size));
     this.#avail = (this.#avail + 1) & 0xffff;
     const { list, buffers, table } = this.#chains.readSplit(descriptors, head);
     return { id: head, slots: list.length, list, buffers, table };
   }
 
-  #nextPacked(): SeenChain | null {
+  #nextPacked(): SeenChain | undefined {
     const list: SeenDescriptor[] = [];
     do {
       const descriptor = this.#chains.descriptor(this.addresses.descriptors, this.#avail);
       const available = this.#availWrap === 1 ? DESC_F_AVAIL : DESC_F_USED;
       if ((descriptor.flags & (DESC_F_AVAIL | DESC_F_USED)) !== available) {
-        if (list.length === 0) return null;
+        if (list.length === 0) return undefined;
         throw new Error(`descriptor ${this.#avail} of a list is not available`);
       }
       if (list.length === this.size) throw new Error('a list is longer than the ring');

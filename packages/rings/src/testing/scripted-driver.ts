@@ -29,10 +29,10 @@ export interface ScriptedBuffer {
   /** Flags set on top of those that follow from the rest. */
   readonly flags?: number;
   /**
-   * Split: says where the chain goes on (a descriptor index, in a table an entry index) or, with null, that it
-   * ends here. Default: at the next element.
+   * Split: says where the chain goes on (a descriptor index, in a table an entry index), or that it ends
+   * here. Default: at the next element.
    */
-  readonly next?: number | null;
+  readonly next?: number | 'end';
 }
 
 /** A descriptor with INDIRECT and the table it names. */
@@ -235,7 +235,7 @@ export class ScriptedDriver {
       this.#held.set(indexes[0], indexes);
       chain.forEach((element, i) => {
         const [address, length, flags] = this.#describe(element);
-        const link = nextOf(element, indexes[i + 1] ?? null);
+        const link = nextOf(element, indexes[i + 1]);
         this.setDescriptor(indexes[i], address, length, splitWord(flags, link));
       });
       return indexes[0];
@@ -285,7 +285,7 @@ export class ScriptedDriver {
     const address = element.address ?? this.memory.alloc(element.table.length * descriptorBytes);
     element.table.forEach((entry, i) => {
       const flags = (entry.writable ? DESC_F_WRITE : 0) | (entry.flags ?? 0);
-      const link = nextOf(entry, i < element.table.length - 1 ? i + 1 : null);
+      const link = nextOf(entry, i < element.table.length - 1 ? i + 1 : undefined);
       const word3 = this.features.format === 'split' ? splitWord(flags, link) : flags << 16;
       this.memory.setDescriptor(address + i * descriptorBytes, entry.address, entry.length, word3);
     });
@@ -338,10 +338,11 @@ function inFirst(offset: number): WindowOffset {
   return { window: 0, offset };
 }
 
-function nextOf(element: ScriptedBuffer | ScriptedTable, following: number | null): number | null {
-  return 'table' in element || element.next === undefined ? following : element.next;
+function nextOf(element: ScriptedBuffer | ScriptedTable, following: number | undefined): number | undefined {
+  if ('table' in element || element.next === undefined) return following;
+  return element.next === 'end' ? undefined : element.next;
 }
 
-function splitWord(flags: number, next: number | null): number {
-  return next === null ? flags : flags | DESC_F_NEXT | (next << 16);
+function splitWord(flags: number, next: number | undefined): number {
+  return next === undefined ? flags : flags | DESC_F_NEXT | (next << 16);
 }

@@ -14,7 +14,7 @@ async function serving() {
   const path = join(network.directory, 'control.sock');
   const server = ControlServer.listen(path, {
     fabric: network.fabric,
-    reload: null,
+    reload: undefined,
     health: () => ({ status: 'ok' }),
   });
   return {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { PortView } from '../switch/views.ts';
 import type { VioSwitch } from '../switch/vio-switch.ts';
 import { switchError } from '../config/errors.ts';
 
@@ -10,8 +11,8 @@ const nothing = z.strictObject({}).default({});
 /** What a client of the control socket can ask for, by name; parameters and results are JSON. */
 export interface ControlTarget {
   readonly fabric: VioSwitch;
-  /** Reads the configuration anew; null: there is no file. */
-  readonly reload: (() => Promise<unknown>) | null;
+  /** Reads the configuration anew; undefined: there is no file. */
+  readonly reload: (() => Promise<unknown>) | undefined;
   health(): object;
 }
 
@@ -30,21 +31,26 @@ function method<P>(schema: z.ZodType<P>, run: (target: ControlTarget, params: P)
   };
 }
 
+/** Whoever reads JSON sees that there is no link. */
+const inJson = (view: PortView): object => ({ ...view, link: view.link ?? null });
+
 export const methods: Readonly<Record<string, Method>> = {
-  'add-port': method(z.unknown(), ({ fabric }, port) => fabric.addPort(port)),
-  'create-port': method(z.unknown(), ({ fabric }, port) => fabric.addPort(port, { exclusive: true })),
+  'add-port': method(z.unknown(), async ({ fabric }, port) => inJson(await fabric.addPort(port))),
+  'create-port': method(z.unknown(), async ({ fabric }, port) =>
+    inJson(await fabric.addPort(port, { exclusive: true })),
+  ),
   'delete-port': method(byName, async ({ fabric }, { name: port }) => ({
     deleted: await fabric.deletePort(port),
   })),
-  'show-port': method(byName, ({ fabric }, { name: port }) => fabric.port(port)),
-  'show-ports': method(byBridge, ({ fabric }, { bridge }) => fabric.ports(bridge)),
+  'show-port': method(byName, ({ fabric }, { name: port }) => inJson(fabric.port(port))),
+  'show-ports': method(byBridge, ({ fabric }, { bridge }) => fabric.ports(bridge).map(inJson)),
   'show-bridges': method(nothing, ({ fabric }) => fabric.bridges()),
   'show-macs': method(byBridge, ({ fabric }, { bridge }) => fabric.macs(bridge)),
   'show-counters': method(nothing, ({ fabric }) => fabric.counters()),
   'flush-macs': method(byBridge, ({ fabric }, { bridge }) => ({ flushed: fabric.flushMacs(bridge) })),
   health: method(nothing, (target) => target.health()),
   reload: method(nothing, ({ reload }) => {
-    if (reload !== null) return reload();
+    if (reload !== undefined) return reload();
     throw switchError('CONTROL', 'the switch has no configuration file', 'start it with --config');
   }),
 };

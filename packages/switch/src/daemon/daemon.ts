@@ -9,10 +9,10 @@ import { StatusServer } from './status-server.ts';
 
 /** What a switch says while it runs. */
 export interface DaemonReport {
-  /** It switches frames, and can be asked there; null: nowhere. */
+  /** It switches frames, and can be asked there; undefined: nowhere. */
   ready(where: {
-    readonly control: string | null;
-    readonly http: string | null;
+    readonly control: string | undefined;
+    readonly http: string | undefined;
     readonly ports: number;
   }): void;
   /** Another configuration was taken over. */
@@ -61,9 +61,11 @@ export async function runDaemon({ file, override = {}, report, interrupted }: Da
     }
   };
   await using control =
-    config.control === undefined ? null : ControlServer.listen(config.control, { fabric, reload, health });
+    config.control === undefined
+      ? undefined
+      : ControlServer.listen(config.control, { fabric, reload, health });
   await using status =
-    config.http === undefined ? null : await StatusServer.start(config.http, fabric, health);
+    config.http === undefined ? undefined : await StatusServer.start(config.http, fabric, health);
   const hangup = (): void =>
     void reload().catch((error: unknown) => {
       if (!VioError.is(error)) throw error;
@@ -73,7 +75,7 @@ export async function runDaemon({ file, override = {}, report, interrupted }: Da
   process.on('SIGHUP', hangup);
   try {
     const { length } = fabric.ports();
-    report.ready({ control: control?.path ?? null, http: status?.url ?? null, ports: length });
+    report.ready({ control: control?.path, http: status?.url, ports: length });
     await notifySystemd('READY=1');
     await ended(interrupted);
     await notifySystemd('STOPPING=1');

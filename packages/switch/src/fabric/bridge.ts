@@ -72,7 +72,7 @@ export class Bridge {
    */
   forward(from: SwitchPort, burst: PacketBurst, now: number): void {
     const { pool, count } = burst;
-    if (pool === null) return;
+    if (pool === undefined) return;
     const { counters } = from;
     counters[rxFrames] += count;
     for (let i = 0; i < count; i++) counters[rxBytes] += burst.length[i];
@@ -80,7 +80,7 @@ export class Bridge {
       counters[filteredFrames] += count;
       return;
     }
-    if (from.mirrorIn !== null) {
+    if (from.mirrorIn !== undefined) {
       from.mirrorIn.send(burst, 0, count);
       counters[mirroredFrames] += count;
     }
@@ -162,7 +162,7 @@ export class Bridge {
     for (let k = 0; k < members.length; k++) {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
-      if (form === vlanNone || to === from || to.isMirror || to.link === null) continue;
+      if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
       if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, i);
       else others++;
     }
@@ -173,7 +173,7 @@ export class Bridge {
     for (let k = 0; k < members.length; k++) {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
-      if (form === vlanNone || to === from || to.isMirror || to.link === null) continue;
+      if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
       if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, i);
     }
   }

@@ -21,9 +21,9 @@ const roundsPerTurn = 8;
  */
 export class Rounds {
   /** The first `#count` are awake. */
-  readonly #awake: (Polled | null)[] = [];
+  readonly #awake: (Polled | undefined)[] = [];
   #count = 0;
-  #next: NodeJS.Immediate | null = null;
+  #next: NodeJS.Immediate | undefined;
   #held = false;
   readonly #turn = (): void => this.#run();
 
@@ -50,8 +50,8 @@ export class Rounds {
   /** Nobody is polled until `go`. */
   hold(): void {
     this.#held = true;
-    if (this.#next !== null) clearImmediate(this.#next);
-    this.#next = null;
+    if (this.#next !== undefined) clearImmediate(this.#next);
+    this.#next = undefined;
   }
 
   go(): void {
@@ -69,7 +69,7 @@ export class Rounds {
   }
 
   #run(): void {
-    this.#next = null;
+    this.#next = undefined;
     const now = ticks();
     let moved = 1;
     for (let round = 0; round < roundsPerTurn && moved > 0; round++) {
@@ -77,7 +77,7 @@ export class Rounds {
       // From the end on: who goes to sleep is replaced by one that had its turn.
       for (let at = this.#count - 1; at >= 0; at--) {
         const polled = this.#awake[at];
-        if (polled === null) continue;
+        if (polled === undefined) continue;
         const frames = polled.poll(now);
         moved += frames;
         if (frames > 0) polled.idle = 0;
@@ -100,6 +100,6 @@ export class Rounds {
   #dismiss(at: number): void {
     const last = --this.#count;
     this.#awake[at] = this.#awake[last];
-    this.#awake[last] = null;
+    this.#awake[last] = undefined;
   }
 }

@@ -24,11 +24,11 @@ export class SwitchPort {
   readonly name: string;
   rules: PortRules = usualRules;
   /** Null while nobody is connected. */
-  link: Link | null = null;
+  link: Link | undefined;
   /** Gets a copy of what comes in here. */
-  mirrorIn: SwitchPort | null = null;
+  mirrorIn: SwitchPort | undefined;
   /** Gets a copy of what goes out here. */
-  mirrorOut: SwitchPort | null = null;
+  mirrorOut: SwitchPort | undefined;
   /** It gets copies, and takes no part in anything else. */
   isMirror = false;
   readonly counters = new Float64Array(portCounterNames.length);
@@ -63,7 +63,7 @@ export class SwitchPort {
   send(burst: PacketBurst, from: number, count: number): void {
     this.mirrorOut?.send(burst, from, count);
     const { link, counters } = this;
-    if (link === null) {
+    if (link === undefined) {
       counters[droppedDown] += count;
       return;
     }

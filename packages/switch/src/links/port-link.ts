@@ -15,8 +15,8 @@ export class PortLink implements Link {
   readonly #out: PacketBurst;
   /** By the pool that frames come from. */
   readonly #copiers = new Map<BufferPool, PacketCopier>();
-  #last: BufferPool | null = null;
-  #copier: PacketCopier | null = null;
+  #last: BufferPool | undefined;
+  #copier: PacketCopier | undefined;
   #turn = 0;
 
   /** @param wake is called when something has come in while it was armed */
@@ -77,7 +77,7 @@ export class PortLink implements Link {
   }
 
   #copierFor(pool: BufferPool): PacketCopier {
-    if (pool === this.#last && this.#copier !== null) return this.#copier;
+    if (pool === this.#last && this.#copier !== undefined) return this.#copier;
     let copier = this.#copiers.get(pool);
     if (copier === undefined) {
       copier = new PacketCopier(pool, this.port.pool);

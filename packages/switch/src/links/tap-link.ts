@@ -25,7 +25,7 @@ export class TapLink implements Link {
   readonly #one = new Int32Array(1);
   /** Bytes of a frame that was read when there was no buffer for it. */
   #kept = 0;
-  #watcher: FdWatcher | null = null;
+  #watcher: FdWatcher | undefined;
   #closed = false;
 
   constructor(tap: TapParts, wake: () => void) {
@@ -51,7 +51,7 @@ export class TapLink implements Link {
 
   deliver(burst: PacketBurst, from: number, count: number): number {
     const { pool } = burst;
-    if (pool === null || this.#closed) return count;
+    if (pool === undefined || this.#closed) return count;
     let sent = 0;
     while (sent < count && this.#write(pool, burst, from + sent)) sent++;
     this.#tx.countBurst(pool.region.u8, burst, from, from + sent);
@@ -69,7 +69,7 @@ export class TapLink implements Link {
 
   disarm(): void {
     this.#watcher?.close();
-    this.#watcher = null;
+    this.#watcher = undefined;
   }
 
   /** Before the tap is closed. */

@@ -11,7 +11,7 @@ export class VhostLink implements Link {
   readonly #steering: ReceiveSteering;
   readonly #wake: () => void;
   /** While it sleeps. */
-  #sleep: AbortController | null = null;
+  #sleep: AbortController | undefined;
   /** Frames it did not want, of those before this one. */
   #filtered = 0;
 
@@ -43,13 +43,13 @@ export class VhostLink implements Link {
   }
 
   arm(): boolean {
-    if (this.#sleep !== null) return false;
+    if (this.#sleep !== undefined) return false;
     const sleep = new AbortController();
     this.#sleep = sleep;
     // What came before the driver was asked for kicks ends the sleep at once.
     void this.device.untilPackets({ signal: sleep.signal }).then(() => {
-      if (this.#sleep !== sleep) return null;
-      this.#sleep = null;
+      if (this.#sleep !== sleep) return undefined;
+      this.#sleep = undefined;
       return this.#wake();
     });
     return false;
@@ -57,7 +57,7 @@ export class VhostLink implements Link {
 
   disarm(): void {
     const sleep = this.#sleep;
-    this.#sleep = null;
+    this.#sleep = undefined;
     sleep?.abort();
   }
 

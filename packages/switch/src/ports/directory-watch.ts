@@ -14,9 +14,9 @@ const mostFiles = 8192;
 export class DirectoryWatch {
   readonly #path: string;
   readonly #onSockets: (files: readonly string[]) => Promise<void>;
-  #watcher: FSWatcher | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #soon: NodeJS.Timeout | null = null;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -42,13 +42,13 @@ export class DirectoryWatch {
   close(): void {
     this.#closed = true;
     this.#watcher?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
-    if (this.#soon !== null) clearTimeout(this.#soon);
+    if (this.#timer !== undefined) clearInterval(this.#timer);
+    if (this.#soon !== undefined) clearTimeout(this.#soon);
   }
 
   #lookSoon(): void {
     this.#soon ??= setTimeout(() => {
-      this.#soon = null;
+      this.#soon = undefined;
       void this.#look();
     }, settling).unref();
   }

@@ -4,7 +4,7 @@ import type { Link } from '../fabric/link.ts';
 /** Who wants to know what becomes of the other end of a port. */
 export interface EndpointListener {
   /** Somebody is there, or nobody any more. The link of before is over when this is called. */
-  linkChanged(link: Link | null): void;
+  linkChanged(link: Link | undefined): void;
   /** It has something to say, or may: it is to be polled. */
   wake(): void;
   /** A frame that stands for whoever is at the other end, and was moved there: others learn where it is. */

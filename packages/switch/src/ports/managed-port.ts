@@ -19,7 +19,7 @@ export class ManagedPort implements Polled, EndpointListener {
   readonly bridge: Bridge;
   readonly origin: PortOrigin;
   /** Set by who makes it, before it is started. */
-  endpoint: Endpoint | null = null;
+  endpoint: Endpoint | undefined;
   idle = -1;
   readonly #fabric: Fabric;
   readonly #onChange: () => void;
@@ -47,7 +47,7 @@ export class ManagedPort implements Polled, EndpointListener {
   }
 
   get connected(): boolean {
-    return this.port.link !== null;
+    return this.port.link !== undefined;
   }
 
   /** Takes over the VLANs and limits of a configuration that is otherwise the same. */
@@ -62,7 +62,7 @@ export class ManagedPort implements Polled, EndpointListener {
 
   poll(now: number): number {
     const { link } = this.port;
-    if (link === null) return 0;
+    if (link === undefined) return 0;
     const { pool, burst } = this.#fabric;
     let frames = 0;
     for (let queue = 0; queue < link.queues; queue++) {
@@ -80,16 +80,16 @@ export class ManagedPort implements Polled, EndpointListener {
   }
 
   wake(): void {
-    if (this.port.link === null || this.idle !== -1) return;
+    if (this.port.link === undefined || this.idle !== -1) return;
     this.port.link.disarm();
     this.#fabric.rounds.wake(this);
   }
 
-  linkChanged(link: Link | null): void {
+  linkChanged(link: Link | undefined): void {
     this.#fabric.rounds.remove(this);
     this.port.link = link;
     this.bridge.left(this.port);
-    if (link !== null) this.#fabric.rounds.wake(this);
+    if (link !== undefined) this.#fabric.rounds.wake(this);
     this.#onChange();
   }
 

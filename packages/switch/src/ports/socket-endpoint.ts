@@ -83,7 +83,7 @@ export class SocketEndpoint implements Endpoint {
 
   #left(device: VhostDevice): void {
     this.#links.delete(device);
-    this.#listener.linkChanged([...this.#links.values()].at(-1) ?? null);
+    this.#listener.linkChanged([...this.#links.values()].at(-1));
   }
 }
 

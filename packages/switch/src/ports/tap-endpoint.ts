@@ -7,8 +7,8 @@ import type { Endpoint, EndpointListener } from './endpoint.ts';
 export class TapEndpoint implements Endpoint {
   readonly #config: TapPortConfig;
   readonly #listener: EndpointListener;
-  #tap: Tap | null = null;
-  #link: TapLink | null = null;
+  #tap: Tap | undefined;
+  #link: TapLink | undefined;
 
   constructor(config: TapPortConfig, listener: EndpointListener) {
     this.#config = config;
@@ -24,11 +24,11 @@ export class TapEndpoint implements Endpoint {
   }
 
   async close(): Promise<void> {
-    if (this.#tap === null) return Promise.resolve();
-    this.#listener.linkChanged(null);
+    if (this.#tap === undefined) return Promise.resolve();
+    this.#listener.linkChanged(undefined);
     this.#link?.close();
     this.#tap.close();
-    this.#tap = null;
+    this.#tap = undefined;
     return Promise.resolve();
   }
 }

@@ -16,7 +16,7 @@ export class UplinkEndpoint implements Endpoint {
   readonly #config: UplinkPortConfig;
   readonly #listener: EndpointListener;
   readonly #ending = new AbortController();
-  #port: VirtioUserPort | null = null;
+  #port: VirtioUserPort | undefined;
   #opening: Promise<void> = Promise.resolve();
 
   constructor(config: UplinkPortConfig, listener: EndpointListener) {
@@ -38,10 +38,10 @@ export class UplinkEndpoint implements Endpoint {
   async close(): Promise<void> {
     this.#ending.abort();
     await this.#opening;
-    if (this.#port === null) return;
-    this.#listener.linkChanged(null);
+    if (this.#port === undefined) return;
+    this.#listener.linkChanged(undefined);
     await this.#port.close();
-    this.#port = null;
+    this.#port = undefined;
   }
 
   async #open(): Promise<void> {
@@ -57,7 +57,7 @@ export class UplinkEndpoint implements Endpoint {
     const link = new PortLink(port, () => this.#listener.wake());
     port.on('link', ({ up, reason }) => {
       if (reason !== undefined) this.#listener.trouble('the other end is gone', reason);
-      if (!this.#ending.signal.aborted) this.#listener.linkChanged(up ? link : null);
+      if (!this.#ending.signal.aborted) this.#listener.linkChanged(up ? link : undefined);
     });
     port.on('broken', ({ direction, queue, fault }) =>
       this.#listener.trouble(`${direction} queue ${queue} is broken`, {

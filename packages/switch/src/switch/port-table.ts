@@ -99,7 +99,7 @@ export class PortTable implements Iterable<ManagedPort> {
     port.bridge.remove(port.port);
     this.#byName.delete(name);
     await port.endpoint?.close();
-    port.port.link = null;
+    port.port.link = undefined;
     this.#numbers[port.port.number] = false;
     this.#listener.closed(port);
     this.setMirrors();
@@ -125,8 +125,8 @@ export class PortTable implements Iterable<ManagedPort> {
         target !== undefined &&
         !port.isMirror &&
         (mirror?.from === undefined || mirror.from.includes(port.name));
-      port.mirrorIn = watched && mirror?.direction !== 'out' ? target : null;
-      port.mirrorOut = watched && mirror?.direction !== 'in' ? target : null;
+      port.mirrorIn = watched && mirror?.direction !== 'out' ? target : undefined;
+      port.mirrorOut = watched && mirror?.direction !== 'in' ? target : undefined;
     }
   }
 }

@@ -136,7 +136,7 @@ describe('the role of a client', () => {
     await network.fabric.addPort({ name: 'app', bridge: 'br', socket, role: 'client' });
     for (const round of [1, 2]) {
       const host = await network.connect('app');
-      expect([round, host !== null, await network.whoHears('a', frame(broadcast, macOf(1)))]).toEqual([
+      expect([round, host !== undefined, await network.whoHears('a', frame(broadcast, macOf(1)))]).toEqual([
         round,
         true,
         ['app'],

@@ -5,7 +5,7 @@ export class Restoration {
   readonly #rounds: Rounds;
   /** Names of ports. */
   readonly #missing = new Set<string>();
-  #timer: NodeJS.Timeout | null = null;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(rounds: Rounds) {
@@ -33,13 +33,13 @@ export class Restoration {
   /** Ends for good: no frame moves any more. What was missing is told of still. */
   close(): void {
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#rounds.hold();
   }
 
   #go(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#missing.clear();
     if (!this.#closed) this.#rounds.go();
   }

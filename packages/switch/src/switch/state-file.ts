@@ -21,9 +21,9 @@ export const emptyState: SwitchState = { ports: [], connected: [] };
 /** The file of a switch's state. It is replaced as a whole: whoever reads it finds one state or the next. */
 export class StateFile {
   readonly #path: string;
-  #next: (() => SwitchState) | null = null;
+  #next: (() => SwitchState) | undefined;
   /** Until it is written. */
-  #scheduled: Promise<void> | null = null;
+  #scheduled: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string) {
@@ -66,8 +66,8 @@ export class StateFile {
   async #writeNext(before: Promise<void>): Promise<void> {
     await before;
     const state = this.#next;
-    this.#scheduled = null;
-    if (state === null) return;
+    this.#scheduled = undefined;
+    if (state === undefined) return;
     const written = this.#replace(state());
     this.#writing = written.catch(() => {});
     await written;

@@ -15,7 +15,7 @@ export interface PortView {
   /** What it was made from. */
   readonly config: PortConfig;
   /** What was negotiated with the other end, if there is one. */
-  readonly link: Readonly<Record<string, unknown>> | null;
+  readonly link: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** An address as it is told of. */
@@ -59,6 +59,6 @@ export function portView({ config, bridge, origin, connected, port }: ManagedPor
     origin,
     connected,
     config,
-    link: port.link?.describe() ?? null,
+    link: port.link?.describe(),
   };
 }

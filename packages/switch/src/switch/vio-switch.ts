@@ -28,7 +28,7 @@ export class VioSwitch implements AsyncDisposable {
   readonly #ports: PortTable;
   readonly #directories: Directories;
   readonly #restoration = new Restoration(this.#fabric.rounds);
-  readonly #state: StateFile | null;
+  readonly #state: StateFile | undefined;
   readonly #onTrouble: (trouble: Trouble) => void;
   readonly #sweeping: NodeJS.Timeout;
   /** Changes of ports, one after the other. */
@@ -39,7 +39,7 @@ export class VioSwitch implements AsyncDisposable {
 
   private constructor(config: SwitchConfig, options: SwitchOptions) {
     this.#onTrouble = options.onTrouble ?? (() => {});
-    this.#state = config.state === undefined ? null : new StateFile(config.state);
+    this.#state = config.state === undefined ? undefined : new StateFile(config.state);
     this.#ports = new PortTable(this.#fabric, this.#bridges, {
       changed: (port) => this.#changed(port),
       closed: (port) => this.#restoration.settle(port.config.name),
@@ -157,7 +157,7 @@ export class VioSwitch implements AsyncDisposable {
         port.name,
         {
           stats: () => ({ ...prefixed(counterRecord(port.counters)), ...port.link?.stats() }),
-          link: { up: port.link !== null },
+          link: { up: port.link !== undefined },
         },
       ]),
     );

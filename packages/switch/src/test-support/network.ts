@@ -74,7 +74,7 @@ export class Network implements AsyncDisposable {
   readonly troubles: Trouble[] = [];
   readonly hosts = new Map<string, Host>();
   readonly #config: Record<string, unknown>;
-  #fabric: VioSwitch | null = null;
+  #fabric: VioSwitch | undefined;
 
   private constructor(config: Record<string, unknown>) {
     this.#config = config;
@@ -95,7 +95,7 @@ export class Network implements AsyncDisposable {
   }
 
   get fabric(): VioSwitch {
-    if (this.#fabric === null) throw new TypeError('the switch is stopped');
+    if (this.#fabric === undefined) throw new TypeError('the switch is stopped');
     return this.#fabric;
   }
 
@@ -124,9 +124,9 @@ export class Network implements AsyncDisposable {
   }
 
   /** Connects a host to a port, if it is one that hosts connect to. */
-  async connect(name: string, options: Parameters<typeof openVirtioUser>[1] = {}): Promise<Host | null> {
+  async connect(name: string, options: Parameters<typeof openVirtioUser>[1] = {}): Promise<Host | undefined> {
     const { config } = this.fabric.port(name);
-    if (!('socket' in config)) return null;
+    if (!('socket' in config)) return undefined;
     const host = new Host(
       await openVirtioUser({ path: config.socket, server: config.role === 'client' }, options),
     );
@@ -176,7 +176,7 @@ export class Network implements AsyncDisposable {
   /** Ends the switch; hosts stay. */
   async stop(): Promise<void> {
     await this.#fabric?.close();
-    this.#fabric = null;
+    this.#fabric = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -68,7 +68,7 @@ export class Tap implements Disposable {
   static #create(options: TapOptions): Tap {
     const queues = options.queues ?? 1;
     const fds: number[] = [];
-    let tap: Tap | null = null;
+    let tap: Tap | undefined;
     try {
       fds.push(openTun());
       const features = tunFeatures(fds[0]);
@@ -90,7 +90,7 @@ export class Tap implements Disposable {
       tap.#configure(options);
       return tap;
     } catch (error) {
-      if (tap === null) for (const fd of fds) closeFd(fd);
+      if (tap === undefined) for (const fd of fds) closeFd(fd);
       tap?.close();
       throw error;
     }

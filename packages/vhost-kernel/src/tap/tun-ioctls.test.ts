@@ -4,7 +4,7 @@ import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import * as interfaces from './interface-ioctls.ts';
 import * as tun from './tun-ioctls.ts';
 
-const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));
+const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
 vi.mock('@vio/native', async (original) => ({
   ...(await original<object>()),
   ioctl: (...call: Parameters<KernelStandIn['ioctl']>) => kernel.current?.ioctl(...call),

@@ -14,7 +14,7 @@ export class Doorbells implements Disposable {
   /** @param fd of the device @returns the doorbell of a virtqueue, or undefined: it is kicked by eventfd */
   of(fd: number, index: number): Notifier | undefined {
     const area = map(fd, index);
-    if (area === null) return undefined;
+    if (area === undefined) return undefined;
     this.#areas.push(area);
     return {
       signal: () => {
@@ -30,12 +30,12 @@ export class Doorbells implements Disposable {
   }
 }
 
-function map(fd: number, index: number): MmioRegisters | null {
+function map(fd: number, index: number): MmioRegisters | undefined {
   try {
     return MmioRegisters.map(fd, index * pageSize, pageSize, true);
   } catch (error) {
     // EOPNOTSUPP, ENOTSUP or EINVAL: the device has none that is a page of its own.
-    if (VioError.is(error)) return null;
+    if (VioError.is(error)) return undefined;
     throw error;
   }
 }

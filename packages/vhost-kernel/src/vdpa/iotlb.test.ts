@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import { Iotlb } from './iotlb.ts';
 
-const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));
+const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
 vi.mock('@vio/native', async (original) => ({
   ...(await original<object>()),
   writeAsync: (...call: Parameters<KernelStandIn['writeAsync']>) => kernel.current?.writeAsync(...call),

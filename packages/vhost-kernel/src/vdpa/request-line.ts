@@ -11,7 +11,7 @@ export class RequestLine {
   readonly #onLost: (reason: unknown) => void;
   readonly #pending = new Set<(reason: unknown) => void>();
   #last: Promise<unknown> = Promise.resolve();
-  #ended: { readonly reason: unknown } | null = null;
+  #ended: { readonly reason: unknown } | undefined;
   #busy = false;
 
   /** @param onLost called when a request was given up while under way */
@@ -21,7 +21,7 @@ export class RequestLine {
 
   /** False once no request goes out any more. */
   get open(): boolean {
-    return this.#ended === null;
+    return this.#ended === undefined;
   }
 
   /** True while a request is under way, given up or not. */
@@ -40,7 +40,7 @@ export class RequestLine {
     const { timeout = defaultTimeout, signal } = options ?? {};
     let state: 'waiting' | 'running' | 'over' = 'waiting';
     const turn = this.#last.then(async () => {
-      if (state === 'over' || this.#ended !== null) return undefined;
+      if (state === 'over' || this.#ended !== undefined) return undefined;
       state = 'running';
       this.#busy = true;
       try {
@@ -53,7 +53,7 @@ export class RequestLine {
     this.#last = turn.catch(() => {});
     try {
       return await settle<T>(what, { timeout, signal }, (resolve, reject) => {
-        if (this.#ended !== null) throw this.#ended.reason;
+        if (this.#ended !== undefined) throw this.#ended.reason;
         this.#pending.add(reject);
         turn.then((result) => (result === undefined ? undefined : resolve(result.value)), reject);
         return () => this.#pending.delete(reject);
@@ -61,14 +61,14 @@ export class RequestLine {
     } catch (reason) {
       const lost = isRunning(state);
       state = 'over';
-      if (lost && this.#ended === null) this.#onLost(reason);
+      if (lost && this.#ended === undefined) this.#onLost(reason);
       throw reason;
     }
   }
 
   /** Ends the line: requests that wait, and all to come, reject with the reason. */
   end(reason: VioError): void {
-    if (this.#ended !== null) return;
+    if (this.#ended !== undefined) return;
     this.#ended = { reason };
     for (const reject of this.#pending) reject(reason);
     this.#pending.clear();

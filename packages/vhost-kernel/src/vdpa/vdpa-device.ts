@@ -50,7 +50,7 @@ export class VdpaDevice {
   readonly #onDown = new Set<(reason: VioError) => void>();
   readonly #onConfig = new Set<() => void>();
   readonly #onEnd = new Set<() => void>();
-  #down: VioError | null = null;
+  #down: VioError | undefined;
 
   /**
    * @param given a descriptor of the device, which stays the caller's
@@ -92,7 +92,7 @@ export class VdpaDevice {
   }
 
   /** Why it ended by itself. */
-  get down(): VioError | null {
+  get down(): VioError | undefined {
     return this.#down;
   }
 
@@ -144,7 +144,7 @@ export class VdpaDevice {
   /** Calls the handler once if the device ends other than by `close()`, or soon if it has. */
   onDown(handler: (reason: VioError) => void): () => void {
     const down = this.#down;
-    if (down === null) this.#onDown.add(handler);
+    if (down === undefined) this.#onDown.add(handler);
     else queueMicrotask(() => handler(down));
     return () => this.#onDown.delete(handler);
   }

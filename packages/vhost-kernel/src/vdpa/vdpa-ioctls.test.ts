@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
-const kernel = vi.hoisted(() => ({ current: null as KernelStandIn | null }));
+const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
 vi.mock('@vio/native', async (original) => ({
   ...(await original<object>()),
   ioctlAsync: (...call: Parameters<KernelStandIn['ioctlAsync']>) => kernel.current?.ioctlAsync(...call),

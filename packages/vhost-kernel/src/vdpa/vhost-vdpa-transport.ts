@@ -71,8 +71,8 @@ export class VhostVdpaTransport implements VhostTransport {
   readonly #facts: VdpaFacts;
   readonly #mac: string | undefined;
   readonly #iotlb: Iotlb;
-  #memory: KernelMemory | null = null;
-  #control: VdpaControl | null = null;
+  #memory: KernelMemory | undefined;
+  #control: VdpaControl | undefined;
   /** Virtqueues that are enabled. */
   readonly #enabled = new Set<number>();
   #features = 0n;
@@ -106,7 +106,7 @@ export class VhostVdpaTransport implements VhostTransport {
     device.onDown(() => this.#control?.queue.close());
   }
 
-  get down(): VioError | null {
+  get down(): VioError | undefined {
     return this.#device.down;
   }
 
@@ -144,10 +144,10 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#ask('sharing memory', options, async (fd) => {
       const memory = new KernelMemory(regions);
       const end = Math.max(...regions.map(({ guestAddress, size }) => guestAddress + size));
-      let control: VdpaControl | null = null;
+      let control: VdpaControl | undefined;
       try {
         control = await this.#makeControl(fd, Math.ceil(end / pageSize) * pageSize);
-        const all = control === null ? memory.regions : [...memory.regions, control.memory];
+        const all = control === undefined ? memory.regions : [...memory.regions, control.memory];
         errors.checkIovaRange(all, this.#facts.iovaRange);
         await this.#iotlb.replace(fd, all);
       } catch (error) {
@@ -175,7 +175,7 @@ export class VhostVdpaTransport implements VhostTransport {
   setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void> {
     return this.#ask('setting the place of a ring', options, (fd) => {
       const memory = this.#memory;
-      if (memory === null) throw new TypeError('setVringAddr before setMemTable');
+      if (memory === undefined) throw new TypeError('setVringAddr before setMemTable');
       const [descriptors, driver, device] = [addresses.descriptors, addresses.driver, addresses.device].map(
         (address) => memory.guestAddress(address),
       );
@@ -252,7 +252,7 @@ export class VhostVdpaTransport implements VhostTransport {
   /** The device's own control queue, once it has memory. */
   get #channel(): ControlChannel | undefined {
     const control = this.#control;
-    if (control === null) return undefined;
+    if (control === undefined) return undefined;
     return {
       execute: async (command, wait) => {
         await control.queue.execute(command, wait);
@@ -286,8 +286,8 @@ export class VhostVdpaTransport implements VhostTransport {
     return true;
   }
 
-  async #makeControl(fd: number, iova: number): Promise<VdpaControl | null> {
-    if ((this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n) return null;
+  async #makeControl(fd: number, iova: number): Promise<VdpaControl | undefined> {
+    if ((this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n) return undefined;
     const pairs = (this.#features & VIRTIO_NET_F_MQ) === 0n ? 1 : (await this.#config(fd)).maxPairs;
     return new VdpaControl({ fd, index: 2 * pairs, iova, features: ringFeatures(this.#features) });
   }
@@ -312,8 +312,8 @@ export class VhostVdpaTransport implements VhostTransport {
   #forgetMemory(): void {
     this.#memory?.[Symbol.dispose]();
     this.#control?.[Symbol.dispose]();
-    this.#memory = null;
-    this.#control = null;
+    this.#memory = undefined;
+    this.#control = undefined;
   }
 
   #release(): void {

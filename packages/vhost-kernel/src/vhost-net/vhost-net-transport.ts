@@ -99,15 +99,15 @@ export class VhostNetTransport implements VhostTransport {
   readonly #enabled = new Set<number>();
   readonly #onLink = new Set<() => void>();
   #linkUp: boolean;
-  #memory: KernelMemory | null = null;
-  #down: VioError | null = null;
+  #memory: KernelMemory | undefined;
+  #down: VioError | undefined;
   #open = true;
 
   /** @throws VioError VIO_VHOST_NET_*, VIO_TAP_* */
   static open(options: VhostNetOptions): VhostNetTransport {
     checkOptions('VhostNetTransport.open', options, optionNames);
     const devices: number[] = [];
-    let tap: Tap | null = null;
+    let tap: Tap | undefined;
     try {
       for (let i = 0; i < options.queues; i++) {
         devices.push(
@@ -132,7 +132,7 @@ export class VhostNetTransport implements VhostTransport {
     this.#watch = setInterval(() => this.#look(), watchInterval).unref();
   }
 
-  get down(): VioError | null {
+  get down(): VioError | undefined {
     return this.#down;
   }
 
@@ -182,7 +182,7 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   async setVringAddr(index: number, addresses: VringUserAddresses): Promise<void> {
-    if (this.#memory === null) throw new TypeError('setVringAddr before setMemTable');
+    if (this.#memory === undefined) throw new TypeError('setVringAddr before setMemTable');
     vhost.setVringAddr(this.#device(index), index & 1, this.#memory.ring(addresses));
     return Promise.resolve();
   }
@@ -229,7 +229,7 @@ export class VhostNetTransport implements VhostTransport {
 
   onDown(handler: (reason: VioError) => void): () => void {
     const reason = this.#down;
-    if (reason !== null) queueMicrotask(() => handler(reason));
+    if (reason !== undefined) queueMicrotask(() => handler(reason));
     else this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);
   }
@@ -251,7 +251,7 @@ export class VhostNetTransport implements VhostTransport {
 
   /** The kernel does not tell vhost-net's users when a tap changes, or is deleted under them. */
   #look(): void {
-    if (this.#down !== null) return;
+    if (this.#down !== undefined) return;
     try {
       const up = this.#isUp();
       if (up === this.#linkUp) return;

@@ -23,16 +23,16 @@ function failOnce(): () => void {
   };
 }
 
-/** A frontend, with all protocol features; null when the backend ends its connection at once. */
-async function connect(backend: TestBackend): Promise<ScriptedFrontend | null> {
+/** A frontend, with all protocol features; undefined when the backend ends its connection at once. */
+async function connect(backend: TestBackend): Promise<ScriptedFrontend | undefined> {
   const frontend = new ScriptedFrontend(await UnixStream.connect(backend.path));
   try {
-    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, null);
+    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined);
     await frontend.send(requests.SET_PROTOCOL_FEATURES, offered ?? 0n);
     return frontend;
   } catch {
     frontend[Symbol.dispose]();
-    return null;
+    return undefined;
   }
 }
 
@@ -74,7 +74,7 @@ describe.each(all)('%s that throws', (name, step) => {
       [name]: failOnce(),
     });
     const frontend = await connect(backend);
-    if (frontend !== null) {
+    if (frontend !== undefined) {
       await guest.start(frontend).catch(() => {});
       await Promise.resolve(step?.(frontend, guest, backend)).catch(() => {});
     }
@@ -94,7 +94,7 @@ describe.each(all)('%s that throws', (name, step) => {
     using guest = new Guest();
     backend.driver.callbacks({ newConnection: (d) => void backend.devices.push(d), [name]: failOnce() });
     const frontend = await connect(backend);
-    if (frontend !== null) {
+    if (frontend !== undefined) {
       await guest.start(frontend).catch(() => {});
       await Promise.resolve(step?.(frontend, guest, backend)).catch(() => {});
     }

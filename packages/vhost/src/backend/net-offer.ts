@@ -26,10 +26,10 @@ const pairsOfOthers = 31;
 /** What frontends are offered of a network card: features, queue pairs and a configuration space, as the application said and what follows from it. */
 export class NetOffer implements DeviceOffer {
   #features = usualFeatures;
-  /** As the application said; null: as many as there can be. */
-  #queuePairs: number | null = null;
-  /** As the application said; null: all that make sense. */
-  #protocolFeatures: bigint | null = null;
+  /** As the application said; undefined: as many as there can be. */
+  #queuePairs: number | undefined;
+  /** As the application said; undefined: all that make sense. */
+  #protocolFeatures: bigint | undefined;
   #config: NetConfig = {};
 
   /** Device features, as the application said. */
@@ -67,7 +67,7 @@ export class NetOffer implements DeviceOffer {
   /** @throws VioError VIO_QUEUE_COUNT for 128 queue pairs and a control queue */
   check(): void {
     const most = (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
-    if (this.#queuePairs !== null && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
+    if (this.#queuePairs !== undefined && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
   }
 
   shape(taken: () => bigint): DeviceShape {
@@ -87,7 +87,7 @@ export class NetOffer implements DeviceOffer {
    * offered where there is something in it, as the number of pairs for drivers that bring several into use.
    */
   protocolFeatures(): bigint {
-    if (this.#protocolFeatures !== null) return this.#protocolFeatures;
+    if (this.#protocolFeatures !== undefined) return this.#protocolFeatures;
     const spoken =
       configFeatures(this.#config) |
       (this.#withControl() & (hashFeatures | VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_MQ));

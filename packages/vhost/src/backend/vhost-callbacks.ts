@@ -37,11 +37,11 @@ export interface VhostCallbacks {
   /** A ring stopped because its driver wrote nonsense; the others go on. */
   broken?(device: VhostDevice, queue: number, fault: QueueFault): void;
   /**
-   * The frontend `said` (null: not at all) that a packed ring goes on where it cannot, as QEMU does after a backend was killed,
+   * The frontend `said` (undefined: not at all) that a packed ring goes on where it cannot, as QEMU does after a backend was killed,
    * and user-mode Linux with a fresh ring. It goes on at `base`, which the ring itself says; one that does not is `broken` with
    * BASE_UNKNOWN.
    */
-  baseCorrected?(device: VhostDevice, queue: number, said: number | null, base: number): void;
+  baseCorrected?(device: VhostDevice, queue: number, said: number | undefined, base: number): void;
   /** The driver was called (interrupted). */
   guestNotified?(device: VhostDevice): void;
   /**

@@ -69,7 +69,7 @@ describe('callbacks', () => {
   });
 
   it.each([
-    ['RESET_OWNER', (f: ScriptedFrontend) => f.send(requests.RESET_OWNER, null)],
+    ['RESET_OWNER', (f: ScriptedFrontend) => f.send(requests.RESET_OWNER, undefined)],
     ['a status of 0', (f: ScriptedFrontend) => f.send(requests.SET_STATUS, 0)],
   ])('tell of the end of a device by %s', async (_, reset) => {
     await using backend = await TestBackend.start();
@@ -261,7 +261,7 @@ describe('as a client', () => {
 describe('what is offered', () => {
   const offered = async (backend: TestBackend): Promise<bigint> => {
     const frontend = await backend.connect();
-    return (await frontend.ask(requests.GET_FEATURES, null)) ?? 0n;
+    return (await frontend.ask(requests.GET_FEATURES, undefined)) ?? 0n;
   };
   const bit30 = 1n << 30n;
 
@@ -304,9 +304,9 @@ describe('what is offered', () => {
   it('does not change for those who are connected', async () => {
     await using backend = await TestBackend.start();
     const frontend = await backend.connect();
-    const before = await frontend.ask(requests.GET_FEATURES, null);
+    const before = await frontend.ask(requests.GET_FEATURES, undefined);
     backend.driver.disableFeatures(VIRTIO_NET_F_MRG_RXBUF);
-    expect(await frontend.ask(requests.GET_FEATURES, null)).toBe(before);
+    expect(await frontend.ask(requests.GET_FEATURES, undefined)).toBe(before);
   });
 
   it.each(['setFeatures', 'enableFeatures'] as const)('is not what is not there: %s', (set) => {
@@ -315,7 +315,7 @@ describe('what is offered', () => {
   });
 
   it.each([
-    ['127 queue pairs to who asks for their number', null, 127],
+    ['127 queue pairs to who asks for their number', undefined, 127],
     ['31 to who does not: user-mode Linux can have no more', 0n, 31],
   ])('is %s', async (_, protocolFeatures, pairs) => {
     await using backend = await TestBackend.start();
@@ -329,7 +329,7 @@ describe('what is offered', () => {
     await using backend = await TestBackend.start();
     backend.driver.setQueueNum(3);
     const frontend = await backend.connect();
-    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(3);
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, undefined)).toBe(3);
   });
 
   it.each([0, 129, 1.5, Number.NaN])('is not %d queue pairs', (pairs) => {
@@ -341,7 +341,7 @@ describe('what is offered', () => {
     await using backend = await TestBackend.start();
     backend.driver.enableFeatures(controlFeatures);
     const frontend = await backend.connect();
-    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(127);
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, undefined)).toBe(127);
     const driver = VhostDriver.register('/tmp/never');
     driver.enableFeatures(controlFeatures);
     driver.setQueueNum(128);

@@ -27,7 +27,7 @@ export class VhostDriver implements AsyncDisposable {
   readonly #sessions: Sessions;
   #callbacks: VhostCallbacks = {};
   #extern: ExternHandlers<VhostDevice> = {};
-  #listener: UnixListener | null = null;
+  #listener: UnixListener | undefined;
   #started = false;
   readonly #stopping = new AbortController();
 
@@ -171,7 +171,7 @@ export class VhostDriver implements AsyncDisposable {
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#listener?.close();
-    this.#listener = null;
+    this.#listener = undefined;
     await this.#sessions.end(closed(this.path));
   }
 

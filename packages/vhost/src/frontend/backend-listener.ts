@@ -85,7 +85,7 @@ export class BackendListener implements Disposable {
     try {
       for (let handled = 0; handled < messagesPerTurn && !this.#ended; handled++) {
         const message = this.#reader.read();
-        if (message === null) return;
+        if (message === undefined) return;
         this.#handle(message);
       }
     } catch (error) {

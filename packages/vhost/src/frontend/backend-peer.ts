@@ -14,8 +14,8 @@ import type { Reply, RequestChannel } from './request-channel.ts';
  * feature which was not negotiated, and what has no answer of its own is acknowledged where that was.
  */
 export class BackendPeer {
-  /** What was negotiated; null: nothing yet. */
-  negotiated: bigint | null = null;
+  /** What was negotiated; undefined: nothing yet. */
+  negotiated: bigint | undefined;
   readonly #channel: RequestChannel;
 
   constructor(channel: RequestChannel) {
@@ -41,7 +41,7 @@ export class BackendPeer {
     checkWait(request.name, options);
     this.#requireFeature(request);
     const expected = expectedReply(request);
-    if (expected === null) throw new TypeError(`${request.name} has no answer`);
+    if (expected === undefined) throw new TypeError(`${request.name} has no answer`);
     const awaited = { ...expected, check: (value: R) => check(value, expected.name) };
     return this.#channel.ask(
       { name: request.name, bytes: encodeRequest(request, payload), fds },
@@ -52,7 +52,7 @@ export class BackendPeer {
 
   /** A request without an answer of its own: acknowledged if possible. */
   async tell<P>(
-    request: Request<P, null>,
+    request: Request<P, undefined>,
     payload: P,
     options: WaitOptions,
     fds: readonly number[] = [],

@@ -65,7 +65,7 @@ async function connected(script: BackendScript = {}) {
   };
 }
 
-const change = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null);
+const change = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined);
 
 describe('the configuration of a backend', () => {
   it('is read', async () => {
@@ -88,7 +88,7 @@ describe('the configuration of a backend', () => {
 
   it('that it cannot read says nothing', async () => {
     using pair = await connected();
-    pair.backend.answer(frontendRequests.GET_CONFIG, () => null);
+    pair.backend.answer(frontendRequests.GET_CONFIG, () => undefined);
     expect(await configOf(pair.frontend)).toMatchObject({ mac: undefined, linkUp: true });
   });
 });
@@ -157,7 +157,7 @@ describe('a change of the configuration', () => {
 
   it('is acknowledged if the backend wants that', async () => {
     using pair = await connected();
-    await pair.say(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null, true));
+    await pair.say(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined, true));
     await pair.backend.channel.readable({ timeout: 2000 });
     const message = new MessageReader(pair.backend.channel).read();
     expect(message && decodeReply(expectedAck(BACKEND_CONFIG_CHANGE_MSG), message)).toBe(0n);
@@ -181,7 +181,7 @@ describe('on the way back', () => {
     );
     await pair.backend.channel.readable({ timeout: 2000 });
     const answer = new MessageReader(pair.backend.channel).read();
-    expect([answer?.payload[0], pair.frontend.down]).toEqual([1, null]);
+    expect([answer?.payload[0], pair.frontend.down]).toEqual([1, undefined]);
   });
 
   it.each([
@@ -204,7 +204,7 @@ describe('on the way back', () => {
         bytes,
         Array.from({ length: fds }, () => event.fd),
       );
-      await until(() => pair.frontend.down !== null);
+      await until(() => pair.frontend.down !== undefined);
       codes.push(pair.frontend.down?.code);
     }
     await until(() => openFds() === before);
@@ -215,7 +215,7 @@ describe('on the way back', () => {
     using pair = await connected();
     await pair.say(change.subarray(0, 7));
     pair.backend.channel.close();
-    await until(() => pair.frontend.down !== null);
+    await until(() => pair.frontend.down !== undefined);
     expect(pair.frontend.down?.code).toBe('VIO_VHOST_MESSAGE_TRUNCATED');
   });
 
@@ -223,7 +223,7 @@ describe('on the way back', () => {
     using pair = await connected();
     pair.backend.channel.close();
     await pair.frontend.getFeatures();
-    expect(pair.frontend.down).toBe(null);
+    expect(pair.frontend.down).toBe(undefined);
   });
 
   it('the channel goes with the connection', async () => {

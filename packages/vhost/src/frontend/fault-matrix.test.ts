@@ -74,7 +74,7 @@ async function failure(
   at: number,
   how: Misbehaviour,
   bytes = 0,
-): Promise<{ rejected: unknown; down: VioError | null; downs: number; leaked: number }> {
+): Promise<{ rejected: unknown; down: VioError | undefined; downs: number; leaked: number }> {
   const before = openFds();
   const { backend, stream } = ScriptedBackend.pair({
     protocolFeatures,
@@ -84,7 +84,7 @@ async function failure(
   let downs = 0;
   frontend.onDown(() => downs++);
   const rejected = await handshake(frontend, how === 'silent' ? 25 : 5000).then(
-    () => null,
+    () => undefined,
     (error: unknown) => error,
   );
   // A doubled answer to the very last request is still on its way.
@@ -189,7 +189,7 @@ describe('a backend that goes wrong', () => {
       const message = expect.stringContaining(name);
       expect(result).toMatchObject({
         rejected: { code: 'VIO_VHOST_REFUSED', message },
-        down: null,
+        down: undefined,
         downs: 0,
         leaked: 0,
       });

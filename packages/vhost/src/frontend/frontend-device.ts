@@ -145,7 +145,7 @@ export class FrontendDevice implements NetDevice {
   async stop(wait: WaitOptions): Promise<void> {
     const { transport } = this;
     const attempt = (request: () => Promise<unknown> | undefined): Promise<unknown> | undefined =>
-      transport.down === null ? request()?.catch(() => {}) : undefined;
+      transport.down === undefined ? request()?.catch(() => {}) : undefined;
     for (const ring of this.#rings) await attempt(() => transport.setVringEnable(ring, false, wait));
     for (const ring of this.#rings) await attempt(() => transport.getVringBase(ring, wait));
     const { status, reset } = transport;

@@ -38,11 +38,11 @@ export interface Expected<R> extends ExpectedReply<R> {
 }
 
 interface Turn extends Outgoing {
-  readonly awaited: ExpectedReply<unknown> | null;
+  readonly awaited: ExpectedReply<unknown> | undefined;
   /** All bytes are sent. */
   sent: boolean;
-  /** Reads the answer (null: none was awaited); throws if it is none. */
-  deliver(answer: Message | null): void;
+  /** Reads the answer (undefined: none was awaited); throws if it is none. */
+  deliver(answer: Message | undefined): void;
   fail(reason: VioError): void;
 }
 
@@ -57,8 +57,8 @@ export class RequestChannel {
   /** The first one is under way. */
   readonly #turns: Turn[] = [];
   readonly #handlers = new Set<(reason: VioError) => void>();
-  #ended: VioError | null = null;
-  #down: VioError | null = null;
+  #ended: VioError | undefined;
+  #down: VioError | undefined;
 
   constructor(stream: MessageStream) {
     this.#stream = stream;
@@ -67,14 +67,14 @@ export class RequestChannel {
   }
 
   /** Why the channel ended by itself. */
-  get down(): VioError | null {
+  get down(): VioError | undefined {
     return this.#down;
   }
 
   /** Calls the handler once when the channel ends by itself, or soon if it has. */
   onDown(handler: (reason: VioError) => void): () => void {
     const down = this.#down;
-    if (down === null) this.#handlers.add(handler);
+    if (down === undefined) this.#handlers.add(handler);
     else queueMicrotask(() => handler(down));
     return () => this.#handlers.delete(handler);
   }
@@ -82,7 +82,7 @@ export class RequestChannel {
   /** Sends a request and waits for its answer. */
   ask<R>(outgoing: Outgoing, awaited: Expected<R>, options: WaitOptions): Promise<Reply<R>> {
     return this.#take<Reply<R>>(outgoing, awaited, options, (answer, resolve) => {
-      if (answer === null) throw new TypeError('an awaited answer is never missing');
+      if (answer === undefined) throw new TypeError('an awaited answer is never missing');
       const value = decodeReply(awaited, answer);
       awaited.check?.(value);
       resolve({ value, fds: answer.fds });
@@ -91,7 +91,7 @@ export class RequestChannel {
 
   /** Sends a request that nobody answers. */
   post(outgoing: Outgoing, options: WaitOptions): Promise<void> {
-    return this.#take<void>(outgoing, null, options, (_, resolve) => resolve());
+    return this.#take<void>(outgoing, undefined, options, (_, resolve) => resolve());
   }
 
   /** Ends the channel without a word; calls reject with VIO_VHOST_CLOSED. */
@@ -111,15 +111,15 @@ export class RequestChannel {
 
   async #take<T>(
     outgoing: Outgoing,
-    awaited: ExpectedReply<unknown> | null,
+    awaited: ExpectedReply<unknown> | undefined,
     options: WaitOptions,
-    deliver: (answer: Message | null, resolve: (value: T) => void) => void,
+    deliver: (answer: Message | undefined, resolve: (value: T) => void) => void,
   ): Promise<T> {
     const { timeout = defaultTimeout, signal } = options;
-    let turn: Turn | null = null;
+    let turn: Turn | undefined;
     try {
       return await settle<T>(`vhost-user ${outgoing.name}`, { timeout, signal }, (resolve, reject) => {
-        if (this.#ended !== null) throw this.#ended;
+        if (this.#ended !== undefined) throw this.#ended;
         turn = {
           ...outgoing,
           awaited,
@@ -132,7 +132,7 @@ export class RequestChannel {
         return () => {};
       });
     } catch (reason) {
-      if (turn !== null) this.#giveUp(turn, reason);
+      if (turn !== undefined) this.#giveUp(turn, reason);
       throw reason;
     }
   }
@@ -145,7 +145,7 @@ export class RequestChannel {
       return;
     }
     turn.sent = true;
-    if (turn.awaited === null && this.#turns[0] === turn) this.#finish(turn, null);
+    if (turn.awaited === undefined && this.#turns[0] === turn) this.#finish(turn, undefined);
   }
 
   #sendFailed(turn: Turn, error: unknown): void {
@@ -185,7 +185,7 @@ export class RequestChannel {
     if (place === 0) this.#end(asVioError(reason));
   }
 
-  #finish(turn: Turn, answer: Message | null): void {
+  #finish(turn: Turn, answer: Message | undefined): void {
     turn.deliver(answer);
     this.#turns.shift();
     this.#next();
@@ -200,7 +200,7 @@ export class RequestChannel {
     try {
       for (;;) {
         const message = this.#reader.read();
-        if (message === null) return;
+        if (message === undefined) return;
         this.#accept(message);
       }
     } catch (error) {
@@ -221,7 +221,7 @@ export class RequestChannel {
   /** What the message whose header has just arrived must be. */
   #awaitedBy(header: Header): ExpectedReply<unknown> {
     const turn = this.#turns.at(0);
-    if (turn !== undefined && turn.sent && turn.awaited !== null) return turn.awaited;
+    if (turn !== undefined && turn.sent && turn.awaited !== undefined) return turn.awaited;
     refuseFrontend(header);
     throw messageError(
       'UNEXPECTED',
@@ -233,7 +233,7 @@ export class RequestChannel {
   }
 
   #end(reason: VioError): void {
-    if (this.#ended !== null) return;
+    if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.#reader.dispose();
     this.#stream.close();

@@ -36,7 +36,7 @@ function answering(bytes: Uint8Array, fds: readonly number[] = []) {
   const frontend = VhostUserFrontend.fromStream(theirs);
   open.push(frontend, mine);
   mine.onReadable(() => {
-    mine.onReadable(null);
+    mine.onReadable(undefined);
     void mine.send(bytes, fds);
   });
   return frontend;
@@ -187,7 +187,7 @@ describe('acknowledgements', () => {
     await frontend.getFeatures();
     await expect(frontend.setVringNum(0, 256)).rejects.toThrow(coded('VIO_VHOST_REFUSED'));
     await frontend.setVringNum(0, 128);
-    expect(frontend.down).toBeNull();
+    expect(frontend.down).toBe(undefined);
   });
 });
 
@@ -239,7 +239,7 @@ describe('values', () => {
     const { frontend } = connected({ protocolFeatures: VHOST_USER_PROTOCOL_F_CONFIG });
     await frontend.getFeatures();
     await expect(frontend.getConfig(100, 6)).rejects.toThrow(coded('VIO_VHOST_REFUSED'));
-    expect(frontend.down).toBeNull();
+    expect(frontend.down).toBe(undefined);
   });
 });
 
@@ -327,7 +327,7 @@ describe('patience', () => {
     await frontend.setOwner();
     await settled(frontend);
     expect(names(backend)).toEqual(['GET_VRING_BASE', 'SET_OWNER', 'GET_VRING_BASE']);
-    expect(frontend.down).toBeNull();
+    expect(frontend.down).toBe(undefined);
   });
 
   it('does not begin when the signal is aborted already', async () => {
@@ -398,7 +398,7 @@ describe('the end', () => {
     frontend.close();
     await expect(pending).rejects.toThrow(coded('VIO_VHOST_CLOSED'));
     await expect(frontend.setOwner()).rejects.toThrow(coded('VIO_VHOST_CLOSED'));
-    expect([frontend.down, told]).toEqual([null, false]);
+    expect([frontend.down, told]).toEqual([undefined, false]);
   });
 });
 

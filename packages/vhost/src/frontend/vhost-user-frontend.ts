@@ -89,7 +89,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   readonly #backend: BackendPeer;
   readonly #wanted: bigint;
   readonly #onConfig = new Set<() => void>();
-  #listener: BackendListener | null = null;
+  #listener: BackendListener | undefined;
   /** Device features offered. */
   #offered = 0n;
   #offersProtocolFeatures = false;
@@ -126,7 +126,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     }
   }
 
-  get down(): VioError | null {
+  get down(): VioError | undefined {
     return this.#channel.down;
   }
 
@@ -174,10 +174,10 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   async getFeatures(options: WaitOptions = {}): Promise<bigint> {
-    const { value: offered } = await this.#backend.ask(requests.GET_FEATURES, null, options);
+    const { value: offered } = await this.#backend.ask(requests.GET_FEATURES, undefined, options);
     this.#offersProtocolFeatures = (offered & VHOST_USER_F_PROTOCOL_FEATURES) !== 0n;
-    if (this.#offersProtocolFeatures && this.#backend.negotiated === null) {
-      const { value: mask } = await this.#backend.ask(requests.GET_PROTOCOL_FEATURES, null, options);
+    if (this.#offersProtocolFeatures && this.#backend.negotiated === undefined) {
+      const { value: mask } = await this.#backend.ask(requests.GET_PROTOCOL_FEATURES, undefined, options);
       const chosen = mask & this.#wanted;
       await this.#backend.tell(requests.SET_PROTOCOL_FEATURES, chosen, options);
       this.#backend.negotiated = chosen;
@@ -193,12 +193,12 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   }
 
   setOwner(options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(requests.SET_OWNER, null, options);
+    return this.#backend.tell(requests.SET_OWNER, undefined, options);
   }
 
   async queueNum(options: WaitOptions = {}): Promise<number> {
     if ((this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) === 0n) return 1;
-    const { value } = await this.#backend.ask(requests.GET_QUEUE_NUM, null, options);
+    const { value } = await this.#backend.ask(requests.GET_QUEUE_NUM, undefined, options);
     return Math.min(value, maxVrings / 2);
   }
 
@@ -279,7 +279,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Reads the device status (STATUS). */
   async getStatus(options: WaitOptions = {}): Promise<number> {
-    return (await this.#backend.ask(requests.GET_STATUS, null, options)).value;
+    return (await this.#backend.ask(requests.GET_STATUS, undefined, options)).value;
   }
 
   /** Writes the device status (STATUS). @param status 0 to 255; 0 resets */
@@ -291,12 +291,12 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Stops all rings, in backends that still know it. Deprecated by the protocol. */
   resetOwner(options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(requests.RESET_OWNER, null, options);
+    return this.#backend.tell(requests.RESET_OWNER, undefined, options);
   }
 
   /** Back to the initial state; the session stays (RESET_DEVICE). */
   resetDevice(options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(requests.RESET_DEVICE, null, options);
+    return this.#backend.tell(requests.RESET_DEVICE, undefined, options);
   }
 
   /**
@@ -308,12 +308,12 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
   async getConfig(offset: number, size: number, options: WaitOptions = {}): Promise<Uint8Array> {
     const asked = { offset, flags: 0, data: new Uint8Array(size) };
     const { value } = await this.#backend.ask(requests.GET_CONFIG, asked, options, [], (part, answer) => {
-      if (part !== null && (part.offset !== offset || part.data.length !== size)) {
+      if (part !== undefined && (part.offset !== offset || part.data.length !== size)) {
         const found = `${part.data.length} bytes at ${part.offset}`;
         throw messageError('VALUE', answer, 'the configuration', found, `${size} bytes at ${offset}`);
       }
     });
-    if (value === null) throw refused('GET_CONFIG', 'an empty answer');
+    if (value === undefined) throw refused('GET_CONFIG', 'an empty answer');
     return value.data;
   }
 
@@ -340,7 +340,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** Regions that `addRegion` may add in all (CONFIGURE_MEM_SLOTS). */
   async getMaxMemSlots(options: WaitOptions = {}): Promise<number> {
-    return (await this.#backend.ask(requests.GET_MAX_MEM_SLOTS, null, options)).value;
+    return (await this.#backend.ask(requests.GET_MAX_MEM_SLOTS, undefined, options)).value;
   }
 
   /** Adds one region to the memory table (CONFIGURE_MEM_SLOTS). */
@@ -377,7 +377,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
 
   /** The socket over which the backend may send requests (BACKEND_REQ). Stays the caller's. */
   setBackendRequestFd(fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(requests.SET_BACKEND_REQ_FD, null, options, [fd]);
+    return this.#backend.tell(requests.SET_BACKEND_REQ_FD, undefined, options, [fd]);
   }
 
   onDown(handler: (reason: VioError) => void): () => void {

@@ -13,7 +13,7 @@ export class FakeStream implements MessageStream {
   closed = false;
   #chunks: Chunk[] = [];
   #ended = false;
-  #handler: (() => void) | null = null;
+  #handler: (() => void) | undefined;
 
   /** Sends bytes, with descriptors that the receiver closes. Nobody is told. */
   put(bytes: Uint8Array, fds: readonly number[] = []): void {
@@ -28,7 +28,10 @@ export class FakeStream implements MessageStream {
 
   /** Has what was sent received. */
   flush(): void {
-    for (let left = -1; this.#chunks.length > 0 && this.#chunks.length !== left && this.#handler !== null;) {
+    for (
+      let left = -1;
+      this.#chunks.length > 0 && this.#chunks.length !== left && this.#handler !== undefined;
+    ) {
       left = this.#chunks.length;
       this.#handler();
     }
@@ -43,9 +46,9 @@ export class FakeStream implements MessageStream {
     return left;
   }
 
-  receive(target: Uint8Array): { bytes: number; fds: number[]; truncatedFds: boolean } | null {
+  receive(target: Uint8Array): { bytes: number; fds: number[]; truncatedFds: boolean } | undefined {
     const [first] = this.#chunks;
-    if (first === undefined) return this.#ended ? { bytes: 0, fds: [], truncatedFds: false } : null;
+    if (first === undefined) return this.#ended ? { bytes: 0, fds: [], truncatedFds: false } : undefined;
     const bytes = Math.min(target.length, first.bytes.length - first.at);
     target.set(first.bytes.subarray(first.at, first.at + bytes));
     const fds = first.fds.slice();
@@ -60,7 +63,7 @@ export class FakeStream implements MessageStream {
     return Promise.resolve();
   }
 
-  onReadable(handler: (() => void) | null): void {
+  onReadable(handler: (() => void) | undefined): void {
     this.#handler = handler;
   }
 
@@ -68,6 +71,6 @@ export class FakeStream implements MessageStream {
 
   close(): void {
     this.closed = true;
-    this.#handler = null;
+    this.#handler = undefined;
   }
 }

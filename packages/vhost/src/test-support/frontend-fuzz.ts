@@ -23,7 +23,7 @@ const anything = (1n << 64n) - 1n;
 /** Messages between two looks at what is held. */
 const statesPerLook = 2000;
 
-/** What a backend is asked, and the answer that is right; null: only an acknowledgement. */
+/** What a backend is asked, and the answer that is right; undefined: only an acknowledgement. */
 interface Question {
   readonly row: Request<unknown, unknown>;
   readonly ask: (frontend: VhostUserFrontend) => Promise<unknown>;
@@ -36,7 +36,7 @@ function question<P, R>(
   ask: (frontend: VhostUserFrontend) => Promise<unknown>,
 ): Question {
   const acknowledgement = encodeRaw(row.id, replyFlags, new Uint8Array(8));
-  const bytes = row.reply === null ? acknowledgement : encodeReply(row, answer);
+  const bytes = row.reply === undefined ? acknowledgement : encodeReply(row, answer);
   return { row, ask, answer: bytes };
 }
 
@@ -52,9 +52,9 @@ function questions(fd: number): readonly Question[] {
     question(requests.GET_CONFIG, config, (f) => f.getConfig(0, 12)),
     question(requests.GET_MAX_MEM_SLOTS, 8, (f) => f.getMaxMemSlots()),
     question(requests.GET_INFLIGHT_FD, area, async (f) => closeFd((await f.getInflight(2, 256)).fd)),
-    question(requests.SET_VRING_NUM, null, (f) => f.setVringNum(0, 256)),
-    question(requests.SET_MEM_TABLE, null, (f) => f.setMemTable([{ ...region, fd }])),
-    question(requests.SET_STATUS, null, (f) => f.setStatus(4)),
+    question(requests.SET_VRING_NUM, undefined, (f) => f.setVringNum(0, 256)),
+    question(requests.SET_MEM_TABLE, undefined, (f) => f.setMemTable([{ ...region, fd }])),
+    question(requests.SET_STATUS, undefined, (f) => f.setStatus(4)),
   ];
 }
 
@@ -75,13 +75,13 @@ export async function fuzzFrontend(states: number, seed: number): Promise<Fuzzed
       protocolFeatures: usableProtocolFeatures & ~backendRequestBit,
     });
     await open(frontend, stream);
-    while (log.open && frontend.down === null && !random.chance(0.02)) {
+    while (log.open && frontend.down === undefined && !random.chance(0.02)) {
       const wrong = await exchange(random.pick(asked), frontend, stream, random, memory.fd, log);
       log.state(() => wrong);
       if (log.states % statesPerLook === 0 && openFds() > held)
         log.found(`${openFds()} descriptors are open`);
     }
-    if (frontend.down !== null && !stream.closed) log.found('the channel is down, its socket is open');
+    if (frontend.down !== undefined && !stream.closed) log.found('the channel is down, its socket is open');
     log.saw(frontend.down?.code ?? 'up');
   }
   return log.result();
@@ -101,7 +101,7 @@ async function open(frontend: VhostUserFrontend, stream: FakeStream): Promise<vo
   await negotiated;
 }
 
-/** Asks, and answers with something. @returns what is wrong, or null */
+/** Asks, and answers with something. @returns what is wrong, or undefined */
 async function exchange(
   { row, ask, answer }: Question,
   frontend: VhostUserFrontend,
@@ -109,9 +109,9 @@ async function exchange(
   random: Random,
   fd: number,
   log: FuzzLog,
-): Promise<string | null> {
+): Promise<string | undefined> {
   const outcome = ask(frontend).then(
-    () => null,
+    () => undefined,
     (error: unknown) => error,
   );
   await sent();
@@ -128,9 +128,9 @@ async function exchange(
     closeAll(stream.end());
     error = await outcome;
   }
-  if (error === null) log.saw(row.name);
+  if (error === undefined) log.saw(row.name);
   else if (!VioError.is(error)) return `${row.name}: ${inspect(error)}`;
-  return null;
+  return undefined;
 }
 
 /** Time for what was asked to go out, and for what came in to be told. */
@@ -157,7 +157,7 @@ export async function fuzzListener(states: number, seed: number): Promise<Fuzzed
   const held = openFds();
   while (log.open) {
     const stream = new FakeStream();
-    let failure: VioError | null = null;
+    let failure: VioError | undefined;
     using listener = new BackendListener(stream, {
       acknowledges: random.chance(0.8),
       configChanged: () => log.saw('configChanged'),
@@ -177,7 +177,7 @@ export async function fuzzListener(states: number, seed: number): Promise<Fuzzed
           bytes,
           Array.from({ length: fds }, () => dupFd(event.fd)),
         );
-        return null;
+        return undefined;
       });
       // Acknowledgements go out.
       if (log.states % 16 === 0) await sent();
@@ -185,7 +185,7 @@ export async function fuzzListener(states: number, seed: number): Promise<Fuzzed
         log.found(`${openFds()} descriptors are open`);
     }
     closeAll(stream.end());
-    if (failure !== null) log.saw('failed');
+    if (failure !== undefined) log.saw('failed');
     if (!stream.closed) log.found('the channel does not end with its socket');
   }
   return log.result();

@@ -41,26 +41,28 @@ export function fuzzPayloads(states: number, seed: number): Fuzzed {
   while (log.open) {
     log.state(() => {
       const row = random.pick(rows);
-      const answer = row.reply !== null && random.chance(0.3);
-      const codec = row.reply !== null && answer ? row.reply : row.payload;
+      const answer = row.reply !== undefined && random.chance(0.3);
+      const codec = row.reply !== undefined && answer ? row.reply : row.payload;
       const bytes = randomPayload(random, codec);
       const value = refusable(() => codec.decode(bytes, row.name));
-      if (value === undefined) return null;
+      if (value === refused) return undefined;
       log.saw(answer ? `answer to ${row.name}` : row.name);
       const again = codec.encode(value, row.name);
       const third = codec.encode(codec.decode(again, row.name), row.name);
-      return Buffer.compare(again, third) === 0 ? null : `${row.name} does not say the same again`;
+      return Buffer.compare(again, third) === 0 ? undefined : `${row.name} does not say the same again`;
     });
   }
   return log.result();
 }
 
-/** What `decode` answers; undefined when it refuses. */
-function refusable<T>(decode: () => T): T | undefined {
+const refused = Symbol('refused');
+
+/** What `decode` answers; `refused` when it refuses. */
+function refusable<T>(decode: () => T): T | typeof refused {
   try {
     return decode();
   } catch (error) {
-    if (VioError.is(error) && error.code.startsWith('VIO_VHOST_')) return undefined;
+    if (VioError.is(error) && error.code.startsWith('VIO_VHOST_')) return refused;
     throw error;
   }
 }
@@ -106,9 +108,12 @@ export function fuzzReader(states: number, seed: number): Fuzzed {
       if (random.chance(0.5)) stream.end();
       for (let at = 0; ;) {
         const read = refusable(() => reader.read());
-        if (read === undefined) log.saw('refused');
-        if (read === undefined) return null;
-        if (read === null) return reader.partial === at < whole.length ? null : 'something is left, or lost';
+        if (read === refused) {
+          log.saw('refused');
+          return undefined;
+        }
+        if (read === undefined)
+          return reader.partial === at < whole.length ? undefined : 'something is left, or lost';
         log.saw('read');
         const bytes = encodeRaw(read.request, read.flags, read.payload);
         if (Buffer.compare(bytes, whole.subarray(at, at + bytes.length)) !== 0)

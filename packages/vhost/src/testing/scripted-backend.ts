@@ -91,9 +91,9 @@ export class ScriptedBackend implements Disposable {
   readonly #stream: UnixStream;
   readonly #reader: MessageReader;
   readonly #script: BackendScript;
-  readonly #handlers = new Map<number, (message: Message) => Uint8Array | null>();
+  readonly #handlers = new Map<number, (message: Message) => Uint8Array | undefined>();
   readonly #bases = new Map<number, number>();
-  #channel: UnixStream | null = null;
+  #channel: UnixStream | undefined;
   #status = 0;
 
   constructor(stream: UnixStream, script: BackendScript = {}) {
@@ -113,17 +113,17 @@ export class ScriptedBackend implements Disposable {
     return { backend: new ScriptedBackend(mine, script), stream: theirs };
   }
 
-  /** Teaches another answer to a request; one without an answer of its own returns null. */
+  /** Teaches another answer to a request; one without an answer of its own returns undefined. */
   answer<P, R>(request: Request<P, R>, answer: (payload: P) => R): void {
     this.#handlers.set(request.id, (message) => {
       const value = answer(decodeRequest(request, message));
-      return request.reply === null ? null : encodeReply(request, value);
+      return request.reply === undefined ? undefined : encodeReply(request, value);
     });
   }
 
   /** The way back that the frontend gave it with SET_BACKEND_REQ_FD. */
   get channel(): UnixStream {
-    if (this.#channel === null) throw new Error('SET_BACKEND_REQ_FD has not come');
+    if (this.#channel === undefined) throw new Error('SET_BACKEND_REQ_FD has not come');
     return this.#channel;
   }
 
@@ -153,17 +153,17 @@ export class ScriptedBackend implements Disposable {
     this.answer(requests.GET_MAX_MEM_SLOTS, () => 8);
     this.answer(requests.SET_STATUS, (status) => {
       this.#status = status;
-      return null;
+      return undefined;
     });
     this.answer(requests.GET_STATUS, () => this.#status);
     this.answer(requests.SET_VRING_BASE, ({ index, value }) => {
       this.#bases.set(index, value);
-      return null;
+      return undefined;
     });
     this.answer(requests.GET_VRING_BASE, ({ index }) => ({ index, value: this.#bases.get(index) ?? 0 }));
     this.answer(requests.GET_CONFIG, ({ offset, data }) => {
       const end = offset + data.length;
-      return end > config.length ? null : { offset, flags: 0, data: config.subarray(offset, end) };
+      return end > config.length ? undefined : { offset, flags: 0, data: config.subarray(offset, end) };
     });
     this.answer(requests.SET_LOG_BASE, () => new Uint8Array(0));
     this.answer(requests.GET_INFLIGHT_FD, (area) => ({ ...area, mmapSize: 4096 }));
@@ -171,7 +171,7 @@ export class ScriptedBackend implements Disposable {
 
   #receive(): void {
     try {
-      for (let message = this.#reader.read(); message !== null; message = this.#reader.read()) {
+      for (let message = this.#reader.read(); message !== undefined; message = this.#reader.read()) {
         this.#serve(message);
       }
     } catch {
@@ -192,12 +192,12 @@ export class ScriptedBackend implements Disposable {
       fds: message.fds.length,
       needsReply: needsReply(message),
     });
-    const bytes = this.#handlers.get(request.id)?.(message) ?? null;
-    const acknowledges = bytes === null && needsReply(message);
+    const bytes = this.#handlers.get(request.id)?.(message);
+    const acknowledges = bytes === undefined && needsReply(message);
     const answer = { bytes: bytes ?? encodeAck(request.id, 0), fds: request.replyFds[0], acknowledges };
     const { misbehave } = this.#script;
     if (misbehave?.at === at) void this.#misbehave(misbehave.how, answer, misbehave.bytes);
-    else if (bytes !== null || acknowledges) void this.#send(answer.bytes, answer.fds);
+    else if (bytes !== undefined || acknowledges) void this.#send(answer.bytes, answer.fds);
   }
 
   async #misbehave(how: Misbehaviour, { bytes, fds, acknowledges }: Answer, cut = 0): Promise<void> {

@@ -50,10 +50,10 @@ export class ScriptedFrontend implements Disposable {
     request: Request<P, R>,
     payload: P,
     options: SendOptions & WaitOptions = {},
-  ): Promise<R | null> {
+  ): Promise<R | undefined> {
     await this.send(request, payload, options);
     const expected = expectedReply(request);
-    if (expected === null) return null;
+    if (expected === undefined) return undefined;
     const message = await this.next(options);
     closeAll(message.fds);
     return decodeReply(expected, message);
@@ -61,7 +61,7 @@ export class ScriptedFrontend implements Disposable {
 
   /** Sends a request with need_reply. @returns what was acknowledged: 0n is success */
   async acknowledged<P>(
-    request: Request<P, null>,
+    request: Request<P, undefined>,
     payload: P,
     options: SendOptions & WaitOptions = {},
   ): Promise<bigint> {
@@ -78,7 +78,7 @@ export class ScriptedFrontend implements Disposable {
   async next({ timeout = 2000, signal }: WaitOptions = {}): Promise<Message> {
     for (;;) {
       const message = this.#reader.read();
-      if (message !== null) return message;
+      if (message !== undefined) return message;
       await this.stream.readable({ timeout, signal });
     }
   }

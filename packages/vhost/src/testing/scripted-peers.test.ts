@@ -18,8 +18,8 @@ function peers(script: BackendScript = {}) {
 describe('scripted peers', () => {
   it('talk to each other', async () => {
     const { frontend, backend } = peers({ features: 3n });
-    await frontend.send(requests.SET_OWNER, null);
-    expect(await frontend.ask(requests.GET_FEATURES, null)).toBe(3n);
+    await frontend.send(requests.SET_OWNER, undefined);
+    expect(await frontend.ask(requests.GET_FEATURES, undefined)).toBe(3n);
     expect(await frontend.acknowledged(requests.SET_FEATURES, 1n)).toBe(0n);
     expect(backend.seen.map(({ name }) => name)).toEqual(['SET_OWNER', 'GET_FEATURES', 'SET_FEATURES']);
   });

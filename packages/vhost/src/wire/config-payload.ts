@@ -58,10 +58,10 @@ function check(part: ConfigPart, message: string): void {
   checkRange(part.flags, 0, 1, message, 'flags');
 }
 
-/** The answer to GET_CONFIG: null, an empty payload, says that the backend could not read it. */
-export const configReply: PayloadCodec<ConfigPart | null> = {
+/** The answer to GET_CONFIG: undefined, an empty payload, says that the backend could not read it. */
+export const configReply: PayloadCodec<ConfigPart | undefined> = {
   minBytes: 0,
   maxBytes: configPart.maxBytes,
-  encode: (part, message) => (part === null ? new Uint8Array(0) : configPart.encode(part, message)),
-  decode: (bytes, message) => (bytes.length === 0 ? null : configPart.decode(bytes, message)),
+  encode: (part, message) => (part === undefined ? new Uint8Array(0) : configPart.encode(part, message)),
+  decode: (bytes, message) => (bytes.length === 0 ? undefined : configPart.decode(bytes, message)),
 };

@@ -14,7 +14,7 @@ function source(pieces: { bytes: Uint8Array; fds?: number[] }[], closed = false)
   return {
     receive(target) {
       const [piece] = queue;
-      if (piece === undefined) return closed ? { bytes: 0, fds: [], truncatedFds: false } : null;
+      if (piece === undefined) return closed ? { bytes: 0, fds: [], truncatedFds: false } : undefined;
       const taken = piece.bytes.subarray(0, target.length);
       target.set(taken);
       if (taken.length === piece.bytes.length) queue.shift();
@@ -39,7 +39,7 @@ describe('messages on a stream', () => {
 
   it('are not there before their last byte', () => {
     for (let cut = 1; cut < first.length; cut++) {
-      expect(new MessageReader(source([{ bytes: first.subarray(0, cut) }])).read()).toBeNull();
+      expect(new MessageReader(source([{ bytes: first.subarray(0, cut) }])).read()).toBe(undefined);
     }
   });
 
@@ -48,7 +48,7 @@ describe('messages on a stream', () => {
     const reader = new MessageReader({ receive: (target) => source(pieces.splice(0)).receive(target) });
     for (let i = 0; i < first.length - 1; i++) {
       pieces.push({ bytes: first.subarray(i, i + 1) });
-      expect(reader.read()).toBeNull();
+      expect(reader.read()).toBe(undefined);
     }
     pieces.push({ bytes: first.subarray(-1) });
     expect(reader.read()?.request).toBe(SET_FEATURES.id);
@@ -87,7 +87,7 @@ describe('messages on a stream', () => {
 
   it('end when the peer closes between two', () => {
     const reader = new MessageReader(source([{ bytes: first }], true));
-    expect(reader.read()).not.toBeNull();
+    expect(reader.read()).not.toBe(undefined);
     expect(() => reader.read()).toThrow(expect.objectContaining({ code: 'VIO_VHOST_DISCONNECTED' }));
   });
 
@@ -134,7 +134,7 @@ describe('messages on a stream', () => {
   it('leave no descriptors behind when reading is given up', () => {
     const before = openFds();
     const reader = new MessageReader(source([{ bytes: second.subarray(0, 15), fds: eventFds(1) }]));
-    expect(reader.read()).toBeNull();
+    expect(reader.read()).toBe(undefined);
     reader.dispose();
     expect(openFds()).toBe(before);
   });

@@ -8,8 +8,8 @@ export const maxPayloadBytes = 4096;
 
 /** Where bytes and descriptors come from: a UnixStream. */
 export interface MessageSource {
-  /** Reads what is there, without waiting; null: nothing yet. */
-  receive(target: Uint8Array): { bytes: number; fds: readonly number[]; truncatedFds: boolean } | null;
+  /** Reads what is there, without waiting; undefined: nothing yet. */
+  receive(target: Uint8Array): { bytes: number; fds: readonly number[]; truncatedFds: boolean } | undefined;
 }
 
 /**
@@ -21,7 +21,7 @@ export class MessageReader {
   readonly #checkHeader: (header: Header) => void;
   readonly #bytes = new Uint8Array(headerBytes + maxPayloadBytes);
   #have = 0;
-  #header: Header | null = null;
+  #header: Header | undefined;
   #fds: number[] = [];
 
   /** @param checkHeader called as soon as a header is complete; throws to refuse the message before its payload */
@@ -31,13 +31,13 @@ export class MessageReader {
   }
 
   /**
-   * The next message, or null if it has not wholly arrived yet. Its descriptors are the caller's.
+   * The next message, or undefined if it has not wholly arrived yet. Its descriptors are the caller's.
    * After an error the reader holds no descriptors, and the stream is of no further use; only VIO_SYS_EMFILE (this process has
    * no room for the descriptors that come next) leaves everything as it was, to be tried again.
    * @throws VioError VIO_VHOST_DISCONNECTED (the peer closed between messages), VIO_VHOST_MESSAGE_TRUNCATED (within
    * one), VIO_VHOST_MESSAGE_SIZE, VIO_VHOST_MESSAGE_FDS, and what `checkHeader` throws
    */
-  read(): Message | null {
+  read(): Message | undefined {
     try {
       return this.#read();
     } catch (error) {
@@ -48,7 +48,7 @@ export class MessageReader {
 
   /** True when a part of a message has arrived, and the rest has not. */
   get partial(): boolean {
-    return this.#have > 0 || this.#header !== null;
+    return this.#have > 0 || this.#header !== undefined;
   }
 
   /** Closes the descriptors of a message that has not wholly arrived. */
@@ -57,9 +57,9 @@ export class MessageReader {
     this.#fds = [];
   }
 
-  #read(): Message | null {
-    if (this.#header === null) {
-      if (!this.#fill(headerBytes)) return null;
+  #read(): Message | undefined {
+    if (this.#header === undefined) {
+      if (!this.#fill(headerBytes)) return undefined;
       const header = decodeHeader(this.#bytes);
       if (header.size > maxPayloadBytes) {
         throw messageError(
@@ -75,9 +75,9 @@ export class MessageReader {
     }
     const header = this.#header;
     const end = headerBytes + header.size;
-    if (!this.#fill(end)) return null;
+    if (!this.#fill(end)) return undefined;
     const message = { ...header, payload: this.#bytes.slice(headerBytes, end), fds: this.#fds };
-    this.#header = null;
+    this.#header = undefined;
     this.#have = 0;
     this.#fds = [];
     return message;
@@ -87,7 +87,7 @@ export class MessageReader {
   #fill(end: number): boolean {
     while (this.#have < end) {
       const received = this.#source.receive(this.#bytes.subarray(this.#have, end));
-      if (received === null) return false;
+      if (received === undefined) return false;
       this.#fds.push(...received.fds);
       if (received.truncatedFds || this.#fds.length > maxMemoryRegions) {
         const found = received.truncatedFds ? 'more than the system delivers' : this.#fds.length;

@@ -55,7 +55,7 @@ export function encodeRequest<P>(request: Request<P, unknown>, payload: P, needR
 
 /** The answer to a request that has one of its own (its row says so). */
 export function encodeReply<R>(request: Request<unknown, R>, value: R): Uint8Array {
-  if (request.reply === null) throw new TypeError(`${request.name} has no answer of its own`);
+  if (request.reply === undefined) throw new TypeError(`${request.name} has no answer of its own`);
   return encodeRaw(request.id, version | replyFlag, request.reply.encode(value, nameOfReply(request)));
 }
 
@@ -122,9 +122,9 @@ export function expectedAck(request: Request<unknown, unknown>): ExpectedReply<b
   return { name: `acknowledgement of ${request.name}`, id: request.id, payload: u64, fds: [0, 0] };
 }
 
-/** The answer of its own of a request; null if it has none. */
-export function expectedReply<R>(request: Request<unknown, R>): ExpectedReply<R> | null {
-  if (request.reply === null) return null;
+/** The answer of its own of a request; undefined if it has none. */
+export function expectedReply<R>(request: Request<unknown, R>): ExpectedReply<R> | undefined {
+  if (request.reply === undefined) return undefined;
   return { name: nameOfReply(request), id: request.id, payload: request.reply, fds: request.replyFds };
 }
 

@@ -16,8 +16,8 @@ export interface Request<P, R> {
   readonly fds: FdRange;
   /** Exactly how many descriptors belong to this payload, where the payload says so. */
   fdsFor?(payload: P): number;
-  /** The answer of its own; null: none, only an acknowledgement if the sender asks for it (REPLY_ACK). */
-  readonly reply: PayloadCodec<R> | null;
+  /** The answer of its own; undefined: none, only an acknowledgement if the sender asks for it (REPLY_ACK). */
+  readonly reply: PayloadCodec<R> | undefined;
   /** How many descriptors come with the answer. */
   readonly replyFds: FdRange;
   /** Protocol feature without which it must not be sent; 0: always allowed. */
@@ -34,13 +34,13 @@ export interface RequestColumns<P, R> {
 }
 
 /** Writes one row. */
-export function request<P = null, R = null>(
+export function request<P = undefined, R = undefined>(
   name: string,
   id: number,
   payload: PayloadCodec<P>,
   columns: RequestColumns<P, R> = {},
 ): Request<P, R> {
-  const { fds = [0, 0], fdsFor, reply = null, replyFds = [0, 0], feature = 0n } = columns;
+  const { fds = [0, 0], fdsFor, reply, replyFds = [0, 0], feature = 0n } = columns;
   const row = { name, id, payload, fds, reply, replyFds, feature };
   return fdsFor === undefined ? row : { ...row, fdsFor };
 }
@@ -50,7 +50,7 @@ export function query<R>(
   name: string,
   id: number,
   reply: PayloadCodec<R>,
-  columns: Omit<RequestColumns<null, R>, 'reply'> = {},
-): Request<null, R> {
+  columns: Omit<RequestColumns<undefined, R>, 'reply'> = {},
+): Request<undefined, R> {
   return request(name, id, none, { ...columns, reply });
 }

@@ -9,13 +9,13 @@ import {
 } from './payload-codec.ts';
 
 /** No payload at all. */
-export const none: PayloadCodec<null> = {
+export const none: PayloadCodec<undefined> = {
   minBytes: 0,
   maxBytes: 0,
   encode: () => new Uint8Array(0),
   decode(bytes, message) {
     checkSize(bytes.length, 0, 0, message);
-    return null;
+    return undefined;
   },
 };
 

@@ -27,8 +27,8 @@ class Responder implements AsyncDisposable {
     count: 256,
   });
   readonly #burst = new PacketBurst(32);
-  #device: VhostDevice | null = null;
-  #steering: ReceiveSteering | null = null;
+  #device: VhostDevice | undefined;
+  #steering: ReceiveSteering | undefined;
   #running = true;
   #loop: Promise<void> = Promise.resolve();
   undelivered = 0;
@@ -63,7 +63,7 @@ class Responder implements AsyncDisposable {
 
   #answer(pair: number): void {
     const burst = this.#burst;
-    if (this.#device === null || this.#steering === null) return;
+    if (this.#device === undefined || this.#steering === undefined) return;
     if (this.#device.dequeueBurst(2 * pair + 1, this.#pool, burst) === 0) return;
     this.#steering.learn(pair, burst);
     const { u8 } = this.#pool.region;

@@ -23,7 +23,7 @@ async function replaceable(server: boolean, minDelay = 1) {
     return driver;
   };
   const reconnect = { minDelay, maxDelay: 2 * minDelay };
-  let opening = server ? openVirtioUser({ path, queues: 2, server }, { reconnect }) : null;
+  let opening = server ? openVirtioUser({ path, queues: 2, server }, { reconnect }) : undefined;
   let driver = await start(() => {});
   opening ??= openVirtioUser({ path, queues: 2 }, { reconnect });
   const port = await opening;

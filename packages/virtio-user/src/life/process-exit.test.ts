@@ -38,7 +38,7 @@ async function portThatEnds(how: string, role: 'client' | 'server') {
     await once(child.stdout, 'data');
     await backend.start();
   }
-  const [code, signal] = (await exit) as [number | null, string | null];
+  const [code, signal] = (await exit) as [number | undefined, string | undefined];
   await ended;
   await backend.close();
   const socketLeft = role === 'server' && existsSync(path);

@@ -27,7 +27,7 @@ export function fuzzDevargs(states: number, seed: number): Fuzzed {
           log.saw(error.code);
         }
       }
-      return Object.keys(Object.prototype).length === 0 ? null : 'every object has a new property';
+      return Object.keys(Object.prototype).length === 0 ? undefined : 'every object has a new property';
     });
   }
   return log.result();

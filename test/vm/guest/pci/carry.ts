@@ -45,7 +45,7 @@ export async function carry(ours: string, driver: string, restart: boolean) {
   const reading = (async () => {
     for await (const frame of port.packets({ signal: stop.signal })) {
       const payload = udpPayload(frame, udpPort);
-      if (payload !== null && !fromKernel.delete(key(payload))) strangers++;
+      if (payload !== undefined && !fromKernel.delete(key(payload))) strangers++;
     }
   })();
 

@@ -62,7 +62,7 @@ export async function queues(ours: string, driver: string, pairs: number) {
         for (let n = rx.receive(burst); n > 0; n = rx.receive(burst)) {
           for (let i = 0; i < n; i++) {
             const bytes = port.region.u8.subarray(burst.offset[i], burst.offset[i] + burst.length[i]);
-            const flow = [...missing].find((each) => udpPayload(bytes, each) !== null);
+            const flow = [...missing].find((each) => udpPayload(bytes, each) !== undefined);
             if (flow === undefined) continue;
             used.add(queue);
             missing.delete(flow);

@@ -17,7 +17,7 @@ export function interfaceOf(address: string): string {
 }
 
 /** @param driver `none`: the kernel's is taken away and no other one put in its place. @returns the one it had */
-export function hand(address: string, driver: string): string | null {
+export function hand(address: string, driver: string): string | undefined {
   return driver === 'none' ? unbindDevice(address) : bindDevice(address, driver);
 }
 

@@ -69,7 +69,7 @@ export class VduseDevice {
   readonly #name: Uint8Array;
   readonly #handlers: VduseHandlers;
   readonly #refuses: number;
-  #watcher: FdWatcher | null;
+  #watcher: FdWatcher | undefined;
 
   constructor(options: VduseOptions, handlers: VduseHandlers) {
     this.#handlers = handlers;
@@ -174,7 +174,7 @@ export class VduseDevice {
   /** From now on nobody answers. */
   hang(): void {
     this.#watcher?.close();
-    this.#watcher = null;
+    this.#watcher = undefined;
   }
 
   /** Gives the device back to the kernel; it must be off the vdpa bus. */

@@ -55,7 +55,7 @@ export class LoopbackCard {
       if (!info.ready) break;
       const [descriptors, driver, device] = [info.descriptors, info.driver, info.device].map((address) => {
         const place = this.#map.fromGuest(address, 4);
-        if (place === null) throw new Error(`a ring at ${address} is not in memory`);
+        if (place === undefined) throw new Error(`a ring at ${address} is not in memory`);
         return place;
       });
       const features = ringFeatures(this.features);
@@ -99,7 +99,7 @@ export class LoopbackCard {
     const [rx, tx] = [this.#queues[2 * pair].device, this.#queues[2 * pair + 1].device];
     for (;;) {
       const frame = this.#waiting.get(pair) ?? this.#take(tx);
-      if (frame === null) {
+      if (frame === undefined) {
         if (tx.armKick()) continue;
         break;
       }
@@ -119,9 +119,9 @@ export class LoopbackCard {
   }
 
   /** The next frame the driver sends, with its header. */
-  #take(tx: DeviceQueue): Buffer | null {
+  #take(tx: DeviceQueue): Buffer | undefined {
     const chains = new ChainBurst(1, 256);
-    if (tx.fetch(chains, 1) === 0) return null;
+    if (tx.fetch(chains, 1) === 0) return undefined;
     const parts: Uint8Array[] = [];
     for (let i = 0; i < chains.readable[0]; i++) parts.push(this.#bytes(chains, i));
     const frame = Buffer.concat(parts);

@@ -54,7 +54,7 @@ async function fromTheKernel(port: NetPort) {
     for (let i = 0; i < burst.count; i++) {
       const frame = port.region.u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);
       const carried = udpPayload(frame, udpPort);
-      if (carried === null || burst.offloads === null) continue;
+      if (carried === undefined || burst.offloads === undefined) continue;
       const { gsoType, segmentSize: size } = burst.offloads;
       const same = Buffer.compare(carried, payload) === 0;
       seen.push({ bytes: carried.length, gsoType: gsoType[i], segmentSize: size[i], same });
@@ -70,7 +70,7 @@ function sendOne(port: NetPort, frame: Uint8Array): void {
   const burst = port.burst();
   burst.allocate(port.pool, 1, frame.length);
   port.region.u8.set(frame, burst.offset[0]);
-  if (burst.offloads === null) throw new Error('the port has no offloads');
+  if (burst.offloads === undefined) throw new Error('the port has no offloads');
   burst.offloads.flags[0] = HDR_F_NEEDS_CSUM;
   burst.offloads.gsoType[0] = HDR_GSO_UDP_L4;
   burst.offloads.segmentSize[0] = segmentSize;

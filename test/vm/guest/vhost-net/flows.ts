@@ -57,7 +57,7 @@ async function carry(port: NetPort, pairs: number): Promise<Round> {
     for await (const frame of port.packets({ queue, signal: stop.signal })) {
       const flow = new DataView(frame.buffer).getUint16(36) - firstPort;
       const payload = udpPayload(frame, firstPort + flow);
-      if (payload === null) continue;
+      if (payload === undefined) continue;
       if (Buffer.compare(payload, payloadOf(flow, payload[0])) !== 0) wrong++;
       answers[queue].set(flow, (answers[queue].get(flow) ?? 0) + 1);
     }

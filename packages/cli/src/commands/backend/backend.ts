@@ -18,7 +18,7 @@ export async function runBackend(
   const client = options.client === true;
   const untilPackets = (signal: AbortSignal): Promise<void> => untilDevicePackets(lanes.devices, { signal });
   const { forwardMode, txpkts, burst } = options;
-  const sleep = waitsForPackets(forwardMode) ? untilPackets : null;
+  const sleep = waitsForPackets(forwardMode) ? untilPackets : undefined;
   const forwarder = new Forwarder(forwardStep(forwardMode, txpkts), burst, sleep);
   const lanes = new DeviceLanes(forwarder);
   await using metrics = await serveMetrics(options.metrics, () =>
@@ -49,7 +49,7 @@ export async function runBackend(
     },
     baseCorrected({ vid }, queue, said, base) {
       const hex = (value: number): string => `0x${value.toString(16)}`;
-      const text = `device ${vid}: ring ${queue} goes on at ${hex(base)}, as it says itself; its frontend said ${said === null ? 'nothing' : hex(said)}`;
+      const text = `device ${vid}: ring ${queue} goes on at ${hex(base)}, as it says itself; its frontend said ${said === undefined ? 'nothing' : hex(said)}`;
       output.record('base-corrected', { vid, queue, said, base }, text);
     },
     connectionRefused({ code, message }) {

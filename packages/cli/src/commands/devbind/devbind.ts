@@ -41,8 +41,9 @@ export function devbind(addresses: readonly string[], options: DevbindOptions): 
   for (const { address } of devices(addresses, where)) {
     const previous =
       options.bind === undefined ? unbindDevice(address, how) : bindDevice(address, options.bind, how);
-    const driver = options.bind ?? null;
-    output.record('bound', { address, driver, previous }, inWords(address, driver, previous));
+    const driver = options.bind;
+    const data = { address, driver: driver ?? null, previous: previous ?? null };
+    output.record('bound', data, inWords(address, driver, previous));
   }
 }
 
@@ -50,7 +51,7 @@ function devices(addresses: readonly string[], where: DiscoveryOptions): VirtioD
   if (addresses.length === 0) return listVirtioDevices(where);
   return addresses.map((address) => {
     const device = describeDevice(address, where);
-    if (device !== null) return device;
+    if (device !== undefined) return device;
     throw new VioError(`${address} is no virtio device`, {
       code: 'VIO_PCI_NOT_VIRTIO',
       remedy: 'vio devbind --status lists those of this machine',
@@ -68,13 +69,22 @@ function show(output: Output, device: VirtioDeviceInfo, where: DiscoveryOptions)
     ...interfaces.map((each) => `interface ${printable(each)}${inUse ? ' in use' : ''}`),
     `unused ${unused.join(', ') || 'none'}`,
   ];
-  const data = { address, deviceId, kind, transitional, driver, interfaces, inUse, unused };
+  const data = {
+    address,
+    deviceId,
+    kind,
+    transitional,
+    driver: driver ?? null,
+    interfaces,
+    inUse,
+    unused,
+  };
   output.record('pci-device', data, words.join('; '));
 }
 
-function inWords(address: string, driver: string | null, previous: string | null): string {
+function inWords(address: string, driver: string | undefined, previous: string | undefined): string {
   if (driver === previous) return `${address} has ${driver ?? 'no driver'} already`;
-  return `${address} ${driver === null ? 'has no driver now' : `belongs to ${driver} now`}; before, ${previous ?? 'none'}`;
+  return `${address} ${driver === undefined ? 'has no driver now' : `belongs to ${driver} now`}; before, ${previous ?? 'none'}`;
 }
 
 function usage(message: string): VioError {

@@ -7,11 +7,11 @@ const portBytes = 4 << 20;
 /** Descriptors of such a port: memory, socket, two eventfds for each of its rings; and some to live on. */
 const portDescriptors = 32;
 
-function read(path: string): string | null {
+function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch {
-    return null;
+    return undefined;
   }
 }
 

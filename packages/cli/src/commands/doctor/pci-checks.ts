@@ -27,7 +27,7 @@ export async function checkPciDevice(devargs: string, wait: WaitOptions): Promis
 
 function checkDriver({ address, driver, interfaces, inUse }: VirtioDeviceInfo): Finding {
   const bind = `vio devbind --bind vfio-pci ${address}`;
-  if (driver === null) return note('driver', 'it has none: there are no interrupts', bind);
+  if (driver === undefined) return note('driver', 'it has none: there are no interrupts', bind);
   if (driver !== 'virtio-pci') return ok('driver', `${driver} has it`);
   const names = interfaces.join(', ');
   return inUse

@@ -38,7 +38,8 @@ export async function runPort(devargs: string, options: RunOptions, interrupted:
   });
   const forwarder = new Forwarder(step, options.burst);
   for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));
-  const capturing = options.pcap === undefined ? null : captureToFile(port, options.pcap, options.snaplen);
+  const capturing =
+    options.pcap === undefined ? undefined : captureToFile(port, options.pcap, options.snaplen);
   try {
     await runSession(forwarder, output, {
       duration: options.duration,

@@ -18,10 +18,11 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
       ready(where) {
         const { ports } = where;
         const places = [
-          ...(where.control === null ? [] : [`control socket ${where.control}`]),
-          ...(where.http === null ? [] : [`/health and /metrics on ${where.http}`]),
+          ...(where.control === undefined ? [] : [`control socket ${where.control}`]),
+          ...(where.http === undefined ? [] : [`/health and /metrics on ${where.http}`]),
         ];
-        output.record('ready', where, [`switching ${ports} ports`, ...places].join('; '));
+        const data = { control: where.control ?? null, http: where.http ?? null, ports };
+        output.record('ready', data, [`switching ${ports} ports`, ...places].join('; '));
       },
       reloaded(done) {
         const text = Object.entries(done).map(([what, names]) => `${names.length} ${what}`);

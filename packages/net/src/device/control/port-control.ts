@@ -39,7 +39,7 @@ export class PortControl implements Disposable {
     this.ring = options.ring;
     this.commands = new NetControl({
       features,
-      channel: null,
+      channel: undefined,
       maxPairs: queues,
       filters: kind !== 'emulated',
       rss,
@@ -69,16 +69,16 @@ export class PortControl implements Disposable {
     this.ring?.[Symbol.dispose]();
   }
 
-  #channel({ control }: NetDevice): ControlChannel | null {
+  #channel({ control }: NetDevice): ControlChannel | undefined {
     switch (this.#options.kind) {
       case 'none':
-        return null;
+        return undefined;
       case 'emulated':
-        return control?.substitute?.(this.#options.queues) ?? null;
+        return control?.substitute?.(this.#options.queues);
       case 'ring':
-        return this.ring?.queue ?? null;
+        return this.ring?.queue;
       case 'device':
-        return control?.queue?.channel?.() ?? null;
+        return control?.queue?.channel?.();
     }
   }
 }

@@ -90,7 +90,7 @@ async function restart(
 }
 
 function isSound({ broken }: DriverQueue): boolean {
-  return broken === null;
+  return broken === undefined;
 }
 
 function startAfresh({ events, inflight, pairs }: PortLife): void {

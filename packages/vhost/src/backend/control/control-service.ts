@@ -44,8 +44,8 @@ export class ControlService {
       waiting = queue.armKick();
     } finally {
       if (queue.callNeeded()) this.#options.call();
-      if (queue.broken !== null) this.#options.onBroken(queue.broken);
+      if (queue.broken !== undefined) this.#options.onBroken(queue.broken);
     }
-    return waiting && queue.broken === null;
+    return waiting && queue.broken === undefined;
   }
 }

@@ -6,18 +6,18 @@ export class DriverSettings {
   queuePairs = 1;
   /** Receive modes that are on. */
   readonly rxModes = new Set<RxMode>();
-  /** The driver's address; null: it did not say. */
-  mac: string | null = null;
+  /** The driver's address; undefined: it did not say. */
+  mac: string | undefined;
   /** Addresses it receives for besides its own. */
   unicast: readonly string[] = [];
   /** Multicast addresses that the driver wants. */
   multicast: readonly string[] = [];
   /** VLANs it receives. */
   readonly vlans = new Set<number>();
-  /** Receive-side scaling; null: automatic receive steering. */
-  rss: RssConfig | null = null;
+  /** Receive-side scaling; undefined: automatic receive steering. */
+  rss: RssConfig | undefined;
   /** Hashes to report when there is no `rss`. */
-  hash: HashConfig | null = null;
+  hash: HashConfig | undefined;
   /** Changes so far, of these and of the rings in use: who derives something from these settings does it anew when this has changed. */
   version = 0;
 
@@ -25,12 +25,12 @@ export class DriverSettings {
   reset(): void {
     this.queuePairs = 1;
     this.rxModes.clear();
-    this.mac = null;
+    this.mac = undefined;
     this.unicast = [];
     this.multicast = [];
     this.vlans.clear();
-    this.rss = null;
-    this.hash = null;
+    this.rss = undefined;
+    this.hash = undefined;
     this.version++;
   }
 
@@ -57,7 +57,7 @@ export class DriverSettings {
         return;
       case 'queue-pairs':
         this.queuePairs = command.pairs;
-        this.rss = null;
+        this.rss = undefined;
         return;
       case 'rss':
         this.queuePairs = rssPairs(command.config);

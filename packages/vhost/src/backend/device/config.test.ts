@@ -31,7 +31,7 @@ const all = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_N
 
 async function read(frontend: ScriptedFrontend, offset = 0, size = configSpaceBytes): Promise<Uint8Array> {
   const part = await frontend.ask(requests.GET_CONFIG, { offset, flags: 0, data: new Uint8Array(size) });
-  if (part === null) throw new Error('it cannot be read');
+  if (part === undefined) throw new Error('it cannot be read');
   return part.data;
 }
 
@@ -50,7 +50,7 @@ async function speaking(): Promise<TestBackend> {
 /** The way back to a frontend, and how many messages came on it. */
 async function listen(frontend: ScriptedFrontend) {
   const [mine, theirs] = UnixStream.pair();
-  const answer = await frontend.acknowledged(requests.SET_BACKEND_REQ_FD, null, { fds: [theirs.fd] });
+  const answer = await frontend.acknowledged(requests.SET_BACKEND_REQ_FD, undefined, { fds: [theirs.fd] });
   theirs.close();
   const reader = new MessageReader(mine);
   return {
@@ -58,7 +58,7 @@ async function listen(frontend: ScriptedFrontend) {
     stream: mine,
     changes: () => {
       let count = 0;
-      for (let message = reader.read(); message !== null; message = reader.read(), count++)
+      for (let message = reader.read(); message !== undefined; message = reader.read(), count++)
         decodeRequest(backendRequests.BACKEND_CONFIG_CHANGE_MSG, message);
       return count;
     },
@@ -86,7 +86,7 @@ describe('the configuration space of a device', () => {
     backend.driver.setNetConfig(said);
     await backend.driver.start();
     const frontend = await backend.connect();
-    const offered = (await frontend.ask(requests.GET_FEATURES, null)) ?? 0n;
+    const offered = (await frontend.ask(requests.GET_FEATURES, undefined)) ?? 0n;
     expect(offered & (VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU)).toBe(feature);
   });
 
@@ -189,7 +189,7 @@ describe('a frontend that wants to know of changes', () => {
     await using backend = await speaking();
     using guest = new Guest();
     const frontend = await backend.connect();
-    const answer = await frontend.acknowledged(requests.SET_BACKEND_REQ_FD, null, { fds: [guest.fd] });
+    const answer = await frontend.acknowledged(requests.SET_BACKEND_REQ_FD, undefined, { fds: [guest.fd] });
     expect([answer, backend.refused.map(({ code }) => code)]).toEqual([1n, ['VIO_VHOST_FD']]);
   });
 });
@@ -232,7 +232,7 @@ describe('the device status', () => {
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED);
     await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
-    expect(await frontend.ask(requests.GET_STATUS, null)).toBe(3 | FEATURES_OK);
+    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(3 | FEATURES_OK);
   });
 
   it('does not keep FEATURES_OK for packed rings of a legacy device', async () => {
@@ -240,7 +240,7 @@ describe('the device status', () => {
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_RING_PACKED);
     await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
-    expect(await frontend.ask(requests.GET_STATUS, null)).toBe(3);
+    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(3);
   });
 
   it('says that a device needs a reset, until it gets one', async () => {
@@ -250,9 +250,9 @@ describe('the device status', () => {
     await guest.start(frontend);
     guest.rings[1].setAvailIndex(9);
     backend.device.dequeueBurst(1, packetPool(), new PacketBurst());
-    const before = await frontend.ask(requests.GET_STATUS, null);
+    const before = await frontend.ask(requests.GET_STATUS, undefined);
     await frontend.send(requests.SET_STATUS, 0);
-    expect([before, await frontend.ask(requests.GET_STATUS, null)]).toEqual([64 | 15, 0]);
+    expect([before, await frontend.ask(requests.GET_STATUS, undefined)]).toEqual([64 | 15, 0]);
   });
 });
 
@@ -261,7 +261,7 @@ it('RESET_DEVICE stops everything, and the connection goes on', async () => {
   using guest = new Guest();
   const frontend = await backend.connect();
   await guest.start(frontend);
-  expect(await frontend.acknowledged(requests.RESET_DEVICE, null)).toBe(0n);
+  expect(await frontend.acknowledged(requests.RESET_DEVICE, undefined)).toBe(0n);
   expect([backend.events.at(-1), backend.device.queueCount]).toEqual(['destroyDevice 0', 0]);
   await guest.start(frontend);
   expect(backend.device.running).toBe(true);
@@ -270,10 +270,10 @@ it('RESET_DEVICE stops everything, and the connection goes on', async () => {
 it('a configuration space is offered where there is something in it', async () => {
   await using silent = await TestBackend.start();
   silent.driver.setQueueNum(1);
-  const without = await (await silent.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
+  const without = await (await silent.connect()).ask(requests.GET_PROTOCOL_FEATURES, undefined);
   await using backend = await speaking();
   backend.driver.setQueueNum(1);
-  const offered = await (await backend.connect()).ask(requests.GET_PROTOCOL_FEATURES, null);
+  const offered = await (await backend.connect()).ask(requests.GET_PROTOCOL_FEATURES, undefined);
   expect((offered ?? 0n) ^ (without ?? 0n)).toBe(VHOST_USER_PROTOCOL_F_CONFIG);
 });
 
@@ -291,5 +291,5 @@ it('protocol features can be kept from frontends, and not be invented', async ()
   expect(() => backend.driver.setProtocolFeatures(1n << 8n)).toThrow(/PAGEFAULT/);
   await backend.driver.start();
   const frontend = await backend.connect();
-  expect(await frontend.ask(requests.GET_PROTOCOL_FEATURES, null)).toBe(8n);
+  expect(await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined)).toBe(8n);
 });

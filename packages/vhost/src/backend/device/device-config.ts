@@ -39,28 +39,28 @@ const nothing: CommonConfig = { mac: undefined, linkUp: true, maxPairs: 1, mtu: 
 export class DeviceConfig implements ConfigStore, Disposable {
   /** Asks the driver to announce itself on the network, until it says that it has. */
   announcing = false;
-  /** The address its driver gave it; null: none. */
-  mac: string | null = null;
+  /** The address its driver gave it; undefined: none. */
+  mac: string | undefined;
   readonly #common: () => CommonConfig;
-  /** Of a device that is no network card, and keeps its own; else null. */
-  readonly #store: ConfigStore | null;
-  #channel: ConfigChannel | null = null;
+  /** Of a device that is no network card, and keeps its own; else undefined. */
+  readonly #store: ConfigStore | undefined;
+  #channel: ConfigChannel | undefined;
 
-  constructor(common: () => CommonConfig = () => nothing, store: ConfigStore | null = null) {
+  constructor(common: () => CommonConfig = () => nothing, store?: ConfigStore) {
     this.#common = common;
     this.#store = store;
   }
 
   /** The bytes of the configuration space, as it is now. */
   space(): Uint8Array {
-    if (this.#store !== null) return this.#store.space();
+    if (this.#store !== undefined) return this.#store.space();
     const common = this.#common();
     return encodeConfigSpace({ ...common, mac: this.mac ?? common.mac, announce: this.announcing });
   }
 
   /** Of a network card: a driver of the modern interface has no field to write, it changes its address by the control queue. */
   write(what: ConfigWrite): boolean {
-    if (this.#store !== null) return this.#store.write(what);
+    if (this.#store !== undefined) return this.#store.write(what);
     const { offset, data, migrates, features } = what;
     const writable = offset + data.length <= macBytes;
     if (!writable || (!migrates && (features & VIRTIO_F_VERSION_1) !== 0n)) return false;
@@ -82,6 +82,6 @@ export class DeviceConfig implements ConfigStore, Disposable {
 
   [Symbol.dispose](): void {
     this.#channel?.[Symbol.dispose]();
-    this.#channel = null;
+    this.#channel = undefined;
   }
 }

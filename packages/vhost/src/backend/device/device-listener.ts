@@ -8,7 +8,7 @@ export interface DeviceListener extends CallHooks {
   destroyDevice(): void;
   vringStateChanged(queue: number, enabled: boolean): void;
   broken(queue: number, fault: QueueFault): void;
-  baseCorrected(queue: number, said: number | null, base: number): void;
+  baseCorrected(queue: number, said: number | undefined, base: number): void;
   featuresChanged(features: bigint): void;
   /** A command on the control queue that can be carried out; false: it is refused. */
   command(command: ControlCommand): boolean;

@@ -20,7 +20,7 @@ export function deviceStats(vrings: readonly Vring[]): Record<string, number> {
 
 /** The counters of one ring, with something in front of each name; none if it never ran. */
 export function vringStats({ index, stats, calls }: Vring, prefix = ''): Record<string, number> {
-  if (stats === null) return {};
+  if (stats === undefined) return {};
   return {
     ...stats.toRecord(prefix, queueCounterNames),
     [`${prefix}guest_notifications`]: calls.count,

@@ -24,10 +24,10 @@ describe('a device type', () => {
   it('has the features it says, and with setFeatures fewer', async () => {
     const { backend, frontend } = await frontendOf();
     await using _ = backend;
-    expect(await frontend.ask(requests.GET_FEATURES, null)).toBe(VIRTIO_F_VERSION_1 | own | (1n << 30n));
+    expect(await frontend.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | own | (1n << 30n));
     backend.driver.disableFeatures(own);
     const later = await backend.connect();
-    expect(await later.ask(requests.GET_FEATURES, null)).toBe(VIRTIO_F_VERSION_1 | (1n << 30n));
+    expect(await later.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | (1n << 30n));
     expect(() => backend.driver.enableFeatures(1n << 7n)).toThrow('0x80 are not implemented');
   });
 
@@ -37,7 +37,7 @@ describe('a device type', () => {
       config: () => new Uint8Array(4),
     });
     await using _ = backend;
-    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, null);
+    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined);
     expect(protocolFeatureNames(offered ?? 0n)).toEqual([
       'MQ',
       'REPLY_ACK',
@@ -51,14 +51,16 @@ describe('a device type', () => {
     ]);
     backend.driver.setProtocolFeatures(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION);
     const later = await backend.connect();
-    expect(await later.ask(requests.GET_PROTOCOL_FEATURES, null)).toBe(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION);
+    expect(await later.ask(requests.GET_PROTOCOL_FEATURES, undefined)).toBe(
+      VHOST_USER_PROTOCOL_F_CRYPTO_SESSION,
+    );
     expect(() => backend.driver.setProtocolFeatures(1n << 4n)).toThrow('NET_MTU');
   });
 
   it('says how many queues there are, and refuses rings beyond', async () => {
     const { backend, frontend } = await frontendOf();
     await using _ = backend;
-    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(3);
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, undefined)).toBe(3);
     const answers = [];
     for (const index of [2, 3])
       answers.push(await frontend.acknowledged(requests.SET_VRING_NUM, { index, value: 8 }));

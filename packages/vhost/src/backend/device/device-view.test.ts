@@ -167,22 +167,22 @@ describe('a change of the configuration', () => {
     offer: (driver) => driver.setNetConfig({ linkUp: true }),
   };
 
-  /** @param answer of the frontend; null: none */
-  async function told(answer: 0 | 1 | null, protocolFeatures?: bigint) {
+  /** @param answer of the frontend; undefined: none */
+  async function told(answer: 0 | 1 | undefined, protocolFeatures?: bigint) {
     const pair = await Pair.start({
       ...speaking,
       ...(protocolFeatures === undefined ? {} : { protocolFeatures }),
     });
     const [mine, theirs] = UnixStream.pair();
-    await pair.frontend.send(requests.SET_BACKEND_REQ_FD, null, { fds: [theirs.fd] });
-    await pair.frontend.ask(requests.GET_FEATURES, null);
+    await pair.frontend.send(requests.SET_BACKEND_REQ_FD, undefined, { fds: [theirs.fd] });
+    await pair.frontend.ask(requests.GET_FEATURES, undefined);
     theirs.close();
     const asked: boolean[] = [];
     const reader = new MessageReader(mine);
     mine.onReadable(() => {
-      for (let message = reader.read(); message !== null; message = reader.read()) {
+      for (let message = reader.read(); message !== undefined; message = reader.read()) {
         asked.push(needsReply(message));
-        if (answer !== null) void mine.send(encodeAck(message.request, answer), [], { timeout: 1000 });
+        if (answer !== undefined) void mine.send(encodeAck(message.request, answer), [], { timeout: 1000 });
       }
     });
     const agreed = await pair.device.backendConfigChange({ needReply: true });
@@ -205,7 +205,7 @@ describe('a change of the configuration', () => {
       VHOST_USER_PROTOCOL_F_MQ |
       VHOST_USER_PROTOCOL_F_CONFIG |
       VHOST_USER_PROTOCOL_F_BACKEND_REQ;
-    expect(await told(null, few)).toEqual({ asked: [false], agreed: true });
+    expect(await told(undefined, few)).toEqual({ asked: [false], agreed: true });
   });
 
   it('is told to nobody who does not listen', async () => {

@@ -95,8 +95,8 @@ export class DeviceView {
   /** Where a ring goes on; undefined: nobody said. */
   vringBase(queue: number): VringBase | undefined {
     const vring = this.#served.vrings[queue];
-    const base = vring?.queue?.base() ?? vring?.base ?? null;
-    return base === null ? undefined : toBase(base, ringFeatures(this.features).format);
+    const base = vring?.queue?.base() ?? vring?.base;
+    return base === undefined ? undefined : toBase(base, ringFeatures(this.features).format);
   }
 
   /**
@@ -144,13 +144,13 @@ export class DeviceView {
   }
 
   /**
-   * A ring as it lies in the driver's memory at this moment, broken or not; null while the driver has not said where it
+   * A ring as it lies in the driver's memory at this moment, broken or not; undefined while the driver has not said where it
    * is. For a person: `ringDumpText(name, dump)`.
    */
-  dumpRing(queue: number, options: DumpOptions = {}): RingDump | null {
+  dumpRing(queue: number, options: DumpOptions = {}): RingDump | undefined {
     const { memory, vrings, features } = this.#served;
-    const view = memory === null ? null : (vrings[queue]?.view(memory, features) ?? null);
-    return view === null ? null : dumpRing(view, options);
+    const view = memory === undefined ? undefined : vrings[queue]?.view(memory, features);
+    return view === undefined ? undefined : dumpRing(view, options);
   }
 
   /** Calls (interrupts) sent to the driver, on all rings. */
@@ -158,9 +158,9 @@ export class DeviceView {
     return this.#served.vrings.reduce((sum, vring) => sum + vring.calls.count, 0);
   }
 
-  /** Counters of a ring, null if it never ran. */
-  queueStats(queue: number): QueueStats | null {
-    return this.#served.vrings[queue]?.stats ?? null;
+  /** Counters of a ring, undefined if it never ran. */
+  queueStats(queue: number): QueueStats | undefined {
+    return this.#served.vrings[queue]?.stats;
   }
 
   /**

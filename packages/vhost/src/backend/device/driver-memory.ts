@@ -41,12 +41,8 @@ export class DriverMemory implements Disposable {
    * mappings live on without.
    * @throws VioError VIO_VHOST_MEMORY when a region lies beyond its file, two overlap, or all are more than 4 TiB
    */
-  static map(
-    regions: readonly MemoryRegion[],
-    fds: readonly number[],
-    beside: DriverMemory | null = null,
-  ): DriverMemory {
-    const before = beside === null ? [] : beside.#parts;
+  static map(regions: readonly MemoryRegion[], fds: readonly number[], beside?: DriverMemory): DriverMemory {
+    const before = beside === undefined ? [] : beside.#parts;
     const made: Part[] = [];
     try {
       checkSum([...before.map(({ announced }) => announced), ...regions]);
@@ -80,15 +76,15 @@ export class DriverMemory implements Disposable {
     return new Set(this.#parts.map(({ file }) => file));
   }
 
-  /** This memory without a region, found by its addresses and its size; null if there is none like it. */
-  without({ guestAddress, userAddress, size }: MemoryRegion): DriverMemory | null {
+  /** This memory without a region, found by its addresses and its size; undefined if there is none like it. */
+  without({ guestAddress, userAddress, size }: MemoryRegion): DriverMemory | undefined {
     const stay = this.#parts.filter(
       ({ announced }) =>
         announced.guestAddress !== guestAddress ||
         announced.userAddress !== userAddress ||
         announced.size !== size,
     );
-    return stay.length === this.#parts.length ? null : new DriverMemory(stay);
+    return stay.length === this.#parts.length ? undefined : new DriverMemory(stay);
   }
 
   /** Gives back what `next` does not share. */

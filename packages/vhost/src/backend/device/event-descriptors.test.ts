@@ -58,7 +58,7 @@ function started(): Promise<Pair> {
 }
 
 /** Says that everybody is to be received, and kicks if there is something to kick by. @returns the answer */
-async function command({ guest }: Pair, kick: number | null): Promise<number> {
+async function command({ guest }: Pair, kick: number | undefined): Promise<number> {
   const [ring] = guest.rings.slice(2);
   const bytes = Uint8Array.of(0, 0, 1);
   const answer = ring.memory.put(Uint8Array.of(0xee));
@@ -66,7 +66,7 @@ async function command({ guest }: Pair, kick: number | null): Promise<number> {
     { address: ring.memory.put(bytes), length: bytes.length },
     { address: answer, length: 1, writable: true },
   ]);
-  if (kick !== null) writeSync(kick, new Uint8Array(8).fill(1));
+  if (kick !== undefined) writeSync(kick, new Uint8Array(8).fill(1));
   await until(() => ring.memory.read(answer, 1)[0] !== 0xee);
   return ring.memory.read(answer, 1)[0];
 }
@@ -114,6 +114,6 @@ describe.each([
       await pair.frontend.send(requests.SET_VRING_KICK, { index: 2, hasFd: true }, { fds: [ends.listens] });
       await handled(pair.frontend);
     }
-    expect([await command(pair, null), await command(pair, null)]).toEqual([0, 0]);
+    expect([await command(pair, undefined), await command(pair, undefined)]).toEqual([0, 0]);
   });
 });

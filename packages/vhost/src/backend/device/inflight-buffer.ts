@@ -60,10 +60,10 @@ export class InflightBuffer implements Disposable {
     return this.#memory.faulted;
   }
 
-  /** The part of a ring; null: the buffer is not for this ring. @throws VioError VIO_VHOST_INFLIGHT when it does not fit */
-  of(index: number, format: RingFormat, size: number): InflightMemory | null {
+  /** The part of a ring; undefined: the buffer is not for this ring. @throws VioError VIO_VHOST_INFLIGHT when it does not fit */
+  of(index: number, format: RingFormat, size: number): InflightMemory | undefined {
     const { queues, queueSize, mmapSize } = this.#area;
-    if (index >= queues) return null;
+    if (index >= queues) return undefined;
     const bytes = inflightBytes(format, queueSize);
     if (size > queueSize || queues * bytes > mmapSize) {
       throw vhostError(
@@ -77,19 +77,19 @@ export class InflightBuffer implements Disposable {
   /** True when a predecessor left notes for this ring. @throws as `of` */
   resumes(index: number, format: RingFormat, size: number): boolean {
     const memory = this.of(index, format, size);
-    return memory !== null && isTracked(memory, format, size);
+    return memory !== undefined && isTracked(memory, format, size);
   }
 
   /** Entries of a ring's journal that are taken; undefined: it has none. @throws as `of` */
   taken(index: number, format: RingFormat, size: number): readonly number[] | undefined {
     const memory = this.of(index, format, size);
-    return memory === null ? undefined : entriesInFlight(memory, format, size);
+    return memory === undefined ? undefined : entriesInFlight(memory, format, size);
   }
 
   /** A ring was stopped by its driver, who says where it goes on unless something was in flight. */
   stopped(index: number, format: RingFormat, size: number): void {
     const memory = this.of(index, format, size);
-    if (memory !== null) forgetIfIdle(memory, format, size);
+    if (memory !== undefined) forgetIfIdle(memory, format, size);
   }
 
   [Symbol.dispose](): void {
@@ -99,10 +99,10 @@ export class InflightBuffer implements Disposable {
 
 /** The device side of a ring: one that notes down what it has in flight where there is a buffer for it. */
 export function openDeviceQueue(
-  inflight: InflightBuffer | null,
+  inflight: InflightBuffer | undefined,
   index: number,
   options: DeviceQueueOptions,
 ): DeviceQueue {
-  const journal = inflight?.of(index, options.features.format, options.size) ?? null;
-  return journal === null ? createDeviceQueue(options) : createTrackedDeviceQueue(options, journal);
+  const journal = inflight?.of(index, options.features.format, options.size);
+  return journal === undefined ? createDeviceQueue(options) : createTrackedDeviceQueue(options, journal);
 }

@@ -19,7 +19,7 @@ async function getInflight(frontend: ScriptedFrontend, queues = 2): Promise<Infl
   await frontend.send(requests.GET_INFLIGHT_FD, { ...asked, queues });
   const message = await frontend.next();
   const expected = expectedReply(requests.GET_INFLIGHT_FD);
-  if (expected === null) throw new TypeError('it has an answer');
+  if (expected === undefined) throw new TypeError('it has an answer');
   return { ...decodeReply(expected, message), fd: message.fds[0] };
 }
 

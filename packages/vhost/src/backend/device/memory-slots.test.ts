@@ -34,7 +34,7 @@ describe('memory that comes region by region', () => {
   it('has room for 509 of them', async () => {
     await using backend = await TestBackend.start();
     const frontend = await backend.connect();
-    expect(await frontend.ask(requests.GET_MAX_MEM_SLOTS, null)).toBe(509);
+    expect(await frontend.ask(requests.GET_MAX_MEM_SLOTS, undefined)).toBe(509);
   });
 
   it('has no room for more', async () => {

@@ -15,7 +15,7 @@ export class RingCalls {
   count = 0;
   readonly #index: number;
   readonly #hooks: CallHooks;
-  #call: EventFd | null = null;
+  #call: EventFd | undefined;
   /** The driver is to be called as soon as there is a call, see `resume`. */
   #owed = false;
 
@@ -30,22 +30,22 @@ export class RingCalls {
   }
 
   /** Takes another descriptor, and closes the one there was. */
-  replace(call: EventFd | null): void {
+  replace(call: EventFd | undefined): void {
     this.#call?.close();
     this.#call = call;
-    if (call === null || !this.#owed) return;
+    if (call === undefined || !this.#owed) return;
     this.#owed = false;
     this.signal();
   }
 
   /** Calls the driver, unless the application does so itself, later. */
   signal(): void {
-    if (this.#call !== null && !this.#hooks.notify(this.#index)) this.now();
+    if (this.#call !== undefined && !this.#hooks.notify(this.#index)) this.now();
   }
 
   /** Calls the driver. @returns false: there is nothing to call it by */
   now(): boolean {
-    if (this.#call === null) return false;
+    if (this.#call === undefined) return false;
     this.count++;
     this.#call.signal();
     this.#hooks.notified();
@@ -58,7 +58,7 @@ export class RingCalls {
    */
   resume(queue: DeviceQueue): void {
     this.#owed = queue.resumed && queue.callWanted();
-    if (!this.#owed || this.#call === null) return;
+    if (!this.#owed || this.#call === undefined) return;
     this.#owed = false;
     this.signal();
   }

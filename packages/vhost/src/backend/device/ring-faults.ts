@@ -1,8 +1,8 @@
 import type { QueueFault } from '@vio/rings';
 
-/** Where a ring goes on cannot be found out. @param said the base its frontend gave; null: none */
-export function baseUnknown(said: number | null): QueueFault {
-  const base = said === null ? 'none' : `0x${said.toString(16)}`;
+/** Where a ring goes on cannot be found out. @param said the base its frontend gave; undefined: none */
+export function baseUnknown(said: number | undefined): QueueFault {
+  const base = said === undefined ? 'none' : `0x${said.toString(16)}`;
   return {
     code: 'BASE_UNKNOWN',
     detail: `the base that was given (${base}) contradicts the ring, which does not tell where its device was`,

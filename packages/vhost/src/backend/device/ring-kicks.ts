@@ -9,9 +9,9 @@ const lookInterval = 10;
  * here keeps the process alive: the socket of the driver does, if anything.
  */
 export class RingKicks {
-  #kick: EventFd | null = null;
-  #watcher: FdWatcher | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #kick: EventFd | undefined;
+  #watcher: FdWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<() => void>();
 
   /** The driver's descriptor; -1: it has none. Stays this side's. */
@@ -20,9 +20,9 @@ export class RingKicks {
   }
 
   /** Takes another descriptor, and closes the one there was. */
-  replace(kick: EventFd | null): void {
+  replace(kick: EventFd | undefined): void {
     this.#watcher?.close();
-    this.#watcher = null;
+    this.#watcher = undefined;
     this.#endLooks();
     this.#kick?.close();
     this.#kick = kick;
@@ -44,16 +44,16 @@ export class RingKicks {
 
   #begin(): void {
     const kick = this.#kick;
-    if (this.#watcher !== null || this.#timer !== null) return;
-    if (kick === null) return this.#look();
+    if (this.#watcher !== undefined || this.#timer !== undefined) return;
+    if (kick === undefined) return this.#look();
     this.#watcher = new FdWatcher(kick.fd, { readable: true }, ({ hangup }) => {
       kick.drain();
       // A pipe or a socket at whose other end nobody is stays readable for ever.
       if (hangup) {
         this.#watcher?.close();
-        this.#watcher = null;
+        this.#watcher = undefined;
         this.#kick?.close();
-        this.#kick = null;
+        this.#kick = undefined;
         if (this.#listeners.size > 0) this.#look();
       }
       this.#tell();
@@ -66,8 +66,8 @@ export class RingKicks {
   }
 
   #endLooks(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    if (this.#timer !== undefined) clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #tell(): void {

@@ -53,9 +53,9 @@ export class ServedDevice {
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
   readonly #dequeue: DequeueOptions;
-  #memory: DriverMemory | null = null;
-  #copier: BurstCopier | null = null;
-  #inflight: InflightBuffer | null = null;
+  #memory: DriverMemory | undefined;
+  #copier: BurstCopier | undefined;
+  #inflight: InflightBuffer | undefined;
   /** SET_FEATURES has come. */
   #featuresSaid = false;
 
@@ -75,7 +75,7 @@ export class ServedDevice {
   }
 
   /** The driver's memory, once it was announced. */
-  get memory(): DriverMemory | null {
+  get memory(): DriverMemory | undefined {
     return this.#memory;
   }
 
@@ -95,7 +95,7 @@ export class ServedDevice {
 
   /** True when a ring stopped by itself. */
   get anyBroken(): boolean {
-    return this.vrings.some((vring) => vring.fault !== null);
+    return this.vrings.some((vring) => vring.fault !== undefined);
   }
 
   /** True while a ring runs. */
@@ -123,7 +123,7 @@ export class ServedDevice {
   }
 
   /** Where rings that begin to run from now on note down what they have in flight. */
-  setInflight(inflight: InflightBuffer | null): void {
+  setInflight(inflight: InflightBuffer | undefined): void {
     this.#inflight?.[Symbol.dispose]();
     this.#inflight = inflight;
     for (const vring of this.vrings) vring.inflight = inflight;
@@ -176,7 +176,7 @@ export class ServedDevice {
     const before = vring.addresses;
     vring.pause();
     vring.addresses = addresses;
-    if (before === null || (vring.enabled && before.descriptors === addresses.descriptors)) return;
+    if (before === undefined || (vring.enabled && before.descriptors === addresses.descriptors)) return;
     vring.distrustBase();
     // A driver that begins anew has asked for nothing yet (user-mode Linux has no message for a reset).
     if (vring.index === this.controlQueue) this.#forgetCommands();
@@ -207,7 +207,7 @@ export class ServedDevice {
     this.#destroy();
     for (const vring of this.vrings) vring.close();
     this.vrings.length = 0;
-    this.setInflight(null);
+    this.setInflight(undefined);
     this.status = 0;
     this.#forgetCommands();
   }
@@ -219,8 +219,8 @@ export class ServedDevice {
     this.#changed();
     this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
-    this.#memory = null;
-    this.#copier = null;
+    this.#memory = undefined;
+    this.#copier = undefined;
   }
 
   /** A ring stops because of what its driver wrote; the others go on. */
@@ -243,7 +243,7 @@ export class ServedDevice {
 
   #forgetCommands(): void {
     this.settings.reset();
-    this.config.mac = null;
+    this.config.mac = undefined;
   }
 
   /**
@@ -276,21 +276,21 @@ export class ServedDevice {
     const memory = this.#memory;
     const copier = this.#copier;
     // What a ring looks like is known only once features were accepted.
-    if (memory === null || copier === null || !this.#featuresSaid) return;
+    if (memory === undefined || copier === undefined || !this.#featuresSaid) return;
     const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
     if (usesStatus && (this.status & DRIVER_OK) === 0) return;
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.vrings) {
-      if (!vring.ready || vring.atRest || vring.running || vring.fault !== null) continue;
+      if (!vring.ready || vring.atRest || vring.running || vring.fault !== undefined) continue;
       try {
         if (!this.#settleBase(vring, memory)) continue;
-        if (vring.raw !== null) vring.runRaw(vring.raw, memory, this.features);
+        if (vring.raw !== undefined) vring.runRaw(vring.raw, memory, this.features);
         else if (vring.index === control) this.#runControl(vring, memory);
         else vring.run(memory, copier, this.features, this.#dequeue);
         this.#changed();
       } catch (error) {
-        vring.addresses = null;
+        vring.addresses = undefined;
         refused.push(error);
       }
     }

@@ -31,7 +31,7 @@ export let servedSide: (device: VhostDevice) => ServedDevice;
 export class VhostDevice extends DeviceView {
   readonly #served: ServedDevice;
   /** Null, and free of cost, while nobody looks at the packets. */
-  #taps: DeviceTaps | null = null;
+  #taps: DeviceTaps | undefined;
   #bursts = 0;
 
   static {
@@ -43,9 +43,9 @@ export class VhostDevice extends DeviceView {
     this.#served = served;
   }
 
-  /** A ring of a device that is no network card, to be served by the application; null: messages have not named it. */
-  rawVring(index: number): RawVring | null {
-    return this.#served.vrings[index]?.raw ?? null;
+  /** A ring of a device that is no network card, to be served by the application; undefined: messages have not named it. */
+  rawVring(index: number): RawVring | undefined {
+    return this.#served.vrings[index]?.raw;
   }
 
   /**
@@ -61,12 +61,12 @@ export class VhostDevice extends DeviceView {
   ): number {
     const served = this.#served;
     const vring = served.vrings[queue];
-    const path = vring?.enqueue ?? null;
-    if (path === null || !vring.enabled || !vring.inUse || count <= 0 || pool === null) return 0;
+    const path = vring?.enqueue;
+    if (path === undefined || !vring.enabled || !vring.inUse || count <= 0 || pool === undefined) return 0;
     const n = path.run(pool, burst, from, count);
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, from, from + n);
-    if (path.queue.broken !== null) served.break(vring, path.queue.broken);
+    if (this.#taps !== undefined) showTo(this.#taps.of(queue), pool, burst, from, from + n);
+    if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;
   }
@@ -79,16 +79,16 @@ export class VhostDevice extends DeviceView {
   dequeueBurst(queue: number, pool: BufferPool, burst: PacketBurst, max = burst.capacity): number {
     const served = this.#served;
     const vring = served.vrings[queue];
-    const path = vring?.dequeue ?? null;
+    const path = vring?.dequeue;
     burst.count = 0;
     burst.pool = pool;
-    if (path === null || !vring.inUse) return 0;
+    if (path === undefined || !vring.inUse) return 0;
     let n = 0;
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== null) showTo(this.#taps.of(queue), pool, burst, 0, n);
-    if (path.queue.broken !== null) served.break(vring, path.queue.broken);
+    if (this.#taps !== undefined) showTo(this.#taps.of(queue), pool, burst, 0, n);
+    if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;
   }
@@ -191,7 +191,7 @@ export class VhostDevice extends DeviceView {
         this.#taps.add(queue, tap);
       },
       unwatch: (tap) => {
-        if (this.#taps?.delete(queue, tap) === true) this.#taps = null;
+        if (this.#taps?.delete(queue, tap) === true) this.#taps = undefined;
       },
     };
   }

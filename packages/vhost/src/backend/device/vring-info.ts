@@ -37,7 +37,7 @@ export function vringInfo(vring: Vring, features: bigint): VringInfo {
   return {
     format: ringFeatures(features).format,
     size,
-    addresses: addresses === null ? undefined : (places as Omit<VringAddress, 'index'>),
+    addresses: addresses === undefined ? undefined : (places as Omit<VringAddress, 'index'>),
     kickFd: open(vring.kicks.fd),
     callFd: open(vring.calls.fd),
     enabled,

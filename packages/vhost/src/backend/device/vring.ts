@@ -40,17 +40,17 @@ export class Vring {
   readonly index: number;
   /** Descriptors; 0: not said yet. */
   size = 0;
-  base: number | null = null;
-  addresses: VringAddress | null = null;
+  base: number | undefined;
+  addresses: VringAddress | undefined;
   /** What the driver kicks it with, and who is woken. */
   readonly kicks = new RingKicks();
   /** What the driver is called by. */
   readonly calls: RingCalls;
-  err: EventFd | null = null;
+  err: EventFd | undefined;
   /** A kick fd (or the news that there is none) has come: the ring may run. */
   started = false;
-  /** What SET_VRING_ENABLE said last; null: nothing yet. */
-  asked: boolean | null = null;
+  /** What SET_VRING_ENABLE said last; undefined: nothing yet. */
+  asked: boolean | undefined;
   /** Whether it moves packets, see `VhostDevice.update`. */
   enabled = false;
   /** It has run since it was last stopped, and did not break. */
@@ -58,20 +58,20 @@ export class Vring {
   /** It is disabled, and must not be touched, see `VhostDevice.update`. */
   atRest = false;
   /** Why it stopped by itself; it stays so until the frontend sets it up anew. */
-  fault: QueueFault | null = null;
+  fault: QueueFault | undefined;
   /** What was last told of `live`. */
   told = false;
-  /** Where the ring notes down what it has in flight; null: nowhere. Looked at when it begins to run. */
-  inflight: InflightBuffer | null = null;
-  /** From the first time it runs on; null before. */
-  stats: QueueStats | null = null;
+  /** Where the ring notes down what it has in flight; undefined: nowhere. Looked at when it begins to run. */
+  inflight: InflightBuffer | undefined;
+  /** From the first time it runs on; undefined before. */
+  stats: QueueStats | undefined;
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
-  enqueue: EnqueuePath | null = null;
-  dequeue: DequeuePath | null = null;
+  enqueue: EnqueuePath | undefined;
+  dequeue: DequeuePath | undefined;
   /** Instead of those, while the control queue runs. */
-  control: ControlService | null = null;
+  control: ControlService | undefined;
   /** Instead of all of those, in a device whose rings the application serves; it stays. */
-  raw: ServedRing | null = null;
+  raw: ServedRing | undefined;
   /** False while the driver's control queue says that this ring's pair is not in use. */
   inUse = true;
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
@@ -89,21 +89,21 @@ export class Vring {
 
   /** True when the frontend has said everything a running ring needs. */
   get ready(): boolean {
-    return this.started && this.size > 0 && this.addresses !== null;
+    return this.started && this.size > 0 && this.addresses !== undefined;
   }
 
   get running(): boolean {
-    return this.queue !== null;
+    return this.queue !== undefined;
   }
 
-  /** Its device side while it runs, else null. */
-  get queue(): DeviceQueue | null {
-    return (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.queue ?? null;
+  /** Its device side while it runs, else undefined. */
+  get queue(): DeviceQueue | undefined {
+    return (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.queue;
   }
 
   /** True when it runs, or ran until it broke, and is enabled and in use. */
   get live(): boolean {
-    return this.enabled && this.inUse && (this.running || this.fault !== null);
+    return this.enabled && this.inUse && (this.running || this.fault !== undefined);
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
@@ -116,10 +116,10 @@ export class Vring {
     this.stats ??= new QueueStats();
     if (this.index % 2 === 0) {
       const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-      const codec = hasRxOffloads(features) ? HeaderCodec.received(features) : null;
+      const codec = hasRxOffloads(features) ? HeaderCodec.received(features) : undefined;
       this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats, codec);
     } else {
-      const codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : null;
+      const codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined;
       this.dequeue = new DequeuePath(queue, copier, header, this.stats, codec, dequeue);
     }
     this.calls.resume(queue);
@@ -191,9 +191,9 @@ export class Vring {
     return false;
   }
 
-  /** The ring as it lies in the driver's memory, broken or not; null while its place is not known. */
-  view(memory: DriverMemory, features: bigint): RingView | null {
-    if (this.addresses === null || this.size === 0) return null;
+  /** The ring as it lies in the driver's memory, broken or not; undefined while its place is not known. */
+  view(memory: DriverMemory, features: bigint): RingView | undefined {
+    if (this.addresses === undefined || this.size === 0) return undefined;
     const { format, eventIdx } = ringFeatures(features);
     const { descriptors, driver, device } = this.#locate(memory, format === 'packed');
     const { windows } = memory.map;
@@ -206,10 +206,10 @@ export class Vring {
       driver: place(driver),
       device: place(device),
       broken: this.fault,
-      held: null,
+      held: undefined,
       find: (address, bytes) => {
         const found = memory.map.fromGuest(Number(address), bytes);
-        return found === null ? null : place(found);
+        return found === undefined ? undefined : place(found);
       },
     };
   }
@@ -217,17 +217,17 @@ export class Vring {
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
     const { queue } = this;
-    if (queue !== null) {
+    if (queue !== undefined) {
       this.base = queue.base();
       this.#baseSaid = false;
     }
     this.control?.stop();
     this.raw?.stop();
     this.dequeue?.dispose();
-    this.enqueue = null;
-    this.dequeue = null;
-    this.control = null;
-    this.fault = null;
+    this.enqueue = undefined;
+    this.dequeue = undefined;
+    this.control = undefined;
+    this.fault = undefined;
   }
 
   /** The driver wrote nonsense: the ring stops, the others go on. */
@@ -257,11 +257,11 @@ export class Vring {
     const { format, inOrder } = ringFeatures(features);
     if (format === 'split' || !this.#baseSaid) return 'kept';
     const { descriptors } = this.#locate(memory, true);
-    const said = this.base === null ? freshPackedBase : bothHalves(this.base);
+    const said = this.base === undefined ? freshPackedBase : bothHalves(this.base);
     // A predecessor's notes say where it was, and are right.
     if (this.inflight?.resumes(this.index, format, this.size) === true) return 'kept';
     const found = packedBaseFromRing(memory.map, descriptors, this.size, inOrder, said);
-    if (found === null) return 'unknown';
+    if (found === undefined) return 'unknown';
     this.base = found;
     return found === said ? 'kept' : 'corrected';
   }
@@ -271,15 +271,15 @@ export class Vring {
     this.pause();
     this.ran = false;
     this.started = false;
-    this.kicks.replace(null);
-    this.calls.replace(null);
+    this.kicks.replace(undefined);
+    this.calls.replace(undefined);
     return this.base ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
   }
 
   close(): void {
     this.stop();
     this.err?.close();
-    this.err = null;
+    this.err = undefined;
   }
 
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
@@ -299,10 +299,10 @@ export class Vring {
 
   #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {
     const { addresses, size, index } = this;
-    if (addresses === null) throw new TypeError('the ring has no addresses yet');
+    if (addresses === undefined) throw new TypeError('the ring has no addresses yet');
     const find = (name: string, address: number, bytes: number) => {
       const found = memory.map.fromUser(address, bytes);
-      if (found !== null) return found;
+      if (found !== undefined) return found;
       throw vhostError(
         'RING',
         `the ${name} of ring ${index} at 0x${address.toString(16)} is not in the shared memory`,
@@ -322,7 +322,7 @@ export class Vring {
   #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
     const { base } = this;
     if (!packed) return splitBaseFromUsedRing(memory.map, addresses, this.size, base ?? 0);
-    return base === null ? freshPackedBase : bothHalves(base);
+    return base === undefined ? freshPackedBase : bothHalves(base);
   }
 }
 

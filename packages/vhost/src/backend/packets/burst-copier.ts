@@ -15,7 +15,7 @@ export class BurstCopier {
   /** What the engine calls each window; -1: nothing yet. */
   readonly #window: Int32Array;
   readonly #local: { readonly region: Region; readonly handle: number }[] = [];
-  #lastRegion: Region | null = null;
+  #lastRegion: Region | undefined;
   #lastHandle = -1;
   /** Copies that the engine does in one call. */
   readonly #capacity: number;
@@ -45,8 +45,8 @@ export class BurstCopier {
     return handle;
   }
 
-  /** @returns a kernel over the same memory; null: there is none */
-  singles(): SinglesKernel | null {
+  /** @returns a kernel over the same memory; undefined: there is none */
+  singles(): SinglesKernel | undefined {
     return this.#engine.singles();
   }
 

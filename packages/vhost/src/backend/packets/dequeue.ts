@@ -38,7 +38,7 @@ export class DequeuePath {
   readonly #linear: boolean;
   readonly #transmitMetadata: boolean;
   /** With offloads: what headers may say, and where it is kept while a burst has no place for it. */
-  readonly #codec: HeaderCodec | null;
+  readonly #codec: HeaderCodec | undefined;
   readonly #said = new PacketOffloads(chainsPerBurst);
   readonly #plain: PlainPackets;
   /** The header of a chain, copied once. */
@@ -51,7 +51,7 @@ export class DequeuePath {
     copier: BurstCopier,
     headerBytes: number,
     stats: QueueStats,
-    codec: HeaderCodec | null = null,
+    codec?: HeaderCodec,
     { linear = false, transmitMetadata = false }: DequeueOptions = {},
   ) {
     this.#linear = linear;
@@ -61,10 +61,10 @@ export class DequeuePath {
     this.#copier = copier;
     this.#header = headerBytes;
     this.#codec = codec;
-    this.#most = codec === null ? maxPacketBytes : maxOffloadedBytes;
+    this.#most = codec === undefined ? maxPacketBytes : maxOffloadedBytes;
     this.#plain = new PlainPackets(chainsPerBurst, stats);
     // With offloads the header comes along, into the headroom: what is read and checked there the driver cannot change.
-    const front = codec === null ? 0 : headerBytes;
+    const front = codec === undefined ? 0 : headerBytes;
     this.#singles = createSingles({
       queue,
       copier,
@@ -92,11 +92,11 @@ export class DequeuePath {
     }
     wanted = pool.available(wanted);
     if (wanted <= 0) return 0;
-    if (this.#codec !== null) return this.#takeOffloaded(pool, burst, wanted, max, this.#codec);
+    if (this.#codec !== undefined) return this.#takeOffloaded(pool, burst, wanted, max, this.#codec);
     const n = this.#singles.take(pool, burst, wanted);
     if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
     else if (this.#singles.blocked) this.#takeChains(pool, burst, wanted);
-    if (burst.offloads !== null) clear(burst.offloads, burst.count);
+    if (burst.offloads !== undefined) clear(burst.offloads, burst.count);
     return burst.count;
   }
 
@@ -124,8 +124,8 @@ export class DequeuePath {
     const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
     if (n > 0) this.#readHeaders(pool, burst, said, codec);
     else if (!roomy || this.#singles.blocked) this.#takeChains(pool, burst, wanted, said);
-    if (this.#transmitMetadata && burst.offloads !== null) toTransmitMetadata(pool, burst, said);
-    if (burst.offloads === null && burst.count > 0)
+    if (this.#transmitMetadata && burst.offloads !== undefined) toTransmitMetadata(pool, burst, said);
+    if (burst.offloads === undefined && burst.count > 0)
       this.#plain.complete(pool, burst, said, Math.min(max, burst.capacity));
     return burst.count;
   }
@@ -138,8 +138,12 @@ export class DequeuePath {
     for (let i = 0; i < count; i++) {
       const bytes = length[i];
       const reason =
-        bytes <= 0 ? 'length' : codec.read(u16, offset[i] - this.#header, bytes, said, n) ? null : 'header';
-      if (reason !== null) {
+        bytes <= 0
+          ? 'length'
+          : codec.read(u16, offset[i] - this.#header, bytes, said, n)
+            ? undefined
+            : 'header';
+      if (reason !== undefined) {
         this.stats.countErrors(1, reason);
         burst.releaseOne(pool, i);
         continue;
@@ -167,16 +171,11 @@ export class DequeuePath {
       }
       this.#copied[i] = windows[chains.window[segment]].region.u8[chains.offset[segment] + at];
     }
-    return this.#codec === null || this.#codec.read(this.#copiedWords, 0, bytes, said, entry);
+    return this.#codec === undefined || this.#codec.read(this.#copiedWords, 0, bytes, said, entry);
   }
 
   /** @param said with offloads, where it goes what headers say */
-  #takeChains(
-    pool: BufferPool,
-    burst: PacketBurst,
-    wanted: number,
-    said: PacketOffloads | null = null,
-  ): void {
+  #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number, said?: PacketOffloads): void {
     const chains = this.#chains;
     const header = this.#header;
     const fetched = this.queue.fetch(chains, wanted);
@@ -205,7 +204,7 @@ export class DequeuePath {
         // It and what follows stay with the driver until buffers come back.
         if (pool.available(needed) < needed) break;
       }
-      if (said !== null && !this.#readHeader(c, bytes, said, n)) {
+      if (said !== undefined && !this.#readHeader(c, bytes, said, n)) {
         this.#drop(c, 'header');
         continue;
       }

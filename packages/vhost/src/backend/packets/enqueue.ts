@@ -34,15 +34,15 @@ export class EnqueuePath {
   readonly #least: number;
   readonly #reportsHashes: boolean;
   /** Present when the driver takes work that is left to it. */
-  readonly #codec: HeaderCodec | null;
+  readonly #codec: HeaderCodec | undefined;
   /** For packets that it does not take whole; made when the first one comes. */
-  #cut: Segmenter | null = null;
-  #pieces: PacketBurst | null = null;
+  #cut: Segmenter | undefined;
+  #pieces: PacketBurst | undefined;
   readonly #saved = new Uint16Array(chainsPerBurst);
   readonly #singles: SinglesPath;
   readonly #chains: ChainBurst;
   /** For packets over more chains than `#chains` holds; made when the first one comes. */
-  #many: ChainBurst | null = null;
+  #many: ChainBurst | undefined;
   /** Chains in front of this one are completed. */
   #completed = 0;
 
@@ -53,7 +53,7 @@ export class EnqueuePath {
     headerBytes: number,
     mergeable: boolean,
     stats: QueueStats,
-    codec: HeaderCodec | null = null,
+    codec?: HeaderCodec,
   ) {
     this.queue = queue;
     this.stats = stats;
@@ -77,7 +77,7 @@ export class EnqueuePath {
     const end = from + count;
     const { offloads } = burst;
     const done =
-      offloads === null
+      offloads === undefined
         ? this.#put(pool, burst, from, end, false)
         : this.#putOffloaded(pool, burst, from, end, offloads);
     if (done < count) this.stats.countFullRing();
@@ -101,7 +101,7 @@ export class EnqueuePath {
       if (flags[at] === 0) {
         while (next < end && flags[next] === 0) next++;
         done = this.#put(pool, burst, at, next, false);
-      } else if (codec !== null && codec.takes(offloads, at)) {
+      } else if (codec !== undefined && codec.takes(offloads, at)) {
         while (next < end && flags[next] !== 0 && codec.takes(offloads, next)) next++;
         done = this.#put(pool, burst, at, next, true);
       } else if (offloads.gsoType[at] === HDR_GSO_NONE) {
@@ -224,7 +224,7 @@ export class EnqueuePath {
         const more = this.queue.fetchMore(chains, this.#chainsFor(length, i, end));
         fetched += more;
         if (more > 0) continue;
-        if (chains.full && c === 0 && chains !== this.#many && this.queue.broken === null) {
+        if (chains.full && c === 0 && chains !== this.#many && this.queue.broken === undefined) {
           this.queue.unfetch(chains, fetched);
           const { size } = this.queue;
           chains = this.#many ??= new ChainBurst(size, Math.max(segmentsPerPacket, 2 * size));
@@ -232,7 +232,7 @@ export class EnqueuePath {
           continue;
         }
         // The driver supplies more, unless it has nothing left to supply or not even this burst takes it.
-        dropped = this.queue.broken === null && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
+        dropped = this.queue.broken === undefined && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
       }
       if (!dropped) break;
       this.stats.countErrors(1, 'no_room');
@@ -314,11 +314,11 @@ export class EnqueuePath {
 
   /** What is left to the driver, num_buffers 1, and the hash of packet `i` if it has one. */
   #fillHeader(u8: Uint8Array, at: number, { offloads }: PacketBurst, i: number): void {
-    if (offloads !== null && this.#codec !== null && offloads.flags[i] !== 0)
+    if (offloads !== undefined && this.#codec !== undefined && offloads.flags[i] !== 0)
       this.#codec.write(u8, at, this.#header, offloads, i);
     else u8.fill(0, at, at + this.#header);
     if (this.#header >= 12) u8[at + numBuffersOffset] = 1;
-    if (!this.#reportsHashes || offloads === null) return;
+    if (!this.#reportsHashes || offloads === undefined) return;
     const hash = offloads.hash[i];
     u8[at + hashOffset] = hash & 0xff;
     u8[at + hashOffset + 1] = (hash >>> 8) & 0xff;

@@ -234,7 +234,7 @@ function receive({ engine, format }: Side, taken: bigint, mergeable = true) {
   const memory = freshMemory({ guestAddress: 0x1_ffff_8000, size: 0x10_0000 });
   const set = setUpSingles(engine, format, { memory, size: 64, writable: true });
   const stats = new QueueStats();
-  const codec = taken === 0n ? null : HeaderCodec.received(taken);
+  const codec = taken === 0n ? undefined : HeaderCodec.received(taken);
   const path = new EnqueuePath(set.queue, set.copier, memory, headerBytes, mergeable, stats, codec);
   const buffers: number[] = [];
   return {

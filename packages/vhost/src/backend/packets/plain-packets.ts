@@ -57,7 +57,7 @@ export class PlainPackets {
   take(pool: BufferPool, burst: PacketBurst, max: number): void {
     const waiting = this.#waiting;
     const { offloads } = waiting;
-    if (waiting.pool !== pool || offloads === null) return this.dispose();
+    if (waiting.pool !== pool || offloads === undefined) return this.dispose();
     while (this.#first < waiting.count && burst.count < max) {
       const i = this.#first;
       if (this.#cut.left === 0) {
@@ -84,7 +84,7 @@ export class PlainPackets {
   /** Gives the buffers of what waits back. */
   dispose(): void {
     const { pool } = this.#waiting;
-    if (pool === null) return;
+    if (pool === undefined) return;
     while (this.waits) {
       this.#stats.countErrors(1, 'no_room');
       this.#done(pool);

@@ -67,8 +67,8 @@ describe.each(engines)('%s', (_, engine) => {
     it.each(others)('that are %s are left to the other way', (_name, chain) => {
       const { driver, queue, singles, pool, burst } = setUp();
       driver.expose([buffer(20)], chain, [buffer(20)]);
-      expect([singles.take(pool, burst, 8), singles.blocked, queue.broken]).toEqual([1, true, null]);
-      expect([singles.take(pool, burst, 8), singles.blocked, queue.broken]).toEqual([0, true, null]);
+      expect([singles.take(pool, burst, 8), singles.blocked, queue.broken]).toEqual([1, true, undefined]);
+      expect([singles.take(pool, burst, 8), singles.blocked, queue.broken]).toEqual([0, true, undefined]);
     });
 
     it('keep no local buffer that did not get one', () => {

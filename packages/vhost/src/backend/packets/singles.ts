@@ -12,6 +12,6 @@ import type { SinglesOptions, SinglesPath } from './singles-path.ts';
  */
 export function createSingles(options: SinglesOptions): SinglesPath {
   const kernel = options.copier.singles();
-  if (kernel !== null && options.queue.describe(kernel.job)) return new NativeSingles(options, kernel);
+  if (kernel !== undefined && options.queue.describe(kernel.job)) return new NativeSingles(options, kernel);
   return new PortableSingles(options);
 }

@@ -52,7 +52,7 @@ function setUp(
 /** Packets of these lengths, the n-th filled with `packet(length, n)`. @returns how many were dealt with */
 function deliver(path: EnqueuePath, ...lengths: number[]): number {
   const burst = packetsOf(packetPool(128), ...lengths.map(packet));
-  return burst.pool === null ? 0 : path.run(burst.pool, burst, 0, burst.count);
+  return burst.pool === undefined ? 0 : path.run(burst.pool, burst, 0, burst.count);
 }
 
 /** What packets should look like to a driver: header with num_buffers, then the data, over buffers of `room` bytes. */

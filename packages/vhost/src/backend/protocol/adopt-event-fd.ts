@@ -3,12 +3,12 @@ import { EventFd, quoted } from '@vio/native';
 import { vhostError } from '../device/vhost-error.ts';
 
 /**
- * The eventfd that came with a message; null: none did. Takes the descriptors. Pipes and sockets do as well: a frontend whose
+ * The eventfd that came with a message; undefined: none did. Takes the descriptors. Pipes and sockets do as well: a frontend whose
  * guest wants SIGIO (user-mode Linux), or whose system has no eventfds, sends those.
  * @throws VioError VIO_VHOST_FD for anything else: a signal is 8 bytes, which no file should get
  */
-export function adoptEventFd(fds: readonly number[]): EventFd | null {
-  if (fds.length === 0) return null;
+export function adoptEventFd(fds: readonly number[]): EventFd | undefined {
+  if (fds.length === 0) return undefined;
   const adopted = EventFd.adopt(fds[0]);
   if (adopted.kind === 'other') {
     const what = quoted(readlinkSync(`/proc/self/fd/${adopted.fd}`));

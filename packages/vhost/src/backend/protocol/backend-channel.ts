@@ -67,7 +67,7 @@ export class BackendChannel implements ConfigChannel {
     if (this.#closed) return false;
     try {
       const answered = this.#answer();
-      const bytes = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null, true);
+      const bytes = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined, true);
       await Promise.all([this.#stream.send(bytes, [], { timeout: patience }), answered]);
       return (await answered) === 0n;
     } catch {
@@ -86,7 +86,7 @@ export class BackendChannel implements ConfigChannel {
       this.#stream.onReadable(() => {
         try {
           const message = reader.read();
-          if (message === null) return;
+          if (message === undefined) return;
           closeAll(message.fds);
           resolve(decodeReply(answer, message));
         } catch (error) {
@@ -94,7 +94,7 @@ export class BackendChannel implements ConfigChannel {
           reject(error);
         }
         clearTimeout(timer);
-        this.#stream.onReadable(null);
+        this.#stream.onReadable(undefined);
       });
     });
   }
@@ -104,7 +104,9 @@ export class BackendChannel implements ConfigChannel {
     try {
       do {
         this.#again = false;
-        await this.#stream.send(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, null), [], { timeout: patience });
+        await this.#stream.send(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined), [], {
+          timeout: patience,
+        });
       } while (this.#again);
       this.#sending = false;
     } catch {

@@ -29,22 +29,22 @@ interface Sample {
 function sample<P>(request: Request<P, unknown>, payload: P, fds = 0): Sample {
   const { minBytes, maxBytes } = request.payload;
   const bytes = encodeRequest(request, payload);
-  return { name: request.name, bytes, fds, payload: [minBytes, maxBytes], asks: request.reply !== null };
+  return { name: request.name, bytes, fds, payload: [minBytes, maxBytes], asks: request.reply !== undefined };
 }
 
 const region: MemoryRegion = { guestAddress: 0, userAddress: 0, size: 4096, mmapOffset: 0 };
 const state = { index: 0, value: 1 };
 const ringFd = { index: 0, hasFd: true };
 const samples = [
-  sample(requests.GET_FEATURES, null),
+  sample(requests.GET_FEATURES, undefined),
   sample(requests.SET_FEATURES, VIRTIO_F_VERSION_1),
-  sample(requests.SET_OWNER, null),
-  sample(requests.RESET_OWNER, null),
-  sample(requests.GET_PROTOCOL_FEATURES, null),
+  sample(requests.SET_OWNER, undefined),
+  sample(requests.RESET_OWNER, undefined),
+  sample(requests.GET_PROTOCOL_FEATURES, undefined),
   sample(requests.SET_PROTOCOL_FEATURES, VHOST_USER_PROTOCOL_F_REPLY_ACK),
-  sample(requests.GET_QUEUE_NUM, null),
+  sample(requests.GET_QUEUE_NUM, undefined),
   sample(requests.SET_MEM_TABLE, [region], 1),
-  sample(requests.GET_MAX_MEM_SLOTS, null),
+  sample(requests.GET_MAX_MEM_SLOTS, undefined),
   sample(requests.ADD_MEM_REG, region, 1),
   sample(requests.REM_MEM_REG, region, 1),
   sample(requests.SET_VRING_NUM, state),
@@ -57,12 +57,12 @@ const samples = [
   sample(requests.SET_VRING_ENABLE, state),
   sample(requests.NET_SET_MTU, 1500),
   sample(requests.SET_STATUS, 1),
-  sample(requests.GET_STATUS, null),
+  sample(requests.GET_STATUS, undefined),
   sample(requests.SEND_RARP, 1n),
-  sample(requests.RESET_DEVICE, null),
+  sample(requests.RESET_DEVICE, undefined),
   sample(requests.GET_CONFIG, { offset: 0, flags: 0, data: new Uint8Array(12) }),
   sample(requests.SET_CONFIG, { offset: 0, flags: 0, data: new Uint8Array(6) }),
-  sample(requests.SET_BACKEND_REQ_FD, null, 1),
+  sample(requests.SET_BACKEND_REQ_FD, undefined, 1),
   sample(requests.GET_INFLIGHT_FD, { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 256 }),
   sample(requests.SET_INFLIGHT_FD, { mmapSize: 4096, mmapOffset: 0, queues: 2, queueSize: 8 }, 1),
 ];

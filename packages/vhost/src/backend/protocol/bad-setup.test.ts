@@ -150,7 +150,7 @@ describe('while a device runs', () => {
   ] as const)('%s cannot change', async (_, request, payload, code) => {
     await using pair = await Pair.start();
     const { backend, frontend } = pair;
-    expect(await frontend.acknowledged(request as Request<unknown, null>, payload)).toBe(1n);
+    expect(await frontend.acknowledged(request as Request<unknown, undefined>, payload)).toBe(1n);
     expect(backend.refused.map((reason) => reason.code)).toEqual([code]);
   });
 });

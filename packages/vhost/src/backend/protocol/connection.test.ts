@@ -6,7 +6,7 @@ import { type Message, encodeRaw, encodeRequest, frontendRequests as requests } 
 import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 
-const getFeatures = encodeRequest(requests.GET_FEATURES, null);
+const getFeatures = encodeRequest(requests.GET_FEATURES, undefined);
 const nonsense = encodeRaw(99, 1, new Uint8Array(0));
 
 /** Every message until the backend closes. */

@@ -58,9 +58,9 @@ export class BackendConnection {
   /** Resolves when everything said so far has gone out, or never will. */
   #answered: Promise<void> = Promise.resolve();
   #owed = 0;
-  #closing: Promise<void> | null = null;
+  #closing: Promise<void> | undefined;
   /** What the application threw, which ends the connection. */
-  #failure: VioError | null = null;
+  #failure: VioError | undefined;
   /** A first request was handled. */
   #begun = false;
   #starving = false;
@@ -88,11 +88,11 @@ export class BackendConnection {
 
   /** Ends the connection: nothing is read any more. Resolves when what was owed is sent and the socket closed. */
   end(reason: VioError): Promise<void> {
-    if (this.#closing !== null) return this.#closing;
-    if (this.#failure !== null && this.#failure !== reason) throwLater(this.#failure.cause);
+    if (this.#closing !== undefined) return this.#closing;
+    if (this.#failure !== undefined && this.#failure !== reason) throwLater(this.#failure.cause);
     clearTimeout(this.#deadline);
     this.#reader.dispose();
-    this.#stream.onReadable(null);
+    this.#stream.onReadable(undefined);
     this.#closing = this.#answered.then(() => this.#stream.close());
     this.#listener.ended(reason);
     return this.#closing;
@@ -103,7 +103,7 @@ export class BackendConnection {
    * another reason first, the error becomes an `uncaughtException` instead. It is told once in any case.
    */
   applicationFailed(error: unknown): void {
-    if (this.#closing !== null || this.#failure !== null) return throwLater(error);
+    if (this.#closing !== undefined || this.#failure !== undefined) return throwLater(error);
     const failure = internalError(error);
     this.#failure = failure;
     queueMicrotask(() => void this.end(failure));
@@ -111,9 +111,9 @@ export class BackendConnection {
 
   #receive(): void {
     try {
-      for (let handled = 0; handled < messagesPerTurn && this.#closing === null; handled++) {
+      for (let handled = 0; handled < messagesPerTurn && this.#closing === undefined; handled++) {
         const message = this.#read();
-        if (message === null) break;
+        if (message === undefined) break;
         this.#begun = true;
         this.#handle(message);
       }
@@ -123,11 +123,11 @@ export class BackendConnection {
     }
   }
 
-  /** The next message; null when there is none yet, or none that there is room for. */
-  #read(): Message | null {
+  /** The next message; undefined when there is none yet, or none that there is room for. */
+  #read(): Message | undefined {
     try {
       const message = this.#reader.read();
-      if (message !== null) this.#starving = false;
+      if (message !== undefined) this.#starving = false;
       return message;
     } catch (error) {
       if (!isOutOfDescriptors(error)) throw error;
@@ -135,7 +135,7 @@ export class BackendConnection {
       const first = !this.#starving;
       this.#starving = true;
       this.#listener.exhausted(error, first);
-      return null;
+      return undefined;
     }
   }
 
@@ -144,7 +144,11 @@ export class BackendConnection {
     if (this.#begun && !this.#reader.partial) {
       clearTimeout(this.#deadline);
       this.#deadline = undefined;
-    } else if (this.#deadline === undefined && this.#closing === null && Number.isFinite(this.#patience)) {
+    } else if (
+      this.#deadline === undefined &&
+      this.#closing === undefined &&
+      Number.isFinite(this.#patience)
+    ) {
       const what = 'waiting for a request of the frontend';
       this.#deadline = setTimeout(
         () => void this.end(timeoutError(what, this.#patience)),
@@ -155,7 +159,7 @@ export class BackendConnection {
 
   #handle(message: Message): void {
     const request = frontendRequest(message.request);
-    const hasReply = request !== undefined && request.reply !== null;
+    const hasReply = request !== undefined && request.reply !== undefined;
     const asked = !hasReply && needsReply(message);
     const before = asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
@@ -178,13 +182,13 @@ export class BackendConnection {
   #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
     const { before, after } = this.#context.extern;
     const answer =
-      before === null ? undefined : this.#askApplication(() => before(externMessage(message)), message);
+      before === undefined ? undefined : this.#askApplication(() => before(externMessage(message)), message);
     if (answer !== undefined) return this.#settled(answer);
     const handler = request && handlerOf(request);
     if (request === undefined || handler === undefined)
       return this.#settled(this.#performExtern(request, message));
     const ours = handler(this.#context, this.#validate(request, message), message.fds);
-    if (after === null) return this.#settled(ours);
+    if (after === undefined) return this.#settled(ours);
     try {
       const theirs = after(externMessage({ ...message, fds: [] }), true);
       if (!(theirs instanceof Uint8Array)) return this.#settled(ours);
@@ -199,9 +203,11 @@ export class BackendConnection {
   /** What only the application may know. */
   #performExtern(request: Request<unknown, unknown> | undefined, message: Message): ExternAnswer {
     const { after } = this.#context.extern;
-    if (request !== undefined && after !== null) this.#validate(request, message);
+    if (request !== undefined && after !== undefined) this.#validate(request, message);
     const answer =
-      after === null ? undefined : this.#askApplication(() => after(externMessage(message), false), message);
+      after === undefined
+        ? undefined
+        : this.#askApplication(() => after(externMessage(message), false), message);
     if (answer !== undefined) return answer;
     closeAll(message.fds);
     throw unknownRequest(request?.name ?? String(message.request));
@@ -220,7 +226,7 @@ export class BackendConnection {
   #settled(answer: unknown): unknown {
     try {
       this.#context.device.update();
-      if (this.#failure !== null) throw this.#failure;
+      if (this.#failure !== undefined) throw this.#failure;
       return answer;
     } catch (error) {
       if (answer instanceof AnswerWithFd) answer[Symbol.dispose]();
@@ -246,8 +252,8 @@ export class BackendConnection {
     return (this.#context.device.protocolFeatures & feature) !== 0n;
   }
 
-  #send(bytes: Uint8Array, answer: AnswerWithFd<unknown> | null = null): void {
-    if (this.#closing !== null) {
+  #send(bytes: Uint8Array, answer?: AnswerWithFd<unknown>): void {
+    if (this.#closing !== undefined) {
       answer?.[Symbol.dispose]();
       return;
     }
@@ -255,7 +261,7 @@ export class BackendConnection {
       answer?.[Symbol.dispose]();
       throw vhostError('UNREAD', `the frontend leaves more than ${mostOwed} answers unread`);
     }
-    const fds = answer === null ? [] : [answer.fd];
+    const fds = answer === undefined ? [] : [answer.fd];
     this.#answered = this.#stream
       .send(bytes, fds, { timeout: answerTimeout })
       .finally(() => answer?.[Symbol.dispose]())

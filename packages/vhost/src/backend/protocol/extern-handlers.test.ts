@@ -28,10 +28,10 @@ const started = async (handlers: ExternHandlers<VhostDevice>, flags = {}) => {
 
 describe('handlers of the application', () => {
   it('see every message before this library does', async () => {
-    const seen: (string | null)[] = [];
+    const seen: (string | undefined)[] = [];
     const { backend, frontend } = await started({ before: (_, { name }) => void seen.push(name) });
     await using _ = backend;
-    await frontend.ask(requests.GET_QUEUE_NUM, null);
+    await frontend.ask(requests.GET_QUEUE_NUM, undefined);
     expect(seen).toEqual(['GET_PROTOCOL_FEATURES', 'SET_PROTOCOL_FEATURES', 'GET_QUEUE_NUM']);
     expect(backend.devices).toHaveLength(1);
   });
@@ -44,14 +44,14 @@ describe('handlers of the application', () => {
       },
     });
     await using _ = backend;
-    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(5);
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, undefined)).toBe(5);
     // Features that were never offered.
     expect(await frontend.acknowledged(requests.SET_FEATURES, 1n << 63n)).toBe(0n);
     expect(backend.device.features).toBe(0n);
   });
 
   it('see behind this library what it has done, and may answer otherwise', async () => {
-    const seen: [string | null, boolean][] = [];
+    const seen: [string | undefined, boolean][] = [];
     const { backend, frontend } = await started({
       after: (device, { name }, done) => {
         seen.push([name, done]);
@@ -61,7 +61,7 @@ describe('handlers of the application', () => {
       },
     });
     await using _ = backend;
-    expect(await frontend.ask(requests.GET_QUEUE_NUM, null)).toBe(6);
+    expect(await frontend.ask(requests.GET_QUEUE_NUM, undefined)).toBe(6);
     expect(seen.at(-1)).toEqual(['GET_QUEUE_NUM', true]);
   });
 
@@ -98,23 +98,23 @@ describe('handlers of the application', () => {
   });
 
   it.each(['before', 'after'] as const)('%s: refuse with an error of this family', async (when) => {
-    const refuse = (_: VhostDevice, { name }: { name: string | null }): undefined => {
+    const refuse = (_: VhostDevice, { name }: { name: string | undefined }): undefined => {
       if (name === 'SET_OWNER') throw new VioError('no', { code: 'VIO_OWN', remedy: 'none' });
     };
     const { backend, frontend } = await started({ [when]: refuse });
     await using _ = backend;
-    expect(await frontend.acknowledged(requests.SET_OWNER, null)).toBe(1n);
+    expect(await frontend.acknowledged(requests.SET_OWNER, undefined)).toBe(1n);
     expect(backend.refused.map(({ code }) => code)).toEqual(['VIO_OWN']);
     await handled(frontend);
   });
 
   it.each(['before', 'after'] as const)('%s: end the connection with any other error', async (when) => {
-    const fail = (_: VhostDevice, { name }: { name: string | null }): undefined => {
+    const fail = (_: VhostDevice, { name }: { name: string | undefined }): undefined => {
       if (name === 'SET_OWNER') throw new Error('defect');
     };
     const { backend, frontend } = await started({ [when]: fail });
     await using _ = backend;
-    await frontend.send(requests.SET_OWNER, null);
+    await frontend.send(requests.SET_OWNER, undefined);
     await until(() => backend.ended.length > 0);
     expect(backend.ended).toMatchObject([{ code: 'VIO_VHOST_INTERNAL', cause: { message: 'defect' } }]);
   });

@@ -4,8 +4,8 @@ import { type Message, frontendRequest } from '../../wire/index.ts';
 export interface ExternMessage {
   /** Its number on the wire. */
   readonly request: number;
-  /** Its name; null: vhost-user has no such request. */
-  readonly name: string | null;
+  /** Its name; undefined: vhost-user has no such request. */
+  readonly name: string | undefined;
   /** Unchecked, but for requests of vhost-user, whose size and protocol feature are right when `after` sees them. */
   readonly payload: Uint8Array;
   /** Descriptors that came along. They belong to the handler that handles the message. */
@@ -29,26 +29,28 @@ export interface ExternHandlers<D> {
   after?(device: D, message: ExternMessage, handled: boolean): ExternAnswer;
 }
 
-/** The same for one connection, whose device is known; null: there is none. */
+/** The same for one connection, whose device is known; undefined: there is none. */
 export interface BoundExternHandlers {
-  readonly before: ((message: ExternMessage) => ExternAnswer) | null;
-  readonly after: ((message: ExternMessage, handled: boolean) => ExternAnswer) | null;
+  readonly before: ((message: ExternMessage) => ExternAnswer) | undefined;
+  readonly after: ((message: ExternMessage, handled: boolean) => ExternAnswer) | undefined;
 }
 
-export const noExternHandlers: BoundExternHandlers = { before: null, after: null };
+export const noExternHandlers: BoundExternHandlers = { before: undefined, after: undefined };
 
 /** @param handlers as they are now */
 export function bindExternHandlers<D>(handlers: ExternHandlers<D>, device: D): BoundExternHandlers {
   return {
     before:
-      handlers.before === undefined ? null : (message) => handlers.before?.(device, message) ?? undefined,
+      handlers.before === undefined
+        ? undefined
+        : (message) => handlers.before?.(device, message) ?? undefined,
     after:
       handlers.after === undefined
-        ? null
+        ? undefined
         : (message, handled) => handlers.after?.(device, message, handled) ?? undefined,
   };
 }
 
 export function externMessage({ request, payload, fds }: Message): ExternMessage {
-  return { request, name: frontendRequest(request)?.name ?? null, payload, fds };
+  return { request, name: frontendRequest(request)?.name, payload, fds };
 }

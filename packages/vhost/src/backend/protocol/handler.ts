@@ -9,7 +9,8 @@ export type RequestName = keyof Table;
 type PayloadOf<N extends RequestName> = Table[N] extends Request<infer P, infer _R> ? P : never;
 type ReplyOf<N extends RequestName> = Table[N] extends Request<infer _P, infer R> ? R : never;
 /** A request without an answer of its own is at most acknowledged, which the connection does. */
-type AnswerOf<N extends RequestName> = ReplyOf<N> extends null ? void : ReplyOf<N> | AnswerWithFd<ReplyOf<N>>;
+type AnswerOf<N extends RequestName> =
+  ReplyOf<N> extends undefined ? void : ReplyOf<N> | AnswerWithFd<ReplyOf<N>>;
 
 /** What a handler works on. */
 export interface HandlerContext {

@@ -52,7 +52,7 @@ describe('as many frontends as may be connected', () => {
 });
 
 describe('a frontend that', () => {
-  const whole = encodeRequest(requests.GET_FEATURES, null);
+  const whole = encodeRequest(requests.GET_FEATURES, undefined);
   const long = encodeRequest(requests.SET_FEATURES, 1n << 32n);
 
   it.each([

@@ -34,11 +34,15 @@ export const memoryHandlers = {
     if (gone === undefined) {
       throw vhostError('STATE', `no memory region at 0x${region.guestAddress.toString(16)} can be removed`);
     }
-    const rest = gone === null ? null : without(device.memory, [gone]);
-    if (rest !== null) device.setMemory(rest);
+    if (gone.length === 0) return;
+    const rest = without(device.memory, gone);
+    if (rest !== undefined) device.setMemory(rest);
   },
 } satisfies HandlerTable;
 
-function without(memory: DriverMemory | null, regions: readonly MemoryRegion[]): DriverMemory | null {
+function without(
+  memory: DriverMemory | undefined,
+  regions: readonly MemoryRegion[],
+): DriverMemory | undefined {
   return regions.reduce((rest, region) => rest?.without(region) ?? rest, memory);
 }

@@ -36,7 +36,7 @@ describe('an acknowledgement', () => {
     await using backend = await TestBackend.start();
     const frontend = await backend.connect(0n);
     await frontend.send(requests.SET_PROTOCOL_FEATURES, 0n, { needReply: true });
-    expect(await frontend.ask(requests.GET_PROTOCOL_FEATURES, null)).not.toBe(null);
+    expect(await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined)).not.toBe(undefined);
   });
 });
 

@@ -53,18 +53,18 @@ export class RegionClaims {
     this.#claims.push({ region, file, count: 1, leaving: false });
   }
 
-  /** Counts a removal. @returns the region when it was the last one, null when it stays or is gone, undefined: unknown */
-  remove(region: MemoryRegion): MemoryRegion | null | undefined {
+  /** Counts a removal. @returns the region if that was the last claim on it, else none; undefined: it is unknown */
+  remove(region: MemoryRegion): readonly MemoryRegion[] | undefined {
     const claim =
       this.#claims.find((one) => same(one.region, region)) ??
       this.#owed.find((one) => same(one.region, region));
     if (claim === undefined) return undefined;
     claim.leaving = true;
-    if (--claim.count > 0) return null;
+    if (--claim.count > 0) return [];
     const there = this.#claims.includes(claim);
     this.#claims = this.#claims.filter((one) => one !== claim);
     this.#owed = this.#owed.filter((one) => one !== claim);
-    return there ? claim.region : null;
+    return there ? [claim.region] : [];
   }
 }
 

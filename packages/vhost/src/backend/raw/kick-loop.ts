@@ -5,7 +5,7 @@ export type OnKick = (listener: () => void) => () => void;
 export class KickLoop {
   readonly #look: () => boolean;
   readonly #endKicks: () => void;
-  #again: NodeJS.Immediate | null = null;
+  #again: NodeJS.Immediate | undefined;
 
   /** @param look serves what is there and arms the kick; true: more is there already. Never called before this returns */
   constructor(onKick: OnKick, look: () => boolean) {
@@ -18,7 +18,7 @@ export class KickLoop {
   /** Nothing is looked at any more. */
   stop(): void {
     this.#endKicks();
-    if (this.#again !== null) clearImmediate(this.#again);
+    if (this.#again !== undefined) clearImmediate(this.#again);
   }
 
   #serve(): void {
@@ -28,7 +28,7 @@ export class KickLoop {
 
   #soon(): void {
     this.#again ??= setImmediate(() => {
-      this.#again = null;
+      this.#again = undefined;
       this.#serve();
     });
   }

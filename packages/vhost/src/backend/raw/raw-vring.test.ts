@@ -52,7 +52,7 @@ function turnRound(ring: RawVring): number {
 
 function ringOf(pair: Pair, index = 0): RawVring {
   const ring = pair.device.rawVring(index);
-  if (ring === null) throw new Error(`ring ${index} is not there`);
+  if (ring === undefined) throw new Error(`ring ${index} is not there`);
   return ring;
 }
 
@@ -235,6 +235,6 @@ describe('a device whose rings are raw', () => {
 
   it('of a network card there are none', async () => {
     await using pair = await Pair.start();
-    expect([pair.device.rawVring(0), pair.device.rawVring(9)]).toEqual([null, null]);
+    expect([pair.device.rawVring(0), pair.device.rawVring(9)]).toEqual([undefined, undefined]);
   });
 });

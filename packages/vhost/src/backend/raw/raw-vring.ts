@@ -48,17 +48,17 @@ export interface RawVring {
    * long as it leaves some. It fetches what it likes, and what it throws ends the connection (see `VhostCallbacks`). Null: the
    * application polls.
    */
-  onKick(serve: ((ring: RawVring) => void) | null): void;
+  onKick(serve: ((ring: RawVring) => void) | undefined): void;
 }
 
 /** A raw ring as its device has it: its queue comes and goes. */
 export class ServedRing implements RawVring {
   readonly index: number;
   readonly #owner: RawVringOwner;
-  #queue: DeviceQueue | null = null;
+  #queue: DeviceQueue | undefined;
   #bytes = noMemory;
-  #loop: KickLoop | null = null;
-  #serve: ((ring: RawVring) => void) | null = null;
+  #loop: KickLoop | undefined;
+  #serve: ((ring: RawVring) => void) | undefined;
   #served = 0;
   /** Which queue the chains of a burst come from. */
   readonly #fetched = new WeakMap<ChainBurst, DeviceQueue>();
@@ -73,7 +73,7 @@ export class ServedRing implements RawVring {
   }
 
   get running(): boolean {
-    return this.#queue !== null;
+    return this.#queue !== undefined;
   }
 
   get bytes(): ChainBytes {
@@ -81,13 +81,13 @@ export class ServedRing implements RawVring {
   }
 
   /** Null while the ring does not run. */
-  get queue(): DeviceQueue | null {
+  get queue(): DeviceQueue | undefined {
     return this.#queue;
   }
 
   fetch(chains: ChainBurst, max = chains.capacity): number {
     const queue = this.#queue;
-    if (queue === null) {
+    if (queue === undefined) {
       chains.clear();
       return 0;
     }
@@ -104,7 +104,7 @@ export class ServedRing implements RawVring {
 
   complete(chains: ChainBurst, from = 0, count = chains.count - from): void {
     const queue = this.#queue;
-    if (queue === null || count <= 0 || !this.#isCurrent(chains)) return;
+    if (queue === undefined || count <= 0 || !this.#isCurrent(chains)) return;
     queue.complete(chains, from, count);
     if (queue.callNeeded()) this.#owner.call();
     this.#settle(queue);
@@ -114,7 +114,7 @@ export class ServedRing implements RawVring {
     return this.#queue?.pending() ?? 0;
   }
 
-  onKick(serve: ((ring: RawVring) => void) | null): void {
+  onKick(serve: ((ring: RawVring) => void) | undefined): void {
     this.#serve = serve;
     this.#watch();
   }
@@ -128,23 +128,23 @@ export class ServedRing implements RawVring {
 
   /** It does not any more. */
   stop(): void {
-    this.#queue = null;
+    this.#queue = undefined;
     this.#loop?.stop();
-    this.#loop = null;
+    this.#loop = undefined;
   }
 
   #watch(): void {
     this.#loop?.stop();
-    this.#loop = null;
-    if (this.#queue === null) return;
-    if (this.#serve === null) this.#queue.disarmKick();
+    this.#loop = undefined;
+    if (this.#queue === undefined) return;
+    if (this.#serve === undefined) this.#queue.disarmKick();
     else this.#loop = new KickLoop(this.#owner.onKick, () => this.#look());
   }
 
   /** @returns true when chains wait */
   #look(): boolean {
     const queue = this.#queue;
-    if (queue === null) return false;
+    if (queue === undefined) return false;
     try {
       if (queue.pending() > 0) this.#serve?.(this);
     } catch (error) {
@@ -152,14 +152,14 @@ export class ServedRing implements RawVring {
       return false;
     }
     // The application, or what it has called, may have stopped the ring.
-    return this.#queue === queue && queue.broken === null && queue.armKick();
+    return this.#queue === queue && queue.broken === undefined && queue.armKick();
   }
 
   #isCurrent(chains: ChainBurst): boolean {
-    return this.#queue !== null && this.#fetched.get(chains) === this.#queue;
+    return this.#queue !== undefined && this.#fetched.get(chains) === this.#queue;
   }
 
   #settle(queue: DeviceQueue): void {
-    if (queue.broken !== null && this.#queue === queue) this.#owner.broken(queue.broken);
+    if (queue.broken !== undefined && this.#queue === queue) this.#owner.broken(queue.broken);
   }
 }

@@ -12,8 +12,8 @@ export class ReceiveFilter {
   readonly #unicast: 'all' | 'none' | MacSet;
   readonly #multicast: 'all' | 'none' | MacSet;
   readonly #broadcast: boolean;
-  /** By VLAN; null: all of them. */
-  readonly #vlans: Uint8Array | null;
+  /** By VLAN; undefined: all of them. */
+  readonly #vlans: Uint8Array | undefined;
 
   constructor(features: bigint, settings: DriverSettings) {
     const has = (feature: bigint): boolean =>
@@ -22,7 +22,7 @@ export class ReceiveFilter {
     this.open = !has(VIRTIO_NET_F_CTRL_RX) || rxModes.has('promiscuous');
     this.#unicast = rxModes.has('noUnicast')
       ? 'none'
-      : rxModes.has('allUnicast') || mac === null
+      : rxModes.has('allUnicast') || mac === undefined
         ? 'all'
         : new MacSet([mac, ...unicast]);
     this.#multicast = rxModes.has('noMulticast')
@@ -31,7 +31,7 @@ export class ReceiveFilter {
         ? 'all'
         : new MacSet(multicast);
     this.#broadcast = !rxModes.has('noBroadcast');
-    this.#vlans = has(VIRTIO_NET_F_CTRL_VLAN) ? vlanTable(settings.vlans) : null;
+    this.#vlans = has(VIRTIO_NET_F_CTRL_VLAN) ? vlanTable(settings.vlans) : undefined;
   }
 
   /**
@@ -40,7 +40,7 @@ export class ReceiveFilter {
    */
   accepts(u8: Uint8Array, at: number, vlan: number): boolean {
     if (this.open) return true;
-    if (vlan !== -1 && this.#vlans !== null && this.#vlans[vlan] === 0) return false;
+    if (vlan !== -1 && this.#vlans !== undefined && this.#vlans[vlan] === 0) return false;
     if ((u8[at] & 1) === 0) return wanted(this.#unicast, u8, at);
     return isBroadcast(u8, at) ? this.#broadcast : wanted(this.#multicast, u8, at);
   }

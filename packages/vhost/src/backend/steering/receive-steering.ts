@@ -49,9 +49,9 @@ export class ReceiveSteering {
   #pairs = 1;
   #filter: ReceiveFilter;
   /** Receive-side scaling, if the driver wants it: the hash, and the pair for its low bits. */
-  #hasher: PacketHasher | null = null;
-  /** Whose hashes are reported to the driver; null: none are. */
-  #reported: PacketHasher | null = null;
+  #hasher: PacketHasher | undefined;
+  /** Whose hashes are reported to the driver; undefined: none are. */
+  #reported: PacketHasher | undefined;
   #table = new Uint16Array(1);
   #unclassified = 0;
 
@@ -67,10 +67,10 @@ export class ReceiveSteering {
   /** Notes the flows of a burst that the driver sent on a queue pair. @param pair the ring it came from is `2 * pair + 1` */
   learn(pair: number, burst: PacketBurst): void {
     const { pool, offset, count } = burst;
-    if (pool === null) return;
+    if (pool === undefined) return;
     this.#follow();
     // With one pair there is nothing to choose, with a table the driver chooses.
-    if (this.#pairs === 1 || this.#hasher !== null) return;
+    if (this.#pairs === 1 || this.#hasher !== undefined) return;
     const { u8 } = pool.region;
     for (let i = 0; i < count; i++) {
       this.#flows.set(this.#hash.of(u8, offset[i], firstBytes(pool, burst, i)), pair);
@@ -91,7 +91,7 @@ export class ReceiveSteering {
    */
   deliver(burst: PacketBurst, from = 0, count = burst.count - from): number {
     const { pool, offset } = burst;
-    if (pool === null) return 0;
+    if (pool === undefined) return 0;
     this.#follow();
     const { u8 } = pool.region;
     const end = from + count;
@@ -108,7 +108,7 @@ export class ReceiveSteering {
       lane.offset[to] = offset[i];
       lane.length[to] = burst.length[i];
       lane.segments[to] = burst.segments[i];
-      if (burst.offloads === null) lane.offloads?.clear(to);
+      if (burst.offloads === undefined) lane.offloads?.clear(to);
       else lane.offloads?.copy(to, burst.offloads, i);
       this.#report(lane, to, u8, offset[i], firstBytes(pool, burst, i));
       if (lane.count === laneCapacity) delivered += this.#flush(ring >>> 1, pool);
@@ -122,7 +122,7 @@ export class ReceiveSteering {
   /** Notes the hash of a packet for a driver that has asked for it. */
   #report({ offloads }: PacketBurst, to: number, u8: Uint8Array, at: number, bytes: number): void {
     const hasher = this.#reported;
-    if (hasher === null || offloads === null) return;
+    if (hasher === undefined || offloads === undefined) return;
     // The one that has chosen the queue has done it already.
     if (hasher !== this.#hasher) hasher.hash(u8, at, bytes);
     offloads.hash[to] = hasher.value;
@@ -144,7 +144,7 @@ export class ReceiveSteering {
   #choose(u8: Uint8Array, at: number, bytes: number): number {
     if (bytes < leastBytes) return unwanted;
     const hasher = this.#hasher;
-    if (hasher !== null) {
+    if (hasher !== undefined) {
       const hashed = hasher.hash(u8, at, bytes);
       if (!this.#filter.accepts(u8, at, hasher.vlan)) return unwanted;
       return 2 * (hashed ? this.#table[hasher.value & (this.#table.length - 1)] : this.#unclassified);
@@ -157,11 +157,11 @@ export class ReceiveSteering {
   }
 
   /** With RSS negotiated its configuration is that of the reports, too (5.1.9.4.3). */
-  #reporter(features: bigint, hash: HashConfig | null): PacketHasher | null {
+  #reporter(features: bigint, hash: HashConfig | undefined): PacketHasher | undefined {
     for (const lane of this.#lanes) lane.offloads?.hashReport.fill(HASH_REPORT_NONE);
-    if ((features & VIRTIO_NET_F_HASH_REPORT) === 0n) return null;
+    if ((features & VIRTIO_NET_F_HASH_REPORT) === 0n) return undefined;
     if ((features & VIRTIO_NET_F_RSS) !== 0n) return this.#hasher;
-    return hash === null ? null : new PacketHasher(hash);
+    return hash === undefined ? undefined : new PacketHasher(hash);
   }
 
   /** Takes over what the driver has asked for since. */
@@ -173,9 +173,9 @@ export class ReceiveSteering {
     this.#pairs = this.#device.pairsInUse;
     this.#filter = new ReceiveFilter(features, settings);
     const { rss } = settings;
-    this.#hasher = rss === null ? null : new PacketHasher(rss);
+    this.#hasher = rss === undefined ? undefined : new PacketHasher(rss);
     this.#reported = this.#reporter(features, settings.hash);
-    if (rss === null) return;
+    if (rss === undefined) return;
     this.#table = Uint16Array.from(rss.table);
     this.#unclassified = rss.unclassified;
   }

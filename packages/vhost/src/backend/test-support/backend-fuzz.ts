@@ -68,7 +68,7 @@ class Backend {
   readonly #served: ServedDevice;
   readonly #device: VhostDevice;
   readonly #connection: BackendConnection;
-  #wrong: string | null = null;
+  #wrong: string | undefined;
 
   constructor(log: FuzzLog) {
     this.#log = log;
@@ -119,14 +119,14 @@ class Backend {
     );
   }
 
-  /** @returns what is wrong with what the frontend has just said, or null */
-  hear(say: () => void): string | null {
+  /** @returns what is wrong with what the frontend has just said, or undefined */
+  hear(say: () => void): string | undefined {
     say();
     return this.#wrong;
   }
 
   /** Bursts on all rings. */
-  move(random: Random): string | null {
+  move(random: Random): string | undefined {
     for (let ring = 0; ring <= 2 * queuePairs; ring++) {
       burst.count = 0;
       burst.pool = pool;

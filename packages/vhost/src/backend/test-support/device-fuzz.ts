@@ -67,7 +67,7 @@ export function fuzzDevice(states: number, seed: number): Fuzzed {
       const before = memories[0].ring.slice();
       const what = randomStep(random, setup.receives);
       const digests = sides.map((side) => side.run(what));
-      const wrong = sides.map((side) => side.wrong()).find((each) => each !== null);
+      const wrong = sides.map((side) => side.wrong()).find((each) => each !== undefined);
       if (wrong !== undefined) findings.push(`state ${done}: ${wrong} ${JSON.stringify(setup)}`);
       const differ = digests[0] !== digests[1] || Buffer.compare(memories[0].ring, memories[1].ring) !== 0;
       // The driver broke its side: the order of writes decides, and is not the same. Nothing else may go wrong even then.
@@ -79,7 +79,7 @@ export function fuzzDevice(states: number, seed: number): Fuzzed {
       // Buffers may overlap each other: whose bytes they hold depends on the order of copies.
       sides[1].follow(sides[0]);
       const { fault } = sides[0];
-      if (fault !== null) {
+      if (fault !== undefined) {
         broken[fault] = (broken[fault] ?? 0) + 1;
         break;
       }
@@ -136,8 +136,8 @@ class Side {
   readonly #pool: BufferPool;
   readonly #burst = new PacketBurst(64, { offloads: true });
   readonly #journal = new ArrayBuffer(65_536);
-  #path: EnqueuePath | DequeuePath | null = null;
-  #wrong: string | null = null;
+  #path: EnqueuePath | DequeuePath | undefined;
+  #wrong: string | undefined;
 
   constructor(native: boolean) {
     this.memory = new HostileMemory(native);
@@ -147,12 +147,12 @@ class Side {
   }
 
   get queue(): DeviceQueue {
-    if (this.#path === null) throw new TypeError('start it first');
+    if (this.#path === undefined) throw new TypeError('start it first');
     return this.#path.queue;
   }
 
-  get fault(): string | null {
-    return this.queue.broken?.code ?? null;
+  get fault(): string | undefined {
+    return this.queue.broken?.code;
   }
 
   /** Builds the data path, on the notes of its predecessor or on none. @returns false when it is refused */
@@ -181,14 +181,14 @@ class Side {
             setup.header,
             setup.mergeable,
             new QueueStats(),
-            setup.offloads ? HeaderCodec.received(offloadFeatureBits) : null,
+            setup.offloads ? HeaderCodec.received(offloadFeatureBits) : undefined,
           )
         : new DequeuePath(
             queue,
             copier,
             setup.header,
             new QueueStats(),
-            setup.offloads ? HeaderCodec.sent(offloadFeatureBits) : null,
+            setup.offloads ? HeaderCodec.sent(offloadFeatureBits) : undefined,
           );
       return true;
     } catch (error) {
@@ -200,7 +200,7 @@ class Side {
   /** @returns all that can be told of the step */
   run(step: Step): string {
     const path = this.#path;
-    if (path === null) throw new TypeError('start it first');
+    if (path === undefined) throw new TypeError('start it first');
     const burst = this.#burst;
     const at = path.queue.base();
     let n = 0;
@@ -222,11 +222,11 @@ class Side {
     return [n, ...packets, ...counts].join();
   }
 
-  /** What was wrong with the last step; null: nothing. */
-  wrong(): string | null {
+  /** What was wrong with the last step; undefined: nothing. */
+  wrong(): string | undefined {
     const { u8 } = this.#pool.region;
     const damage = this.memory.damage();
-    if (damage !== null) this.#wrong ??= `the memory beside the windows was written, ${damage}`;
+    if (damage !== undefined) this.#wrong ??= `the memory beside the windows was written, ${damage}`;
     if (Buffer.compare(u8.subarray(0, front), cleanFront) !== 0) {
       this.#wrong ??= 'the memory in front of the pool was written';
     }
@@ -260,7 +260,7 @@ class Side {
       burst.length[i] = length;
       burst.segments[i] = held.length;
     }
-    if (step !== 'drain' && 'said' in step && burst.offloads !== null) {
+    if (step !== 'drain' && 'said' in step && burst.offloads !== undefined) {
       const { flags, gsoType, segmentSize, checksumStart, checksumOffset } = burst.offloads;
       const [first, type, size, start, offset] = step.said;
       for (let i = 0; i < burst.count; i++) {
@@ -286,7 +286,7 @@ class Side {
     for (let i = 0; i < n; i++) this.#check(i);
     const { queue } = path;
     // All buffers were free: whatever was first in line is gone now.
-    if (n === 0 && queue.broken === null && queue.base() === at && queue.pending() > 0) {
+    if (n === 0 && queue.broken === undefined && queue.base() === at && queue.pending() > 0) {
       this.#wrong ??= 'it moves nothing, although something is there';
     }
     this.received += n;

@@ -101,7 +101,7 @@ export class Guest implements Disposable {
     const step = (name: string, run: Step['run']): Step => ({ name, run });
     const rings = this.rings.map((_, i) => i);
     return [
-      step('SET_OWNER', (f) => f.send(requests.SET_OWNER, null)),
+      step('SET_OWNER', (f) => f.send(requests.SET_OWNER, undefined)),
       step('SET_FEATURES', (f) => f.send(requests.SET_FEATURES, features)),
       step('SET_MEM_TABLE', (f) => f.send(requests.SET_MEM_TABLE, regions, { fds: regions.map(() => fd) })),
       ...rings.flatMap((index) => this.ringSteps(index)),
@@ -152,7 +152,7 @@ export class Guest implements Disposable {
       if (other === undefined) await run(frontend);
       else if (other !== 'skip') await other(frontend, Number(ring));
     }
-    await frontend.ask(requests.GET_FEATURES, null);
+    await frontend.ask(requests.GET_FEATURES, undefined);
   }
 
   [Symbol.dispose](): void {

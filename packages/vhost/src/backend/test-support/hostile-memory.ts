@@ -61,14 +61,14 @@ export class HostileMemory {
     for (const { at, size } of places) this.u8.fill(0, at, at + size);
   }
 
-  /** Where bytes beside the windows changed; null: nowhere. */
-  damage(): string | null {
+  /** Where bytes beside the windows changed; undefined: nowhere. */
+  damage(): string | undefined {
     for (const [from, to] of this.#beside) {
       if (Buffer.compare(this.u8.subarray(from, to), this.#clean.subarray(from, to)) !== 0) {
         return `between ${from} and ${to}`;
       }
     }
-    return null;
+    return undefined;
   }
 
   /** The bytes of the ring. */

@@ -36,7 +36,7 @@ export function packetsOf(pool: BufferPool, ...contents: readonly Uint8Array[]):
 /** The bytes of every packet of a burst. */
 export function contentsOf(burst: PacketBurst): Uint8Array[] {
   const { pool } = burst;
-  if (pool === null) return [];
+  if (pool === undefined) return [];
   return Array.from({ length: burst.count }, (_, i) => {
     const { u8 } = pool.region;
     if (burst.segments[i] === 1) return u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);

@@ -81,7 +81,7 @@ export class TestBackend implements AsyncDisposable {
   async connect(protocolFeatures?: bigint): Promise<ScriptedFrontend> {
     const frontend = new ScriptedFrontend(await UnixStream.connect(this.path));
     this.#open.push(frontend);
-    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, null);
+    const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined);
     await frontend.send(requests.SET_PROTOCOL_FEATURES, protocolFeatures ?? offered ?? 0n);
     return frontend;
   }
@@ -95,5 +95,5 @@ export class TestBackend implements AsyncDisposable {
 
 /** Resolves when everything sent so far has been handled. */
 export async function handled(frontend: ScriptedFrontend): Promise<void> {
-  await frontend.ask(requests.GET_FEATURES, null);
+  await frontend.ask(requests.GET_FEATURES, undefined);
 }

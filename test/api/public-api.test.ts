@@ -6,4 +6,9 @@ describe('the public API', () => {
     const silent = publicNames().filter(({ docstring }) => docstring === '');
     expect(silent.map(({ name, file }) => `${file}: ${name}`)).toEqual([]);
   });
+
+  it('says undefined, and never null, for what is not there', () => {
+    const nulls = publicNames().filter(({ type }) => /\bnull\b/.test(type));
+    expect(nulls.map(({ name, type }) => `${name}: ${type}`)).toEqual([]);
+  });
 });
