@@ -80,16 +80,16 @@ function contendersOn(cpu: number, directory: string): Contender[] {
     String(leanMegabytes),
   ];
   const vdev = '--vdev=net_virtio_user0,path=SOCKET';
-  const asleep: Contender = {
-    name: 'ours, asleep',
-    command: ['taskset', '-c', String(cpu), process.execPath, ours, 'SOCKET'],
-  };
+  const asleep = (name: string, ...how: readonly string[]): Contender => ({
+    name,
+    command: ['taskset', '-c', String(cpu), process.execPath, ours, 'SOCKET', ...how],
+  });
   const program = compile(directory);
   const theirs: Contender[] =
     program === undefined
       ? []
       : [{ name: 'DPDK, asleep', command: [program, `--lcores=0@${cpu}`, ...dpdk, vdev] }];
-  return [asleep, ...theirs];
+  return [asleep('ours, asleep on the event loop'), asleep('ours, blocked', 'blocking'), ...theirs];
 }
 
 /** The DPDK program, if there are headers to compile it with; testpmd has no mode that sleeps. */

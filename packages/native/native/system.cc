@@ -31,21 +31,25 @@ static Napi::Value DupFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Own(info.Env(), fd));
 }
 
-// waitReadable(fd, timeoutMs) blocks this thread: for workers.
+// waitReadable(fds, timeoutMs) blocks this thread: for workers.
 static Napi::Value WaitReadable(const Napi::CallbackInfo& info) {
   using Clock = std::chrono::steady_clock;
-  struct pollfd p = {Int(info[0]), POLLIN, 0};
+  const auto fds = info[0].As<Napi::Array>();
+  std::vector<struct pollfd> polled(fds.Length());
+  for (uint32_t i = 0; i < polled.size(); i++) polled[i] = {Int(fds[i]), POLLIN, 0};
   const int timeout = Int(info[1]);
   const auto deadline = Clock::now() + std::chrono::milliseconds(timeout);
   int left = timeout;
   int n;
-  while ((n = poll(&p, 1, left)) < 0 && errno == EINTR) {
+  while ((n = poll(polled.data(), polled.size(), left)) < 0 && errno == EINTR) {
     if (timeout < 0) continue;
     const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     left = rest > 0 ? static_cast<int>(rest) : 0;
   }
   if (n < 0) return ThrowErrno(info.Env(), "poll", errno);
-  if (p.revents & POLLNVAL) return ThrowErrno(info.Env(), "poll", EBADF);
+  for (const auto& p : polled) {
+    if (p.revents & POLLNVAL) return ThrowErrno(info.Env(), "poll", EBADF);
+  }
   return Napi::Boolean::New(info.Env(), n > 0);
 }
 

@@ -26,7 +26,7 @@ export interface Addon {
   disownFd(fd: number): void;
   dupFd(fd: number): number;
   setNonBlocking(fd: number): void;
-  waitReadable(fd: number, timeoutMs: number): boolean;
+  waitReadable(fds: readonly number[], timeoutMs: number): boolean;
   getAffinity(): number[];
   setAffinity(cpus: readonly number[]): void;
   cpuFeatures(): { avx2: boolean; avx512f: boolean; neon: boolean };

@@ -57,4 +57,26 @@ describe('waiting for an fd in a thread', () => {
     event.close();
     expect(failureOf(() => waitReadable(number, -1)).code).toBe('VIO_SYS_EBADF');
   });
+
+  it('ends when there is something at any of many', () => {
+    const events = Array.from({ length: 200 }, () => EventFd.create());
+    events[150].signal();
+    const numbers = events.map(({ fd }) => fd);
+    const [signalled, rest] = [waitReadable(numbers, -1), waitReadable(numbers.slice(0, 150), 0)];
+    for (const event of events) event.close();
+    expect([signalled, rest]).toEqual([true, false]);
+  });
+
+  it('without any ends when time is over', () => {
+    expect(waitReadable([], 1)).toBe(false);
+  });
+
+  it('does not keep a thread from being terminated', async () => {
+    const { stdout } = await runChild(`
+      const thread = startWorker("parentPort.postMessage(0); native.waitReadable(workerData, -1);", native.EventFd.create().fd);
+      await new Promise((resolve) => thread.once('message', resolve));
+      print(await thread.terminate());
+    `);
+    expect(stdout).toBe('1\n');
+  });
 });

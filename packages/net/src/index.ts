@@ -71,7 +71,7 @@ export type { ReadOptions } from './port/packet-reader.ts';
 export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
 export { PacketCopier } from './port/packet-copier.ts';
 export { RxInterrupt } from './port/rx-interrupt.ts';
-export type { UntilPacketsOptions } from './port/rx-wait.ts';
+export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';
 export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { createQueuePair, type QueuePair, type QueuePairOptions } from './queue/queue-pair.ts';
 export { RxQueue } from './queue/rx-queue.ts';

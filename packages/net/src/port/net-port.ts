@@ -24,7 +24,16 @@ import { type LinkState, PortEmitter } from './port-events.ts';
 import { portStats } from './port-stats.ts';
 import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
-import { type RxWait, type UntilPacketsOptions, untilPackets, untilPacketsNames } from './rx-wait.ts';
+import {
+  type RxWait,
+  type UntilPacketsOptions,
+  type UntilPacketsSyncOptions,
+  untilPackets,
+  untilPacketsNames,
+  untilPacketsSync,
+  untilPacketsSyncNames,
+} from './rx-wait.ts';
+import { linkDownError } from './port-errors.ts';
 import { PacketWriter, type SendOptions, sendNames } from './packet-writer.ts';
 import { readableStream, writableStream } from './web-streams.ts';
 
@@ -226,11 +235,27 @@ export class NetPort extends PortEmitter {
    */
   async untilPackets(options: UntilPacketsOptions = {}): Promise<void> {
     checkOptions('untilPackets', options, untilPacketsNames);
-    const pairs = options.queues ?? [...this.rx.keys()];
+    await untilPackets(this.#wait, this.#pairs(options.queues), options.signal);
+  }
+
+  /**
+   * As `untilPackets`, for a thread of its own: blocks it in the kernel, which is the shortest way back. Nothing else happens in
+   * the thread meanwhile (no timers, no link changes), but it can be terminated.
+   * @returns false when time was over
+   * @throws RangeError when the port has no such queue pair; VioError VIO_OPTION_UNKNOWN, VIO_LINK_DOWN when nothing passes any more
+   */
+  untilPacketsSync(options: UntilPacketsSyncOptions = {}): boolean {
+    checkOptions('untilPacketsSync', options, untilPacketsSyncNames);
+    if (this.gone) throw linkDownError(this.#link);
+    return untilPacketsSync(this.#wait, this.#pairs(options.queues), options.timeout ?? Infinity);
+  }
+
+  #pairs(queues: readonly number[] | undefined): readonly number[] {
+    const pairs = queues ?? [...this.rx.keys()];
     for (const pair of pairs) {
       if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
     }
-    await untilPackets(this.#wait, pairs, options.signal);
+    return pairs;
   }
 
   /**

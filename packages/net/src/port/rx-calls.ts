@@ -1,4 +1,4 @@
-import { type EventFd, FdWatcher, callApplication } from '@vio/native';
+import { type EventFd, FdWatcher, callApplication, waitReadable } from '@vio/native';
 import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {
@@ -38,6 +38,23 @@ export class RxCalls {
     return () => {
       if (listeners.delete(listener) && listeners.size === 0) watcher.unref();
     };
+  }
+
+  /**
+   * Blocks this thread until there was an interrupt of one of the queue pairs.
+   * @param timeout milliseconds; Infinity: no limit
+   * @returns false when time was over
+   */
+  wait(pairs: readonly number[], timeout: number): boolean {
+    if (this.#closed) return false;
+    const interrupted = waitReadable(
+      pairs.map((pair) => this.fd(pair)),
+      timeout === Infinity ? -1 : timeout,
+    );
+    for (const pair of pairs) {
+      if (this.#calls[pair].drain()) this.#rx[pair].stats.countCall();
+    }
+    return interrupted;
   }
 
   /** Before the eventfds are closed. */

@@ -88,6 +88,59 @@ describe('untilPackets', () => {
   });
 });
 
+describe('untilPacketsSync', () => {
+  it('says that time is over when nothing comes', () => {
+    using port = wiredPort();
+    expect(port.untilPacketsSync({ timeout: 1 })).toBe(false);
+  });
+
+  it('does not sleep over a packet that came before', () => {
+    using port = wiredPort();
+    port.deliver(frameOf(60));
+    expect(port.untilPacketsSync()).toBe(true);
+  });
+
+  it('wakes for an interrupt of whichever queue pair it waits for, and takes it', () => {
+    using port = wiredPort({}, 3);
+    port.wires[2].rxCall.signal();
+    expect([port.untilPacketsSync(), port.wires[2].rxCall.drain()]).toEqual([true, false]);
+  });
+
+  it('leaves an interrupt alone that it does not wait for', () => {
+    using port = wiredPort({}, 2);
+    port.wires[1].rxCall.signal();
+    expect([port.untilPacketsSync({ queues: [0], timeout: 1 }), port.wires[1].rxCall.drain()]).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  it('leaves the device silent again', () => {
+    using port = wiredPort();
+    port.untilPacketsSync({ timeout: 1 });
+    port.wires[0].deliver(frameOf(60));
+    expect(port.wires[0].receiveq.callNeeded()).toBe(false);
+  });
+
+  it('counts the interrupt that woke it', () => {
+    using port = wiredPort();
+    port.wires[0].rxCall.signal();
+    port.untilPacketsSync();
+    expect(port.rx[0].stats.get('calls')).toBe(1);
+  });
+
+  it('refuses a queue pair the port does not have', () => {
+    using port = wiredPort();
+    expect(() => port.untilPacketsSync({ queues: [1] })).toThrow(RangeError);
+  });
+
+  it('refuses to wait on a port where nothing passes any more', () => {
+    using port = wiredPort();
+    port.close();
+    expect(() => port.untilPacketsSync()).toThrow(expect.objectContaining({ code: 'VIO_LINK_DOWN' }));
+  });
+});
+
 /**
  * The race that loses wake-ups: a packet that comes while interrupts are being switched on. Switching them on is one
  * store and one load, so there are three moments.
@@ -125,6 +178,13 @@ describe.each([
       }) as typeof Atomics.load);
     },
   };
+
+  it.each(Object.keys(moments))('%s is not slept over by untilPacketsSync either', (moment) => {
+    using port = wiredPort({ features });
+    moments[moment](() => port.deliver(frameOf(60)));
+    expect(port.untilPacketsSync({ timeout: 5000 })).toBe(true);
+    expect(port.rx[0].receive(port.burst())).toBe(1);
+  });
 
   it.each(Object.keys(moments))('%s is not slept over', async (moment) => {
     using port = wiredPort({ features });

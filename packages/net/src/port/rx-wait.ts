@@ -10,6 +10,16 @@ export interface UntilPacketsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is waited for by a thread that blocks, and for how long. */
+export interface UntilPacketsSyncOptions {
+  /** Queue pairs to wait for. Default: all of the port. */
+  readonly queues?: readonly number[];
+  /** Milliseconds. Default: no limit. */
+  readonly timeout?: number;
+}
+
+export const untilPacketsSyncNames: OptionNames<UntilPacketsSyncOptions> = { queues: true, timeout: true };
+
 export const untilPacketsNames: OptionNames<UntilPacketsOptions> = { queues: true, signal: true };
 
 /** What a port waits for packets with. */
@@ -35,6 +45,24 @@ export async function untilPackets(
       await interrupted({ port, calls }, pairs, signal);
   } finally {
     if (!port.closed) for (const pair of pairs) port.rx[pair].disarmInterrupt();
+  }
+}
+
+/**
+ * As `untilPackets`, but blocks this thread.
+ * @param timeout milliseconds; Infinity: no limit
+ * @returns false when time was over
+ */
+export function untilPacketsSync(
+  { port, calls }: RxWait,
+  pairs: readonly number[],
+  timeout: number,
+): boolean {
+  try {
+    const waiting = pairs.map((pair) => port.rx[pair].sleep());
+    return waiting.includes(true) || calls.wait(pairs, timeout);
+  } finally {
+    for (const pair of pairs) port.rx[pair].disarmInterrupt();
   }
 }
 
