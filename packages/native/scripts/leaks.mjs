@@ -3,17 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { EventFd, FdWatcher, SharedMemory, UnixStream } from '@vio/native';
 import {
-  EventFd,
-  FdWatcher,
-  SharedMemory,
-  UnixStream,
   createDriverKernel,
   driverJob,
   driverJobWords,
   nativeCopyEngine,
   queueCounterWords,
-} from '@vio/native';
+} from '@vio/native/internal';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');

@@ -37,17 +37,16 @@ export function errnoName(error: unknown): string | undefined {
   return isNativeFailure(error) ? (names.get(error.errno) ?? `E${error.errno}`) : undefined;
 }
 
+/** What particular errnos of a call mean, by `ERRNO`, or by `syscall ERRNO` for one of several system calls. */
+export type KnownErrors = Readonly<Record<string, { code: string; remedy: string; retryable?: boolean }>>;
+
 /**
  * Turns a failed native call into a VioError: code `VIO_SYS_<ERRNO>`, or one of `known` for the errnos that mean
  * something particular here, `ERRNO` from any call or `syscall ERRNO` from one. The cause has Node's `code`,
  * `errno` and `syscall`.
  * @param what the thing that was tried, for the message: "cannot " + what
  */
-export function systemError(
-  error: unknown,
-  what: string,
-  known: Readonly<Record<string, { code: string; remedy: string; retryable?: boolean }>> = {},
-): unknown {
+export function systemError(error: unknown, what: string, known: KnownErrors = {}): unknown {
   const name = errnoName(error);
   if (!isNativeFailure(error) || name === undefined) return error;
   const { syscall } = error;
@@ -61,7 +60,7 @@ export function systemError(
 }
 
 /** Runs a native call; a failure becomes the VioError of `systemError`. */
-export function attempt<T>(call: () => T, what: string, known?: Parameters<typeof systemError>[2]): T {
+export function attempt<T>(call: () => T, what: string, known?: KnownErrors): T {
   try {
     return call();
   } catch (error) {

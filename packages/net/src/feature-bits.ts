@@ -1,4 +1,4 @@
-import { ringFeatureNames } from '@vio/rings';
+import { ringFeatureNames } from '@vio/rings/internal';
 
 /** Network device feature bits (virtio 1.4, section 5.1.3), as masks. */
 export const VIRTIO_NET_F_CSUM = 1n << 0n;

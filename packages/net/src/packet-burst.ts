@@ -1,4 +1,4 @@
-import { checkOptions } from '@vio/native';
+import { checkOptions } from '@vio/native/internal';
 import { type BufferPool, Burst } from '@vio/rings';
 import { PacketOffloads } from './offload/packet-offloads.ts';
 

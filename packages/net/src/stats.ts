@@ -1,4 +1,4 @@
-import { queueCounter } from '@vio/native';
+import { queueCounter } from '@vio/native/internal';
 import type { Burst } from '@vio/rings';
 
 /** Names of DPDK's xstats of a receive queue, in its order (without the `rx_q0_` in front). */

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { VioError, quoted } from '@vio/native';
+import { VioError } from '@vio/native';
+import { quoted } from '@vio/native/internal';
 import { isMac } from '@vio/net';
 import type { VirtioUserOptions } from './config/config.ts';
 

@@ -1,9 +1,7 @@
 import { closeSync, constants, open, openSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { addon } from '../addon.ts';
-import { attempt, systemError } from '../system-error.ts';
-
-type KnownErrors = Parameters<typeof systemError>[2];
+import { type KnownErrors, attempt, systemError } from '../system-error.ts';
 
 /**
  * Opens a character device for reading and writing, non-blocking and close-on-exec. The descriptor is the caller's.

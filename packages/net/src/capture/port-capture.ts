@@ -1,4 +1,4 @@
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { CaptureOptions, Watched } from './capture.ts';
 

@@ -1,12 +1,7 @@
-import { type WaitOptions, settle } from '@vio/native';
-import {
-  type CommandPart,
-  type CommandQueue,
-  type Region,
-  type RingFeatures,
-  createCommandQueue,
-  driverQueueBytes,
-} from '@vio/rings';
+import type { WaitOptions } from '@vio/native';
+import { settle } from '@vio/native/internal';
+import { type Region, type RingFeatures, driverQueueBytes } from '@vio/rings';
+import { type CommandPart, type CommandQueue, createCommandQueue } from '@vio/rings/internal';
 import type { Notifier } from '../queue/tx-queue.ts';
 import { commandHeaderBytes, encodeCommand } from './codec.ts';
 import { type ControlCommand, VIRTIO_NET_OK, describeCommand } from './commands.ts';

@@ -1,4 +1,5 @@
-import { type WaitOptions, checkWait } from '@vio/native';
+import type { WaitOptions } from '@vio/native';
+import { checkWait } from '@vio/native/internal';
 import {
   type ControlCommand,
   type HashConfig,

@@ -1,4 +1,5 @@
-import { VioError, type WaitOptions, checkWait, throwLater } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
+import { checkWait, throwLater } from '@vio/native/internal';
 import { NetPort, type NetPortParts } from '../port/net-port.ts';
 import type { QueuePairHandle } from '../port/worker-port.ts';
 import type { RssLimits } from '../rss/hash-types.ts';

@@ -1,4 +1,5 @@
-import { type OptionNames, type WaitOptions, checkOptions } from '@vio/native';
+import type { WaitOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { FrameOptions } from '../frames/frame-options.ts';
 import type { FeatureWishes } from './features/choose-features.ts';
 import type { MemoryOptions } from './memory/device-memory.ts';

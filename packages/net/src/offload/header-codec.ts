@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import * as features from '../feature-bits.ts';
 import {
   HDR_F_DATA_VALID,

@@ -1,4 +1,5 @@
-import { type EventFd, type VioError, checkOptions } from '@vio/native';
+import type { EventFd, VioError } from '@vio/native';
+import { checkOptions } from '@vio/native/internal';
 import {
   type BufferPool,
   type DriverQueue,

@@ -1,5 +1,6 @@
-import { type CopyEngine, copyOpWords, nativeCopyEngine } from '@vio/native';
-import { type BufferPool, registerRegion } from '@vio/rings';
+import { type CopyEngine, copyOpWords, nativeCopyEngine } from '@vio/native/internal';
+import type { BufferPool } from '@vio/rings';
+import { registerRegion } from '@vio/rings/internal';
 import type { PacketBurst } from '../packet-burst.ts';
 
 /** Copies per run: a burst of 64 packets, each over as many buffers as the largest frame takes. */

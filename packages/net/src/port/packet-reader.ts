@@ -1,4 +1,4 @@
-import type { OptionNames } from '@vio/native';
+import type { OptionNames } from '@vio/native/internal';
 import { completeChecksum } from '../offload/checksum.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';

@@ -1,4 +1,5 @@
-import { type OptionNames, type VioError, type WaitOptions, settle, waitNames } from '@vio/native';
+import type { VioError, WaitOptions } from '@vio/native';
+import { type OptionNames, settle, waitNames } from '@vio/native/internal';
 import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
 import { tagBytes } from '../frames/vlan.ts';

@@ -1,4 +1,5 @@
-import { type VioError, callApplication } from '@vio/native';
+import type { VioError } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 import type { QueueFault } from '@vio/rings';
 import { EventEmitter } from 'eventemitter3';
 

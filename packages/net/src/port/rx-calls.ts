@@ -1,4 +1,5 @@
-import { type EventFd, FdWatcher, callApplication, waitReadable } from '@vio/native';
+import { type EventFd, FdWatcher } from '@vio/native';
+import { callApplication, waitReadable } from '@vio/native/internal';
 import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {

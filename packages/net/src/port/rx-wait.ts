@@ -1,4 +1,4 @@
-import type { OptionNames } from '@vio/native';
+import type { OptionNames } from '@vio/native/internal';
 import type { PortCore } from './port-core.ts';
 import type { RxCalls } from './rx-calls.ts';
 

@@ -5,7 +5,7 @@ import {
   createDriverKernel,
   driverJob,
   driverJobWords,
-} from '@vio/native';
+} from '@vio/native/internal';
 import type { BufferPool, DriverQueue } from '@vio/rings';
 import type { HeaderBytes } from '../header.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';

@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import { numBuffersOffset } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { BurstKernel } from './burst-kernel.ts';

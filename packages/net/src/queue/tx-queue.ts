@@ -1,4 +1,4 @@
-import { callApplication } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';

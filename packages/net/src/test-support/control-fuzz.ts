@@ -1,12 +1,5 @@
-import {
-  type CommandQueue,
-  type DeviceQueue,
-  MemoryMap,
-  Region,
-  type RingFormat,
-  createCommandQueue,
-  createDeviceQueue,
-} from '@vio/rings';
+import { type DeviceQueue, MemoryMap, Region, type RingFormat, createDeviceQueue } from '@vio/rings';
+import { type CommandQueue, createCommandQueue } from '@vio/rings/internal';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
 import { decodeCommand, encodeCommand } from '../control/codec.ts';
 import { type ControlCommand, mostTableEntries } from '../control/commands.ts';

@@ -1,4 +1,5 @@
-import type { EventFd, Registers } from '@vio/native';
+import type { EventFd } from '@vio/native';
+import type { Registers } from '@vio/native/internal';
 
 /**
  * How a PCI device is reached: through VFIO, with an IOMMU or without; through UIO; or by its files in sysfs alone, with

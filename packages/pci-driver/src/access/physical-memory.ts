@@ -1,4 +1,4 @@
-import { ContiguousMemory } from '@vio/native';
+import { ContiguousMemory } from '@vio/native/internal';
 import type { DmaMemory } from './pci-access.ts';
 
 /**

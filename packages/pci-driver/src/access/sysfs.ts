@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { quoted } from '@vio/native';
+import { quoted } from '@vio/native/internal';
 import { pciError } from './pci-errors.ts';
 
 /** Where the kernel tells of PCI; tests have one of their own. */

@@ -1,15 +1,12 @@
 import { existsSync } from 'node:fs';
+import { EventFd, FdWatcher, SharedMemory, closeFd } from '@vio/native';
 import {
-  EventFd,
-  FdWatcher,
   FileRegisters,
   MmioRegisters,
   type Registers,
-  SharedMemory,
   bufferAddress,
-  closeFd,
   openDevice,
-} from '@vio/native';
+} from '@vio/native/internal';
 import { enableDevice } from './config-space.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';

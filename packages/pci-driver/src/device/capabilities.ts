@@ -1,4 +1,4 @@
-import type { Registers } from '@vio/native';
+import type { Registers } from '@vio/native/internal';
 import { pciError } from '../access/pci-errors.ts';
 
 /** Where a structure is. */

@@ -1,4 +1,4 @@
-import type { RegisterWidth, Registers } from '@vio/native';
+import type { RegisterWidth, Registers } from '@vio/native/internal';
 import { pciError } from '../access/pci-errors.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { type RegisterWidth, type Registers, VioError } from '@vio/native';
+import { VioError } from '@vio/native';
+import type { RegisterWidth, Registers } from '@vio/native/internal';
 
 /** A register of a structure: where it is, and the only width it may be accessed with (virtio 1.4, 4.1.3.1). */
 export interface Field {

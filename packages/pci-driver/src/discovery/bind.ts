@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type OptionNames, checkOptions, printable, quoted } from '@vio/native';
+import { type OptionNames, checkOptions, printable, quoted } from '@vio/native/internal';
 import { pciError } from '../access/pci-errors.ts';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice, discoveryNames } from './devices.ts';

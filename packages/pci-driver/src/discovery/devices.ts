@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { firstModernId, virtioType } from '../access/virtio-ids.ts';
 import { interfacesInUse } from './interfaces-in-use.ts';

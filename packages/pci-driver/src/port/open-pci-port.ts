@@ -1,4 +1,4 @@
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import { type PortOptions, VIRTIO_NET_F_RSS, openPortAs, unknownSpeed } from '@vio/net';
 import { openAccess } from '../access/open-access.ts';
 import type { PciAccess } from '../access/pci-access.ts';

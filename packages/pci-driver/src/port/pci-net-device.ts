@@ -1,4 +1,5 @@
-import { type VioError, type WaitOptions, callApplication } from '@vio/native';
+import type { VioError, WaitOptions } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 import {
   type DeviceConfig,
   type DeviceControl,

@@ -1,4 +1,5 @@
-import { type EventFd, type RegisterWidth, SharedMemory } from '@vio/native';
+import { type EventFd, SharedMemory } from '@vio/native';
+import type { RegisterWidth } from '@vio/native/internal';
 import type { DmaMemory, PciAccess, PciInterrupts } from '../access/pci-access.ts';
 import { missingBar } from '../access/pci-errors.ts';
 import { type Access, FakeRegisters } from './fake-registers.ts';

@@ -1,4 +1,4 @@
-import { singlesJob } from '@vio/native';
+import { singlesJob } from '@vio/native/internal';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';

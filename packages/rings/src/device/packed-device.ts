@@ -1,4 +1,5 @@
-import { VioError, singlesJob } from '@vio/native';
+import { VioError } from '@vio/native';
+import { singlesJob } from '@vio/native/internal';
 import {
   DESC_F_AVAIL,
   DESC_F_INDIRECT,

@@ -1,4 +1,5 @@
-import { VioError, singlesJob } from '@vio/native';
+import { VioError } from '@vio/native';
+import { singlesJob } from '@vio/native/internal';
 import { needEvent } from '../event-index.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY } from '../layout/split-layout.ts';

@@ -1,4 +1,4 @@
-import type { KernelNotes } from '@vio/native';
+import type { KernelNotes } from '@vio/native/internal';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { KernelNotes } from '@vio/native';
+import type { KernelNotes } from '@vio/native/internal';
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';

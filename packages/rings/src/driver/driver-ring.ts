@@ -1,4 +1,4 @@
-import { type KernelNotes, driverJob } from '@vio/native';
+import { type KernelNotes, driverJob } from '@vio/native/internal';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import type { RingFormat } from '../format.ts';
 import type { BufferPool } from '../memory/buffer-pool.ts';

@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 import type { Region } from '../memory/region.ts';
 import { DESC_F_NEXT, DESC_F_WRITE, descriptorBytes, descriptorWords } from '../layout/descriptor.ts';

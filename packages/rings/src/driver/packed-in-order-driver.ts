@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import { DESC_F_AVAIL, DESC_F_USED } from '../layout/descriptor.ts';
 import { usedBase } from './packed-driver.ts';
 import { PackedRing, weaklyOrdered } from './packed-ring.ts';

@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import { needEvent } from '../event-index.ts';
 import {
   DESC_F_AVAIL,

@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import { SplitRing } from './split-ring.ts';
 
 /**

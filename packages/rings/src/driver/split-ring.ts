@@ -1,4 +1,4 @@
-import { driverJob } from '@vio/native';
+import { driverJob } from '@vio/native/internal';
 import { needEvent } from '../event-index.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, splitLayout } from '../layout/split-layout.ts';

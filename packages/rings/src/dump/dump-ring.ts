@@ -1,4 +1,4 @@
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import { dumpPacked } from './packed-dump.ts';
 import type { ChainDump, DescriptorDump, DumpOptions, EventDump, RingDump } from './ring-dump.ts';
 import type { RingView } from './ring-view.ts';

@@ -1,4 +1,4 @@
-import { type KernelPool, type OptionNames, checkOptions, driverJob } from '@vio/native';
+import { type KernelPool, type OptionNames, checkOptions, driverJob } from '@vio/native/internal';
 import type { Burst } from '../burst.ts';
 import type { Region } from './region.ts';
 

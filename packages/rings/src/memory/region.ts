@@ -1,4 +1,4 @@
-import type { CopyEngine } from '@vio/native';
+import type { CopyEngine } from '@vio/native/internal';
 
 /**
  * One mapping seen as typed arrays. Offsets into a region are bytes from its start; they stay below 2^31, so

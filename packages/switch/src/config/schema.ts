@@ -1,4 +1,4 @@
-import { checkSocketPath, printable, quoted } from '@vio/native';
+import { checkSocketPath, printable, quoted } from '@vio/native/internal';
 import { isMac, isMulticast, maxMtu, minMtu } from '@vio/net';
 import { z } from 'zod';
 import { mostVlan } from '../fabric/vlan-rules.ts';

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
-import { UnixListener, VioError, disownFd, dupFd, quoted } from '@vio/native';
+import { UnixListener, VioError, dupFd } from '@vio/native';
+import { disownFd, quoted } from '@vio/native/internal';
 import { z } from 'zod';
 import { switchError } from '../config/errors.ts';
 import { type ControlTarget, methods } from './methods.ts';

@@ -1,6 +1,5 @@
-import type { PacketBurst } from '@vio/net';
+import { type PacketBurst, featureNames } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
-import { featureNames } from '@vio/net';
 import { ReceiveSteering, type VhostDevice } from '@vio/vhost';
 import type { Link } from '../fabric/link.ts';
 

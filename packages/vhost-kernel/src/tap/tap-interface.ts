@@ -1,4 +1,5 @@
-import { VioError, closeFd, controlSocket, inNetworkNamespace } from '@vio/native';
+import { VioError, closeFd } from '@vio/native';
+import { controlSocket, inNetworkNamespace } from '@vio/native/internal';
 import {
   IFF_RUNNING,
   IFF_UP,

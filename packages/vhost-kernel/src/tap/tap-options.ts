@@ -1,4 +1,5 @@
-import { type OptionNames, VioError, checkOptions, quoted } from '@vio/native';
+import { VioError } from '@vio/native';
+import { type OptionNames, checkOptions, quoted } from '@vio/native/internal';
 import { isMac } from '@vio/net';
 import { maxInterfaceName } from './interface-ioctls.ts';
 

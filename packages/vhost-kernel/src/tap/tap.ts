@@ -1,4 +1,5 @@
-import { VioError, closeFd, inNetworkNamespace } from '@vio/native';
+import { VioError, closeFd } from '@vio/native';
+import { inNetworkNamespace } from '@vio/native/internal';
 import { checkTapOptions, type TapOptions } from './tap-options.ts';
 import { TapInterface } from './tap-interface.ts';
 import {

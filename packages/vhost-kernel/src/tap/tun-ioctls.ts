@@ -1,5 +1,6 @@
 // Ioctls of /dev/net/tun, as in linux/if_tun.h.
-import { VioError, ioctl, openDevice } from '@vio/native';
+import { VioError, ioctl } from '@vio/native';
+import { openDevice } from '@vio/native/internal';
 import { io, ior, iow } from '../ioctl-number.ts';
 import { interfaceRequest, nameIn } from './interface-ioctls.ts';
 

@@ -1,4 +1,5 @@
-import { EventFd, SharedMemory, bufferAddress } from '@vio/native';
+import { EventFd, SharedMemory } from '@vio/native';
+import { bufferAddress } from '@vio/native/internal';
 import { ControlQueue } from '@vio/net';
 import { Region, type RingFeatures } from '@vio/rings';
 import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';

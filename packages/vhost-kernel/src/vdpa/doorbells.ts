@@ -1,4 +1,5 @@
-import { MmioRegisters, VioError } from '@vio/native';
+import { VioError } from '@vio/native';
+import { MmioRegisters } from '@vio/native/internal';
 import type { Notifier } from '@vio/net';
 
 const pageSize = 4096;

@@ -4,7 +4,7 @@ import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import { Iotlb } from './iotlb.ts';
 
 const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
-vi.mock('@vio/native', async (original) => ({
+vi.mock('@vio/native/internal', async (original) => ({
   ...(await original<object>()),
   writeAsync: (...call: Parameters<KernelStandIn['writeAsync']>) => kernel.current?.writeAsync(...call),
 }));

@@ -1,4 +1,4 @@
-import { writeAsync } from '@vio/native';
+import { writeAsync } from '@vio/native/internal';
 import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';
 
 const VHOST_IOTLB_MSG_V2 = 2;

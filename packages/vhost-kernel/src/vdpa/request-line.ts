@@ -1,4 +1,5 @@
-import { VioError, type WaitOptions, checkWait, settle } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
+import { checkWait, settle } from '@vio/native/internal';
 
 /** Milliseconds a request may take unless the caller says otherwise. */
 export const defaultTimeout = 5000;

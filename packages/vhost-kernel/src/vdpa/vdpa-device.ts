@@ -1,14 +1,6 @@
 import { close, existsSync, fstatSync } from 'node:fs';
-import {
-  EventFd,
-  FdWatcher,
-  type VioError,
-  type WaitOptions,
-  closeFd,
-  dupFd,
-  settle,
-  callApplication,
-} from '@vio/native';
+import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
+import { settle, callApplication } from '@vio/native/internal';
 import { type Notifier, STATUS_NEEDS_RESET } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine, defaultTimeout } from './request-line.ts';

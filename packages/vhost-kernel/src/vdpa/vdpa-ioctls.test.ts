@@ -4,7 +4,7 @@ import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
 const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
-vi.mock('@vio/native', async (original) => ({
+vi.mock('@vio/native/internal', async (original) => ({
   ...(await original<object>()),
   ioctlAsync: (...call: Parameters<KernelStandIn['ioctlAsync']>) => kernel.current?.ioctlAsync(...call),
 }));

@@ -1,6 +1,6 @@
 // Ioctls of /dev/vhost-vdpa-N, as in linux/vhost.h. Any of them may sleep: devices answer from other processes
 // (VDUSE) or from firmware.
-import { ioctlAsync, openDeviceAsync } from '@vio/native';
+import { ioctlAsync, openDeviceAsync } from '@vio/native/internal';
 import { io, ior, iow, iowr } from '../ioctl-number.ts';
 
 const type = 0xaf;

@@ -1,4 +1,5 @@
-import { type OptionNames, type VioError, type WaitOptions, checkOptions } from '@vio/native';
+import type { VioError, WaitOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import {
   type ConfigSpace,
   type ControlChannel,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { SharedMemory, bufferAddress } from '@vio/native';
+import { SharedMemory } from '@vio/native';
+import { bufferAddress } from '@vio/native/internal';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KernelMemory } from './kernel-memory.ts';
 

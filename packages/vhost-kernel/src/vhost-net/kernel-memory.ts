@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { SharedMemory, VioError, bufferAddress } from '@vio/native';
+import { SharedMemory, VioError } from '@vio/native';
+import { bufferAddress } from '@vio/native/internal';
 import type { SharedRegion, VringUserAddresses } from '@vio/vhost';
 import type { KernelRegion, KernelRing } from './vhost-ioctls.ts';
 

@@ -1,5 +1,6 @@
 // Ioctls of /dev/vhost-net, as in linux/vhost.h. Rings are numbered 0 (receive) and 1 (transmit) within a queue pair.
-import { ioctl, openDevice } from '@vio/native';
+import { ioctl } from '@vio/native';
+import { openDevice } from '@vio/native/internal';
 import { io, ior, iow, iowr } from '../ioctl-number.ts';
 
 const type = 0xaf;

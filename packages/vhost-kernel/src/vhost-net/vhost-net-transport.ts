@@ -1,4 +1,5 @@
-import { type OptionNames, VioError, callApplication, checkOptions, closeFd, dupFd } from '@vio/native';
+import { VioError, closeFd, dupFd } from '@vio/native';
+import { type OptionNames, callApplication, checkOptions } from '@vio/native/internal';
 import {
   type DeviceConfig,
   VIRTIO_NET_F_CSUM,

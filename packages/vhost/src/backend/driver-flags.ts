@@ -1,4 +1,5 @@
-import { type ListenOptions, type OptionNames, VioError, checkOptions } from '@vio/native';
+import { type ListenOptions, VioError } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { DeviceType } from './device/device-type.ts';
 
 /** How a backend meets its frontends, and how it takes their packets. */

@@ -1,4 +1,5 @@
-import { type UnixStream, type VioError, callApplication, throwLater } from '@vio/native';
+import type { UnixStream, VioError } from '@vio/native';
+import { callApplication, throwLater } from '@vio/native/internal';
 import { ServedDevice } from './device/served-device.ts';
 import { VhostDevice } from './device/vhost-device.ts';
 import type { DequeueOptions } from './packets/dequeue.ts';

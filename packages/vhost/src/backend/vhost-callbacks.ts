@@ -1,4 +1,5 @@
-import type { OptionNames, VioError } from '@vio/native';
+import type { VioError } from '@vio/native';
+import type { OptionNames } from '@vio/native/internal';
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
 import type { VhostDevice } from './device/vhost-device.ts';

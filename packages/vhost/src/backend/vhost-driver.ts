@@ -1,4 +1,5 @@
-import { UnixListener, UnixStream, type VioError, callApplication, checkOptions } from '@vio/native';
+import { UnixListener, UnixStream, type VioError } from '@vio/native';
+import { callApplication, checkOptions } from '@vio/native/internal';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
 import type { NetConfig } from './device/net-config.ts';
 import type { VhostDevice } from './device/vhost-device.ts';

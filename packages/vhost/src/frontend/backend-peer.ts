@@ -1,4 +1,5 @@
-import { VioError, type WaitOptions, checkWait } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
+import { checkWait } from '@vio/native/internal';
 import {
   type Request,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,

@@ -1,6 +1,5 @@
 import type { WaitOptions } from '@vio/native';
-import type { ControlChannel, ControlCommand } from '@vio/net';
-import { commandRefused } from '@vio/net';
+import { type ControlChannel, type ControlCommand, commandRefused } from '@vio/net';
 import type { VhostTransport } from '../transport.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { VioError, type WaitOptions, settle } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
+import { settle } from '@vio/native/internal';
 import {
   type ExpectedReply,
   type Header,

@@ -1,11 +1,5 @@
-import {
-  type OptionNames,
-  UnixStream,
-  VioError,
-  type WaitOptions,
-  callApplication,
-  checkOptions,
-} from '@vio/native';
+import { UnixStream, VioError, type WaitOptions } from '@vio/native';
+import { type OptionNames, callApplication, checkOptions } from '@vio/native/internal';
 import {
   type ConfigSpace,
   type DeviceConfig,

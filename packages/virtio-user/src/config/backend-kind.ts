@@ -1,4 +1,5 @@
-import { VioError, fileKind } from '@vio/native';
+import { VioError } from '@vio/native';
+import { fileKind } from '@vio/native/internal';
 import { numbersOf, vdpaMajor } from './device-numbers.ts';
 
 /** How a backend is spoken to, which its path tells. */

@@ -1,4 +1,5 @@
-import { VioError, checkSocketPath } from '@vio/native';
+import { VioError } from '@vio/native';
+import { checkSocketPath } from '@vio/native/internal';
 import { devargValueError, isMac, linkSpeeds, unknownDevarg, unknownSpeed } from '@vio/net';
 import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';

@@ -1,4 +1,5 @@
-import { VioError, fileKind } from '@vio/native';
+import { VioError } from '@vio/native';
+import { fileKind } from '@vio/native/internal';
 import type { BackendKind } from './backend-kind.ts';
 import { numbersOf, vdpaMajor } from './device-numbers.ts';
 

@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync, statSync, type Stats } from 'node:fs';
-import { fileKind } from '@vio/native';
+import { fileKind } from '@vio/native/internal';
 
 /** Of a character device; what is none has -2, which no device has. @param file path or descriptor */
 export function numbersOf(file: string | number): { major: number; minor: number } {

@@ -1,4 +1,5 @@
-import { type OptionNames, VioError, type WaitOptions, checkOptions } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import {
   type FrameOptions,
   type MemoryOptions,

@@ -1,6 +1,7 @@
 // A device in userspace as the kernel's VDUSE has it (linux/vduse.h): what vhost-vdpa is tested against.
 import { readSync, writeSync } from 'node:fs';
-import { FdWatcher, SharedMemory, closeFd, ioctl, openDevice } from '@vio/native';
+import { FdWatcher, SharedMemory, closeFd, ioctl } from '@vio/native';
+import { openDevice } from '@vio/native/internal';
 
 /** Ioctl numbers as the kernel's _IOC makes them. @param direction 1: it reads what is given; 2: it writes it */
 const number = (direction: number, nr: number, bytes: number): number =>

@@ -1,4 +1,5 @@
-import { VioError, printable } from '@vio/native';
+import { VioError } from '@vio/native';
+import { printable } from '@vio/native/internal';
 import {
   type DiscoveryOptions,
   type VirtioDeviceInfo,

@@ -1,6 +1,7 @@
 import { constants, accessSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type WaitOptions, checkSocketPath, fileKind } from '@vio/native';
+import type { WaitOptions } from '@vio/native';
+import { checkSocketPath, fileKind } from '@vio/native/internal';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, featureNames } from '@vio/net';
 import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { SharedMemory, resourceLimit } from '@vio/native';
+import { SharedMemory } from '@vio/native';
+import { resourceLimit } from '@vio/native/internal';
 import { type Finding, fromError, note, ok, problem } from './finding.ts';
 
 /** Memory a port of one queue pair with rings of 256 shares, rounded up. */

@@ -1,4 +1,4 @@
-import { callApplication } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 import type { ConfigSpace } from '../config-space.ts';
 import type { DeviceConfig } from '../net-device.ts';
 

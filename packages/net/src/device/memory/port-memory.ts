@@ -1,5 +1,6 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { type BufferPool, maxRegionSize } from '@vio/rings';
+import type { BufferPool } from '@vio/rings';
+import { maxRegionSize } from '@vio/rings/internal';
 import type { MemorySlots } from '../net-device.ts';
 import { type DeviceMemory, type MemoryOptions, type MemoryRequest, growthStep } from './device-memory.ts';
 import type { MemoryPlan } from './memory-plan.ts';

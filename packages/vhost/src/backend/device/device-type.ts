@@ -1,4 +1,5 @@
-import { type OptionNames, VioError, checkOptions } from '@vio/native';
+import { VioError } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import {
   VIRTIO_F_ANY_LAYOUT,
   VIRTIO_F_EVENT_IDX,

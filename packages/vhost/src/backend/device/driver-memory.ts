@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { MappedFile, VioError, closeFd } from '@vio/native';
-import { LateWindow, MemoryMap, type MemoryWindow, Region } from '@vio/rings';
+import { MemoryMap, type MemoryWindow, Region } from '@vio/rings';
+import { LateWindow } from '@vio/rings/internal';
 import type { MemoryRegion } from '../../wire/index.ts';
 
 /** Bytes from one window of a region to the next: offsets into a window stay small integers. */

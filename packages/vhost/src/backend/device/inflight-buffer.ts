@@ -6,11 +6,9 @@ import {
   type RingFormat,
   createDeviceQueue,
   createTrackedDeviceQueue,
-  entriesInFlight,
-  forgetIfIdle,
   inflightBytes,
-  isTracked,
 } from '@vio/rings';
+import { entriesInFlight, forgetIfIdle, isTracked } from '@vio/rings/internal';
 import type { Inflight } from '../../wire/index.ts';
 import { vhostError } from './vhost-error.ts';
 

@@ -1,7 +1,8 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SharedMemory, closeFd, sizeOfFd } from '@vio/native';
+import { SharedMemory, closeFd } from '@vio/native';
+import { sizeOfFd } from '@vio/native/internal';
 import { PacketBurst } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
 import { holdings, holdingsLike, until } from '@vio/test-support';

@@ -1,4 +1,5 @@
-import { type EventFd, FdWatcher, callApplication } from '@vio/native';
+import { type EventFd, FdWatcher } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 
 /** Milliseconds between two looks at a ring whose driver has nothing to kick with (any more). */
 const lookInterval = 10;

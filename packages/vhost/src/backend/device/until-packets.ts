@@ -1,4 +1,4 @@
-import { type OptionNames, checkOptions } from '@vio/native';
+import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { ServedDevice } from './served-device.ts';
 import type { Vring } from './vring.ts';
 

@@ -14,12 +14,12 @@ import {
   type IndirectDirection,
   type QueueFault,
   type RingView,
-  type WindowOffset,
   freshPackedBase,
   packedBaseFromRing,
   splitBaseFromUsedRing,
   ringFeatures,
 } from '@vio/rings';
+import type { WindowOffset } from '@vio/rings/internal';
 import type { VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';

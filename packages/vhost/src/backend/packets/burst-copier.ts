@@ -1,5 +1,6 @@
-import { type CopyEngine, type SinglesKernel, nativeCopyEngine } from '@vio/native';
-import { type MemoryMap, type Region, type SingleBurst, registerRegion } from '@vio/rings';
+import { type CopyEngine, type SinglesKernel, nativeCopyEngine } from '@vio/native/internal';
+import type { MemoryMap, Region } from '@vio/rings';
+import { type SingleBurst, registerRegion } from '@vio/rings/internal';
 
 /** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
 const opWords = 5;

@@ -1,4 +1,4 @@
-import { type SinglesKernel, singlesJob, singlesPerRun } from '@vio/native';
+import { type SinglesKernel, singlesJob, singlesPerRun } from '@vio/native/internal';
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';

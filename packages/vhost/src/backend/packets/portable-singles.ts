@@ -1,5 +1,6 @@
 import type { PacketBurst } from '@vio/net';
-import { type BufferPool, type DeviceQueue, SingleBurst, type SingleKind } from '@vio/rings';
+import type { BufferPool, DeviceQueue } from '@vio/rings';
+import { SingleBurst, type SingleKind } from '@vio/rings/internal';
 import type { BurstCopier } from './burst-copier.ts';
 import type { SinglesOptions, SinglesPath } from './singles-path.ts';
 

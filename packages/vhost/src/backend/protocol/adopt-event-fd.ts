@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs';
-import { EventFd, quoted } from '@vio/native';
+import { EventFd } from '@vio/native';
+import { quoted } from '@vio/native/internal';
 import { vhostError } from '../device/vhost-error.ts';
 
 /**

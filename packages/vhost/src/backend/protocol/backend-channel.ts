@@ -1,4 +1,5 @@
-import { UnixStream, VioError, closeFd, fileKind, timeoutError } from '@vio/native';
+import { UnixStream, VioError, closeFd } from '@vio/native';
+import { fileKind, timeoutError } from '@vio/native/internal';
 import {
   MessageReader,
   closeAll,

@@ -1,4 +1,5 @@
-import { VioError, throwLater, timeoutError } from '@vio/native';
+import { VioError } from '@vio/native';
+import { throwLater, timeoutError } from '@vio/native/internal';
 import {
   type Message,
   MessageReader,

@@ -1,4 +1,5 @@
-import { VIRTIO_F_RING_PACKED, checkRingSize } from '@vio/rings';
+import { VIRTIO_F_RING_PACKED } from '@vio/rings';
+import { checkRingSize } from '@vio/rings/internal';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
 import { vhostError } from '../device/vhost-error.ts';
 import type { Vring } from '../device/vring.ts';

@@ -1,4 +1,4 @@
-import { checkOptions } from '@vio/native';
+import { checkOptions } from '@vio/native/internal';
 import {
   HASH_REPORT_NONE,
   type HashConfig,

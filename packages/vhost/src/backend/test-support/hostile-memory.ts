@@ -1,4 +1,4 @@
-import { nativeCopyEngine, twinCopyEngine } from '@vio/native';
+import { nativeCopyEngine, twinCopyEngine } from '@vio/native/internal';
 import { MemoryMap, Region } from '@vio/rings';
 import { BurstCopier } from '../packets/burst-copier.ts';
 

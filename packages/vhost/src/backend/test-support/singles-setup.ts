@@ -1,4 +1,4 @@
-import { type CopyEngine, nativeCopyEngine, twinCopyEngine } from '@vio/native';
+import { type CopyEngine, nativeCopyEngine, twinCopyEngine } from '@vio/native/internal';
 import { PacketBurst } from '@vio/net';
 import {
   BufferPool,

@@ -1,0 +1,38 @@
+// What the other packages of vio use besides, and nobody else: it may change in every version.
+export { callApplication, throwLater } from './application.ts';
+export {
+  bufferAddress,
+  controlSocket,
+  inNetworkNamespace,
+  ioctlAsync,
+  openDevice,
+  openDeviceAsync,
+  writeAsync,
+} from './devices/device.ts';
+export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './devices/mmio.ts';
+export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd } from './fds/fd.ts';
+export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
+export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
+export type {
+  DriverKernel,
+  DriverKernelParts,
+  KernelBurst,
+  KernelNotes,
+  KernelOffloads,
+  KernelPool,
+} from './kernels/kernel-parts.ts';
+export {
+  driverJob,
+  driverJobWords,
+  queueCounter,
+  queueCounterWords,
+  singlesJob,
+  singlesPerRun,
+} from './kernels/layouts.ts';
+export type { SinglesKernel } from './kernels/singles-kernel.ts';
+export { resourceLimit, waitReadable } from './limits.ts';
+export { ContiguousMemory } from './memory/contiguous-memory.ts';
+export { type OptionNames, checkOptions } from './options.ts';
+export { printable, quoted } from './quoted.ts';
+export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
+export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -1,0 +1,18 @@
+// What the other packages of vio use besides, and nobody else: it may change in every version.
+export type { WindowOffset } from './device/device-queue.ts';
+export type { SavedChains } from './device/saved-chains.ts';
+export { SingleBurst, type SingleKind } from './device/single-burst.ts';
+export {
+  type CommandPart,
+  type CommandQueue,
+  type CommandQueueOptions,
+  type CommandState,
+  createCommandQueue,
+} from './driver/command-queue.ts';
+export { needEvent } from './event-index.ts';
+export { ringFeatureNames } from './feature-bits.ts';
+export { forgetIfIdle, isTracked } from './inflight/forget.ts';
+export { entriesInFlight } from './inflight/in-flight.ts';
+export { checkRingSize } from './layout/ring-size.ts';
+export { LateWindow } from './memory/memory-map.ts';
+export { maxRegionSize, registerRegion } from './memory/region.ts';
