@@ -227,7 +227,7 @@ function planRings(
   const controlBytes = control === undefined ? 0 : ControlQueue.bytes(rings, control.size);
   return {
     size,
-    layout: planMemory(queues, size, rings, controlBytes, memory?.maxBuffers),
+    layout: planMemory(queues, size, rings, { ...memory, controlBytes }),
     control,
     ownKicks: !detached && options.reconnect === undefined,
   };

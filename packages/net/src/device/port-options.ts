@@ -57,7 +57,12 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
 }
 
 const vlanNames: OptionNames<NonNullable<FrameOptions['vlan']>> = { strip: true, insert: true };
-const memoryNames: OptionNames<MemoryOptions> = { hugepages: true, lock: true, maxBuffers: true };
+const memoryNames: OptionNames<MemoryOptions> = {
+  hugepages: true,
+  lock: true,
+  buffers: true,
+  maxBuffers: true,
+};
 
 /** Refuses parts of the options that there are not. @throws VioError VIO_OPTION_UNKNOWN */
 export function checkPortOptions({ vlan, memory }: Pick<PortOptions, 'vlan' | 'memory'>): void {

@@ -13,14 +13,14 @@ const withSlots = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM
 const memory: MemoryOptions = { maxBuffers: 10_000 };
 
 /** A port on a backend of our own, and what arrives there. */
-async function pair(options: MemoryOptions) {
+async function pair(options: MemoryOptions, queueSize = 256) {
   const directory = mkdtempSync(join(tmpdir(), 'vio-memory-'));
   const path = join(directory, 'vhost.sock');
   const driver = VhostDriver.register(path);
   const devices: VhostDevice[] = [];
   driver.callbacks({ newDevice: (device) => devices.push(device) });
   await driver.start();
-  const port = await openVirtioUser({ path }, { memory: options });
+  const port = await openVirtioUser({ path, queue_size: queueSize }, { memory: options });
   return {
     port,
     device: devices[0],
@@ -31,6 +31,24 @@ async function pair(options: MemoryOptions) {
     },
   };
 }
+
+describe('a small port', () => {
+  it('takes a tenth of the memory, and carries as much', async () => {
+    await using all = await pair({ buffers: 80 }, 64);
+    const { port, device } = all;
+    const local = new BufferPool({ region: new Region(new ArrayBuffer(256 * 2176)), offset: 0, count: 256 });
+    const out = port.burst();
+    const back = new PacketBurst();
+    for (let turn = 0; turn < 100; turn++) {
+      const n = out.allocate(port.pool, 8, 60);
+      expect([n, port.tx[0].send(out), device.dequeueBurst(1, local, back)]).toEqual([8, 8, 8]);
+      expect([device.enqueueBurst(0, back), port.rx[0].receive(out)]).toEqual([8, 8]);
+      back.release(local);
+      out.release(port.pool);
+    }
+    expect(port.region.size).toBeLessThan(220_000);
+  });
+});
 
 describe('a pool that may grow', () => {
   it('has the buffers it was asked for, and all of them carry packets', async () => {

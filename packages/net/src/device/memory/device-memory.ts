@@ -6,6 +6,11 @@ export interface MemoryOptions {
   readonly hugepages?: '2M' | '1G';
   /** Keep all of it in memory (mlock). Default false. */
   readonly lock?: boolean;
+  /**
+   * Packet buffers of the port to begin with, 2176 bytes each; more than `queues` times `queueSize`. Default: four times that,
+   * and 1024 at least.
+   */
+  readonly buffers?: number;
   /** Buffers the pool may grow to by `port.growPool`; room for them is kept, memory is not. Default: it does not grow. */
   readonly maxBuffers?: number;
 }

@@ -1,4 +1,5 @@
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, driverQueueBytes, ringFeatures } from '@vio/rings';
+import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { planMemory } from './memory-plan.ts';
 
@@ -15,5 +16,22 @@ describe.each([
     const ends = starts.map((start) => start + driverQueueBytes(ring, 64));
     expect(starts.slice(1).every((start, i) => start >= ends[i])).toBe(true);
     expect(controlOffset).toBeGreaterThanOrEqual(Math.max(...ends));
+  });
+
+  it.each([
+    [1, 64, 65],
+    [1, 64, 128],
+    [2, 256, 514],
+  ])('of %i queue pairs with rings of %i has %i buffers if that is asked for', (queues, size, buffers) => {
+    expect(planMemory(queues, size, ring, { buffers }).poolBuffers).toBe(buffers);
+  });
+
+  it.each([
+    [1, 64, 64],
+    [2, 256, 513],
+    [1, 64, NaN],
+    [1, 64, -1],
+  ])('of %i queue pairs with rings of %i is not planned with %d buffers', (queues, size, buffers) => {
+    expect(failureOf(() => planMemory(queues, size, ring, { buffers })).code).toBe('VIO_POOL_SIZE');
   });
 });

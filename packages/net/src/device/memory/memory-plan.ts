@@ -1,3 +1,4 @@
+import { VioError } from '@vio/native';
 import { type RingFeatures, driverQueueBytes, poolStride } from '@vio/rings';
 
 /** Where everything of a port lies in its one memory, in bytes from the start. */
@@ -34,17 +35,26 @@ export const dataRoom = 2048;
  */
 const headroom = 128;
 
+/** What else a plan goes by. */
+export interface MemoryWishes {
+  /** Bytes of the control queue's ring. Default 0: there is none. */
+  readonly controlBytes?: number;
+  /** Of the port to begin with. */
+  readonly buffers?: number | undefined;
+  /** The pool may grow to; fewer than it begins with: it does not grow. */
+  readonly maxBuffers?: number | undefined;
+}
+
 /**
  * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
- * application.
- * @param mostBuffers the pool may grow to; fewer than it begins with: it does not grow
+ * application, unless it says how many.
+ * @throws VioError VIO_POOL_SIZE when the receive rings would take every buffer that was asked for
  */
 export function planMemory(
   queues: number,
   size: number,
   features: RingFeatures,
-  controlBytes = 0,
-  mostBuffers = 0,
+  { controlBytes = 0, buffers, maxBuffers: mostBuffers = 0 }: MemoryWishes = {},
 ): MemoryPlan {
   const ring = driverQueueBytes(features, size);
   const rxOffset = Array.from({ length: queues }, (_, pair) => firstRing + 2 * pair * ring);
@@ -52,7 +62,10 @@ export function planMemory(
   const controlOffset = firstRing + 2 * queues * ring;
   const poolOffset = controlOffset + controlBytes;
   const stride = poolStride(dataRoom, headroom);
-  const pairBuffers = Math.max(4 * size, Math.ceil(1024 / queues));
+  const pairBuffers =
+    buffers === undefined
+      ? Math.max(4 * size, Math.ceil(1024 / queues))
+      : buffersOfPair(buffers, queues, size);
   const poolBuffers = queues * pairBuffers;
   const maxBuffers = Math.max(poolBuffers, mostBuffers);
   return {
@@ -69,4 +82,13 @@ export function planMemory(
     startBytes: poolOffset + poolBuffers * stride,
     bytes: poolOffset + maxBuffers * stride,
   };
+}
+
+function buffersOfPair(buffers: number, queues: number, size: number): number {
+  const each = Math.floor(buffers / queues);
+  if (each > size) return each;
+  throw new VioError(`${buffers} buffers for ${queues} queue pairs with rings of ${size}`, {
+    code: 'VIO_POOL_SIZE',
+    remedy: `give memory.buffers of ${queues * (size + 1)} or more, or smaller rings: a receive ring takes ${size} of them, and sending takes others`,
+  });
 }

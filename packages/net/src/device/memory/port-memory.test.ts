@@ -27,7 +27,7 @@ describe('the memory of a port', () => {
   });
 
   it('has pages only for what is in use', () => {
-    using room = PortMemory.create(sharedMemory, planMemory(1, 256, features, 0, 500_000));
+    using room = PortMemory.create(sharedMemory, planMemory(1, 256, features, { maxBuffers: 500_000 }));
     expect(room.memory.buffer.byteLength).toBeGreaterThan(1_000_000_000);
     expect(room.reach).toBeLessThan(8 * 2 ** 20);
   });
