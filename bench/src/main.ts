@@ -15,6 +15,7 @@ import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
 import { reconnection } from './solo/reconnect.ts';
+import { scales } from './solo/scale.ts';
 import { steadyState } from './solo/steady.ts';
 import { wakeLatency } from './solo/wake.ts';
 
@@ -80,6 +81,7 @@ const results: Results = {
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
   convenient: wanted('convenient') ? await convenientWays(quick ? 3 : 9, 300) : [],
+  scales: wanted('scale') ? scales() : [],
   firstPacket: wanted('first-packet')
     ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
     : undefined,

@@ -3,6 +3,7 @@ import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
+import type { Scale } from '../solo/scale.ts';
 import type { Steady } from '../solo/steady.ts';
 import type { Wake } from '../solo/wake.ts';
 import { ratioTable, table } from './markdown.ts';
@@ -12,6 +13,7 @@ export interface Results {
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly convenient: readonly Convenient[];
+  readonly scales: readonly Scale[];
   readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | undefined;
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
@@ -25,6 +27,7 @@ export function resultsMarkdown(results: Results): string {
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
     ...convenientPart(results.convenient),
+    ...scalePart(results.scales),
     ...firstPacketPart(results.firstPacket),
     ...wakePart(results.wake),
     ...reconnectionPart(results.reconnection),
@@ -74,6 +77,33 @@ function convenientPart(convenient: readonly Convenient[]): string[] {
     table(
       ['', 'million frames a second'],
       convenient.map(({ name, mpps }) => [name, mpps.toFixed(2)]),
+    ),
+  ];
+}
+
+function scalePart(scales: readonly Scale[]): string[] {
+  if (scales.length === 0) return [];
+  return [
+    '### Many ports, many queue pairs\n\nPorts told to be small (rings of 64, 96 buffers a pair) and their devices, all in one process.',
+    table(
+      [
+        'ports',
+        'pairs of each',
+        'ms to open each',
+        'KiB each',
+        'descriptors each',
+        'idle, % of a CPU in all',
+        'Mpps there and back in all',
+      ],
+      scales.map((scale) => [
+        String(scale.ports),
+        String(scale.queues),
+        scale.openMilliseconds.toFixed(1),
+        scale.kibibytes.toFixed(0),
+        scale.descriptors.toFixed(1),
+        scale.idlePercent.toFixed(2),
+        scale.mpps.toFixed(1),
+      ]),
     ),
   ];
 }

@@ -1,0 +1,91 @@
+// Many ports and devices in one process: what it takes to open them, what they cost idle, and what they carry in all.
+// Arguments: PORTS QUEUES. Prints one line of JSON.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PacketBurst } from '@vio/net';
+import { BufferPool, Region } from '@vio/rings';
+import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import type { Scale } from '../solo/scale.ts';
+
+const count = Number(process.argv[2]);
+const queues = Number(process.argv[3]);
+const queueSize = 64;
+const burstSize = 32;
+
+const directory = mkdtempSync(join(tmpdir(), 'vio-scale-'));
+/** Kibibytes, memory that is shared with devices included. */
+const resident = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+const devices: VhostDevice[] = [];
+const drivers: VhostDriver[] = [];
+const ports: VirtioUserPort[] = [];
+const before = { resident: resident(), descriptors: descriptors() };
+const begin = performance.now();
+for (let i = 0; i < count; i++) {
+  const path = join(directory, `${i}.sock`);
+  const driver = VhostDriver.register(path);
+  driver.setQueueNum(queues);
+  driver.callbacks({ newDevice: (device) => devices.push(device) });
+  await driver.start();
+  drivers.push(driver);
+  ports.push(
+    await openVirtioUser(
+      { path, queues, queue_size: queueSize },
+      { memory: { buffers: queues * (queueSize + burstSize) } },
+    ),
+  );
+}
+const opened = performance.now() - begin;
+const after = { resident: resident(), descriptors: descriptors() };
+
+const idleBegin = process.cpuUsage();
+await sleep(1000);
+const idle = process.cpuUsage(idleBegin);
+
+const scale: Scale = {
+  ports: count,
+  queues,
+  openMilliseconds: opened / count,
+  kibibytes: (after.resident - before.resident) / count,
+  descriptors: (after.descriptors - before.descriptors) / count,
+  idlePercent: (idle.user + idle.system) / 1e4,
+  mpps: moved(500),
+};
+console.log(JSON.stringify(scale));
+for (const port of ports) await port.close();
+for (const driver of drivers) await driver.close();
+rmSync(directory, { recursive: true });
+
+/** @returns million packets a second, one burst after the other through every queue pair of every port, there and back */
+function moved(milliseconds: number): number {
+  const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  const burst = new PacketBurst(burstSize);
+  const back = new PacketBurst(burstSize);
+  const round = (): number => {
+    let packets = 0;
+    for (const [i, port] of ports.entries()) {
+      const device = devices[i];
+      for (let pair = 0; pair < queues; pair++) {
+        burst.allocate(port.pool, burstSize, 64);
+        burst.release(port.pool, port.tx[pair].send(burst));
+        device.dequeueBurst(2 * pair + 1, pool, back);
+        device.enqueueBurst(2 * pair, back);
+        back.release(pool);
+        packets += port.rx[pair].receive(burst);
+        burst.release(port.pool);
+      }
+    }
+    return packets;
+  };
+  const warm = performance.now() + milliseconds;
+  while (performance.now() < warm) round();
+  let packets = 0;
+  const start = performance.now();
+  let passed = 0;
+  while ((passed = performance.now() - start) < milliseconds) packets += round();
+  return packets / passed / 1000;
+}
