@@ -147,6 +147,79 @@ describe('doctor', () => {
     expect([exitCode, troubles(found)]).toEqual([1, ['connection']]);
   });
 
+  it.each([
+    ['/dev/vhost-vdpa-99', 'modprobe vhost_vdpa'],
+    ['path=/dev/vhost-vdpa-99,queues=1', 'modprobe vhost_vdpa'],
+    ['/dev/no-such-device', '/dev/vhost-net'],
+  ])('names the module, or the device, that is missing for %s', async (devargs, remedy) => {
+    const { found } = await findings(devargs);
+    expect(found.find(({ status }) => status === 'problem')?.remedy).toContain(remedy);
+  });
+
+  it('takes devargs, and tells whether the backend has what they ask for', async () => {
+    const socket = join(directory, 'devargs.sock');
+    const backend = new Vio(['backend', socket, '--queues', '1']);
+    await backend.says(/vhost-user backend on/);
+    const good = await findings(`net_virtio_user0,path=${socket},packed_vq=1`);
+    const many = await findings(`${socket},queues=4`);
+    const wrong = await findings(`path=${socket},queues=many`);
+    await backend.interrupt();
+    expect([good.exitCode, good.found.at(-1)?.detail]).toEqual([
+      0,
+      expect.stringContaining('a port starts: packed'),
+    ]);
+    expect([many.exitCode, troubles(many.found)]).toEqual([1, ['queues']]);
+    expect([wrong.exitCode, troubles(wrong.found)]).toEqual([1, ['devargs']]);
+  });
+
+  it('expects a backend only when it is told to', async () => {
+    const socket = join(directory, 'expected.sock');
+    const { exitCode, found } = await findings(socket, '--expect-backend');
+    expect([exitCode, troubles(found)]).toEqual([1, ['path']]);
+    const backend = new Vio(['backend', socket]);
+    await backend.says(/vhost-user backend on/);
+    expect((await findings(socket, '--expect-backend')).exitCode).toBe(0);
+    await backend.interrupt();
+  });
+
+  it('leaves a backend alone that somebody uses', async () => {
+    const socket = join(directory, 'used.sock');
+    const backend = new Vio(['backend', socket, '--json']);
+    await backend.says(/"listening"/);
+    const port = new Vio(['run', `path=${socket}`, '--json']);
+    await port.says(/"port"/);
+    await backend.says(/"device"/);
+    const { exitCode, found } = await findings(socket);
+    expect([exitCode, found.at(-1)]).toEqual([
+      0,
+      expect.objectContaining({ check: 'start', status: 'note', remedy: expect.stringContaining('--start') }),
+    ]);
+    expect(backend.stdout.match(/"type":"device"/g)).toHaveLength(1);
+    const forced = await findings(socket, '--start');
+    expect(forced.found.at(-1)).toMatchObject({ check: 'start', status: 'ok' });
+    expect(await port.interrupt()).toMatchObject({ exitCode: 0, stderr: '' });
+    await backend.interrupt();
+  });
+
+  it('connects to nothing with --no-connect', async () => {
+    const socket = join(directory, 'untouched.sock');
+    let connections = 0;
+    const server = createServer(() => connections++).listen(socket);
+    const { exitCode, found } = await findings(socket, '--no-connect');
+    server.close();
+    expect([exitCode, connections, found.at(-1)?.check]).toEqual([0, 0, 'permission']);
+  });
+
+  it('says that both sides are servers, and does not touch the other one', async () => {
+    const socket = join(directory, 'both-servers.sock');
+    let connections = 0;
+    const server = createServer(() => connections++).listen(socket);
+    const { exitCode, found } = await findings(`path=${socket},server=1`);
+    server.close();
+    expect([exitCode, connections, troubles(found)]).toEqual([1, 0, ['role']]);
+    expect(found.find(({ check }) => check === 'role')?.detail).toContain('both sides are servers');
+  });
+
   it('has a remedy for every problem', async () => {
     const { found } = await findings(join(directory, 'no/such/dir.sock'));
     expect(found.every(({ status, remedy }) => status !== 'problem' || (remedy ?? '') !== '')).toBe(true);

@@ -93,6 +93,15 @@ describe('a backend', () => {
     expect(await port.interrupt()).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
+  it('that connects to a backend is told that both are backends', async () => {
+    await startBackend();
+    const client = start('backend', socket, '--client');
+    await client.says(/vhost-user backend on/);
+    await running.shift()?.interrupt();
+    await client.says(/^a connection ended/m);
+    expect(client.stdout).toContain('both are backends');
+  });
+
   it('is named by its bare path, too', async () => {
     await startBackend();
     const { exitCode, stdout } = await vio('inspect', `${socket},queue_size=64`);

@@ -55,7 +55,7 @@ describe('help', () => {
       ],
     ],
     ['inspect', ['--features', '--rings', '--timeout', '--json', '--help']],
-    ['doctor', ['--timeout', '--json', '--help']],
+    ['doctor', ['--expect-backend', '--start', '--no-connect', '--timeout', '--json', '--help']],
     ['example', ['--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {
@@ -70,7 +70,7 @@ describe('help', () => {
     expect(modes).toEqual(expect.arrayContaining(['io', 'macswap', 'rxonly', 'txonly', 'flowgen']));
   });
 
-  it.each(['run', 'inspect'])('of %s names every key of the devargs', async (command) => {
+  it.each(['run', 'inspect', 'doctor'])('of %s names every key of the devargs', async (command) => {
     const { stderr } = await vio('run', 'path=/nowhere,no_such_key=1');
     const keys = /the keys are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
     const { stdout } = await vio(command, '--help');

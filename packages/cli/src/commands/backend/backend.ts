@@ -25,6 +25,10 @@ export async function runBackend(
     Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
   );
   tellMetrics(metrics, output);
+  /** Numbers of the devices whose connections live. */
+  const served = new Set<number>();
+  /** What was said last of a connection without a device: one that comes again and again is told of once. */
+  let unserved = '';
 
   await using driver = VhostDriver.register(path, {
     client,
@@ -39,6 +43,7 @@ export async function runBackend(
     newDevice(device) {
       const { vid, features } = device;
       const names = featureNames(features);
+      served.add(vid);
       output.record('device', { vid, mask: features, features: names }, `device ${vid}: ${names.join(' ')}`);
       lanes.update(device);
     },
@@ -61,6 +66,13 @@ export async function runBackend(
         { vid, code, message },
         `device ${vid}: a request waits: ${message} (${code})`,
       );
+    },
+    destroyConnection({ vid }, { code, message }) {
+      // Whoever was served is told of as a device.
+      if (served.delete(vid) || message === unserved) return;
+      unserved = message;
+      const text = `a connection ended before there was a device: ${message} (${code})`;
+      output.record('connection-ended', { vid, code, message }, text);
     },
     destroyDevice(device) {
       lanes.remove(device);

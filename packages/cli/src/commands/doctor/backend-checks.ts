@@ -1,99 +1,114 @@
-import { constants, accessSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import type { WaitOptions } from '@vio/native';
-import { checkSocketPath, fileKind } from '@vio/native/internal';
+import { VioError, type WaitOptions } from '@vio/native';
+import { fileKind } from '@vio/native/internal';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, featureNames } from '@vio/net';
 import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel';
-import { openVirtioUser } from '@vio/virtio-user';
-import { type Finding, fromError, note, ok, problem } from './finding.ts';
+import {
+  type VirtioUserConfig,
+  type VirtioUserOptions,
+  openVirtioUser,
+  parseConfig,
+  parseDevargs,
+} from '@vio/virtio-user';
+import { completedDevargs } from '../../options/devargs.ts';
+import { type Finding, fromError, hasProblem, note, ok, problem } from './finding.ts';
+import type { DoctorOptions } from './options.ts';
+import { checkPath } from './path-checks.ts';
+import type { SocketUsers } from './socket-users.ts';
+
+/** What somebody wants to know of a backend. */
+interface Question {
+  readonly path: string;
+  /** Undefined: only a path was given. */
+  readonly config: VirtioUserConfig | undefined;
+  /** What a port is opened with. */
+  readonly devargs: string | VirtioUserOptions;
+}
 
 /** The path, who may use it, and what is behind it. Each check goes on only where the one before found nothing wrong. */
-export async function checkBackend(path: string, wait: WaitOptions): Promise<Finding[]> {
-  const findings = checkPath(path);
-  if (findings.some(({ status }) => status === 'problem')) return findings;
-  if (fileKind(path) === 'missing') return findings;
-  findings.push(...checkAccess(path));
-  if (findings.some(({ status }) => status === 'problem')) return findings;
-  findings.push(...(await checkConversation(path, wait)));
-  if (findings.some(({ status }) => status === 'problem') || fileKind(path) !== 'socket') return findings;
-  return [...findings, await checkStart(path, wait)];
-}
-
-function checkPath(path: string): Finding[] {
+export async function checkBackend(
+  text: string,
+  { expectBackend, connect: mayConnect, start }: DoctorOptions,
+  wait: { readonly timeout: number; readonly signal: AbortSignal },
+): Promise<Finding[]> {
+  let question: Question;
   try {
-    checkSocketPath(path);
+    question = questionOf(text);
   } catch (error) {
-    return [fromError('path', error)];
+    return [fromError('devargs', error)];
   }
-  const kind = fileKind(path);
-  if (kind === 'socket') {
-    return [
-      ok('path', `${path} is a socket`),
-      ok('role', 'the backend listens there: the port connects (server=0, the default)'),
-    ];
+  const { path, config } = question;
+  const { findings, kind, users, reachable } = checkPath(
+    path,
+    config?.server === true,
+    expectBackend === true,
+  );
+  if (config?.server === true && expectBackend === true && !hasProblem(findings)) {
+    const remedy = 'leave --expect-backend out, or start the port and see whether its link is up';
+    return [...findings, problem('connection', 'whether a backend connects shows only the port', remedy)];
   }
-  if (kind === 'character-device') return [ok('path', `${path} is a device: the kernel is the backend`)];
-  if (kind !== 'missing') {
-    return [problem('path', `${path} is a ${kind}, no socket and no device`, 'give the path of the backend')];
-  }
-  const directory = dirname(path);
-  if (fileKind(directory) !== 'directory') {
-    return [
-      problem('path', `there is no directory ${directory}`, 'create it, or mount it into this container'),
-    ];
-  }
-  if (directory === '/dev') {
-    const remedy = 'load the module that makes it (modprobe vhost_net), or hand it to this container';
-    return [problem('path', `there is no device ${path}`, remedy)];
-  }
-  return [
-    note('path', `there is nothing at ${path} yet`),
-    note(
-      'role',
-      'nobody listens: either side can',
-      'start the backend as the server, or let the port listen (server=1) and the backend connect',
-    ),
-    checkDirectory(directory),
-  ];
+  if (!reachable) return findings;
+  if (kind === 'character-device') findings.push(...checkTap(path));
+  if (!mayConnect || hasProblem(findings)) return findings;
+  if (users !== null && !users.listening) return [...findings, taken(users)];
+  findings.push(...(await checkConversation(question, wait)));
+  if (hasProblem(findings) || kind !== 'socket') return findings;
+  const reason = start === true ? undefined : leftAlone(users);
+  return [...findings, reason ?? (await checkStart(question, wait))];
 }
 
-/** Whoever listens has to make the socket. */
-function checkDirectory(directory: string): Finding {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return ok('permission', `this user may make a socket in ${directory}`);
-  } catch {
+/** @throws VioError VIO_DEVARGS_* */
+function questionOf(text: string): Question {
+  if (!text.includes('=')) return ofPath(text);
+  const devargs = completedDevargs(text);
+  const path = parseDevargs(devargs).values.get('path');
+  // What is at the path is told below, and better.
+  if (path !== undefined && !['socket', 'missing', 'character-device'].includes(fileKind(path)))
+    return ofPath(path);
+  const config = parseConfig(devargs);
+  return { path: config.path, config, devargs };
+}
+
+function ofPath(path: string): Question {
+  return { path, config: undefined, devargs: { path } };
+}
+
+/** A backend that serves one frontend, and has one. */
+function taken({ connected }: SocketUsers): Finding {
+  return problem(
+    'connection',
+    `the backend serves ${connected} frontend${connected === 1 ? '' : 's'} and listens for no other`,
+    'end the one that is connected, or give this port a backend of its own',
+  );
+}
+
+/** Why no port is started, where that could disturb somebody. */
+function leftAlone(users: SocketUsers | null): Finding | undefined {
+  const remedy = 'to start one all the same: --start';
+  if (users === null)
     return note(
-      'permission',
-      `this user (${process.getuid?.() ?? '?'}) may not make a socket in ${directory}: ${rights(directory)}`,
-      'let the backend listen, give this user write permission there, or mount the directory writable',
+      'start',
+      'no port was started: who else uses the backend cannot be seen from this network namespace',
+      remedy,
     );
-  }
+  if (users.connected === 0) return undefined;
+  return note(
+    'start',
+    `no port was started: ${users.connected} are connected, and a second could take their backend over`,
+    remedy,
+  );
 }
 
-function rights(path: string): string {
-  const { uid, gid, mode } = statSync(path);
-  return `owner ${uid}, group ${gid}, mode ${(mode & 0o777).toString(8)}`;
+function checkTap(path: string): Finding[] {
+  if (/vhost-vdpa/.test(path)) return [];
+  if (fileKind('/dev/net/tun') === 'character-device')
+    return [ok('tap', '/dev/net/tun is there, for the tap')];
+  const remedy = 'load the module (modprobe tun), or hand /dev/net/tun to this container';
+  return [problem('tap', 'there is no /dev/net/tun: no tap can be made', remedy)];
 }
 
-function checkAccess(path: string): Finding[] {
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-    return [ok('permission', 'this user may use it')];
-  } catch {
-    return [
-      problem(
-        'permission',
-        `this user (${process.getuid?.() ?? '?'}) may not use it: ${rights(path)}`,
-        'run as its owner or in its group, or have the backend create it with other rights',
-      ),
-    ];
-  }
-}
-
-async function checkConversation(path: string, wait: WaitOptions): Promise<Finding[]> {
+async function checkConversation({ path, config }: Question, wait: WaitOptions): Promise<Finding[]> {
   let transport: VhostTransport;
   try {
     transport = await connect(path, wait);
@@ -105,16 +120,26 @@ async function checkConversation(path: string, wait: WaitOptions): Promise<Findi
     const features = await transport.getFeatures(wait);
     return [
       ok('connection', 'the backend answers'),
-      ...describeFeatures(features),
-      describeQueues(features, await transport.queueNum(wait)),
+      ...describeFeatures(features, config),
+      describeQueues(features, await transport.queueNum(wait), config?.queues),
       describeRegions(transport),
       await describeMtu(transport, features, wait),
     ];
   } catch (error) {
-    return [fromError('conversation', error)];
+    return [silence(error) ?? fromError('conversation', error)];
   } finally {
     transport.close();
   }
+}
+
+/** Nobody answers: a backend would, and a frontend would have asked. */
+function silence(error: unknown): Finding | undefined {
+  if (!VioError.is(error) || error.code !== 'VIO_TIMEOUT') return undefined;
+  return problem(
+    'conversation',
+    `${error.message}: whoever listens there is no backend, serves another frontend first, or hangs`,
+    error.remedy,
+  );
 }
 
 async function connect(path: string, wait: WaitOptions): Promise<VhostTransport> {
@@ -123,10 +148,12 @@ async function connect(path: string, wait: WaitOptions): Promise<VhostTransport>
   return VhostNetTransport.open({ path, queues: 1 });
 }
 
-function describeQueues(features: bigint, pairs: number): Finding {
-  if ((features & VIRTIO_NET_F_MQ) !== 0n || pairs > 1) return ok('queues', `up to ${pairs} queue pairs`);
+function describeQueues(features: bigint, pairs: number, wanted = 1): Finding {
   const remedy =
     'leave queues at 1, or configure more queues at the backend (testpmd: queues=N of net_vhost)';
+  if (wanted > pairs)
+    return problem('queues', `queues=${wanted} is asked for, and the backend has ${pairs}`, remedy);
+  if ((features & VIRTIO_NET_F_MQ) !== 0n || pairs > 1) return ok('queues', `up to ${pairs} queue pairs`);
   return note('queues', 'one queue pair: the backend has no more', remedy);
 }
 
@@ -149,27 +176,28 @@ async function describeMtu(transport: VhostTransport, features: bigint, wait: Wa
 }
 
 /** The whole of it: memory is shared, rings run. What still goes wrong here no earlier check could see. */
-async function checkStart(path: string, { timeout, signal }: WaitOptions): Promise<Finding> {
+async function checkStart(
+  { devargs }: Question,
+  { timeout, signal }: { readonly timeout: number; readonly signal: AbortSignal },
+): Promise<Finding> {
   try {
-    await using port = await openVirtioUser(
-      { path },
-      { ...(timeout === undefined ? {} : { timeout }), ...(signal === undefined ? {} : { signal }) },
-    );
+    await using port = await openVirtioUser(devargs, { timeout, signal });
     return ok('start', `a port starts: ${port.paths.rx.path}, ${port.paths.tx.path}`);
   } catch (error) {
     return fromError('start', error);
   }
 }
 
-/** What devargs ask for that this backend has not. */
-function describeFeatures(features: bigint): Finding[] {
-  const wishes: readonly [bigint, string][] = [
-    [VIRTIO_F_RING_PACKED, 'packed_vq=1'],
-    [VIRTIO_F_IN_ORDER, 'in_order=1'],
-    [VIRTIO_NET_F_MRG_RXBUF, 'mrg_rxbuf=1'],
+/** What devargs ask for that this backend has not; without devargs, what they could. */
+function describeFeatures(features: bigint, config: VirtioUserConfig | undefined): Finding[] {
+  const wishes: readonly [bigint, string, boolean | undefined][] = [
+    [VIRTIO_F_RING_PACKED, 'packed_vq=1', config?.packed_vq],
+    [VIRTIO_F_IN_ORDER, 'in_order=1', config?.in_order],
+    [VIRTIO_NET_F_MRG_RXBUF, 'mrg_rxbuf=1', config?.mrg_rxbuf],
   ];
-  const missing = wishes.filter(([bit]) => (features & bit) === 0n).map(([, devarg]) => devarg);
+  const missing = wishes.filter(([bit, , wish]) => wish !== false && (features & bit) === 0n);
   const offered = ok('features', featureNames(features).join(' '));
   if (missing.length === 0) return [offered];
-  return [offered, note('features', `without ${missing.join(', ')}`, 'leave these devargs out')];
+  const names = missing.map(([, devarg]) => devarg).join(', ');
+  return [offered, note('features', `without ${names}`, 'leave these devargs out')];
 }

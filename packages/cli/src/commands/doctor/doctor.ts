@@ -1,19 +1,23 @@
 import type { DoctorOptions } from './options.ts';
 import { namesPciDevice } from '../../open-devargs.ts';
 import { checkBackend } from './backend-checks.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, hasProblem } from './finding.ts';
 import { checkMachine } from './machine-checks.ts';
 import { checkPciDevice } from './pci-checks.ts';
 import { Output } from '../../output.ts';
 
 /** Looks at everything a port needs; a problem makes the exit code 1. */
-export async function doctor(path: string, options: DoctorOptions, interrupted: AbortSignal): Promise<void> {
+export async function doctor(
+  devargs: string,
+  options: DoctorOptions,
+  interrupted: AbortSignal,
+): Promise<void> {
   const output = new Output(options.json === true);
   const wait = { timeout: options.timeout, signal: interrupted };
-  const check = namesPciDevice(path) ? checkPciDevice : checkBackend;
-  const findings = [...checkMachine(), ...(await check(path, wait))];
+  const check = namesPciDevice(devargs) ? checkPciDevice : checkBackend;
+  const findings = [...checkMachine(), ...(await check(devargs, options, wait))];
   for (const finding of findings) output.record('finding', finding, inWords(finding));
-  if (findings.some(({ status }) => status === 'problem')) process.exitCode = 1;
+  if (hasProblem(findings)) process.exitCode = 1;
 }
 
 function inWords({ status, check, detail, remedy }: Finding): string {

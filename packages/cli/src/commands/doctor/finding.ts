@@ -32,3 +32,6 @@ export function fromError(check: string, error: unknown): Finding {
   if (VioError.is(error)) return problem(check, error.message, error.remedy);
   throw error;
 }
+
+export const hasProblem = (findings: readonly Finding[]): boolean =>
+  findings.some(({ status }) => status === 'problem');

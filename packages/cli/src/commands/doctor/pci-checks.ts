@@ -1,13 +1,21 @@
+import { readdirSync, realpathSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { WaitOptions } from '@vio/native';
 import { featureNames } from '@vio/net';
 import { type VirtioDeviceInfo, describeDevice, openPciPort, parsePciDevargs } from '@vio/pci-driver';
-import { type Finding, fromError, note, ok, problem } from './finding.ts';
+import { deviceHolders } from './device-holders.ts';
+import { type Finding, fromError, hasProblem, note, ok, problem } from './finding.ts';
+import type { DoctorOptions } from './options.ts';
 
 /** Virtio's number of network cards. */
 const networkCard = 1;
 
 /** The device, who drives it, and whether a port starts on it. Each check goes on only where the one before found nothing wrong. */
-export async function checkPciDevice(devargs: string, wait: WaitOptions): Promise<Finding[]> {
+export async function checkPciDevice(
+  devargs: string,
+  { connect }: DoctorOptions,
+  wait: WaitOptions,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   try {
     const { address } = parsePciDevargs(devargs);
@@ -17,11 +25,15 @@ export async function checkPciDevice(devargs: string, wait: WaitOptions): Promis
       return [problem('device', `${address} is no virtio network card`, remedy)];
     }
     const kind = device.transitional ? 'with legacy registers' : 'modern';
-    findings.push(ok('device', `${address} is a virtio network card, ${kind}`), checkDriver(device));
+    findings.push(
+      ok('device', `${address} is a virtio network card, ${kind}`),
+      checkDriver(device),
+      ...checkHolders(address),
+    );
   } catch (error) {
     return [fromError('device', error)];
   }
-  if (findings.some(({ status }) => status === 'problem')) return findings;
+  if (hasProblem(findings) || !connect) return findings;
   return [...findings, ...(await checkPort(devargs, wait))];
 }
 
@@ -33,6 +45,30 @@ function checkDriver({ address, driver, interfaces, inUse }: VirtioDeviceInfo): 
   return inUse
     ? problem('driver', `the kernel uses it as ${names}`, `take its addresses and routes away, then ${bind}`)
     : problem('driver', 'the kernel drives it', bind);
+}
+
+/** Whoever drives the device from user space would lose it to a port: it is reset at the start. */
+function checkHolders(address: string): Finding[] {
+  const holders = deviceHolders(deviceFiles(`/sys/bus/pci/devices/${address}`));
+  if (holders.length === 0) return [];
+  const who = holders.map((pid) => `process ${pid}`).join(', ');
+  return [problem('use', `${who} has it open: a port would take the device away`, 'end that first')];
+}
+
+function deviceFiles(device: string): string[] {
+  const files: string[] = [];
+  try {
+    const group = basename(realpathSync(`${device}/iommu_group`));
+    files.push(`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`);
+  } catch {
+    // Without an IOMMU group there is no file of VFIO.
+  }
+  try {
+    files.push(...readdirSync(`${device}/uio`).map((name) => `/dev/${name}`));
+  } catch {
+    // No driver of UIO has it.
+  }
+  return files;
 }
 
 /** The whole of it: memory is pinned, queues run. */

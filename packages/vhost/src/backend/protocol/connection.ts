@@ -21,6 +21,7 @@ import { AnswerWithFd } from './answer-with-fd.ts';
 import { type ExternAnswer, externMessage } from './extern-handlers.ts';
 import type { HandlerContext } from './handler.ts';
 import { handlers } from './handlers.ts';
+import { askedNothing } from './asked-nothing.ts';
 import { vhostError } from '../device/vhost-error.ts';
 
 type AnyHandler = (context: HandlerContext, payload: unknown, fds: readonly number[]) => unknown;
@@ -120,7 +121,9 @@ export class BackendConnection {
       }
       this.#watchTime();
     } catch (error) {
-      void this.end(asVioError(error));
+      const reason = asVioError(error);
+      const left = !this.#begun && reason.code === 'VIO_VHOST_DISCONNECTED';
+      void this.end(left ? askedNothing(reason) : reason);
     }
   }
 
@@ -150,12 +153,13 @@ export class BackendConnection {
       this.#closing === undefined &&
       Number.isFinite(this.#patience)
     ) {
-      const what = 'waiting for a request of the frontend';
-      this.#deadline = setTimeout(
-        () => void this.end(timeoutError(what, this.#patience)),
-        this.#patience,
-      ).unref();
+      this.#deadline = setTimeout(() => void this.end(this.#tooLate()), this.#patience).unref();
     }
+  }
+
+  #tooLate(): VioError {
+    const late = timeoutError('waiting for a request of the frontend', this.#patience);
+    return this.#begun || this.#reader.partial ? late : askedNothing(late);
   }
 
   #handle(message: Message): void {
