@@ -57,6 +57,8 @@ describe('help', () => {
     ['inspect', ['--features', '--rings', '--timeout', '--json', '--help']],
     ['doctor', ['--expect-backend', '--start', '--no-connect', '--timeout', '--json', '--help']],
     ['example', ['--help']],
+    ['completion', ['--help']],
+    ['man', ['--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {
     const { exitCode, stdout, stderr } = await vio(command, '--help');

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { addBackendCommand } from './commands/backend/command.ts';
+import { addCompletionCommand } from './commands/completion/command.ts';
 import { addDevbindCommand } from './commands/devbind/command.ts';
 import { addDoctorCommand } from './commands/doctor/command.ts';
 import { addExampleCommand } from './commands/example/command.ts';
 import { addInspectCommand } from './commands/inspect/command.ts';
+import { addManCommand } from './commands/man/command.ts';
 import { addRunCommand } from './commands/run/command.ts';
 import { addSwitchCommand } from './commands/switch/command.ts';
 import { exitCodes, tellOfFailure } from './failure.ts';
@@ -30,6 +32,8 @@ addDoctorCommand(program, interrupted);
 addDevbindCommand(program);
 addSwitchCommand(program, interrupted);
 addExampleCommand(program);
+addCompletionCommand(program);
+addManCommand(program);
 
 try {
   await program.parseAsync();

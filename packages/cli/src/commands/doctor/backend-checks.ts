@@ -51,7 +51,7 @@ export async function checkBackend(
   if (!reachable) return findings;
   if (kind === 'character-device') findings.push(...checkTap(path));
   if (!mayConnect || hasProblem(findings)) return findings;
-  if (users !== null && !users.listening) return [...findings, taken(users)];
+  if (users !== undefined && !users.listening) return [...findings, taken(users)];
   findings.push(...(await checkConversation(question, wait)));
   if (hasProblem(findings) || kind !== 'socket') return findings;
   const reason = start === true ? undefined : leftAlone(users);
@@ -84,9 +84,9 @@ function taken({ connected }: SocketUsers): Finding {
 }
 
 /** Why no port is started, where that could disturb somebody. */
-function leftAlone(users: SocketUsers | null): Finding | undefined {
+function leftAlone(users: SocketUsers | undefined): Finding | undefined {
   const remedy = 'to start one all the same: --start';
-  if (users === null)
+  if (users === undefined)
     return note(
       'start',
       'no port was started: who else uses the backend cannot be seen from this network namespace',

@@ -8,8 +8,8 @@ import { type SocketUsers, socketUsers } from './socket-users.ts';
 export interface PathChecks {
   readonly findings: Finding[];
   readonly kind: FileKind;
-  /** Who is at the socket; null: nobody is seen. */
-  readonly users: SocketUsers | null;
+  /** Who is at the socket; undefined: nobody is seen. */
+  readonly users: SocketUsers | undefined;
   /** Somebody can be asked, and it is for the port to connect. */
   readonly reachable: boolean;
 }
@@ -21,7 +21,7 @@ export interface PathChecks {
  */
 export function checkPath(path: string, server: boolean, expected: boolean): PathChecks {
   const kind = fileKind(path);
-  const users = kind === 'socket' ? socketUsers(path) : null;
+  const users = kind === 'socket' ? socketUsers(path) : undefined;
   const place = [...checkPlace(path, kind, expected), ...checkRole(path, kind, server, users)];
   const there = kind === 'socket' || kind === 'character-device';
   const access = hasProblem(place) || !there ? [] : checkAccess(path);
@@ -61,10 +61,10 @@ function remedyOfDevice(path: string): string {
   return 'give /dev/vhost-net, /dev/vhost-vdpa-N, or the socket of a vhost-user backend';
 }
 
-function checkRole(path: string, kind: FileKind, server: boolean, users: SocketUsers | null): Finding[] {
+function checkRole(path: string, kind: FileKind, server: boolean, users: SocketUsers | undefined): Finding[] {
   if (kind === 'socket' && !server)
     return [ok('role', 'the backend listens there: the port connects (server=0, the default)')];
-  if (kind === 'socket' && users !== null) {
+  if (kind === 'socket' && users !== undefined) {
     return [
       problem(
         'role',

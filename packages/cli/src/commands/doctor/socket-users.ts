@@ -14,9 +14,9 @@ const listensFlag = 0x1_0000;
  * Looks without touching: the kernel lists every Unix socket with the path it was bound to, and a connection has that of its
  * listener.
  * @param table of /proc/net/unix
- * @returns null when nobody is seen there: nobody is, or another network namespace has it
+ * @returns undefined when nobody is seen there: nobody is, or another network namespace has it
  */
-export function socketUsers(path: string, table = readTable()): SocketUsers | null {
+export function socketUsers(path: string, table = readTable()): SocketUsers | undefined {
   let listening = false;
   let connected = 0;
   for (const line of table.split('\n')) {
@@ -25,7 +25,7 @@ export function socketUsers(path: string, table = readTable()): SocketUsers | nu
     if ((Number.parseInt(flags, 16) & listensFlag) !== 0) listening = true;
     else connected++;
   }
-  return listening || connected > 0 ? { listening, connected } : null;
+  return listening || connected > 0 ? { listening, connected } : undefined;
 }
 
 function readTable(): string {

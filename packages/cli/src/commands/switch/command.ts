@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { integer } from '../../options/option-values.ts';
 import type { CallOptions, SwitchRunOptions } from './options.ts';
 
@@ -39,7 +39,7 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
       await deletePort(name, options);
     });
   call('show', 'show ports, bridges, macs, counters or health')
-    .argument('<what>', 'ports, bridges, macs, counters, health')
+    .addArgument(new Argument('<what>', 'which').choices(['ports', 'bridges', 'macs', 'counters', 'health']))
     .action(async (what: string, options: CallOptions) => {
       const { show } = await import('./calls.ts');
       await show(what, options);
