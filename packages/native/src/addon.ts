@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
@@ -69,9 +70,16 @@ export interface Addon {
 }
 
 /** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */
+/** The first directory from here up that has a manifest: where a build puts this module is the build's business. */
+function packageDirectory(directory: string): string {
+  const above = dirname(directory);
+  if (above === directory || existsSync(join(directory, 'package.json'))) return directory;
+  return packageDirectory(above);
+}
+
 function load(): Addon {
   const variant = process.env['VIO_NATIVE_VARIANT'];
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  const root = packageDirectory(dirname(fileURLToPath(import.meta.url)));
   const require = createRequire(import.meta.url);
   const old = nodeProblem(process);
   if (old !== undefined) {
