@@ -1,7 +1,7 @@
 import { type NetPort, PacketBurst } from '@vio/net';
+import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, type QueueFault, Region, poolStride } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
-import { readFrames, writeFrames } from './frames.ts';
 
 /** One end of a link as the tests see it: frames in, frames out, on each queue pair. */
 export interface Endpoint {
@@ -32,7 +32,7 @@ export class PortEndpoint implements Endpoint {
   receive(pair: number): Uint8Array[] {
     const burst = this.#burst;
     this.#port.rx[pair].receive(burst);
-    const frames = readFrames(this.#port.pool, burst);
+    const frames = readFrames(burst);
     burst.release(this.#port.pool);
     return frames;
   }
@@ -67,7 +67,7 @@ export class DeviceEndpoint implements Endpoint {
   receive(pair: number): Uint8Array[] {
     const burst = this.#burst;
     burst.count = this.#device.dequeueBurst(2 * pair + 1, this.#pool, burst, burst.capacity);
-    const frames = readFrames(this.#pool, burst);
+    const frames = readFrames(burst);
     burst.release(this.#pool);
     return frames;
   }

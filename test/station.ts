@@ -1,9 +1,9 @@
 // A host at the other end of a device's wire: answers ARP and ping, and sends every UDP datagram back.
 import { PacketBurst } from '@vio/net';
+import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
 import { answer } from '../examples/tap-ping/dist/answer.js';
-import { readFrames, writeFrames } from './frames.ts';
 
 const udp = 17;
 
@@ -44,7 +44,7 @@ export class Station {
   #turn(device: VhostDevice, pair: number): number {
     const burst = this.#burst;
     const count = device.dequeueBurst(2 * pair + 1, this.#pool, burst);
-    const frames = readFrames(this.#pool, burst);
+    const frames = readFrames(burst);
     burst.release(this.#pool);
     const answers = frames.filter((frame) => answer(frame, this) || this.#echo(frame, pair));
     writeFrames(this.#pool, burst, answers);

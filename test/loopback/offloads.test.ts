@@ -11,6 +11,7 @@ import {
   type OffloadOptions,
   PacketBurst,
 } from '@vio/net';
+import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { openVirtioUser } from '@vio/virtio-user';
@@ -88,22 +89,7 @@ function isComplete(bytes: Uint8Array): boolean {
 function send(port: NetPort, payload: number, size: number): void {
   const burst = port.burst(1);
   const bytes = segment(payload);
-  const held = new Int32Array(Math.ceil(bytes.length / port.pool.dataRoom));
-  const { pool } = port;
-  pool.alloc(held, 0, held.length);
-  for (const [k, b] of held.entries()) {
-    const part = bytes.subarray(k * pool.dataRoom, (k + 1) * pool.dataRoom);
-    pool.dataOffset[b] = pool.dataBase + b * pool.stride;
-    pool.dataLength[b] = part.length;
-    pool.next[b] = held[k + 1] ?? -1;
-    pool.region.u8.set(part, pool.dataOffset[b]);
-  }
-  burst.pool = pool;
-  burst.count = 1;
-  burst.buffer[0] = held[0];
-  burst.offset[0] = pool.dataOffset[held[0]];
-  burst.length[0] = bytes.length;
-  burst.segments[0] = held.length;
+  writeFrames(port.pool, burst, [bytes]);
   if (burst.offloads === undefined) throw new TypeError('the port has offloads');
   burst.offloads.flags[0] = HDR_F_NEEDS_CSUM;
   burst.offloads.gsoType[0] = size > 0 ? HDR_GSO_TCPV4 : 0;
@@ -118,17 +104,10 @@ async function receive(port: NetPort, pass: () => void) {
   for (let i = 0; i < 50; i++) {
     pass();
     port.rx[0].receive(burst);
-    for (let k = 0; k < burst.count; k++) {
-      const parts: Uint8Array[] = [];
-      const { pool } = port;
-      if (burst.segments[k] === 1)
-        parts.push(pool.region.u8.slice(burst.offset[k], burst.offset[k] + burst.length[k]));
-      else
-        for (let b = burst.buffer[k]; b !== -1; b = pool.next[b])
-          parts.push(pool.region.u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
+    for (const [k, bytes] of readFrames(burst).entries()) {
       const { flags, gsoType, segmentSize } = burst.offloads ?? {};
       got.push({
-        bytes: Uint8Array.from(Buffer.concat(parts)),
+        bytes,
         flags: flags?.[k] ?? 0,
         type: gsoType?.[k] ?? 0,
         size: segmentSize?.[k] ?? 0,

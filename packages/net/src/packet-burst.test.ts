@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from './packet-burst.ts';
-import { Wire, fillBurst, frameOf } from './test-support/wire.ts';
+import { Wire, frameOf } from './test-support/wire.ts';
+import { writeFrames } from './testing/frames.ts';
 
 /** A burst of 60, 600, 60, 60 and 300 bytes: 1, 3, 1, 1 and 2 buffers of a pool of 64. */
 function mixed(): { wire: Wire; burst: PacketBurst } {
   const wire = Wire.one();
   const burst = new PacketBurst(8);
-  fillBurst(
+  writeFrames(
     wire.pool,
     burst,
     [60, 600, 60, 60, 300].map((bytes) => frameOf(bytes)),

@@ -1,4 +1,5 @@
 import { PacketBurst } from '@vio/net';
+import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, Region } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import type { Lane } from './lane.ts';
@@ -12,31 +13,12 @@ class ScriptedLane implements Lane {
   room = Number.POSITIVE_INFINITY;
 
   receive(burst: PacketBurst): number {
-    const frames = this.incoming.splice(0, burst.capacity);
-    burst.count = this.pool.alloc(burst.buffer, 0, frames.length);
-    for (const [i, frame] of frames.entries()) {
-      burst.offset[i] = this.pool.dataBase + burst.buffer[i] * this.pool.stride;
-      burst.length[i] = frame.length;
-      burst.segments[i] = 1;
-      this.pool.region.u8.set(frame, burst.offset[i]);
-    }
-    return burst.count;
+    return writeFrames(this.pool, burst, this.incoming.splice(0, burst.capacity));
   }
 
   send(burst: PacketBurst): number {
     const n = Math.min(burst.count, this.room);
-    const { u8 } = this.pool.region;
-    for (let i = 0; i < n; i++) {
-      if (burst.segments[i] === 1) {
-        this.sent.push(u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
-        continue;
-      }
-      const parts: Uint8Array[] = [];
-      for (let b = burst.buffer[i]; b !== -1; b = this.pool.next[b]) {
-        parts.push(u8.slice(this.pool.dataOffset[b], this.pool.dataOffset[b] + this.pool.dataLength[b]));
-      }
-      this.sent.push(Uint8Array.from(Buffer.concat(parts)));
-    }
+    this.sent.push(...readFrames(burst).slice(0, n));
     burst.release(this.pool);
     return n;
   }

@@ -8,7 +8,8 @@ import {
 } from '../feature-bits.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4 } from '../offload/packet-offloads.ts';
 import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
-import { frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
+import { frameOf, modern, rings } from '../test-support/wire.ts';
+import { readFrames } from '../testing/frames.ts';
 import { sendFrames, taggedFrame } from '../test-support/tagged-frames.ts';
 import { VLAN_PRESENT } from './vlan.ts';
 
@@ -21,7 +22,7 @@ function received(port: WiredPort, ...frames: Uint8Array[]): { frames: Uint8Arra
   for (const frame of frames) port.deliver(frame);
   const burst = port.burst();
   port.rx[0].receive(burst);
-  return { frames: framesIn(port.pool, burst), tags: Array.from(burst.vlan?.subarray(0, burst.count) ?? []) };
+  return { frames: readFrames(burst), tags: Array.from(burst.vlan?.subarray(0, burst.count) ?? []) };
 }
 
 describe.each(rings)('a port on $ring rings that strips tags', ({ features }) => {

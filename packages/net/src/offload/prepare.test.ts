@@ -2,7 +2,7 @@ import { BufferPool, Region } from '@vio/rings';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
-import { fillBurst } from '../test-support/wire.ts';
+import { readFrames, writeFrames } from '../testing/frames.ts';
 import { completeChecksum } from './checksum.ts';
 import { naiveChecksum } from '../test-support/naive-checksum.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_UDP_L4, PacketOffloads } from './packet-offloads.ts';
@@ -81,25 +81,18 @@ function verify(bytes: Uint8Array, { ip, start, end, version, protocol }: Frame)
 /** A burst of one packet with these bytes, to be readied. */
 function burstOf(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool): PacketBurst {
   const burst = new PacketBurst(1, { offloads: true });
-  fillBurst(memory, burst, [bytes]);
+  writeFrames(memory, burst, [bytes]);
   burst.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
   burst.offloads?.gsoType.fill(gso);
   burst.offloads?.segmentSize.fill(gso === 0 ? 0 : segmentSize);
   return burst;
 }
 
-function bytesOf(memory: BufferPool, burst: PacketBurst): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (let b = burst.buffer[0]; b !== -1; b = memory.next[b])
-    parts.push(memory.region.u8.slice(memory.dataOffset[b], memory.dataOffset[b] + memory.dataLength[b]));
-  return Uint8Array.from(Buffer.concat(parts));
-}
-
 /** What becomes of a frame: undefined when it is not readied; else its bytes and entry. */
 function readied(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool) {
   const burst = burstOf(bytes, gso, segmentSize, memory);
   const done = prepareOffloads(memory, burst);
-  const after = bytesOf(memory, burst);
+  const after = readFrames(burst)[0];
   burst.release(memory);
   if (done === 1) return { after, offloads: burst.offloads ?? new PacketOffloads(1) };
   expect(after).toEqual(bytes);
@@ -252,7 +245,7 @@ describe('prepareOffloads', () => {
 
   it('readies the packets in front of one that it stops at', () => {
     const burst = new PacketBurst(3, { offloads: true });
-    fillBurst(pool, burst, [frame().bytes, new Uint8Array(60), frame().bytes]);
+    writeFrames(pool, burst, [frame().bytes, new Uint8Array(60), frame().bytes]);
     burst.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
     expect([prepareOffloads(pool, burst), prepareOffloads(pool, burst, 2)]).toEqual([1, 3]);
     burst.release(pool);

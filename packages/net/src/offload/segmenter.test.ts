@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { naiveChecksum } from '../test-support/naive-checksum.ts';
-import { fillBurst } from '../test-support/wire.ts';
+import { readFrames, writeFrames } from '../testing/frames.ts';
 import {
   HDR_F_NEEDS_CSUM,
   HDR_GSO_TCPV4,
@@ -70,15 +70,6 @@ function frame({ version, tcp, tags, payload }: Shape): Frame {
   return { version, tcp, tags, payload, bytes, ip, transport, headers };
 }
 
-function bytesOf(pool: BufferPool, burst: PacketBurst, i: number): Uint8Array {
-  if (burst.segments[i] === 1)
-    return pool.region.u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);
-  const parts: Uint8Array[] = [];
-  for (let b = burst.buffer[i]; b !== -1; b = pool.next[b])
-    parts.push(pool.region.u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
-  return Uint8Array.from(Buffer.concat(parts));
-}
-
 /** The segments of a frame, made `step` at a time; undefined: it cannot be cut. */
 function cut(
   bytes: Uint8Array,
@@ -88,13 +79,13 @@ function cut(
   step = 64,
 ): Uint8Array[] | undefined {
   const source = new PacketBurst(1, { offloads: true });
-  fillBurst(pool, source, [bytes]);
+  writeFrames(pool, source, [bytes]);
   const { offloads } = source;
   if (offloads === undefined) throw new TypeError('it has some');
   offloads.flags[0] = HDR_F_NEEDS_CSUM;
   offloads.gsoType[0] = gso;
   offloads.segmentSize[0] = size;
-  const before = bytesOf(pool, source, 0);
+  const before = readFrames(source)[0];
   const segmenter = new Segmenter();
   if (!segmenter.begin(pool, source, 0, offloads, 0)) {
     source.release(pool);
@@ -102,13 +93,14 @@ function cut(
   }
   const made: Uint8Array[] = [];
   const out = new PacketBurst(step);
+  out.pool = pool;
   while (segmenter.left > 0) {
     out.count = 0;
     segmenter.next(out, step);
-    for (let i = 0; i < out.count; i++) made.push(bytesOf(pool, out, i));
+    made.push(...readFrames(out));
     out.release(pool);
   }
-  expect(bytesOf(pool, source, 0)).toEqual(before);
+  expect(readFrames(source)[0]).toEqual(before);
   source.release(pool);
   expect(pool.free).toBe(pool.count);
   return made;
@@ -245,7 +237,7 @@ describe('a packet that is cut', () => {
     const pool = poolOf(4, 2048);
     const source = new PacketBurst(1, { offloads: true });
     const packet = frame({ version: 4, tcp: true, tags: 0, payload: new Uint8Array(1800).fill(3) });
-    fillBurst(pool, source, [packet.bytes]);
+    writeFrames(pool, source, [packet.bytes]);
     source.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
     source.offloads?.gsoType.fill(HDR_GSO_TCPV4);
     source.offloads?.segmentSize.fill(400);

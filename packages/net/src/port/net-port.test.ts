@@ -2,7 +2,8 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '../stats.ts';
-import { Wire, fillBurst, frameOf } from '../test-support/wire.ts';
+import { Wire, frameOf } from '../test-support/wire.ts';
+import { writeFrames } from '../testing/frames.ts';
 import type { BrokenQueue, LinkState } from './port-events.ts';
 import { WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
@@ -90,7 +91,7 @@ describe('the statistics of a port', () => {
   it('count each queue by itself', () => {
     using port = wiredPort({}, 2);
     const burst = new PacketBurst(4);
-    fillBurst(port.wires[1].pool, burst, [frameOf(64, 2), frameOf(100, 2)]);
+    writeFrames(port.wires[1].pool, burst, [frameOf(64, 2), frameOf(100, 2)]);
     port.tx[1].send(burst);
     port.deliver(frameOf(1000, 2));
     port.rx[0].receive(burst);

@@ -8,7 +8,8 @@ import { collectGarbage } from '@vio/test-support';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, fillBurst, frameOf, framesIn, rings } from '../test-support/wire.ts';
+import { Wire, frameOf, rings } from '../test-support/wire.ts';
+import { readFrames, writeFrames } from '../testing/frames.ts';
 
 // Run with the address sanitizer as well (packages/native/scripts/sanitized.mjs): what a kernel holds may not be gone.
 
@@ -17,7 +18,7 @@ function receiveOnce(wire: Wire, seed: number): Uint8Array[] {
   const burst = new PacketBurst(32);
   wire.deliver(frameOf(60, seed));
   wire.rx.receive(burst);
-  const frames = framesIn(wire.pool, burst);
+  const frames = readFrames(burst);
   burst.release(wire.pool);
   return frames;
 }
@@ -97,7 +98,7 @@ describe.each(rings)('kernels of a $ring ring', ({ features }) => {
     });
     wire.rx.fill();
     const burst = new PacketBurst(8);
-    fillBurst(wire.pool, burst, [frameOf(60), frameOf(600, 2)]);
+    writeFrames(wire.pool, burst, [frameOf(60), frameOf(600, 2)]);
     wire.tx.send(burst);
     wire.deliver(frameOf(60));
     memory?.close();

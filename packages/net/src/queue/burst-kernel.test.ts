@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, fillBurst, frameOf, framesIn, rings } from '../test-support/wire.ts';
+import { Wire, frameOf, rings } from '../test-support/wire.ts';
+import { readFrames, writeFrames } from '../testing/frames.ts';
 import { BurstKernel } from './burst-kernel.ts';
 
 const kinds = rings.flatMap(({ ring, features }) => [
@@ -92,7 +93,7 @@ function play(wire: Wire, now: Step, round: number): unknown {
       // Until there is nothing more: a kernel leaves what is wrong to the next call.
       const frames: Uint8Array[] = [];
       while (rx.receive(burst) > 0 || rx.receive(burst) > 0) {
-        frames.push(...framesIn(pool, burst));
+        frames.push(...readFrames(burst));
         burst.release(pool);
       }
       pool.supply(rx.queue, rx.queue.free, 12);
@@ -101,7 +102,7 @@ function play(wire: Wire, now: Step, round: number): unknown {
     case 'send': {
       const buffers = now.lengths.reduce((sum, bytes) => sum + Math.ceil(bytes / dataRoom), 0);
       if (buffers > pool.free) return undefined;
-      fillBurst(
+      writeFrames(
         pool,
         burst,
         now.lengths.map((bytes, i) => frameOf(bytes, round + i)),
@@ -186,7 +187,7 @@ describe.each(kinds)('the kernels of a $kind ring', ({ features }) => {
   it('leave no offload of an earlier use in a header', () => {
     const wire = open(features, true);
     const burst = new PacketBurst(8);
-    fillBurst(wire.pool, burst, [frameOf(60)]);
+    writeFrames(wire.pool, burst, [frameOf(60)]);
     wire.region.u8.fill(0xee, burst.offset[0] - 12, burst.offset[0]);
     wire.tx.send(burst);
     expect([...wire.take()[0].header]).toEqual(Array.from({ length: 12 }, () => 0));
@@ -196,7 +197,7 @@ describe.each(kinds)('the kernels of a $kind ring', ({ features }) => {
     const wire = open(features, true);
     const burst = new PacketBurst(8);
     const frames = [frameOf(60), frameOf(600, 2), frameOf(61, 3)];
-    fillBurst(wire.pool, burst, frames);
+    writeFrames(wire.pool, burst, frames);
     wire.tx.send(burst);
     expect(wire.take().map(({ frame }) => frame)).toEqual(frames);
     wire.tx.reap();
@@ -216,7 +217,7 @@ it.each(kinds)(
   ({ features }) => {
     const wire = open(features, true);
     const burst = new PacketBurst(3);
-    fillBurst(wire.pool, burst, [frameOf(60, 1), frameOf(9 * dataRoom), frameOf(61, 2)]);
+    writeFrames(wire.pool, burst, [frameOf(60, 1), frameOf(9 * dataRoom), frameOf(61, 2)]);
     expect(wire.tx.send(burst)).toBe(3);
     expect(wire.take().map(({ frame }) => frame)).toEqual([frameOf(60, 1), frameOf(61, 2)]);
     expect(wire.tx.stats.get('dropped_no_room_packets')).toBe(1);
@@ -233,7 +234,7 @@ describe('a kernel', () => {
       const burst = bursts[(round * 7) % 20];
       wire.deliver(frameOf(60 + round, round));
       wire.rx.receive(burst);
-      expect(framesIn(wire.pool, burst)).toEqual([frameOf(60 + round, round)]);
+      expect(readFrames(burst)).toEqual([frameOf(60 + round, round)]);
       burst.release(wire.pool);
       wire.pool.supply(wire.rx.queue, wire.rx.queue.free, 12);
     }
@@ -268,7 +269,7 @@ describe('a kernel', () => {
     const [twin, kernel] = [false, true].map((native) => {
       const wire = Wire.one({ features: features | VIRTIO_F_INDIRECT_DESC, native, dataRoom });
       const burst = new PacketBurst(4);
-      fillBurst(wire.pool, burst, [frameOf(60), frameOf(61)]);
+      writeFrames(wire.pool, burst, [frameOf(60), frameOf(61)]);
       for (const [name, value] of Object.entries(wrong)) {
         burst[name === 'buffer' || name === 'offset' || name === 'length' ? name : 'segments'][1] = value;
       }

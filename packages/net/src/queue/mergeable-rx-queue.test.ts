@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
+import { Wire, type WireOptions, frameOf, modern, rings } from '../test-support/wire.ts';
+import { readFrames } from '../testing/frames.ts';
 
 function supplied(options: WireOptions = {}): Wire {
   const wire = Wire.one({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });
@@ -13,7 +14,7 @@ function supplied(options: WireOptions = {}): Wire {
 function receive(wire: Wire, capacity = 32): Uint8Array[] {
   const burst = new PacketBurst(capacity);
   wire.rx.receive(burst);
-  const frames = framesIn(wire.pool, burst);
+  const frames = readFrames(burst);
   burst.release(wire.pool);
   return frames;
 }

@@ -2,7 +2,8 @@ import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, fillBurst, frameOf, framesIn, modern, rings } from '../test-support/wire.ts';
+import { Wire, type WireOptions, frameOf, modern, rings } from '../test-support/wire.ts';
+import { readFrames, writeFrames } from '../testing/frames.ts';
 
 const lead = 0x1_0000;
 const paths: readonly [string, WireOptions][] = [
@@ -47,9 +48,9 @@ describe.each(paths)('%s queues in a region that begins within its memory', (_, 
     for (let round = 0; round < 8; round++) {
       for (const frame of frames) wire.deliver(frame);
       wire.rx.receive(burst);
-      received.push(...framesIn(wire.pool, burst));
+      received.push(...readFrames(burst));
       burst.release(wire.pool);
-      fillBurst(wire.pool, burst, frames);
+      writeFrames(wire.pool, burst, frames);
       wire.tx.send(burst);
       sent.push(...wire.take().map(({ frame }) => frame));
     }

@@ -2,7 +2,8 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, framesIn, rings } from '../test-support/wire.ts';
+import { Wire, type WireOptions, frameOf, rings } from '../test-support/wire.ts';
+import { readFrames } from '../testing/frames.ts';
 
 /** A wire whose receive queue is supplied. */
 function supplied(options?: WireOptions): Wire {
@@ -15,7 +16,7 @@ function supplied(options?: WireOptions): Wire {
 function receive(wire: Wire, capacity = 32): Uint8Array[] {
   const burst = new PacketBurst(capacity);
   wire.rx.receive(burst);
-  const frames = framesIn(wire.pool, burst);
+  const frames = readFrames(burst);
   burst.release(wire.pool);
   return frames;
 }

@@ -2,12 +2,13 @@ import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from 
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_HASH_REPORT } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, fillBurst, frameOf, modern, rings } from '../test-support/wire.ts';
+import { Wire, frameOf, modern, rings } from '../test-support/wire.ts';
+import { writeFrames } from '../testing/frames.ts';
 
 /** Sends frames as one burst; what the queue does not take is given back. @returns how many it took */
 function send(wire: Wire, ...frames: Uint8Array[]): number {
   const burst = new PacketBurst(32);
-  fillBurst(wire.pool, burst, frames);
+  writeFrames(wire.pool, burst, frames);
   const taken = wire.tx.send(burst);
   burst.release(wire.pool, taken);
   return taken;
@@ -45,7 +46,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   it('sends the rest of a burst from where the caller says', () => {
     const wire = Wire.one({ features });
     const burst = new PacketBurst(32);
-    fillBurst(wire.pool, burst, numbered(5));
+    writeFrames(wire.pool, burst, numbered(5));
     expect([wire.tx.send(burst, 2), takenFrames(wire)]).toEqual([3, numbered(5).slice(2)]);
   });
 

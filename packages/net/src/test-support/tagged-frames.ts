@@ -1,6 +1,7 @@
 import type { PacketBurst } from '../packet-burst.ts';
 import type { WiredPort } from './wired-port.ts';
-import { fillBurst, frameOf } from './wire.ts';
+import { frameOf } from './wire.ts';
+import { writeFrames } from '../testing/frames.ts';
 
 /** A frame whose addresses are followed by so many 802.1Q tags, with the numbers 0x2001, 0x2002, ... */
 export function taggedFrame(length: number, tags: number, type = 0x8100): Uint8Array {
@@ -17,7 +18,7 @@ export function sendFrames(
   ready: (burst: PacketBurst) => void = () => {},
 ): number {
   const burst = port.burst();
-  fillBurst(port.pool, burst, frames);
+  writeFrames(port.pool, burst, frames);
   ready(burst);
   const taken = port.tx[0].send(burst);
   burst.release(port.pool, taken);

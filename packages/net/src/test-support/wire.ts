@@ -18,7 +18,6 @@ import {
 } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from '../header.ts';
-import type { PacketBurst } from '../packet-burst.ts';
 import { hasRxOffloads, hasTxOffloads, pathOffloads } from '../offload/offload-features.ts';
 import { electPaths } from '../paths.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
@@ -222,39 +221,4 @@ export class Wire {
 /** A frame whose bytes tell which one it is. */
 export function frameOf(bytes: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (seed * 37 + i * 11 + (i >>> 8)) & 0xff);
-}
-
-/** Copies of the packets of a burst. */
-export function framesIn(pool: BufferPool, burst: PacketBurst): Uint8Array[] {
-  return Array.from({ length: burst.count }, (_, i) => {
-    const { u8 } = pool.region;
-    if (burst.segments[i] === 1) return u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]);
-    const parts: Uint8Array[] = [];
-    for (let b = burst.buffer[i]; b !== -1; b = pool.next[b]) {
-      parts.push(u8.slice(pool.dataOffset[b], pool.dataOffset[b] + pool.dataLength[b]));
-    }
-    return Uint8Array.from(Buffer.concat(parts));
-  });
-}
-
-/** Puts frames into a burst, over as many buffers as they take. */
-export function fillBurst(pool: BufferPool, burst: PacketBurst, frames: readonly Uint8Array[]): void {
-  burst.pool = pool;
-  burst.count = frames.length;
-  for (const [i, frame] of frames.entries()) {
-    const segments = Math.ceil(frame.length / pool.dataRoom);
-    const buffers = new Int32Array(segments);
-    if (pool.alloc(buffers, 0, segments) < segments) throw new Error('the pool of the wire is too small');
-    for (const [k, b] of buffers.entries()) {
-      const part = frame.subarray(k * pool.dataRoom, (k + 1) * pool.dataRoom);
-      pool.dataOffset[b] = pool.dataBase + b * pool.stride;
-      pool.dataLength[b] = part.length;
-      pool.next[b] = k + 1 < segments ? buffers[k + 1] : -1;
-      pool.region.u8.set(part, pool.dataOffset[b]);
-    }
-    burst.buffer[i] = buffers[0];
-    burst.offset[i] = pool.dataOffset[buffers[0]];
-    burst.length[i] = frame.length;
-    burst.segments[i] = segments;
-  }
 }

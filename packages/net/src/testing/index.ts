@@ -9,3 +9,4 @@ export {
   type PortUnderTest,
 } from '../compliance/port-compliance.ts';
 export type { ComplianceRunner } from '../compliance/runner.ts';
+export { readFrames, writeFrames } from './frames.ts';

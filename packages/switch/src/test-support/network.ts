@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { until } from '@vio/test-support';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { type PortCounterName, type Trouble, VioSwitch, parseConfig } from '../index.ts';
@@ -53,15 +54,7 @@ export class Host {
     const burst = this.#burst;
     const frames: Uint8Array[] = [];
     while (port.rx[0].receive(burst) > 0) {
-      for (let i = 0; i < burst.count; i++) {
-        const parts: Uint8Array[] = [];
-        const { u8 } = port.pool.region;
-        if (burst.segments[i] === 1) parts.push(u8.slice(burst.offset[i], burst.offset[i] + burst.length[i]));
-        else
-          for (let b = burst.buffer[i]; b !== -1; b = port.pool.next[b])
-            parts.push(u8.slice(port.pool.dataOffset[b], port.pool.dataOffset[b] + port.pool.dataLength[b]));
-        frames.push(Uint8Array.from(Buffer.concat(parts)));
-      }
+      frames.push(...readFrames(burst));
       burst.release(port.pool);
     }
     return frames;

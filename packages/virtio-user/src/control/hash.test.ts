@@ -11,6 +11,7 @@ import {
   defaultHashKey,
   supportedHashTypes,
 } from '@vio/net';
+import { writeFrames } from '@vio/net/testing';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
@@ -72,12 +73,7 @@ class HashPair implements AsyncDisposable {
   /** Delivers a frame. @returns the queue pair it arrived on, with hash and report */
   through(frame: Uint8Array): [number, number, number] {
     const burst = new PacketBurst(1);
-    if (frame.length <= this.#pool.dataRoom) {
-      burst.allocate(this.#pool, 1, frame.length);
-      this.#pool.region.u8.set(frame, burst.offset[0]);
-    } else {
-      this.#spread(burst, frame);
-    }
+    writeFrames(this.#pool, burst, [frame]);
     if (this.steering.deliver(burst) !== 1) throw new Error('the frame was not delivered');
     burst.release(this.#pool);
     const received = this.port.burst(8);
@@ -93,25 +89,6 @@ class HashPair implements AsyncDisposable {
     await (this.port as VirtioUserPort | undefined)?.close();
     await this.#driver.close();
     rmSync(this.#directory, { recursive: true });
-  }
-
-  #spread(burst: PacketBurst, frame: Uint8Array): void {
-    const pool = this.#pool;
-    const buffers = new Int32Array(Math.ceil(frame.length / pool.dataRoom));
-    pool.alloc(buffers, 0, buffers.length);
-    for (const [i, b] of buffers.entries()) {
-      const part = frame.subarray(i * pool.dataRoom, (i + 1) * pool.dataRoom);
-      pool.dataOffset[b] = pool.dataBase + b * pool.stride;
-      pool.dataLength[b] = part.length;
-      pool.next[b] = buffers[i + 1] ?? -1;
-      pool.region.u8.set(part, pool.dataOffset[b]);
-    }
-    burst.pool = pool;
-    burst.count = 1;
-    burst.buffer[0] = buffers[0];
-    burst.offset[0] = pool.dataOffset[buffers[0]];
-    burst.length[0] = frame.length;
-    burst.segments[0] = buffers.length;
   }
 }
 

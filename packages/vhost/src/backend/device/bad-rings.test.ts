@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SharedMemory } from '@vio/native';
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import {
   type QueueFaultCode,
   VIRTIO_F_INDIRECT_DESC,
@@ -13,7 +14,7 @@ import type { ScriptedDriver } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { TestBackend } from '../test-support/test-backend.ts';
 import { Guest, type GuestOptions } from '../test-support/guest.ts';
-import { contentsOf, packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
+import { packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
 
 type Format = 'split' | 'packed';
 const NEXT = 1;
@@ -257,7 +258,7 @@ describe.each(both)('of a device with a broken %s ring', (format) => {
     driver.expose([{ address: 0, length: 128 }]);
     const burst = new PacketBurst();
     pair.backend.device.dequeueBurst(1, packetPool(), burst);
-    expect(contentsOf(burst)).toEqual([packet(60, 1)]);
+    expect(readFrames(burst)).toEqual([packet(60, 1)]);
   });
 });
 
@@ -269,7 +270,7 @@ describe('a packet that makes no sense on a ring that does is dropped and counte
     sendFrom(driver, packet(60, 2));
     const burst = new PacketBurst();
     pair.backend.device.dequeueBurst(1, packetPool(), burst);
-    expect(contentsOf(burst)).toEqual([packet(60, 2)]);
+    expect(readFrames(burst)).toEqual([packet(60, 2)]);
     expect(pair.backend.device.queueStats(1)?.get('errors')).toBe(1);
   });
 
@@ -299,7 +300,7 @@ describe('a packet in thousands of descriptors', () => {
     driver.expose(Array.from({ length: pieces }, (_, i) => ({ address: at + 8 * i, length: 8 })));
     const burst = new PacketBurst();
     pair.backend.device.dequeueBurst(1, packetPool(), burst);
-    expect(contentsOf(burst)).toEqual([packet(frame.length - 12)]);
+    expect(readFrames(burst)).toEqual([packet(frame.length - 12)]);
   });
 
   it('arrives at the driver', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SharedMemory, closeFd } from '@vio/native';
 import { sizeOfFd } from '@vio/native/internal';
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +12,7 @@ import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
 import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
-import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
+import { packet, packetPool, sendFrom } from '../test-support/packets.ts';
 
 const asked: Inflight = { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 8 };
 
@@ -46,7 +47,7 @@ const closed = { code: 'VIO_VHOST_DISCONNECTED' };
 function receive(backend: TestBackend): Uint8Array[] {
   const burst = new PacketBurst();
   backend.device.dequeueBurst(1, packetPool(), burst);
-  return contentsOf(burst);
+  return readFrames(burst);
 }
 
 const formats = [

@@ -1,6 +1,7 @@
 import { ftruncateSync, openSync, readFileSync } from 'node:fs';
 import { EventFd, SharedMemory, closeFd } from '@vio/native';
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { MemoryMap, Region, type RingFormat, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { ScriptedDriver } from '@vio/rings/testing';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -12,7 +13,7 @@ import {
 } from '../../wire/index.ts';
 import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
-import { contentsOf, headerBytes, packet, packetPool, packetsOf, sendFrom } from '../test-support/packets.ts';
+import { headerBytes, packet, packetPool, packetsOf, sendFrom } from '../test-support/packets.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
@@ -75,7 +76,7 @@ async function started(format: RingFormat, fileAt: number, before: number) {
     receive: () => {
       const burst = new PacketBurst();
       backend.device.dequeueBurst(1, pool, burst);
-      return contentsOf(burst);
+      return readFrames(burst);
     },
     send: (bytes: Uint8Array) => backend.device.enqueueBurst(0, packetsOf(pool, bytes)),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),

@@ -10,10 +10,11 @@ import {
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_HOST_TSO4,
 } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { type BufferPool, type RingFormat } from '@vio/rings';
 import { freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
+import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
 import { engines, setUpSingles } from '../test-support/singles-setup.ts';
 import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
@@ -116,7 +117,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
       burst.offloads?.gsoType.fill(9);
       const count = path.run(pool, burst, 8);
       const { flags, gsoType, checksumStart, checksumOffset } = burst.offloads ?? {};
-      expect([count, contentsOf(burst)]).toEqual([2, [packet(60), tcp(100)]]);
+      expect([count, readFrames(burst)]).toEqual([2, [packet(60), tcp(100)]]);
       expect([flags?.[0], flags?.[1], gsoType?.[0], gsoType?.[1]]).toEqual([0, HDR_F_NEEDS_CSUM, 0, 0]);
       expect([checksumStart?.[1], checksumOffset?.[1]]).toEqual([34, 16]);
     });
@@ -135,7 +136,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
       const burst = new PacketBurst(8, { offloads: true });
       const received = [...Array(2)].flatMap(() => {
         path.run(pool, burst, 8);
-        const contents = contentsOf(burst);
+        const contents = readFrames(burst);
         burst.release(pool);
         return contents;
       });
@@ -152,7 +153,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
       send(checksum, tcp(100), ...cuts);
       const burst = new PacketBurst(8);
       path.run(pool, burst, 8);
-      expect(contentsOf(burst).map(isComplete)).toEqual([true]);
+      expect(readFrames(burst).map(isComplete)).toEqual([true]);
     });
   });
 
@@ -173,7 +174,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     const burst = new PacketBurst(4);
     for (let i = 0; i < 6; i++) {
       path.run(pool, burst, 4);
-      received.push(...contentsOf(burst));
+      received.push(...readFrames(burst));
       burst.release(pool);
     }
     const lengths = received.map((bytes) => bytes.length);
@@ -202,7 +203,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     send({}, packet(pool.dataRoom), headerBytes);
     const burst = new PacketBurst(8, { offloads: true });
     path.run(pool, burst, 8);
-    expect([contentsOf(burst), stats.get('errors')]).toEqual([[packet(pool.dataRoom)], 1]);
+    expect([readFrames(burst), stats.get('errors')]).toEqual([[packet(pool.dataRoom)], 1]);
   });
 
   it.each<[string, Said, Uint8Array, number[]]>([
@@ -225,7 +226,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     send({ ...segmentation, size: 1448 }, bytes, headerBytes, 40_000);
     const burst = new PacketBurst(8, { offloads: true });
     path.run(pool, burst, 8);
-    expect([burst.length[0], contentsOf(burst)[0]]).toEqual([65_549, bytes]);
+    expect([burst.length[0], readFrames(burst)[0]]).toEqual([65_549, bytes]);
   });
 });
 
@@ -301,7 +302,7 @@ describe.each(cases)('$format, $where: to a driver', (side) => {
     const came = received();
     const whole = Uint8Array.of(...came[1].bytes, ...came[2].header, ...came[2].bytes);
     expect([came[0].header[0], isComplete(came[0].bytes), isComplete(whole)]).toEqual([0, true, true]);
-    expect([contentsOf(burst), burst.offloads?.flags[0]]).toEqual([
+    expect([readFrames(burst), burst.offloads?.flags[0]]).toEqual([
       [tcp(100), tcp(3000 - 54)],
       HDR_F_NEEDS_CSUM,
     ]);
@@ -316,7 +317,7 @@ describe.each(cases)('$format, $where: to a driver', (side) => {
     const came = received();
     expect([done, came.map(({ bytes }) => bytes.length)]).toEqual([1, [1054, 1054, 554]]);
     expect(came.every(({ bytes, header: said }) => isComplete(bytes) && said[0] === 0)).toBe(true);
-    expect(contentsOf(burst)).toEqual([tcp(2500)]);
+    expect(readFrames(burst)).toEqual([tcp(2500)]);
     burst.release(pool);
     expect(pool.free).toBe(pool.count);
   });

@@ -1,7 +1,8 @@
 import { QueueStats } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, type RingFormat } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
+import { packet, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { engines, setUpSingles } from '../test-support/singles-setup.ts';
@@ -41,7 +42,7 @@ describe.each(engines)('%s', (_, engine) => {
       const got = [...pools, ...pools].flatMap((pool, i) => {
         sendFrom(driver, packet(bytes, i));
         path.run(pool, burst, 8);
-        const contents = contentsOf(burst);
+        const contents = readFrames(burst);
         burst.release(pool);
         return contents;
       });

@@ -1,4 +1,5 @@
 import { PacketBurst, QueueStats } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import {
   type BufferPool,
   ChainBurst,
@@ -8,7 +9,7 @@ import {
 } from '@vio/rings';
 import { type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { contentsOf, packet, packetPool, sendFrom } from '../test-support/packets.ts';
+import { packet, packetPool, sendFrom } from '../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
 import { engines, setUpSingles } from '../test-support/singles-setup.ts';
 
@@ -40,7 +41,7 @@ function setUp(
     /** One burst, which is given back. */
     receive: (): Uint8Array[] => {
       path.run(pool, burst, 64);
-      const packets = contentsOf(burst);
+      const packets = readFrames(burst);
       burst.release(pool);
       return packets;
     },

@@ -7,7 +7,14 @@ import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { NativeSingles } from './native-singles.ts';
 import { PortableSingles } from './portable-singles.ts';
-import { type Options, base, engines, fill, packetsOf, setUpSingles } from '../test-support/singles-setup.ts';
+import {
+  type Options,
+  base,
+  contentsOf,
+  engines,
+  fill,
+  setUpSingles,
+} from '../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;
@@ -51,7 +58,7 @@ describe.each(engines)('%s', (_, engine) => {
         }),
       );
       expect([singles.take(pool, burst, 8), singles.blocked]).toEqual([3, false]);
-      expect(packetsOf(pool, burst)).toEqual(packets);
+      expect(contentsOf(pool, burst)).toEqual(packets);
       expect(driver.used()).toEqual(ids.map((id) => ({ id, length: 0 })));
     });
 
@@ -126,7 +133,7 @@ describe.each(engines)('%s', (_, engine) => {
       new Uint8Array(bytes, 0x3ff8 + header).set(content);
       driver.expose([{ address: 0x10_3ff8, length: header + 20 }]);
       expect([singles.take(pool, burst, 8), singles.blocked]).toEqual([1, false]);
-      expect(packetsOf(pool, burst)).toEqual([content]);
+      expect(contentsOf(pool, burst)).toEqual([content]);
     });
 
     it('across two windows are left to the other way', () => {
@@ -347,7 +354,7 @@ function step(
       Array.from({ length: wanted }, (_, i) => numbers(1 + 11 * i, i)),
     );
   const moved = writable ? path.run(pool, burst, 0, wanted) : path.run(pool, burst, wanted);
-  const packets = writable ? [] : packetsOf(pool, burst);
+  const packets = writable ? [] : contentsOf(pool, burst);
   burst.release(pool);
   const used = driver.used().map(({ id, length }) => {
     const all = held.get(id)?.flatMap((each) => [...driver.memory.read(Number(each.address), each.length)]);

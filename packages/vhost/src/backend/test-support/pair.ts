@@ -1,4 +1,5 @@
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
@@ -6,7 +7,7 @@ import type { VhostDriverFlags } from '../driver-flags.ts';
 import type { VhostDriver } from '../vhost-driver.ts';
 import { TestBackend } from './test-backend.ts';
 import { Guest, type GuestOptions, type Instead } from './guest.ts';
-import { contentsOf, packet, packetPool, packetsOf, sendFrom, supply } from './packets.ts';
+import { packet, packetPool, packetsOf, sendFrom, supply } from './packets.ts';
 
 export interface PairOptions {
   /** What the driver is like, or the driver itself. */
@@ -58,7 +59,7 @@ export class Pair implements AsyncDisposable {
   receive(ring = 1): Uint8Array[] {
     const burst = new PacketBurst();
     this.device.dequeueBurst(ring, packetPool(), burst);
-    return contentsOf(burst);
+    return readFrames(burst);
   }
 
   /** Packets both ways through the first pair of a driver. @returns whether they arrive as they were */

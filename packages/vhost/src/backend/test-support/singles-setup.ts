@@ -54,8 +54,8 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
   return { driver, memory, queue, copier, singles, pool, burst: new PacketBurst(32) };
 }
 
-/** The packets of a burst. */
-export function packetsOf(pool: BufferPool, burst: PacketBurst): number[][] {
+/** The packets of a burst, one buffer each. */
+export function contentsOf(pool: BufferPool, burst: PacketBurst): number[][] {
   return Array.from({ length: burst.count }, (_, i) => [
     ...pool.region.u8.subarray(burst.offset[i], burst.offset[i] + burst.length[i]),
   ]);
