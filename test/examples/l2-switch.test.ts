@@ -393,6 +393,13 @@ describe('l2-switch, as it is started', () => {
     expect(await network.whoHears(0, frame(broadcast, macOf(0)))).toEqual([1]);
   });
 
+  it('waits for guests that do not listen yet (--client)', async () => {
+    network = new Network(2, ['--client']);
+    await network.startSwitch();
+    await Promise.all([0, 1].map((host) => network.connect(host, { server: true })));
+    expect(await network.whoHears(0, frame(broadcast, macOf(0)))).toEqual([1]);
+  });
+
   it('prints the counters of its ports (--stats)', async () => {
     await start(2, '--stats', '0.05');
     await network.whoHears(0, frame(broadcast, macOf(0)));

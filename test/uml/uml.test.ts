@@ -45,7 +45,7 @@ async function guest<S extends Steps>(configure: (driver: VhostDriver) => void, 
   });
   await backend.start();
   try {
-    const results = await runInUml(socket, steps);
+    const results = await runInUml([socket], steps);
     return { results, device: devices[0], station, troubles, commands, corrected };
   } finally {
     station.stop();

@@ -37,11 +37,11 @@ const patience = 60_000;
 
 /**
  * Boots, takes the steps one after the other, whatever becomes of them, and ends.
- * @param socket of the backend, which listens already
+ * @param sockets of the backends, which listen already: eth0, eth1, ...
  * @throws Error with all that was said when the kernel does not get through them; when there is none to boot
  */
 export async function runInUml<S extends Steps>(
-  socket: string,
+  sockets: readonly string[],
   steps: S,
 ): Promise<Record<keyof S, StepResult>> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-uml-'));
@@ -53,7 +53,8 @@ export async function runInUml<S extends Steps>(
   try {
     const said = await boot([
       'mem=256M root=/dev/root rootfstype=hostfs rootflags=/ ro con=null con0=null,fd:1 quiet',
-      `init=${init} virtio_uml.device=${socket}:1`,
+      `init=${init}`,
+      ...sockets.map((socket) => `virtio_uml.device=${socket}:1`),
     ]);
     return resultsOf(steps, said);
   } finally {

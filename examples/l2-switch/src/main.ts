@@ -5,7 +5,7 @@ import { L2Switch } from './switch.ts';
 
 const command = read();
 const { sockets, uplink, stats, options } = command;
-const l2 = new L2Switch(options);
+const l2 = new L2Switch(options, (port, what) => console.error(`${port}: ${what}`));
 for (const socket of sockets) await l2.addSocket(socket);
 if (uplink !== undefined) await l2.addSocket(uplink, { uplink: true });
 l2.run();

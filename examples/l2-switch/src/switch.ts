@@ -25,6 +25,7 @@ export interface SwitchCounts {
 export class L2Switch {
   readonly counts: SwitchCounts = { forwarded: 0, flooded: 0, dropped: 0 };
   readonly #options: SwitchOptions;
+  readonly #trouble: (port: string, what: string) => void;
   readonly #drivers: VhostDriver[] = [];
   readonly #ports: SwitchPort[] = [];
   readonly #table: MacTable<SwitchPort>;
@@ -38,7 +39,9 @@ export class L2Switch {
   #wake = new AbortController();
   #running = true;
 
-  constructor(options: SwitchOptions) {
+  /** @param trouble is told what a port's frontend or driver does wrong; the others go on */
+  constructor(options: SwitchOptions, trouble: (port: string, what: string) => void = () => {}) {
+    this.#trouble = trouble;
     this.#options = options;
     this.#table = new MacTable(options.ageing);
   }
@@ -66,6 +69,8 @@ export class L2Switch {
         this.#ports.push(new SwitchPort(path, device, uplink));
         this.#wake.abort();
       },
+      refused: (_, { code, message }) => this.#trouble(path, `${code}: ${message}`),
+      broken: (_, ring, { code, detail }) => this.#trouble(path, `ring ${ring}: ${code}, ${detail}`),
       destroyDevice: (device) => this.#remove(this.#ports.findIndex((port) => port.device === device)),
     });
     await driver.start();

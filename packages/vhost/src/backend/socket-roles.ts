@@ -68,7 +68,7 @@ export async function connectOnce(
   }
 }
 
-/** Does not keep the process alive; the signal cuts it short. */
+/** Keeps the process alive, as a socket does that listens; the signal cuts it short. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return setTimeout(milliseconds, undefined, { ref: false, signal }).catch(() => {});
+  return setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 }
