@@ -56,6 +56,8 @@ export class ServedDevice {
   #memory: DriverMemory | undefined;
   #copier: BurstCopier | undefined;
   #inflight: InflightBuffer | undefined;
+  /** Where its rings were when the driver reset it, by number. */
+  #leftAt: number[] = [];
   /** SET_FEATURES has come. */
   #featuresSaid = false;
 
@@ -108,6 +110,7 @@ export class ServedDevice {
     for (let i = this.vrings.length; i <= index; i++) {
       const vring = new Vring(i, this.#listener);
       vring.inflight = this.#inflight;
+      vring.leftAt = this.#leftAt[i];
       if (this.#shape.raw) vring.raw = this.#rawRing(vring);
       this.vrings.push(vring);
     }
@@ -204,6 +207,22 @@ export class ServedDevice {
 
   /** Everything as at first. */
   reset(): void {
+    this.#leftAt = [];
+    this.#reset();
+  }
+
+  /**
+   * The driver has reset the device: everything as at first, but the frontend may still ask where the rings were. QEMU up to 7.2
+   * does so after it has told of the reset, when a guest's link goes down, it is paused, or moves.
+   */
+  resetByDriver(): void {
+    this.#destroy();
+    const leftAt = this.vrings.map((vring) => vring.stop(this.features));
+    this.#reset();
+    this.#leftAt = leftAt;
+  }
+
+  #reset(): void {
     this.#destroy();
     for (const vring of this.vrings) vring.close();
     this.vrings.length = 0;

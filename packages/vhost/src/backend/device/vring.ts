@@ -41,6 +41,8 @@ export class Vring {
   /** Descriptors; 0: not said yet. */
   size = 0;
   base: number | undefined;
+  /** Where it was before the driver reset the device: what GET_VRING_BASE is answered until it is set up anew. */
+  leftAt: number | undefined;
   addresses: VringAddress | undefined;
   /** What the driver kicks it with, and who is woken. */
   readonly kicks = new RingKicks();
@@ -273,7 +275,7 @@ export class Vring {
     this.started = false;
     this.kicks.replace(undefined);
     this.calls.replace(undefined);
-    return this.base ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
+    return this.base ?? this.leftAt ?? (ringFeatures(features).format === 'packed' ? freshPackedBase : 0);
   }
 
   close(): void {

@@ -12,7 +12,7 @@ const modernOnly = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_F_RING_RESE
 export const statusHandlers = {
   /** FEATURES_OK does not stay set for features that do not go together, and the driver sees that (section 3.1.1). */
   SET_STATUS: ({ device }, status) => {
-    if (status === 0) device.reset();
+    if (status === 0) device.resetByDriver();
     else device.status = fit(device.features) ? status : status & ~FEATURES_OK;
   },
   /** A device with a ring that its driver broke needs a reset (section 2.1.2). */
