@@ -20,7 +20,7 @@ function readmesIn(directory: string): string[] {
   return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
     if (entry.isDirectory()) return notOurs.test(path) ? [] : readmesIn(path);
-    return /^(README|CONTRIBUTING)\.md$/.test(entry.name) ? [path] : [];
+    return /(^|\/)(README|CONTRIBUTING)\.md$|^docs\/guides\/.*\.md$/.test(path) ? [path] : [];
   });
 }
 
