@@ -1,5 +1,6 @@
 // The path election agrees with what DPDK logs for each of its rows.
-import { VIRTIO_NET_F_MRG_RXBUF, type PathName, electPaths, pathLogLine } from '@vio/net';
+import { VIRTIO_NET_F_MRG_RXBUF, type PathName, electPaths } from '@vio/net';
+import { pathLogLine } from '@vio/net/internal';
 import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { goldenRows } from './golden-rows.ts';

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '@vio/net';
+import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '@vio/net/internal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Ended, Vio, jsonLines, vio } from './vio.ts';
 

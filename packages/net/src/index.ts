@@ -1,31 +1,64 @@
-export * from './control/index.ts';
-export { Capture, type CaptureOptions, type Watched } from './capture/capture.ts';
-export type { CaptureSource } from './capture/capture-format.ts';
-export { type PortCaptureOptions, watchedQueues } from './capture/port-capture.ts';
-export * from './device/index.ts';
-export * from './feature-bits.ts';
-export { type BurstTap, showTo } from './frames/burst-tap.ts';
+// What applications and transports use. What only the other packages of vio need is in internal.ts.
+
+// A port, and how to open one on a device.
+export { type NamedRingDump, NetPort } from './port/net-port.ts';
+export type {
+  BrokenQueue,
+  FailedAttempt,
+  LinkState,
+  NetPortEvents,
+  Reconnected,
+} from './port/port-events.ts';
+export type { ReadOptions } from './port/packet-reader.ts';
+export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
+export { RxInterrupt } from './port/rx-interrupt.ts';
+export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';
+export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
+export { DevicePort } from './device/device-port.ts';
+export { openPort } from './device/open-port.ts';
+export type { PortOptions, PortReconnect, ReconnectOptions } from './device/port-options.ts';
+export type { QueueName } from './device/life/reset-queue.ts';
+
+// What a transport implements.
+export type * from './device/net-device.ts';
+export type { ConfigSpace } from './device/config-space.ts';
+export {
+  type DeviceMemory,
+  type MemoryOptions,
+  type MemoryRequest,
+  sharedMemory,
+} from './device/memory/device-memory.ts';
+
+// Queues and their packets.
+export { PacketBurst } from './packet-burst.ts';
+export { PacketCopier } from './port/packet-copier.ts';
+export { RxQueue } from './queue/rx-queue.ts';
+export { type Notifier, TxQueue } from './queue/tx-queue.ts';
 export type { FrameOptions } from './frames/frame-options.ts';
-export { type FrameRules, checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
+export type { FrameRules } from './frames/frame-rules.ts';
 export { rarpFrame } from './frames/rarp.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
-export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
-export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
-export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
-export { checksumFrom, completePacket, exchangeWord } from './offload/complete.ts';
-export { HeaderCodec } from './offload/header-codec.ts';
-export { Segmenter } from './offload/segmenter.ts';
-export { toTransmitMetadata } from './offload/transmit-metadata.ts';
+export { isMac, isMulticast, macFromBytes, macToBytes, randomMac } from './device/mac-address.ts';
+export { type Duplex, linkSpeeds, unknownSpeed } from './device/link-speed.ts';
+
+// Features, and the paths that follow from them.
+export * from './feature-bits.ts';
+export {
+  type PathCallback,
+  type PathChoice,
+  type PathEngine,
+  type PathInput,
+  type PathName,
+  electPaths,
+} from './paths.ts';
+
+// Offloads.
+export { InternetChecksum } from './offload/checksum.ts';
+export { completePacket } from './offload/complete.ts';
 export {
   type OffloadOptions,
-  checkOffloads,
-  controlledOffloads,
-  hasRxOffloads,
-  hasTxOffloads,
   offloadFeatureBits,
   segmentationFeatureBits,
-  offloadFeatures,
-  pathOffloads,
 } from './offload/offload-features.ts';
 export {
   HDR_F_DATA_VALID,
@@ -39,17 +72,22 @@ export {
   HDR_GSO_UDP_L4,
   PacketOffloads,
 } from './offload/packet-offloads.ts';
-export { PacketBurst } from './packet-burst.ts';
-export {
-  type PathCallback,
-  type PathChoice,
-  type PathEngine,
-  type PathInput,
-  type PathName,
-  electPaths,
-  pathLogLine,
-  pathLogLines,
-} from './paths.ts';
+export { Segmenter } from './offload/segmenter.ts';
+
+// Commands to the device, and receive-side scaling.
+export type { ControlCommand, HashConfig, RssConfig, RxMode } from './control/commands.ts';
+export type { ControlChannel } from './control/control-channel.ts';
+export { NetControl } from './control/net-control.ts';
+export * from './rss/hash-types.ts';
+export { PacketFlow } from './rss/packet-flow.ts';
+export { PacketHasher } from './rss/packet-hasher.ts';
+
+// What is counted and recorded.
+export { QueueStats, type DropReason, type QueueCounterName, type QueueEventName } from './stats.ts';
+export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
+export { Capture, type CaptureOptions } from './capture/capture.ts';
+export type { CaptureSource } from './capture/capture-format.ts';
+export type { PortCaptureOptions } from './capture/port-capture.ts';
 export {
   type PcapFile,
   type PcapPacket,
@@ -59,32 +97,3 @@ export {
   readPcap,
   writePcap,
 } from './pcap/pcap.ts';
-export { type NamedRingDump, NetPort, type NetPortParts } from './port/net-port.ts';
-export type {
-  BrokenQueue,
-  FailedAttempt,
-  LinkState,
-  NetPortEvents,
-  Reconnected,
-} from './port/port-events.ts';
-export type { ReadOptions } from './port/packet-reader.ts';
-export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
-export { PacketCopier } from './port/packet-copier.ts';
-export { RxInterrupt } from './port/rx-interrupt.ts';
-export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';
-export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
-export { createQueuePair, type QueuePair, type QueuePairOptions } from './queue/queue-pair.ts';
-export { RxQueue } from './queue/rx-queue.ts';
-export { type NetQueueOptions, type Notifier, TxQueue } from './queue/tx-queue.ts';
-export {
-  QueueStats,
-  type DropReason,
-  type QueueCounterName,
-  type QueueEventName,
-  queueCounterNames,
-  queueEventNames,
-  rxEventNames,
-  txCounterNames,
-  txEventNames,
-} from './stats.ts';
-export * from './rss/index.ts';

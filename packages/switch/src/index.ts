@@ -1,16 +1,21 @@
+// What applications use. What only the other packages of vio need is in internal.ts.
 export { readConfig } from './config/config-file.ts';
 export {
   type BridgeConfig,
   type DirectoryConfig,
   type PortConfig,
+  type SocketPortConfig,
   type SwitchConfig,
+  type TapPortConfig,
+  type UplinkPortConfig,
   parseConfig,
-  parsePort,
 } from './config/schema.ts';
-export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
-export { type SwitchOptions, VioSwitch } from './switch/vio-switch.ts';
-export type { MacView, PortView, Reloaded, Trouble } from './switch/views.ts';
 export { SwitchCallError, callSwitch } from './control/client.ts';
 export { ControlServer } from './control/control-server.ts';
-export { type DaemonOptions, type DaemonReport, runDaemon } from './daemon/daemon.ts';
+export type { ControlTarget } from './control/methods.ts';
 export { StatusServer } from './daemon/status-server.ts';
+export type { MacEntry } from './fabric/mac-table.ts';
+export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
+export type { PortOrigin } from './ports/managed-port.ts';
+export type { MacView, PortView, Reloaded, Trouble } from './switch/views.ts';
+export { type SwitchOptions, VioSwitch } from './switch/vio-switch.ts';

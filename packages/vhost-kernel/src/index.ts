@@ -1,3 +1,4 @@
+// What applications use. What only the other packages of vio need is in internal.ts.
 export type { TapOptions } from './tap/tap-options.ts';
 export { Tap } from './tap/tap.ts';
 export {
@@ -9,5 +10,3 @@ export {
   TUN_F_USO4,
   TUN_F_USO6,
 } from './tap/tun-ioctls.ts';
-export { VhostNetTransport, type VhostNetOptions } from './vhost-net/vhost-net-transport.ts';
-export { VhostVdpaTransport, type VhostVdpaOptions } from './vdpa/vhost-vdpa-transport.ts';

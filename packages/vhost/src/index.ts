@@ -1,10 +1,5 @@
-export {
-  FrontendDevice,
-  VhostUserFrontend,
-  type VhostUserOptions,
-  defaultProtocolFeatures,
-  usableProtocolFeatures,
-} from './frontend/index.ts';
+// What applications and transports use. What only the other packages of vio need is in internal.ts.
+export { FrontendDevice, VhostUserFrontend, type VhostUserOptions } from './frontend/index.ts';
 export type {
   SharedRegion,
   VhostTransport,
@@ -18,7 +13,7 @@ export type { ConfigWrite } from './backend/device/device-config.ts';
 export { type DeviceType, rawRingFeatures } from './backend/device/device-type.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
-export type { DeviceConfigView } from './backend/device/device-view.ts';
+export type { DeviceConfigView, DeviceView } from './backend/device/device-view.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';
@@ -26,7 +21,12 @@ export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/prot
 export type { VhostCallbacks } from './backend/vhost-callbacks.ts';
 export type { VhostDriverFlags } from './backend/driver-flags.ts';
 export { VhostDriver } from './backend/vhost-driver.ts';
-export { ReceiveSteering, type SteeringOptions, unwanted } from './backend/steering/receive-steering.ts';
+export {
+  ReceiveSteering,
+  type SteeredDevice,
+  type SteeringOptions,
+  unwanted,
+} from './backend/steering/receive-steering.ts';
 export type { DriverSettings } from './backend/control/driver-settings.ts';
 export * as wire from './wire/index.ts';
 export * from './wire/protocol-features.ts';

@@ -1,8 +1,11 @@
+// What applications use. What only the other packages of vio need is in internal.ts.
 export type { MemoryOptions, QueueName, ReconnectOptions } from '@vio/net';
-export { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config/config.ts';
+export type { BackendKind } from './config/backend-kind.ts';
+export type { VirtioUserConfig, VirtioUserOptions } from './config/config.ts';
+export type { BackendDescriptors } from './config/descriptors.ts';
 export { parseDevargs } from './config/devargs.ts';
 export type { ControlQueueOwner, OpenOptions } from './config/open-options.ts';
 export type { SocketOptions } from './connect/connect.ts';
-export { type PodPlaces, podDevargs } from './pod-contract.ts';
 export { openVirtioUser } from './open.ts';
+export { type PodPlaces, podDevargs } from './pod-contract.ts';
 export { VirtioUserPort } from './virtio-user-port.ts';

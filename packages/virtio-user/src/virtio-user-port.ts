@@ -1,5 +1,6 @@
 import type { UnixListener } from '@vio/native';
-import { DevicePort, type DevicePortParts } from '@vio/net';
+import { DevicePort } from '@vio/net';
+import type { DevicePortParts } from '@vio/net/internal';
 import type { VirtioUserConfig } from './config/config.ts';
 
 /** A virtio-net port on a vhost backend. Made by `openVirtioUser`; everything it holds goes with `close`. */

@@ -1,7 +1,7 @@
 // What can go wrong with a kernel backend, each told by name. Prints one JSON line.
 import { readFileSync, readdirSync } from 'node:fs';
 import type { LinkState } from '@vio/net';
-import { VhostNetTransport } from '@vio/vhost-kernel';
+import { VhostNetTransport } from '@vio/vhost-kernel/internal';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { codeOf } from './code-of.ts';
 import { sh } from './commands.ts';

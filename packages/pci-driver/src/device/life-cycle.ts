@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WaitOptions } from '@vio/native';
+import { featureNames } from '@vio/net';
 import {
   STATUS_ACKNOWLEDGE,
   STATUS_AGREED,
@@ -7,8 +8,7 @@ import {
   STATUS_FAILED,
   STATUS_FEATURES_OK,
   STATUS_KNOWN,
-  featureNames,
-} from '@vio/net';
+} from '@vio/net/internal';
 import { pciError } from '../access/pci-errors.ts';
 import { ModernDevice } from './modern-device.ts';
 import type { VirtioPciDevice } from './virtio-pci-device.ts';

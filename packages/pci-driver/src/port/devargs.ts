@@ -1,4 +1,5 @@
-import { devargValueError, linkSpeeds, splitDevargs, unknownDevarg, unknownSpeed } from '@vio/net';
+import { linkSpeeds, unknownSpeed } from '@vio/net';
+import { devargValueError, splitDevargs, unknownDevarg } from '@vio/net/internal';
 import { fullAddress } from '../access/sysfs.ts';
 import { pciError } from '../access/pci-errors.ts';
 

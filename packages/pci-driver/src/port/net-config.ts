@@ -1,4 +1,5 @@
-import { type ConfigSpace, configFields, configSpaceBytes, decodeConfigSpace } from '@vio/net';
+import type { ConfigSpace } from '@vio/net';
+import { configFields, configSpaceBytes, decodeConfigSpace } from '@vio/net/internal';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 
 /** Reads what a device says of itself, field by field, as its features say that they are there. */

@@ -1,5 +1,6 @@
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import { type PortOptions, VIRTIO_NET_F_RSS, openPortAs, unknownSpeed } from '@vio/net';
+import { type PortOptions, VIRTIO_NET_F_RSS, unknownSpeed } from '@vio/net';
+import { openPortAs } from '@vio/net/internal';
 import { openAccess } from '../access/open-access.ts';
 import type { PciAccess } from '../access/pci-access.ts';
 import { parsePciDevargs } from './devargs.ts';

@@ -12,10 +12,10 @@ import {
   type PlacedQueue,
   type QueueReset,
   type QueueSizeRequest,
-  STATUS_NEEDS_RESET,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MTU,
 } from '@vio/net';
+import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import {
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_NOTIFICATION_DATA,

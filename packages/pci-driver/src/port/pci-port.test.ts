@@ -14,9 +14,9 @@ import {
   VIRTIO_NET_F_SPEED_DUPLEX,
   VIRTIO_NET_F_STATUS,
   WorkerPort,
-  headerSize,
   rarpFrame,
 } from '@vio/net';
+import { headerSize } from '@vio/net/internal';
 import {
   VIRTIO_F_ANY_LAYOUT,
   VIRTIO_F_EVENT_IDX,

@@ -1,4 +1,5 @@
-import { DevicePort, type DevicePortParts } from '@vio/net';
+import { DevicePort } from '@vio/net';
+import type { DevicePortParts } from '@vio/net/internal';
 import type { AccessKind } from '../access/pci-access.ts';
 import type { InterruptMode } from './interrupts.ts';
 import type { PciNetDevice } from './pci-net-device.ts';

@@ -1,4 +1,4 @@
-import { headerSize } from '@vio/net';
+import { headerSize } from '@vio/net/internal';
 import { FakePciDevice, type FakeOptions } from './fake-pci-device.ts';
 import { FakeWire } from './fake-wire.ts';
 

@@ -1,4 +1,5 @@
-import { type ControlCommand, ControlResponder } from '@vio/net';
+import type { ControlCommand } from '@vio/net';
+import { ControlResponder } from '@vio/net/internal';
 import { MemoryMap, Region, createDeviceQueue, ringFeatures } from '@vio/rings';
 import type { FakePciDevice } from './fake-pci-device.ts';
 

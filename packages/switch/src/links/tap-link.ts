@@ -1,6 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { FdWatcher } from '@vio/native';
-import { type PacketBurst, QueueStats, queueCounterNames } from '@vio/net';
+import { type PacketBurst, QueueStats } from '@vio/net';
+import { queueCounterNames } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import type { Tap } from '@vio/vhost-kernel';
 import type { Link } from '../fabric/link.ts';

@@ -1,6 +1,6 @@
 import { EventFd, SharedMemory } from '@vio/native';
 import { bufferAddress } from '@vio/native/internal';
-import { ControlQueue } from '@vio/net';
+import { ControlQueue } from '@vio/net/internal';
 import { Region, type RingFeatures } from '@vio/rings';
 import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';
 import * as vdpa from './vdpa-ioctls.ts';

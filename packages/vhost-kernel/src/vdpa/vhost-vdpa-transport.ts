@@ -6,15 +6,13 @@ import {
   type DeviceConfig,
   type DeviceControlQueue,
   type Notifier,
-  STATUS_DRIVER_OK,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_STATUS,
-  configBytes,
-  decodeConfigSpace,
 } from '@vio/net';
+import { STATUS_DRIVER_OK, configBytes, decodeConfigSpace } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import type { SharedRegion, VhostStatus, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';

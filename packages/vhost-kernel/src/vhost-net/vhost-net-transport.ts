@@ -15,8 +15,8 @@ import {
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
-  decodeConfigSpace,
 } from '@vio/net';
+import { decodeConfigSpace } from '@vio/net/internal';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { SharedRegion, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import type { Tap } from '../tap/tap.ts';

@@ -1,13 +1,6 @@
 import { EventFd } from '@vio/native';
-import {
-  type ConfigHandlers,
-  type ConfigSpace,
-  ConfigWatch,
-  VIRTIO_NET_F_MAC,
-  VIRTIO_NET_F_MTU,
-  VIRTIO_NET_F_STATUS,
-  encodeConfigSpace,
-} from '@vio/net';
+import { type ConfigSpace, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from '@vio/net';
+import { type ConfigHandlers, ConfigWatch, encodeConfigSpace } from '@vio/net/internal';
 import { describe, expect, it } from 'vitest';
 import { openFds, until } from '@vio/test-support';
 import { type BackendScript, ScriptedBackend } from '../testing/index.ts';

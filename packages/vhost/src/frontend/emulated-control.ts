@@ -1,5 +1,6 @@
 import type { WaitOptions } from '@vio/native';
-import { type ControlChannel, type ControlCommand, commandRefused } from '@vio/net';
+import type { ControlChannel, ControlCommand } from '@vio/net';
+import { commandRefused } from '@vio/net/internal';
 import type { VhostTransport } from '../transport.ts';
 
 /**

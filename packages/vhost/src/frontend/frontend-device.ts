@@ -11,14 +11,11 @@ import {
   type PlacedQueue,
   type QueueReset,
   type QueueSizeRequest,
-  STATUS_AGREED,
-  STATUS_FEATURES_OK,
-  STATUS_KNOWN,
-  STATUS_RUNNING,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_STATUS,
   sharedMemory,
 } from '@vio/net';
+import { STATUS_AGREED, STATUS_FEATURES_OK, STATUS_KNOWN, STATUS_RUNNING } from '@vio/net/internal';
 import { VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { SharedRegion, VhostTransport } from '../transport.ts';
 import { EmulatedControl } from './emulated-control.ts';

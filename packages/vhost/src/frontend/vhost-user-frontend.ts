@@ -9,9 +9,8 @@ import {
   type MtuSetting,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
-  configBytes,
-  decodeConfigSpace,
 } from '@vio/net';
+import { configBytes, decodeConfigSpace } from '@vio/net/internal';
 import { VIRTIO_F_RING_RESET } from '@vio/rings';
 import type {
   SharedRegion,

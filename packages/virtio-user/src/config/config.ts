@@ -1,6 +1,7 @@
 import { VioError } from '@vio/native';
 import { checkSocketPath } from '@vio/native/internal';
-import { devargValueError, isMac, linkSpeeds, unknownDevarg, unknownSpeed } from '@vio/net';
+import { isMac, linkSpeeds, unknownSpeed } from '@vio/net';
+import { devargValueError, unknownDevarg } from '@vio/net/internal';
 import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';

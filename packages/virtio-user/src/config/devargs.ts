@@ -1,5 +1,5 @@
 import { VioError } from '@vio/native';
-import { type Devargs, splitDevargs } from '@vio/net';
+import { type Devargs, splitDevargs } from '@vio/net/internal';
 
 /**
  * Takes apart `net_virtio_user0,path=/tmp/vhost.sock,queues=2`, as DPDK's --vdev does. The driver's name may be

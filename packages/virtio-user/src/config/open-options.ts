@@ -1,12 +1,7 @@
 import { VioError, type WaitOptions } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import {
-  type FrameOptions,
-  type MemoryOptions,
-  type OffloadOptions,
-  type ReconnectOptions,
-  checkPortOptions,
-} from '@vio/net';
+import type { FrameOptions, MemoryOptions, OffloadOptions, ReconnectOptions } from '@vio/net';
+import { checkPortOptions } from '@vio/net/internal';
 import type { SocketOptions } from '../connect/connect.ts';
 import type { BackendDescriptors } from './descriptors.ts';
 

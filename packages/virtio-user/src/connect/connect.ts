@@ -64,11 +64,11 @@ async function reach(
   // What not every port has is loaded on demand: the others start sooner without.
   if (config.backend === 'vhost-kernel') {
     const open = { taps: descriptors?.tap, devices: descriptors?.vhostNet };
-    const { VhostNetTransport } = await import('@vio/vhost-kernel');
+    const { VhostNetTransport } = await import('@vio/vhost-kernel/internal');
     return VhostNetTransport.open({ path, iface, queues, mac, netns, ...open });
   }
   if (config.backend === 'vhost-vdpa') {
-    const { VhostVdpaTransport } = await import('@vio/vhost-kernel');
+    const { VhostVdpaTransport } = await import('@vio/vhost-kernel/internal');
     return VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
   }
   if (descriptors?.socket === undefined) return VhostUserFrontend.connect(path, wait);

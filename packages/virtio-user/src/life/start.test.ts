@@ -1,4 +1,5 @@
-import { VIRTIO_NET_F_MQ, pathLogLine } from '@vio/net';
+import { VIRTIO_NET_F_MQ } from '@vio/net';
+import { pathLogLine } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
 import { holdings, holdingsLike, rejectionOf, until } from '@vio/test-support';

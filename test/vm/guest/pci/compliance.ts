@@ -1,7 +1,8 @@
 // The suite of devices on a real card; a port on the card at the other end of the wire sends every frame back.
 import type { NetPort } from '@vio/net';
 import { describeDeviceCompliance, describePortCompliance } from '@vio/net/testing';
-import { PciNetDevice, openAccess, openPciPort } from '@vio/pci-driver';
+import { openPciPort } from '@vio/pci-driver';
+import { PciNetDevice, openAccess } from '@vio/pci-driver/internal';
 import { runSuites } from '../suite.ts';
 import { giveBack, hand, otherEnd } from './wire.ts';
 

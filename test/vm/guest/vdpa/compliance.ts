@@ -1,7 +1,7 @@
 // The suites on vhost-vdpa, whose card sends everything back.
 import { describeDeviceCompliance, describePortCompliance } from '@vio/net/testing';
 import { FrontendDevice } from '@vio/vhost';
-import { VhostVdpaTransport } from '@vio/vhost-kernel';
+import { VhostVdpaTransport } from '@vio/vhost-kernel/internal';
 import { openVirtioUser } from '@vio/virtio-user';
 import { runSuites } from '../suite.ts';
 import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';

@@ -1,6 +1,7 @@
 // A network card that sends back what it is sent, frame by frame, on every queue pair.
 import { EventFd, FdWatcher } from '@vio/native';
-import { VIRTIO_NET_F_MRG_RXBUF, headerSize } from '@vio/net';
+import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { headerSize } from '@vio/net/internal';
 import { ChainBurst, type DeviceQueue, MemoryMap, Region, createDeviceQueue, ringFeatures } from '@vio/rings';
 import { VduseDevice, type VduseMapping, type VduseOptions } from './vduse-device.ts';
 

@@ -1,6 +1,6 @@
 // What the kernel has a limit for.
 import { EventFd, SharedMemory } from '@vio/native';
-import { VhostNetTransport } from '@vio/vhost-kernel';
+import { VhostNetTransport } from '@vio/vhost-kernel/internal';
 import { codeOf } from '../code-of.ts';
 
 const page = 4096;

@@ -1,4 +1,4 @@
-import { runDaemon } from '@vio/switch';
+import { runDaemon } from '@vio/switch/internal';
 import { Output } from '../../output.ts';
 import type { SwitchRunOptions } from './options.ts';
 

@@ -1,4 +1,5 @@
-import { type ControlCommand, ControlResponder } from '@vio/net';
+import type { ControlCommand } from '@vio/net';
+import { ControlResponder } from '@vio/net/internal';
 import type { DeviceQueue, MemoryMap, QueueFault } from '@vio/rings';
 import { KickLoop } from '../raw/kick-loop.ts';
 

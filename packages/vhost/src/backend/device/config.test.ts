@@ -9,9 +9,8 @@ import {
   VIRTIO_NET_F_STATUS,
   type ConfigSpace,
   PacketBurst,
-  configSpaceBytes,
-  decodeConfigSpace,
 } from '@vio/net';
+import { configSpaceBytes, decodeConfigSpace } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';

@@ -1,4 +1,5 @@
-import { type QueueEventName, queueCounterNames } from '@vio/net';
+import type { QueueEventName } from '@vio/net';
+import { queueCounterNames } from '@vio/net/internal';
 import type { Vring } from './vring.ts';
 
 const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets', 'dropped_no_room_packets'];

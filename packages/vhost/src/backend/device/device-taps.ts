@@ -1,4 +1,4 @@
-import type { BurstTap } from '@vio/net';
+import type { BurstTap } from '@vio/net/internal';
 
 const nobody: readonly BurstTap[] = [];
 

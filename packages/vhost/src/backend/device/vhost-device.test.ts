@@ -1,4 +1,5 @@
-import { type Capture, PacketBurst, VIRTIO_NET_F_MRG_RXBUF, queueCounterNames, readPcap } from '@vio/net';
+import { type Capture, PacketBurst, VIRTIO_NET_F_MRG_RXBUF, readPcap } from '@vio/net';
+import { queueCounterNames } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';

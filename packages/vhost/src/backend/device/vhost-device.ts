@@ -1,12 +1,5 @@
-import {
-  type BurstTap,
-  Capture,
-  type PacketBurst,
-  type PortCaptureOptions,
-  VIRTIO_NET_F_GUEST_ANNOUNCE,
-  showTo,
-  watchedQueues,
-} from '@vio/net';
+import { Capture, type PacketBurst, type PortCaptureOptions, VIRTIO_NET_F_GUEST_ANNOUNCE } from '@vio/net';
+import { type BurstTap, showTo, watchedQueues } from '@vio/net/internal';
 import { type BufferPool, type RingFormat, ringFeatures } from '@vio/rings';
 import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
 import { DeviceView } from './device-view.ts';

@@ -1,13 +1,6 @@
 import type { EventFd } from '@vio/native';
-import {
-  HeaderCodec,
-  type ControlCommand,
-  hasRxOffloads,
-  hasTxOffloads,
-  QueueStats,
-  headerSize,
-  VIRTIO_NET_F_MRG_RXBUF,
-} from '@vio/net';
+import { type ControlCommand, QueueStats, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { HeaderCodec, hasRxOffloads, hasTxOffloads, headerSize } from '@vio/net/internal';
 import {
   type DeviceQueue,
   type DeviceVringAddresses,

@@ -1,11 +1,5 @@
-import {
-  type DropReason,
-  type HeaderCodec,
-  type PacketBurst,
-  PacketOffloads,
-  type QueueStats,
-  toTransmitMetadata,
-} from '@vio/net';
+import { type DropReason, type PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
+import { type HeaderCodec, toTransmitMetadata } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { PlainPackets } from './plain-packets.ts';

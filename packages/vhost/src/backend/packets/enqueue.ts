@@ -1,16 +1,18 @@
 import {
   HDR_F_NEEDS_CSUM,
   HDR_GSO_NONE,
-  type HeaderCodec,
   PacketBurst,
   type PacketOffloads,
   type QueueStats,
   Segmenter,
+} from '@vio/net';
+import {
+  type HeaderCodec,
   checksumFrom,
   exchangeWord,
   hashOffset,
   numBuffersOffset,
-} from '@vio/net';
+} from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { ChainWriter } from './chain-writer.ts';

@@ -2,7 +2,6 @@ import {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,
   HDR_GSO_TCPV4,
-  HeaderCodec,
   PacketBurst,
   QueueStats,
   VIRTIO_NET_F_CSUM,
@@ -10,6 +9,7 @@ import {
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_HOST_TSO4,
 } from '@vio/net';
+import { HeaderCodec } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
 import { type BufferPool, type RingFormat } from '@vio/rings';
 import { freshMemory } from '@vio/rings/testing';

@@ -1,4 +1,5 @@
-import { HeaderCodec, PacketBurst, QueueStats, offloadFeatureBits } from '@vio/net';
+import { PacketBurst, QueueStats, offloadFeatureBits } from '@vio/net';
+import { HeaderCodec } from '@vio/net/internal';
 import { VioError } from '@vio/native';
 import {
   BufferPool,

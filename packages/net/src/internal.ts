@@ -1,0 +1,46 @@
+// What the other packages of vio use besides, and nobody else: it may change in every version.
+export type { Watched } from './capture/capture.ts';
+export { watchedQueues } from './capture/port-capture.ts';
+export { type EncodedCommand, decodeCommand, encodeCommand } from './control/codec.ts';
+export { VIRTIO_NET_ERR, VIRTIO_NET_OK, requiredFeatures } from './control/commands.ts';
+export { commandRefused } from './control/control-errors.ts';
+export { ControlQueue, type ControlQueueOptions } from './control/control-queue.ts';
+export { ControlResponder, type ControlResponderOptions } from './control/control-responder.ts';
+export type { NetControlOptions, QueuePairsListener } from './control/net-control.ts';
+export { pairSwitch } from './control/pair-switch.ts';
+export {
+  type ConfigField,
+  configBytes,
+  configFields,
+  configSpaceBytes,
+  configSpaceHead,
+  decodeConfigSpace,
+  encodeConfigSpace,
+} from './device/config-space.ts';
+export { type Devargs, devargValueError, splitDevargs, unknownDevarg } from './device/devargs.ts';
+export type { DevicePortParts } from './device/device-port.ts';
+export * from './device/device-status.ts';
+export type { FeatureWishes } from './device/features/choose-features.ts';
+export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
+export { openPortAs } from './device/open-port.ts';
+export { checkPortOptions, defaultTimeout } from './device/port-options.ts';
+export { type BurstTap, showTo } from './frames/burst-tap.ts';
+export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
+export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
+export { completeChecksum } from './offload/checksum.ts';
+export { checksumFrom, exchangeWord } from './offload/complete.ts';
+export { HeaderCodec } from './offload/header-codec.ts';
+export {
+  checkOffloads,
+  controlledOffloads,
+  hasRxOffloads,
+  hasTxOffloads,
+  offloadFeatures,
+  pathOffloads,
+} from './offload/offload-features.ts';
+export { toTransmitMetadata } from './offload/transmit-metadata.ts';
+export { pathLogLine, pathLogLines } from './paths.ts';
+export type { NetPortParts } from './port/net-port.ts';
+export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';
+export type { NetQueueOptions } from './queue/tx-queue.ts';
+export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';

@@ -1,0 +1,2 @@
+// What the other packages of vio use besides, and nobody else: it may change in every version.
+export { parseConfig } from './config/config.ts';
