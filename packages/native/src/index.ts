@@ -5,7 +5,7 @@ export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './fds/event-fd.ts';
 export { closeFd, dupFd } from './fds/fd.ts';
 export { FdWatcher, type Readiness } from './fds/fd-watcher.ts';
-export { type MappedBytes, MappedFile } from './memory/mapped-file.ts';
+export { type MappedBytes, MappedFile, type MappedFileOptions } from './memory/mapped-file.ts';
 export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './memory/shared-memory.ts';
 export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
 export { type Received, UnixStream } from './sockets/unix-stream.ts';

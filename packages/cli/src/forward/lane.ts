@@ -61,7 +61,8 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
     receive: (burst) => device.dequeueBurst(2 * pair + 1, pool, burst, burst.capacity),
     send(burst) {
       const sent = device.enqueueBurst(2 * pair, burst, 0, burst.count);
-      burst.release(pool);
+      // With large buffers of their own, packets may be in another pool.
+      burst.release(burst.pool ?? pool);
       return sent;
     },
     traffic() {

@@ -43,7 +43,7 @@ function forward(
 ): number {
   const received = lane.receive(burst);
   if (received === 0) return 0;
-  edit?.(lane.pool, burst);
+  edit?.(burst.pool ?? lane.pool, burst);
   const sent = lane.send(burst);
   counts.received += received;
   counts.sent += sent;
@@ -67,7 +67,7 @@ export function swapAddresses(pool: BufferPool, burst: PacketBurst): void {
 
 function receiveOnly(lane: Lane, burst: PacketBurst, counts: LaneCounts): number {
   const received = lane.receive(burst);
-  burst.release(lane.pool);
+  burst.release(burst.pool ?? lane.pool);
   counts.received += received;
   return received;
 }

@@ -10,6 +10,18 @@ export interface MappedBytes {
   readonly byteOffset: number;
 }
 
+/** What of a file is mapped, and how. */
+export interface MappedFileOptions {
+  /** Byte offset in the file. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Fault all pages in at once. Default false. */
+  readonly populate?: boolean;
+  /** Keep all pages in memory (mlock). Default false. */
+  readonly lock?: boolean;
+}
+
 /**
  * A part of somebody else's file, mapped at once whatever its size, of which buffers are made where they are needed: a
  * file of a terabyte costs nothing until it is looked at. It begins at any byte. After `close` the shared pages are gone
@@ -27,11 +39,12 @@ export class MappedFile implements Disposable {
 
   /**
    * The fd stays the caller's.
-   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size
+   * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK
    */
-  static map(fd: number, { offset, size }: { readonly offset: number; readonly size: number }): MappedFile {
+  static map(fd: number, options: MappedFileOptions): MappedFile {
+    const { offset, size } = options;
     checkInFile(fd, offset, size);
-    return new MappedFile(mapArea(fd, { offset, size, within: true }), size);
+    return new MappedFile(mapArea(fd, { ...options, within: true }), size);
   }
 
   /**

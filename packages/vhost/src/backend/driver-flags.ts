@@ -1,6 +1,9 @@
 import { type ListenOptions, VioError } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
+import { BufferPool } from '@vio/rings';
 import type { DeviceType } from './device/device-type.ts';
+import type { ServingOptions } from './device/served-device.ts';
+import { LargeBuffers } from './packets/large-buffers.ts';
 
 /** How a backend meets its frontends, and how it takes their packets. */
 export interface VhostDriverFlags {
@@ -29,6 +32,17 @@ export interface VhostDriverFlags {
    */
   readonly linearBuffers?: boolean;
   /**
+   * Packets are never in several buffers: one that does not fit one gets a large buffer of its own, from this pool, or with true
+   * from one of 64 buffers of 64 KiB that is made when the first of them comes. A burst has one pool: `burst.pool` says which, and
+   * takes the buffers back. What fits no large buffer is dropped and counted (`dropped_no_room_packets`); where none is free a
+   * packet waits, or with `linearBuffers` is dropped as well. Default false.
+   */
+  readonly externalBuffers?: boolean | BufferPool;
+  /** Fault in all of a driver's memory when it is announced (MAP_POPULATE), which takes as long as that takes. Default false. */
+  readonly preAllocate?: boolean;
+  /** Keep all of a driver's memory in memory (mlock); a frontend whose memory cannot be locked is refused. Default false. */
+  readonly lock?: boolean;
+  /**
    * What `burst.offloads` says of packets that were taken is what their headers said, as a receiver has it (default). False: as
    * a sender has it, ready to be sent elsewhere; lengths of headers are then those of the frame, and nothing is said of what is
    * not TCP or UDP.
@@ -46,6 +60,9 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   socket: true,
   type: true,
   linearBuffers: true,
+  externalBuffers: true,
+  preAllocate: true,
+  lock: true,
   compliantOffloadFlags: true,
 };
 
@@ -57,9 +74,30 @@ export function checkFlags(flags: VhostDriverFlags): void {
     if (given === true && client !== true)
       throw conflict(`${name} is for clients`, 'give client: true as well');
   }
+  const { externalBuffers = false } = flags;
+  if (typeof externalBuffers !== 'boolean' && !(externalBuffers instanceof BufferPool)) {
+    throw new VioError(`VhostDriver.register cannot have externalBuffers of ${typeof externalBuffers}`, {
+      code: 'VIO_OPTION_VALUE',
+      remedy: 'give true, or a BufferPool of large buffers',
+    });
+  }
   checkNumber('retry', flags.retry, 0);
   checkNumber('maxConnections', flags.maxConnections, 1);
   checkNumber('handshakeTimeout', flags.handshakeTimeout, 1);
+}
+
+/** What flags say of how a device is served. */
+export function servingOptions(flags: VhostDriverFlags): ServingOptions {
+  const { externalBuffers = false, linearBuffers = false, preAllocate = false, lock = false } = flags;
+  const given = externalBuffers === true ? undefined : externalBuffers;
+  return {
+    dequeue: {
+      linear: linearBuffers,
+      transmitMetadata: flags.compliantOffloadFlags === false,
+      ...(given === false ? {} : { external: new LargeBuffers(given) }),
+    },
+    memory: { preAllocate, lock },
+  };
 }
 
 function checkNumber(name: string, value: number | undefined, least: number): void {

@@ -1,8 +1,7 @@
 import type { UnixStream, VioError } from '@vio/native';
 import { callApplication, throwLater } from '@vio/native/internal';
-import { ServedDevice } from './device/served-device.ts';
+import { ServedDevice, type ServingOptions } from './device/served-device.ts';
 import { VhostDevice } from './device/vhost-device.ts';
-import type { DequeueOptions } from './packets/dequeue.ts';
 import { noDescriptors } from './driver-errors.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import { BackendConnection } from './protocol/connection.ts';
@@ -28,7 +27,7 @@ export class Sessions {
   readonly #callbacks: () => VhostCallbacks;
   readonly #extern: () => ExternHandlers<VhostDevice>;
   readonly #patience: number;
-  readonly #dequeue: DequeueOptions;
+  readonly #serving: ServingOptions;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
@@ -39,14 +38,14 @@ export class Sessions {
     callbacks: () => VhostCallbacks,
     extern: () => ExternHandlers<VhostDevice>,
     patience: number,
-    dequeue: DequeueOptions,
+    serving: ServingOptions,
   ) {
     this.#path = path;
     this.#offer = offer;
     this.#callbacks = callbacks;
     this.#extern = extern;
     this.#patience = patience;
-    this.#dequeue = dequeue;
+    this.#serving = serving;
   }
 
   /** Frontends that are there. */
@@ -96,7 +95,7 @@ export class Sessions {
         failed: (error) => connection.applicationFailed(error),
       },
       shape,
-      this.#dequeue,
+      this.#serving,
     );
     const device = new VhostDevice(served);
     const context: HandlerContext = {

@@ -236,6 +236,7 @@ describe('as a client', () => {
     ['asyncConnect without client', { asyncConnect: true }, 'VIO_OPTION_CONFLICT'],
     ['no connections', { maxConnections: 0 }, 'VIO_OPTION_VALUE'],
     ['a handshake of no time', { handshakeTimeout: Number.NaN }, 'VIO_OPTION_VALUE'],
+    ['large buffers of no pool', { externalBuffers: 64 as never }, 'VIO_OPTION_VALUE'],
     ['a negative pause', { client: true, retry: -1 }, 'VIO_OPTION_VALUE'],
   ])('%s is refused', (_, flags, code) => {
     expect(() => VhostDriver.register('/tmp/vio-never.sock', flags)).toThrow(

@@ -5,7 +5,7 @@ import type { NetConfig } from './device/net-config.ts';
 import type { VhostDevice } from './device/vhost-device.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import { closed, notNet, startedBefore } from './driver-errors.ts';
-import { type VhostDriverFlags, checkFlags } from './driver-flags.ts';
+import { type VhostDriverFlags, checkFlags, servingOptions } from './driver-flags.ts';
 import { NetOffer } from './net-offer.ts';
 import type { ExternHandlers } from './protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
@@ -45,7 +45,7 @@ export class VhostDriver implements AsyncDisposable {
       () => this.#callbacks,
       () => this.#extern,
       patience,
-      { linear: flags.linearBuffers === true, transmitMetadata: flags.compliantOffloadFlags === false },
+      servingOptions(flags),
     );
   }
 

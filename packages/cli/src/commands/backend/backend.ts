@@ -33,6 +33,7 @@ export async function runBackend(
   await using driver = VhostDriver.register(path, {
     client,
     linearBuffers: options.linearBuffer === true,
+    externalBuffers: options.extBuffer === true,
     compliantOffloadFlags: options.legacyOlFlags !== true,
   });
   if (options.features !== undefined) driver.setFeatures(options.features);

@@ -14,6 +14,14 @@ const windowReach = 2 ** 20;
 /** Bytes a device may announce: what address space a process has is shared by all of them (128 TiB on x86-64). */
 const maxBytes = 2 ** 42;
 
+/** How a driver's memory is mapped. */
+export interface MemoryOptions {
+  /** Fault all of it in at once. */
+  readonly preAllocate?: boolean;
+  /** Keep all of it in memory (mlock). */
+  readonly lock?: boolean;
+}
+
 /** A region: its mapping, and the windows it is seen through. */
 interface Part {
   readonly announced: MemoryRegion;
@@ -40,17 +48,26 @@ export class DriverMemory implements Disposable {
   /**
    * Maps the regions of SET_MEM_TABLE, or those of ADD_MEM_REG beside what is there. Takes the fds and closes them:
    * mappings live on without.
-   * @throws VioError VIO_VHOST_MEMORY when a region lies beyond its file, two overlap, or all are more than 4 TiB
+   * @throws VioError VIO_VHOST_MEMORY when a region lies beyond its file, two overlap, or all are more than 4 TiB;
+   *   VIO_MEMORY_LOCK when it cannot be locked
    */
-  static map(regions: readonly MemoryRegion[], fds: readonly number[], beside?: DriverMemory): DriverMemory {
+  static map(
+    regions: readonly MemoryRegion[],
+    fds: readonly number[],
+    beside?: DriverMemory,
+    options: MemoryOptions = {},
+  ): DriverMemory {
     const before = beside === undefined ? [] : beside.#parts;
     const made: Part[] = [];
     try {
       checkSum([...before.map(({ announced }) => announced), ...regions]);
-      for (const [i, region] of regions.entries()) if (region.size > 0) made.push(mapRegion(region, fds[i]));
+      for (const [i, region] of regions.entries())
+        if (region.size > 0) made.push(mapRegion(region, fds[i], options));
       return new DriverMemory([...before, ...made]);
     } catch (cause) {
       for (const { mapping } of made) mapping.close();
+      // Nothing that the frontend could do better.
+      if (VioError.is(cause) && cause.code === 'VIO_MEMORY_LOCK') throw cause;
       throw new VioError('the memory of the frontend cannot be mapped', {
         code: 'VIO_VHOST_MEMORY',
         remedy:
@@ -118,13 +135,17 @@ function checkSum(regions: readonly MemoryRegion[]): void {
     throw new RangeError(`${bytes} bytes of memory are more than the ${maxBytes} of a device`);
 }
 
-function mapRegion(announced: MemoryRegion, fd: number): Part {
+function mapRegion(
+  announced: MemoryRegion,
+  fd: number,
+  { preAllocate = false, lock = false }: MemoryOptions,
+): Part {
   const { guestAddress, userAddress, size, mmapOffset } = announced;
   // Words are read as words.
   if (mmapOffset % 8 !== 0)
     throw new RangeError(`a region at byte ${mmapOffset} of its file is not aligned to 8`);
   const file = fileOf(fd);
-  const mapping = MappedFile.map(fd, { offset: mmapOffset, size });
+  const mapping = MappedFile.map(fd, { offset: mmapOffset, size, populate: preAllocate, lock });
   const windows: MemoryWindow[] = [];
   for (let at = 0; at < size; at += windowStep) {
     const own = Math.min(windowStep, size - at);

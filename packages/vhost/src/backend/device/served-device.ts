@@ -14,13 +14,19 @@ import { ServedRing } from '../raw/raw-vring.ts';
 import type { DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
 import type { DeviceShape } from './device-shape.ts';
-import type { DriverMemory } from './driver-memory.ts';
+import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { baseUnknown, memoryFault } from './ring-faults.ts';
 import { vhostError } from './vhost-error.ts';
 import { Vring } from './vring.ts';
 
 const DRIVER_OK = 4;
+
+/** How a device is served, as its application said. */
+export interface ServingOptions {
+  readonly dequeue?: DequeueOptions;
+  readonly memory?: MemoryOptions;
+}
 
 /**
  * A device as the message handlers build it up and change it: memory, features, rings and the order in which they begin to run
@@ -46,6 +52,8 @@ export class ServedDevice {
   readonly settings = new DriverSettings();
   /** What it says of itself. */
   readonly config: DeviceConfig;
+  /** How its driver's memory is mapped. */
+  readonly memoryOptions: MemoryOptions;
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
@@ -66,7 +74,7 @@ export class ServedDevice {
     ifname: string,
     listener: DeviceListener,
     shape: DeviceShape,
-    dequeue: DequeueOptions = {},
+    { dequeue = {}, memory = {} }: ServingOptions = {},
   ) {
     this.vid = vid;
     this.ifname = ifname;
@@ -74,6 +82,7 @@ export class ServedDevice {
     this.#shape = shape;
     this.config = shape.config;
     this.#dequeue = dequeue;
+    this.memoryOptions = memory;
   }
 
   /** The driver's memory, once it was announced. */

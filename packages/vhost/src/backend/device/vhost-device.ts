@@ -66,7 +66,7 @@ export class VhostDevice extends DeviceView {
 
   /**
    * Takes up to `max` packets from a transmit queue of the driver (an odd ring) into buffers of `pool`, which belong
-   * to the caller then.
+   * to the caller then. With the flag `externalBuffers` those that do not fit one come in bursts whose `burst.pool` is another.
    * @returns how many, which is also `burst.count`
    */
   dequeueBurst(queue: number, pool: BufferPool, burst: PacketBurst, max = burst.capacity): number {
@@ -80,7 +80,7 @@ export class VhostDevice extends DeviceView {
     if (vring.enabled) n = path.run(pool, burst, max);
     else path.drain();
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== undefined) showTo(this.#taps.of(queue), pool, burst, 0, n);
+    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst.pool ?? pool, burst, 0, n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;

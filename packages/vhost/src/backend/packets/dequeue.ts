@@ -1,7 +1,8 @@
-import { type DropReason, type PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
+import { type DropReason, HDR_GSO_NONE, type PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
 import { type HeaderCodec, toTransmitMetadata } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import type { LargeBuffers } from './large-buffers.ts';
 import { PlainPackets } from './plain-packets.ts';
 import { createSingles } from './singles.ts';
 import type { SinglesPath } from './singles-path.ts';
@@ -11,11 +12,15 @@ const segmentsPerBurst = 2048;
 /** Largest packet taken from a driver, in bytes; of one that is to be cut 64 KiB of IP, and Ethernet in front. */
 const maxPacketBytes = 65_535;
 const maxOffloadedBytes = 65_550;
+/** More than the headers of any segment, in bytes. */
+const segmentHeaders = 256;
 
 /** How packets are taken. */
 export interface DequeueOptions {
   /** Never in several buffers: what does not fit one is dropped. */
   readonly linear?: boolean;
+  /** Never in several buffers: what does not fit one gets a large one. */
+  readonly external?: LargeBuffers;
   /** What is said of packets is as a sender says it, see `toTransmitMetadata`. */
   readonly transmitMetadata?: boolean;
 }
@@ -30,6 +35,7 @@ export class DequeuePath {
   readonly #chains: ChainBurst;
   readonly #most: number;
   readonly #linear: boolean;
+  readonly #external: LargeBuffers | undefined;
   readonly #transmitMetadata: boolean;
   /** With offloads: what headers may say, and where it is kept while a burst has no place for it. */
   readonly #codec: HeaderCodec | undefined;
@@ -46,9 +52,10 @@ export class DequeuePath {
     headerBytes: number,
     stats: QueueStats,
     codec?: HeaderCodec,
-    { linear = false, transmitMetadata = false }: DequeueOptions = {},
+    { linear = false, external, transmitMetadata = false }: DequeueOptions = {},
   ) {
     this.#linear = linear;
+    this.#external = external;
     this.#transmitMetadata = transmitMetadata;
     this.queue = queue;
     this.stats = stats;
@@ -70,7 +77,8 @@ export class DequeuePath {
   }
 
   /**
-   * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then. What their headers say is in
+   * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then, or of the large buffers
+   * (`burst.pool` says which): a burst has one pool, so packets that do not fit one buffer come in bursts of their own. What their headers say is in
    * `burst.offloads`; for a burst without, it is done. What is too short or too long, for the whole pool as well, or has a header
    * that makes no sense is dropped and counted as an error.
    * @returns how many, which is also `burst.count`
@@ -81,7 +89,9 @@ export class DequeuePath {
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
     if (this.#plain.waits) {
-      this.#plain.take(pool, burst, wanted);
+      const from = this.#plain.pool;
+      if (from !== undefined && from === this.#external?.pool) burst.pool = from;
+      this.#plain.take(burst.pool, burst, wanted);
       return burst.count;
     }
     wanted = pool.available(wanted);
@@ -118,9 +128,10 @@ export class DequeuePath {
     const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
     if (n > 0) this.#readHeaders(pool, burst, said, codec);
     else if (!roomy || this.#singles.blocked) this.#takeChains(pool, burst, wanted, said);
-    if (this.#transmitMetadata && burst.offloads !== undefined) toTransmitMetadata(pool, burst, said);
+    const into = burst.pool ?? pool;
+    if (this.#transmitMetadata && burst.offloads !== undefined) toTransmitMetadata(into, burst, said);
     if (burst.offloads === undefined && burst.count > 0)
-      this.#plain.complete(pool, burst, said, Math.min(max, burst.capacity));
+      this.#plain.complete(into, burst, said, Math.min(max, burst.capacity));
     return burst.count;
   }
 
@@ -175,10 +186,11 @@ export class DequeuePath {
     const fetched = this.queue.fetch(chains, wanted);
     if (fetched === 0) return;
     const copier = this.#copier;
-    const local = copier.localHandle(pool.region);
     const { buffer, offset, length, segments } = burst;
+    let into = pool;
+    let local = copier.localHandle(into.region);
     // A head for every chain; heads of packets to come are given up for the segments of one in front of them.
-    let heads = pool.alloc(buffer, 0, fetched);
+    let heads = into.alloc(buffer, 0, fetched);
     let n = 0;
     let c = 0;
     for (; c < fetched; c++) {
@@ -187,29 +199,45 @@ export class DequeuePath {
         this.#drop(c, 'length');
         continue;
       }
-      const needed = bytes <= pool.dataRoom ? 1 : Math.ceil(bytes / pool.dataRoom);
-      if (needed > pool.count || (needed > 1 && this.#linear)) {
-        this.#drop(c, 'no_room');
-        continue;
-      }
-      if (needed - (n < heads ? 1 : 0) > pool.free) {
-        pool.release(buffer, n, heads - n);
-        heads = n;
-        // It and what follows stay with the driver until buffers come back.
-        if (pool.available(needed) < needed) break;
-      }
       if (said !== undefined && !this.#readHeader(c, bytes, said, n)) {
         this.#drop(c, 'header');
         continue;
       }
-      if (n === heads) heads += pool.alloc(buffer, n, 1);
+      const large =
+        bytes > pool.dataRoom && !this.#isCutLater(pool, burst, said, n) ? this.#external : undefined;
+      const next = large === undefined ? pool : large.pool;
+      if (next !== into) {
+        // A burst has one pool.
+        if (n > 0) break;
+        into.release(buffer, 0, heads);
+        into = next;
+        local = copier.localHandle(into.region);
+        heads = into.alloc(buffer, 0, fetched - c);
+      }
+      const needed = bytes <= into.dataRoom ? 1 : Math.ceil(bytes / into.dataRoom);
+      const chained = large === undefined && (!this.#linear || this.#external !== undefined);
+      if (needed > into.count || (needed > 1 && !chained)) {
+        this.#drop(c, 'no_room');
+        continue;
+      }
+      if (needed - (n < heads ? 1 : 0) > into.free) {
+        into.release(buffer, n, heads - n);
+        heads = n;
+        if (into.available(needed) < needed) {
+          // It and what follows stay with the driver until buffers come back; linear ones are lost without a large buffer.
+          if (large === undefined || !this.#linear) break;
+          this.#drop(c, 'no_room');
+          continue;
+        }
+      }
+      if (n === heads) heads += into.alloc(buffer, n, 1);
       const first = chains.firstSegment[c];
       const b = buffer[n];
-      const to = pool.dataBase + b * pool.stride;
+      const to = into.dataBase + b * into.stride;
       if (needed === 1 && chains.length[first] >= header + bytes) {
         copier.fromDriver(chains.window[first], chains.offset[first] + header, local, to, bytes);
       } else {
-        this.#copyChain(c, bytes, pool, b, local);
+        this.#copyChain(c, bytes, into, b, local);
       }
       chains.written[c] = 0;
       segments[n] = needed;
@@ -218,11 +246,18 @@ export class DequeuePath {
       n++;
     }
     copier.run();
-    pool.release(buffer, n, heads - n);
+    into.release(buffer, n, heads - n);
     if (c < fetched) this.queue.unfetch(chains, fetched - c);
     if (c > 0) this.queue.complete(chains, 0, c);
     burst.count = n;
-    this.stats.countBurst(pool.region.u8, burst, 0, n);
+    burst.pool = into;
+    this.stats.countBurst(into.region.u8, burst, 0, n);
+  }
+
+  /** True for a packet that is only here until it is cut, into segments that fit one buffer each. */
+  #isCutLater(pool: BufferPool, burst: PacketBurst, said: PacketOffloads | undefined, n: number): boolean {
+    if (said === undefined || burst.offloads !== undefined || said.gsoType[n] === HDR_GSO_NONE) return false;
+    return said.segmentSize[n] + segmentHeaders <= pool.dataRoom;
   }
 
   /** A packet that nobody gets: the driver has its chain back. */

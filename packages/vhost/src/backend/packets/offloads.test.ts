@@ -18,6 +18,7 @@ import { packet, packetPool, packetsOf, supply } from '../test-support/packets.t
 import { engines, setUpSingles } from '../test-support/singles-setup.ts';
 import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
+import { LargeBuffers } from './large-buffers.ts';
 
 const headerBytes = 12;
 const formats: readonly RingFormat[] = ['split', 'packed'];
@@ -204,6 +205,36 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     const burst = new PacketBurst(8, { offloads: true });
     path.run(pool, burst, 8);
     expect([readFrames(burst), stats.get('errors')]).toEqual([[packet(pool.dataRoom)], 1]);
+  });
+
+  it.each([
+    ['small buffers when its segments fit them', 1000, false],
+    ['a large one when they do not', 4000, true],
+  ])('has a packet that is to be cut kept in %s', (_what, size, inLarge) => {
+    const external = new LargeBuffers();
+    const { path, pool, send, stats } = transmit(side, { external });
+    send({ ...segmentation, size }, tcp(9000));
+    send({}, packet(60));
+    const burst = new PacketBurst(2);
+    const came: Uint8Array[] = [];
+    const parts: number[] = [];
+    const pools = new Set<BufferPool | undefined>();
+    while (path.run(pool, burst, 2) > 0) {
+      const { pool: from } = burst;
+      parts.push(...burst.segments.subarray(0, burst.count));
+      pools.add(from);
+      came.push(...readFrames(burst));
+      if (from !== undefined) burst.release(from);
+    }
+    expect([Math.max(...parts), pools.has(external.pool)]).toEqual([1, inLarge]);
+    expect(came.map(({ length }) => length)).toEqual(
+      inLarge ? [4054, 4054, 1054, 60] : [...Array.from({ length: 9 }, () => 1054), 60],
+    );
+    expect([pool.free, external.pool.free, stats.get('errors')]).toEqual([
+      pool.count,
+      external.pool.count,
+      0,
+    ]);
   });
 
   it.each<[string, Said, Uint8Array, number[]]>([

@@ -30,6 +30,11 @@ export class PlainPackets {
     return this.#waiting.count > 0;
   }
 
+  /** What those that wait lie in. */
+  get pool(): BufferPool | undefined {
+    return this.waits ? this.#waiting.pool : undefined;
+  }
+
   /** Completes the packets of a burst. @param offloads what their headers say, entry by entry */
   complete(pool: BufferPool, burst: PacketBurst, offloads: PacketOffloads, max: number): void {
     let i = 0;

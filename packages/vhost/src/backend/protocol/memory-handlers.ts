@@ -10,7 +10,7 @@ const maxMemorySlots = 509;
 export const memoryHandlers = {
   SET_MEM_TABLE: ({ device, claims }, regions, fds) => {
     const files = fds.map(fileOf);
-    device.setMemory(DriverMemory.map(regions, fds));
+    device.setMemory(DriverMemory.map(regions, fds, undefined, device.memoryOptions));
     claims.replace(regions, files);
   },
   GET_MAX_MEM_SLOTS: () => maxMemorySlots,
@@ -25,7 +25,7 @@ export const memoryHandlers = {
       closeAll(fds);
       throw vhostError('STATE', `there are ${maxMemorySlots} memory regions already`);
     }
-    device.setMemory(DriverMemory.map([region], fds, beside));
+    device.setMemory(DriverMemory.map([region], fds, beside, device.memoryOptions));
     claims.add(region, file);
   },
   REM_MEM_REG: ({ device, claims }, region, fds) => {
