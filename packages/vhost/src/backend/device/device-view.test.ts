@@ -1,5 +1,5 @@
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { until } from '@vio/test-support';
+import { openFds, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { UnixStream } from '@vio/native';
 import {
@@ -206,6 +206,21 @@ describe('a change of the configuration', () => {
       VHOST_USER_PROTOCOL_F_CONFIG |
       VHOST_USER_PROTOCOL_F_BACKEND_REQ;
     expect(await told(undefined, few)).toEqual({ asked: [false], agreed: true });
+  });
+
+  it('is not answered by half a message, and its descriptors are not kept', async () => {
+    await using pair = await Pair.start(speaking);
+    const [mine, theirs] = UnixStream.pair();
+    await pair.frontend.send(requests.SET_BACKEND_REQ_FD, undefined, { fds: [theirs.fd] });
+    await pair.frontend.ask(requests.GET_FEATURES, undefined);
+    theirs.close();
+    const before = openFds();
+    await mine.send(encodeAck(2, 0).subarray(0, 5), [0, 0], { timeout: 1000 });
+    expect(await pair.device.backendConfigChange({ needReply: true })).toBe(false);
+    // The channel went as well.
+    await until(() => openFds() === before - 1);
+    expect(openFds()).toBe(before - 1);
+    mine.close();
   });
 
   it('is told to nobody who does not listen', async () => {

@@ -1,5 +1,5 @@
 import { UnixStream, VioError, closeFd } from '@vio/native';
-import { fileKind, timeoutError } from '@vio/native/internal';
+import { fileKind } from '@vio/native/internal';
 import {
   MessageReader,
   closeAll,
@@ -77,27 +77,21 @@ export class BackendChannel implements ConfigChannel {
     }
   }
 
-  #answer(): Promise<bigint> {
+  async #answer(): Promise<bigint> {
     const reader = new MessageReader(this.#stream);
-    return new Promise<bigint>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(timeoutError('waiting for an answer', patience)),
-        patience,
-      ).unref();
-      this.#stream.onReadable(() => {
-        try {
-          const message = reader.read();
-          if (message === undefined) return;
+    const end = performance.now() + patience;
+    try {
+      for (;;) {
+        const message = reader.read();
+        if (message !== undefined) {
           closeAll(message.fds);
-          resolve(decodeReply(answer, message));
-        } catch (error) {
-          // oxlint-disable-next-line typescript/prefer-promise-reject-errors
-          reject(error);
+          return decodeReply(answer, message);
         }
-        clearTimeout(timer);
-        this.#stream.onReadable(undefined);
-      });
-    });
+        await this.#stream.readable({ timeout: Math.max(0, end - performance.now()) });
+      }
+    } finally {
+      reader.dispose();
+    }
   }
 
   async #send(): Promise<void> {
