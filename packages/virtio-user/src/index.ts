@@ -5,6 +5,7 @@ export type { VirtioUserConfig, VirtioUserOptions } from './config/config.ts';
 export type { BackendDescriptors } from './config/descriptors.ts';
 export { parseDevargs } from './config/devargs.ts';
 export type { ControlQueueOwner, OpenOptions } from './config/open-options.ts';
+export { type PodPlaces, podDevargs } from './config/pod-contract.ts';
 export type { SocketOptions } from './connect/connect.ts';
 export { openVirtioUser } from './open.ts';
 export { type PodPlaces, podDevargs } from './pod-contract.ts';

@@ -4,7 +4,7 @@ import type { VirtioUserOptions } from './config/config.ts';
 import type { OpenOptions } from './config/open-options.ts';
 import { planPort } from './config/port-plan.ts';
 import { connectBackend, reachAgain } from './connect/connect.ts';
-import { podDevargs } from './pod-contract.ts';
+import { podDevargs } from './config/pod-contract.ts';
 import { VirtioUserPort } from './virtio-user-port.ts';
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { quoted } from '@vio/native/internal';
 import { isMac } from '@vio/net';
-import type { VirtioUserOptions } from './config/config.ts';
+import type { VirtioUserOptions } from './config.ts';
 
 /** Where a pod mounts the annotation of Multus by the downward API. */
 const networkStatusFile = '/etc/podinfo/network-status';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { VhostDriver } from '@vio/vhost';
 import { codeOf, codeOfCall, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { openVirtioUser } from './open.ts';
+import { openVirtioUser } from '../open.ts';
 import { podDevargs } from './pod-contract.ts';
 
 const directory = scratchDirectory('contract');
