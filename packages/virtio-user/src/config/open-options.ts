@@ -2,7 +2,7 @@ import { VioError, type WaitOptions } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { FrameOptions, MemoryOptions, OffloadOptions, ReconnectOptions } from '@vio/net';
 import { checkPortOptions } from '@vio/net/internal';
-import type { SocketOptions } from '../connect/connect.ts';
+import type { SocketOptions } from './backend-place.ts';
 import type { BackendDescriptors } from './descriptors.ts';
 
 /** Who answers the commands of a port: the backend, on a ring of its own, or the frontend in its place. */

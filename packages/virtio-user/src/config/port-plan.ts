@@ -1,5 +1,5 @@
 import { type PortOptions, type ReconnectOptions, unknownSpeed } from '@vio/net';
-import type { BackendPlace } from '../connect/connect.ts';
+import type { BackendPlace } from './backend-place.ts';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import { type OpenOptions, checkOpenOptions } from './open-options.ts';
 

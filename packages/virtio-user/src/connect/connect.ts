@@ -1,7 +1,7 @@
-import { type ListenOptions, UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
+import { UnixListener, UnixStream, type WaitOptions, dupFd } from '@vio/native';
 import { FrontendDevice, type VhostTransport, VhostUserFrontend } from '@vio/vhost';
+import type { BackendPlace } from '../config/backend-place.ts';
 import type { VirtioUserConfig } from '../config/config.ts';
-import type { BackendDescriptors } from '../config/descriptors.ts';
 import { greetBackend } from './greet-backend.ts';
 
 /** A connected backend, and the socket this side listened on if it was the server. */
@@ -9,22 +9,6 @@ export interface Connected {
   readonly device: FrontendDevice;
   readonly listener: UnixListener | undefined;
 }
-
-/** What devargs have no word for. */
-export interface BackendPlace {
-  /** Path of the network namespace of a tap. */
-  readonly netns?: string | undefined;
-  /** What is open already. */
-  readonly descriptors?: BackendDescriptors | undefined;
-  /** Of the socket a server listens on. */
-  readonly socket?: SocketOptions | undefined;
-}
-
-/**
- * Who may connect to a socket: permission bits, owner and group of its file; default: what the umask leaves, this user's. And
- * how many may wait while another backend is served (`backlog`, default 1).
- */
-export type SocketOptions = Pick<ListenOptions, 'mode' | 'uid' | 'gid' | 'backlog'>;
 
 /** Reaches the backend in the role the devargs say. */
 export async function connectBackend(
