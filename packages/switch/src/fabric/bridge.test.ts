@@ -97,7 +97,7 @@ describe('a bridge', () => {
     const { ports, forward } = bridgeOf(3);
     const before = pool.free;
     forward(0, frame(broadcast, macOf(1)), frame(macOf(9), macOf(1)));
-    expect([pool.free, ports.map(({ lane }) => lane.count)]).toEqual([before, [0, 0, 0]]);
+    expect([pool.free, ports.map(({ waiting }) => waiting.count)]).toEqual([before, [0, 0, 0]]);
   });
 
   it('looks at no byte behind a frame for its tag', () => {

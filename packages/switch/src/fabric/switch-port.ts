@@ -5,7 +5,7 @@ import { StormLimit } from './storm-limit.ts';
 import { type VlanRules, vlanRules } from './vlan-rules.ts';
 
 /** Frames that wait for one port; at least as many as a burst has, of which each frame is there once. */
-const laneCapacity = 64;
+const waitingCapacity = 64;
 
 /** What may be changed while a port forwards. */
 export interface PortRules {
@@ -33,7 +33,7 @@ export class SwitchPort {
   isMirror = false;
   readonly counters = new Float64Array(portCounterNames.length);
   /** Frames on their way out. They belong to the burst that is being forwarded. */
-  readonly lane = new PacketBurst(laneCapacity);
+  readonly waiting = new PacketBurst(waitingCapacity);
 
   constructor(number: number, name: string) {
     this.number = number;
@@ -42,21 +42,21 @@ export class SwitchPort {
 
   /** Puts frame `i` of a burst behind what waits. @returns true if it is the first */
   add(burst: PacketBurst, i: number): boolean {
-    const { lane } = this;
-    const to = lane.count++;
-    lane.buffer[to] = burst.buffer[i];
-    lane.offset[to] = burst.offset[i];
-    lane.length[to] = burst.length[i];
-    lane.segments[to] = burst.segments[i];
+    const { waiting } = this;
+    const to = waiting.count++;
+    waiting.buffer[to] = burst.buffer[i];
+    waiting.offset[to] = burst.offset[i];
+    waiting.length[to] = burst.length[i];
+    waiting.segments[to] = burst.segments[i];
     return to === 0;
   }
 
   /** Sends what waits. */
   flush(burst: PacketBurst): void {
-    const { lane } = this;
-    lane.pool = burst.pool;
-    this.send(lane, 0, lane.count);
-    lane.count = 0;
+    const { waiting } = this;
+    waiting.pool = burst.pool;
+    this.send(waiting, 0, waiting.count);
+    waiting.count = 0;
   }
 
   /** Sends frames of a burst at once. */
