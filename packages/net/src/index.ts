@@ -38,7 +38,7 @@ export type { FrameOptions } from './frames/frame-options.ts';
 export type { FrameRules } from './frames/frame-rules.ts';
 export { rarpFrame } from './frames/rarp.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
-export { isMac, isMulticast, macFromBytes, macToBytes, randomMac } from './device/mac-address.ts';
+export { isMac, isMulticast, macFromBytes, macToBytes, randomMac } from './frames/mac-address.ts';
 export { type Duplex, linkSpeeds, unknownSpeed } from './device/link-speed.ts';
 
 // Features, and the paths that follow from them.
@@ -75,7 +75,7 @@ export {
 export { Segmenter } from './offload/segmenter.ts';
 
 // Commands to the device, and receive-side scaling.
-export type { ControlCommand, HashConfig, RssConfig, RxMode } from './control/commands.ts';
+export type { ControlCommand, RssConfig, RxMode } from './control/commands.ts';
 export type { ControlChannel } from './control/control-channel.ts';
 export { NetControl } from './control/net-control.ts';
 export * from './rss/hash-types.ts';

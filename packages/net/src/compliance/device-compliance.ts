@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { VioError } from '@vio/native';
-import { isMac } from '../device/mac-address.ts';
+import { isMac } from '../frames/mac-address.ts';
 import type { DeviceMemory, MemoryRequest } from '../device/memory/device-memory.ts';
 import type { NetDevice } from '../device/net-device.ts';
 import { openPort } from '../device/open-port.ts';

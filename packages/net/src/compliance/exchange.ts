@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { macToBytes } from '../device/mac-address.ts';
+import { macToBytes } from '../frames/mac-address.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { NetPort } from '../port/net-port.ts';
 

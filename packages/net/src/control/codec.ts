@@ -1,13 +1,13 @@
 import {
   type ControlCommand,
-  type HashConfig,
   type RssConfig,
   mostQueuePairs,
   mostTableEntries,
   mostVlanId,
   rxModes,
 } from './commands.ts';
-import { isMulticast, macBytes, macFromBytes, macToBytes } from '../device/mac-address.ts';
+import { isMulticast, macBytes, macFromBytes, macToBytes } from '../frames/mac-address.ts';
+import type { HashConfig } from '../rss/hash-types.ts';
 
 /** Classes and commands (virtio 1.4, section 5.1.9.5). */
 const CTRL_RX = 0;

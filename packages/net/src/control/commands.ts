@@ -10,6 +10,7 @@ import {
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_RSS,
 } from '../feature-bits.ts';
+import type { HashConfig } from '../rss/hash-types.ts';
 
 /** What a device answers (virtio 1.4, section 5.1.9.5). */
 export const VIRTIO_NET_OK = 0;
@@ -28,14 +29,6 @@ export const rxModes = [
 
 /** A mode of receive filtering. */
 export type RxMode = (typeof rxModes)[number];
-
-/** How a device hashes received packets (5.1.9.4.3). */
-export interface HashConfig {
-  /** HASH_TYPE_* bits; 0: nothing is hashed. */
-  readonly hashTypes: number;
-  /** Key of the Toeplitz hash: 40 bytes for most devices, at most 255. */
-  readonly key: Uint8Array;
-}
 
 /** Receive-side scaling (5.1.9.5.7). Receive queues are named by their pair, from 0. */
 export interface RssConfig extends HashConfig {

@@ -2,7 +2,6 @@ import type { WaitOptions } from '@vio/native';
 import { checkWait } from '@vio/native/internal';
 import {
   type ControlCommand,
-  type HashConfig,
   type RssConfig,
   type RxMode,
   mostKeyBytes,
@@ -10,10 +9,10 @@ import {
   mostVlanId,
   requiredFeatures,
 } from './commands.ts';
-import type { RssLimits } from '../rss/hash-types.ts';
+import type { HashConfig, RssLimits } from '../rss/hash-types.ts';
 import type { ControlChannel } from './control-channel.ts';
 import { commandUnsupported, commandValue } from './control-errors.ts';
-import { isMac, isMulticast } from '../device/mac-address.ts';
+import { isMac, isMulticast } from '../frames/mac-address.ts';
 
 /** The control side of a port. */
 export interface NetControlOptions {

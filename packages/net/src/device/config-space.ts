@@ -9,7 +9,7 @@ import {
 } from '../feature-bits.ts';
 import type { RssLimits } from '../rss/hash-types.ts';
 import type { Duplex } from './link-speed.ts';
-import { macBytes, macFromBytes, macToBytes } from './mac-address.ts';
+import { macBytes, macFromBytes, macToBytes } from '../frames/mac-address.ts';
 
 /** What a network device says of itself in its configuration space (virtio 1.4, section 5.1.4). */
 export interface ConfigSpace {

@@ -15,7 +15,7 @@ import { InflightKeeper } from './life/inflight-keeper.ts';
 import { type PortLife, startDevice } from './life/port-life.ts';
 import { unknownSpeed } from './link-speed.ts';
 import { logLines } from './log-lines.ts';
-import { randomMac } from './mac-address.ts';
+import { randomMac } from '../frames/mac-address.ts';
 import { type MemoryPlan, dataRoom, planMemory } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
 import type { NetDevice } from './net-device.ts';

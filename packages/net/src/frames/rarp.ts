@@ -1,4 +1,4 @@
-import { macToBytes } from '../device/mac-address.ts';
+import { macToBytes } from './mac-address.ts';
 
 const broadcast = 0xff;
 const etherTypeRarp = 0x8035;

@@ -19,7 +19,6 @@ import {
   VIRTIO_NET_F_RSS,
   featureNames,
 } from '../feature-bits.ts';
-import type { FrameRules } from '../frames/frame-rules.ts';
 import type { PathInput } from '../paths.ts';
 
 /** Work a port leaves to its device, or takes from it. Nothing unless it is asked for. */
@@ -109,7 +108,7 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
 /** What the election of the paths has to know of a port's options. */
 export function pathOffloads(
   options: OffloadOptions,
-  { vlanStrip = false }: FrameRules = {},
+  { vlanStrip = false }: { readonly vlanStrip?: boolean | undefined } = {},
 ): NonNullable<PathInput['offloads']> {
   const { rxChecksum = false, lro = false, uro = false, hashReport = false } = options;
   const transmit = hasTxOffloads(offloadFeatures(options));

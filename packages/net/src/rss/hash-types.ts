@@ -52,3 +52,11 @@ export const defaultHashKey: Uint8Array = Uint8Array.from([
   0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b,
   0xbe, 0xac, 0x01, 0xfa,
 ]);
+
+/** How a device hashes received packets (5.1.9.4.3). */
+export interface HashConfig {
+  /** HASH_TYPE_* bits; 0: nothing is hashed. */
+  readonly hashTypes: number;
+  /** Key of the Toeplitz hash: 40 bytes for most devices, at most 255. */
+  readonly key: Uint8Array;
+}

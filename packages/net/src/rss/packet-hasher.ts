@@ -1,5 +1,5 @@
-import type { HashConfig } from '../control/commands.ts';
 import {
+  type HashConfig,
   HASH_REPORT_IPv4,
   HASH_REPORT_IPv6,
   HASH_REPORT_NONE,
