@@ -34,6 +34,8 @@ export interface GuestOptions {
   readonly qemu?: readonly string[];
   /** The guest's second serial port, /dev/ttyS1, becomes QEMU's own monitor. Default false. */
   readonly monitor?: boolean;
+  /** The guest may start again by itself: `/tmp/out` keeps what was written there. Default false. */
+  readonly reboots?: boolean;
   /** Shell commands that set up a network for QEMU to join: a namespace of its own that goes with the guest. */
   readonly network?: string;
 }
@@ -98,7 +100,7 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
         'none',
         '-serial',
         'stdio',
-        '-no-reboot',
+        ...(options.reboots === true ? [] : ['-no-reboot']),
         '-net',
         'none',
       ],

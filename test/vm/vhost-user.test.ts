@@ -36,6 +36,11 @@ const steps = {
   'another death': ['survive', theirs, 100, 4],
   afterwards: ['exchange', theirs, 25, 32],
   'ping afterwards': ['sh', ping],
+  reboot: ['reboot'],
+  'up again': ['sh', up],
+  'ping again': ['sh', ping],
+  'pairs after the reboot': ['sh', `ethtool -L eth0 combined ${pairs}`],
+  'after the reboot': ['exchange', theirs, 25, 32],
 } satisfies Record<string, Step>;
 
 const answered = /3 received, 0% packet loss/;
@@ -94,6 +99,8 @@ async function run(packed: boolean) {
     const reports = await reportOf<Record<keyof typeof steps, unknown>>('vhost-user', {
       modules: ['net'],
       arguments: [JSON.stringify(steps)],
+      reboots: true,
+      timeout: 240_000,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ['-chardev', `socket,id=backend,path=${socket},reconnect=1`],
@@ -160,6 +167,15 @@ describe.each([
   it('loses nothing afterwards', () => {
     expect(guest.reports.afterwards).toEqual({ right: 800, wrong: 0 });
     expect(guest.reports['ping afterwards']).toMatch(answered);
+  });
+
+  it('starts again, and works as before', () => {
+    const { reports } = guest;
+    expect([reports['up again'], reports['ping again']]).toEqual(['', expect.stringMatching(answered)]);
+    expect([reports['pairs after the reboot'], reports['after the reboot']]).toEqual([
+      '',
+      { right: 800, wrong: 0 },
+    ]);
   });
 
   it('is refused nothing, and breaks nothing', () => {

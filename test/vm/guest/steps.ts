@@ -1,20 +1,41 @@
 // One boot, several steps: what each has to report, by name.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { VioError } from '@vio/native';
 
 /** By name: a program and what it is given. */
 export type Steps<Step> = Readonly<Record<string, Step>>;
 
+/** The step that is being taken, and the reports of those before it. */
+export interface SoFar {
+  readonly name: string;
+  readonly reports: Readonly<Record<string, unknown>>;
+}
+
+/** What has been reported before the guest started again: a directory of the host. */
+const kept = '/tmp/out/reports.json';
+
 /** Runs the steps, one after the other, and prints their reports as JSON; one that fails reports why. */
-export async function reportSteps<Step>(steps: Steps<Step>, run: (step: Step) => unknown): Promise<void> {
-  const reports: Record<string, unknown> = {};
+export async function reportSteps<Step>(
+  steps: Steps<Step>,
+  run: (step: Step, soFar: SoFar) => unknown,
+): Promise<void> {
+  const reports: Record<string, unknown> = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
   for (const [name, step] of Object.entries(steps)) {
+    if (name in reports) continue;
     const began = performance.now();
     try {
-      reports[name] = await run(step);
+      reports[name] = await run(step, { name, reports });
     } catch (error) {
       reports[name] = { failed: VioError.is(error) ? `${error.code}: ${error.message}` : String(error) };
     }
     console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
   }
   console.log(JSON.stringify(reports));
+}
+
+/** A step: the guest starts again, and goes on with what comes behind it. */
+export function reboot({ name, reports }: SoFar): void {
+  writeFileSync(kept, JSON.stringify({ ...reports, [name]: 'done' }));
+  execFileSync('busybox', ['reboot', '-f']);
 }

@@ -1,26 +1,53 @@
-// A network device of QEMU's, behind which a backend of ours is. Prints the reports of its steps as JSON.
+// Network devices of QEMU's, behind which a backend of ours is. Prints the reports of its steps as JSON.
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { promisify } from 'node:util';
 import { exchangeDatagrams } from '../../datagrams.ts';
 import { lastPort } from '../vhost-user-plan.ts';
-import { type Steps, reportSteps } from './steps.ts';
+import { monitor } from './monitor.ts';
+import { type SoFar, type Steps, reboot, reportSteps } from './steps.ts';
+import { tcpEcho } from './tcp-echo.ts';
 
-/** Shell commands; or datagrams for the host at `address`, which is told to die when half of them are back. */
+/**
+ * Shell commands; datagrams for the host at `address`, which is told to die when half of them are back; bytes by TCP from one
+ * network namespace to another and back; something that QEMU does, and shell commands after it; a reboot.
+ */
 export type Step =
   | readonly ['sh', line: string]
   | readonly ['exchange', address: string, count: number, ports: number]
-  | readonly ['survive', address: string, count: number, ports: number];
+  | readonly ['survive', address: string, count: number, ports: number]
+  | readonly ['tcp', client: string, server: string, address: string, bytes: number]
+  | readonly ['monitor', command: string, line: string]
+  | readonly ['reboot'];
 
-async function run(step: Step): Promise<unknown> {
-  const [kind, target, count, ports] = step;
-  if (kind === 'sh') return (await promisify(execFile)('sh', ['-ec', target], { timeout: 30_000 })).stdout;
-  if (kind === 'exchange') return exchangeDatagrams({ address: target, count, ports });
+async function run(step: Step, soFar: SoFar): Promise<unknown> {
+  switch (step[0]) {
+    case 'sh':
+      return shell(step[1]);
+    case 'exchange':
+      return exchangeDatagrams({ address: step[1], count: step[2], ports: step[3] });
+    case 'survive':
+      return survive(step[1], step[2], step[3]);
+    case 'tcp':
+      return tcpEcho(step[1], step[2], step[3], step[4]);
+    case 'monitor':
+      await monitor(step[1]);
+      return shell(step[2]);
+    case 'reboot':
+      return reboot(soFar);
+  }
+}
+
+async function shell(line: string): Promise<string> {
+  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 30_000 })).stdout;
+}
+
+async function survive(address: string, count: number, ports: number) {
   const socket = createSocket('udp4');
   const progress = (back: number): void => {
-    if (back === (count * ports) / 2) socket.send('die', lastPort, target);
+    if (back === (count * ports) / 2) socket.send('die', lastPort, address);
   };
-  const exchanged = await exchangeDatagrams({ address: target, count, ports, progress, resend: 500 });
+  const exchanged = await exchangeDatagrams({ address, count, ports, progress, resend: 500 });
   socket.close();
   return exchanged;
 }

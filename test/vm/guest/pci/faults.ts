@@ -6,7 +6,8 @@ import type { LinkState } from '@vio/net';
 import { type PciPort, openPciPort } from '@vio/pci-driver';
 import { codeOf } from '../code-of.ts';
 import { ip } from '../commands.ts';
-import { giveBack, hand, interfaceOf, monitor, otherEnd } from './wire.ts';
+import { monitor } from '../monitor.ts';
+import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
 
 const opening = (address: string): Promise<string> => codeOf(openPciPort(address));
 

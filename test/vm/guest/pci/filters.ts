@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetControl } from '@vio/net';
 import { openPciPort } from '@vio/pci-driver';
-import { giveBack, hand, monitor, otherEnd } from './wire.ts';
+import { monitor } from '../monitor.ts';
+import { giveBack, hand, otherEnd } from './wire.ts';
 
 const other = '02:00:00:00:00:aa';
 const multicast = '01:00:5e:00:00:05';

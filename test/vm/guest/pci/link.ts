@@ -1,7 +1,8 @@
 // The link of a card, as QEMU's monitor sets it, in whatever way its port hears of it.
 import type { LinkState } from '@vio/net';
 import { openPciPort } from '@vio/pci-driver';
-import { giveBack, hand, monitor } from './wire.ts';
+import { monitor } from '../monitor.ts';
+import { giveBack, hand } from './wire.ts';
 
 /** @param name of the card for QEMU. @returns what the port said when the link went down, and up again */
 export async function link(ours: string, driver: string, name: string) {

@@ -1,7 +1,7 @@
 // Cards of a guest: ours, driven from user space, and the kernel's at the other end of the wire, 8 slots further.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { bindDevice, describeDevice, unbindDevice } from '@vio/pci-driver';
-import { ip, sh } from '../commands.ts';
+import { ip } from '../commands.ts';
 
 /** @param ours as in `0000:00:08.0`, whose other end is `0000:00:10.0` */
 export function otherEnd(ours: string): string {
@@ -27,11 +27,4 @@ export function giveBack(address: string): boolean {
   const name = interfaceOf(address);
   ip([`link set ${name} up`]);
   return readFileSync(`/sys/class/net/${name}/carrier`, 'utf8').trim() === '1';
-}
-
-/** Has QEMU do something, as `set_link card08 off`: the second serial port is its monitor. */
-export async function monitor(command: string): Promise<void> {
-  await sh('stty -F /dev/ttyS1 raw -echo');
-  // Ends first whatever the monitor took for the beginning of a command.
-  writeFileSync('/dev/ttyS1', `\r${command}\r`);
 }
