@@ -19,7 +19,8 @@ export { openPort } from './device/open-port.ts';
 export type { PortOptions, PortReconnect, ReconnectOptions } from './device/port-options.ts';
 export type { QueueName } from './device/life/reset-queue.ts';
 
-// What a transport implements.
+// What a transport implements, and what helps it.
+export { DownEvent } from './device/down-event.ts';
 export type * from './device/net-device.ts';
 export type { ConfigSpace } from './device/config-space.ts';
 export {

@@ -95,10 +95,10 @@ describe('bytes on a stream', () => {
   it('are told of to a handler until it is taken away', async () => {
     const [here, there] = UnixStream.pair();
     const seen = await new Promise<string>((resolve) => {
-      there.onReadable(() => {
+      const stop = there.onReadable(() => {
         const target = new Uint8Array(16);
         const received = there.receive(target);
-        there.onReadable(undefined);
+        stop();
         resolve(new TextDecoder().decode(target.subarray(0, received?.bytes)));
       });
       void here.send(bytes('event'));

@@ -114,8 +114,28 @@ export class UnixStream implements Disposable {
     return this.#ready({ readable: true }, 'waiting for data', options);
   }
 
-  /** Calls the handler while there is something to receive; undefined stops. Excludes `readable`. */
-  onReadable(handler: (() => void) | undefined): void {
+  /**
+   * Calls the handler while there is something to receive. There is one, the last that was given. Excludes `readable`.
+   * @returns takes the handler back
+   */
+  onReadable(handler: () => void): () => void {
+    this.#read(handler);
+    return () => {
+      if (this.#handler === handler) this.#read(undefined);
+    };
+  }
+
+  /** Leaves the handler of `onReadable` alone for so many milliseconds, whatever there is to receive. */
+  pauseReading(milliseconds: number): void {
+    const handler = this.#handler;
+    if (handler === undefined) return;
+    this.#reader?.close();
+    this.#reader = undefined;
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => this.#read(handler), milliseconds);
+  }
+
+  #read(handler: (() => void) | undefined): void {
     clearTimeout(this.#pause);
     this.#reader?.close();
     this.#handler = handler;
@@ -123,13 +143,6 @@ export class UnixStream implements Disposable {
       handler === undefined || this.#fd === -1
         ? undefined
         : new FdWatcher(this.#fd, { readable: true }, handler);
-  }
-
-  /** Leaves the handler of `onReadable` alone for so many milliseconds, whatever there is to receive. */
-  pauseReading(milliseconds: number): void {
-    const handler = this.#handler;
-    this.onReadable(undefined);
-    if (handler !== undefined) this.#pause = setTimeout(() => this.onReadable(handler), milliseconds);
   }
 
   /**
@@ -151,7 +164,7 @@ export class UnixStream implements Disposable {
   /** Closes the connection; what waits for it fails with VIO_SOCKET_CLOSED. Idempotent. */
   close(): void {
     if (this.#fd === -1) return;
-    this.onReadable(undefined);
+    this.#read(undefined);
     const fd = this.#fd;
     this.#fd = -1;
     for (const tell of this.#waiting) tell();

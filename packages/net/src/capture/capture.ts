@@ -21,10 +21,8 @@ export interface CaptureOptions {
 export interface Watched {
   /** What the capture calls the queue. */
   readonly source: CaptureSource;
-  /** Shows the queue's bursts to a tap from now on. */
-  watch(tap: BurstTap): void;
-  /** Shows them no more. */
-  unwatch(tap: BurstTap): void;
+  /** Shows the queue's bursts to a tap from now on. @returns shows them no more */
+  watch(tap: BurstTap): () => void;
 }
 
 /** Bytes of a chunk of the stream, unless a record is larger. */
@@ -38,8 +36,7 @@ const maxSnaplen = 262_144;
 export class Capture implements AsyncIterable<Uint8Array>, Disposable {
   /** Packets in the stream so far. */
   captured = 0;
-  readonly #watched: readonly Watched[];
-  readonly #taps: readonly BurstTap[];
+  readonly #unwatch: readonly (() => void)[];
   readonly #dropped: number[];
   readonly #format: CaptureFormat;
   readonly #snaplen: number;
@@ -64,14 +61,10 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     if (!Number.isInteger(buffer) || buffer < 1 || buffer > 2 ** 30)
       throw new RangeError(`a buffer of ${buffer} bytes is not 1 to ${2 ** 30}`);
     if (watched.length === 0) throw new RangeError('there is no queue to capture from');
-    this.#watched = watched;
     this.#snaplen = snaplen;
     this.#limit = buffer;
     this.#format = format === 'pcap' ? classicFormat : pcapngFormat();
     this.#dropped = watched.map(() => 0);
-    this.#taps = watched.map((_, source) => ({
-      see: (pool, burst, from, end) => this.#see(source, pool, burst, from, end),
-    }));
     this.#head = this.#format.head(
       watched.map(({ source }) => source),
       snaplen,
@@ -79,10 +72,13 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     this.#signal = signal;
     if (signal?.aborted === true) {
       this.#stopped = true;
+      this.#unwatch = [];
       return;
     }
     signal?.addEventListener('abort', this.#stop, { once: true });
-    for (const [i, queue] of watched.entries()) queue.watch(this.#taps[i]);
+    this.#unwatch = watched.map((queue, source) =>
+      queue.watch({ see: (pool, burst, from, end) => this.#see(source, pool, burst, from, end) }),
+    );
   }
 
   /** Packets that are missing in the stream because it was not read fast enough. */
@@ -95,7 +91,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#signal?.removeEventListener('abort', this.#stop);
-    for (const [i, queue] of this.#watched.entries()) queue.unwatch(this.#taps[i]);
+    for (const unwatch of this.#unwatch) unwatch();
     this.#wake?.();
   }
 

@@ -21,8 +21,7 @@ const optionNames: OptionNames<PortCaptureOptions> = {
 
 /** A queue as far as a capture is concerned. */
 interface TappedQueue {
-  watch(tap: BurstTap): void;
-  unwatch(tap: BurstTap): void;
+  watch(tap: BurstTap): () => void;
 }
 
 /**
@@ -47,6 +46,5 @@ function watched(name: string, direction: 'in' | 'out', queue: TappedQueue): Wat
   return {
     source: { name, direction },
     watch: (tap) => queue.watch(tap),
-    unwatch: (tap) => queue.unwatch(tap),
   };
 }

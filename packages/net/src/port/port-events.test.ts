@@ -64,11 +64,11 @@ describe('a handler that throws', () => {
     using uncaught = new UncaughtErrors();
     using port = wiredPort();
     const interrupt = port.rxInterrupt(0);
-    interrupt.onSignal(fail);
+    const stop = interrupt.onSignal(fail);
     const waiting = port.untilPackets();
     port.deliver(frameOf(60));
     await waiting;
-    interrupt.onSignal(undefined);
+    stop();
     expect(await uncaught.all()).toEqual([thrown]);
   });
 });

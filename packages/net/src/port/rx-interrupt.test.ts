@@ -26,21 +26,22 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
   it('is off at first', async () => {
     using port = wiredPort({ features });
     let signals = 0;
-    port.rxInterrupt(0).onSignal(() => signals++);
+    const stop = port.rxInterrupt(0).onSignal(() => signals++);
     port.deliver(frameOf(60));
     await turns(5);
-    port.rxInterrupt(0).onSignal(undefined);
+    stop();
     expect([signals, port.rxInterrupt(0).enabled]).toEqual([0, false]);
   });
 
   it('comes with the next packet once it is enabled, and is counted', async () => {
     using port = wiredPort({ features });
     const interrupt = port.rxInterrupt(0);
-    const signalled = new Promise<void>((resolve) => interrupt.onSignal(resolve));
+    let stop = (): void => {};
+    const signalled = new Promise<void>((resolve) => (stop = interrupt.onSignal(resolve)));
     expect(interrupt.enable()).toBe(false);
     port.deliver(frameOf(60));
     await signalled;
-    interrupt.onSignal(undefined);
+    stop();
     expect([drain(port), port.stats()['rx_q0_calls']]).toEqual([1, 1]);
   });
 
@@ -51,11 +52,12 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     port.rx[0].receive(burst);
     burst.release(port.pool);
     const interrupt = port.rxInterrupt(0);
-    const signalled = new Promise<void>((resolve) => interrupt.onSignal(resolve));
+    let stop = (): void => {};
+    const signalled = new Promise<void>((resolve) => (stop = interrupt.onSignal(resolve)));
     expect(interrupt.enable()).toBe(false);
     port.deliver(frameOf(60));
     await signalled;
-    interrupt.onSignal(undefined);
+    stop();
     expect(drain(port)).toBe(1);
   });
 
@@ -70,12 +72,12 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     using port = wiredPort({ features });
     const interrupt = port.rxInterrupt(0);
     let signals = 0;
-    interrupt.onSignal(() => signals++);
+    const stop = interrupt.onSignal(() => signals++);
     interrupt.enable();
     interrupt.disable();
     port.deliver(frameOf(60));
     await turns(5);
-    interrupt.onSignal(undefined);
+    stop();
     expect([signals, drain(port)]).toEqual([0, 1]);
   });
 
@@ -95,7 +97,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
       do received += drain(port);
       while (interrupt.enable());
     };
-    interrupt.onSignal(serve);
+    const stop = interrupt.onSignal(serve);
     serve();
     for (let sent = 0; sent < 200; sent++) {
       port.deliver(frameOf(60));
@@ -103,7 +105,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
       if (sent % 7 === 0) serve();
       await turns(2);
     }
-    interrupt.onSignal(undefined);
+    stop();
     expect(received).toBe(200);
   });
 });
@@ -132,14 +134,14 @@ describe('the interrupt of a receive queue', () => {
     using port = wiredPort();
     const interrupt = port.rxInterrupt(0);
     let signals = 0;
-    interrupt.onSignal(() => signals++);
+    const stop = interrupt.onSignal(() => signals++);
     const waiting = port.untilPackets();
     port.deliver(frameOf(60));
     await waiting;
     interrupt.enable();
     port.wires[0].rxCall.signal();
     await turns(3);
-    interrupt.onSignal(undefined);
+    stop();
     expect(signals).toBe(2);
   });
 

@@ -60,12 +60,18 @@ export class RxInterrupt {
   }
 
   /**
-   * Calls a handler on the event loop after every interrupt, and when the link changes, the end of the port included;
-   * undefined: nobody any more. While there is one, the process does not end by itself.
+   * Calls the handler on the event loop after every interrupt, and when the link changes, the end of the port included. There is
+   * one handler, the last that was given. While there is one, the process does not end by itself.
+   * @returns takes the handler back
    */
-  onSignal(handler: (() => void) | undefined): void {
+  onSignal(handler: () => void): () => void {
     this.#endListening();
+    const end = this.#calls.listen(this.#pair, handler);
     this.#handler = handler;
-    this.#endListening = handler === undefined ? () => {} : this.#calls.listen(this.#pair, handler);
+    this.#endListening = end;
+    return () => {
+      end();
+      if (this.#endListening === end) this.#handler = undefined;
+    };
   }
 }

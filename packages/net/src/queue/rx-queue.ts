@@ -93,16 +93,14 @@ export abstract class RxQueue {
     return n;
   }
 
-  /** Shows every packet from now on to a tap, as the device delivered it. */
-  watch(tap: BurstTap): void {
+  /** Shows every packet from now on to a tap, as the device delivered it. @returns shows it no more */
+  watch(tap: BurstTap): () => void {
     this.#gate ??= new RxGate({});
     this.#gate.taps.add(tap);
-  }
-
-  /** Ends what `watch` began. */
-  unwatch(tap: BurstTap): void {
-    this.#gate?.taps.delete(tap);
-    if (this.#gate?.idle === true) this.#gate = undefined;
+    return () => {
+      this.#gate?.taps.delete(tap);
+      if (this.#gate?.idle === true) this.#gate = undefined;
+    };
   }
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */

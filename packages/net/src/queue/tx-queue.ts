@@ -114,16 +114,14 @@ export class TxQueue {
     return this.#gate === undefined ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
   }
 
-  /** Shows every packet from now on to a tap, as it is on the ring. */
-  watch(tap: BurstTap): void {
+  /** Shows every packet from now on to a tap, as it is on the ring. @returns shows it no more */
+  watch(tap: BurstTap): () => void {
     this.#gate ??= new TxGate({}, this.#header);
     this.#gate.taps.add(tap);
-  }
-
-  /** Ends what `watch` began. */
-  unwatch(tap: BurstTap): void {
-    this.#gate?.taps.delete(tap);
-    if (this.#gate?.idle === true) this.#gate = undefined;
+    return () => {
+      this.#gate?.taps.delete(tap);
+      if (this.#gate?.idle === true) this.#gate = undefined;
+    };
   }
 
   #kernelOf(queue: DriverQueue): BurstKernel | undefined {

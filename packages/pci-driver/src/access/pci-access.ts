@@ -33,8 +33,9 @@ export interface PciAccess {
   /**
    * Calls back when the device is to be taken away: VFIO asks, and waits until it is closed; UIO tells afterwards; a
    * device without driver is gone without a word. Does not keep the process alive.
+   * @returns takes the handler back
    */
-  onRemovalRequest(handler: () => void): void;
+  onRemovalRequest(handler: () => void): () => void;
   /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */
   close(): void;
 }

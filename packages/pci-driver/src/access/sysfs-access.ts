@@ -103,8 +103,11 @@ export class SysfsAccess implements PciAccess {
   }
 
   /** Nobody asks, but UIO tells when it is done. */
-  onRemovalRequest(handler: () => void): void {
+  onRemovalRequest(handler: () => void): () => void {
     this.#onRemoved = handler;
+    return () => {
+      if (this.#onRemoved === handler) this.#onRemoved = () => {};
+    };
   }
 
   close(): void {

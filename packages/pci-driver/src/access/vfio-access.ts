@@ -154,8 +154,8 @@ export class VfioAccess implements PciAccess {
     };
   }
 
-  onRemovalRequest(handler: () => void): void {
-    if (vfio.irqCount(this.#device, vfio.REQUEST_INDEX) === 0) return;
+  onRemovalRequest(handler: () => void): () => void {
+    if (vfio.irqCount(this.#device, vfio.REQUEST_INDEX) === 0) return () => {};
     const event = EventFd.create();
     vfio.setIrqs(this.#device, vfio.REQUEST_INDEX, [event.fd]);
     const watcher = new FdWatcher(event.fd, { readable: true }, () => {
@@ -164,6 +164,7 @@ export class VfioAccess implements PciAccess {
     });
     watcher.unref();
     this.#removal = { event, watcher };
+    return () => watcher.close();
   }
 
   close(): void {

@@ -14,6 +14,7 @@ import {
   type QueueSizeRequest,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_MTU,
+  DownEvent,
 } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import {
@@ -68,14 +69,13 @@ export class PciNetDevice implements NetDevice {
     },
   };
   readonly #options: PciNetDeviceOptions;
-  readonly #onDown = new Set<(reason: VioError) => void>();
+  readonly #down = new DownEvent();
   readonly #onConfig = new Set<() => void>();
   #accepted = 0n;
   #base = 0n;
   #interrupts: PortInterrupts | undefined;
   #relay: KickRelay | undefined;
   #watch: NodeJS.Timeout | undefined;
-  #down: VioError | undefined;
   /** It has been given queues, and has not been reset since. */
   #started = false;
   #open = true;
@@ -98,7 +98,7 @@ export class PciNetDevice implements NetDevice {
   }
 
   get down(): VioError | undefined {
-    return this.#down;
+    return this.#down.reason;
   }
 
   /** How it is heard; once it is started. */
@@ -192,10 +192,7 @@ export class PciNetDevice implements NetDevice {
   }
 
   onDown(handler: (reason: VioError) => void): () => void {
-    const down = this.#down;
-    if (down === undefined) this.#onDown.add(handler);
-    else queueMicrotask(() => handler(down));
-    return () => this.#onDown.delete(handler);
+    return this.#down.subscribe(handler);
   }
 
   /** A device that was never started is given up as FAILED. */
@@ -203,7 +200,7 @@ export class PciNetDevice implements NetDevice {
     if (!this.#open) return;
     this.#open = false;
     if (this.#interrupts === undefined) failQuietly(this.registers);
-    this.#onDown.clear();
+    this.#down.close();
     this.#onConfig.clear();
     this.access.close();
   }
@@ -244,7 +241,7 @@ export class PciNetDevice implements NetDevice {
 
   /** Is it still there, and healthy? Then its configuration may have changed. */
   #look(): void {
-    if (!this.#started || this.#down !== undefined) return;
+    if (!this.#started || this.down !== undefined) return;
     try {
       // A mapped register may answer even when the kernel has taken the device away.
       if (this.access.config.read(0, 2) === noVendor) return this.#lose();
@@ -264,10 +261,7 @@ export class PciNetDevice implements NetDevice {
   }
 
   #fail(reason: VioError): void {
-    if (this.#down !== undefined || !this.#open) return;
-    this.#down = reason;
-    for (const handler of this.#onDown) callApplication(() => handler(reason));
-    this.#onDown.clear();
+    if (this.#open) this.#down.tell(reason);
   }
 
   #logInterrupts(pairs: number): void {

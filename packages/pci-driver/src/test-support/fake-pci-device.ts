@@ -174,8 +174,9 @@ export class FakePciDevice implements PciAccess {
     return this.#options.dmaAddress ?? 0x3_8000_0000n;
   }
 
-  onRemovalRequest(handler: () => void): void {
+  onRemovalRequest(handler: () => void): () => void {
     this.askForRemoval = handler;
+    return () => (this.askForRemoval = () => {});
   }
 
   close(): void {

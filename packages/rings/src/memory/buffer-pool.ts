@@ -74,7 +74,7 @@ export class BufferPool {
   /** The index behind the last buffer. */
   #end: number;
   #free: number;
-  readonly #reclaimers: (() => void)[] = [];
+  #reclaimers: readonly (() => void)[] = [];
 
   /** @throws RangeError when the buffers do not fit; VioError VIO_OPTION_UNKNOWN */
   constructor(options: BufferPoolOptions) {
@@ -176,9 +176,13 @@ export class BufferPool {
   /**
    * Names somebody who holds buffers that are done with, as a transmit queue with lazily collected completions does:
    * `reclaim` is called when the pool runs short, and gives back what it can.
+   * @returns takes it back
    */
-  onShortage(reclaim: () => void): void {
-    this.#reclaimers.push(reclaim);
+  onShortage(reclaim: () => void): () => void {
+    this.#reclaimers = [...this.#reclaimers, reclaim];
+    return () => {
+      this.#reclaimers = this.#reclaimers.filter((other) => other !== reclaim);
+    };
   }
 
   /** Gives back `count` buffers from entry `from` on, one segment each. */

@@ -3,6 +3,7 @@ import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } f
 import { settle, callApplication } from '@vio/native/internal';
 import type { Notifier } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
+import { DownEvent } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine, defaultTimeout } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
@@ -40,10 +41,9 @@ export class VdpaDevice {
   readonly #configWatcher: FdWatcher;
   readonly #watch: NodeJS.Timeout | undefined;
   readonly #doorbells = new Doorbells();
-  readonly #onDown = new Set<(reason: VioError) => void>();
+  readonly #down = new DownEvent();
   readonly #onConfig = new Set<() => void>();
   readonly #onEnd = new Set<() => void>();
-  #down: VioError | undefined;
 
   /**
    * @param given a descriptor of the device, which stays the caller's
@@ -86,7 +86,7 @@ export class VdpaDevice {
 
   /** Why it ended by itself. */
   get down(): VioError | undefined {
-    return this.#down;
+    return this.#down.reason;
   }
 
   /** False once it is closed or down. */
@@ -136,28 +136,24 @@ export class VdpaDevice {
 
   /** Calls the handler once if the device ends other than by `close()`, or soon if it has. */
   onDown(handler: (reason: VioError) => void): () => void {
-    const down = this.#down;
-    if (down === undefined) this.#onDown.add(handler);
-    else queueMicrotask(() => handler(down));
-    return () => this.#onDown.delete(handler);
+    return this.#down.subscribe(handler);
   }
 
-  /** Calls the handler once when the device has ended, in whatever way, and no longer reaches memory. */
-  onEnd(handler: () => void): void {
+  /** Calls the handler once when the device has ended, in whatever way, and no longer reaches memory. @returns takes the handler back */
+  onEnd(handler: () => void): () => void {
     this.#onEnd.add(handler);
+    return () => this.#onEnd.delete(handler);
   }
 
   close(): void {
     this.#end(errors.closed(this.path));
-    this.#onDown.clear();
+    this.#down.close();
   }
 
   #fail(reason: VioError): void {
     if (!this.open) return;
-    this.#down = reason;
+    this.#down.tell(reason);
     this.#end(reason);
-    for (const handler of this.#onDown) queueMicrotask(() => handler(reason));
-    this.#onDown.clear();
   }
 
   /** A request that is under way keeps the descriptor until it is over: its number must not be another's by then. */

@@ -15,6 +15,7 @@ import {
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  DownEvent,
 } from '@vio/net';
 import { decodeConfigSpace } from '@vio/net/internal';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '@vio/rings';
@@ -95,13 +96,12 @@ export class VhostNetTransport implements VhostTransport {
   /** By queue pair. */
   readonly #devices: readonly number[];
   readonly #watch: NodeJS.Timeout;
-  readonly #handlers = new Set<(reason: VioError) => void>();
+  readonly #down = new DownEvent();
   /** Virtqueues that are enabled. */
   readonly #enabled = new Set<number>();
   readonly #onLink = new Set<() => void>();
   #linkUp: boolean;
   #memory: KernelMemory | undefined;
-  #down: VioError | undefined;
   #open = true;
 
   /** @throws VioError VIO_VHOST_NET_*, VIO_TAP_* */
@@ -134,7 +134,7 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   get down(): VioError | undefined {
-    return this.#down;
+    return this.#down.reason;
   }
 
   async getFeatures(): Promise<bigint> {
@@ -229,10 +229,7 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   onDown(handler: (reason: VioError) => void): () => void {
-    const reason = this.#down;
-    if (reason !== undefined) queueMicrotask(() => handler(reason));
-    else this.#handlers.add(handler);
-    return () => this.#handlers.delete(handler);
+    return this.#down.subscribe(handler);
   }
 
   close(): void {
@@ -243,7 +240,7 @@ export class VhostNetTransport implements VhostTransport {
     for (const fd of this.#devices) closeFd(fd);
     this.tap.close();
     this.#memory?.[Symbol.dispose]();
-    this.#handlers.clear();
+    this.#down.close();
   }
 
   #device(index: number): number {
@@ -252,21 +249,19 @@ export class VhostNetTransport implements VhostTransport {
 
   /** The kernel does not tell vhost-net's users when a tap changes, or is deleted under them. */
   #look(): void {
-    if (this.#down !== undefined) return;
+    if (this.down !== undefined) return;
     try {
       const up = this.#isUp();
       if (up === this.#linkUp) return;
       this.#linkUp = up;
       for (const handler of this.#onLink) callApplication(handler);
     } catch (cause) {
-      this.#down = new VioError(`the tap ${this.tap.name} is gone`, {
+      const reason = new VioError(`the tap ${this.tap.name} is gone`, {
         code: 'VIO_TAP_GONE',
         remedy: 'it was deleted: open the port again',
         cause,
       });
-      const reason = this.#down;
-      for (const handler of this.#handlers) callApplication(() => handler(reason));
-      this.#handlers.clear();
+      this.#down.tell(reason);
     }
   }
 

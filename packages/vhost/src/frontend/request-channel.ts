@@ -1,5 +1,6 @@
 import { VioError, type WaitOptions } from '@vio/native';
 import { settle } from '@vio/native/internal';
+import { DownEvent } from '@vio/net';
 import {
   type ExpectedReply,
   type Header,
@@ -57,9 +58,8 @@ export class RequestChannel {
   readonly #reader: MessageReader;
   /** The first one is under way. */
   readonly #turns: Turn[] = [];
-  readonly #handlers = new Set<(reason: VioError) => void>();
   #ended: VioError | undefined;
-  #down: VioError | undefined;
+  readonly #down = new DownEvent();
 
   constructor(stream: MessageStream) {
     this.#stream = stream;
@@ -69,15 +69,12 @@ export class RequestChannel {
 
   /** Why the channel ended by itself. */
   get down(): VioError | undefined {
-    return this.#down;
+    return this.#down.reason;
   }
 
   /** Calls the handler once when the channel ends by itself, or soon if it has. */
   onDown(handler: (reason: VioError) => void): () => void {
-    const down = this.#down;
-    if (down === undefined) this.#handlers.add(handler);
-    else queueMicrotask(() => handler(down));
-    return () => this.#handlers.delete(handler);
+    return this.#down.subscribe(handler);
   }
 
   /** Sends a request and waits for its answer. */
@@ -239,9 +236,8 @@ export class RequestChannel {
     this.#reader.dispose();
     this.#stream.close();
     for (const turn of this.#turns.splice(0)) turn.fail(reason);
-    if (reason.code === 'VIO_VHOST_CLOSED') return;
-    this.#down = reason;
-    for (const handler of this.#handlers) queueMicrotask(() => handler(reason));
+    if (reason.code === 'VIO_VHOST_CLOSED') this.#down.close();
+    else this.#down.tell(reason);
   }
 }
 

@@ -35,8 +35,8 @@ function answering(bytes: Uint8Array, fds: readonly number[] = []) {
   const [mine, theirs] = UnixStream.pair();
   const frontend = VhostUserFrontend.fromStream(theirs);
   open.push(frontend, mine);
-  mine.onReadable(() => {
-    mine.onReadable(undefined);
+  const stop = mine.onReadable(() => {
+    stop();
     void mine.send(bytes, fds);
   });
   return frontend;

@@ -63,8 +63,9 @@ export class FakeStream implements MessageStream {
     return Promise.resolve();
   }
 
-  onReadable(handler: (() => void) | undefined): void {
+  onReadable(handler: () => void): () => void {
     this.#handler = handler;
+    return () => (this.#handler = undefined);
   }
 
   pauseReading(): void {}

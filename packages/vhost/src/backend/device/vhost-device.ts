@@ -178,14 +178,14 @@ export class VhostDevice extends DeviceView {
     return ringFeatures(this.#served.features).format;
   }
 
-  #tapped(queue: number): { watch(tap: BurstTap): void; unwatch(tap: BurstTap): void } {
+  #tapped(queue: number): { watch(tap: BurstTap): () => void } {
     return {
       watch: (tap) => {
         this.#taps ??= new DeviceTaps();
         this.#taps.add(queue, tap);
-      },
-      unwatch: (tap) => {
-        if (this.#taps?.delete(queue, tap) === true) this.#taps = undefined;
+        return () => {
+          if (this.#taps?.delete(queue, tap) === true) this.#taps = undefined;
+        };
       },
     };
   }

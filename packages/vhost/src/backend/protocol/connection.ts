@@ -54,6 +54,7 @@ const answerTimeout = 1000;
  */
 export class BackendConnection {
   readonly #stream: MessageStream;
+  readonly #stopReading: () => void;
   readonly #context: HandlerContext;
   readonly #listener: ConnectionListener;
   readonly #reader: MessageReader;
@@ -84,7 +85,7 @@ export class BackendConnection {
       const request = frontendRequest(header.request);
       if (request !== undefined) checkRequestHeader(request, header);
     });
-    stream.onReadable(() => this.#receive());
+    this.#stopReading = stream.onReadable(() => this.#receive());
     this.#watchTime();
   }
 
@@ -94,7 +95,7 @@ export class BackendConnection {
     if (this.#failure !== undefined && this.#failure !== reason) throwLater(this.#failure.cause);
     clearTimeout(this.#deadline);
     this.#reader.dispose();
-    this.#stream.onReadable(undefined);
+    this.#stopReading();
     this.#closing = this.#answered.then(() => this.#stream.close());
     this.#listener.ended(reason);
     return this.#closing;

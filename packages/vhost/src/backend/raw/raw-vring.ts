@@ -45,10 +45,11 @@ export interface RawVring {
   pending(): number;
   /**
    * Serves the ring from the event loop: `serve` is called whenever the driver has kicked and chains wait, and again soon for as
-   * long as it leaves some. It fetches what it likes, and what it throws ends the connection (see `VhostCallbacks`). Null: the
-   * application polls.
+   * long as it leaves some. It fetches what it likes, and what it throws ends the connection (see `VhostCallbacks`). There is
+   * one `serve`, the last that was given; without one the application polls.
+   * @returns takes it back
    */
-  onKick(serve: ((ring: RawVring) => void) | undefined): void;
+  onKick(serve: (ring: RawVring) => void): () => void;
 }
 
 /** A raw ring as its device has it: its queue comes and goes. */
@@ -114,9 +115,14 @@ export class ServedRing implements RawVring {
     return this.#queue?.pending() ?? 0;
   }
 
-  onKick(serve: ((ring: RawVring) => void) | undefined): void {
+  onKick(serve: (ring: RawVring) => void): () => void {
     this.#serve = serve;
     this.#watch();
+    return () => {
+      if (this.#serve !== serve) return;
+      this.#serve = undefined;
+      this.#watch();
+    };
   }
 
   /** The ring runs. */
