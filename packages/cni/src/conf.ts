@@ -1,3 +1,4 @@
+import { defaultTimeout } from '@vio/switch/client';
 import { CniError, codes } from './errors.ts';
 
 /** Versions of the specification that are spoken, the newest last. */
@@ -165,7 +166,7 @@ export function parseConf(fields: Fields): Conf {
     uid: read.integer('uid', 0, mostUser, -1),
     gid: read.integer('gid', 0, mostUser, -1),
     socketMode: read.bits('socketMode'),
-    timeout: read.integer('timeout', 1, 120_000, 5000),
+    timeout: read.integer('timeout', 1, 120_000, defaultTimeout),
     ovsctl: read.text('ovsctl', /^[^\0]{1,4095}$/, 'a program', 'ovs-vsctl'),
     ipam: ipamOf(read),
     deviceInfoFile: new Reader(runtime).path('CNIDeviceInfoFile', ''),

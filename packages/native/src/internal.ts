@@ -35,4 +35,4 @@ export { ContiguousMemory } from './memory/contiguous-memory.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
-export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';
+export { checkWait, defaultTimeout, settle, shortTimeout, timeoutError, waitNames } from './waiting.ts';

@@ -23,7 +23,7 @@ export * from './device/device-status.ts';
 export type { FeatureWishes } from './device/features/choose-features.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
 export { openPortAs } from './device/open-port.ts';
-export { checkPortOptions, defaultTimeout } from './device/port-options.ts';
+export { checkPortOptions } from './device/port-options.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';

@@ -1,5 +1,6 @@
 import type { WaitOptions } from '@vio/native';
-import { defaultTimeout, openPortAs } from '@vio/net/internal';
+import { openPortAs } from '@vio/net/internal';
+import { defaultTimeout } from '@vio/native/internal';
 import type { VirtioUserOptions } from './config/config.ts';
 import type { OpenOptions } from './config/open-options.ts';
 import { planPort } from './config/port-plan.ts';

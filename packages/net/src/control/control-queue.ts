@@ -1,5 +1,5 @@
 import type { WaitOptions } from '@vio/native';
-import { settle } from '@vio/native/internal';
+import { settle, defaultTimeout } from '@vio/native/internal';
 import { type Region, type RingFeatures, driverQueueBytes } from '@vio/rings';
 import { type CommandPart, type CommandQueue, createCommandQueue } from '@vio/rings/internal';
 import type { Notifier } from '../queue/tx-queue.ts';
@@ -27,8 +27,6 @@ export interface ControlQueueOptions {
 /** Room for a command and its answer behind the ring, in bytes. */
 const commandBytes = 8192;
 const defaultSize = 16;
-/** Milliseconds a command may take unless the caller says otherwise. */
-const defaultTimeout = 5000;
 /** Milliseconds between two looks at the ring; nobody waits for an interrupt. */
 const pollInterval = 1;
 /** An answer nobody can have written: the device leaves it when it does not answer. */

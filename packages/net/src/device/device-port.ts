@@ -1,5 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { checkWait, throwLater } from '@vio/native/internal';
+import { checkWait, throwLater, shortTimeout } from '@vio/native/internal';
 import { NetPort, type NetPortParts } from '../port/net-port.ts';
 import type { QueuePairHandle } from '../port/worker-port.ts';
 import type { RssLimits } from '../rss/hash-types.ts';
@@ -10,9 +10,6 @@ import { reconnect } from './life/reconnect.ts';
 import { type QueueName, resetQueue } from './life/reset-queue.ts';
 import type { Duplex } from './link-speed.ts';
 import type { PortReconnect } from './port-options.ts';
-
-/** Milliseconds that a device gets to stop in. */
-const stopTimeout = 1000;
 
 /** What `openPort` makes a port of. */
 export interface DevicePortParts extends NetPortParts {
@@ -179,7 +176,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     this.#stopping.abort();
     this.#watch?.[Symbol.dispose]();
     control[Symbol.dispose]();
-    await device.stop({ timeout: stopTimeout });
+    await device.stop({ timeout: shortTimeout });
     events[Symbol.dispose]();
     inflight?.[Symbol.dispose]();
     memory[Symbol.dispose]();

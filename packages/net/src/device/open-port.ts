@@ -1,4 +1,5 @@
 import { VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { defaultTimeout, shortTimeout } from '@vio/native/internal';
 import { VIRTIO_F_NOTIFICATION_DATA, ringFeatures } from '@vio/rings';
 import { ControlQueue } from '../control/control-queue.ts';
 import { pairSwitch } from '../control/pair-switch.ts';
@@ -19,13 +20,10 @@ import { randomMac } from '../frames/mac-address.ts';
 import { type MemoryPlan, dataRoom, planMemory } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
 import type { NetDevice } from './net-device.ts';
-import { type PortOptions, checkPortOptions, defaultTimeout } from './port-options.ts';
+import { type PortOptions, checkPortOptions } from './port-options.ts';
 import { type PortQueues, buildQueues } from './queues/build-queues.ts';
 import { queuePairHandles } from './queues/queue-handles.ts';
 import { VringEvents } from './queues/vring-events.ts';
-
-/** Milliseconds that a device gets to stop in. */
-const stopTimeout = 1000;
 
 /** Descriptors of a control queue where the device leaves a choice: commands go one by one. */
 const controlSize = 16;
@@ -139,7 +137,7 @@ async function build<P extends DevicePort>(
     timeout,
   };
   await startDevice(life, device, wait);
-  undo.push(() => device.stop({ timeout: stopTimeout }));
+  undo.push(() => device.stop({ timeout: shortTimeout }));
   await control.begin(device, mac, wait);
 
   const { region, pool } = built;

@@ -69,6 +69,3 @@ export function checkPortOptions({ vlan, memory }: Pick<PortOptions, 'vlan' | 'm
   checkOptions('vlan', vlan, vlanNames);
   checkOptions('memory', memory, memoryNames);
 }
-
-/** Milliseconds for a step, where nobody says otherwise. */
-export const defaultTimeout = 5000;

@@ -9,15 +9,14 @@ import {
   STATUS_FEATURES_OK,
   STATUS_KNOWN,
 } from '@vio/net/internal';
+import { defaultTimeout } from '@vio/native/internal';
 import { pciError } from '../access/pci-errors.ts';
 import { ModernDevice } from './modern-device.ts';
 import type { VirtioPciDevice } from './virtio-pci-device.ts';
 
-const defaultTimeout = 3000;
-
 /**
  * Resets the device and waits until it says so (4.1.4.3.2).
- * @param wait milliseconds, default 3000
+ * @param wait milliseconds, default 5000
  * @throws VioError VIO_PCI_RESET_TIMEOUT, VIO_ABORTED
  */
 export async function resetDevice(device: VirtioPciDevice, wait: WaitOptions = {}): Promise<void> {

@@ -38,6 +38,9 @@ interface Answer {
   };
 }
 
+/** Milliseconds for a call. The same as of `@vio/native`, which a client does without. */
+export const defaultTimeout = 5000;
+
 /**
  * One call: connects, asks, and gives back what is answered.
  * @param path of the control socket
@@ -48,7 +51,7 @@ export function callSwitch(
   path: string,
   method: string,
   params: unknown = {},
-  timeout = 5000,
+  timeout = defaultTimeout,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

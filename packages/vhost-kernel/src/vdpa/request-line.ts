@@ -1,8 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { checkWait, settle } from '@vio/native/internal';
-
-/** Milliseconds a request may take unless the caller says otherwise. */
-export const defaultTimeout = 5000;
+import { checkWait, settle, defaultTimeout } from '@vio/native/internal';
 
 /**
  * Requests to a device, one at a time and in the order of the calls. The kernel cannot be told to give up a request:

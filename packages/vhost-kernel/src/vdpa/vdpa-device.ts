@@ -1,11 +1,11 @@
 import { close, existsSync, fstatSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
-import { settle, callApplication } from '@vio/native/internal';
+import { settle, callApplication, defaultTimeout } from '@vio/native/internal';
 import type { Notifier } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import { DownEvent } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
-import { RequestLine, defaultTimeout } from './request-line.ts';
+import { RequestLine } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 

@@ -1,4 +1,5 @@
 import { UnixStream, VioError, type WaitOptions } from '@vio/native';
+import { shortTimeout } from '@vio/native/internal';
 import {
   type Header,
   type Message,
@@ -19,8 +20,6 @@ import {
 
 /** Messages handled before others get their turn. */
 const messagesPerTurn = 64;
-/** Milliseconds an acknowledgement may wait for room. */
-const ackTimeout = 1000;
 
 /** What a frontend makes of the requests of its backend. */
 export interface BackendListenerOptions {
@@ -112,7 +111,7 @@ export class BackendListener implements Disposable {
   #acknowledge(id: number, result: 0 | 1): void {
     this.#acknowledging = this.#acknowledging
       .then(() =>
-        this.#ended ? undefined : this.#stream.send(encodeAck(id, result), [], { timeout: ackTimeout }),
+        this.#ended ? undefined : this.#stream.send(encodeAck(id, result), [], { timeout: shortTimeout }),
       )
       .catch(() => this[Symbol.dispose]());
   }

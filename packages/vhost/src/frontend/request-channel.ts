@@ -1,5 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { settle } from '@vio/native/internal';
+import { settle, defaultTimeout } from '@vio/native/internal';
 import { DownEvent } from '@vio/net';
 import {
   type ExpectedReply,
@@ -15,9 +15,6 @@ import {
   refuseFrontend,
   roomMilliseconds,
 } from '../wire/index.ts';
-
-/** Milliseconds a request may take unless the caller says otherwise. */
-export const defaultTimeout = 5000;
 
 /** An answer. Its descriptors are the caller's to close. */
 export interface Reply<R> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { devargsHelp } from '../../options/devargs-help.ts';
-import { integer } from '../../options/option-values.ts';
+import { timeoutOption } from '../../options/timeout.ts';
 import type { DoctorOptions } from './options.ts';
 
 /** `vio doctor DEVARGS`: what stands between this process and a working port, each with its remedy. */
@@ -15,7 +15,7 @@ export function addDoctorCommand(program: Command, interrupted: AbortSignal): vo
     .option('--expect-backend', 'a backend that is not there is a problem, as probes want it')
     .option('--start', 'start a port for a moment even where somebody else may use the backend')
     .option('--no-connect', 'only look: connect to nothing, open no device')
-    .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .addOption(timeoutOption('how long to wait for the backend, in each step'))
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText(
       'after',

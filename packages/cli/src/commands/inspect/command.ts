@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { devargsHelp } from '../../options/devargs-help.ts';
-import { integer } from '../../options/option-values.ts';
+import { timeoutOption } from '../../options/timeout.ts';
 import type { InspectOptions } from './options.ts';
 
 /** `vio inspect DEVARGS` or `vio inspect --features MASK`: what was negotiated, which paths run and why. */
@@ -13,7 +13,7 @@ export function addInspectCommand(program: Command, interrupted: AbortSignal): v
       'DPDK-style devargs, or the address of a PCI device: a port to open and close again',
     )
     .option('--features <mask>', 'only name the bits of this feature mask, for example 0x130008000')
-    .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .addOption(timeoutOption('how long to wait for the backend, in each step'))
     .option('--rings', 'dump every ring: indexes, events, buffers in flight with their descriptors')
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText('after', devargsHelp)

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { devargsHelp } from '../../options/devargs-help.ts';
 import { addForwardOptions } from '../../options/forward-options.ts';
 import { integer } from '../../options/option-values.ts';
+import { timeoutOption } from '../../options/timeout.ts';
 import type { RunOptions } from './options.ts';
 
 /** `vio run DEVARGS`: opens a port and forwards on every queue pair. */
@@ -14,7 +15,7 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
       'DPDK-style devargs, for example net_virtio_user0,path=/tmp/vhost.sock,queues=2 or 0000:00:04.0',
     );
   addForwardOptions(command)
-    .option('--timeout <ms>', 'how long to wait for the backend, in each step', integer(1, 3_600_000), 5000)
+    .addOption(timeoutOption('how long to wait for the backend, in each step'))
     .option('--wait', 'wait for a backend that is not there yet, as long as it takes')
     .option('--reconnect', 'look for a backend that went away (with server=1 a port always does)')
     .option('--xstats', 'print the extended statistics at the end')

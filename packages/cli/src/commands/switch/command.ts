@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { integer } from '../../options/option-values.ts';
+import { timeoutOption } from '../../options/timeout.ts';
 import type { CallOptions, SwitchRunOptions } from './options.ts';
 
 const defaultControl = '/run/vio/switch.sock';
@@ -24,7 +24,7 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
       .command(name)
       .description(description)
       .option('--control <path>', 'the control socket of the switch', defaultControl)
-      .option('--timeout <ms>', 'how long to wait for an answer', integer(1, 600_000), 5000)
+      .addOption(timeoutOption('how long to wait for an answer'))
       .option('--json', 'the answer as the switch gives it');
   call('add', 'add a port to a switch that runs')
     .argument('<port>', 'the port as JSON: \'{"name":"web","bridge":"br0","socket":"/run/vio/web.sock"}\'')

@@ -1,9 +1,7 @@
+import { shortTimeout } from '@vio/native/internal';
 import { VIRTIO_NET_F_GUEST_ANNOUNCE } from '../../feature-bits.ts';
 import { rarpFrame } from '../../frames/rarp.ts';
 import type { NetPort } from '../../port/net-port.ts';
-
-/** Milliseconds for the frame and its acknowledgement. */
-const timeout = 1000;
 
 /**
  * Tells the network where the port is now, because its device asks for that, and tells the device that it is done
@@ -12,9 +10,9 @@ const timeout = 1000;
  */
 export async function announce(port: NetPort): Promise<boolean> {
   try {
-    if (port.tx.length > 0) await port.send(rarpFrame(port.mac), { timeout });
+    if (port.tx.length > 0) await port.send(rarpFrame(port.mac), { timeout: shortTimeout });
     if ((port.features & VIRTIO_NET_F_GUEST_ANNOUNCE) !== 0n)
-      await port.control.acknowledgeAnnounce({ timeout });
+      await port.control.acknowledgeAnnounce({ timeout: shortTimeout });
     return true;
   } catch {
     return false;

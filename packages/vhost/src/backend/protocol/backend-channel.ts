@@ -1,5 +1,5 @@
 import { UnixStream, VioError, closeFd } from '@vio/native';
-import { fileKind } from '@vio/native/internal';
+import { fileKind, shortTimeout } from '@vio/native/internal';
 import {
   MessageReader,
   closeAll,
@@ -10,8 +10,6 @@ import {
 } from '../../wire/index.ts';
 import type { ConfigChannel } from '../device/device-config.ts';
 
-/** Milliseconds a message may wait for a frontend that does not read, and its answer for one that does not answer. */
-const patience = 1000;
 const { BACKEND_CONFIG_CHANGE_MSG } = backendRequests;
 const answer = expectedAck(BACKEND_CONFIG_CHANGE_MSG);
 
@@ -69,7 +67,7 @@ export class BackendChannel implements ConfigChannel {
     try {
       const answered = this.#answer();
       const bytes = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined, true);
-      await Promise.all([this.#stream.send(bytes, [], { timeout: patience }), answered]);
+      await Promise.all([this.#stream.send(bytes, [], { timeout: shortTimeout }), answered]);
       return (await answered) === 0n;
     } catch {
       this[Symbol.dispose]();
@@ -79,7 +77,7 @@ export class BackendChannel implements ConfigChannel {
 
   async #answer(): Promise<bigint> {
     const reader = new MessageReader(this.#stream);
-    const end = performance.now() + patience;
+    const end = performance.now() + shortTimeout;
     try {
       for (;;) {
         const message = reader.read();
@@ -100,7 +98,7 @@ export class BackendChannel implements ConfigChannel {
       do {
         this.#again = false;
         await this.#stream.send(encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined), [], {
-          timeout: patience,
+          timeout: shortTimeout,
         });
       } while (this.#again);
       this.#sending = false;

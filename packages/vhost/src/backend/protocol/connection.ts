@@ -1,5 +1,5 @@
 import { VioError } from '@vio/native';
-import { throwLater, timeoutError } from '@vio/native/internal';
+import { throwLater, timeoutError, shortTimeout } from '@vio/native/internal';
 import {
   type Message,
   MessageReader,
@@ -43,8 +43,6 @@ export interface ConnectionListener {
 const messagesPerTurn = 64;
 /** Answers a frontend may leave unread, besides those its socket holds. */
 const mostOwed = 4 * messagesPerTurn;
-/** Milliseconds an answer may wait for room, and so the end of a connection for its last answer. */
-const answerTimeout = 1000;
 
 /**
  * The backend's end of one vhost-user connection: reads requests, has them handled, answers. As in DPDK's lib/vhost, a
@@ -269,7 +267,7 @@ export class BackendConnection {
     }
     const fds = answer === undefined ? [] : [answer.fd];
     this.#answered = this.#stream
-      .send(bytes, fds, { timeout: answerTimeout })
+      .send(bytes, fds, { timeout: shortTimeout })
       .finally(() => answer?.[Symbol.dispose]())
       .then(
         () => void this.#owed--,
