@@ -69,7 +69,6 @@ export interface Addon {
   createDriverKernel(parts: DriverKernelParts): DriverKernel;
 }
 
-/** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */
 /** The first directory from here up that has a manifest: where a build puts this module is the build's business. */
 function packageDirectory(directory: string): string {
   const above = dirname(directory);
@@ -77,6 +76,7 @@ function packageDirectory(directory: string): string {
   return packageDirectory(above);
 }
 
+/** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */
 function load(): Addon {
   const variant = process.env['VIO_NATIVE_VARIANT'];
   const root = packageDirectory(dirname(fileURLToPath(import.meta.url)));

@@ -9,5 +9,5 @@ export { type MappedBytes, MappedFile, type MappedFileOptions } from './memory/m
 export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './memory/shared-memory.ts';
 export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';
 export { type Received, UnixStream } from './sockets/unix-stream.ts';
-export type { KnownErrors } from './system-error.ts';
+export type { KnownError, KnownErrors } from './system-error.ts';
 export type { WaitOptions } from './waiting.ts';

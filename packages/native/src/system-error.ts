@@ -38,7 +38,17 @@ export function errnoName(error: unknown): string | undefined {
 }
 
 /** What particular errnos of a call mean, by `ERRNO`, or by `syscall ERRNO` for one of several system calls. */
-export type KnownErrors = Readonly<Record<string, { code: string; remedy: string; retryable?: boolean }>>;
+export type KnownErrors = Readonly<Record<string, KnownError>>;
+
+/** What one errno means. */
+export interface KnownError {
+  /** As in `VioError.code`. */
+  readonly code: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  /** Whether trying again may help. */
+  readonly retryable?: boolean;
+}
 
 /**
  * Turns a failed native call into a VioError: code `VIO_SYS_<ERRNO>`, or one of `known` for the errnos that mean
