@@ -272,7 +272,7 @@ describe.each(formats)('GET_VRING_BASE, %s:', (format, options: GuestOptions) =>
     it.each(['RESET_OWNER', 'RESET_DEVICE'] as const)('says nothing of rings before %s', async (request) => {
       await using pair = await moved();
       await pair.frontend.send(requests.SET_STATUS, 0);
-      await pair.frontend.send(requests[request], null);
+      await pair.frontend.send(requests[request], undefined);
       expect(await bases(pair)).toEqual([fresh, fresh]);
     });
   });
