@@ -10,9 +10,11 @@ const nothing = z.strictObject({}).default({});
 
 /** What a client of the control socket can ask for, by name; parameters and results are JSON. */
 export interface ControlTarget {
+  /** What is asked and changed. */
   readonly fabric: VioSwitch;
   /** Reads the configuration anew; undefined: there is no file. */
   readonly reload: (() => Promise<unknown>) | undefined;
+  /** What `health` answers, as JSON. */
   health(): object;
 }
 

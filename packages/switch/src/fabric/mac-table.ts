@@ -7,6 +7,7 @@ const ways = 4;
 export interface MacEntry {
   /** As in `02:00:00:00:00:01`. */
   readonly mac: string;
+  /** The VLAN it was heard in. */
   readonly vlan: number;
   /** Number of the port. */
   readonly port: number;
