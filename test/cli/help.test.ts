@@ -10,6 +10,9 @@ const forwardOptions = [
   '--duration',
   '--stats-period',
   '--metrics',
+  '--telemetry',
+  '--no-telemetry',
+  '--telemetry-writable',
   '--json',
 ];
 

@@ -13,13 +13,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ControlServer, VioSwitch, parseConfig } from '@vio/switch';
+import { VioSwitch, parseConfig, serveControl } from '@vio/switch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CniError, runPlugin } from './index.ts';
 
 let directory: string;
 let fabric: VioSwitch;
-let control: ControlServer;
+let control: AsyncDisposable;
 const at = (file: string): string => join(directory, file);
 
 beforeEach(async () => {
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 async function startSwitch(): Promise<void> {
   fabric = await VioSwitch.start(parseConfig({ bridges: [{ name: 'br0' }], state: at('state.json') }));
-  control = ControlServer.listen(at('control.sock'), { fabric, reload: undefined, health: () => ({}) });
+  control = serveControl(at('control.sock'), { fabric, reload: undefined, health: () => ({}) });
 }
 
 async function stopSwitch(): Promise<void> {

@@ -98,3 +98,17 @@ export {
   readPcap,
   writePcap,
 } from './pcap/pcap.ts';
+export {
+  type Controls,
+  type EventFeed,
+  type LinkView,
+  type ObservablePort,
+  type RingState,
+  Telemetry,
+  type TelemetryEvent,
+  type TelemetryOptions,
+  type TelemetryServer,
+  type TelemetrySource,
+  portSource,
+  serveTelemetry,
+} from './telemetry/index.ts';

@@ -44,3 +44,6 @@ export type { NetPortParts } from './port/net-port.ts';
 export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';
 export type { NetQueueOptions } from './queue/tx-queue.ts';
 export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';
+export type { LineRequest } from './telemetry/line-request.ts';
+export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';
+export { aboutProcess, callTelemetry, isTelemetryMethod } from './telemetry/methods.ts';

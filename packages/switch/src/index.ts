@@ -11,7 +11,7 @@ export {
   parseConfig,
 } from './config/schema.ts';
 export { SwitchCallError, callSwitch } from './control/client.ts';
-export { ControlServer } from './control/control-server.ts';
+export { type ControlSocket, serveControl } from './control/control-server.ts';
 export type { ControlTarget } from './control/methods.ts';
 export { StatusServer } from './daemon/status-server.ts';
 export type { MacEntry } from './fabric/mac-table.ts';

@@ -1,2 +1,3 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
 export { defaultProtocolFeatures, usableProtocolFeatures } from './frontend/index.ts';
+export { deviceRings, deviceSource } from './backend/telemetry/device-source.ts';

@@ -28,6 +28,11 @@ export class DeviceLanes {
     return this.#lanes.keys();
   }
 
+  /** Those of a device, by queue pair. */
+  lanesOf(device: VhostDevice): readonly MeteredLane[] {
+    return this.#lanes.get(device) ?? [];
+  }
+
   /** Adds the queue pairs of a device that have become ready since. */
   update(device: VhostDevice): void {
     const lanes = this.#lanes.get(device) ?? [];

@@ -82,6 +82,7 @@ export class Forwarder {
         const packets = this.#step(lane, this.#burst, this.counts);
         moved += packets;
         if (packets === 0) break;
+        lane.bursts++;
       }
     }
     return moved;

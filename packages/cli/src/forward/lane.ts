@@ -25,6 +25,8 @@ export interface Lane {
 export interface MeteredLane extends Lane {
   /** As in `q0`, or `device 2 q0`. */
   readonly name: string;
+  /** Steps that moved packets. */
+  bursts: number;
   /** The counters of its two queues. */
   traffic(): LaneTraffic;
 }
@@ -37,6 +39,7 @@ export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Metere
   const pool = rx.pool;
   return {
     name: `q${pair}`,
+    bursts: 0,
     pool,
     receive: (burst) => rx.receive(burst),
     send(burst) {
@@ -57,6 +60,7 @@ export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Metere
 export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool): MeteredLane {
   return {
     name: `device ${device.vid} q${pair}`,
+    bursts: 0,
     pool,
     receive: (burst) => device.dequeueBurst(2 * pair + 1, pool, burst, burst.capacity),
     send(burst) {
@@ -76,4 +80,9 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
       };
     },
   };
+}
+
+/** How often each lane moved packets, as counters of its receive queue. */
+export function burstCounters(lanes: readonly MeteredLane[]): Record<string, number> {
+  return Object.fromEntries(lanes.map(({ bursts }, pair) => [`rx_q${pair}_bursts`, bursts]));
 }

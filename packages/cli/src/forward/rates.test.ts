@@ -7,6 +7,7 @@ const pool = new BufferPool({ region: new Region(new ArrayBuffer(4096)), offset:
 
 /** A lane that says it has carried what a test sets. */
 class CountingLane implements MeteredLane {
+  bursts = 0;
   readonly name: string;
   readonly pool = pool;
   counted: LaneTraffic = { received: 0, sent: 0, receivedBytes: 0, sentBytes: 0 };

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { type ForwardMode, forwardModes } from '../forward/mode-names.ts';
 import type { MetricsAddress } from '../metrics/address.ts';
+import type { TelemetryChoice } from '../telemetry/serve.ts';
 import { integer, metricsAddress, number } from './option-values.ts';
 
 /** The options that `vio run` and `vio backend` share. */
-export interface ForwardOptions {
+export interface ForwardOptions extends TelemetryChoice {
   readonly forwardMode: ForwardMode;
   readonly txpkts: number;
   readonly burst: number;
@@ -37,6 +38,9 @@ export function addForwardOptions(command: Command): Command {
       'serve the statistics to Prometheus: PORT, HOST:PORT or /path/of.sock',
       metricsAddress,
     )
+    .option('--telemetry <path>', 'the socket by which vio top and others look at it (default: in /run/vio)')
+    .option('--no-telemetry', 'have no such socket')
+    .option('--telemetry-writable', 'whoever may connect there may also change things')
     .option('--json', 'one JSON object per line instead of text')
     .addHelpText(
       'after',

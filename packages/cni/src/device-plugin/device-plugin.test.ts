@@ -11,7 +11,7 @@ import {
   credentials,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { ControlServer, VioSwitch, parseConfig } from '@vio/switch';
+import { VioSwitch, parseConfig, serveControl } from '@vio/switch';
 import { until } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DevicePlugin } from './device-plugin.ts';
@@ -116,7 +116,7 @@ describe('the device plugin', () => {
       ['port-2', 'Unhealthy'],
     ]);
     await using fabric = await VioSwitch.start(parseConfig({ bridges: [{ name: 'br0' }] }));
-    await using control = ControlServer.listen(at('control.sock'), {
+    await using control = serveControl(at('control.sock'), {
       fabric,
       reload: undefined,
       health: () => ({}),

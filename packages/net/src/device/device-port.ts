@@ -3,6 +3,13 @@ import { checkWait, throwLater, shortTimeout } from '@vio/native/internal';
 import { NetPort, type NetPortParts } from '../port/net-port.ts';
 import type { QueuePairHandle } from '../port/worker-port.ts';
 import type { RssLimits } from '../rss/hash-types.ts';
+import { portSource } from '../telemetry/port-source.ts';
+import { Telemetry } from '../telemetry/telemetry.ts';
+import {
+  type TelemetryOptions,
+  type TelemetryServer,
+  serveTelemetry,
+} from '../telemetry/telemetry-server.ts';
 import { announce } from './life/announce.ts';
 import { type ConfigHandlers, ConfigWatch } from './life/config-watch.ts';
 import type { PortLife } from './life/port-life.ts';
@@ -51,6 +58,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   readonly #stopping = new AbortController();
   #watch: ConfigWatch | undefined;
   #closing: Promise<void> | undefined;
+  readonly #telemetry = new Set<TelemetryServer>();
 
   constructor(parts: DevicePortParts) {
     super(parts);
@@ -92,6 +100,20 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     checkWait('growPool', wait);
     const { memory, device } = this.#life;
     return memory.grow(this.pool, buffers, device.memorySlots, wait);
+  }
+
+  /**
+   * Lets other programs of this user look at the port while it runs, by a Unix socket; see `serveTelemetry` of this package. It
+   * ends with the port. Several ports on one socket: a `Telemetry` with a `portSource` for each.
+   * @param path of the socket
+   * @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN
+   */
+  serveTelemetry(path: string, options: TelemetryOptions = {}): TelemetryServer {
+    const telemetry = new Telemetry();
+    const server = serveTelemetry(path, telemetry, options);
+    telemetry.add(portSource(this, this.mac));
+    this.#telemetry.add(server);
+    return server;
   }
 
   /**
@@ -173,6 +195,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   async #close(): Promise<void> {
     const { device, control, memory, events, inflight } = this.#life;
     this.end();
+    for (const server of this.#telemetry) await server[Symbol.asyncDispose]();
     this.#stopping.abort();
     this.#watch?.[Symbol.dispose]();
     control[Symbol.dispose]();

@@ -7,12 +7,12 @@ import { rejectionOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { Network, broadcast, frame, macOf } from '../test-support/network.ts';
 import { callSwitch } from './client.ts';
-import { ControlServer } from './control-server.ts';
+import { serveControl } from './control-server.ts';
 
 async function serving() {
   const network = await Network.start({ a: {}, b: {} });
   const path = join(network.directory, 'control.sock');
-  const server = ControlServer.listen(path, {
+  const server = serveControl(path, {
     fabric: network.fabric,
     reload: undefined,
     health: () => ({ status: 'ok' }),
@@ -74,6 +74,21 @@ describe('the control socket', () => {
     expect(await callSwitch(path, 'show-bridges')).toMatchObject([{ name: 'br', ports: 2, learned: 1 }]);
     expect(await callSwitch(path, 'flush-macs', {})).toEqual({ flushed: 1 });
     expect(await callSwitch(path, 'health')).toEqual({ status: 'ok' });
+  });
+
+  it('answers what telemetry is asked, as every program of vio does', async () => {
+    await using control = await serving();
+    const { path, network } = control;
+    await network.send('a', frame(broadcast, macOf(1)));
+    expect(await callSwitch(path, '/ethdev/list')).toEqual([0, 1]);
+    expect(await callSwitch(path, '/ethdev/xstats,0')).toMatchObject({ switch_rx_frames: 1 });
+    const { ports } = (await callSwitch(path, '/vio/snapshot')) as {
+      ports: { name: string; rings: object[] }[];
+    };
+    expect(ports.map(({ name, rings }) => [name, rings.length])).toEqual([
+      ['a', 2],
+      ['b', 2],
+    ]);
   });
 
   it('answers several requests of one client in their order', async () => {

@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
-import { ControlServer } from '../control/control-server.ts';
+import { serveControl } from '../control/control-server.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
 import { notifySystemd } from './notify.ts';
@@ -61,9 +61,7 @@ export async function runDaemon({ file, override = {}, report, interrupted }: Da
     }
   };
   await using control =
-    config.control === undefined
-      ? undefined
-      : ControlServer.listen(config.control, { fabric, reload, health });
+    config.control === undefined ? undefined : serveControl(config.control, { fabric, reload, health });
   await using status =
     config.http === undefined ? undefined : await StatusServer.start(config.http, fabric, health);
   const hangup = (): void =>

@@ -1,4 +1,4 @@
-import type { PacketBurst } from '@vio/net';
+import type { PacketBurst, RingState } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 
 /** What is at the other end of a switch port while somebody is there. All of it runs on one thread. */
@@ -24,6 +24,8 @@ export interface Link {
   disarm(): void;
   /** Counters of the rings, named as DPDK's. */
   stats(): Readonly<Record<string, number>>;
+  /** Its rings, where it has some of its own. */
+  rings?(): readonly RingState[];
   /** What was negotiated, for a person. */
   describe(): Readonly<Record<string, unknown>>;
 }

@@ -1,6 +1,7 @@
-import { type PacketBurst, featureNames } from '@vio/net';
+import { type PacketBurst, type RingState, featureNames } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import { ReceiveSteering, type VhostDevice } from '@vio/vhost';
+import { deviceRings } from '@vio/vhost/internal';
 import type { Link } from '../fabric/link.ts';
 
 /** A frontend that is connected to a socket of the switch: a container's port, or a guest. */
@@ -62,6 +63,10 @@ export class VhostLink implements Link {
 
   stats(): Record<string, number> {
     return this.device.stats();
+  }
+
+  rings(): RingState[] {
+    return deviceRings(this.device);
   }
 
   describe(): Record<string, unknown> {

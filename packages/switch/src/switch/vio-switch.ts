@@ -1,3 +1,4 @@
+import type { RingState } from '@vio/net';
 import { VioError } from '@vio/native';
 import { switchError } from '../config/errors.ts';
 import { type BridgeConfig, type SwitchConfig, isSame, parsePort } from '../config/schema.ts';
@@ -148,6 +149,11 @@ export class VioSwitch implements AsyncDisposable {
     return Object.fromEntries(
       Array.from(this.#ports, ({ port }) => [port.name, counterRecord(port.counters)]),
     );
+  }
+
+  /** The rings behind a port, with their fill; none while nobody is there. @throws VioError VIO_SWITCH_PORT_MISSING */
+  rings(name: string): readonly RingState[] {
+    return this.#ports.find(name).port.link?.rings?.() ?? [];
   }
 
   /** Switch counters and those of the rings, by port, for `prometheusText`. */

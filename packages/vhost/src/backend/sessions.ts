@@ -8,6 +8,7 @@ import { BackendConnection } from './protocol/connection.ts';
 import { type ExternHandlers, bindExternHandlers } from './protocol/extern-handlers.ts';
 import type { HandlerContext } from './protocol/handler.ts';
 import { RegionClaims } from './protocol/region-claims.ts';
+import type { WatchedDevices } from './telemetry/watched-devices.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 /** One frontend: its connection, and the device that it builds up. */
@@ -28,6 +29,7 @@ export class Sessions {
   readonly #extern: () => ExternHandlers<VhostDevice>;
   readonly #patience: number;
   readonly #serving: ServingOptions;
+  readonly #watched: WatchedDevices;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
@@ -39,6 +41,7 @@ export class Sessions {
     extern: () => ExternHandlers<VhostDevice>,
     patience: number,
     serving: ServingOptions,
+    watched: WatchedDevices,
   ) {
     this.#path = path;
     this.#offer = offer;
@@ -46,6 +49,7 @@ export class Sessions {
     this.#extern = extern;
     this.#patience = patience;
     this.#serving = serving;
+    this.#watched = watched;
   }
 
   /** Frontends that are there. */
@@ -66,6 +70,7 @@ export class Sessions {
   /** Takes a frontend. @param onEnd it is gone */
   serve(stream: UnixStream, onEnd: () => void = () => {}): void {
     const offer = this.#offer;
+    const watched = this.#watched;
     const extern = this.#extern;
     const shape = offer.shape(() => served.protocolFeatures);
     const call = (callback: (callbacks: VhostCallbacks) => void): void => {
@@ -79,10 +84,19 @@ export class Sessions {
       nextVid++,
       this.#path,
       {
-        newDevice: () => call((to) => to.newDevice?.(device)),
-        destroyDevice: () => call((to) => to.destroyDevice?.(device)),
+        newDevice: () => {
+          watched.ready(device);
+          call((to) => to.newDevice?.(device));
+        },
+        destroyDevice: () => {
+          watched.gone(device);
+          call((to) => to.destroyDevice?.(device));
+        },
         vringStateChanged: (queue, enabled) => call((to) => to.vringStateChanged?.(device, queue, enabled)),
-        broken: (queue, fault) => call((to) => to.broken?.(device, queue, fault)),
+        broken: (queue, fault) => {
+          watched.tell(device, 'broken', { queue, fault });
+          call((to) => to.broken?.(device, queue, fault));
+        },
         baseCorrected: (queue, said, base) => call((to) => to.baseCorrected?.(device, queue, said, base)),
         featuresChanged: (features) => call((to) => to.featuresChanged?.(device, features)),
         command: (command) => this.#callbacks().command?.(device, command) !== false,

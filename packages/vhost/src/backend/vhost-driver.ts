@@ -1,5 +1,6 @@
 import { UnixListener, UnixStream, type VioError } from '@vio/native';
 import { callApplication, checkOptions } from '@vio/native/internal';
+import { Telemetry, type TelemetryOptions, type TelemetryServer, serveTelemetry } from '@vio/net';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
 import type { NetConfig } from './device/net-config.ts';
 import type { VhostDevice } from './device/vhost-device.ts';
@@ -10,6 +11,7 @@ import { NetOffer } from './net-offer.ts';
 import type { ExternHandlers } from './protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain, connectOnce } from './socket-roles.ts';
+import { WatchedDevices } from './telemetry/watched-devices.ts';
 import { TypeOffer } from './type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
@@ -31,6 +33,8 @@ export class VhostDriver implements AsyncDisposable {
   #listener: UnixListener | undefined;
   #started = false;
   readonly #stopping = new AbortController();
+  readonly #watched = new WatchedDevices();
+  readonly #telemetry = new Set<TelemetryServer>();
 
   private constructor(path: string, flags: VhostDriverFlags) {
     this.path = path;
@@ -46,6 +50,7 @@ export class VhostDriver implements AsyncDisposable {
       () => this.#extern,
       patience,
       servingOptions(flags),
+      this.#watched,
     );
   }
 
@@ -168,11 +173,26 @@ export class VhostDriver implements AsyncDisposable {
     }
   }
 
+  /**
+   * Lets other programs of this user look at the devices while they run, by a Unix socket; see `serveTelemetry` of @vio/net. It
+   * ends with the driver.
+   * @param path of the socket
+   * @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN
+   */
+  serveTelemetry(path: string, options: TelemetryOptions = {}): TelemetryServer {
+    const telemetry = new Telemetry();
+    const server = serveTelemetry(path, telemetry, options);
+    this.#watched.showTo(telemetry);
+    this.#telemetry.add(server);
+    return server;
+  }
+
   /** Ends all connections (their devices are destroyed) and removes the socket. Idempotent. */
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#listener?.close();
     this.#listener = undefined;
+    for (const server of this.#telemetry) await server[Symbol.asyncDispose]();
     await this.#sessions.end(closed(this.path));
   }
 

@@ -1,11 +1,14 @@
 import { featureNames, segmentationFeatureBits } from '@vio/net';
-import { VhostDriver, untilDevicePackets } from '@vio/vhost';
+import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
+import { deviceSource } from '@vio/vhost/internal';
 import type { BackendOptions } from './options.ts';
 import { DeviceLanes } from '../../forward/device-lanes.ts';
 import { Forwarder } from '../../forward/forwarder.ts';
 import { forwardStep, waitsForPackets } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
+import { burstCounters } from '../../forward/lane.ts';
+import { serveCommandTelemetry } from '../../telemetry/serve.ts';
 import { Output } from '../../output.ts';
 
 /** Serves every frontend that connects until it is interrupted. */
@@ -25,6 +28,8 @@ export async function runBackend(
     Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
   );
   tellMetrics(metrics, output);
+  await using shown = serveCommandTelemetry('backend', options, output);
+  const sources = new Map<VhostDevice, ReturnType<typeof shown.telemetry.add>>();
   /** Numbers of the devices whose connections live. */
   const served = new Set<number>();
   /** What was said last of a connection without a device: one that comes again and again is told of once. */
@@ -47,9 +52,13 @@ export async function runBackend(
       served.add(vid);
       output.record('device', { vid, mask: features, features: names }, `device ${vid}: ${names.join(' ')}`);
       lanes.update(device);
+      const source = deviceSource(device, () => burstCounters(lanes.lanesOf(device)));
+      sources.set(device, shown.telemetry.add(source));
     },
     vringStateChanged: (device) => lanes.update(device),
     broken(device, queue, fault) {
+      const id = sources.get(device)?.id;
+      if (id !== undefined) shown.telemetry.events.add(id, 'broken', { queue, fault });
       const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
       output.record('broken', { vid: device.vid, queue, fault }, text);
     },
@@ -77,6 +86,8 @@ export async function runBackend(
     },
     destroyDevice(device) {
       lanes.remove(device);
+      sources.get(device)?.remove();
+      sources.delete(device);
       output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);
     },
   });

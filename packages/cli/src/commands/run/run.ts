@@ -1,7 +1,7 @@
 import type { VioError } from '@vio/native';
-import type { DevicePort } from '@vio/net';
+import { type DevicePort, portSource } from '@vio/net';
 import { Forwarder } from '../../forward/forwarder.ts';
-import { portLane } from '../../forward/lane.ts';
+import { burstCounters, portLane } from '../../forward/lane.ts';
 import { forwardStep } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
@@ -9,6 +9,7 @@ import { type NamedPort, openDevargs, openWhenThere } from '../../open-devargs.t
 import { Output } from '../../output.ts';
 import { portReport } from '../../report/port-report.ts';
 import { recordRing } from '../../report/ring-record.ts';
+import { serveCommandTelemetry } from '../../telemetry/serve.ts';
 import { captureToFile, standardOutput } from './capture-file.ts';
 import type { RunOptions } from './options.ts';
 import { tellOfLink } from './tell-of-link.ts';
@@ -22,6 +23,7 @@ export async function runPort(devargs: string, options: RunOptions, interrupted:
   const ports: Record<string, DevicePort> = {};
   await using metrics = await serveMetrics(options.metrics, () => ports);
   tellMetrics(metrics, output);
+  await using shown = serveCommandTelemetry('run', options, output);
 
   const opened = await open(devargs, options, interrupted, output);
   await using port = opened.port;
@@ -37,7 +39,9 @@ export async function runPort(devargs: string, options: RunOptions, interrupted:
     for (const dump of port.dumpRings()) if (dump.name === name) recordRing(output, dump);
   });
   const forwarder = new Forwarder(step, options.burst);
-  for (const pair of port.rx.keys()) forwarder.add(portLane(port, pair));
+  const lanes = Array.from(port.rx.keys(), (pair) => portLane(port, pair));
+  for (const lane of lanes) forwarder.add(lane);
+  shown.telemetry.add(portSource(port, opened.name, () => burstCounters(lanes)));
   const capturing =
     options.pcap === undefined ? undefined : captureToFile(port, options.pcap, options.snaplen);
   try {

@@ -1,0 +1,171 @@
+import type { Socket } from 'node:net';
+import { VioError } from '@vio/native';
+import { type LineRequest, parseLineRequest } from './line-request.ts';
+import type { WorkBudget } from './work-budget.ts';
+
+/** Who answers, and how long a client is put up with. */
+export interface LineConnectionOptions {
+  /** Of the errors of the protocol itself. */
+  readonly code: string;
+  /** Answers a request, with what JSON can say, or with a `LineStream`. Throws `VioError`s. */
+  readonly answer: (request: LineRequest) => unknown;
+  /** Bytes of a request at most. Default 64 KiB. */
+  readonly maxRequest?: number;
+  /** Milliseconds without a request. Default 60,000. */
+  readonly idle?: number;
+  /** Milliseconds for an answer to be read. Default 10,000. */
+  readonly patience?: number;
+}
+
+/** An answer after which the connection carries bytes instead of lines, until either side ends it. */
+export class LineStream {
+  /** What the line says that comes first. */
+  readonly head: object;
+  readonly bytes: AsyncIterable<Uint8Array>;
+
+  constructor(head: object, bytes: AsyncIterable<Uint8Array>) {
+    this.head = head;
+    this.bytes = bytes;
+  }
+}
+
+const newline = 10;
+
+/** Serves one client until it is gone. Never rejects. */
+export async function converse(
+  client: Socket,
+  options: LineConnectionOptions,
+  budget: WorkBudget,
+): Promise<void> {
+  const { idle = 60_000, patience = 10_000 } = options;
+  client.setTimeout(idle, () => client.destroy());
+  try {
+    const stream = await answerLines(client, options, budget);
+    if (stream !== undefined) await carry(client, stream.bytes, patience);
+    // What is still to be read is not taken back; a client that does not read it runs into the time above.
+    client.destroySoon();
+  } catch {
+    // The client is gone, or does not read.
+    client.destroy();
+  }
+}
+
+/** @returns what the connection is to carry from now on; undefined: the client has said all */
+async function answerLines(
+  client: Socket,
+  options: LineConnectionOptions,
+  budget: WorkBudget,
+): Promise<LineStream | undefined> {
+  const { code, maxRequest = 64 << 10, patience = 10_000 } = options;
+  let pending: Buffer = Buffer.alloc(0);
+  for await (const chunk of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    for (let end = pending.indexOf(newline); end !== -1; end = pending.indexOf(newline)) {
+      const line = pending.subarray(0, end);
+      pending = pending.subarray(end + 1);
+      const { id, result } = await budget.spend(() => answer(line, options, maxRequest));
+      const said = result instanceof LineStream ? result.head : result;
+      await write(client, await budget.spend(() => encode(id, said)), patience);
+      if (result instanceof LineStream) return result;
+    }
+    if (pending.length > maxRequest) {
+      await write(client, JSON.stringify({ error: errorOf(tooLong(code, maxRequest)) }), patience);
+      break;
+    }
+  }
+  return undefined;
+}
+
+/** The error of an answer. */
+export function errorOf(error: unknown): object {
+  if (VioError.is(error)) {
+    const { code, message, remedy, retryable } = error;
+    return { code, message, remedy, retryable };
+  }
+  return {
+    code: 'VIO_INTERNAL',
+    message: error instanceof Error ? error.message : String(error),
+    remedy: 'this is a defect of vio: please report it',
+    retryable: false,
+  };
+}
+
+class Failed {
+  readonly error: object;
+
+  constructor(error: unknown) {
+    this.error = errorOf(error);
+  }
+}
+
+interface Answer {
+  readonly id: string | number | undefined;
+  readonly result: unknown;
+}
+
+async function answer(line: Buffer, options: LineConnectionOptions, maxRequest: number): Promise<Answer> {
+  let id: string | number | undefined;
+  try {
+    if (line.length > maxRequest) throw tooLong(options.code, maxRequest);
+    const request = parseLineRequest(line.toString('utf8'), options.code);
+    id = request.id;
+    return { id, result: await options.answer(request) };
+  } catch (error) {
+    return { id, result: new Failed(error) };
+  }
+}
+
+function encode(id: string | number | undefined, result: unknown): string {
+  if (result instanceof Failed) return JSON.stringify({ id, error: result.error });
+  return JSON.stringify({ id, result: result ?? null }, jsonValue);
+}
+
+/** Feature masks are bigints; JSON has none, so they are written as hexadecimal strings. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
+}
+
+function tooLong(code: string, maxRequest: number): VioError {
+  return new VioError(`a request has more than ${maxRequest} bytes`, {
+    code,
+    remedy: 'ask for less at once',
+  });
+}
+
+/** Nobody asks any more: what a client says now is dropped, and that it leaves is seen. */
+async function carry(client: Socket, bytes: AsyncIterable<Uint8Array>, patience: number): Promise<void> {
+  client.setTimeout(0);
+  client.resume();
+  const iterator = bytes[Symbol.asyncIterator]();
+  const left = new Promise<undefined>((resolve) => client.once('close', () => resolve(undefined)));
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), left]);
+      if (next === undefined || next.done === true) return;
+      await write(client, next.value, patience);
+    }
+  } finally {
+    void iterator.return?.();
+  }
+}
+
+/** Resolves when the client has room for more. @throws Error when it does not read, or is gone */
+function write(client: Socket, data: string | Uint8Array, patience: number): Promise<void> {
+  if (client.destroyed) return Promise.reject(new Error('the client is gone'));
+  const ready = typeof data === 'string' ? client.write(`${data}\n`) : client.write(data);
+  if (ready) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => settle(new Error('the client does not read')), patience).unref();
+    const settle = (failure?: Error): void => {
+      clearTimeout(timer);
+      client.off('drain', drained);
+      client.off('close', closed);
+      if (failure === undefined) resolve();
+      else reject(failure);
+    };
+    const drained = (): void => settle();
+    const closed = (): void => settle(new Error('the client is gone'));
+    client.once('drain', drained);
+    client.once('close', closed);
+  });
+}
