@@ -1,7 +1,7 @@
 import { EventFd, SharedMemory, VioError } from '@vio/native';
 import { openFds } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { type Misbehaviour, ScriptedBackend } from '../testing/index.ts';
+import { type Misbehaviour, ScriptedBackend, misbehaviourCodes } from '../testing/index.ts';
 import {
   VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
@@ -117,15 +117,7 @@ async function undisturbed(protocolFeatures: bigint): Promise<Step[]> {
 }
 
 const faults: [how: Misbehaviour, code: string][] = [
-  ['silent', 'VIO_TIMEOUT'],
-  ['close', 'VIO_VHOST_DISCONNECTED'],
-  ['size', 'VIO_VHOST_MESSAGE_SIZE'],
-  ['oversize', 'VIO_VHOST_MESSAGE_SIZE'],
-  ['flags', 'VIO_VHOST_MESSAGE_FLAGS'],
-  ['version', 'VIO_VHOST_MESSAGE_VERSION'],
-  ['fds', 'VIO_VHOST_MESSAGE_FDS'],
-  ['too-many-fds', 'VIO_VHOST_MESSAGE_FDS'],
-  ['id', 'VIO_VHOST_MESSAGE_UNEXPECTED'],
+  ...misbehaviourCodes.map(([how, code]): [Misbehaviour, string] => [how, code]),
   ['duplicate', 'VIO_VHOST_MESSAGE_UNEXPECTED'],
 ];
 

@@ -4,5 +4,6 @@ export {
   type Misbehaviour,
   ScriptedBackend,
   type SeenRequest,
+  misbehaviourCodes,
 } from './scripted-backend.ts';
 export { ScriptedFrontend, type SendOptions } from './scripted-frontend.ts';

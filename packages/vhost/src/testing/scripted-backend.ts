@@ -41,6 +41,19 @@ export type Misbehaviour =
   /** Closes after the first `bytes` bytes of the answer. */
   | 'truncated';
 
+/** What a frontend has to say of each of them, where the answer is waited for: the code of its error, of any request. */
+export const misbehaviourCodes = [
+  ['silent', 'VIO_TIMEOUT'],
+  ['close', 'VIO_VHOST_DISCONNECTED'],
+  ['size', 'VIO_VHOST_MESSAGE_SIZE'],
+  ['oversize', 'VIO_VHOST_MESSAGE_SIZE'],
+  ['flags', 'VIO_VHOST_MESSAGE_FLAGS'],
+  ['version', 'VIO_VHOST_MESSAGE_VERSION'],
+  ['fds', 'VIO_VHOST_MESSAGE_FDS'],
+  ['too-many-fds', 'VIO_VHOST_MESSAGE_FDS'],
+  ['id', 'VIO_VHOST_MESSAGE_UNEXPECTED'],
+] as const satisfies readonly (readonly [Misbehaviour, string])[];
+
 /** What a scripted backend offers and where it goes wrong. */
 export interface BackendScript {
   /** Device features; bit 30 is added when there are protocol features. Default 0. */

@@ -1,4 +1,4 @@
-import type { BackendScript, Misbehaviour } from '@vio/vhost/testing';
+import { type BackendScript, misbehaviourCodes } from '@vio/vhost/testing';
 import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_STATUS } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { wire } from '@vio/vhost';
@@ -59,24 +59,12 @@ function difference(before: ReturnType<typeof holdings>, after: ReturnType<typeo
   return [after.fds - before.fds, after.mappings - before.mappings];
 }
 
-const faults: [how: Misbehaviour, code: string][] = [
-  ['silent', 'VIO_TIMEOUT'],
-  ['close', 'VIO_VHOST_DISCONNECTED'],
-  ['size', 'VIO_VHOST_MESSAGE_SIZE'],
-  ['oversize', 'VIO_VHOST_MESSAGE_SIZE'],
-  ['flags', 'VIO_VHOST_MESSAGE_FLAGS'],
-  ['version', 'VIO_VHOST_MESSAGE_VERSION'],
-  ['fds', 'VIO_VHOST_MESSAGE_FDS'],
-  ['too-many-fds', 'VIO_VHOST_MESSAGE_FDS'],
-  ['id', 'VIO_VHOST_MESSAGE_UNEXPECTED'],
-];
-
 describe('a backend that goes wrong at any step of the start is a named error, and nothing stays behind:', () => {
   it('all requests are tried', () => {
     expect([steps.length, answered.length, unanswered.length]).toEqual([39, 37, 33]);
   });
 
-  describe.each(faults)('%s', (how, code) => {
+  describe.each(misbehaviourCodes)('%s', (how, code) => {
     it.each(answered)('at $name (request $at)', async ({ at }) => {
       const result = await failure({ at, how }, how === 'silent' ? 25 : 5000);
       expect(result).toEqual({ code, leaked: [0, 0] });
