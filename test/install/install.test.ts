@@ -38,6 +38,15 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
     expect(files.filter((file) => file.startsWith('src/') || file.endsWith('.map'))).toEqual([]);
   });
 
+  it('has every module in one file, so that a class is the same one at every entry', async () => {
+    const tarball = await packOurs(`@vio/${name}`, destination);
+    const scripts = files.filter((file) => /^dist\/.*\.js$/.test(file)).map((file) => `package/${file}`);
+    const { stdout } = await run('tar', ['-xzOf', tarball, ...scripts], { maxBuffer: 64e6 });
+    const modules = Array.from(stdout.matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line);
+    expect(modules.length).toBeGreaterThan(0);
+    expect(modules.filter((line, i) => modules.indexOf(line) !== i)).toEqual([]);
+  });
+
   it('has no entry that only a clone has', () => {
     expect(JSON.stringify(manifest)).not.toContain('vio-source');
   });
@@ -141,6 +150,32 @@ describe('@vio/virtio-user', () => {
     );
     expect(names).toEqual(['@vio', 'eventemitter3', 'node-gyp-build']);
   });
+});
+
+describe('the two entries of a package', () => {
+  const project = new BareProject();
+  afterAll(() => rmSync(project.directory, { recursive: true }));
+
+  it('have the same classes', async () => {
+    await project.install((await packWithDependencies('@vio/virtio-user', destination)).values());
+    project.write(
+      'entries.mjs',
+      `import { VioError } from '@vio/native';
+       import { checkOptions } from '@vio/native/internal';
+       import { DevicePort, NetPort, QueueStats } from '@vio/net';
+       import { queueCounterNames } from '@vio/net/internal';
+       import { VirtioUserPort } from '@vio/virtio-user';
+       import { parseConfig } from '@vio/virtio-user/internal';
+       const thrown = (call) => { try { call(); } catch (error) { return error instanceof VioError; } };
+       console.log(
+         thrown(() => checkOptions('it', { no: 1 }, {})),
+         thrown(() => parseConfig('no=1')),
+         VirtioUserPort.prototype instanceof DevicePort && DevicePort.prototype instanceof NetPort,
+         queueCounterNames.length === new QueueStats().counters.length,
+       );`,
+    );
+    expect(await project.run('node', 'entries.mjs')).toBe('true true true true\n');
+  }, 240_000);
 });
 
 describe('@vio/rings', () => {

@@ -1,6 +1,7 @@
 // What applications and transports use. What only the other packages of vio need is in internal.ts.
 export { type CpuFeatures, cpuAffinity, cpuFeatures, setCpuAffinity } from './cpu.ts';
 export { ioctl } from './devices/device.ts';
+export type { RegisterWidth, Registers } from './devices/mmio.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './fds/event-fd.ts';
 export { closeFd, dupFd } from './fds/fd.ts';

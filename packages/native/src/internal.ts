@@ -9,7 +9,7 @@ export {
   openDeviceAsync,
   writeAsync,
 } from './devices/device.ts';
-export { FileRegisters, MmioRegisters, type RegisterWidth, type Registers } from './devices/mmio.ts';
+export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd } from './fds/fd.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
 export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';

@@ -7,6 +7,7 @@ export type {
   FailedAttempt,
   LinkState,
   NetPortEvents,
+  PortEmitter,
   Reconnected,
 } from './port/port-events.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
@@ -15,6 +16,7 @@ export { RxInterrupt } from './port/rx-interrupt.ts';
 export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';
 export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { DevicePort } from './device/device-port.ts';
+export type { FeatureWishes } from './device/features/choose-features.ts';
 export { openPort } from './device/open-port.ts';
 export type { PortOptions, PortReconnect, ReconnectOptions } from './device/port-options.ts';
 export type { QueueName } from './device/life/reset-queue.ts';

@@ -20,7 +20,6 @@ export {
 export { type Devargs, devargValueError, splitDevargs, unknownDevarg } from './device/devargs.ts';
 export type { DevicePortParts } from './device/device-port.ts';
 export * from './device/device-status.ts';
-export type { FeatureWishes } from './device/features/choose-features.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
 export { openPortAs } from './device/open-port.ts';
 export { checkPortOptions } from './device/port-options.ts';

@@ -1,6 +1,5 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
 export { openAccess } from './access/open-access.ts';
-export type { DmaMemory, PciAccess, PciInterrupts } from './access/pci-access.ts';
 export { virtioType } from './access/virtio-ids.ts';
 export { type Capabilities, type Place, readCapabilities } from './device/capabilities.ts';
 export { resetDevice, resetQueue } from './device/life-cycle.ts';

@@ -4,7 +4,12 @@ export type { IndirectDirection } from './device/chain-builder.ts';
 export { ChainBurst } from './device/chain-burst.ts';
 export { ChainBytes } from './device/chain-bytes.ts';
 export { createDeviceQueue, splitBaseFromUsedRing } from './device/create-device-queue.ts';
-export type { DeviceQueue, DeviceQueueOptions, DeviceVringAddresses } from './device/device-queue.ts';
+export type {
+  DeviceQueue,
+  DeviceQueueOptions,
+  DeviceVringAddresses,
+  WindowOffset,
+} from './device/device-queue.ts';
 export { freshPackedBase, packedBaseFromRing } from './device/packed-base.ts';
 export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';

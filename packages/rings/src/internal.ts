@@ -1,5 +1,4 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
-export type { WindowOffset } from './device/device-queue.ts';
 export type { SavedChains } from './device/saved-chains.ts';
 export { SingleBurst, type SingleKind } from './device/single-burst.ts';
 export {

@@ -9,6 +9,7 @@ export class VirtioUserPort extends DevicePort {
   readonly config: VirtioUserConfig;
   readonly #listener: UnixListener | undefined;
 
+  /** @internal Made by `openVirtioUser`. */
   constructor(parts: DevicePortParts, config: VirtioUserConfig, listener: UnixListener | undefined) {
     super(parts);
     this.config = config;

@@ -53,7 +53,10 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
   #stopped = false;
   #wake: (() => void) | undefined;
 
-  /** @throws RangeError when an option is out of range, or there is nothing to watch */
+  /**
+   * @internal Made by `capture` of ports and devices.
+   * @throws RangeError when an option is out of range, or there is nothing to watch
+   */
   constructor(watched: readonly Watched[], options: CaptureOptions = {}) {
     const { snaplen = maxSnaplen, buffer = 4 << 20, format = 'pcap', signal } = options;
     if (!Number.isInteger(snaplen) || snaplen < 1 || snaplen > maxSnaplen)

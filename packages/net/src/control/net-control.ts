@@ -63,6 +63,7 @@ export class NetControl {
   /** The last command of each kind, to be given again to a device that has started anew. */
   readonly #given = new Map<string, ControlCommand>();
 
+  /** @internal Ports have one. */
   constructor(options: NetControlOptions) {
     const { features, channel, maxPairs = 1, queuePairs = 1, onQueuePairs } = options;
     this.rssLimits = options.rss;

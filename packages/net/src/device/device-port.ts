@@ -60,6 +60,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   readonly #telemetry = new Set<TelemetryServer>();
 
+  /** @internal Made by `openPort`. */
   constructor(parts: DevicePortParts) {
     super(parts);
     this.handles = parts.handles;

@@ -98,6 +98,7 @@ export class NetPort extends PortEmitter {
   #link: LinkState = { up: true };
   #closed = false;
 
+  /** @internal Ports are made by openers. */
   constructor(parts: NetPortParts) {
     super();
     this.features = parts.features;

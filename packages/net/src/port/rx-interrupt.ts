@@ -23,6 +23,7 @@ export class RxInterrupt {
   #handler: (() => void) | undefined;
   #endListening: () => void = () => {};
 
+  /** @internal `NetPort.rxInterrupt` gives them. */
   constructor(port: PortCore, pair: number, calls: RxCalls) {
     this.#port = port;
     this.#pair = pair;

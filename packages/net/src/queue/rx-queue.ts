@@ -43,6 +43,7 @@ export abstract class RxQueue {
   /** Set by a subclass that cannot go on, although the ring could. */
   protected fault: QueueFault | undefined;
 
+  /** @internal Ports have them. */
   constructor(options: RxQueueOptions) {
     this.#queue = options.queue;
     this.pool = options.pool;
@@ -93,7 +94,10 @@ export abstract class RxQueue {
     return n;
   }
 
-  /** Shows every packet from now on to a tap, as the device delivered it. @returns shows it no more */
+  /**
+   * Shows every packet from now on to a tap, as the device delivered it. @returns shows it no more
+   * @internal For `capture`.
+   */
   watch(tap: BurstTap): () => void {
     this.#gate ??= new RxGate({});
     this.#gate.taps.add(tap);

@@ -64,6 +64,7 @@ export class TxQueue {
   #gate: TxGate | undefined;
   #reported = false;
 
+  /** @internal Ports have them. */
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
     this.#queue = options.queue;
     this.pool = options.pool;
@@ -114,7 +115,10 @@ export class TxQueue {
     return this.#gate === undefined ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
   }
 
-  /** Shows every packet from now on to a tap, as it is on the ring. @returns shows it no more */
+  /**
+   * Shows every packet from now on to a tap, as it is on the ring. @returns shows it no more
+   * @internal For `capture`.
+   */
   watch(tap: BurstTap): () => void {
     this.#gate ??= new TxGate({}, this.#header);
     this.#gate.taps.add(tap);

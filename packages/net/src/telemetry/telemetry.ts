@@ -12,7 +12,10 @@ export interface Observed {
 
 /** The ports and devices of a program that can be looked at from outside, and what happened to them. */
 export class Telemetry {
-  /** What happened to them. */
+  /**
+   * What happened to them.
+   * @internal For the server.
+   */
   readonly events = new EventLog();
   readonly #observed = new Map<number, Observed & { readonly mute: () => void }>();
   #next = 0;
@@ -33,12 +36,18 @@ export class Telemetry {
     };
   }
 
-  /** Those there are now. */
+  /**
+   * Those there are now.
+   * @internal For the server.
+   */
   get all(): Observed[] {
     return [...this.#observed.values()];
   }
 
-  /** @throws VioError VIO_TELEMETRY_PORT */
+  /**
+   * @internal For the server.
+   * @throws VioError VIO_TELEMETRY_PORT
+   */
   get(id: number): Observed {
     const observed = this.#observed.get(id);
     if (observed !== undefined) return observed;

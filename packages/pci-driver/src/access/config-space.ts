@@ -1,4 +1,4 @@
-import type { Registers } from '@vio/native/internal';
+import type { Registers } from '@vio/native';
 
 /** Registers of PCI configuration space that every device has (PCI Local Bus 3.0, 6.2). */
 export const configCommand = 0x04;

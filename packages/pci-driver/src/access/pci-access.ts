@@ -1,5 +1,4 @@
-import type { EventFd } from '@vio/native';
-import type { Registers } from '@vio/native/internal';
+import type { EventFd, Registers } from '@vio/native';
 
 /**
  * How a PCI device is reached: through VFIO, with an IOMMU or without; through UIO; or by its files in sysfs alone, with

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { FdWatcher, closeFd } from '@vio/native';
-import { FileRegisters, MmioRegisters, type Registers, openDevice } from '@vio/native/internal';
+import { FdWatcher, closeFd, type Registers } from '@vio/native';
+import { FileRegisters, MmioRegisters, openDevice } from '@vio/native/internal';
 import { disableBusMaster, enableDevice, setLineEnabled } from './config-space.ts';
 import { atExit } from './at-exit.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';

@@ -1,12 +1,6 @@
 import { existsSync } from 'node:fs';
-import { EventFd, FdWatcher, SharedMemory, closeFd } from '@vio/native';
-import {
-  FileRegisters,
-  MmioRegisters,
-  type Registers,
-  bufferAddress,
-  openDevice,
-} from '@vio/native/internal';
+import { EventFd, FdWatcher, SharedMemory, closeFd, type Registers } from '@vio/native';
+import { FileRegisters, MmioRegisters, bufferAddress, openDevice } from '@vio/native/internal';
 import { enableDevice } from './config-space.ts';
 import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';

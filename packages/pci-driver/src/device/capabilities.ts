@@ -1,4 +1,4 @@
-import type { Registers } from '@vio/native/internal';
+import type { Registers } from '@vio/native';
 import { pciError } from '../access/pci-errors.ts';
 
 /** Where a structure is. */

@@ -1,4 +1,4 @@
-import type { RegisterWidth, Registers } from '@vio/native/internal';
+import type { RegisterWidth, Registers } from '@vio/native';
 import { pciError } from '../access/pci-errors.ts';
 
 /**

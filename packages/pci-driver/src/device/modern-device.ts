@@ -1,4 +1,4 @@
-import type { Registers } from '@vio/native/internal';
+import type { Registers } from '@vio/native';
 import type { Notifier } from '@vio/net';
 import { VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { PciAccess } from '../access/pci-access.ts';

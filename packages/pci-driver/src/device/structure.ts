@@ -1,5 +1,4 @@
-import { VioError } from '@vio/native';
-import type { RegisterWidth, Registers } from '@vio/native/internal';
+import { VioError, type RegisterWidth, type Registers } from '@vio/native';
 
 /** A register of a structure: where it is, and the only width it may be accessed with (virtio 1.4, 4.1.3.1). */
 export interface Field {

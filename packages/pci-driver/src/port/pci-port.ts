@@ -15,6 +15,7 @@ export class PciPort extends DevicePort {
   /** How the device asks for attention. */
   readonly interruptMode: InterruptMode;
 
+  /** @internal Made by `openPciPort`. */
   constructor(parts: DevicePortParts, { access, registers, interruptMode }: PciNetDevice) {
     super(parts);
     this.address = access.address;

@@ -1,5 +1,4 @@
-import { type EventFd, SharedMemory } from '@vio/native';
-import type { RegisterWidth } from '@vio/native/internal';
+import { type EventFd, SharedMemory, type RegisterWidth } from '@vio/native';
 import type { DmaMemory, PciAccess, PciInterrupts } from '../access/pci-access.ts';
 import { missingBar } from '../access/pci-errors.ts';
 import { type Access, FakeRegisters } from './fake-registers.ts';

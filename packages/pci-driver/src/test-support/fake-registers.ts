@@ -1,4 +1,4 @@
-import type { RegisterWidth, Registers } from '@vio/native/internal';
+import type { RegisterWidth, Registers } from '@vio/native';
 
 /** One access of a driver, in the order they came. */
 export interface Access {

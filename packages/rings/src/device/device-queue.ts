@@ -37,29 +37,41 @@ export interface DeviceQueue {
    * last, with `least` to `most` bytes behind the prefix; no more than `max`. This is the fast way for what most
    * drivers send most of the time; whatever stops it (`singles.blocked`) is for `fetch`, which takes everything.
    * @returns how many, which is also `singles.count`
+   * @internal For `@vio/vhost`.
    */
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number;
 
-  /** Marks all chains of the burst used, with `singles.written[i]` bytes written each; see `complete`. */
+  /**
+   * Marks all chains of the burst used, with `singles.written[i]` bytes written each; see `complete`.
+   * @internal For `@vio/vhost`.
+   */
   completeSingles(singles: SingleBurst): void;
 
   /**
    * Says to a kernel what does not change: format, size, and where the parts of the ring are, each as window of the
    * memory map and offset there (`singlesJob`).
    * @returns false when the queue has to see every chain itself; `lend` is not for it then
+   * @internal For kernels.
    */
   describe(job: Int32Array): boolean;
 
-  /** Lends the ring to a kernel for one run: writes into the job where the queue stands, and the window used last. */
+  /**
+   * Lends the ring to a kernel for one run: writes into the job where the queue stands, and the window used last.
+   * @internal For kernels.
+   */
   lend(job: Int32Array): void;
 
-  /** The kernel has taken and completed `count` chains of one slot. */
+  /**
+   * The kernel has taken and completed `count` chains of one slot.
+   * @internal For kernels.
+   */
   takeBack(count: number): void;
 
   /**
    * Takes chains that a predecessor had fetched and not completed, as it noted them down: `saved` from entry `from` on,
    * up to `max` of them, behind those in `chains`. They are completed like others, and not given back by `unfetch`.
    * @returns how many, 0 to `max`; 0 forever once broken
+   * @internal For a tracked queue.
    */
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number;
 

@@ -90,13 +90,20 @@ export interface DriverQueue {
   /**
    * Says to a kernel what does not change: format, size, where the parts of the ring are (`driverJob`).
    * @returns the queue's own notes, which it shares with the kernel; undefined when it has to write every descriptor itself
+   * @internal For kernels.
    */
   describe(job: Int32Array): KernelNotes | undefined;
 
-  /** Lends the ring to a kernel for one run: writes into the job where the queue stands. */
+  /**
+   * Lends the ring to a kernel for one run: writes into the job where the queue stands.
+   * @internal For kernels.
+   */
   lend(job: Int32Array): void;
 
-  /** Takes the ring back from a kernel: goes on where the job says it stands. */
+  /**
+   * Takes the ring back from a kernel: goes on where the job says it stands.
+   * @internal For kernels.
+   */
   takeBack(job: Int32Array): void;
 
   /** True if the device asked to be notified of what has been added since the last call (spec 2.7.10, 2.8.10). */

@@ -221,7 +221,11 @@ export class BufferPool {
     return taken;
   }
 
-  /** Says to a kernel what does not change. @returns the pool's own arrays, which it shares with the kernel */
+  /**
+   * Says to a kernel what does not change.
+   * @returns the pool's own arrays, which it shares with the kernel
+   * @internal For kernels.
+   */
   describe(job: Int32Array): KernelPool {
     job[driverJob.base] = this.dataBase;
     job[driverJob.stride] = this.stride;
@@ -230,12 +234,18 @@ export class BufferPool {
     return { stack: this.#stack, next, dataOffset, dataLength };
   }
 
-  /** Lends the free buffers to a kernel for one run. */
+  /**
+   * Lends the free buffers to a kernel for one run.
+   * @internal For kernels.
+   */
   lend(job: Int32Array): void {
     job[driverJob.poolFree] = this.#free;
   }
 
-  /** Takes them back. */
+  /**
+   * Takes them back.
+   * @internal For kernels.
+   */
   takeBack(job: Int32Array): void {
     this.#free = job[driverJob.poolFree];
   }

@@ -1,9 +1,8 @@
 import { close, existsSync, fstatSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
 import { settle, callApplication, defaultTimeout } from '@vio/native/internal';
-import type { Notifier } from '@vio/net';
+import { type Notifier, DownEvent } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
-import { DownEvent } from '@vio/net';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';

@@ -4,13 +4,8 @@ import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, featureNames } from '@vio/net'
 import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel/internal';
-import {
-  type VirtioUserConfig,
-  type VirtioUserOptions,
-  openVirtioUser,
-  parseDevargs,
-} from '@vio/virtio-user';
-import { parseConfig } from '@vio/virtio-user/internal';
+import { type VirtioUserConfig, type VirtioUserOptions, openVirtioUser } from '@vio/virtio-user';
+import { parseDevargs, parseConfig } from '@vio/virtio-user/internal';
 import { completedDevargs } from '../../options/devargs.ts';
 import { type Finding, fromError, hasProblem, note, ok, problem } from './finding.ts';
 import type { DoctorOptions } from './options.ts';

@@ -2,19 +2,26 @@ import type { QueueStats } from '@vio/net';
 import { type DumpOptions, type RingDump, dumpRing, ringFeatures } from '@vio/rings';
 import type { MemoryRegion } from '../../wire/index.ts';
 import type { DriverSettings } from '../control/driver-settings.ts';
-import type { DeviceConfig } from './device-config.ts';
 import { deviceStats, vringStats, vringStatsNames } from './device-stats.ts';
 import { numaNodeOf } from './numa-node.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type VringBase, type VringInfo, toBase, vringInfo } from './vring-info.ts';
 
 /** What a device says of itself in its configuration space, and what its driver changed of that. */
-export type DeviceConfigView = Readonly<Pick<DeviceConfig, 'announcing' | 'mac' | 'space'>>;
+export interface DeviceConfigView {
+  /** The driver is asked to announce itself on the network, and has not said yet that it has. */
+  readonly announcing: boolean;
+  /** The address its driver gave it; undefined: none. */
+  readonly mac: string | undefined;
+  /** The bytes of the configuration space, as it is now. */
+  space(): Uint8Array;
+}
 
 /** What can be asked of a device: what was negotiated, its rings, memory and counters. */
 export class DeviceView {
   readonly #served: ServedDevice;
 
+  /** @internal Made by `VhostDriver`. */
   constructor(served: ServedDevice) {
     this.#served = served;
   }

@@ -31,6 +31,7 @@ export class VhostDevice extends DeviceView {
     servedSide = (device) => device.#served;
   }
 
+  /** @internal Made by `VhostDriver`, one for each frontend. */
   constructor(served: ServedDevice) {
     super(served);
     this.#served = served;

@@ -11,8 +11,8 @@ import {
   packedBaseFromRing,
   splitBaseFromUsedRing,
   ringFeatures,
+  type WindowOffset,
 } from '@vio/rings';
-import type { WindowOffset } from '@vio/rings/internal';
 import type { VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';

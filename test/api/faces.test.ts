@@ -1,0 +1,48 @@
+// A package has an entry for applications, of which the versions promise something, and `./internal` for its siblings.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { codeBlocks } from '../readme/code-blocks.ts';
+import { type Entry, publishedEntries } from './published-types.ts';
+
+const root = join(import.meta.dirname, '../..');
+const entries = publishedEntries();
+const packageOf = ({ specifier }: Entry): string => specifier.split('/')[1] ?? '';
+const packages = [...new Set(entries.map(packageOf))];
+
+const listed = ({ specifier, names }: Entry): string =>
+  [specifier, ...names.map((name) => `  ${name}`)].join('\n');
+
+describe.each(packages)('@vio/%s', (name) => {
+  const own = entries.filter((entry) => packageOf(entry) === name);
+
+  // After a change on purpose: npx vitest run --project repository test/api -u
+  it('exports the names that are written down', async () => {
+    await expect(`${own.map(listed).join('\n\n')}\n`).toMatchFileSnapshot(`names/${name}.txt`);
+  });
+
+  it('exports every type that its signatures mention', () => {
+    expect(own.flatMap(({ unnamed }) => unnamed)).toEqual([]);
+  });
+});
+
+/** Files of the repository, without what is built or installed. */
+const files = (directory: string, ending: RegExp): string[] =>
+  readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+    .filter(
+      (file) =>
+        ending.test(file) && !/(^|\/)(node_modules|dist|out|\.turbo)\/|^packages\/cli\/examples\//.test(file),
+    )
+    .map((file) => join(directory, file));
+
+const insideUse = /['"]@vio\/[\w-]+\/internal['"]/;
+
+describe('a program of the documentation imports what is for applications', () => {
+  it.each(files('examples', /\.(ts|js|mjs)$/))('%s', (file) => {
+    expect(readFileSync(join(root, file), 'utf8')).not.toMatch(insideUse);
+  });
+
+  it.each(files('.', /\.md$/))('%s', (file) => {
+    expect(codeBlocks(join(root, file)).filter(({ code }) => insideUse.test(code))).toEqual([]);
+  });
+});
