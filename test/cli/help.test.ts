@@ -23,7 +23,7 @@ describe('help', () => {
     expect([exitCode, stderr, commands]).toEqual([
       0,
       '',
-      ['run', 'backend', 'inspect', 'doctor', 'devbind', 'example', 'help'],
+      ['run', 'backend', 'inspect', 'doctor', 'top', 'perf', 'devbind', 'example', 'help'],
     ]);
     expect(stdout).toContain('Exit codes');
   });
@@ -61,6 +61,8 @@ describe('help', () => {
     ['doctor', ['--expect-backend', '--start', '--no-connect', '--timeout', '--json', '--help']],
     ['example', ['--help']],
     ['completion', ['--help']],
+    ['top', ['--interval', '--sort', '--queues', '--once', '--json', '--help']],
+    ['perf', ['--duration', '--json', '--help']],
     ['man', ['--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {

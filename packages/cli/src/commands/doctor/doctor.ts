@@ -1,7 +1,7 @@
 import type { DoctorOptions } from './options.ts';
 import { namesPciDevice } from '../../open-devargs.ts';
 import { checkBackend } from './backend-checks.ts';
-import { type Finding, hasProblem } from './finding.ts';
+import { hasProblem, inWords } from './finding.ts';
 import { checkMachine } from './machine-checks.ts';
 import { checkPciDevice } from './pci-checks.ts';
 import { Output } from '../../output.ts';
@@ -18,9 +18,4 @@ export async function doctor(
   const findings = [...checkMachine(), ...(await check(devargs, options, wait))];
   for (const finding of findings) output.record('finding', finding, inWords(finding));
   if (hasProblem(findings)) process.exitCode = 1;
-}
-
-function inWords({ status, check, detail, remedy }: Finding): string {
-  const line = `${status.padEnd(8)}${check}: ${detail}`;
-  return remedy === undefined ? line : `${line}\n${' '.repeat(8)}remedy: ${remedy}`;
 }

@@ -35,3 +35,9 @@ export function fromError(check: string, error: unknown): Finding {
 
 export const hasProblem = (findings: readonly Finding[]): boolean =>
   findings.some(({ status }) => status === 'problem');
+
+/** For a person. */
+export function inWords({ status, check, detail, remedy }: Finding): string {
+  const line = `${status.padEnd(8)}${check}: ${detail}`;
+  return remedy === undefined ? line : `${line}\n${' '.repeat(8)}remedy: ${remedy}`;
+}

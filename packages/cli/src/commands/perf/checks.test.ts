@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import type { PortActivity } from '../top/activity.ts';
+import { type Watched, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
+import { type ProcessView, packetMemory } from './process-view.ts';
+
+const idle: ProcessView = { cpu: 0, ran: 0, waited: 0, throttled: 0, throttledTime: 0 };
+const on = (...cpus: number[]): Watched => ({
+  pid: 7,
+  name: 'run 7',
+  views: cpus.map((cpu) => ({ ...idle, cpu })),
+  memory: undefined,
+});
+const port: PortActivity = {
+  program: 'run 7',
+  pid: 7,
+  name: '/a',
+  kind: 'port',
+  up: true,
+  reason: undefined,
+  paths: undefined,
+  rx: { pps: 0, bps: 0 },
+  tx: { pps: 1e6, bps: 0 },
+  queues: [],
+  batch: 32,
+  kicks: 10,
+  calls: 0,
+  drops: [],
+  rings: [],
+};
+const notes = (findings: readonly { status: string; detail: string }[]): string[] =>
+  findings.filter(({ status }) => status === 'note').map(({ detail }) => detail);
+
+describe('what holds a program up', () => {
+  it('is nothing where it has its CPU', () => {
+    expect(notes(checkProgram({ ...on(0, 0), memory: { bytes: 8 << 20, pageBytes: 2 << 20 } }, 2))).toEqual(
+      [],
+    );
+  });
+
+  it.each([
+    ['others on its CPU', { waited: 1e9 }, 'it waited for a CPU 50.0 % of the time'],
+    ['a limit', { throttled: 12, throttledTime: 340_000 }, 'was held up 12 times, for 340 ms in 2.0 s'],
+  ])('are %s', (_, last, words) => {
+    const views = [idle, { ...idle, ...last }];
+    expect(notes(checkProgram({ ...on(), views }, 2)).join()).toContain(words);
+  });
+
+  it('are small pages', () => {
+    const memory = { bytes: 8 << 20, pageBytes: 4096 };
+    expect(notes(checkProgram({ ...on(0, 0), memory }, 2))).toEqual([
+      '8.0 MiB of packet memory in pages of 4 KiB',
+    ]);
+  });
+
+  it('is said to be unknown of what cannot be seen', () => {
+    expect(notes(checkProgram(on(), 2))).toEqual(['its process cannot be seen from here']);
+  });
+});
+
+describe('two sides', () => {
+  // CPUs 0 and 1 are threads of a core, 4 is on another socket.
+  const place = (cpu: number) => ({ siblings: cpu < 2 ? '0-1' : String(cpu), package: cpu < 4 ? '0' : '1' });
+
+  it.each([
+    [[0, 0, 0, 1], [0, 0, 0, 0], 'they shared a CPU in 3 of 4 looks'],
+    [[0, 0], [1, 1], 'they shared a core in 2 of 2 looks'],
+    [[2, 2], [4, 4], 'they were on different sockets in 2 of 2 looks'],
+  ])('on %j and %j are noted', (a, b, words) => {
+    expect(notes(checkPlaces(on(...a), on(...b), place)).join()).toContain(words);
+  });
+
+  it('on cores of their own are well', () => {
+    expect(notes(checkPlaces(on(2, 2), on(3, 3), place))).toEqual([]);
+  });
+});
+
+describe('how packets are moved', () => {
+  it('is well in large bursts with few kicks', () => {
+    expect(notes(checkTraffic(port))).toEqual([]);
+  });
+
+  it.each([
+    ['small bursts', { batch: 1.5 }, '1.5 packets at a time'],
+    ['a kick for each', { kicks: 9e5 }, '0.900 kicks per packet'],
+    [
+      'drops',
+      { drops: [{ reason: 'no_room', perSecond: 1e5, total: 1 }] },
+      '100000 packets per second are dropped (no_room), 10.0 % of what passes',
+    ],
+  ])('is noted for %s', (_, what, words) => {
+    expect(notes(checkTraffic({ ...port, ...what })).join()).toContain(words);
+  });
+
+  it('is not judged by a handful of packets', () => {
+    expect(notes(checkTraffic({ ...port, tx: { pps: 10, bps: 0 }, batch: 1, kicks: 10 }))).toEqual([]);
+  });
+});
+
+describe('the memory of a process', () => {
+  const mapping = (name: string, size: number, page: number, flags = 'rw-s'): string =>
+    `7f0000000000-7f0000800000 ${flags} 00000000 00:01 12 ${name}\nSize:  ${size} kB\nKernelPageSize:  ${page} kB\n`;
+
+  it('is the largest shared file without a name', () => {
+    const maps =
+      mapping('/memfd:vio (deleted)', 8192, 2048) + mapping('/memfd:x', 64, 4) + mapping('/lib/x', 9e6, 4);
+    expect(packetMemory(0, maps)).toEqual({ bytes: 8 << 20, pageBytes: 2 << 20 });
+  });
+
+  it('is unknown where there is none', () => {
+    expect(packetMemory(0, mapping('/memfd:vio', 64, 4, 'rw-p'))).toBeUndefined();
+  });
+});
