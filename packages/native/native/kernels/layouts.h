@@ -63,10 +63,17 @@ enum Word {
   // Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.
   kCount = 23,
   kBlocked = 24,
+  // The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.
+  kLog = 25,
+  kLogDataLow = 26,
+  kLogDataHigh = 27,
+  kLogRingLow = 28,
+  kLogRingHigh = 29,
+  kLogBeyond = 30,
   // The packets’ own words.
-  kOffsets = 25,
-  kLengths = 89,
-  kWords = 153
+  kOffsets = 31,
+  kLengths = 95,
+  kWords = 159
 };
 }  // namespace singlesJob
 

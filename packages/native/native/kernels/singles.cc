@@ -4,6 +4,7 @@
 //
 // Everything in shared memory is read once, by an atomic load, and what was read is checked.
 #include "kernels/copy_engine.h"
+#include "kernels/dirty_log.h"
 #include "kernels/layouts.h"
 
 namespace vio {
@@ -41,6 +42,7 @@ struct Burst {
   int32_t* lengths;
   int32_t count = 0;
   bool outside = false;  // a local buffer is not in local memory
+  DirtyLog log;
   Packet packets[kSinglesPerRun];
 
   static uint32_t Load(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
@@ -101,6 +103,31 @@ struct Burst {
     if (prefix >= 12) at[10] = 1;
   }
 
+  uint64_t Address(int low, int high) const {
+    return static_cast<uint32_t>(job[low]) | static_cast<uint64_t>(static_cast<uint32_t>(job[high])) << 32;
+  }
+
+  // After the copies, and before anything is marked used.
+  void MarkData() {
+    if (log.bits == nullptr || flags == 0) return;
+    log.Written();
+    const uint64_t window = Address(kLogDataLow, kLogDataHigh);
+    for (int32_t i = 0; i < count; i++) {
+      log.Mark(window + static_cast<uint64_t>(packets[i].data - data), static_cast<uint64_t>(packets[i].bytes + prefix));
+    }
+  }
+
+  // Entries of the used or packed ring, from `at` on; `front` bytes lie before entry 0.
+  void MarkRing(int32_t at, int32_t size, int32_t front, int32_t each) {
+    if (log.bits == nullptr) return;
+    log.Written();
+    const uint64_t ring = Address(kLogRingLow, kLogRingHigh);
+    const int32_t first = count < size - at ? count : size - at;
+    if (front > 0) log.Mark(ring, static_cast<uint64_t>(front));
+    log.Mark(ring + static_cast<uint64_t>(front) + static_cast<uint64_t>(each) * at, static_cast<uint64_t>(each) * first);
+    if (count > first) log.Mark(ring + static_cast<uint64_t>(front), static_cast<uint64_t>(each) * (count - first));
+  }
+
   // What the used descriptor says.
   uint32_t Written(int32_t i) const { return flags == 0 ? 0 : packets[i].bytes + prefix; }
   // With IN_ORDER one used entry stands for all that were only read.
@@ -134,6 +161,7 @@ static void RunPacked(Burst& burst, uint32_t* ring, int32_t wanted) {
   }
   if (burst.count == 0 || burst.outside) return;
   burst.CopyAll();
+  burst.MarkData();
 
   int32_t done = job[kDone];
   uint32_t flags = job[kDoneWrap] != 0 ? both : 0;
@@ -156,6 +184,7 @@ static void RunPacked(Burst& burst, uint32_t* ring, int32_t wanted) {
   // The driver reads in ring order: it does not get past the first one before. Sequentially consistent, because its
   // wish to be called is read next.
   __atomic_store_n(first + 3, firstWord, __ATOMIC_SEQ_CST);
+  burst.MarkRing(job[kDone], size, 0, 16);
 }
 
 static void RunSplit(Burst& burst, uint32_t* table, uint16_t* avail, uint16_t* used, int32_t wanted) {
@@ -177,6 +206,7 @@ static void RunSplit(Burst& burst, uint32_t* table, uint16_t* avail, uint16_t* u
   job[kBlocked] = burst.count < limit;
   if (burst.count == 0 || burst.outside) return;
   burst.CopyAll();
+  burst.MarkData();
 
   auto* ring = reinterpret_cast<uint32_t*>(used + 2);
   const uint16_t done = static_cast<uint16_t>(job[kDone]);
@@ -190,6 +220,7 @@ static void RunSplit(Burst& burst, uint32_t* table, uint16_t* avail, uint16_t* u
     if (Burst::Load(entry + 1) != written) __atomic_store_n(entry + 1, written, __ATOMIC_RELAXED);
   }
   __atomic_store_n(used + 1, static_cast<uint16_t>(done + burst.count), __ATOMIC_SEQ_CST);
+  burst.MarkRing(done & mask, job[kSize], 4, 8);
 }
 
 static bool InRange(int32_t value, int32_t least, int32_t most) { return value >= least && value <= most; }
@@ -201,6 +232,7 @@ static int32_t RunSingles(const Singles& singles) {
   const int32_t size = job[kSize];
   const int32_t wanted = job[kCount] < kSinglesPerRun ? job[kCount] : kSinglesPerRun;
   job[kBlocked] = 0;
+  job[kLogBeyond] = 0;
   if (!InRange(size, 1, 32768) || !InRange(job[kPrefix], 0, 64)) return -1;
 
   Burst burst;
@@ -217,6 +249,10 @@ static int32_t RunSingles(const Singles& singles) {
   burst.flags = job[kWritable] != 0 ? kWriteFlag : 0;
   burst.offsets = job + kOffsets;
   burst.lengths = job + kLengths;
+  if (job[kLog] >= 0) {
+    if (!Inside(engine, job[kLog], 0, 0, &burst.log.bits)) return -1;
+    burst.log.pages = static_cast<uint64_t>(engine->targets[job[kLog]].size) * 8;
+  }
 
   if (job[kPacked] != 0) {
     if (!InRange(job[kNext], 0, size - 1) || !InRange(job[kDone], 0, size - 1)) return -1;
@@ -230,6 +266,7 @@ static int32_t RunSingles(const Singles& singles) {
     RunSplit(burst, reinterpret_cast<uint32_t*>(table), reinterpret_cast<uint16_t*>(avail),
              reinterpret_cast<uint16_t*>(used), wanted);
   }
+  if (burst.log.beyond) job[kLogBeyond] = 1;
   return burst.outside ? -1 : burst.count;
 }
 

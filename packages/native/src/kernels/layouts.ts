@@ -57,13 +57,20 @@ export const singlesJob = {
   /** Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind. */
   count: 23,
   blocked: 24,
+  /** The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it. */
+  log: 25,
+  logDataLow: 26,
+  logDataHigh: 27,
+  logRingLow: 28,
+  logRingHigh: 29,
+  logBeyond: 30,
   /** The packets’ own words. */
-  offsets: 25,
-  lengths: 89,
+  offsets: 31,
+  lengths: 95,
 } as const;
 
 /** How many of them there are. */
-export const singlesJobWords = 153;
+export const singlesJobWords = 159;
 
 /** The words of a job for the driver’s side of a ring. Offsets are bytes in the region. */
 export const driverJob = {

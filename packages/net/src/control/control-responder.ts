@@ -24,8 +24,8 @@ export interface ControlResponderOptions {
  * (`queue.broken`), as in every queue.
  */
 export class ControlResponder {
-  /** The device's side of the ring. */
-  readonly queue: DeviceQueue;
+  /** The device's side of the ring. Between two calls of `serve` it may be replaced by another view of the same ring. */
+  queue: DeviceQueue;
   readonly #memory: MemoryMap;
   readonly #features: bigint;
   readonly #execute: (command: ControlCommand) => boolean;

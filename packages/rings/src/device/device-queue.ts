@@ -1,3 +1,4 @@
+import type { DirtyLog } from '../dirty-log/dirty-log.ts';
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
@@ -19,6 +20,8 @@ export interface DeviceQueue {
   readonly broken: QueueFault | undefined;
   /** True when another device was at work on the ring before. */
   readonly resumed: boolean;
+  /** Where it is marked what is written for the driver; undefined: nowhere. A kernel that is lent the ring marks there, too. */
+  readonly log: DirtyLog | undefined;
 
   /**
    * Takes up to `max` available chains, in order, into `chains` (from entry 0 on; `chains.count` is set).
@@ -103,6 +106,9 @@ export interface DeviceQueue {
   armKick(): boolean;
   /** Asks the driver for silence (polling). */
   disarmKick(): void;
+
+  /** Where the next used one goes: an entry of the used ring, or a slot of the packed ring, 0 to `size - 1`. */
+  usedAt(): number;
 
   /** The vhost-user vring base: split, next available index; packed, both halves with wrap bits. */
   base(): number;

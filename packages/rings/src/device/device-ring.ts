@@ -6,6 +6,7 @@ import type { DeviceQueueOptions } from './device-queue.ts';
 /** The device side of a ring, as far as it does not depend on the format: how a fetch ends, and how a queue breaks. */
 export abstract class DeviceRing {
   readonly size: number;
+  readonly log = undefined;
   protected readonly eventIdx: boolean;
   protected readonly inOrder: boolean;
   protected readonly builder: ChainBuilder;

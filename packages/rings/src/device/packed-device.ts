@@ -370,6 +370,10 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     this.#deviceEventWords[this.#deviceEvent] = RING_EVENT_DISABLE << 16;
   }
 
+  usedAt(): number {
+    return this.#used.done;
+  }
+
   base(): number {
     const next = (this.#nextWrap << 15) | this.#next;
     const done = (this.#used.doneWrap << 15) | this.#used.done;

@@ -347,6 +347,10 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     else this.#used[this.#usedFlags] = USED_F_NO_NOTIFY;
   }
 
+  usedAt(): number {
+    return this.#done & this.#mask;
+  }
+
   base(): number {
     return this.#next;
   }

@@ -47,6 +47,7 @@ function openJournal(options: DeviceQueueOptions, { buffer, offset }: InflightMe
 class TrackedDevice implements DeviceQueue {
   readonly format: RingFormat;
   readonly size: number;
+  readonly log = undefined;
   readonly resumed: boolean;
   readonly #queue: DeviceQueue;
   readonly #journal: Journal;
@@ -165,6 +166,10 @@ class TrackedDevice implements DeviceQueue {
 
   disarmKick(): void {
     this.#queue.disarmKick();
+  }
+
+  usedAt(): number {
+    return this.#queue.usedAt();
   }
 
   base(): number {

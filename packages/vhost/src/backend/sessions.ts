@@ -106,6 +106,7 @@ export class Sessions {
           return handled;
         },
         notified: () => call((to) => to.guestNotified?.(device)),
+        giveUp: (reason) => queueMicrotask(() => void connection.end(reason)),
         failed: (error) => connection.applicationFailed(error),
       },
       shape,

@@ -1,4 +1,5 @@
 import {
+  VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_NET_MTU,
@@ -49,7 +50,7 @@ export class TypeOffer implements DeviceOffer {
   check(): void {}
 
   deviceFeatures(): bigint {
-    return this.#features | VHOST_USER_F_PROTOCOL_FEATURES;
+    return this.#features | VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES;
   }
 
   protocolFeatures(): bigint {

@@ -43,6 +43,7 @@ export type { PayloadCodec } from './payload-codec.ts';
 export * from './protocol-features.ts';
 export type { FdRange, Request } from './request.ts';
 export {
+  VHOST_VRING_F_LOG,
   type VringAddress,
   type VringArea,
   type VringFd,

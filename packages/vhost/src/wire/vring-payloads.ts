@@ -14,7 +14,7 @@ export const maxVrings = 256;
 export const maxVringSize = 32768;
 
 /** Flag of SET_VRING_ADDR: what the device writes to the ring is logged. */
-const VHOST_VRING_F_LOG = 1;
+export const VHOST_VRING_F_LOG = 1;
 
 /** A number that belongs to a ring: its size, its base, or whether it is enabled. */
 export interface VringState {

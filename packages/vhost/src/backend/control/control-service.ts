@@ -19,16 +19,23 @@ export interface ControlServiceOptions {
 
 /** Answers the commands on a driver's control queue as they come, from the event loop. */
 export class ControlService {
-  readonly queue: DeviceQueue;
   readonly #options: ControlServiceOptions;
   readonly #responder: ControlResponder;
   readonly #loop: KickLoop;
 
   constructor(options: ControlServiceOptions) {
-    this.queue = options.queue;
     this.#options = options;
     this.#responder = new ControlResponder(options);
     this.#loop = new KickLoop(options.onKick, () => this.#serve());
+  }
+
+  get queue(): DeviceQueue {
+    return this.#responder.queue;
+  }
+
+  /** Goes on with another view of the same ring. */
+  work(queue: DeviceQueue): void {
+    this.#responder.queue = queue;
   }
 
   /** Nothing is answered any more. */

@@ -20,6 +20,7 @@ import {
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
+import { VHOST_F_LOG_ALL } from '../../wire/index.ts';
 
 /** Offered unless the application says otherwise. */
 export const usualFeatures =
@@ -32,6 +33,7 @@ export const usualFeatures =
   VIRTIO_F_RING_RESET |
   VIRTIO_NET_F_MRG_RXBUF |
   VIRTIO_NET_F_MQ |
+  VHOST_F_LOG_ALL |
   offloadFeatureBits;
 
 /** A control queue of the device, and what a driver can ask for there. Not offered unless the application wants to. */

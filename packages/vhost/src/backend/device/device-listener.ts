@@ -1,3 +1,4 @@
+import type { VioError } from '@vio/native';
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
 import type { CallHooks } from './ring-calls.ts';
@@ -12,6 +13,8 @@ export interface DeviceListener extends CallHooks {
   featuresChanged(features: bigint): void;
   /** A command on the control queue that can be carried out; false: it is refused. */
   command(command: ControlCommand): boolean;
+  /** The connection cannot go on. */
+  giveUp(reason: VioError): void;
   /** The application threw while a command was carried out, or a ring served. */
   failed(error: unknown): void;
 }

@@ -1,6 +1,8 @@
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import {
+  VHOST_F_LOG_ALL,
+  VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_CRYPTO_SESSION,
   frontendRequests as requests,
   protocolFeatureNames,
@@ -11,6 +13,8 @@ import type { ConfigWrite } from './device-config.ts';
 import type { DeviceType } from './device-type.ts';
 
 const own = 1n << 5n;
+/** What this library does for any device: protocol features, and the log of one that is moved. */
+const always = VHOST_USER_F_PROTOCOL_FEATURES | VHOST_F_LOG_ALL;
 const type: DeviceType = { name: 'thing', id: 42, queues: 3, features: VIRTIO_F_VERSION_1 | own };
 
 const frontendOf = async (more: Partial<DeviceType> = {}) => {
@@ -24,10 +28,10 @@ describe('a device type', () => {
   it('has the features it says, and with setFeatures fewer', async () => {
     const { backend, frontend } = await frontendOf();
     await using _ = backend;
-    expect(await frontend.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | own | (1n << 30n));
+    expect(await frontend.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | own | always);
     backend.driver.disableFeatures(own);
     const later = await backend.connect();
-    expect(await later.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | (1n << 30n));
+    expect(await later.ask(requests.GET_FEATURES, undefined)).toBe(VIRTIO_F_VERSION_1 | always);
     expect(() => backend.driver.enableFeatures(1n << 7n)).toThrow('0x80 are not implemented');
   });
 
@@ -40,6 +44,7 @@ describe('a device type', () => {
     const offered = await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined);
     expect(protocolFeatureNames(offered ?? 0n)).toEqual([
       'MQ',
+      'LOG_SHMFD',
       'REPLY_ACK',
       'BACKEND_REQ',
       'CRYPTO_SESSION',

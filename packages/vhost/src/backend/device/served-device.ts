@@ -1,6 +1,8 @@
+import type { VioError } from '@vio/native';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
 import {
+  VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_STATUS,
@@ -9,6 +11,8 @@ import {
 import { acceptable } from '../control/acceptable.ts';
 import { DriverSettings } from '../control/driver-settings.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
+import { DeviceLog } from '../migration/device-log.ts';
+import type { LogArea } from '../migration/log-area.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
 import type { DeviceConfig } from './device-config.ts';
@@ -54,6 +58,8 @@ export class ServedDevice {
   readonly config: DeviceConfig;
   /** How its driver's memory is mapped. */
   readonly memoryOptions: MemoryOptions;
+  /** Where it is marked what is written to the driver's memory. */
+  readonly log = new DeviceLog();
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
@@ -120,6 +126,7 @@ export class ServedDevice {
       const vring = new Vring(i, this.#listener);
       vring.inflight = this.#inflight;
       vring.leftAt = this.#leftAt[i];
+      vring.setLog(this.log.active(this.features));
       if (this.#shape.raw) vring.raw = this.#rawRing(vring);
       this.vrings.push(vring);
     }
@@ -134,6 +141,15 @@ export class ServedDevice {
     this.#copier = new BurstCopier(memory.map);
   }
 
+  /** The log to mark in while LOG_ALL is on; undefined: none. Takes it. */
+  setLog(area: LogArea | undefined): void {
+    const before = this.log.replace(area);
+    this.#relog();
+    if (before === undefined) return;
+    this.#copier?.forget(before.log.region);
+    before[Symbol.dispose]();
+  }
+
   /** Where rings that begin to run from now on note down what they have in flight. */
   setInflight(inflight: InflightBuffer | undefined): void {
     this.#inflight?.[Symbol.dispose]();
@@ -142,13 +158,20 @@ export class ServedDevice {
   }
 
   /**
-   * The features the frontend accepted. Rings that run already, because they were started before their device was complete or
+   * The features the frontend accepted. LOG_ALL alone may change at any time, and disturbs nothing. Rings that run already, because they were started before their device was complete or
    * because they are only disabled, go on with the new ones at `update`.
    * @throws VioError VIO_VHOST_FEATURES when they change while the device runs
    */
   setFeatures(features: bigint): void {
+    const changed = features ^ this.features;
+    if (changed === VHOST_F_LOG_ALL && this.#featuresSaid) {
+      this.features = features;
+      this.#relog();
+      this.#listener.featuresChanged(features);
+      return;
+    }
     this.#featuresSaid = true;
-    if (features === this.features) return;
+    if (changed === 0n) return;
     if (this.running && this.vrings.some((vring) => vring.running && vring.enabled)) {
       throw vhostError('FEATURES', 'the features may not change while the device runs');
     }
@@ -158,6 +181,7 @@ export class ServedDevice {
       vring.distrustBase();
     }
     this.features = features;
+    this.#relog();
     this.#listener.featuresChanged(features);
   }
 
@@ -183,9 +207,14 @@ export class ServedDevice {
     return base;
   }
 
-  /** Where a ring lies. It goes on there at `update`; one that moved, or was disabled before, may be another one. */
+  /** Where a ring lies, and its part in the log: nothing else changes for a guest that is to be moved. It goes on there at `update`; one that moved, or was disabled before, may be another one. */
   place(vring: Vring, addresses: VringAddress): void {
     const before = vring.addresses;
+    if (before !== undefined && vring.running && !vring.rebased && onlyLogged(before, addresses)) {
+      vring.addresses = addresses;
+      vring.setLog(this.log.active(this.features));
+      return;
+    }
     vring.pause();
     vring.addresses = addresses;
     if (before === undefined || (vring.enabled && before.descriptors === addresses.descriptors)) return;
@@ -236,6 +265,8 @@ export class ServedDevice {
     for (const vring of this.vrings) vring.close();
     this.vrings.length = 0;
     this.setInflight(undefined);
+    this.setLog(undefined);
+    this.log.signal = undefined;
     this.status = 0;
     this.#forgetCommands();
   }
@@ -261,8 +292,19 @@ export class ServedDevice {
 
   /** Breaks all rings when the driver has taken its memory away. */
   lookAtMemory(): void {
+    if (this.log.faulted) this.giveUp(vhostError('LOG', 'the log was taken away: its file was truncated'));
     if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
     for (const vring of this.vrings) if (vring.running) this.break(vring, memoryFault);
+  }
+
+  /** The connection cannot go on; it ends soon. */
+  giveUp(reason: VioError): void {
+    this.#listener.giveUp(reason);
+  }
+
+  #relog(): void {
+    const log = this.log.active(this.features);
+    for (const vring of this.vrings) vring.setLog(log);
   }
 
   #changed(): void {
@@ -396,4 +438,11 @@ export class ServedDevice {
     this.running = true;
     this.#listener.newDevice();
   }
+}
+
+/** The same place, but for what of it is logged. */
+function onlyLogged(before: VringAddress, after: VringAddress): boolean {
+  const same = ({ descriptors, driver, device }: VringAddress): boolean =>
+    descriptors === after.descriptors && driver === after.driver && device === after.device;
+  return same(before) && (before.flags !== after.flags || before.log !== after.log);
 }

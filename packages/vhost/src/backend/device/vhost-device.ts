@@ -170,6 +170,27 @@ export class VhostDevice extends DeviceView {
     return true;
   }
 
+  /**
+   * Tells the log of a guest that is moved (LOG_ALL) that the application has written to the driver's memory by itself, as by
+   * `guestMemory`. Bursts and completed chains do so by themselves. Costs nothing while there is no log.
+   * @param address guest-physical, of the first byte
+   * @throws RangeError for what is no address, or no number of bytes
+   */
+  logWrite(address: number, bytes: number): void {
+    checkWritten(address, bytes);
+    this.#served.log.active(this.#served.features)?.mark(address, bytes);
+  }
+
+  /**
+   * The same for a ring of which the application has written the used ring, or descriptors of the packed ring, by itself.
+   * @param offset of the first byte there
+   * @throws RangeError for what is no offset, or no number of bytes
+   */
+  logUsedVring(queue: number, offset: number, bytes: number): void {
+    checkWritten(offset, bytes);
+    this.#served.vrings[queue]?.markUsed(offset, bytes);
+  }
+
   /** Lets a ring's counters begin at 0 again. */
   resetVringStats(queue: number): void {
     this.#served.vrings[queue]?.resetStats();
@@ -190,6 +211,11 @@ export class VhostDevice extends DeviceView {
       },
     };
   }
+}
+
+function checkWritten(at: number, bytes: number): void {
+  if (!Number.isSafeInteger(at) || at < 0 || !Number.isSafeInteger(at + bytes) || bytes < 0)
+    throw new RangeError(`${bytes} bytes at ${at} are no place in memory`);
 }
 
 /** As `VhostDevice.untilPackets`, for several devices: sleeps until one of them has something. */

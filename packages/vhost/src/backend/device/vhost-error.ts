@@ -9,7 +9,8 @@ type Kind =
   | 'FD'
   | 'UNREAD'
   | 'INFLIGHT'
-  | 'CONFIG';
+  | 'CONFIG'
+  | 'LOG';
 
 const remedies: Record<Kind, string> = {
   RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
@@ -21,6 +22,7 @@ const remedies: Record<Kind, string> = {
     'the frontend may write the address of a legacy device, and nothing else of the configuration space',
   INFLIGHT:
     'the frontend must ask for an inflight buffer after SET_FEATURES, for as many and as large rings as it has',
+  LOG: 'the frontend must share a log (SET_LOG_BASE) that has a bit for every page of the memory it shares',
   FD: 'the frontend must send an eventfd with SET_VRING_KICK, _CALL and _ERR',
   UNREAD: 'the frontend must read the answers to what it asks',
   NOT_NEGOTIATED: 'the frontend used a request whose protocol feature was not negotiated',

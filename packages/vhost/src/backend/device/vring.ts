@@ -3,6 +3,8 @@ import { type ControlCommand, QueueStats, VIRTIO_NET_F_MRG_RXBUF } from '@vio/ne
 import { HeaderCodec, hasRxOffloads, hasTxOffloads, headerSize } from '@vio/net/internal';
 import {
   type DeviceQueue,
+  type DirtyLog,
+  type MemoryMap,
   type DeviceVringAddresses,
   type IndirectDirection,
   type QueueFault,
@@ -13,7 +15,8 @@ import {
   ringFeatures,
   type WindowOffset,
 } from '@vio/rings';
-import type { VringAddress } from '../../wire/index.ts';
+import { LoggedDevice } from '@vio/rings/internal';
+import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
 import { type DequeueOptions, DequeuePath } from '../packets/dequeue.ts';
@@ -72,6 +75,11 @@ export class Vring {
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
   #baseSaid = true;
 
+  /** Where it is marked what is written for the driver; undefined: nowhere. */
+  #log: DirtyLog | undefined;
+  /** Where the ring lies that runs. */
+  #place: { readonly memory: MemoryMap; readonly addresses: DeviceVringAddresses } | undefined;
+
   /** The application wants to be kicked, see `VhostDevice.enableGuestNotification`. */
   #notifies = false;
   /** How many sleep until the driver kicks. */
@@ -94,6 +102,11 @@ export class Vring {
   /** Its device side while it runs, else undefined. */
   get queue(): DeviceQueue | undefined {
     return (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.queue;
+  }
+
+  /** True when the frontend has said where it goes on, since it began to run. */
+  get rebased(): boolean {
+    return this.#baseSaid;
   }
 
   /** True when it runs, or ran until it broke, and is enabled and in use. */
@@ -145,6 +158,21 @@ export class Vring {
     const queue = this.#open(memory, features, 'flags');
     ring.start(queue, memory.map);
     this.calls.resume(queue);
+  }
+
+  /** Marks there from now on what is written for the driver, or (undefined) nowhere. A ring that runs goes on as it is. */
+  setLog(log: DirtyLog | undefined): void {
+    this.#log = log;
+    const { queue } = this;
+    if (queue === undefined) return;
+    const other = this.#logged(queue instanceof LoggedDevice ? queue.bare : queue);
+    (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.work(other);
+  }
+
+  /** Marks bytes of the used ring, or of the packed ring, as written; nothing where there is no log. */
+  markUsed(offset: number, bytes: number): void {
+    const { queue } = this;
+    if (queue instanceof LoggedDevice) queue.markUsed(offset, bytes);
   }
 
   /** Its counters begin at 0 again. */
@@ -289,7 +317,21 @@ export class Vring {
       indirectDirection,
     });
     this.ran = true;
-    return queue;
+    this.#baseSaid = false;
+    this.#place = { memory: memory.map, addresses };
+    return this.#logged(queue);
+  }
+
+  /** The queue, and around it what marks its writes where there is a log. */
+  #logged(bare: DeviceQueue): DeviceQueue {
+    if (this.#log === undefined || this.#place === undefined) return bare;
+    const { flags = 0, log } = this.addresses ?? {};
+    return new LoggedDevice(bare, {
+      ...this.#place,
+      log: this.#log,
+      whole: this.raw !== undefined,
+      ...((flags & VHOST_VRING_F_LOG) === 0 || log === undefined ? {} : { deviceAddress: log }),
+    });
   }
 
   #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {

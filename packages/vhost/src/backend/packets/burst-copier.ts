@@ -46,6 +46,15 @@ export class BurstCopier {
     return handle;
   }
 
+  /** Forgets local memory that nobody names any more. */
+  forget(region: Region): void {
+    const at = this.#local.findIndex((known) => isSame(known.region, region));
+    if (at === -1) return;
+    this.#engine.unregister(this.#local[at].handle);
+    this.#local.splice(at, 1);
+    this.#lastRegion = undefined;
+  }
+
   /** @returns a kernel over the same memory; undefined: there is none */
   singles(): SinglesKernel | undefined {
     return this.#engine.singles();

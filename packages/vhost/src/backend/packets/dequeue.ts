@@ -27,11 +27,11 @@ export interface DequeueOptions {
 
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
 export class DequeuePath {
-  readonly queue: DeviceQueue;
   readonly stats: QueueStats;
   readonly #copier: BurstCopier;
   readonly #header: number;
-  readonly #singles: SinglesPath;
+  #queue: DeviceQueue;
+  #singles: SinglesPath;
   readonly #chains: ChainBurst;
   readonly #most: number;
   readonly #linear: boolean;
@@ -57,23 +57,32 @@ export class DequeuePath {
     this.#linear = linear;
     this.#external = external;
     this.#transmitMetadata = transmitMetadata;
-    this.queue = queue;
+    this.#queue = queue;
     this.stats = stats;
     this.#copier = copier;
     this.#header = headerBytes;
     this.#codec = codec;
     this.#most = codec === undefined ? maxPacketBytes : maxOffloadedBytes;
     this.#plain = new PlainPackets(chainsPerBurst, stats);
-    // With offloads the header comes along, into the headroom: what is read and checked there the driver cannot change.
-    const front = codec === undefined ? 0 : headerBytes;
-    this.#singles = createSingles({
-      queue,
-      copier,
-      headerBytes: headerBytes - front,
-      writable: false,
-      front,
-    });
+    this.#singles = this.#fastWay(queue);
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
+  }
+
+  get queue(): DeviceQueue {
+    return this.#queue;
+  }
+
+  /** Goes on with another view of the same ring. */
+  work(queue: DeviceQueue): void {
+    this.#queue = queue;
+    this.#singles = this.#fastWay(queue);
+  }
+
+  /** With offloads the header comes along, into the headroom: what is read and checked there the driver cannot change. */
+  #fastWay(queue: DeviceQueue): SinglesPath {
+    const front = this.#codec === undefined ? 0 : this.#header;
+    const headerBytes = this.#header - front;
+    return createSingles({ queue, copier: this.#copier, headerBytes, writable: false, front });
   }
 
   /**
@@ -183,7 +192,7 @@ export class DequeuePath {
   #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number, said?: PacketOffloads): void {
     const chains = this.#chains;
     const header = this.#header;
-    const fetched = this.queue.fetch(chains, wanted);
+    const fetched = this.#queue.fetch(chains, wanted);
     if (fetched === 0) return;
     const copier = this.#copier;
     const { buffer, offset, length, segments } = burst;
@@ -247,8 +256,8 @@ export class DequeuePath {
     }
     copier.run();
     into.release(buffer, n, heads - n);
-    if (c < fetched) this.queue.unfetch(chains, fetched - c);
-    if (c > 0) this.queue.complete(chains, 0, c);
+    if (c < fetched) this.#queue.unfetch(chains, fetched - c);
+    if (c > 0) this.#queue.complete(chains, 0, c);
     burst.count = n;
     burst.pool = into;
     this.stats.countBurst(into.region.u8, burst, 0, n);
@@ -272,11 +281,11 @@ export class DequeuePath {
    */
   drain(): void {
     const chains = this.#chains;
-    for (let left = this.queue.size; left > 0; left -= chains.descriptors) {
-      const fetched = this.queue.fetch(chains, left < chainsPerBurst ? left : chainsPerBurst);
+    for (let left = this.#queue.size; left > 0; left -= chains.descriptors) {
+      const fetched = this.#queue.fetch(chains, left < chainsPerBurst ? left : chainsPerBurst);
       if (fetched === 0) return;
       chains.written.fill(0, 0, fetched);
-      this.queue.complete(chains, 0, fetched);
+      this.#queue.complete(chains, 0, fetched);
     }
   }
 

@@ -26,7 +26,6 @@ const segmentsPerPacket = 8192;
 
 /** Puts packets into a driver's receive queue: copies them into the buffers the driver supplied. */
 export class EnqueuePath {
-  readonly queue: DeviceQueue;
   readonly stats: QueueStats;
   readonly #copier: BurstCopier;
   readonly #memory: MemoryMap;
@@ -41,7 +40,8 @@ export class EnqueuePath {
   #cut: Segmenter | undefined;
   #pieces: PacketBurst | undefined;
   readonly #saved = new Uint16Array(chainsPerBurst);
-  readonly #singles: SinglesPath;
+  #queue: DeviceQueue;
+  #singles: SinglesPath;
   readonly #chains: ChainBurst;
   /** For packets over more chains than `#chains` holds; made when the first one comes. */
   #many: ChainBurst | undefined;
@@ -57,7 +57,7 @@ export class EnqueuePath {
     stats: QueueStats,
     codec?: HeaderCodec,
   ) {
-    this.queue = queue;
+    this.#queue = queue;
     this.stats = stats;
     this.#copier = copier;
     this.#memory = memory;
@@ -68,6 +68,21 @@ export class EnqueuePath {
     this.#mergeable = mergeable;
     this.#least = mergeable ? headerBytes : headerBytes + 1;
     this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
+  }
+
+  get queue(): DeviceQueue {
+    return this.#queue;
+  }
+
+  /** Goes on with another view of the same ring. */
+  work(queue: DeviceQueue): void {
+    this.#queue = queue;
+    this.#singles = createSingles({
+      queue,
+      copier: this.#copier,
+      headerBytes: this.#header,
+      writable: true,
+    });
   }
 
   /**
@@ -186,7 +201,7 @@ export class EnqueuePath {
     let chains = this.#chains;
     const { offset, length, segments } = burst;
     const header = this.#header;
-    let fetched = this.queue.fetch(chains, this.#chainsFor(length, from, end));
+    let fetched = this.#queue.fetch(chains, this.#chainsFor(length, from, end));
     if (fetched === 0) return 0;
     const local = this.#copier.localHandle(pool.region);
     this.#completed = 0;
@@ -223,18 +238,18 @@ export class EnqueuePath {
       this.#complete(chains, c);
       let dropped = c < fetched && !this.#mergeable;
       if (!dropped) {
-        const more = this.queue.fetchMore(chains, this.#chainsFor(length, i, end));
+        const more = this.#queue.fetchMore(chains, this.#chainsFor(length, i, end));
         fetched += more;
         if (more > 0) continue;
-        if (chains.full && c === 0 && chains !== this.#many && this.queue.broken === undefined) {
-          this.queue.unfetch(chains, fetched);
-          const { size } = this.queue;
+        if (chains.full && c === 0 && chains !== this.#many && this.#queue.broken === undefined) {
+          this.#queue.unfetch(chains, fetched);
+          const { size } = this.#queue;
           chains = this.#many ??= new ChainBurst(size, Math.max(segmentsPerPacket, 2 * size));
-          fetched = this.queue.fetch(chains, chainsPerBurst);
+          fetched = this.#queue.fetch(chains, chainsPerBurst);
           continue;
         }
         // The driver supplies more, unless it has nothing left to supply or not even this burst takes it.
-        dropped = this.queue.broken === undefined && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
+        dropped = this.#queue.broken === undefined && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
       }
       if (!dropped) break;
       this.stats.countErrors(1, 'no_room');
@@ -243,7 +258,7 @@ export class EnqueuePath {
       delivered = ++i;
     }
     this.#complete(chains, c);
-    if (c < fetched) this.queue.unfetch(chains, fetched - c);
+    if (c < fetched) this.#queue.unfetch(chains, fetched - c);
     this.stats.countBurst(pool.region.u8, burst, delivered, i);
     return i - from;
   }
@@ -251,7 +266,7 @@ export class EnqueuePath {
   /** Copies what was noted, and completes the chains in front of `c`. */
   #complete(chains: ChainBurst, c: number): void {
     this.#copier.run();
-    if (c > this.#completed) this.queue.complete(chains, this.#completed, c - this.#completed);
+    if (c > this.#completed) this.#queue.complete(chains, this.#completed, c - this.#completed);
     this.#completed = c;
   }
 
@@ -280,7 +295,7 @@ export class EnqueuePath {
   #isWholeRing({ held, count }: ChainBurst, c: number): boolean {
     let descriptors = 0;
     for (let i = c; i < count; i++) descriptors += held[i];
-    return descriptors >= this.queue.size;
+    return descriptors >= this.#queue.size;
   }
 
   /** A packet that needs several segments, on the source side or the driver's, or chains: `used` of them hold it. */

@@ -32,6 +32,7 @@ export class NativeSingles implements SinglesPath {
     copier.locate(job, singlesJob.table);
     copier.locate(job, singlesJob.avail);
     copier.locate(job, singlesJob.used);
+    job[singlesJob.log] = queue.log === undefined ? -1 : copier.localHandle(queue.log.region);
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
@@ -76,6 +77,7 @@ export class NativeSingles implements SinglesPath {
     if (n < 0) throw new RangeError('a burst names memory that is not registered');
     if (n > 0) this.#queue.takeBack(n);
     this.blocked = job[singlesJob.blocked] !== 0;
+    if (job[singlesJob.logBeyond] !== 0) this.#queue.log?.beyond();
     return n;
   }
 }

@@ -64,6 +64,8 @@ const samples = [
   sample(requests.SET_CONFIG, { offset: 0, flags: 0, data: new Uint8Array(6) }),
   sample(requests.SET_BACKEND_REQ_FD, undefined, 1),
   sample(requests.GET_INFLIGHT_FD, { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 256 }),
+  sample(requests.SET_LOG_BASE, { size: 4096, offset: 0 }, 1),
+  sample(requests.SET_LOG_FD, new Uint8Array(8), 1),
   sample(requests.SET_INFLIGHT_FD, { mmapSize: 4096, mmapOffset: 0, queues: 2, queueSize: 8 }, 1),
 ];
 const acknowledged = samples.filter(({ asks }) => !asks);

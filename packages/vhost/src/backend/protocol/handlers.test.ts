@@ -7,6 +7,7 @@ import { supportedProtocolFeatures } from './handlers.ts';
 it('the protocol features served are those all of whose requests are handled, and REPLY_ACK', () => {
   expect(protocolFeatureNames(supportedProtocolFeatures)).toEqual([
     'MQ',
+    'LOG_SHMFD',
     'RARP',
     'REPLY_ACK',
     'NET_MTU',

@@ -3,6 +3,7 @@ import { configHandlers } from './config-handlers.ts';
 import type { HandlerTable } from './handler.ts';
 import { inflightHandlers } from './inflight-handlers.ts';
 import { memoryHandlers } from './memory-handlers.ts';
+import { migrationHandlers } from './migration-handlers.ts';
 import { negotiationHandlers } from './negotiation-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { ringHandlers } from './ring-handlers.ts';
@@ -17,6 +18,7 @@ export const handlers: HandlerTable = {
   ...ringHandlers,
   ...memoryHandlers,
   ...inflightHandlers,
+  ...migrationHandlers,
   ...statusHandlers,
   ...configHandlers,
   ...networkHandlers,

@@ -57,11 +57,13 @@ export class ServedRing implements RawVring {
   readonly index: number;
   readonly #owner: RawVringOwner;
   #queue: DeviceQueue | undefined;
+  /** The one of this run that the others are views of. */
+  #started: DeviceQueue | undefined;
   #bytes = noMemory;
   #loop: KickLoop | undefined;
   #serve: ((ring: RawVring) => void) | undefined;
   #served = 0;
-  /** Which queue the chains of a burst come from. */
+  /** Which queue the chains of a burst come from, whatever view it was. */
   readonly #fetched = new WeakMap<ChainBurst, DeviceQueue>();
 
   constructor(index: number, owner: RawVringOwner) {
@@ -94,7 +96,7 @@ export class ServedRing implements RawVring {
     }
     if ((++this.#served & (servedPerLook - 1)) === 0) this.#owner.lookAtMemory();
     const count = queue.fetch(chains, Math.min(max, chains.capacity));
-    this.#fetched.set(chains, queue);
+    if (this.#started !== undefined) this.#fetched.set(chains, this.#started);
     this.#settle(queue);
     return count;
   }
@@ -128,8 +130,14 @@ export class ServedRing implements RawVring {
   /** The ring runs. */
   start(queue: DeviceQueue, memory: MemoryMap): void {
     this.#queue = queue;
+    this.#started = queue;
     this.#bytes = new ChainBytes(memory);
     this.#watch();
+  }
+
+  /** Goes on with another view of the same ring: what was fetched stays fetched. */
+  work(queue: DeviceQueue): void {
+    this.#queue = queue;
   }
 
   /** It does not any more. */
@@ -162,7 +170,7 @@ export class ServedRing implements RawVring {
   }
 
   #isCurrent(chains: ChainBurst): boolean {
-    return this.#queue !== undefined && this.#fetched.get(chains) === this.#queue;
+    return this.#queue !== undefined && this.#fetched.get(chains) === this.#started;
   }
 
   #settle(queue: DeviceQueue): void {

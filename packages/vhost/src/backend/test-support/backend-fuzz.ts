@@ -87,6 +87,7 @@ class Backend {
           log.saw(kind);
           return true;
         },
+        giveUp: () => {},
         notify: () => false,
         notified: () => {},
         failed: (error) => (this.#wrong = String(error)),

@@ -12,6 +12,7 @@ import {
 import { DequeuePath } from '../packets/dequeue.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
 import { Random } from '@vio/rings/testing';
+import { WatchedLog } from './watched-log.ts';
 import { HostileDriver, type Setup, randomSetup } from './hostile-driver.ts';
 import { HostileMemory, buffers, ringParts, ringPlace, ringWindow, tables } from './hostile-memory.ts';
 
@@ -85,8 +86,10 @@ export function fuzzDevice(states: number, seed: number): Fuzzed {
         break;
       }
       const kicks = random.below(5);
-      if (kicks === 0) for (const { queue } of sides) queue.armKick();
-      if (kicks === 1) for (const { queue } of sides) queue.disarmKick();
+      if (kicks === 0) for (const side of sides) side.ask(true);
+      if (kicks === 1) for (const side of sides) side.ask(false);
+      const logs = random.chance(0.5);
+      if (setup.logged && random.chance(0.1)) for (const side of sides) side.setLog(logs);
       if (
         setup.tracked &&
         random.chance(0.05) &&
@@ -137,11 +140,15 @@ class Side {
   readonly #pool: BufferPool;
   readonly #burst = new PacketBurst(64, { offloads: true });
   readonly #journal = new ArrayBuffer(65_536);
+  readonly #log: WatchedLog;
+  /** The queue without a log, and with one. */
+  #queues: readonly DeviceQueue[] = [];
   #path: EnqueuePath | DequeuePath | undefined;
   #wrong: string | undefined;
 
   constructor(native: boolean) {
     this.memory = new HostileMemory(native);
+    this.#log = new WatchedLog(this.memory);
     const region = new Region(new ArrayBuffer(front + poolCount * poolStride(dataRoom, headroom)));
     region.u8.set(cleanFront);
     this.#pool = new BufferPool({ region, offset: front, count: poolCount, dataRoom, headroom });
@@ -171,9 +178,11 @@ class Side {
       indirectDirection: setup.direction,
     };
     try {
-      const queue = setup.tracked
+      const bare = setup.tracked
         ? createTrackedDeviceQueue(options, { buffer: this.#journal, offset: 0 })
         : createDeviceQueue(options);
+      this.#queues = setup.logged ? [bare, this.#log.around(bare, options)] : [bare];
+      const queue = this.#queues[this.#queues.length - 1];
       this.#path = setup.receives
         ? new EnqueuePath(
             queue,
@@ -198,8 +207,32 @@ class Side {
     }
   }
 
+  /** Begins to mark what is written, or ends it. */
+  setLog(on: boolean): void {
+    this.#path?.work(this.#queues[on ? 1 : 0]);
+  }
+
+  /** Asks the driver for kicks, or for silence. */
+  ask(kicks: boolean): void {
+    if (this.queue.log !== undefined) this.#log.begin();
+    if (kicks) this.queue.armKick();
+    else this.queue.disarmKick();
+    this.#checkLog();
+  }
+
   /** @returns all that can be told of the step */
   run(step: Step): string {
+    if (this.queue.log !== undefined) this.#log.begin();
+    const told = this.#run(step);
+    this.#checkLog();
+    return told;
+  }
+
+  #checkLog(): void {
+    if (this.queue.log !== undefined) this.#wrong ??= this.#log.missed();
+  }
+
+  #run(step: Step): string {
     const path = this.#path;
     if (path === undefined) throw new TypeError('start it first');
     const burst = this.#burst;

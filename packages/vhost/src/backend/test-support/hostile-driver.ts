@@ -21,6 +21,8 @@ export interface Setup {
   /** Work may be left to the other side. */
   readonly offloads: boolean;
   readonly tracked: boolean;
+  /** Its guest is moved meanwhile, or may be. */
+  readonly logged: boolean;
   readonly direction: IndirectDirection;
   readonly base: number;
   /** Buffers and tables may lie in the ring and in each other: what then happens depends on the order of copies. */
@@ -46,6 +48,7 @@ export function randomSetup(random: Random): Setup {
     receives: random.chance(0.5),
     offloads: random.chance(0.4),
     tracked: random.chance(0.25),
+    logged: random.chance(0.3),
     direction: random.pick(['flags', 'readable', 'writable'] as const),
     base: format === 'packed' ? packedBase : random.chance(0.5) ? 0 : random.below(65_536),
     overlapping: random.chance(0.15),

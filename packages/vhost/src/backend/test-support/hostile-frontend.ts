@@ -6,6 +6,7 @@ import { openSync } from 'node:fs';
 import type { FakeStream } from '../../test-support/fake-stream.ts';
 import {
   type Request,
+  VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
   encodeRaw,
   encodeRequest,
@@ -50,6 +51,7 @@ const weights: Readonly<Record<string, number>> = {
   GET_INFLIGHT_FD: 1,
   GET_VRING_BASE: 1,
   SET_BACKEND_REQ_FD: 1,
+  SET_LOG_BASE: 1,
 };
 const weighty = rows.flatMap((row) => Array.from({ length: weights[row.name] ?? 0 }, () => row));
 
@@ -58,6 +60,7 @@ const featureSets = [
   VIRTIO_F_VERSION_1 | VHOST_USER_F_PROTOCOL_FEATURES,
   VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VHOST_USER_F_PROTOCOL_FEATURES,
   VIRTIO_F_VERSION_1 | control | VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_F_VERSION_1 | VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES,
   0n,
   most64,
 ];
@@ -209,8 +212,13 @@ export class HostileFrontend implements Disposable {
           set64(at, base + BigInt(4096 * random.below(30) + unaligned));
         }
         if (random.chance(0.1)) set64(8 + 8 * random.below(4), random.pick(tellingWide));
+        if (random.chance(0.3)) set32(4, 1);
         return 40;
       }
+      case 'SET_LOG_BASE':
+        set64(0, random.chance(0.8) ? BigInt(1 + random.below(0x30_0000)) : random.pick(tellingWide));
+        set64(8, random.chance(0.9) ? 0n : random.pick(tellingWide));
+        return 16;
       case 'SET_VRING_KICK':
       case 'SET_VRING_CALL':
       case 'SET_VRING_ERR':
