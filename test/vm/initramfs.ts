@@ -52,19 +52,39 @@ sync
 poweroff -f
 `;
 
-/** Packs an initramfs. @returns its path, in a directory that the caller removes */
-export async function packInitramfs(kernel: Kernel, groups: readonly ModuleGroup[]): Promise<string> {
+/** Packs the initramfs of a guest that sees this machine. @returns its path, in a directory that the caller removes */
+export function packInitramfs(kernel: Kernel, groups: readonly ModuleGroup[]): Promise<string> {
   const modules = [...always, ...groups.flatMap((group) => moduleGroups[group])];
+  return packArchive({ kernel, modules, init: initScript(repository) });
+}
+
+export interface ArchiveContents {
+  readonly kernel: Kernel;
+  /** Names, in the order in which `init` loads them. */
+  readonly modules: readonly string[];
+  readonly init: string;
+  /** Programs and libraries of this machine besides busybox, which keep their places. */
+  readonly programs?: readonly string[];
+}
+
+/** Packs an initramfs. @returns its path, in a directory that the caller removes */
+export async function packArchive({
+  kernel,
+  modules,
+  init,
+  programs = [],
+}: ArchiveContents): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-initramfs-'));
   const root = join(directory, 'root');
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'host', 'modules'])
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'tmp', 'host', 'modules'])
     mkdirSync(join(root, name), { recursive: true });
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
+  for (const program of programs) cpSync(program, join(root, program), { dereference: true });
   for (const module of modules) {
     cpSync(join(kernel.modules, `${module}.ko`), join(root, `modules/${module}.ko`));
   }
   writeFileSync(join(root, 'modules/order'), modules.join('\n'));
-  writeFileSync(join(root, 'init'), initScript(repository), { mode: 0o755 });
+  writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   const archive = join(directory, 'initramfs.cpio');
   await run('sh', ['-c', `cd "$1" && find . | cpio --quiet -o -H newc > "$2"`, 'sh', root, archive]);
   rmSync(root, { recursive: true });
