@@ -1,7 +1,8 @@
 // A package has an entry for applications, of which the versions promise something, and `./internal` for its siblings.
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ownFiles } from '../own-files.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { type Entry, publishedEntries } from './published-types.ts';
 
@@ -26,23 +27,14 @@ describe.each(packages)('@vio/%s', (name) => {
   });
 });
 
-/** Files of the repository, without what is built or installed. */
-const files = (directory: string, ending: RegExp): string[] =>
-  readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
-    .filter(
-      (file) =>
-        ending.test(file) && !/(^|\/)(node_modules|dist|out|\.turbo)\/|^packages\/cli\/examples\//.test(file),
-    )
-    .map((file) => join(directory, file));
-
 const insideUse = /['"]@vio\/[\w-]+\/internal['"]/;
 
 describe('a program of the documentation imports what is for applications', () => {
-  it.each(files('examples', /\.(ts|js|mjs)$/))('%s', (file) => {
+  it.each(ownFiles('examples', /\.(ts|js|mjs)$/))('%s', (file) => {
     expect(readFileSync(join(root, file), 'utf8')).not.toMatch(insideUse);
   });
 
-  it.each(files('.', /\.md$/))('%s', (file) => {
+  it.each(ownFiles('.', /\.md$/))('%s', (file) => {
     expect(codeBlocks(join(root, file)).filter(({ code }) => insideUse.test(code))).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ownFiles } from '../own-files.ts';
 import { type CodeBlock, codeBlocks } from './code-blocks.ts';
 import { writeProgram } from './programs.ts';
 
@@ -13,18 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const scratch = join(root, 'test/readme/out');
 const run = promisify(execFile);
 
-/** Folders that hold what others wrote or what was built. Links in node_modules lead round and round. */
-const notOurs = /(^|\/)(node_modules|\.turbo|\.git|dist)$|^packages\/cli\/examples$/;
-
-function readmesIn(directory: string): string[] {
-  return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) return notOurs.test(path) ? [] : readmesIn(path);
-    return /(^|\/)(README|CONTRIBUTING)\.md$|^docs\/guides\/.*\.md$/.test(path) ? [path] : [];
-  });
-}
-
-const readmes = readmesIn('.');
+const readmes = ownFiles('.', /^(README|CONTRIBUTING)\.md$/);
 
 async function runModule(block: CodeBlock, name: string): Promise<string> {
   mkdirSync(scratch, { recursive: true });
