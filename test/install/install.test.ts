@@ -40,9 +40,12 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
 
   it('has every module in one file, so that a class is the same one at every entry', async () => {
     const tarball = await packOurs(`@vio/${name}`, destination);
-    const scripts = files.filter((file) => /^dist\/.*\.js$/.test(file)).map((file) => `package/${file}`);
-    const { stdout } = await run('tar', ['-xzOf', tarball, ...scripts], { maxBuffer: 64e6 });
-    const modules = Array.from(stdout.matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line);
+    const modules = [];
+    for (const script of files.filter((file) => /^dist\/.*\.js$/.test(file))) {
+      const { stdout } = await run('tar', ['-xzOf', tarball, `package/${script}`], { maxBuffer: 64e6 });
+      // Said again where the bundler puts a part of it elsewhere in the same file.
+      modules.push(...new Set(Array.from(stdout.matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line)));
+    }
     expect(modules.length).toBeGreaterThan(0);
     expect(modules.filter((line, i) => modules.indexOf(line) !== i)).toEqual([]);
   });
