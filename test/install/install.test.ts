@@ -40,7 +40,7 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
 
   it('has every module in one file, so that a class is the same one at every entry', async () => {
     const tarball = await packOurs(`@vio/${name}`, destination);
-    const modules = [];
+    const modules: string[] = [];
     for (const script of files.filter((file) => /^dist\/.*\.js$/.test(file))) {
       const { stdout } = await run('tar', ['-xzOf', tarball, `package/${script}`], { maxBuffer: 64e6 });
       // Said again where the bundler puts a part of it elsewhere in the same file.

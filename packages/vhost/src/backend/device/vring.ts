@@ -3,7 +3,6 @@ import { type ControlCommand, QueueStats, VIRTIO_NET_F_MRG_RXBUF } from '@vio/ne
 import { HeaderCodec, hasRxOffloads, hasTxOffloads, headerSize } from '@vio/net/internal';
 import {
   type DeviceQueue,
-  type DirtyLog,
   type MemoryMap,
   type DeviceVringAddresses,
   type IndirectDirection,
@@ -15,7 +14,7 @@ import {
   ringFeatures,
   type WindowOffset,
 } from '@vio/rings';
-import { LoggedDevice } from '@vio/rings/internal';
+import { type DirtyLog, LoggedDevice } from '@vio/rings/internal';
 import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';

@@ -1,5 +1,5 @@
 import type { EventFd } from '@vio/native';
-import type { DirtyLog } from '@vio/rings';
+import type { DirtyLog } from '@vio/rings/internal';
 import { VHOST_F_LOG_ALL } from '../../wire/index.ts';
 import type { LogArea } from './log-area.ts';
 
