@@ -25,7 +25,7 @@ export class PortEndpoint implements Endpoint {
     const burst = this.#burst;
     if (writeFrames(this.#port.pool, burst, frames) === 0) this.#port.tx[pair].reap();
     const taken = this.#port.tx[pair].send(burst);
-    burst.release(this.#port.pool, taken);
+    burst.release(taken);
     return taken;
   }
 
@@ -33,7 +33,7 @@ export class PortEndpoint implements Endpoint {
     const burst = this.#burst;
     this.#port.rx[pair].receive(burst);
     const frames = readFrames(burst);
-    burst.release(this.#port.pool);
+    burst.release();
     return frames;
   }
 
@@ -59,8 +59,8 @@ export class DeviceEndpoint implements Endpoint {
   send(pair: number, frames: readonly Uint8Array[]): number {
     const burst = this.#burst;
     const count = writeFrames(this.#pool, burst, frames);
-    const taken = this.#device.enqueueBurst(2 * pair, burst, 0, count, this.#pool);
-    burst.release(this.#pool);
+    const taken = this.#device.enqueueBurst(2 * pair, burst, 0, count);
+    burst.release();
     return taken;
   }
 
@@ -68,7 +68,7 @@ export class DeviceEndpoint implements Endpoint {
     const burst = this.#burst;
     burst.count = this.#device.dequeueBurst(2 * pair + 1, this.#pool, burst, burst.capacity);
     const frames = readFrames(burst);
-    burst.release(this.#pool);
+    burst.release();
     return frames;
   }
 

@@ -45,11 +45,11 @@ export class Station {
     const burst = this.#burst;
     const count = device.dequeueBurst(2 * pair + 1, this.#pool, burst);
     const frames = readFrames(burst);
-    burst.release(this.#pool);
+    burst.release();
     const answers = frames.filter((frame) => answer(frame, this) || this.#echo(frame, pair));
     writeFrames(this.#pool, burst, answers);
-    device.enqueueBurst(2 * pair, burst, 0, burst.count, this.#pool);
-    burst.release(this.#pool);
+    device.enqueueBurst(2 * pair, burst);
+    burst.release();
     return count;
   }
 

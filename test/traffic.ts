@@ -27,7 +27,7 @@ export function traffic(of: NetPort): Traffic {
     const count = out.allocate(pool, 16, 60);
     for (let k = 0; k < count; k++) i32[(out.offset[k] >>> 2) + 4] = sent + k;
     const taken = tx.send(out);
-    out.release(pool, taken);
+    out.release(taken);
     sent += taken;
   };
   const turn = (): void => {
@@ -38,7 +38,7 @@ export function traffic(of: NetPort): Traffic {
         const number = i32[(back.offset[k] >>> 2) + 4];
         seen.set(number, (seen.get(number) ?? 0) + 1);
       }
-      back.release(pool);
+      back.release();
     }
   };
   const loop = (async () => {

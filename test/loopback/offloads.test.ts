@@ -51,7 +51,7 @@ async function linked(name: string, offloads: OffloadOptions, told: boolean, pac
     pass: () => {
       devices[0].dequeueBurst(1, pool, burst);
       devices[1].enqueueBurst(0, burst);
-      burst.release(pool);
+      burst.release();
     },
     buffers: () => pool.count - pool.free,
     async [Symbol.asyncDispose]() {
@@ -113,7 +113,7 @@ async function receive(port: NetPort, pass: () => void) {
         size: segmentSize?.[k] ?? 0,
       });
     }
-    burst.release(port.pool);
+    burst.release();
     await turn();
   }
   return got;

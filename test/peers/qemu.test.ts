@@ -69,7 +69,7 @@ describe('QEMU as the frontend', () => {
       source = Array.from(pool.region.u8.subarray(at, at + 6), (byte) =>
         byte.toString(16).padStart(2, '0'),
       ).join(':');
-      burst.release(pool);
+      burst.release();
     }
     expect(source).toBe(mac);
   });

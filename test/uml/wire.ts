@@ -55,7 +55,7 @@ export class Wire {
     for (let i = 0; i < count; i++) this.longest = Math.max(this.longest, burst.length[i]);
     if (count === 0) return 0;
     this.lost += count - (this.#ends[to]?.enqueueBurst(0, burst) ?? 0);
-    burst.release(this.#pool);
+    burst.release();
     return count;
   }
 }

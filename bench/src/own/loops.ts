@@ -25,7 +25,7 @@ export const portLoops: Readonly<Record<Mode, MakePortLoop>> = {
       for (let i = 0; i < polls; i++) {
         generate(pool, burst, length);
         const taken = tx.send(burst);
-        burst.release(pool, taken);
+        burst.release(taken);
         moved += taken;
         if (burst.count === 0) tx.reap();
       }
@@ -43,14 +43,14 @@ export const portLoops: Readonly<Record<Mode, MakePortLoop>> = {
       return moved;
     };
   },
-  io: ({ pool, rx: [rx], tx: [tx] }) => {
+  io: ({ rx: [rx], tx: [tx] }) => {
     const burst = new PacketBurst(burstSize);
     return (polls) => {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
         if (rx.receive(burst) === 0) continue;
         const taken = tx.send(burst);
-        burst.release(pool, taken);
+        burst.release(taken);
         moved += taken;
       }
       return moved;
@@ -66,7 +66,7 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
       for (let i = 0; i < polls; i++) {
         generate(pool, burst, length);
         moved += device.enqueueBurst(0, burst, 0, burst.count);
-        burst.release(pool);
+        burst.release();
       }
       return moved;
     };
@@ -89,7 +89,7 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
       for (let i = 0; i < polls; i++) {
         if (device.dequeueBurst(1, pool, burst, burstSize) === 0) continue;
         moved += device.enqueueBurst(0, burst, 0, burst.count);
-        burst.release(pool);
+        burst.release();
       }
       return moved;
     };
@@ -111,5 +111,5 @@ function consume(pool: BufferPool, burst: PacketBurst): void {
     sum = (sum + i32[at] + i32[at + 12]) | 0;
   }
   seen.sum = sum;
-  burst.release(pool);
+  burst.release();
 }

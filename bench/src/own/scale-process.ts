@@ -71,12 +71,12 @@ function moved(milliseconds: number): number {
       const device = devices[i];
       for (let pair = 0; pair < queues; pair++) {
         burst.allocate(port.pool, burstSize, 64);
-        burst.release(port.pool, port.tx[pair].send(burst));
+        burst.release(port.tx[pair].send(burst));
         device.dequeueBurst(2 * pair + 1, pool, back);
         device.enqueueBurst(2 * pair, back);
-        back.release(pool);
+        back.release();
         packets += port.rx[pair].receive(burst);
-        burst.release(port.pool);
+        burst.release();
       }
     }
     return packets;

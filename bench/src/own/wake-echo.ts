@@ -8,7 +8,7 @@ const [rx] = port.rx;
 const [tx] = port.tx;
 const burst = port.burst();
 while (port.link.up) {
-  while (rx.receive(burst) > 0) burst.release(port.pool, tx.send(burst));
+  while (rx.receive(burst) > 0) burst.release(tx.send(burst));
   if (blocking) port.untilPacketsSync();
   else await port.untilPackets();
 }

@@ -111,7 +111,7 @@ async function receiving<T>(
       for (let given = 0; given < chunk;) {
         burst.allocate(pool, 32, length);
         given += device.enqueueBurst(0, burst, 0, burst.count);
-        burst.release(pool);
+        burst.release();
       }
       for (let left = chunk; left > 0;) {
         const { value, done } = await arriving.next();

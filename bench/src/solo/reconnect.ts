@@ -142,6 +142,6 @@ class Backend {
       if (performance.now() - begin > 30_000) throw new Error('no packet within 30 s');
       await turn();
     }
-    this.#burst.release(this.#pool);
+    this.#burst.release();
   }
 }

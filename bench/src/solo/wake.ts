@@ -143,7 +143,7 @@ class Link {
       this.#out.allocate(this.#pool, 1, 64);
       const begin = performance.now();
       this.#device.enqueueBurst(0, this.#out);
-      this.#out.release(this.#pool);
+      this.#out.release();
       while (this.#take() === 0) {
         if (performance.now() - begin > 5000) throw new Error(`packet ${i} did not come back`);
       }
@@ -164,7 +164,7 @@ class Link {
 
   #take(): number {
     const taken = this.#device.dequeueBurst(1, this.#pool, this.#back);
-    this.#back.release(this.#pool);
+    this.#back.release();
     return taken;
   }
 }

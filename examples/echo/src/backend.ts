@@ -17,7 +17,7 @@ function echo(device: VhostDevice): number {
     if (received === 0) continue;
     device.enqueueBurst(2 * pair, burst, 0, received);
     // enqueueBurst copied the frames, so the buffers are ours again.
-    burst.release(pool);
+    burst.release();
     moved += received;
   }
   return moved;

@@ -39,10 +39,10 @@ export async function measureThroughput(port: NetPort, milliseconds: number): Pr
     for (let i = 0; i < 200; i++) {
       prepare(port, out, 32, sent);
       const taken = tx.send(out);
-      out.release(port.pool, taken);
+      out.release(taken);
       sent += taken;
       received += rx.receive(back);
-      back.release(port.pool);
+      back.release();
     }
     // Link events and signals get their turn.
     await new Promise((resolve) => setImmediate(resolve));
@@ -56,7 +56,7 @@ export async function measureThroughput(port: NetPort, milliseconds: number): Pr
 export async function drain(port: NetPort, milliseconds: number): Promise<void> {
   const burst = new PacketBurst(32);
   for (const end = performance.now() + milliseconds; performance.now() < end;) {
-    while (port.rx[0].receive(burst) > 0) burst.release(port.pool);
+    while (port.rx[0].receive(burst) > 0) burst.release();
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -78,7 +78,7 @@ export function measureLatency(port: NetPort, roundTrips: number, milliseconds: 
       if (performance.now() - begin > 1000) throw new Error('a frame did not come back within a second');
     }
     times[done++] = (performance.now() - begin) * 1000;
-    burst.release(port.pool);
+    burst.release();
   }
   return times.subarray(0, done).toSorted();
 }

@@ -37,21 +37,21 @@ export async function exceptionalPath(
     others.count = 0;
     for (let i = 0; i < count; i++) append(isOurs(received.offset[i]) ? ours : others, received, i);
     counts.sentOn += send(outside, others);
-    counts.toKernel += pass(inward, ours, outside, kernel);
+    counts.toKernel += pass(inward, ours, kernel);
     return count;
   }
 
   function fromKernel(): number {
     const count = kernel.rx[0].receive(received);
-    if (count > 0) counts.fromKernel += pass(outward, received, kernel, outside);
+    if (count > 0) counts.fromKernel += pass(outward, received, outside);
     return count;
   }
 
   /** Copies frames to the other port's memory and sends them there. @returns how many */
-  function pass(copier: PacketCopier, burst: PacketBurst, from: NetPort, to: NetPort): number {
+  function pass(copier: PacketCopier, burst: PacketBurst, to: NetPort): number {
     copies.count = 0;
     copier.copy(burst, copies);
-    burst.release(from.pool);
+    burst.release();
     return send(to, copies);
   }
 
@@ -76,7 +76,7 @@ async function untilFrames(ports: readonly NetPort[], signal: AbortSignal): Prom
 /** Sends a burst on queue pair 0; what the ring has no room for is dropped. @returns frames sent */
 function send(port: NetPort, burst: PacketBurst): number {
   const taken = port.tx[0].send(burst);
-  burst.release(port.pool, taken);
+  burst.release(taken);
   return taken;
 }
 

@@ -130,7 +130,7 @@ export class L2Switch {
 
   /** Gives the buffers of a lane back. */
   #finish(lane: Lane): void {
-    lane.burst.release(this.#pool);
+    lane.burst.release();
     lane.burst.count = 0;
     lane.at = 0;
     lane.tries = 0;

@@ -18,7 +18,7 @@ export async function startEcho(path: string): Promise<{ close(): Promise<void> 
     for (const device of devices) {
       const received = device.dequeueBurst(1, pool, burst, burst.capacity);
       device.enqueueBurst(0, burst, 0, received);
-      burst.release(pool);
+      burst.release();
     }
   }, 1);
   return {

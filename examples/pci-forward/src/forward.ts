@@ -36,10 +36,10 @@ function way(from: NetPort, to: NetPort): Way {
     if (from.rx[0].receive(received) === 0) return 0;
     copies.count = 0;
     copier.copy(received, copies);
-    received.release(from.pool);
+    received.release();
     const sent = to.tx[0].send(copies);
     // What the ring has no room for is dropped.
-    copies.release(to.pool, sent);
+    copies.release(sent);
     return sent;
   };
 }

@@ -16,9 +16,9 @@ function turn(): void {
   for (let i = 0; i < 200; i++) {
     burst.allocate(pool, burst.capacity, 60);
     device.enqueueBurst(0, burst, 0, burst.count);
-    burst.release(pool);
+    burst.release();
     device.dequeueBurst(1, pool, burst);
-    burst.release(pool);
+    burst.release();
   }
   setImmediate(turn);
 }

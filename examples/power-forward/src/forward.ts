@@ -26,7 +26,7 @@ export async function forward(port: NetPort, counts: Counts, signal: AbortSignal
       empty = received > 0 ? 0 : empty + 1;
       if (received === 0) continue;
       const sent = tx.send(burst);
-      burst.release(port.pool, sent);
+      burst.release(sent);
       counts.frames += sent;
     }
     if (empty < patience) {

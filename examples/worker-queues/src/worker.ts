@@ -29,14 +29,14 @@ function send(): void {
     i32[word + 4] = pair;
   }
   const taken = tx.send(out);
-  out.release(pool, taken);
+  out.release(taken);
   sent += taken;
 }
 
 function receive(): number {
   const count = rx.receive(back);
   for (let i = 0; i < count; i++) if (i32[(back.offset[i] >>> 2) + 4] !== pair) strangers++;
-  back.release(pool);
+  back.release();
   received += count;
   return count;
 }

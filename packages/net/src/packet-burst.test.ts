@@ -18,7 +18,7 @@ function mixed(): { wire: Wire; burst: PacketBurst } {
 describe('release', () => {
   it('gives the buffers of packets of any number of segments back', () => {
     const { wire, burst } = mixed();
-    burst.release(wire.pool);
+    burst.release();
     expect(wire.pool.free).toBe(64);
   });
 
@@ -29,13 +29,13 @@ describe('release', () => {
     [5, 8],
   ])('from packet %i on leaves the %i buffers before to their owner', (from, kept) => {
     const { wire, burst } = mixed();
-    burst.release(wire.pool, from);
+    burst.release(from);
     expect(64 - wire.pool.free).toBe(kept);
   });
 
   it('gives each buffer back once', () => {
     const { wire, burst } = mixed();
-    burst.release(wire.pool);
+    burst.release();
     const all = new Int32Array(64);
     wire.pool.alloc(all, 0, 64);
     expect(new Set(all).size).toBe(64);

@@ -30,8 +30,10 @@ export class PacketBurst extends Burst {
   }
 
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
-  release(pool: BufferPool, from = 0): void {
-    const { buffer, segments, count } = this;
+  release(from = 0): void {
+    const { buffer, segments, count, pool } = this;
+    if (from >= count) return;
+    if (pool === undefined) throw new TypeError('a burst that nobody filled: its pool is not known');
     for (let at = from; at < count; at++) {
       let end = at;
       while (end < count && segments[end] === 1) end++;
@@ -42,9 +44,9 @@ export class PacketBurst extends Burst {
   }
 
   /** Gives the buffers of packet `at` back to their pool. */
-  releaseOne(pool: BufferPool, at: number): void {
-    if (this.segments[at] === 1) pool.release(this.buffer, at, 1);
-    else pool.releaseChain(this.buffer[at]);
+  releaseOne(at: number): void {
+    if (this.segments[at] === 1) this.pool?.release(this.buffer, at, 1);
+    else this.pool?.releaseChain(this.buffer[at]);
   }
 
   /** Entry `to` becomes what entry `from` is. */

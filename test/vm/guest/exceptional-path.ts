@@ -31,7 +31,7 @@ function send(frame: Buffer): void {
   burst.allocate(pool, 1, frame.length);
   pool.region.u8.set(frame, burst.offset[0]);
   device.enqueueBurst(0, burst, 0, 1);
-  burst.release(pool);
+  burst.release();
 }
 
 /** Frames that come out of the port within half a second of silence. */
@@ -45,7 +45,7 @@ async function receive(): Promise<string[]> {
         Buffer.from(u8.subarray(burst.offset[i], burst.offset[i] + burst.length[i])).toString('hex'),
       );
     }
-    burst.release(pool);
+    burst.release();
     if (count > 0) silent = 0;
     await sleep(10);
   }

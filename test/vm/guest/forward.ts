@@ -21,8 +21,8 @@ function way(from: NetPort, to: NetPort): () => number {
       moved += rx.receive(burst);
       copies.count = 0;
       copier.copy(burst, copies);
-      burst.release(from.pool);
-      copies.release(to.pool, to.tx[queue].send(copies));
+      burst.release();
+      copies.release(to.tx[queue].send(copies));
     }
     return moved;
   };

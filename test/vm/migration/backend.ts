@@ -48,14 +48,14 @@ function serve(device: VhostDevice, gone: AbortSignal): void {
       moved += device.dequeueBurst(2 * pair + 1, pool, burst);
       steering.learn(pair, burst);
       for (const bytes of readFrames(burst)) write(bytes);
-      burst.release(pool);
+      burst.release();
     }
     // While no guest is here the wire is left to the others.
     const frames = device.running ? read() : [];
     if (frames.length > 0) {
       writeFrames(pool, burst, frames);
       steering.deliver(burst, 0, burst.count);
-      burst.release(pool);
+      burst.release();
     }
     if (moved + frames.length > 0) setImmediate(turn);
     else setTimeout(turn, 1);

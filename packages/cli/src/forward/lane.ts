@@ -44,7 +44,7 @@ export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): Metere
     receive: (burst) => rx.receive(burst),
     send(burst) {
       const sent = tx.send(burst, 0);
-      burst.release(pool, sent);
+      burst.release(sent);
       return sent;
     },
     traffic: () => ({
@@ -66,7 +66,7 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
     send(burst) {
       const sent = device.enqueueBurst(2 * pair, burst, 0, burst.count);
       // With large buffers of their own, packets may be in another pool.
-      burst.release(burst.pool ?? pool);
+      burst.release();
       return sent;
     },
     traffic() {

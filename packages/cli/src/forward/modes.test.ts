@@ -19,7 +19,7 @@ class ScriptedLane implements Lane {
   send(burst: PacketBurst): number {
     const n = Math.min(burst.count, this.room);
     this.sent.push(...readFrames(burst).slice(0, n));
-    burst.release(this.pool);
+    burst.release();
     return n;
   }
 }

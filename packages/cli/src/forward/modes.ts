@@ -67,7 +67,7 @@ export function swapAddresses(pool: BufferPool, burst: PacketBurst): void {
 
 function receiveOnly(lane: Lane, burst: PacketBurst, counts: LaneCounts): number {
   const received = lane.receive(burst);
-  burst.release(burst.pool ?? lane.pool);
+  burst.release();
   counts.received += received;
   return received;
 }

@@ -22,7 +22,7 @@ function receive(port: ReturnType<typeof wiredPort>, ...frames: Uint8Array[]): v
   for (const frame of frames) port.deliver(frame);
   const burst = port.burst();
   port.rx[0].receive(burst);
-  burst.release(port.pool);
+  burst.release();
 }
 
 describe('a capture', () => {

@@ -78,7 +78,7 @@ export async function exchangeBursts(port: NetPort, pair: number, frames: readon
     out.length[i] = frame.length;
   }
   const sent = port.tx[pair].send(out);
-  out.release(port.pool, sent);
+  out.release(sent);
   assert.equal(sent, frames.length, 'the ring has room');
   const back = await receiveAll(port, frames.length);
   assert.equal(back.length, frames.length, 'frames that came back');
@@ -94,7 +94,7 @@ async function receiveAll(port: NetPort, count: number): Promise<{ frame: Uint8A
     for (const [queue, rx] of port.rx.entries()) {
       rx.receive(burst);
       for (const frame of copies(port, burst)) if (isOurs(frame)) back.push({ frame, queue });
-      burst.release(port.pool);
+      burst.release();
     }
     for (const tx of port.tx) tx.reap();
     await new Promise((resolve) => setImmediate(resolve));

@@ -145,7 +145,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
             const at = burst.offset[i];
             found ||= Buffer.from(port.region.u8.slice(at, at + burst.length[i])).equals(frame);
           }
-          burst.release(port.pool);
+          burst.release();
         }
       }),
     );

@@ -57,7 +57,7 @@ describe('a port with an MTU of 100', () => {
     const burst = port.burst();
     port.rx[0].receive(burst);
     expect([...burst.length.subarray(0, burst.count)]).toEqual([60, 114]);
-    burst.release(port.pool);
+    burst.release();
     expect(port.stats()).toMatchObject({ rx_q0_dropped_oversize_packets: 2, rx_q0_good_packets: 4 });
     expect(port.pool.free + port.rx[0].queue.outstanding).toBe(port.pool.count);
   });

@@ -55,7 +55,7 @@ export class RxGate extends Gate {
     let n = 0;
     for (let i = 0; i < count; i++) {
       if (this.oversize(u8, burst, i)) {
-        burst.releaseOne(pool, i);
+        burst.releaseOne(i);
         stats.countDrops(1, 'oversize');
       } else {
         if (n !== i) burst.move(n, i);
@@ -108,7 +108,8 @@ export class TxGate extends Gate {
 
   /** Drops the packet that `admit` stopped at. */
   refuse(pool: BufferPool, burst: PacketBurst, i: number, stats: QueueStats): void {
-    burst.releaseOne(pool, i);
+    burst.pool ??= pool;
+    burst.releaseOne(i);
     stats.countDrops(1, this.#reason);
   }
 }

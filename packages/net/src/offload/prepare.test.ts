@@ -93,7 +93,7 @@ function readied(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool) 
   const burst = burstOf(bytes, gso, segmentSize, memory);
   const done = prepareOffloads(memory, burst);
   const after = readFrames(burst)[0];
-  burst.release(memory);
+  burst.release();
   if (done === 1) return { after, offloads: burst.offloads ?? new PacketOffloads(1) };
   expect(after).toEqual(bytes);
   return undefined;
@@ -248,6 +248,6 @@ describe('prepareOffloads', () => {
     writeFrames(pool, burst, [frame().bytes, new Uint8Array(60), frame().bytes]);
     burst.offloads?.flags.fill(HDR_F_NEEDS_CSUM);
     expect([prepareOffloads(pool, burst), prepareOffloads(pool, burst, 2)]).toEqual([1, 3]);
-    burst.release(pool);
+    burst.release();
   });
 });

@@ -119,6 +119,7 @@ export class Segmenter {
    */
   next(out: PacketBurst, end: number): number {
     const before = out.count;
+    out.pool = this.#pool;
     while (this.left > 0 && out.count < end && this.#make(out)) this.left--;
     return out.count - before;
   }

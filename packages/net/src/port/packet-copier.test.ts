@@ -62,7 +62,7 @@ describe('PacketCopier', () => {
         expect(new PacketCopier(source, target).copy(burst, copies)).toBe(pieces.length);
         expect(read(target, copies)).toEqual(wanted);
         expect(read(source, burst)).toEqual(wanted);
-        copies.release(target);
+        copies.release();
         expect(target.free).toBe(target.count);
       }),
     );

@@ -47,7 +47,7 @@ export class PacketReader {
     for await (const burst of this.#bursts(signal)) {
       // All of them before the first is given away: the consumer may be long about it, and the device wants the buffers.
       const frames = this.#frames(burst, (i) => this.#copy(burst, i));
-      burst.release(this.#port.pool);
+      burst.release();
       burst.count = 0;
       for (const frame of frames) {
         yield frame;
@@ -82,7 +82,7 @@ export class PacketReader {
           try {
             yield burst;
           } finally {
-            burst.release(port.pool);
+            burst.release();
             burst.count = 0;
           }
           if (++busy % burstsPerTurn === 0) await turn();

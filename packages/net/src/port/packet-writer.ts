@@ -186,10 +186,10 @@ export class PacketWriter {
   /** Sends the burst; what finds no room gives its buffers back. @returns how many frames were taken */
   #flush(): number {
     const burst = this.#burst;
-    const { pool } = this.#port;
     if (burst.count === 0) return 0;
+    burst.pool = this.#port.pool;
     const taken = this.#port.tx[this.#pair].send(burst);
-    burst.release(pool, taken);
+    burst.release(taken);
     burst.count = 0;
     return taken;
   }

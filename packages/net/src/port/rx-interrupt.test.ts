@@ -17,7 +17,7 @@ function drain(port: WiredPort): number {
   let packets = 0;
   while (port.rx[0].receive(burst) > 0) {
     packets += burst.count;
-    burst.release(port.pool);
+    burst.release();
   }
   return packets;
 }
@@ -50,7 +50,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
     for (let i = 0; i < 8; i++) port.deliver(frameOf(60, i));
     const burst = port.burst();
     port.rx[0].receive(burst);
-    burst.release(port.pool);
+    burst.release();
     const interrupt = port.rxInterrupt(0);
     let stop = (): void => {};
     const signalled = new Promise<void>((resolve) => (stop = interrupt.onSignal(resolve)));

@@ -36,7 +36,7 @@ describe('untilPackets', () => {
     for (let i = 0; i < 8; i++) port.deliver(frameOf(60, i));
     const burst = port.burst();
     port.rx[0].receive(burst);
-    burst.release(port.pool);
+    burst.release();
     const waiting = port.untilPackets();
     port.deliver(frameOf(60));
     await waiting;

@@ -19,7 +19,7 @@ function receiveOnce(wire: Wire, seed: number): Uint8Array[] {
   wire.deliver(frameOf(60, seed));
   wire.rx.receive(burst);
   const frames = readFrames(burst);
-  burst.release(wire.pool);
+  burst.release();
   return frames;
 }
 

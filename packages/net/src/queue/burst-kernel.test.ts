@@ -94,7 +94,7 @@ function play(wire: Wire, now: Step, round: number): unknown {
       const frames: Uint8Array[] = [];
       while (rx.receive(burst) > 0 || rx.receive(burst) > 0) {
         frames.push(...readFrames(burst));
-        burst.release(pool);
+        burst.release();
       }
       pool.supply(rx.queue, rx.queue.free, 12);
       return frames;
@@ -108,7 +108,7 @@ function play(wire: Wire, now: Step, round: number): unknown {
         now.lengths.map((bytes, i) => frameOf(bytes, round + i)),
       );
       const taken = tx.send(burst);
-      burst.release(pool, taken);
+      burst.release(taken);
       return taken;
     }
     case 'take':
@@ -235,7 +235,7 @@ describe('a kernel', () => {
       wire.deliver(frameOf(60 + round, round));
       wire.rx.receive(burst);
       expect(readFrames(burst)).toEqual([frameOf(60 + round, round)]);
-      burst.release(wire.pool);
+      burst.release();
       wire.pool.supply(wire.rx.queue, wire.rx.queue.free, 12);
     }
   });

@@ -15,7 +15,7 @@ function receive(wire: Wire, capacity = 32): Uint8Array[] {
   const burst = new PacketBurst(capacity);
   wire.rx.receive(burst);
   const frames = readFrames(burst);
-  burst.release(wire.pool);
+  burst.release();
   return frames;
 }
 

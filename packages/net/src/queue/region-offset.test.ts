@@ -49,7 +49,7 @@ describe.each(paths)('%s queues in a region that begins within its memory', (_, 
       for (const frame of frames) wire.deliver(frame);
       wire.rx.receive(burst);
       received.push(...readFrames(burst));
-      burst.release(wire.pool);
+      burst.release();
       writeFrames(wire.pool, burst, frames);
       wire.tx.send(burst);
       sent.push(...wire.take().map(({ frame }) => frame));

@@ -10,7 +10,7 @@ function send(wire: Wire, ...frames: Uint8Array[]): number {
   const burst = new PacketBurst(32);
   writeFrames(wire.pool, burst, frames);
   const taken = wire.tx.send(burst);
-  burst.release(wire.pool, taken);
+  burst.release(taken);
   return taken;
 }
 

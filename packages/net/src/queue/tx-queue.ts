@@ -269,7 +269,8 @@ export class TxQueue {
   }
 
   #dropTooLong(burst: PacketBurst, at: number): void {
-    burst.releaseOne(this.pool, at);
+    burst.pool ??= this.pool;
+    burst.releaseOne(at);
     this.stats.countDrops(1, 'no_room');
   }
 

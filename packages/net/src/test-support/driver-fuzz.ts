@@ -229,10 +229,10 @@ class Side {
       }
       if (out.vlan !== undefined) out.vlan[i] = ((step.tags >>> i) & 1) === 0 ? 0 : step.tag;
     }
-    burst.release(this.pool, count);
+    burst.release(count);
     this.pair.tx.prepare(out);
     const taken = this.pair.tx.send(out);
-    out.release(this.pool, taken);
+    out.release(taken);
     this.sent += taken;
     return taken;
   }

@@ -66,7 +66,7 @@ class HostilePackets {
       (random.chance(0.7) ? this.#prepare() : undefined) ??
       this.#tags();
     completeChecksum(u8.subarray(at, at + first), random.below(0x1_0000), random.below(40));
-    burst.release(this.#pool);
+    burst.release();
     return wrong ?? (this.#pool.free === buffers ? undefined : 'a buffer is lost');
   }
 

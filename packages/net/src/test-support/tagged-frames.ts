@@ -21,6 +21,6 @@ export function sendFrames(
   writeFrames(port.pool, burst, frames);
   ready(burst);
   const taken = port.tx[0].send(burst);
-  burst.release(port.pool, taken);
+  burst.release(taken);
   return taken;
 }

@@ -66,7 +66,7 @@ function bridgeOf(count: number, room?: number) {
         burst.length[i] = bytes.length;
       }
       bridge.forward(ports[from], burst, 0);
-      burst.release(pool);
+      burst.release();
     },
     counted: (port: number, name: PortCounterName) => counterRecord(ports[port].counters)[name],
   };

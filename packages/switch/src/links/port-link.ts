@@ -48,7 +48,7 @@ export class PortLink implements Link {
     this.#copierFor(burst.pool ?? pool).copy(burst, out, from);
     burst.count = all;
     const sent = tx.send(out);
-    out.release(pool, sent);
+    out.release(sent);
     return count - sent;
   }
 

@@ -50,7 +50,7 @@ describe('a tap', () => {
     await tap.send(content(bytes));
     expect([tap.receive(), tap.burst.length[0]]).toEqual([1, bytes]);
     expect([tap.link.deliver(tap.burst, 0, 1), tap.read()]).toEqual([0, content(bytes)]);
-    tap.burst.release(tap.pool);
+    tap.burst.release();
     expect(tap.pool.free).toBe(64);
   });
 

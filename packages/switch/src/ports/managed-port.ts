@@ -69,7 +69,7 @@ export class ManagedPort implements Polled, EndpointListener {
       const count = link.receive(queue, pool, burst);
       if (count === 0) continue;
       this.bridge.forward(this.port, burst, now);
-      burst.release(burst.pool ?? pool);
+      burst.release();
       frames += count;
     }
     return frames;
@@ -99,7 +99,7 @@ export class ManagedPort implements Polled, EndpointListener {
     if (burst.allocate(pool, 1, frame.length) === 0) return;
     pool.region.u8.set(frame, burst.offset[0]);
     this.bridge.forward(this.port, burst, ticks());
-    burst.release(pool);
+    burst.release();
   }
 
   trouble(what: string, reason: { readonly code: string; readonly message: string }): void {

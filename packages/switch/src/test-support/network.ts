@@ -55,7 +55,7 @@ export class Host {
     const frames: Uint8Array[] = [];
     while (port.rx[0].receive(burst) > 0) {
       frames.push(...readFrames(burst));
-      burst.release(port.pool);
+      burst.release();
     }
     return frames;
   }

@@ -62,6 +62,6 @@ export class EchoBackend implements AsyncDisposable {
     if (received === 0) return;
     device.enqueueBurst(2 * pair, burst, 0, received);
     // What is sent is copied.
-    burst.release(this.#pool);
+    burst.release();
   }
 }

@@ -147,11 +147,11 @@ describe('EVENT_IDX', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       burst.allocate(pool, 4, 60);
       expect(pair.device.enqueueBurst(0, burst)).toBe(4);
-      burst.release(pool);
+      burst.release();
       await woken;
       const received = pair.port.burst();
       expect(pair.port.rx[0].receive(received)).toBe(4);
-      received.release(pair.port.pool);
+      received.release();
     }
   });
 });

@@ -142,7 +142,7 @@ describe('queue pairs', () => {
     expect([device.enqueueBurst(2, taken), device.enqueueBurst(0, taken)]).toEqual([0, 4]);
     await port.control.setQueuePairs(2);
     expect(device.enqueueBurst(2, taken)).toBe(4);
-    taken.release(pool);
+    taken.release();
   });
 });
 

@@ -75,12 +75,12 @@ class HashPair implements AsyncDisposable {
     const burst = new PacketBurst(1);
     writeFrames(this.#pool, burst, [frame]);
     if (this.steering.deliver(burst) !== 1) throw new Error('the frame was not delivered');
-    burst.release(this.#pool);
+    burst.release();
     const received = this.port.burst(8);
     const pair = this.port.rx.findIndex((rx) => rx.receive(received) === 1);
     const { offloads, length } = received;
     if (length[0] !== frame.length) throw new Error(`${length[0]} bytes of ${frame.length} arrived`);
-    received.release(this.port.pool);
+    received.release();
     return [pair, offloads?.hash[0] ?? -1, offloads?.hashReport[0] ?? -1];
   }
 

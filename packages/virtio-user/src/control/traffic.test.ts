@@ -69,7 +69,7 @@ class Responder implements AsyncDisposable {
     const { u8 } = this.#pool.region;
     for (let i = 0; i < burst.count; i++) exchange(u8, burst.offset[i]);
     this.undelivered += burst.count - this.#steering.deliver(burst);
-    burst.release(this.#pool);
+    burst.release();
   }
 }
 
@@ -128,7 +128,7 @@ class Traffic {
       const taken = tx[pair].send(this.#out);
       this.sent += taken;
       for (let i = taken; i < this.#out.count; i++) this.#missing.delete(--this.#serial);
-      this.#out.release(pool, taken);
+      this.#out.release(taken);
     }
   }
 
@@ -144,7 +144,7 @@ class Traffic {
         this.#missing.delete(view.getUint32(at + serialAt));
         this.received[pair]++;
       }
-      this.#in.release(pool);
+      this.#in.release();
     }
   }
 

@@ -29,7 +29,7 @@ async function pair(devargs: string) {
     const back = new PacketBurst();
     device.dequeueBurst(1, pool, back);
     const { count } = back;
-    back.release(pool);
+    back.release();
     return count;
   };
   return {
@@ -40,17 +40,17 @@ async function pair(devargs: string) {
     send(frames: number): number {
       const out = port.burst();
       out.allocate(port.pool, frames, 60);
-      out.release(port.pool, port.tx[0].send(out));
+      out.release(port.tx[0].send(out));
       return poll();
     },
     receive(frames: number): number {
       const out = new PacketBurst();
       out.allocate(pool, frames, 60);
       device.enqueueBurst(0, out);
-      out.release(pool);
+      out.release();
       const back = port.burst();
       const received = port.rx[0].receive(back);
-      back.release(port.pool);
+      back.release();
       return received;
     },
     async [Symbol.asyncDispose]() {

@@ -28,7 +28,7 @@ export async function vioMain(): Promise<void> {
       const count = burst.allocate(pool, burstSize, length);
       for (let k = 0; k < count; k++) u8.copyWithin(burst.offset[k], at, at + headers.length);
       const taken = tx.send(burst);
-      burst.release(pool, taken);
+      burst.release(taken);
       sent += taken;
     }
     return sent;
@@ -40,7 +40,7 @@ export async function vioMain(): Promise<void> {
     for (let i = 0; i < bursts; i++) {
       const count = rx.receive(burst);
       for (let k = 0; k < count; k++) touched ^= u8[burst.offset[k]];
-      burst.release(pool);
+      burst.release();
       received += count;
     }
     return received;

@@ -42,7 +42,7 @@ export async function queues(ours: string, driver: string, pairs: number) {
         burst.length[0] = frame.length;
         burst.segments[0] = 1;
         burst.count = 1;
-        burst.release(port.pool, tx.send(burst));
+        burst.release(tx.send(burst));
       }
       await sleep(20);
     }
@@ -67,7 +67,7 @@ export async function queues(ours: string, driver: string, pairs: number) {
             used.add(queue);
             missing.delete(flow);
           }
-          burst.release(port.pool);
+          burst.release();
         }
       }
     }

@@ -59,7 +59,7 @@ async function fromTheKernel(port: NetPort) {
       const same = Buffer.compare(carried, payload) === 0;
       seen.push({ bytes: carried.length, gsoType: gsoType[i], segmentSize: size[i], same });
     }
-    burst.release(port.pool);
+    burst.release();
     return seen.length > 0;
   });
   await running;

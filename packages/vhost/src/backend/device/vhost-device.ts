@@ -46,13 +46,8 @@ export class VhostDevice extends DeviceView {
    * Delivers packets to a receive queue of the driver (an even ring). They stay the caller's: the data is copied.
    * @returns how many were dealt with; fewer than `count` when the driver supplied too few buffers
    */
-  enqueueBurst(
-    queue: number,
-    burst: PacketBurst,
-    from = 0,
-    count = burst.count - from,
-    pool = burst.pool,
-  ): number {
+  enqueueBurst(queue: number, burst: PacketBurst, from = 0, count = burst.count - from): number {
+    const { pool } = burst;
     const served = this.#served;
     const vring = served.vrings[queue];
     const path = vring?.enqueue;

@@ -97,6 +97,7 @@ class Moved {
     let moved: number;
     if (path instanceof DequeuePath) moved = path.run(pool, burst, 1 + random.below(64));
     else {
+      burst.pool = pool;
       pool.allocBurst(burst, 1 + random.below(40), 0);
       for (let i = 0; i < burst.count; i++) {
         burst.length[i] = 1 + random.below(random.chance(0.5) ? 100 : 2000);
@@ -104,7 +105,7 @@ class Moved {
       }
       moved = path.run(pool, burst, 0, burst.count);
     }
-    burst.release(pool);
+    burst.release();
     return moved;
   }
 }

@@ -159,7 +159,7 @@ export class DequeuePath {
             : 'header';
       if (reason !== undefined) {
         this.stats.countErrors(1, reason);
-        burst.releaseOne(pool, i);
+        burst.releaseOne(i);
         continue;
       }
       if (n < i) {

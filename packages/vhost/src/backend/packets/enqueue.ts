@@ -172,7 +172,7 @@ export class EnqueuePath {
       pieces.count = 0;
       const made = cut.next(pieces, pieces.capacity);
       const put = made === 0 ? 0 : this.#put(pool, pieces, 0, made, false);
-      pieces.release(pool);
+      pieces.release();
       any ||= put > 0;
       if (put < made || made === 0) {
         if (any || made === 0) this.stats.countErrors(made - put + cut.left, 'no_room');

@@ -36,6 +36,7 @@ export class NativeSingles implements SinglesPath {
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
+    burst.pool = pool;
     burst.count = 0;
     this.blocked = false;
     if (this.#queue.pending() === 0) return 0;

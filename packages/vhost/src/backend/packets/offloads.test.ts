@@ -138,7 +138,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
       const received = [...Array(2)].flatMap(() => {
         path.run(pool, burst, 8);
         const contents = readFrames(burst);
-        burst.release(pool);
+        burst.release();
         return contents;
       });
       // Without flags nothing is said of segments, and the type alone makes no sense only with some.
@@ -176,7 +176,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     for (let i = 0; i < 6; i++) {
       path.run(pool, burst, 4);
       received.push(...readFrames(burst));
-      burst.release(pool);
+      burst.release();
     }
     const lengths = received.map((bytes) => bytes.length);
     expect([lengths, received[0], received.at(-1), pool.free]).toEqual([
@@ -193,7 +193,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     send(segmentation, tcp(5500), headerBytes);
     const burst = new PacketBurst(2);
     path.run(pool, burst, 2);
-    burst.release(pool);
+    burst.release();
     path.dispose();
     expect(pool.free).toBe(pool.count);
   });
@@ -224,7 +224,7 @@ describe.each(cases)('$format, $where: a driver', (side) => {
       parts.push(...burst.segments.subarray(0, burst.count));
       pools.add(from);
       came.push(...readFrames(burst));
-      if (from !== undefined) burst.release(from);
+      burst.release();
     }
     expect([Math.max(...parts), pools.has(external.pool)]).toEqual([1, inLarge]);
     expect(came.map(({ length }) => length)).toEqual(
@@ -349,7 +349,7 @@ describe.each(cases)('$format, $where: to a driver', (side) => {
     expect([done, came.map(({ bytes }) => bytes.length)]).toEqual([1, [1054, 1054, 554]]);
     expect(came.every(({ bytes, header: said }) => isComplete(bytes) && said[0] === 0)).toBe(true);
     expect(readFrames(burst)).toEqual([tcp(2500)]);
-    burst.release(pool);
+    burst.release();
     expect(pool.free).toBe(pool.count);
   });
 

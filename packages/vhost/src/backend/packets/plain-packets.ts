@@ -73,35 +73,34 @@ export class PlainPackets {
         }
         if (!this.#cut.begin(pool, waiting, i, offloads, i)) {
           this.#stats.countErrors(1, 'header');
-          this.#done(pool);
+          this.#done();
           continue;
         }
       }
       this.#cut.next(burst, max);
       if (this.#cut.left > 0) {
-        if (burst.count === 0) this.#giveUp(pool);
+        if (burst.count === 0) this.#giveUp();
         return;
       }
-      this.#done(pool);
+      this.#done();
     }
   }
 
   /** Gives the buffers of what waits back. */
   dispose(): void {
-    const { pool } = this.#waiting;
-    if (pool === undefined) return;
+    if (this.#waiting.pool === undefined) return;
     while (this.waits) {
       this.#stats.countErrors(1, 'no_room');
-      this.#done(pool);
+      this.#done();
     }
     this.#cut.left = 0;
   }
 
   /** No buffer for one segment, and no packet whose buffers the application could give back: it would wait for ever. */
-  #giveUp(pool: BufferPool): void {
+  #giveUp(): void {
     this.#stats.countErrors(1, 'no_room');
     this.#cut.left = 0;
-    this.#done(pool);
+    this.#done();
   }
 
   #pass(burst: PacketBurst, i: number): void {
@@ -114,8 +113,8 @@ export class PlainPackets {
     this.#next();
   }
 
-  #done(pool: BufferPool): void {
-    this.#waiting.releaseOne(pool, this.#first);
+  #done(): void {
+    this.#waiting.releaseOne(this.#first);
     this.#next();
   }
 

@@ -32,6 +32,7 @@ export class PortableSingles implements SinglesPath {
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
+    burst.pool = pool;
     burst.count = 0;
     const singles = this.#singles;
     const front = this.#front;

@@ -43,7 +43,7 @@ describe.each(engines)('%s', (_, engine) => {
         sendFrom(driver, packet(bytes, i));
         path.run(pool, burst, 8);
         const contents = readFrames(burst);
-        burst.release(pool);
+        burst.release();
         return contents;
       });
       const expected = got.map((_packet, i) => packet(bytes, i));
@@ -58,7 +58,7 @@ describe.each(engines)('%s', (_, engine) => {
         const address = supply(driver, header + bytes);
         const burst = packetsOf(pool, packet(bytes, i));
         path.run(pool, burst, 0, 1);
-        burst.release(pool);
+        burst.release();
         return driver.memory.read(address + header, bytes);
       });
       const expected = got.map((_packet, i) => packet(bytes, i));

@@ -42,7 +42,7 @@ function setUp(
     receive: (): Uint8Array[] => {
       path.run(pool, burst, 64);
       const packets = readFrames(burst);
-      burst.release(pool);
+      burst.release();
       return packets;
     },
   };

@@ -165,7 +165,7 @@ describe.each(engines)('%s', (_, engine) => {
         driver.wantCalls(round % 4);
         driver.expose([buffer(20)], [buffer(20)], [buffer(20)]);
         singles.take(pool, burst, 8);
-        burst.release(pool);
+        burst.release();
         driver.used();
         return queue.callNeeded() === round % 4 < 3;
       }).indexOf(false);
@@ -305,7 +305,7 @@ describe.each(engines)('%s', (_, engine) => {
             if (writable) fill(pool, burst, [numbers(3), numbers(30)]);
             if (path instanceof EnqueuePath) path.run(pool, burst, 0, 2);
             else path.run(pool, burst, 4);
-            burst.release(pool);
+            burst.release();
           }
           expect(pool.free).toBe(pool.count);
         },
@@ -355,7 +355,7 @@ function step(
     );
   const moved = writable ? path.run(pool, burst, 0, wanted) : path.run(pool, burst, wanted);
   const packets = writable ? [] : contentsOf(pool, burst);
-  burst.release(pool);
+  burst.release();
   const used = driver.used().map(({ id, length }) => {
     const all = held.get(id)?.flatMap((each) => [...driver.memory.read(Number(each.address), each.length)]);
     return { id, bytes: all?.slice(0, length) };

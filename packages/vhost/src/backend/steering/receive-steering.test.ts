@@ -76,7 +76,7 @@ const pool = packetPool();
 function learn(steering: ReceiveSteering, pair: number, ...frames: Uint8Array[]): void {
   const burst = packetsOf(pool, ...frames);
   steering.learn(pair, burst);
-  burst.release(pool);
+  burst.release();
 }
 
 describe('automatic receive steering', () => {
@@ -297,7 +297,7 @@ describe('delivering a burst', () => {
       new Uint8Array(8),
     );
     expect(steering.deliver(burst)).toBe(4);
-    burst.release(pool);
+    burst.release();
     expect([enqueued, steering.filtered]).toEqual([
       [
         [0, 100, 102],

@@ -131,7 +131,8 @@ export class ReceiveSteering {
 
   #flush(pair: number, pool: BufferPool): number {
     const lane = this.#lanes[pair];
-    const n = this.#device.enqueueBurst(2 * pair, lane, 0, lane.count, pool);
+    lane.pool = pool;
+    const n = this.#device.enqueueBurst(2 * pair, lane, 0, lane.count);
     lane.count = 0;
     return n;
   }

@@ -136,7 +136,7 @@ class Backend {
         burst.allocate(pool, 1 + random.below(4), 60);
         this.#log.saw('enqueued', this.#device.enqueueBurst(ring, burst));
       }
-      burst.release(pool);
+      burst.release();
       burst.count = 0;
     }
     return pool.free === pool.count ? this.#wrong : 'a buffer is lost';

@@ -250,7 +250,7 @@ class Side {
     const { queue, stats } = path;
     const packets = [burst.length.subarray(0, count).join(' '), burst.segments.subarray(0, count).join(' ')];
     const counts = [stats.get('errors'), stats.get('good_packets'), queue.broken?.code, queue.base()];
-    burst.release(this.#pool);
+    burst.release();
     burst.count = 0;
     if (this.#pool.free !== poolCount) this.#wrong ??= `${this.#pool.free} of ${poolCount} buffers are left`;
     return [n, ...packets, ...counts].join();

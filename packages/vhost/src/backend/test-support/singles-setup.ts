@@ -63,6 +63,7 @@ export function contentsOf(pool: BufferPool, burst: PacketBurst): number[][] {
 
 /** Makes packets with these bytes, one buffer each. */
 export function fill(pool: BufferPool, burst: PacketBurst, packets: readonly (readonly number[])[]): void {
+  burst.pool = pool;
   pool.allocBurst(burst, packets.length, 0);
   for (const [i, packet] of packets.entries()) {
     pool.region.u8.set(packet, burst.offset[i]);
