@@ -5,7 +5,7 @@ import { PacketBurst, WorkerPort } from '@vio/net';
 import type { WorkerReport, WorkerTask } from './messages.js';
 
 const { handle, stop } = workerData as WorkerTask;
-const port = WorkerPort.attach(handle);
+const port = WorkerPort.open(handle);
 const { pool, pair } = port;
 const [rx] = port.rx;
 const [tx] = port.tx;

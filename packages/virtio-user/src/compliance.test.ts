@@ -29,7 +29,7 @@ describePortCompliance(
   async () => {
     const backend = await new EchoBackend().start();
     const owner = await openVirtioUser({ path: backend.path }, { detached: true });
-    const port = WorkerPort.attach(owner.handles[0]);
+    const port = WorkerPort.open(owner.handles[0]);
     return {
       port,
       close: () => port.close(),

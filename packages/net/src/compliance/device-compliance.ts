@@ -294,7 +294,7 @@ async function detached(create: DeviceFactory, options: PortOptions): Promise<vo
     });
     if (port === undefined) return;
     try {
-      using worker = WorkerPort.attach(port.handles[0]);
+      using worker = WorkerPort.open(port.handles[0]);
       for (let round = 0; round < 2; round++) {
         const frames = sizes.map((size) => frameOf(worker, size));
         await exchange(worker, frames);

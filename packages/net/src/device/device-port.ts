@@ -38,7 +38,7 @@ export interface DevicePortParts extends NetPortParts {
 
 /** A virtio-net port on a device. Made by `openPort`; everything it holds, the device with it, goes with `close`. */
 export class DevicePort extends NetPort implements AsyncDisposable {
-  /** Of a port opened with `detached`: its queue pairs, each for one other thread (`WorkerPort.attach`). */
+  /** Of a port opened with `detached`: its queue pairs, each for one other thread (`WorkerPort.open`). */
   readonly handles: readonly QueuePairHandle[];
   /** Mbit/s, as the options or else the device say; `unknownSpeed` (0xffffffff): nobody does. */
   readonly speed: number;

@@ -44,7 +44,7 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
   /** Pages of the memory, and what it may grow to. */
   readonly memory?: MemoryOptions | undefined;
   /**
-   * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
+   * True: the queue pairs are for other threads, who take them over with `WorkerPort.open(port.handles[i])`. The
    * port itself then has no queues; it keeps the device, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean | undefined;

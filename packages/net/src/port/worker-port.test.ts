@@ -69,7 +69,7 @@ describe('a queue pair taken over by its handle', () => {
 
   it('receives what the device delivers', async () => {
     using owner = new Owner();
-    using port = WorkerPort.attach(owner.handle);
+    using port = WorkerPort.open(owner.handle);
     owner.wire.deliver(frameOf(1000));
     const frames = port.packets();
     expect((await frames.next()).value).toEqual(frameOf(1000));
@@ -78,20 +78,20 @@ describe('a queue pair taken over by its handle', () => {
 
   it('sends to the device', async () => {
     using owner = new Owner();
-    using port = WorkerPort.attach(owner.handle);
+    using port = WorkerPort.open(owner.handle);
     await port.send(frameOf(60));
     expect(owner.wire.take().map(({ frame }) => frame)).toEqual([frameOf(60)]);
   });
 
   it('kicks the device once, which may have slept since its predecessor ended', () => {
     using owner = new Owner();
-    WorkerPort.attach(owner.handle).close();
+    WorkerPort.open(owner.handle).close();
     expect(owner.kicked()).toEqual([true, true]);
   });
 
   it('counts under its number in the port it comes from', () => {
     using owner = new Owner();
-    using port = WorkerPort.attach(owner.handle);
+    using port = WorkerPort.open(owner.handle);
     expect([...new Set(Object.keys(port.stats()).map((name) => name.slice(0, 6)))]).toEqual([
       'rx_q3_',
       'tx_q3_',
@@ -100,7 +100,7 @@ describe('a queue pair taken over by its handle', () => {
 
   it('tells under that number that a queue is broken', () => {
     using owner = new Owner();
-    using port = WorkerPort.attach(owner.handle);
+    using port = WorkerPort.open(owner.handle);
     const seen: BrokenQueue[] = [];
     port.on('broken', (broken) => seen.push(broken));
     owner.wire.corrupt(port.rx[0].queue);
@@ -111,13 +111,13 @@ describe('a queue pair taken over by its handle', () => {
   it('leaves no file descriptor behind when it is closed', () => {
     using owner = new Owner();
     const before = openFds();
-    WorkerPort.attach(owner.handle).close();
+    WorkerPort.open(owner.handle).close();
     expect(openFds()).toBe(before);
   });
 
   it('leaves the memory of the port it comes from alone when it is closed', () => {
     using owner = new Owner();
-    WorkerPort.attach(owner.handle).close();
+    WorkerPort.open(owner.handle).close();
     owner.wire.deliver(frameOf(60));
     expect(owner.wire.receiveq.broken).toBe(undefined);
   });
@@ -126,7 +126,7 @@ describe('a queue pair taken over by its handle', () => {
     const owner = new Owner();
     owner[Symbol.dispose]();
     const before = openFds();
-    const code = codeOfCall(() => WorkerPort.attach(owner.handle));
+    const code = codeOfCall(() => WorkerPort.open(owner.handle));
     expect([code, openFds()]).toEqual(['VIO_SYS_EBADF', before]);
   });
 });

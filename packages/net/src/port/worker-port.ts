@@ -51,7 +51,7 @@ export class WorkerPort extends NetPort implements Disposable {
    * Takes over a queue pair, and fills its receive queue. Once for every handle.
    * @throws VioError VIO_SYS_* when the port was closed already
    */
-  static attach(handle: QueuePairHandle): WorkerPort {
+  static open(handle: QueuePairHandle): WorkerPort {
     const { memory, events } = handle;
     const own: EventFd[] = [];
     let mapping: SharedMemory | undefined;

@@ -487,7 +487,7 @@ describe('a port on a PCI device can do what others can:', () => {
         if (queue === 1) resolve(queue);
       };
     });
-    using worker = WorkerPort.attach(port.handles[0]);
+    using worker = WorkerPort.open(port.handles[0]);
     const wire = new FakeWire(device, dmaAddress, headerSize(port.features));
     await worker.send(new Uint8Array(60).fill(7));
     expect(await kicked).toBe(1);

@@ -38,7 +38,7 @@ async function connected(script: BackendScript = {}) {
     flags: 0,
     data: encodeConfigSpace(said).slice(offset, offset + data.length),
   }));
-  const frontend = VhostUserFrontend.fromStream(stream);
+  const frontend = VhostUserFrontend.adopt(stream);
   await frontend.getFeatures();
   const watches: ConfigWatch[] = [];
   return {

@@ -80,7 +80,7 @@ async function failure(
     protocolFeatures,
     misbehave: { at, how, bytes },
   });
-  const frontend = VhostUserFrontend.fromStream(stream, { protocolFeatures: wanted });
+  const frontend = VhostUserFrontend.adopt(stream, { protocolFeatures: wanted });
   let downs = 0;
   frontend.onDown(() => downs++);
   const rejected = await handshake(frontend, how === 'silent' ? 25 : 5000).then(
@@ -106,7 +106,7 @@ interface Step {
 
 async function undisturbed(protocolFeatures: bigint): Promise<Step[]> {
   const { backend, stream } = ScriptedBackend.pair({ protocolFeatures });
-  const frontend = VhostUserFrontend.fromStream(stream, { protocolFeatures: wanted });
+  const frontend = VhostUserFrontend.adopt(stream, { protocolFeatures: wanted });
   await handshake(frontend);
   frontend.close();
   backend.close();

@@ -25,7 +25,7 @@ afterEach(() => {
 
 function connected(script: BackendScript = {}, options: VhostUserOptions = {}) {
   const { backend, stream } = ScriptedBackend.pair(script);
-  const frontend = VhostUserFrontend.fromStream(stream, options);
+  const frontend = VhostUserFrontend.adopt(stream, options);
   open.push(frontend, backend);
   return { backend, frontend };
 }
@@ -33,7 +33,7 @@ function connected(script: BackendScript = {}, options: VhostUserOptions = {}) {
 /** A backend that says these bytes as soon as it is asked anything. */
 function answering(bytes: Uint8Array, fds: readonly number[] = []) {
   const [mine, theirs] = UnixStream.pair();
-  const frontend = VhostUserFrontend.fromStream(theirs);
+  const frontend = VhostUserFrontend.adopt(theirs);
   open.push(frontend, mine);
   const stop = mine.onReadable(() => {
     stop();
@@ -104,7 +104,7 @@ describe('protocol features', () => {
     const [stream, other] = UnixStream.pair();
     open.push(other);
     expect(() =>
-      VhostUserFrontend.fromStream(stream, { protocolFeatures: VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS }),
+      VhostUserFrontend.adopt(stream, { protocolFeatures: VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS }),
     ).toThrow(/INBAND_NOTIFICATIONS/);
     expect(stream.fd).toBe(-1);
   });

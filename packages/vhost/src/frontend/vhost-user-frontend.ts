@@ -106,11 +106,11 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     options: VhostUserOptions & WaitOptions = {},
   ): Promise<VhostUserFrontend> {
     const { timeout, signal } = options;
-    return VhostUserFrontend.fromStream(await UnixStream.connect(path, { timeout, signal }), options);
+    return VhostUserFrontend.adopt(await UnixStream.connect(path, { timeout, signal }), options);
   }
 
   /** Takes over a connected socket: where this side listened, or one end of a pair. */
-  static fromStream(stream: MessageStream, options: VhostUserOptions = {}): VhostUserFrontend {
+  static adopt(stream: MessageStream, options: VhostUserOptions = {}): VhostUserFrontend {
     try {
       return new VhostUserFrontend(stream, options);
     } catch (error) {

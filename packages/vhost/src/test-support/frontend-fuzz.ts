@@ -71,7 +71,7 @@ export async function fuzzFrontend(states: number, seed: number): Promise<Fuzzed
   const held = openFds();
   while (log.open) {
     const stream = new FakeStream();
-    using frontend = VhostUserFrontend.fromStream(stream, {
+    using frontend = VhostUserFrontend.adopt(stream, {
       protocolFeatures: usableProtocolFeatures & ~backendRequestBit,
     });
     await open(frontend, stream);

@@ -45,7 +45,7 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
    */
   readonly reconnect?: boolean | ReconnectOptions;
   /**
-   * True: the queue pairs are for other threads, who take them over with `WorkerPort.attach(port.handles[i])`. The
+   * True: the queue pairs are for other threads, who take them over with `WorkerPort.open(port.handles[i])`. The
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean;

@@ -200,7 +200,7 @@ describe('with server=1', () => {
     [
       'is a frontend itself',
       (stream: UnixStream) =>
-        void VhostUserFrontend.fromStream(stream)
+        void VhostUserFrontend.adopt(stream)
           .setOwner()
           .catch(() => {}),
     ],

@@ -56,5 +56,5 @@ async function reach(
     return VhostVdpaTransport.open({ path, mac, device: descriptors?.vdpa }, wait);
   }
   if (descriptors?.socket === undefined) return VhostUserFrontend.connect(path, wait);
-  return VhostUserFrontend.fromStream(UnixStream.adopt(dupFd(descriptors.socket)));
+  return VhostUserFrontend.adopt(UnixStream.adopt(dupFd(descriptors.socket)));
 }

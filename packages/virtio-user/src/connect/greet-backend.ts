@@ -16,7 +16,7 @@ export async function greetBackend(
   answer: WaitOptions = wait,
 ): Promise<FrontendDevice> {
   for (let strays = 0; ; strays++) {
-    const device = new FrontendDevice(VhostUserFrontend.fromStream(await listener.accept(wait)));
+    const device = new FrontendDevice(VhostUserFrontend.adopt(await listener.accept(wait)));
     try {
       await device.features(answer);
       return device;
