@@ -51,6 +51,8 @@ describe('help', () => {
         '--queues',
         '--no-tso',
         '--linear-buffer',
+        '--ext-buffer',
+        '--iommu-support',
         '--legacy-ol-flags',
         '--features',
         '--disable',

@@ -50,5 +50,6 @@ export {
   type SuppliedQueue,
   poolStride,
 } from './memory/buffer-pool.ts';
+export type { Translation } from './memory/iotlb.ts';
 export { MemoryMap, type MemoryWindow } from './memory/memory-map.ts';
 export { Region } from './memory/region.ts';

@@ -15,5 +15,6 @@ export { ringFeatureNames } from './feature-bits.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';
 export { entriesInFlight } from './inflight/in-flight.ts';
 export { checkRingSize } from './layout/ring-size.ts';
+export { Iotlb, mayRead, mayWrite, translationPage } from './memory/iotlb.ts';
 export { LateWindow } from './memory/memory-map.ts';
 export { maxRegionSize, registerRegion } from './memory/region.ts';

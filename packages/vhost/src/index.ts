@@ -14,6 +14,7 @@ export { type DeviceType, rawRingFeatures } from './backend/device/device-type.t
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
 export type { DeviceConfigView, DeviceView } from './backend/device/device-view.ts';
+export type { TranslationCounts } from './backend/iommu/device-iommu.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';

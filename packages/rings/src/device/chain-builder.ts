@@ -1,6 +1,7 @@
 import { singlesJob } from '@vio/native/internal';
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, descriptorBytes } from '../layout/descriptor.ts';
+import { translationPage } from '../memory/iotlb.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import { ChainBurst } from './chain-burst.ts';
 
@@ -17,19 +18,30 @@ export type IndirectDirection = 'flags' | 'readable' | 'writable';
  * full, and the chain is for the next. Only for the chain that is first in line does a fault break the queue.
  */
 export class ChainBuilder {
-  /** The window used last: index, guest address in halves, size. */
+  /**
+   * The piece of memory used last: index of the window, guest address in halves, size, and where in the window it begins. No single
+   * may lie in a piece of 0 bytes.
+   */
   window = 0;
   low: number;
   high: number;
   bytes: number;
+  startOffset = 0;
   fault: QueueFault | undefined;
+  /** A chain was refused because the translation of an address is not known (yet). */
+  missed = false;
+  /** Chains are only looked at: what is missing of their translations is asked for, and nothing is told of them. */
+  peeking = false;
+  /** Where `locate` has found something: its window, and the byte offset there. */
+  protected foundWindow = 0;
+  protected foundOffset = 0;
 
-  readonly #memory: MemoryMap;
+  protected readonly memory: MemoryMap;
   /** Most descriptors of a chain, those of its indirect table included: the queue size (spec 2.7.5.3.1, 2.8.17). */
   readonly #limit: number;
   readonly #indirect: boolean;
   readonly #entry = new Int32Array(4);
-  readonly #entryBytes = new Uint8Array(this.#entry.buffer);
+  protected readonly entryBytes = new Uint8Array(this.#entry.buffer);
   /** The window the last indirect table was in. */
   #tableWindow = 0;
 
@@ -47,7 +59,7 @@ export class ChainBuilder {
   #writableBytes = 0;
 
   constructor(memory: MemoryMap, limit: number, indirect: boolean) {
-    this.#memory = memory;
+    this.memory = memory;
     this.#limit = limit;
     this.#indirect = indirect;
     this.low = memory.guestLow[0];
@@ -61,11 +73,16 @@ export class ChainBuilder {
     job[singlesJob.low] = this.low;
     job[singlesJob.high] = this.high;
     job[singlesJob.bytes] = this.bytes;
+    job[singlesJob.dataAt] = this.startOffset;
   }
+
+  /** Translations have changed, where there are any. */
+  forget(): void {}
 
   /** Forgets what an earlier chain was refused for. */
   clear(): void {
     this.fault = undefined;
+    this.missed = false;
   }
 
   /** Starts a chain, as entry `i` of the burst, whose segments go to `segment` and up. */
@@ -93,25 +110,29 @@ export class ChainBuilder {
     else if (this.#writableSeen) {
       return this.fail('DESCRIPTOR_ORDER', 'a device-readable descriptor follows a device-writable one');
     }
-    const { guestBase, size } = this.#memory;
     const chains = this.#chains;
     const bytes = length >>> 0;
     let address = toAddress(low, high);
     for (let left = bytes; left > 0;) {
-      const window = this.#memory.find(address);
-      if (window < 0) return this.#unmapped(low, high, bytes);
+      let piece = this.locate(address, left, writable);
+      if (piece === 0) return this.#unmapped(low, high, bytes);
+      if (piece < 0) {
+        this.missed = true;
+        if (!this.peeking) return false;
+        piece = Math.min(left, translationPage - (address % translationPage));
+        address += piece;
+        left -= piece;
+        continue;
+      }
       if (this.#segment === chains.segmentCapacity) {
         if (this.#first > 0) return false;
         return this.fail('CHAIN_TOO_LONG', `a chain needs more than ${chains.segmentCapacity} segments`);
       }
-      const offset = address - guestBase[window];
-      const piece = Math.min(left, size[window] - offset);
-      chains.window[this.#segment] = window;
-      chains.offset[this.#segment] = offset;
+      chains.window[this.#segment] = this.foundWindow;
+      chains.offset[this.#segment] = this.foundOffset;
       chains.length[this.#segment] = piece;
       this.#segment++;
       if (!writable) this.#readable++;
-      this.#remember(window);
       address += piece;
       left -= piece;
     }
@@ -131,7 +152,8 @@ export class ChainBuilder {
     for (let visited = 1; ; visited++) {
       if (visited > entries)
         return this.fail('DESCRIPTOR_LOOP', `an indirect table of ${entries} has a loop`);
-      if (!this.#load(table + index * descriptorBytes)) return this.#unmapped(low, high, length >>> 0);
+      if (!this.load(table + index * descriptorBytes, this.#entry))
+        return this.#unmapped(low, high, length >>> 0);
       const flags = entry[3];
       if ((flags & DESC_F_INDIRECT) !== 0) {
         return this.fail('INDIRECT_NESTED', `entry ${index} of an indirect table is indirect itself`);
@@ -159,7 +181,8 @@ export class ChainBuilder {
     const entries = length >>> 4;
     const entry = this.#entry;
     for (let index = 0; index < entries; index++) {
-      if (!this.#load(table + index * descriptorBytes)) return this.#unmapped(low, high, length >>> 0);
+      if (!this.load(table + index * descriptorBytes, this.#entry))
+        return this.#unmapped(low, high, length >>> 0);
       const writable =
         direction === 'flags' ? ((entry[3] >>> 16) & DESC_F_WRITE) !== 0 : direction === 'writable';
       if (!this.addBuffer(entry[0], entry[1], entry[2], writable)) return false;
@@ -203,13 +226,31 @@ export class ChainBuilder {
     return true;
   }
 
+  /**
+   * Finds what lies at an address, and remembers the piece it is in.
+   * @returns bytes of it in one piece, at most `left`; 0: nothing lies there; -1: that is not known
+   */
+  protected locate(address: number, left: number, _writable: boolean): number {
+    const { guestBase, size } = this.memory;
+    const window = this.memory.find(address);
+    if (window < 0) return 0;
+    const offset = address - guestBase[window];
+    this.foundWindow = window;
+    this.foundOffset = offset;
+    this.window = window;
+    this.low = this.memory.guestLow[window];
+    this.high = this.memory.guestHigh[window];
+    this.bytes = size[window];
+    const room = size[window] - offset;
+    return room < left ? room : left;
+  }
+
   /** Copies the 16 bytes of a table entry. The table may straddle windows and need not be aligned. */
-  #load(address: number): boolean {
-    const { guestBase, size, windows } = this.#memory;
-    const entry = this.#entry;
+  protected load(address: number, entry: Int32Array): boolean {
+    const { guestBase, size, windows } = this.memory;
     let offset = address - guestBase[this.#tableWindow];
     if (!(offset >= 0 && offset < size[this.#tableWindow])) {
-      const window = this.#memory.find(address);
+      const window = this.memory.find(address);
       if (window < 0) return false;
       this.#tableWindow = window;
       offset = address - guestBase[window];
@@ -224,21 +265,15 @@ export class ChainBuilder {
       return true;
     }
     for (let i = 0; i < 16; i++) {
-      const window = this.#memory.find(address + i);
+      const window = this.memory.find(address + i);
       if (window < 0) return false;
-      this.#entryBytes[i] = windows[window].region.u8[address + i - guestBase[window]];
+      this.entryBytes[i] = windows[window].region.u8[address + i - guestBase[window]];
     }
     return true;
   }
 
-  #remember(window: number): void {
-    this.window = window;
-    this.low = this.#memory.guestLow[window];
-    this.high = this.#memory.guestHigh[window];
-    this.bytes = this.#memory.size[window];
-  }
-
   #unmapped(low: number, high: number, bytes: number): false {
+    if (this.missed) return false;
     const address = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
     return this.fail(
       'ADDRESS_UNMAPPED',

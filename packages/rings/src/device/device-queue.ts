@@ -1,6 +1,7 @@
 import type { DirtyLog } from '../dirty-log/dirty-log.ts';
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
+import type { Translation } from '../memory/iotlb.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
 import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
@@ -110,6 +111,13 @@ export interface DeviceQueue {
   /** Where the next used one goes: an entry of the used ring, or a slot of the packed ring, 0 to `size - 1`. */
   usedAt(): number;
 
+  /** True when the next chain waits for a translation that was asked for; false without an I/O MMU. */
+  readonly missing: boolean;
+  /** Translations have changed: nothing that was found by them is used any more. */
+  translationsChanged(): void;
+  /** Asks for what is missing of the translations of the next chains. */
+  lookAhead(): void;
+
   /** The vhost-user vring base: split, next available index; packed, both halves with wrap bits. */
   base(): number;
 }
@@ -142,6 +150,8 @@ export interface DeviceQueueOptions {
   readonly size: number;
   /** What was negotiated for the ring. */
   readonly features: RingFeatures;
+  /** Behind an I/O MMU (ACCESS_PLATFORM): where addresses of descriptors lead. Default: they are guest addresses. */
+  readonly translation?: Translation | undefined;
   /**
    * Where to start, as in `DeviceQueue.base()`; for a fresh queue 0 (split) or 0x8000_8000 (packed). What it is ahead of the
    * used position (split: of `used.idx`) is in flight: chains for `refetch`, or given up.

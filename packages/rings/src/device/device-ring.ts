@@ -1,7 +1,13 @@
 import type { QueueFault, QueueFaultCode } from '../fault.ts';
+import type { Translation } from '../memory/iotlb.ts';
 import { ChainBuilder } from './chain-builder.ts';
-import type { ChainBurst } from './chain-burst.ts';
+import { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueueOptions } from './device-queue.ts';
+import { TranslatingBuilder } from './translating-builder.ts';
+
+/** Chains whose translations are asked for at once. */
+const lookAheadChains = 64;
+const lookAheadSegments = 1024;
 
 /** The device side of a ring, as far as it does not depend on the format: how a fetch ends, and how a queue breaks. */
 export abstract class DeviceRing {
@@ -14,11 +20,21 @@ export abstract class DeviceRing {
   protected inFlight = 0;
   #broken: QueueFault | undefined;
 
-  constructor({ memory, size, features }: DeviceQueueOptions) {
+  /** For chains that are only looked at; made when a translation is missing. */
+  #ahead: ChainBurst | undefined;
+  readonly #translation: Translation | undefined;
+  /** What was the latest news of it when the next chains were looked at. */
+  #seen = -1;
+
+  constructor({ memory, size, features, translation, indirectDirection = 'flags' }: DeviceQueueOptions) {
     this.size = size;
     this.eventIdx = features.eventIdx;
     this.inOrder = features.inOrder;
-    this.builder = new ChainBuilder(memory, size, features.indirect);
+    this.#translation = translation;
+    this.builder =
+      translation === undefined
+        ? new ChainBuilder(memory, size, features.indirect)
+        : new TranslatingBuilder(memory, size, features.indirect, translation, indirectDirection);
   }
 
   get broken(): QueueFault | undefined {
@@ -31,6 +47,33 @@ export abstract class DeviceRing {
   }
 
   abstract fetchMore(chains: ChainBurst, max: number): number;
+  abstract unfetch(chains: ChainBurst, count: number): void;
+
+  /** True when the next chain waits for a translation that was asked for. */
+  get missing(): boolean {
+    return this.builder.missed;
+  }
+
+  translationsChanged(): void {
+    this.builder.forget();
+  }
+
+  /**
+   * Asks for what is missing of the translations of the next chains: answers take as long for one as for all of them.
+   */
+  lookAhead(): void {
+    const { builder } = this;
+    const translation = this.#translation;
+    if (translation === undefined || translation.changes === this.#seen) return;
+    if (builder.peeking || this.broken !== undefined) return;
+    const ahead = (this.#ahead ??= new ChainBurst(lookAheadChains, Math.max(lookAheadSegments, this.size)));
+    const { missed } = builder;
+    builder.peeking = true;
+    this.unfetch(ahead, this.fetch(ahead, lookAheadChains));
+    builder.peeking = false;
+    builder.missed = missed;
+    this.#seen = translation.changes;
+  }
 
   /**
    * Ends a fetch: the burst has `count` chains now, and the next one's segments begin at `segment`. Chains in front of a
@@ -41,8 +84,9 @@ export abstract class DeviceRing {
   protected fetched(chains: ChainBurst, count: number, segment: number, refused: boolean): number {
     const added = count - chains.count;
     const { fault } = this.builder;
-    if (added === 0 && fault !== undefined) return this.break(fault.code, fault.detail);
-    chains.full = count === chains.capacity || (refused && fault === undefined);
+    if (added === 0 && fault !== undefined && !this.builder.peeking)
+      return this.break(fault.code, fault.detail);
+    chains.full = count === chains.capacity || (refused && fault === undefined && !this.builder.missed);
     chains.firstSegment[count] = segment;
     chains.count = count;
     return added;

@@ -157,6 +157,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     this.#next = next;
     this.#nextWrap = expected === AVAIL ? 1 : 0;
     this.inFlight = size - room;
+    if (this.builder.missed) this.lookAhead();
     return fetched;
   }
 
@@ -176,7 +177,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     const flags = kind.writable ? WRITE : 0;
     const shortest = least + prefix;
     const longest = most + prefix;
-    const { window, low, high, bytes } = this.builder;
+    const { window, low, high, bytes, startOffset } = this.builder;
     const { id, offset: offsets, length: lengths } = singles;
     const room = size - this.inFlight;
     const wanted = max < singles.capacity ? max : singles.capacity;
@@ -197,7 +198,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
         break;
       }
       id[i] = word & 0xffff;
-      offsets[i] = offset + prefix;
+      offsets[i] = startOffset + offset + prefix;
       lengths[i] = length - prefix;
       if (++next === size) {
         next = 0;

@@ -138,6 +138,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     const fetched = this.fetched(chains, i, segment, i < end);
     this.#next = (this.#next + fetched) & 0xffff;
     this.inFlight += fetched;
+    if (this.builder.missed) this.lookAhead();
     return fetched;
   }
 
@@ -150,7 +151,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     const flags = kind.writable ? WRITE : 0;
     const shortest = least + prefix;
     const longest = most + prefix;
-    const { window, low, high, bytes } = this.builder;
+    const { window, low, high, bytes, startOffset } = this.builder;
     const { id, offset: offsets, length: lengths } = singles;
     const avail = this.#avail;
     const ring = this.#availRing;
@@ -170,7 +171,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
         break;
       }
       id[i] = head;
-      offsets[i] = offset + prefix;
+      offsets[i] = startOffset + offset + prefix;
       lengths[i] = length - prefix;
     }
     singles.window = window;

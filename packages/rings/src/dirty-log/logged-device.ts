@@ -95,8 +95,9 @@ export class LoggedDevice implements DeviceQueue {
   lend(job: Int32Array): void {
     this.bare.lend(job);
     const window = job[singlesJob.data];
-    job[singlesJob.logDataLow] = this.#memory.guestLow[window];
-    job[singlesJob.logDataHigh] = this.#memory.guestHigh[window];
+    const data = this.#memory.guestBase[window] + job[singlesJob.dataAt];
+    job[singlesJob.logDataLow] = data | 0;
+    job[singlesJob.logDataHigh] = Math.floor(data / 0x1_0000_0000);
   }
 
   takeBack(count: number): void {
@@ -141,6 +142,18 @@ export class LoggedDevice implements DeviceQueue {
 
   pending(): number {
     return this.bare.pending();
+  }
+
+  get missing(): boolean {
+    return this.bare.missing;
+  }
+
+  translationsChanged(): void {
+    this.bare.translationsChanged();
+  }
+
+  lookAhead(): void {
+    this.bare.lookAhead();
   }
 
   callNeeded(): boolean {

@@ -172,6 +172,18 @@ class TrackedDevice implements DeviceQueue {
     return this.#queue.usedAt();
   }
 
+  get missing(): boolean {
+    return this.#queue.missing;
+  }
+
+  translationsChanged(): void {
+    this.#queue.translationsChanged();
+  }
+
+  lookAhead(): void {
+    this.#queue.lookAhead();
+  }
+
   base(): number {
     return this.#queue.base();
   }

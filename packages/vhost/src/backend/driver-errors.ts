@@ -66,3 +66,13 @@ export function closed(path: string): VioError {
     remedy: 'nothing to mend: this side ended it',
   });
 }
+
+export function iommuUnsaid(missing: bigint): VioError {
+  return new VioError(
+    `iommuSupport needs the protocol features ${protocolFeatureNames(missing).join(', ')}`,
+    {
+      code: 'VIO_OPTION_CONFLICT',
+      remedy: 'leave them in setProtocolFeatures, or leave iommuSupport out',
+    },
+  );
+}

@@ -38,6 +38,11 @@ export interface VhostDriverFlags {
    * packet waits, or with `linearBuffers` is dropped as well. Default false.
    */
   readonly externalBuffers?: boolean | BufferPool;
+  /**
+   * Serve drivers behind an I/O MMU: VIRTIO_F_ACCESS_PLATFORM is offered, and addresses of those that take it are I/O virtual ones,
+   * which the frontend translates. For network cards. Default false.
+   */
+  readonly iommuSupport?: boolean;
   /** Fault in all of a driver's memory when it is announced (MAP_POPULATE), which takes as long as that takes. Default false. */
   readonly preAllocate?: boolean;
   /** Keep all of a driver's memory in memory (mlock); a frontend whose memory cannot be locked is refused. Default false. */
@@ -61,6 +66,7 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   type: true,
   linearBuffers: true,
   externalBuffers: true,
+  iommuSupport: true,
   preAllocate: true,
   lock: true,
   compliantOffloadFlags: true,
@@ -74,6 +80,8 @@ export function checkFlags(flags: VhostDriverFlags): void {
     if (given === true && client !== true)
       throw conflict(`${name} is for clients`, 'give client: true as well');
   }
+  if (flags.iommuSupport === true && flags.type !== undefined)
+    throw conflict('iommuSupport is for network cards', 'leave type out, or iommuSupport');
   const { externalBuffers = false } = flags;
   if (typeof externalBuffers !== 'boolean' && !(externalBuffers instanceof BufferPool)) {
     throw new VioError(`VhostDriver.register cannot have externalBuffers of ${typeof externalBuffers}`, {
@@ -97,6 +105,7 @@ export function servingOptions(flags: VhostDriverFlags): ServingOptions {
       ...(given === false ? {} : { external: new LargeBuffers(given) }),
     },
     memory: { preAllocate, lock },
+    iommu: flags.iommuSupport === true,
   };
 }
 

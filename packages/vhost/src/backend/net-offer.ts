@@ -4,10 +4,13 @@ import {
   VIRTIO_NET_F_MQ,
   supportedHashTypes,
 } from '@vio/net';
+import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
 } from '../wire/index.ts';
 import { rssLimits } from './control/acceptable.ts';
 import { type CommonConfig, DeviceConfig } from './device/device-config.ts';
@@ -15,9 +18,17 @@ import { hashFeatures, supportedFeatures, usualFeatures } from './device/device-
 import { type DeviceShape, netShape } from './device/device-shape.ts';
 import { type NetConfig, checkNetConfig, configFeatures } from './device/net-config.ts';
 import type { DeviceOffer } from './device-offer.ts';
-import { mostQueuePairs, queueCount, unsupportedFeatures, unsupportedProtocol } from './driver-errors.ts';
+import {
+  iommuUnsaid,
+  mostQueuePairs,
+  queueCount,
+  unsupportedFeatures,
+  unsupportedProtocol,
+} from './driver-errors.ts';
 import { supportedProtocolFeatures } from './protocol/handlers.ts';
 
+/** What a frontend is asked for translations by, and waits for. */
+const iommuProtocol = VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_REPLY_ACK;
 /** A ring has a number of eight bits in messages: behind 128 pairs there is none left for a control queue. */
 const mostPairsWithControl = 127;
 /** For frontends without GET_QUEUE_NUM (MQ), unless a number was set: user-mode Linux gives a device of more than 64 rings up. */
@@ -25,12 +36,20 @@ const pairsOfOthers = 31;
 
 /** What frontends are offered of a network card: features, queue pairs and a configuration space, as the application said and what follows from it. */
 export class NetOffer implements DeviceOffer {
-  #features = usualFeatures;
+  #features: bigint;
+  readonly #supported: bigint;
   /** As the application said; undefined: as many as there can be. */
   #queuePairs: number | undefined;
   /** As the application said; undefined: all that make sense. */
   #protocolFeatures: bigint | undefined;
   #config: NetConfig = {};
+
+  /** @param iommu drivers may be behind an I/O MMU */
+  constructor(iommu = false) {
+    const platform = iommu ? VIRTIO_F_ACCESS_PLATFORM : 0n;
+    this.#features = usualFeatures | platform;
+    this.#supported = supportedFeatures | platform;
+  }
 
   /** Device features, as the application said. */
   get features(): bigint {
@@ -39,8 +58,8 @@ export class NetOffer implements DeviceOffer {
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES */
   set features(mask: bigint) {
-    const beyond = mask & ~supportedFeatures;
-    if (beyond !== 0n) throw unsupportedFeatures(beyond, supportedFeatures);
+    const beyond = mask & ~this.#supported;
+    if (beyond !== 0n) throw unsupportedFeatures(beyond, this.#supported);
     this.#features = mask;
   }
 
@@ -64,8 +83,10 @@ export class NetOffer implements DeviceOffer {
     this.#config = config;
   }
 
-  /** @throws VioError VIO_QUEUE_COUNT for 128 queue pairs and a control queue */
+  /** @throws VioError VIO_QUEUE_COUNT for 128 queue pairs and a control queue; VIO_OPTION_CONFLICT */
   check(): void {
+    const missing = iommuProtocol & ~this.protocolFeatures();
+    if ((this.#features & VIRTIO_F_ACCESS_PLATFORM) !== 0n && missing !== 0n) throw iommuUnsaid(missing);
     const most = (this.#features & VIRTIO_NET_F_CTRL_VQ) === 0n ? mostQueuePairs : mostPairsWithControl;
     if (this.#queuePairs !== undefined && this.#queuePairs > most) throw queueCount(this.#queuePairs, most);
   }

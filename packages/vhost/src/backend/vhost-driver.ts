@@ -42,7 +42,7 @@ export class VhostDriver implements AsyncDisposable {
     const { client, handshakeTimeout = defaultHandshakeTimeout } = flags;
     // Whom this side has connected to was chosen, and speaks when it is ready.
     const patience = client === true ? Number.POSITIVE_INFINITY : handshakeTimeout;
-    this.#offer = flags.type === undefined ? new NetOffer() : new TypeOffer(flags.type);
+    this.#offer = flags.type === undefined ? new NetOffer(flags.iommuSupport) : new TypeOffer(flags.type);
     this.#sessions = new Sessions(
       path,
       this.#offer,
@@ -145,7 +145,7 @@ export class VhostDriver implements AsyncDisposable {
    * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
    * `noReconnect`, else at once, and keeps trying.
    * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started or closed before; VIO_QUEUE_COUNT for 128 queue
-   *   pairs and a control queue
+   *   pairs and a control queue; VIO_OPTION_CONFLICT for iommuSupport without the protocol features it takes
    */
   async start(): Promise<void> {
     const { signal } = this.#stopping;

@@ -1,4 +1,5 @@
 import { featureNames, segmentationFeatureBits } from '@vio/net';
+import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
 import { deviceSource } from '@vio/vhost/internal';
 import type { BackendOptions } from './options.ts';
@@ -39,9 +40,11 @@ export async function runBackend(
     client,
     linearBuffers: options.linearBuffer === true,
     externalBuffers: options.extBuffer === true,
+    iommuSupport: options.iommuSupport === true,
     compliantOffloadFlags: options.legacyOlFlags !== true,
   });
-  if (options.features !== undefined) driver.setFeatures(options.features);
+  const platform = options.iommuSupport === true ? VIRTIO_F_ACCESS_PLATFORM : 0n;
+  if (options.features !== undefined) driver.setFeatures(options.features | platform);
   if (!options.tso) driver.disableFeatures(segmentationFeatureBits);
   if (options.disable !== undefined) driver.disableFeatures(options.disable);
   driver.setQueueNum(options.queues);

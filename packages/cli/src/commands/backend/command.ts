@@ -15,6 +15,7 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
     .option('--queues <pairs>', 'queue pairs offered: 1 to 128', integer(1, 128), 8)
     .option('--no-tso', 'offer no segmentation: neither TSO, USO nor UFO, in no direction')
     .option('--linear-buffer', 'drop packets that do not fit one buffer of 2048 bytes')
+    .option('--iommu-support', 'serve guests behind an I/O MMU (iommu_platform=on)')
     .option('--ext-buffer', 'give packets that do not fit one buffer one of 64 KiB, never several')
     .option('--legacy-ol-flags', 'tell offloads of packets as a sender has them')
     .option('--features <names>', 'device features to offer: names with commas, or a mask', featureMask)

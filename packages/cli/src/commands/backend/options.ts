@@ -7,6 +7,7 @@ export interface BackendOptions extends ForwardOptions {
   /** False: no segmentation is offered. */
   readonly tso: boolean;
   readonly linearBuffer?: true;
+  readonly iommuSupport?: true;
   readonly extBuffer?: true;
   readonly legacyOlFlags?: true;
   /** Device features to offer, and those to leave out. */

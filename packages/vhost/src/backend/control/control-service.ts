@@ -38,6 +38,11 @@ export class ControlService {
     this.#responder.queue = queue;
   }
 
+  /** Something that a command waited for has come. */
+  lookAgain(): void {
+    this.#loop.lookAgain();
+  }
+
   /** Nothing is answered any more. */
   stop(): void {
     this.#loop.stop();
@@ -49,7 +54,7 @@ export class ControlService {
     let waiting = false;
     try {
       this.#responder.serve();
-      waiting = queue.armKick();
+      waiting = queue.armKick() && !queue.missing;
     } finally {
       if (queue.callNeeded()) this.#options.call();
       if (queue.broken !== undefined) this.#options.onBroken(queue.broken);

@@ -3,6 +3,7 @@ import { type DumpOptions, type RingDump, dumpRing, ringFeatures } from '@vio/ri
 import type { MemoryRegion } from '../../wire/index.ts';
 import type { DriverSettings } from '../control/driver-settings.ts';
 import { deviceStats, vringStats, vringStatsNames } from './device-stats.ts';
+import type { TranslationCounts } from '../iommu/device-iommu.ts';
 import { numaNodeOf } from './numa-node.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type VringBase, type VringInfo, toBase, vringInfo } from './vring-info.ts';
@@ -143,6 +144,11 @@ export class DeviceView {
     const offset = address - map.guestBase[window];
     const { u8 } = map.windows[window].region;
     return u8.subarray(offset, offset + Math.min(bytes, map.size[window] - offset));
+  }
+
+  /** Of a driver behind an I/O MMU: what is known of its translations; undefined for others. */
+  get translations(): TranslationCounts | undefined {
+    return this.#served.iommu?.counts;
   }
 
   /** The NUMA node that most of the driver's memory is on; undefined when the system does not say. */

@@ -1,6 +1,6 @@
 import type { VioError } from '@vio/native';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
-import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
+import { type QueueFault, VIRTIO_F_ACCESS_PLATFORM, freshPackedBase, ringFeatures } from '@vio/rings';
 import {
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
@@ -13,9 +13,10 @@ import { DriverSettings } from '../control/driver-settings.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
 import { DeviceLog } from '../migration/device-log.ts';
 import type { LogArea } from '../migration/log-area.ts';
+import { DeviceIommu, type IotlbChannel } from '../iommu/device-iommu.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
-import type { DeviceConfig } from './device-config.ts';
+import type { ConfigChannel, DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
 import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
@@ -30,6 +31,8 @@ const DRIVER_OK = 4;
 export interface ServingOptions {
   readonly dequeue?: DequeueOptions;
   readonly memory?: MemoryOptions;
+  /** Its driver may be behind an I/O MMU. */
+  readonly iommu?: boolean;
 }
 
 /**
@@ -60,6 +63,8 @@ export class ServedDevice {
   readonly memoryOptions: MemoryOptions;
   /** Where it is marked what is written to the driver's memory. */
   readonly log = new DeviceLog();
+  /** Present while its driver's addresses are I/O virtual ones. */
+  iommu: DeviceIommu | undefined;
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
@@ -67,6 +72,9 @@ export class ServedDevice {
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
   readonly #dequeue: DequeueOptions;
+  readonly #mayTranslate: boolean;
+  #channel: IotlbChannel | undefined;
+  #settling = false;
   #memory: DriverMemory | undefined;
   #copier: BurstCopier | undefined;
   #inflight: InflightBuffer | undefined;
@@ -80,7 +88,7 @@ export class ServedDevice {
     ifname: string,
     listener: DeviceListener,
     shape: DeviceShape,
-    { dequeue = {}, memory = {} }: ServingOptions = {},
+    { dequeue = {}, memory = {}, iommu = false }: ServingOptions = {},
   ) {
     this.vid = vid;
     this.ifname = ifname;
@@ -89,6 +97,7 @@ export class ServedDevice {
     this.config = shape.config;
     this.#dequeue = dequeue;
     this.memoryOptions = memory;
+    this.#mayTranslate = iommu;
   }
 
   /** The driver's memory, once it was announced. */
@@ -125,6 +134,7 @@ export class ServedDevice {
     for (let i = this.vrings.length; i <= index; i++) {
       const vring = new Vring(i, this.#listener);
       vring.inflight = this.#inflight;
+      vring.translation = this.iommu?.iotlb;
       vring.leftAt = this.#leftAt[i];
       vring.setLog(this.log.active(this.features));
       if (this.#shape.raw) vring.raw = this.#rawRing(vring);
@@ -139,6 +149,14 @@ export class ServedDevice {
     this.#memory?.replaceBy(memory);
     this.#memory = memory;
     this.#copier = new BurstCopier(memory.map);
+    this.iommu?.setMemory(memory.map);
+  }
+
+  /** The way back to the frontend. Takes it. */
+  setChannel(channel: ConfigChannel & IotlbChannel): void {
+    this.config.setChannel(channel);
+    this.#channel = channel;
+    this.iommu?.setChannel(channel);
   }
 
   /** The log to mark in while LOG_ALL is on; undefined: none. Takes it. */
@@ -182,6 +200,7 @@ export class ServedDevice {
     }
     this.features = features;
     this.#relog();
+    this.#beginToTranslate();
     this.#listener.featuresChanged(features);
   }
 
@@ -267,6 +286,7 @@ export class ServedDevice {
     this.setInflight(undefined);
     this.setLog(undefined);
     this.log.signal = undefined;
+    this.iommu?.reset();
     this.status = 0;
     this.#forgetCommands();
   }
@@ -276,6 +296,7 @@ export class ServedDevice {
     this.closed = true;
     this.reset();
     this.#changed();
+    this.iommu?.[Symbol.dispose]();
     this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
     this.#memory = undefined;
@@ -305,6 +326,55 @@ export class ServedDevice {
   #relog(): void {
     const log = this.log.active(this.features);
     for (const vring of this.vrings) vring.setLog(log);
+  }
+
+  /** With ACCESS_PLATFORM nothing is known of the driver's addresses but what the frontend says. */
+  #beginToTranslate(): void {
+    this.iommu?.[Symbol.dispose]();
+    const translates = this.#mayTranslate && (this.features & VIRTIO_F_ACCESS_PLATFORM) !== 0n;
+    this.iommu = translates ? this.#newIommu() : undefined;
+    for (const vring of this.vrings) vring.translation = this.iommu?.iotlb;
+  }
+
+  #newIommu(): DeviceIommu {
+    const iommu = new DeviceIommu(
+      {
+        lost: (from, end) => {
+          for (const vring of this.vrings) vring.untranslate(from, end, this.features);
+          this.#settleSoon();
+        },
+        changed: () => {
+          for (const vring of this.vrings) vring.translationsChanged();
+          this.#changed();
+          this.#settleSoon();
+        },
+      },
+      this.#channel,
+    );
+    if (this.#memory !== undefined) iommu.setMemory(this.#memory.map);
+    return iommu;
+  }
+
+  /** Not within the burst or the message that brought it about; once for many of them. */
+  #settleSoon(): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    setImmediate(() => this.#settle());
+  }
+
+  /**
+   * Rings that waited for translations run, or break. Buffers that the driver waits in for packets are asked for in advance: those are
+   * lost that come while nobody knows where to put them.
+   */
+  #settle(): void {
+    this.#settling = false;
+    if (this.closed || this.iommu === undefined) return;
+    try {
+      this.update();
+      for (const { enqueue } of this.vrings) enqueue?.queue.lookAhead();
+    } catch (error) {
+      this.#listener.failed(error);
+    }
   }
 
   #changed(): void {
@@ -352,12 +422,14 @@ export class ServedDevice {
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.vrings) {
-      if (!vring.ready || vring.atRest || vring.running || vring.fault !== undefined) continue;
+      if (!vring.ready || vring.atRest || vring.running) continue;
+      if (vring.fault !== undefined && !vring.awaitsTranslation) continue;
       try {
-        if (!this.#settleBase(vring, memory)) continue;
+        if (!this.#isTranslated(vring) || !this.#settleBase(vring, memory)) continue;
         if (vring.raw !== undefined) vring.runRaw(vring.raw, memory, this.features);
         else if (vring.index === control) this.#runControl(vring, memory);
         else vring.run(memory, copier, this.features, this.#dequeue);
+        vring.queue?.lookAhead();
         this.#changed();
       } catch (error) {
         vring.addresses = undefined;
@@ -365,6 +437,20 @@ export class ServedDevice {
       }
     }
     if (refused.length > 0) throw refused[0];
+  }
+
+  /** @returns false: it is not known where the ring lies, which was asked for, or there is no memory, and it is broken */
+  #isTranslated(vring: Vring): boolean {
+    const fault = vring.translate(this.features);
+    if (fault === undefined) {
+      vring.fault = undefined;
+      return true;
+    }
+    if (fault !== 'unknown' && vring.fault === undefined) {
+      this.break(vring, fault);
+      vring.awaitsTranslation = true;
+    }
+    return false;
   }
 
   /** @returns false: where the ring goes on cannot be found out, and it is broken */

@@ -53,6 +53,7 @@ export class VhostDevice extends DeviceView {
     const path = vring?.enqueue;
     if (path === undefined || !vring.enabled || !vring.inUse || count <= 0 || pool === undefined) return 0;
     const n = path.run(pool, burst, from, count);
+    if (served.iommu !== undefined) path.queue.lookAhead();
     // Also where nothing was delivered: buffers in which no packet can begin go back used, and their driver has to supply others.
     if (path.queue.callNeeded()) vring.calls.signal();
     if (this.#taps !== undefined) showTo(this.#taps.of(queue), pool, burst, from, from + n);

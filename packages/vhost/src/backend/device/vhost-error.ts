@@ -10,7 +10,8 @@ type Kind =
   | 'UNREAD'
   | 'INFLIGHT'
   | 'CONFIG'
-  | 'LOG';
+  | 'LOG'
+  | 'IOTLB';
 
 const remedies: Record<Kind, string> = {
   RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
@@ -20,6 +21,8 @@ const remedies: Record<Kind, string> = {
     'the frontend sent a request this backend does not know: negotiate its protocol feature first',
   CONFIG:
     'the frontend may write the address of a legacy device, and nothing else of the configuration space',
+  IOTLB:
+    'the frontend must translate addresses to memory that it shares, and leave the questions to the backend',
   INFLIGHT:
     'the frontend must ask for an inflight buffer after SET_FEATURES, for as many and as large rings as it has',
   LOG: 'the frontend must share a log (SET_LOG_BASE) that has a bit for every page of the memory it shares',

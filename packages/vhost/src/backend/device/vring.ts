@@ -14,7 +14,7 @@ import {
   ringFeatures,
   type WindowOffset,
 } from '@vio/rings';
-import { type DirtyLog, LoggedDevice } from '@vio/rings/internal';
+import { type DirtyLog, type Iotlb, LoggedDevice } from '@vio/rings/internal';
 import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
@@ -26,6 +26,9 @@ import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { vhostError } from './vhost-error.ts';
+
+/** A part of a ring: its name, address, bytes, and whether the device writes it. */
+type RingPart = [name: string, address: number, bytes: number, written: boolean];
 
 /** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
 export type SettledBase = 'kept' | 'corrected' | 'unknown';
@@ -62,6 +65,10 @@ export class Vring {
   inflight: InflightBuffer | undefined;
   /** From the first time it runs on; undefined before. */
   stats: QueueStats | undefined;
+  /** Where its addresses lead, behind an I/O MMU. Looked at when it begins to run. */
+  translation: Iotlb | undefined;
+  /** It stopped, or broke, for want of a translation, and goes on when there is one. */
+  awaitsTranslation = false;
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
   enqueue: EnqueuePath | undefined;
   dequeue: DequeuePath | undefined;
@@ -110,7 +117,7 @@ export class Vring {
 
   /** True when it runs, or ran until it broke, and is enabled and in use. */
   get live(): boolean {
-    return this.enabled && this.inUse && (this.running || this.fault !== undefined);
+    return this.enabled && this.inUse && (this.running || this.fault !== undefined || this.awaitsTranslation);
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
@@ -208,7 +215,8 @@ export class Vring {
   #askForKicks(): boolean {
     const queue = (this.enqueue ?? this.dequeue)?.queue;
     if (queue === undefined) return false;
-    if (this.#kicksWanted) return queue.armKick() || this.dequeue?.waits === true;
+    // What waits for a translation is no reason to look again: its coming is.
+    if (this.#kicksWanted) return (queue.armKick() && !queue.missing) || this.dequeue?.waits === true;
     queue.disarmKick();
     return false;
   }
@@ -217,7 +225,14 @@ export class Vring {
   view(memory: DriverMemory, features: bigint): RingView | undefined {
     if (this.addresses === undefined || this.size === 0) return undefined;
     const { format, eventIdx } = ringFeatures(features);
-    const { descriptors, driver, device } = this.#locate(memory, format === 'packed');
+    if (
+      this.translation !== undefined &&
+      this.#partsAt(features).some(
+        ([, address, bytes]) => this.translation?.userAt(address, bytes) === undefined,
+      )
+    )
+      return undefined;
+    const { descriptors, driver, device } = this.#locate(memory, features);
     const { windows } = memory.map;
     const place = ({ window, offset }: WindowOffset) => ({ region: windows[window].region, offset });
     return {
@@ -230,7 +245,7 @@ export class Vring {
       broken: this.fault,
       held: undefined,
       find: (address, bytes) => {
-        const found = memory.map.fromGuest(Number(address), bytes);
+        const found = this.#find(memory, Number(address), bytes);
         return found === undefined ? undefined : place(found);
       },
     };
@@ -250,6 +265,7 @@ export class Vring {
     this.dequeue = undefined;
     this.control = undefined;
     this.fault = undefined;
+    this.awaitsTranslation = false;
   }
 
   /** The driver wrote nonsense: the ring stops, the others go on. */
@@ -258,6 +274,39 @@ export class Vring {
     this.ran = false;
     this.fault = fault;
     this.err?.signal();
+  }
+
+  /**
+   * Behind an I/O MMU: looks whether all of the ring is translated, and asks for what is missing.
+   * @returns undefined: it is, or needs not be; 'unknown': something was asked for; else why it cannot run
+   */
+  translate(features: bigint): QueueFault | 'unknown' | undefined {
+    const { translation } = this;
+    if (translation === undefined) return undefined;
+    let unknown = false;
+    for (const [name, address, bytes, written] of this.#partsAt(features)) {
+      const place = translation.place(address, bytes, written);
+      if (place === 'unknown') unknown = true;
+      else if (typeof place !== 'number') return unmappedPart(this.index, name, address, place);
+    }
+    return unknown ? 'unknown' : undefined;
+  }
+
+  /** Translations from one address to another are gone: a ring that lies there stops, others look theirs up again. */
+  untranslate(from: number, end: number, features: bigint): void {
+    if (!this.running) return;
+    const lies = this.#partsAt(features).some(
+      ([, address, bytes]) => address < end && address + bytes > from,
+    );
+    if (!lies) return this.queue?.translationsChanged();
+    this.pause();
+    this.awaitsTranslation = true;
+  }
+
+  /** Some have come: whatever waits looks again. */
+  translationsChanged(): void {
+    this.queue?.translationsChanged();
+    this.control?.lookAgain();
   }
 
   /** SET_VRING_BASE. */
@@ -278,7 +327,7 @@ export class Vring {
   settleBase(memory: DriverMemory, features: bigint): SettledBase {
     const { format, inOrder } = ringFeatures(features);
     if (format === 'split' || !this.#baseSaid) return 'kept';
-    const { descriptors } = this.#locate(memory, true);
+    const { descriptors } = this.#locate(memory, features);
     const said = this.base === undefined ? freshPackedBase : bothHalves(this.base);
     // A predecessor's notes say where it was, and are right.
     if (this.inflight?.resumes(this.index, format, this.size) === true) return 'kept';
@@ -306,12 +355,13 @@ export class Vring {
 
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
     const ring = ringFeatures(features);
-    const addresses = this.#locate(memory, ring.format === 'packed');
+    const addresses = this.#locate(memory, features);
     const queue = openDeviceQueue(this.inflight, this.index, {
       memory: memory.map,
       addresses,
       size: this.size,
       features: ring,
+      translation: this.translation,
       base: this.#startAt(memory, addresses, ring.format === 'packed'),
       indirectDirection,
     });
@@ -329,26 +379,48 @@ export class Vring {
       ...this.#place,
       log: this.#log,
       whole: this.raw !== undefined,
-      ...((flags & VHOST_VRING_F_LOG) === 0 || log === undefined ? {} : { deviceAddress: log }),
+      // Behind an I/O MMU that is an I/O address, too: where the device area lies is known.
+      ...((flags & VHOST_VRING_F_LOG) === 0 || log === undefined || this.translation !== undefined
+        ? {}
+        : { deviceAddress: log }),
     });
   }
 
-  #locate(memory: DriverMemory, packed: boolean): DeviceVringAddresses {
-    const { addresses, size, index } = this;
-    if (addresses === undefined) throw new TypeError('the ring has no addresses yet');
-    const find = (name: string, address: number, bytes: number) => {
-      const found = memory.map.fromUser(address, bytes);
+  #locate(memory: DriverMemory, features: bigint): DeviceVringAddresses {
+    const find = ([name, address, bytes, written]: RingPart): WindowOffset => {
+      const { translation } = this;
+      const user = translation === undefined ? address : translation.place(address, bytes, written);
+      const found = typeof user === 'number' ? memory.map.fromUser(user, bytes) : undefined;
       if (found !== undefined) return found;
       throw vhostError(
         'RING',
-        `the ${name} of ring ${index} at 0x${address.toString(16)} is not in the shared memory`,
+        `the ${name} of ring ${this.index} at 0x${address.toString(16)} is not in the shared memory`,
       );
     };
-    return {
-      descriptors: find('descriptors', addresses.descriptors, 16 * size),
-      driver: find('driver area', addresses.driver, packed ? 4 : 6 + 2 * size),
-      device: find('device area', addresses.device, packed ? 4 : 6 + 8 * size),
-    };
+    const [descriptors, driver, device] = this.#partsAt(features);
+    return { descriptors: find(descriptors), driver: find(driver), device: find(device) };
+  }
+
+  /** What is known to be at a place of the driver's. */
+  #find(memory: DriverMemory, address: number, bytes: number): WindowOffset | undefined {
+    const { translation } = this;
+    if (translation === undefined) return memory.map.fromGuest(address, bytes);
+    const user = translation.userAt(address, bytes);
+    return user === undefined ? undefined : memory.map.fromUser(user, bytes);
+  }
+
+  /** What the ring is made of. */
+  #partsAt(features: bigint): [RingPart, RingPart, RingPart] {
+    const { addresses, size } = this;
+    if (addresses === undefined) throw new TypeError('the ring has no addresses yet');
+    const { format, eventIdx } = ringFeatures(features);
+    const packed = format === 'packed';
+    const event = eventIdx ? 2 : 0;
+    return [
+      ['descriptors', addresses.descriptors, 16 * size, packed],
+      ['driver area', addresses.driver, packed ? 4 : 4 + event + 2 * size, false],
+      ['device area', addresses.device, packed ? 4 : 4 + event + 8 * size, true],
+    ];
   }
 
   /**
@@ -365,4 +437,11 @@ export class Vring {
 /** Some frontends give only the lower half of a packed ring's base: both positions are the same then. */
 function bothHalves(base: number): number {
   return base > 0xffff ? base : (base | (base << 16)) >>> 0;
+}
+
+function unmappedPart(index: number, name: string, address: number, why: 'none' | 'scattered'): QueueFault {
+  const what = `the ${name} of ring ${index} at I/O address 0x${address.toString(16)}`;
+  const detail =
+    why === 'none' ? `${what} has no translation` : `${what} is in several pieces of the shared memory`;
+  return { code: 'ADDRESS_UNMAPPED', detail };
 }

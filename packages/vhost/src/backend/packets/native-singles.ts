@@ -68,7 +68,6 @@ export class NativeSingles implements SinglesPath {
   #run(pool: BufferPool, count: number, most: number): number {
     const job = this.#job;
     this.#queue.lend(job);
-    job[singlesJob.dataAt] = 0;
     this.#copier.locate(job, singlesJob.data);
     job[singlesJob.local] = this.#copier.localHandle(pool.region);
     job[singlesJob.most] = most;

@@ -4,24 +4,31 @@ import {
   MessageReader,
   closeAll,
   backendRequests,
+  type Iotlb,
   decodeReply,
   encodeRequest,
   expectedAck,
 } from '../../wire/index.ts';
 import type { ConfigChannel } from '../device/device-config.ts';
+import type { IotlbChannel } from '../iommu/device-iommu.ts';
 
-const { BACKEND_CONFIG_CHANGE_MSG } = backendRequests;
+const { BACKEND_CONFIG_CHANGE_MSG, BACKEND_IOTLB_MSG } = backendRequests;
+/** Messages about translations that wait for a frontend that does not read, at most: what is lost is told again when it is not answered. */
+const mostTranslations = 4096;
 const answer = expectedAck(BACKEND_CONFIG_CHANGE_MSG);
 
 /**
  * The way back: what this backend may say to its frontend unasked (BACKEND_REQ). Nothing it says is waited for, unless an answer
  * is asked for. A frontend that does not read or answer, or has closed its end, is not told any more.
  */
-export class BackendChannel implements ConfigChannel {
+export class BackendChannel implements ConfigChannel, IotlbChannel {
   readonly #stream: UnixStream;
   #sending = false;
   #again = false;
   #closed = false;
+  /** Messages about translations that are to be sent, and whether some are on their way. */
+  readonly #translations: Uint8Array[] = [];
+  #translating = false;
   /** The last question that was asked. */
   #asked: Promise<boolean> = Promise.resolve(true);
 
@@ -53,6 +60,13 @@ export class BackendChannel implements ConfigChannel {
     if (this.#sending) this.#again = true;
     else void this.#send();
     return !this.#closed;
+  }
+
+  /** A translation is missing, or does not do. Those of one burst go out together. */
+  iotlb(message: Iotlb): void {
+    if (this.#closed || this.#translations.length >= mostTranslations) return;
+    this.#translations.push(encodeRequest(BACKEND_IOTLB_MSG, message));
+    if (!this.#translating) void this.#translate();
   }
 
   [Symbol.dispose](): void {
@@ -89,6 +103,21 @@ export class BackendChannel implements ConfigChannel {
       }
     } finally {
       reader.dispose();
+    }
+  }
+
+  async #translate(): Promise<void> {
+    this.#translating = true;
+    try {
+      // The rest of the burst has its say first.
+      await Promise.resolve();
+      while (this.#translations.length > 0) {
+        const bytes = Buffer.concat(this.#translations.splice(0));
+        await this.#stream.send(bytes, [], { timeout: shortTimeout });
+      }
+      this.#translating = false;
+    } catch {
+      this[Symbol.dispose]();
     }
   }
 

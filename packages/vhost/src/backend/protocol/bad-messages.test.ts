@@ -56,6 +56,7 @@ const samples = [
   sample(requests.SET_VRING_ERR, ringFd, 1),
   sample(requests.SET_VRING_ENABLE, state),
   sample(requests.NET_SET_MTU, 1500),
+  sample(requests.IOTLB_MSG, { iova: 0n, size: 4096n, userAddress: 0n, permissions: 3, type: 2 }),
   sample(requests.SET_STATUS, 1),
   sample(requests.GET_STATUS, undefined),
   sample(requests.SEND_RARP, 1n),

@@ -22,6 +22,6 @@ export const configHandlers = {
   GET_CONFIG: getConfig,
   SET_CONFIG: setConfig,
   SET_BACKEND_REQ_FD: ({ device }, _, fds) => {
-    device.config.setChannel(BackendChannel.adopt(fds[0]));
+    device.setChannel(BackendChannel.adopt(fds[0]));
   },
 } satisfies HandlerTable;

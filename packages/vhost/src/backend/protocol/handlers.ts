@@ -2,6 +2,7 @@ import { type Request, VHOST_USER_PROTOCOL_F_REPLY_ACK, frontendRequests } from 
 import { configHandlers } from './config-handlers.ts';
 import type { HandlerTable } from './handler.ts';
 import { inflightHandlers } from './inflight-handlers.ts';
+import { iommuHandlers } from './iommu-handlers.ts';
 import { memoryHandlers } from './memory-handlers.ts';
 import { migrationHandlers } from './migration-handlers.ts';
 import { negotiationHandlers } from './negotiation-handlers.ts';
@@ -19,6 +20,7 @@ export const handlers: HandlerTable = {
   ...memoryHandlers,
   ...inflightHandlers,
   ...migrationHandlers,
+  ...iommuHandlers,
   ...statusHandlers,
   ...configHandlers,
   ...networkHandlers,

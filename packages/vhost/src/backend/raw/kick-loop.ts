@@ -21,6 +21,11 @@ export class KickLoop {
     if (this.#again !== undefined) clearImmediate(this.#again);
   }
 
+  /** Looks soon, without a kick. */
+  lookAgain(): void {
+    this.#soon();
+  }
+
   #serve(): void {
     // A driver that is faster than us does not keep the others waiting.
     if (this.#look()) this.#soon();

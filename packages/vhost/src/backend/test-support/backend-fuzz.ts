@@ -1,5 +1,6 @@
 import type { VioError } from '@vio/native';
 import * as net from '@vio/net';
+import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
 import { openFds } from '@vio/test-support';
 import { FakeStream } from '../../test-support/fake-stream.ts';
@@ -96,10 +97,15 @@ class Backend {
         () => queuePairs,
         new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
       ),
+      { iommu: true },
     );
     this.#device = new VhostDevice(this.#served);
     const offered =
-      usualFeatures | net.VIRTIO_NET_F_CTRL_VQ | net.VIRTIO_NET_F_MQ | VHOST_USER_F_PROTOCOL_FEATURES;
+      VIRTIO_F_ACCESS_PLATFORM |
+      usualFeatures |
+      net.VIRTIO_NET_F_CTRL_VQ |
+      net.VIRTIO_NET_F_MQ |
+      VHOST_USER_F_PROTOCOL_FEATURES;
     this.#connection = new BackendConnection(
       this.stream,
       {

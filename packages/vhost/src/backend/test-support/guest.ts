@@ -38,6 +38,8 @@ export interface GuestOptions {
   /** Device features, default VERSION_1; bit 30 is added. */
   readonly features?: bigint;
   readonly ring?: Partial<RingFeatures>;
+  /** Behind an I/O MMU: the address at which its memory begins for the device. Default: as without one. */
+  readonly iova?: number;
   /** What is shared; default: new memory that cannot be truncated. */
   readonly memory?: { readonly fd: number; readonly mapping: SharedMemory };
 }
@@ -53,11 +55,13 @@ export class Guest implements Disposable {
   readonly kicks: readonly EventFd[];
   readonly fd: number;
   readonly #mapping: SharedMemory;
+  readonly #iova: number | undefined;
 
-  constructor({ rings = 2, size = 8, features = VIRTIO_F_VERSION_1, ring, memory }: GuestOptions = {}) {
+  constructor({ rings = 2, size = 8, features = VIRTIO_F_VERSION_1, ring, memory, iova }: GuestOptions = {}) {
     const count = Array.from({ length: rings }, (_, i) => i);
     this.features = features | VHOST_USER_F_PROTOCOL_FEATURES;
     this.size = size;
+    this.#iova = iova;
     this.#mapping =
       memory?.mapping ?? SharedMemory.create({ size: rings * pieceBytes, name: 'vio-test-guest' });
     this.fd = memory?.fd ?? this.#mapping.fd;
@@ -69,7 +73,9 @@ export class Guest implements Disposable {
       mmapOffset: i * pieceBytes,
     }));
     this.rings = this.regions.map((region) => {
-      const window = { ...region, region: new Region(this.#mapping.buffer, region.mmapOffset, pieceBytes) };
+      const guestAddress = iova === undefined ? region.guestAddress : iova + region.mmapOffset;
+      const seen = new Region(this.#mapping.buffer, region.mmapOffset, pieceBytes);
+      const window = { ...region, guestAddress, region: seen };
       return new ScriptedDriver({ memory: new MemoryMap([window]), size, features: format });
     });
     this.calls = count.map(() => EventFd.create());
@@ -83,7 +89,7 @@ export class Guest implements Disposable {
   }
 
   address(index: number): VringAddress {
-    const base = userBase + index * pieceBytes;
+    const base = (this.#iova ?? userBase) + index * pieceBytes;
     const { descriptors, driver, device } = this.rings[index].addresses;
     return {
       index,

@@ -1,6 +1,6 @@
 import { EventFd, SharedMemory, UnixStream, dupFd } from '@vio/native';
 import * as net from '@vio/net';
-import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { Random } from '@vio/rings/testing';
 import { openSync } from 'node:fs';
 import type { FakeStream } from '../../test-support/fake-stream.ts';
@@ -17,6 +17,8 @@ import { Guest } from './guest.ts';
 const guestBase = 0x1_0000_0000n;
 const userBase = 0x7f00_0000_0000n;
 const pieceBytes = 0x8_0000n;
+/** Where drivers behind an I/O MMU have their memory. */
+const iova = 0xfff0_0000;
 const most64 = (1n << 64n) - 1n;
 const telling = [
   0, 1, 2, 3, 4, 5, 7, 8, 255, 256, 257, 4095, 4096, 0x8_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
@@ -52,6 +54,7 @@ const weights: Readonly<Record<string, number>> = {
   GET_VRING_BASE: 1,
   SET_BACKEND_REQ_FD: 1,
   SET_LOG_BASE: 1,
+  IOTLB_MSG: 4,
 };
 const weighty = rows.flatMap((row) => Array.from({ length: weights[row.name] ?? 0 }, () => row));
 
@@ -85,6 +88,12 @@ export class HostileFrontend implements Disposable {
       features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | net.VIRTIO_NET_F_CTRL_VQ,
       ring: { format: 'packed' },
     }),
+    new Guest({ features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM, iova }),
+    new Guest({
+      features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_PACKED,
+      ring: { format: 'packed' },
+      iova,
+    }),
   ];
 
   constructor(random: Random) {
@@ -117,6 +126,11 @@ export class HostileFrontend implements Disposable {
       if (random.chance(0.5)) ring.scramble(() => (random.chance(0.7) ? 0 : random.below(256)));
     }
     yield* say(requests.SET_STATUS, 15);
+    if ((guest.features & VIRTIO_F_ACCESS_PLATFORM) === 0n) return;
+    for (const [i, { userAddress, size }] of guest.regions.entries()) {
+      const message = { iova: BigInt(iova + i * size), size: BigInt(size), userAddress: BigInt(userAddress) };
+      yield* say(requests.IOTLB_MSG, { ...message, permissions: random.pick([3, 3, 3, 1, 2]), type: 2 });
+    }
   }
 
   /** Sends something, perhaps in two pieces. */
@@ -239,6 +253,14 @@ export class HostileFrontend implements Disposable {
         set32(8, random.below(3));
         return 12 + bytes;
       }
+      case 'IOTLB_MSG':
+        set64(0, BigInt(iova + 4096 * random.below(256)));
+        set64(8, BigInt(4096 * random.pick([1, 1, 1, 16, 256, 0])));
+        set64(16, userBase + BigInt(4096 * random.below(300)));
+        if (random.chance(0.1)) set64(8 * random.below(3), random.pick(tellingWide));
+        view.setUint8(24, random.pick([3, 3, 3, 1, 2, 0]));
+        view.setUint8(25, random.chance(0.95) ? random.pick([2, 2, 3]) : random.below(8));
+        return 32;
       case 'SET_STATUS':
         set64(
           0,
