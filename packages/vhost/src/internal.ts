@@ -1,3 +1,4 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
+export { BurstCopier } from './backend/packets/burst-copier.ts';
 export { defaultProtocolFeatures, usableProtocolFeatures } from './frontend/index.ts';
 export { deviceRings, deviceSource } from './backend/telemetry/device-source.ts';

@@ -9,12 +9,13 @@ import { type SoFar, type Steps, reboot, reportSteps } from './steps.ts';
 import { tcpEcho } from './tcp-echo.ts';
 
 /**
- * Shell commands; datagrams for the host at `address`, which is told to die when half of them are back; bytes by TCP from one
+ * Shell commands; datagrams for the host at `address`, sent again after `resend` milliseconds, if given, without an answer, or to a
+ * host that is told to die when half of them are back; bytes by TCP from one
  * network namespace to another and back; something that QEMU does, and shell commands after it; a reboot.
  */
 export type Step =
   | readonly ['sh', line: string]
-  | readonly ['exchange', address: string, count: number, ports: number]
+  | readonly ['exchange', address: string, count: number, ports: number, resend?: number]
   | readonly ['survive', address: string, count: number, ports: number]
   | readonly ['tcp', client: string, server: string, address: string, bytes: number]
   | readonly ['monitor', command: string, line: string]
@@ -25,7 +26,12 @@ async function run(step: Step, soFar: SoFar): Promise<unknown> {
     case 'sh':
       return shell(step[1]);
     case 'exchange':
-      return exchangeDatagrams({ address: step[1], count: step[2], ports: step[3] });
+      return exchangeDatagrams({
+        address: step[1],
+        count: step[2],
+        ports: step[3],
+        ...(step[4] === undefined ? {} : { resend: step[4] }),
+      });
     case 'survive':
       return survive(step[1], step[2], step[3]);
     case 'tcp':

@@ -1,0 +1,33 @@
+// A backend behind a guest's I/O MMU, in a process of its own. Arguments: socket, queue pairs, address of the host behind it,
+// and `audit` to have every copy checked.
+import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_PACKED } from '@vio/rings';
+import { VhostDriver } from '@vio/vhost';
+import { Station } from '../station.ts';
+import { IommuAudit } from './iommu-audit.ts';
+import type { IommuSaid } from './vhost-user-iommu-plan.ts';
+
+const [socket, pairs, address, audited] = process.argv.slice(2);
+const say = (said: IommuSaid): boolean => process.stdout.write(`${JSON.stringify(said)}\n`);
+
+const audit = new IommuAudit();
+if (audited === 'audit') audit.watch();
+const station = new Station(address);
+const driver = VhostDriver.register(socket, { iommuSupport: true });
+driver.setQueueNum(Number(pairs));
+driver.externHandlers({ before: (_, message) => audit.hear(message) });
+driver.callbacks({
+  newConnection: (device) => station.serve(device),
+  newDevice: ({ features }) => {
+    const has = (feature: bigint): boolean => (features & feature) !== 0n;
+    say({ device: { packed: has(VIRTIO_F_RING_PACKED), platform: has(VIRTIO_F_ACCESS_PLATFORM) } });
+  },
+  destroyConnection: (device) => {
+    const { misses = 0, updates = 0, invalidations = 0 } = device.translations ?? {};
+    const { copies, wrong, unmapped } = audit;
+    say({ audit: { copies, wrong, unmapped, misses, updates, invalidations } });
+  },
+  refused: (_, { code, message }) => say({ trouble: `${code}: ${message}` }),
+  broken: (_, queue, { code, detail }) => say({ trouble: `ring ${queue}: ${code}, ${detail}` }),
+});
+await driver.start();
+say({ listens: true });
