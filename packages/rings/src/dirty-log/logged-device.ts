@@ -11,6 +11,7 @@ import type { DirtyLog } from './dirty-log.ts';
 
 /** What of a ring's writes is marked, and where. */
 export interface LoggedDeviceOptions {
+  /** Where pages are marked that were written. */
   readonly log: DirtyLog;
   /** The driver's memory: its guest addresses are what the log knows. */
   readonly memory: MemoryMap;
