@@ -1,16 +1,14 @@
 // The switch of examples/ under QEMU: cards of every kind in one guest, two and two on one wire.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { repository } from './checkout.ts';
 import { reportOf } from './guest.ts';
 import type { EchoReport } from './guest/tcp-echo.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { type SwitchEnd, startSwitch } from './switch.ts';
 
 /** One end of a wire. */
 interface Card {
@@ -116,25 +114,6 @@ function qemuCard(socket: string, cell: number, end: number): string[] {
   ].flat();
 }
 
-/** @returns how it ended, and what it complained of */
-function startSwitch(sockets: readonly string[], options: readonly string[]) {
-  const program = join(repository, 'examples/l2-switch/dist/main.js');
-  const child: ChildProcess = spawn(process.execPath, [program, ...options, ...sockets], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let complaints = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaints += text));
-  const ended = once(child, 'close');
-  return {
-    ready: child.stdout === null ? Promise.resolve([]) : once(child.stdout, 'data'),
-    stop: async (): Promise<{ code: unknown; complaints: string }> => {
-      child.kill('SIGTERM');
-      const [code] = await ended;
-      return { code, complaints };
-    },
-  };
-}
-
 async function run() {
   const directory = mkdtempSync(join(tmpdir(), 'vio-cells-'));
   const places = names.flatMap((name, cell) =>
@@ -142,10 +121,9 @@ async function run() {
   );
   const of = (client: boolean): string[] =>
     places.filter((place) => (place.client === true) === client).map(({ socket }) => socket);
-  const switches = [startSwitch(of(false), []), startSwitch(of(true), ['--client'])];
-  let ends: Awaited<ReturnType<(typeof switches)[0]['stop']>>[] = [];
+  const switches = await Promise.all([startSwitch(of(false)), startSwitch(of(true), ['--client'])]);
+  let ends: SwitchEnd[] = [];
   try {
-    await Promise.all(switches.map(({ ready }) => ready));
     const reports = await reportOf<Record<string, unknown>>('vhost-user', {
       modules: ['net'],
       arguments: [JSON.stringify(steps)],
@@ -160,7 +138,7 @@ async function run() {
     });
     return { reports, ends: () => ends };
   } finally {
-    ends = await Promise.all(switches.map(({ stop }) => stop()));
+    ends = await Promise.all(switches.map((each) => each.stop()));
     rmSync(directory, { recursive: true });
   }
 }

@@ -1,4 +1,5 @@
-// Packets through the kernel of a guest, vio beside others: `npm run bench:vm`, and with `-- --write` into README.md.
+// Packets through the kernel of a guest, vio beside others, or with `--switch` between two guests: `npm run bench:vm`, and with
+// `-- --write` into README.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +8,11 @@ import { here } from '../checkout.ts';
 import { runInGuest } from '../guest.ts';
 import type { Measurement, Window } from '../guest/bench.ts';
 import { table } from './report.ts';
+import { measureSwitch, switchReport } from './switch.ts';
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean' }, write: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean' }, switch: { type: 'boolean' }, write: { type: 'boolean' } },
+});
 const measurement: Measurement = {
   lengths: [64, 1500],
   rounds: values.quick === true ? 3 : 7,
@@ -16,10 +20,12 @@ const measurement: Measurement = {
   window: 1000,
 };
 
-const windows = await measure();
-const text = `${table(windows, measurement.lengths)}\n\n${machine()}`;
+const [command, text] =
+  values.switch === true
+    ? ['npm run bench:vm -- --switch --write', switchReport(await measureSwitch(measurement.rounds, 3))]
+    : ['npm run bench:vm -- --write', `${table(await measure(), measurement.lengths)}\n\n${machine()}`];
 console.log(text);
-if (values.write === true) write(text);
+if (values.write === true) write(command, text);
 
 /** A guest with two CPUs sometimes panics as it boots; that is no result. */
 async function measure(attempts = 4): Promise<Window[]> {
@@ -45,11 +51,12 @@ function machine(): string {
   return `Ratios of packets per second, ours to theirs: medians of ${rounds} windows, in brackets the lowest and the highest. Guest: two CPUs, QEMU's TCG, Linux 6.12, Node ${process.versions.node}, DPDK 22.11. Host: ${cpu.model}, QEMU on two CPUs.`;
 }
 
-function write(results: string): void {
+function write(by: string, results: string): void {
   const file = join(here, 'bench/README.md');
-  const [begin, end] = ['<!-- results: npm run bench:vm -- --write -->', '<!-- end of results -->'];
+  const [begin, end] = [`<!-- results: ${by} -->`, '<!-- end of results -->'];
   const old = readFileSync(file, 'utf8');
-  const [from, to] = [old.indexOf(begin), old.indexOf(end)];
+  const from = old.indexOf(begin);
+  const to = old.indexOf(end, from);
   if (from === -1 || to < from) throw new Error(`${file} has no markers for results`);
   writeFileSync(file, `${old.slice(0, from + begin.length)}\n\n${results}\n\n${old.slice(to)}`);
 }

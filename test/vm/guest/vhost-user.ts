@@ -45,7 +45,7 @@ async function run(step: Step, soFar: SoFar): Promise<unknown> {
 }
 
 async function shell(line: string): Promise<string> {
-  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 30_000 })).stdout;
+  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 120_000 })).stdout;
 }
 
 async function survive(address: string, count: number, ports: number) {
