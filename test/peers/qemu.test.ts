@@ -10,14 +10,13 @@ import { BufferPool, Region } from '@vio/rings';
 import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const directory = mkdtempSync(join(tmpdir(), 'vio-qemu-'));
-const socket = join(directory, 'vhost.sock');
 const mac = '52:54:00:00:00:07';
 
-function startQemu(): ChildProcess {
+/** @param pages of its memory, as an option of QEMU's */
+function startQemu(socket: string, pages: string): ChildProcess {
   const command = [
     '-nodefaults -display none -m 64M -machine q35,memory-backend=mem',
-    '-object memory-backend-memfd,id=mem,size=64M,share=on',
+    `-object memory-backend-memfd,id=mem,size=64M,share=on${pages}`,
     `-chardev socket,id=backend,path=${socket} -netdev vhost-user,id=net,chardev=backend`,
     `-device virtio-net-pci,netdev=net,mac=${mac}`,
   ];
@@ -25,7 +24,13 @@ function startQemu(): ChildProcess {
   return spawn('qemu-system-x86_64', command.join(' ').split(' '), { stdio });
 }
 
-describe('QEMU as the frontend', () => {
+describe.each([
+  ['pages of 4 KiB', ''],
+  // The regions begin and end within pages: the first one ends at 640 KiB, where PCs have a hole.
+  ['huge pages', ',hugetlb=on,hugetlbsize=2M'],
+])('QEMU as the frontend, with %s', (_, pages) => {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-qemu-'));
+  const socket = join(directory, 'vhost.sock');
   const driver = VhostDriver.register(socket);
   // With several QEMU would warn of a configuration space that it does not look at.
   driver.setQueueNum(1);
@@ -39,12 +44,12 @@ describe('QEMU as the frontend', () => {
     const ready = new Promise<VhostDevice>((newDevice) =>
       driver.callbacks({
         newDevice,
-        refused: (_, { code }) => refused.push(code),
-        destroyConnection: (_, { code }) => ended.push(code),
+        refused: (_device, { code }) => refused.push(code),
+        destroyConnection: (_device, { code }) => ended.push(code),
       }),
     );
     await driver.start();
-    qemu = startQemu();
+    qemu = startQemu(socket, pages);
     qemu.stderr?.on('data', (bytes: Buffer) => (said += bytes.toString()));
     const exit = once(qemu, 'exit').then(() => {
       throw new Error(`QEMU ended: ${said}`);
