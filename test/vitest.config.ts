@@ -5,7 +5,16 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ['**/*.test.ts'],
-    exclude: ['peers/**', 'vm/**', 'install/**', 'docs/**', '**/dist/**', '**/out/**', '**/node_modules/**'],
+    exclude: [
+      'peers/**',
+      'vm/**',
+      'install/**',
+      'docs/**',
+      'runtimes/**',
+      '**/dist/**',
+      '**/out/**',
+      '**/node_modules/**',
+    ],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

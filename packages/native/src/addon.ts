@@ -6,6 +6,13 @@ import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs'
 import { VioError } from './error.ts';
 import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
 
+/** How readiness of descriptors is learned. `events`: 1 readable, 2 writable, 4 hangup. */
+interface WatchEngine {
+  watch(fd: number, events: number, callback: (events: number) => void): object;
+  unwatch(watcher: object): void;
+  reference(watcher: object, referenced: boolean): void;
+}
+
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {
   readonly pageSize: number;
@@ -44,9 +51,8 @@ export interface Addon {
   socketPair(): [number, number];
   socketSend(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
   socketReceive(fd: number, bytes: Uint8Array, fds: number[]): number;
-  watchFd(fd: number, events: number, callback: (events: number) => void): object;
-  unwatchFd(watcher: object): void;
-  watcherRef(watcher: object, referenced: boolean): void;
+  readonly loopWatch: WatchEngine;
+  readonly threadWatch: WatchEngine;
   openDevice(path: string): number;
   ioctl(fd: number, request: number, argument: Uint8Array | number): number;
   ioctlAsync(fd: number, request: number, bytes: Uint8Array): Promise<number>;

@@ -10,7 +10,7 @@ export {
   writeAsync,
 } from './devices/device.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
-export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd } from './fds/fd.ts';
+export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
 export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
 export type {

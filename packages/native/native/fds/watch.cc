@@ -68,7 +68,7 @@ static void OnReady(uv_handle* handle, int status, int events) {
   }
 }
 
-// watchFd(fd, events, callback(events)) -> watcher. events: 1 readable, 2 writable, 4 hangup.
+// watch(fd, events, callback(events)) -> watcher. events: 1 readable, 2 writable, 4 hangup.
 static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uv_loop_s* loop = nullptr;
@@ -102,9 +102,11 @@ static void WatcherRef(const Napi::CallbackInfo& info) {
 }
 
 void InitWatch(Napi::Env env, Napi::Object exports) {
-  exports.Set("watchFd", Napi::Function::New(env, WatchFd));
-  exports.Set("unwatchFd", Napi::Function::New(env, UnwatchFd));
-  exports.Set("watcherRef", Napi::Function::New(env, WatcherRef));
+  Napi::Object engine = Napi::Object::New(env);
+  engine.Set("watch", Napi::Function::New(env, WatchFd));
+  engine.Set("unwatch", Napi::Function::New(env, UnwatchFd));
+  engine.Set("reference", Napi::Function::New(env, WatcherRef));
+  exports.Set("loopWatch", engine);
 }
 
 }  // namespace vio

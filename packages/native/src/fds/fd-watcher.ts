@@ -17,10 +17,21 @@ const writable = 2;
 const hangup = 4;
 
 /**
- * Calls back on the event loop while an fd is ready (level-triggered, uv_poll). Does not own the fd; close the
+ * The event loop's uv_poll, or a thread of ours that sleeps in epoll: Bun and Deno have no uv_poll. `VIO_FD_WATCHER=thread` in
+ * the environment does without it on Node as well.
+ */
+function watchEngine(): typeof addon.loopWatch {
+  const { bun, deno } = process.versions;
+  const asked = process.env['VIO_FD_WATCHER'] === 'thread';
+  return asked || bun !== undefined || deno !== undefined ? addon.threadWatch : addon.loopWatch;
+}
+
+/**
+ * Calls back on the event loop while an fd is ready (level-triggered). Does not own the fd; close the
  * watcher first. One watcher per fd and thread.
  */
 export class FdWatcher implements Disposable {
+  readonly #engine = watchEngine();
   #watcher: object | undefined;
 
   constructor(
@@ -36,23 +47,24 @@ export class FdWatcher implements Disposable {
         hangup: (what & hangup) !== 0,
       });
     };
-    this.#watcher = attempt(() => addon.watchFd(fd, mask | hangup, callback), `watch file descriptor ${fd}`);
+    const watch = (): object => this.#engine.watch(fd, mask | hangup, callback);
+    this.#watcher = attempt(watch, `watch file descriptor ${fd}`);
   }
 
   /** An open watcher keeps the process alive (the default). */
   ref(): void {
-    if (this.#watcher !== undefined) addon.watcherRef(this.#watcher, true);
+    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, true);
   }
 
   /** Lets the process end although the watcher is open. */
   unref(): void {
-    if (this.#watcher !== undefined) addon.watcherRef(this.#watcher, false);
+    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, false);
   }
 
   /** Ends watching; the descriptor stays open. Idempotent. */
   close(): void {
     if (this.#watcher === undefined) return;
-    addon.unwatchFd(this.#watcher);
+    this.#engine.unwatch(this.#watcher);
     this.#watcher = undefined;
   }
 

@@ -21,6 +21,14 @@ export function dupFd(fd: number): number {
   return attempt(() => addon.dupFd(fd), `duplicate file descriptor ${fd}`);
 }
 
+/**
+ * What an open descriptor is. Deno's `fstatSync` knows descriptors that it has opened itself, and no others.
+ * @throws the system's error when it is not open
+ */
+export function statOfFd(fd: number): Stats {
+  return process.versions['deno'] === undefined ? fstatSync(fd) : statSync(`/proc/self/fd/${fd}`);
+}
+
 /** What a path or a descriptor is. */
 export type FileKind = 'missing' | 'socket' | 'character-device' | 'file' | 'directory' | 'other';
 
@@ -28,7 +36,7 @@ export type FileKind = 'missing' | 'socket' | 'character-device' | 'file' | 'dir
 export function fileKind(pathOrFd: string | number): FileKind {
   let stats: Stats;
   try {
-    stats = typeof pathOrFd === 'number' ? fstatSync(pathOrFd) : statSync(pathOrFd);
+    stats = typeof pathOrFd === 'number' ? statOfFd(pathOrFd) : statSync(pathOrFd);
   } catch {
     return 'missing';
   }
@@ -41,7 +49,7 @@ export function fileKind(pathOrFd: string | number): FileKind {
 /** Bytes of the file behind a descriptor; 0 when it is not open. */
 export function sizeOfFd(fd: number): number {
   try {
-    return fstatSync(fd).size;
+    return statOfFd(fd).size;
   } catch {
     return 0;
   }

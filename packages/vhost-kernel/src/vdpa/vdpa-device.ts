@@ -1,6 +1,6 @@
-import { close, existsSync, fstatSync } from 'node:fs';
+import { close, existsSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
-import { settle, callApplication, defaultTimeout } from '@vio/native/internal';
+import { callApplication, defaultTimeout, settle, statOfFd } from '@vio/native/internal';
 import { type Notifier, DownEvent } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import { Doorbells } from './doorbells.ts';
@@ -192,7 +192,7 @@ export class VdpaDevice {
 
   /** The kernel waits for whoever has a deleted device open, but does not say so; sysfs forgets it at once. */
   #watchNode(): NodeJS.Timeout | undefined {
-    const { rdev } = fstatSync(this.#fd);
+    const { rdev } = statOfFd(this.#fd);
     const major = (rdev >>> 8) & 0xfff;
     const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
     const node = `/sys/dev/char/${major}:${minor}`;

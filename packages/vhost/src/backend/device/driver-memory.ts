@@ -1,5 +1,5 @@
-import { fstatSync } from 'node:fs';
 import { MappedFile, VioError, closeFd } from '@vio/native';
+import { statOfFd } from '@vio/native/internal';
 import { MemoryMap, type MemoryWindow, Region } from '@vio/rings';
 import { LateWindow } from '@vio/rings/internal';
 import type { MemoryRegion } from '../../wire/index.ts';
@@ -125,7 +125,7 @@ export class DriverMemory implements Disposable {
 
 /** Which file it is, by whatever descriptor: `device:inode`. */
 export function fileOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd);
+  const { dev, ino } = statOfFd(fd);
   return `${dev}:${ino}`;
 }
 
