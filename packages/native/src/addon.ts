@@ -24,6 +24,11 @@ export interface Addon {
   closeArea(area: object): void;
   areaFaulted(area: object): boolean;
   seals(fd: number): number;
+  faultsOpen(timeoutMs: number): object;
+  faultsFd(faults: object): number;
+  faultsAdd(faults: object, area: object): bigint;
+  faultsExpired(faults: object): boolean;
+  faultsEnd(faults: object): void;
   eventFdCreate(): number;
   /** 0 eventfd, 1 pipe, 2 socket, 3 anything else. */
   eventKind(fd: number): number;

@@ -32,6 +32,7 @@ export {
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
 export { resourceLimit, waitReadable } from './limits.ts';
 export { ContiguousMemory } from './memory/contiguous-memory.ts';
+export { LatePages } from './memory/late-pages.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';

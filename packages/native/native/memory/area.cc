@@ -31,6 +31,7 @@ static void Let(Area* area) {
   if (--area->holders > 0) return;
   const Place& place = area->place;
   if (area->slot >= 0) {
+    ForgetFaults(place.base);
     munmap(place.base, place.mapped);
     ReleaseMapping(area->slot);
   }
@@ -49,6 +50,12 @@ Napi::Value NewArea(Napi::Env env, const Place& place) {
 }
 
 static Area* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Area>>().Data(); }
+
+const Place* OpenPlace(const Napi::Value& value, int* slot) {
+  const Area* area = value.As<Napi::External<Area>>().Data();
+  *slot = area->slot;
+  return area->slot < 0 ? nullptr : &area->place;
+}
 
 // areaView(area, offset, size) -> an ArrayBuffer that ends behind these bytes, and begins at the page they begin in
 static Napi::Value AreaView(const Napi::CallbackInfo& info) {
@@ -88,6 +95,7 @@ static Napi::Value CloseArea(const Napi::CallbackInfo& info) {
   Area* area = Get(info);
   const Place& place = area->place;
   if (area->slot < 0) return info.Env().Undefined();
+  ForgetFaults(place.base);
   const std::vector<Range> given = Merged(area->given);
   for (const Range& range : given) {
     if (!PutZeroes(place.base + range.from, range.to - range.from)) return info.Env().Undefined();

@@ -20,6 +20,12 @@ struct Place {
 // Takes the mapping over, also when it fails. -> External, or undefined with an exception pending
 Napi::Value NewArea(Napi::Env env, const Place& place);
 
+// Where the area lies that this External is, and its slot of the table of mappings; null: it is closed.
+const Place* OpenPlace(const Napi::Value& area, int* slot);
+
+// The memory is to be unmapped: nobody waits for pages of it any more (faults.cc).
+void ForgetFaults(const void* base);
+
 // True where V8 can be spared the size of buffers over memory of ours.
 bool Uncounted();
 

@@ -1,5 +1,6 @@
 import { type Area, mapArea, viewOf } from './area.ts';
 import { addon } from '../addon.ts';
+import type { LatePages } from './late-pages.ts';
 import { checkInFile, checkSize } from './memory-range.ts';
 
 /** Some bytes of a mapping, as the end of a buffer: they begin at `byteOffset`. */
@@ -56,6 +57,16 @@ export class MappedFile implements Disposable {
     checkSize(size + addon.pageSize);
     const buffer = viewOf(this.#area, offset, size);
     return { buffer, byteOffset: buffer.byteLength - size };
+  }
+
+  /**
+   * Its pages come later, when they are touched.
+   * @returns address of its first byte in this process
+   * @throws VioError VIO_SYS_* when the memory is of a kind that cannot
+   * @internal
+   */
+  awaitPages(pages: LatePages): bigint {
+    return pages.add(this.#area);
   }
 
   /** True once an access hit a page that the file no longer has: the other side truncated it. */

@@ -29,6 +29,17 @@ export function unsupportedProtocol(beyond: bigint, supported: bigint): VioError
   );
 }
 
+/** @param withheld protocol features that a flag of `register` switches on */
+export function withoutFlag(withheld: bigint): VioError {
+  return new VioError(
+    `the protocol features ${protocolFeatureNames(withheld).join(', ')} are not implemented without their flag`,
+    {
+      code: 'VIO_VHOST_UNSUPPORTED_FEATURES',
+      remedy: 'register the driver with postcopySupport: true',
+    },
+  );
+}
+
 /** @param what only network cards have */
 export function notNet(what: string, type: string): VioError {
   return new VioError(`${what} is for network cards, and this is a device of the type ${type}`, {

@@ -2,6 +2,7 @@ import { type ListenOptions, VioError } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
 import { BufferPool } from '@vio/rings';
 import type { DeviceType } from './device/device-type.ts';
+import { VHOST_USER_PROTOCOL_F_PAGEFAULT } from '../wire/index.ts';
 import type { ServingOptions } from './device/served-device.ts';
 import { LargeBuffers } from './packets/large-buffers.ts';
 
@@ -53,7 +54,14 @@ export interface VhostDriverFlags {
    * not TCP or UDP.
    */
   readonly compliantOffloadFlags?: boolean;
+  /** Guests may come before their memory does, which follows page by page (postcopy, PAGEFAULT). Default false. */
+  readonly postcopySupport?: boolean;
+  /** Milliseconds a page of such a guest may take, for which this process waits; then its connection ends. Default 60,000. */
+  readonly postcopyTimeout?: number;
 }
+
+/** Milliseconds. */
+const defaultPostcopyTimeout = 60_000;
 
 const flagNames: OptionNames<VhostDriverFlags> = {
   client: true,
@@ -70,6 +78,8 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   preAllocate: true,
   lock: true,
   compliantOffloadFlags: true,
+  postcopySupport: true,
+  postcopyTimeout: true,
 };
 
 /** @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE */
@@ -89,9 +99,19 @@ export function checkFlags(flags: VhostDriverFlags): void {
       remedy: 'give true, or a BufferPool of large buffers',
     });
   }
+  if (flags.postcopySupport === true && (flags.preAllocate === true || flags.lock === true))
+    throw conflict('postcopySupport is for memory that is not there yet', 'leave preAllocate and lock out');
+  if (flags.postcopyTimeout !== undefined && flags.postcopySupport !== true)
+    throw conflict('postcopyTimeout is for postcopy', 'give postcopySupport: true as well');
+  checkNumber('postcopyTimeout', flags.postcopyTimeout, 1);
   checkNumber('retry', flags.retry, 0);
   checkNumber('maxConnections', flags.maxConnections, 1);
   checkNumber('handshakeTimeout', flags.handshakeTimeout, 1);
+}
+
+/** Protocol features that frontends are offered only where a flag says so. */
+export function withheldProtocol({ postcopySupport = false }: VhostDriverFlags): bigint {
+  return postcopySupport ? 0n : VHOST_USER_PROTOCOL_F_PAGEFAULT;
 }
 
 /** What flags say of how a device is served. */
@@ -106,6 +126,7 @@ export function servingOptions(flags: VhostDriverFlags): ServingOptions {
     },
     memory: { preAllocate, lock },
     iommu: flags.iommuSupport === true,
+    postcopyTimeout: flags.postcopyTimeout ?? defaultPostcopyTimeout,
   };
 }
 

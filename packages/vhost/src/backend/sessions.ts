@@ -29,11 +29,15 @@ export class Sessions {
   readonly #extern: () => ExternHandlers<VhostDevice>;
   readonly #patience: number;
   readonly #serving: ServingOptions;
+  readonly #withheld: bigint;
   readonly #watched: WatchedDevices;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
-  /** @param patience milliseconds, see `BackendConnection` */
+  /**
+   * @param patience milliseconds, see `BackendConnection`
+   * @param withheld protocol features that are not offered
+   */
   constructor(
     path: string,
     offer: DeviceOffer,
@@ -41,6 +45,7 @@ export class Sessions {
     extern: () => ExternHandlers<VhostDevice>,
     patience: number,
     serving: ServingOptions,
+    withheld: bigint,
     watched: WatchedDevices,
   ) {
     this.#path = path;
@@ -49,6 +54,7 @@ export class Sessions {
     this.#extern = extern;
     this.#patience = patience;
     this.#serving = serving;
+    this.#withheld = withheld;
     this.#watched = watched;
   }
 
@@ -117,7 +123,7 @@ export class Sessions {
       device: served,
       claims: new RegionClaims(),
       offered: offer.deviceFeatures(),
-      offeredProtocol: offer.protocolFeatures(),
+      offeredProtocol: offer.protocolFeatures() & ~this.#withheld,
       get queueNum() {
         return shape.queueNum;
       },

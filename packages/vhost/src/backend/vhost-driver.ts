@@ -5,8 +5,8 @@ import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
 import type { NetConfig } from './device/net-config.ts';
 import type { VhostDevice } from './device/vhost-device.ts';
 import type { DeviceOffer } from './device-offer.ts';
-import { closed, notNet, startedBefore } from './driver-errors.ts';
-import { type VhostDriverFlags, checkFlags, servingOptions } from './driver-flags.ts';
+import { closed, notNet, startedBefore, withoutFlag } from './driver-errors.ts';
+import { type VhostDriverFlags, checkFlags, servingOptions, withheldProtocol } from './driver-flags.ts';
 import { NetOffer } from './net-offer.ts';
 import type { ExternHandlers } from './protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
@@ -50,6 +50,7 @@ export class VhostDriver implements AsyncDisposable {
       () => this.#extern,
       patience,
       servingOptions(flags),
+      withheldProtocol(flags),
       this.#watched,
     );
   }
@@ -70,7 +71,7 @@ export class VhostDriver implements AsyncDisposable {
 
   /** Protocol features offered to frontends that connect from now on. */
   get protocolFeatures(): bigint {
-    return this.#offer.protocolFeatures();
+    return this.#offer.protocolFeatures() & ~withheldProtocol(this.#flags);
   }
 
   /** Queue pairs offered to frontends that connect from now on, and ask for their number; of a device of another type, queues. */
@@ -108,6 +109,8 @@ export class VhostDriver implements AsyncDisposable {
    * @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES
    */
   setProtocolFeatures(mask: bigint): void {
+    const withheld = mask & withheldProtocol(this.#flags);
+    if (withheld !== 0n) throw withoutFlag(withheld);
     this.#offer.setProtocolFeatures(mask);
   }
 

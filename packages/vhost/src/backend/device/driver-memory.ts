@@ -1,6 +1,7 @@
 import { MappedFile, VioError, closeFd } from '@vio/native';
 import { statOfFd } from '@vio/native/internal';
 import { MemoryMap, type MemoryWindow, Region } from '@vio/rings';
+import type { LatePages } from '@vio/native/internal';
 import { LateWindow } from '@vio/rings/internal';
 import type { MemoryRegion } from '../../wire/index.ts';
 
@@ -20,6 +21,8 @@ export interface MemoryOptions {
   readonly preAllocate?: boolean;
   /** Keep all of it in memory (mlock). */
   readonly lock?: boolean;
+  /** Pages of it come when they are touched. */
+  readonly pages?: LatePages;
 }
 
 /** A region: its mapping, and the windows it is seen through. */
@@ -28,6 +31,8 @@ interface Part {
   /** Which file it lies in, as `device:inode`. */
   readonly file: string;
   readonly mapping: MappedFile;
+  /** Address in this process; undefined unless its pages come late. */
+  readonly address: bigint | undefined;
   readonly windows: readonly MemoryWindow[];
 }
 
@@ -84,6 +89,12 @@ export class DriverMemory implements Disposable {
     return this.#parts.length;
   }
 
+  /** A region by where it lies in this process, for whom its pages come from. */
+  placed(region: MemoryRegion): MemoryRegion {
+    const part = this.#parts.find(({ announced }) => announced.guestAddress === region.guestAddress);
+    return { ...region, userAddress: Number(part?.address ?? 0n) };
+  }
+
   /** What was announced, a copy. */
   table(): MemoryRegion[] {
     return this.#parts.map(({ announced }) => ({ ...announced }));
@@ -138,7 +149,7 @@ function checkSum(regions: readonly MemoryRegion[]): void {
 function mapRegion(
   announced: MemoryRegion,
   fd: number,
-  { preAllocate = false, lock = false }: MemoryOptions,
+  { preAllocate = false, lock = false, pages }: MemoryOptions,
 ): Part {
   const { guestAddress, userAddress, size, mmapOffset } = announced;
   // Words are read as words.
@@ -146,6 +157,7 @@ function mapRegion(
     throw new RangeError(`a region at byte ${mmapOffset} of its file is not aligned to 8`);
   const file = fileOf(fd);
   const mapping = MappedFile.map(fd, { offset: mmapOffset, size, populate: preAllocate, lock });
+  const address = pages === undefined ? undefined : awaitPages(mapping, pages);
   const windows: MemoryWindow[] = [];
   for (let at = 0; at < size; at += windowStep) {
     const own = Math.min(windowStep, size - at);
@@ -158,5 +170,14 @@ function mapRegion(
       }),
     );
   }
-  return { announced, file, mapping, windows };
+  return { announced, file, mapping, windows, address };
+}
+
+function awaitPages(mapping: MappedFile, pages: LatePages): bigint {
+  try {
+    return mapping.awaitPages(pages);
+  } catch (error) {
+    mapping.close();
+    throw error;
+  }
 }

@@ -14,6 +14,7 @@ import { BurstCopier } from '../packets/burst-copier.ts';
 import { DeviceLog } from '../migration/device-log.ts';
 import type { LogArea } from '../migration/log-area.ts';
 import { DeviceIommu, type IotlbChannel } from '../iommu/device-iommu.ts';
+import { Postcopy } from '../migration/postcopy.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
 import type { ConfigChannel, DeviceConfig } from './device-config.ts';
@@ -33,6 +34,8 @@ export interface ServingOptions {
   readonly memory?: MemoryOptions;
   /** Its driver may be behind an I/O MMU. */
   readonly iommu?: boolean;
+  /** Milliseconds that a page may take which follows a guest. */
+  readonly postcopyTimeout?: number;
 }
 
 /**
@@ -60,7 +63,9 @@ export class ServedDevice {
   /** What it says of itself. */
   readonly config: DeviceConfig;
   /** How its driver's memory is mapped. */
-  readonly memoryOptions: MemoryOptions;
+  readonly #memoryOptions: MemoryOptions;
+  /** Where its driver's memory may be until it has followed it here. */
+  readonly postcopy: Postcopy;
   /** Where it is marked what is written to the driver's memory. */
   readonly log = new DeviceLog();
   /** Present while its driver's addresses are I/O virtual ones. */
@@ -88,7 +93,7 @@ export class ServedDevice {
     ifname: string,
     listener: DeviceListener,
     shape: DeviceShape,
-    { dequeue = {}, memory = {}, iommu = false }: ServingOptions = {},
+    { dequeue = {}, memory = {}, iommu = false, postcopyTimeout = 0 }: ServingOptions = {},
   ) {
     this.vid = vid;
     this.ifname = ifname;
@@ -96,8 +101,15 @@ export class ServedDevice {
     this.#shape = shape;
     this.config = shape.config;
     this.#dequeue = dequeue;
-    this.memoryOptions = memory;
     this.#mayTranslate = iommu;
+    this.#memoryOptions = memory;
+    this.postcopy = new Postcopy(postcopyTimeout, (reason) => this.giveUp(reason));
+  }
+
+  /** How memory is mapped that is announced now. */
+  get memoryOptions(): MemoryOptions {
+    const { pages } = this.postcopy;
+    return pages === undefined ? this.#memoryOptions : { pages };
   }
 
   /** The driver's memory, once it was announced. */
@@ -297,6 +309,7 @@ export class ServedDevice {
     this.reset();
     this.#changed();
     this.iommu?.[Symbol.dispose]();
+    this.postcopy.end();
     this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
     this.#memory = undefined;

@@ -1,11 +1,15 @@
-import type { SharedMemory } from '@vio/native';
+/** What has the descriptor. */
+export interface Lent {
+  readonly fd: number;
+  close(): void;
+}
 
 /** An answer that the descriptor of some memory goes with. It is this side's until the answer is sent. */
 export class AnswerWithFd<T> implements Disposable {
   readonly value: T;
-  readonly #memory: SharedMemory;
+  readonly #memory: Lent;
 
-  constructor(value: T, memory: SharedMemory) {
+  constructor(value: T, memory: Lent) {
     this.value = value;
     this.#memory = memory;
   }

@@ -65,6 +65,9 @@ const samples = [
   sample(requests.SET_CONFIG, { offset: 0, flags: 0, data: new Uint8Array(6) }),
   sample(requests.SET_BACKEND_REQ_FD, undefined, 1),
   sample(requests.GET_INFLIGHT_FD, { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 256 }),
+  sample(requests.POSTCOPY_ADVISE, undefined),
+  sample(requests.POSTCOPY_LISTEN, undefined),
+  sample(requests.POSTCOPY_END, undefined),
   sample(requests.SET_LOG_BASE, { size: 4096, offset: 0 }, 1),
   sample(requests.SET_LOG_FD, new Uint8Array(8), 1),
   sample(requests.SET_INFLIGHT_FD, { mmapSize: 4096, mmapOffset: 0, queues: 2, queueSize: 8 }, 1),
@@ -213,7 +216,7 @@ describe('with need_reply a request that cannot be met is refused, and the conne
     expect(await nackOf(bytes, fds + 1)).toEqual(refused(bytes[0], 'VIO_VHOST_MESSAGE_FDS'));
   });
 
-  it.each([29, 33, 45])('request %d, which is not served', async (id) => {
+  it.each([33, 45])('request %d, which is not served', async (id) => {
     const result = await nackOf(encodeRaw(id, version, new Uint8Array(0)));
     expect(result).toEqual(refused(id, 'VIO_VHOST_UNKNOWN_REQUEST'));
   });

@@ -80,6 +80,7 @@ export class BackendConnection {
     this.#context = context;
     this.#listener = listener;
     this.#reader = new MessageReader(stream, (header) => {
+      if (context.device.postcopy.isAgreement(header.request, header.size)) return;
       const request = frontendRequest(header.request);
       if (request !== undefined) checkRequestHeader(request, header);
     });
@@ -162,6 +163,11 @@ export class BackendConnection {
   }
 
   #handle(message: Message): void {
+    const { postcopy } = this.#context.device;
+    if (postcopy.isAgreement(message.request, message.payload.length)) {
+      postcopy.agreed();
+      return closeAll(message.fds);
+    }
     const request = frontendRequest(message.request);
     const hasReply = request !== undefined && request.reply !== undefined;
     const asked = !hasReply && needsReply(message);

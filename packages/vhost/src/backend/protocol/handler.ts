@@ -8,9 +8,15 @@ type Table = typeof frontendRequests;
 export type RequestName = keyof Table;
 type PayloadOf<N extends RequestName> = Table[N] extends Request<infer P, infer _R> ? P : never;
 type ReplyOf<N extends RequestName> = Table[N] extends Request<infer _P, infer R> ? R : never;
+/** In postcopy they are answered with where the memory is. */
+type Placing = 'SET_MEM_TABLE' | 'ADD_MEM_REG';
 /** A request without an answer of its own is at most acknowledged, which the connection does. */
 type AnswerOf<N extends RequestName> =
-  ReplyOf<N> extends undefined ? void : ReplyOf<N> | AnswerWithFd<ReplyOf<N>>;
+  ReplyOf<N> extends undefined
+    ? N extends Placing
+      ? Uint8Array | undefined
+      : void
+    : ReplyOf<N> | AnswerWithFd<ReplyOf<N>>;
 
 /** What a handler works on. */
 export interface HandlerContext {

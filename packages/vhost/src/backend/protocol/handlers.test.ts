@@ -12,6 +12,7 @@ it('the protocol features served are those all of whose requests are handled, an
     'REPLY_ACK',
     'NET_MTU',
     'BACKEND_REQ',
+    'PAGEFAULT',
     'CONFIG',
     'INFLIGHT_SHMFD',
     'RESET_DEVICE',

@@ -1,5 +1,6 @@
-import { type MemoryRegion, closeAll } from '../../wire/index.ts';
+import { type MemoryRegion, closeAll, frontendRequests } from '../../wire/index.ts';
 import { DriverMemory, fileOf } from '../device/driver-memory.ts';
+import type { ServedDevice } from '../device/served-device.ts';
 import type { HandlerTable } from './handler.ts';
 import { vhostError } from '../device/vhost-error.ts';
 
@@ -12,13 +13,14 @@ export const memoryHandlers = {
     const files = fds.map(fileOf);
     device.setMemory(DriverMemory.map(regions, fds, undefined, device.memoryOptions));
     claims.replace(regions, files);
+    return placedTable(device, regions);
   },
   GET_MAX_MEM_SLOTS: () => maxMemorySlots,
   ADD_MEM_REG: ({ device, claims }, region, fds) => {
     const file = fileOf(fds[0]);
     if (claims.again(region, file)) {
       closeAll(fds);
-      return;
+      return placedRegion(device, region);
     }
     const beside = without(device.memory, claims.givingWayTo(region));
     if ((beside?.regions ?? 0) >= maxMemorySlots) {
@@ -27,6 +29,7 @@ export const memoryHandlers = {
     }
     device.setMemory(DriverMemory.map([region], fds, beside, device.memoryOptions));
     claims.add(region, file);
+    return placedRegion(device, region);
   },
   REM_MEM_REG: ({ device, claims }, region, fds) => {
     closeAll(fds);
@@ -45,4 +48,24 @@ function without(
   regions: readonly MemoryRegion[],
 ): DriverMemory | undefined {
   return regions.reduce((rest, region) => rest?.without(region) ?? rest, memory);
+}
+
+/** In the place of an acknowledgement: where memory is here whose pages come late. */
+function placedTable(device: ServedDevice, regions: readonly MemoryRegion[]): Uint8Array | undefined {
+  const { memory, postcopy } = device;
+  if (memory === undefined || postcopy.pages === undefined) return undefined;
+  const { id, payload, name } = frontendRequests.SET_MEM_TABLE;
+  postcopy.answered(id);
+  return payload.encode(
+    regions.map((region) => memory.placed(region)),
+    name,
+  );
+}
+
+function placedRegion(device: ServedDevice, region: MemoryRegion): Uint8Array | undefined {
+  const { memory, postcopy } = device;
+  if (memory === undefined || postcopy.pages === undefined) return undefined;
+  const { id, payload, name } = frontendRequests.ADD_MEM_REG;
+  postcopy.answered(id);
+  return payload.encode(memory.placed(region), name);
 }

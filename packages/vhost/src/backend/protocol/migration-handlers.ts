@@ -1,5 +1,8 @@
+import { closeFd, dupFd } from '@vio/native';
+import { vhostError } from '../device/vhost-error.ts';
 import { LogArea } from '../migration/log-area.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
+import { AnswerWithFd } from './answer-with-fd.ts';
 import type { HandlerTable } from './handler.ts';
 
 const nothing = new Uint8Array(0);
@@ -13,5 +16,17 @@ export const migrationHandlers = {
   },
   SET_LOG_FD: ({ device }, _, fds) => {
     device.log.signal = adoptEventFd(fds);
+  },
+  POSTCOPY_ADVISE: ({ device }) => {
+    const fd = dupFd(device.postcopy.advise().fd);
+    return new AnswerWithFd(undefined, { fd, close: () => closeFd(fd) });
+  },
+  POSTCOPY_LISTEN: ({ device }) => {
+    if (device.memory !== undefined) throw vhostError('STATE', 'there is memory already, which is all here');
+    device.postcopy.listen();
+  },
+  POSTCOPY_END: ({ device }) => {
+    device.postcopy.end();
+    return 0n;
   },
 } satisfies HandlerTable;
