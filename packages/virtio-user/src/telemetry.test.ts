@@ -136,6 +136,36 @@ describe('a port', () => {
   });
 });
 
+describe('the counters of a port', () => {
+  it('have the names of DPDK for the whole port as well, and begin at 0 again', async () => {
+    await using backend = await new EchoBackend().start();
+    await using port = await openVirtioUser({ path: backend.path });
+    const arriving = port.packets().next();
+    await port.send(frame);
+    await arriving;
+    expect(Object.keys(port.xstats()).slice(0, 8)).toEqual([
+      'rx_good_packets',
+      'tx_good_packets',
+      'rx_good_bytes',
+      'tx_good_bytes',
+      'rx_missed_errors',
+      'rx_errors',
+      'tx_errors',
+      'rx_mbuf_allocation_errors',
+    ]);
+    expect(port.xstats()).toMatchObject({
+      rx_good_packets: 1,
+      tx_good_packets: 1,
+      rx_good_bytes: 64,
+      rx_q0_good_packets: 1,
+    });
+    port.resetStats();
+    expect(port.xstats()).toMatchObject({ rx_good_packets: 0, tx_q0_good_bytes: 0, rx_q0_calls: 0 });
+    await port.send(frame);
+    expect(port.xstats()).toMatchObject({ tx_good_packets: 1 });
+  });
+});
+
 describe('a backend', () => {
   it('tells of its devices as they come and go', async () => {
     await using driver = VhostDriver.register(place());

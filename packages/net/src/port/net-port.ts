@@ -22,7 +22,7 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { PacketReader, type ReadOptions, readNames } from './packet-reader.ts';
 import { type LinkState, PortEmitter } from './port-events.ts';
-import { portStats } from './port-stats.ts';
+import { genericStats, portStats } from './port-stats.ts';
 import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
 import {
@@ -338,5 +338,19 @@ export class NetPort extends PortEmitter {
    */
   stats(): Record<string, number> {
     return portStats(this.rx, this.tx);
+  }
+
+  /**
+   * All counters under DPDK's names: those of the whole port first (`rx_good_packets`, `tx_good_bytes`, `rx_errors`,
+   * `rx_mbuf_allocation_errors`, ...), then what `stats` gives. `rx_missed_errors` is 0: a virtio device does not say what it dropped.
+   */
+  xstats(): Record<string, number> {
+    const stats = this.stats();
+    return { ...genericStats(stats), ...stats };
+  }
+
+  /** Lets the counters of every queue begin at 0 again, as DPDK's `rte_eth_stats_reset` does; packets go on moving. */
+  resetStats(): void {
+    for (const { stats } of [...this.rx, ...this.tx]) stats.reset();
   }
 }

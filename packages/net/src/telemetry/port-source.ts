@@ -106,7 +106,7 @@ const timeout = 5000;
 function portControls(port: ObservablePort): Controls {
   return {
     'stats-reset': () => {
-      for (const { stats } of [...port.rx, ...port.tx]) stats.reset();
+      port.resetStats();
       return { reset: true };
     },
     promiscuous: async ([on]) => {

@@ -71,7 +71,7 @@ function open(
 }
 
 function recordStats(port: DevicePort, output: Output): void {
-  const stats = port.stats();
+  const stats = port.xstats();
   const lines = Object.entries(stats).map(([name, value]) => `${name}: ${value}`);
   output.record('xstats', { xstats: stats }, lines.join('\n'));
 }
