@@ -33,6 +33,8 @@ export function errorCodes(program) {
   const calls = new Map();
   const made = [];
   const details = [];
+  /** Codes that are an option, `{ code: 'VIO_...' }` without a remedy, for whoever makes the errors in this package. */
+  const given = new Map();
   for (const source of sources) visit(source);
   function visit(node) {
     if (ts.isCallExpression(node)) {
@@ -42,7 +44,16 @@ export function errorCodes(program) {
     if (ts.isNewExpression(node) && node.expression.getText() === 'VioError') made.push(node);
     if (ts.isObjectLiteralExpression(node) && propertyOf(node, 'code') && propertyOf(node, 'remedy'))
       details.push(node);
+    if (ts.isObjectLiteralExpression(node) && !propertyOf(node, 'remedy')) {
+      const code = propertyOf(node, 'code');
+      if (code !== undefined && ts.isStringLiteral(code) && code.text.startsWith('VIO_'))
+        given.set(code.text, packageOf(node));
+    }
     ts.forEachChild(node, visit);
+  }
+
+  function packageOf(node) {
+    return relative(root, node.getSourceFile().fileName).split('/')[1];
   }
 
   function symbolOf(node) {
@@ -215,8 +226,8 @@ export function errorCodes(program) {
   const causes = [];
   const used = new Set();
   for (const node of made) {
-    const [message, given] = node.arguments ?? [];
-    const object = given === undefined ? undefined : resolved(given, new Map());
+    const [message, second] = node.arguments ?? [];
+    const object = second === undefined ? undefined : resolved(second, new Map());
     if (object === undefined || !ts.isObjectLiteralExpression(object)) continue;
     const code = propertyOf(object, 'code');
     const remedy = propertyOf(object, 'remedy');
@@ -263,7 +274,12 @@ export function errorCodes(program) {
     }
     const at = bound.place ?? place;
     const file = relative(root, at.getSourceFile().fileName);
-    for (const one of texts(code, bound)) {
+    // What passes an error on has its code from anywhere, and does not count.
+    const asked = ts.isNewExpression(place)
+      ? [...given].filter(([, owner]) => owner === packageOf(at)).map(([one]) => one)
+      : [];
+    const codes = texts(code, bound).flatMap((one) => (one === `${open}code${close}` ? asked : [one]));
+    for (const one of codes) {
       if (!one.startsWith('VIO_')) continue;
       for (const what of typeof message === 'string' ? [message] : texts(message, bound, true)) {
         const found = {
