@@ -12,7 +12,7 @@ import { fetchKernel } from './kernel.ts';
 import { packLoneGuest } from './migration/lone-guest.ts';
 import type { Journey, Plan } from './migration/plan.ts';
 
-async function travel(plan: Pick<Plan, 'packed' | 'moves'>): Promise<Journey> {
+async function travel(plan: Pick<Plan, 'packed' | 'moves' | 'postcopy'>): Promise<Journey> {
   const kernel = await fetchKernel(guestModules);
   const initramfs = await packLoneGuest(kernel);
   const directory = mkdtempSync(join(tmpdir(), 'vio-migration-'));
@@ -31,9 +31,11 @@ async function travel(plan: Pick<Plan, 'packed' | 'moves'>): Promise<Journey> {
 }
 
 describe.each([
-  ['split', { packed: false, moves: 6 }],
-  ['packed', { packed: true, moves: 6 }],
-])('a guest with four pairs of %s rings, there and back three times', (_, plan) => {
+  ['split rings', { packed: false, moves: 6, postcopy: false }],
+  ['packed rings', { packed: true, moves: 6, postcopy: false }],
+  ['split rings, before its memory', { packed: false, moves: 2, postcopy: true }],
+  ['packed rings, before its memory', { packed: true, moves: 2, postcopy: true }],
+])('a guest with four pairs of %s, there and back', (_, plan) => {
   let journey: Journey;
   beforeAll(async () => {
     journey = await travel(plan);

@@ -1,4 +1,4 @@
-// A backend between a guest and a tap, in a process of its own. Arguments: socket, name of the tap.
+// A backend between a guest and a tap, in a process of its own. Arguments: socket, name of the tap, `postcopy` or not.
 import { readSync, writeSync } from 'node:fs';
 import { PacketBurst, rarpFrame } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
@@ -7,7 +7,7 @@ import { ReceiveSteering, VhostDriver, type VhostDevice } from '@vio/vhost';
 import { Tap } from '@vio/vhost-kernel';
 import { pairs } from './plan.ts';
 
-const [socket, name] = process.argv.slice(2);
+const [socket, name, postcopy] = process.argv.slice(2);
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 const tap = Tap.open({ name, up: true });
 const [fd] = tap.fds;
@@ -64,7 +64,7 @@ function serve(device: VhostDevice, gone: AbortSignal): void {
 }
 
 const ends = new Map<VhostDevice, AbortController>();
-const driver = VhostDriver.register(socket);
+const driver = VhostDriver.register(socket, { postcopySupport: postcopy === 'postcopy' });
 driver.setQueueNum(pairs);
 driver.callbacks({
   newConnection: (device) => {

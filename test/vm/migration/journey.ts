@@ -29,7 +29,7 @@ const sh = (line: string): string => execFileSync('sh', ['-ec', line], { encodin
 const socketOf = (side: number): string => join(directory, `side${side}.sock`);
 
 async function startBackend(side: number): Promise<void> {
-  const args = [plan.backend, socketOf(side), `side${side}`];
+  const args = [plan.backend, socketOf(side), `side${side}`, plan.postcopy ? 'postcopy' : 'precopy'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const lines = createInterface(child.stdout);
@@ -92,11 +92,17 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
 /** Moves the guest from one QEMU to another. */
 async function move(from: Qemu, to: Qemu, number: number): Promise<void> {
   const uri = `unix:${join(directory, `move${number}`)}`;
+  const capabilities = [{ capability: 'postcopy-ram', state: plan.postcopy }];
+  for (const { qmp } of [to, from]) await qmp.ask('migrate-set-capabilities', { capabilities });
   await to.qmp.ask('migrate-incoming', { uri });
-  // Slowly enough that the guest goes on writing meanwhile.
-  await from.qmp.ask('migrate-set-parameters', { 'max-bandwidth': 80e6, 'downtime-limit': 300 });
+  // Slowly enough that the guest goes on writing meanwhile, and for postcopy with pages left.
+  const bandwidth = plan.postcopy ? 20e6 : 80e6;
+  await from.qmp.ask('migrate-set-parameters', { 'max-bandwidth': bandwidth, 'downtime-limit': 300 });
   await from.qmp.ask('migrate', { uri });
-  while ((await from.qmp.migration()) !== 'completed') await wait(50);
+  for (let state = ''; state !== 'completed'; await wait(50)) {
+    state = await from.qmp.migration();
+    if (plan.postcopy && state === 'active') await from.qmp.ask('migrate-start-postcopy');
+  }
   while (!((await to.qmp.ask('query-status')) as { running: boolean }).running) await wait(50);
   await from.qmp.ask('quit');
   from.qmp[Symbol.dispose]();

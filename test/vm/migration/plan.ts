@@ -9,6 +9,8 @@ export interface Plan {
   readonly packed: boolean;
   /** How often the guest goes to the other side. */
   readonly moves: number;
+  /** Its memory follows it, page by page. */
+  readonly postcopy: boolean;
   readonly vmlinux: string;
   readonly initramfs: string;
   /** The program that is a backend. */
