@@ -5,14 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { EventFd } from './fds/event-fd.ts';
 
 const directory = scratchDirectory();
-const built = new URL('../dist/index.js', import.meta.url).href;
+const built = ['index', 'internal'].map((name) => new URL(`../dist/${name}.js`, import.meta.url).href);
 const threads = 4;
 
 /** Maps, copies, faults and unmaps for some rounds; takes its turns from the thread before, by eventfd. */
 const work = `
   const { workerData, parentPort } = require('node:worker_threads');
   const { closeSync, ftruncateSync, openSync } = require('node:fs');
-  import(workerData.built).then(async (native) => {
+  Promise.all(workerData.built.map((entry) => import(entry))).then(async (entries) => {
+    const native = Object.assign({}, ...entries);
     const { EventFd, FdWatcher, SharedMemory, UnixStream, nativeCopyEngine } = native;
     const mine = EventFd.adopt(native.dupFd(workerData.mine));
     const next = EventFd.adopt(native.dupFd(workerData.next));

@@ -41,7 +41,7 @@ struct Faults {
   std::atomic<bool> expired{false};
 };
 
-struct Range {
+struct Awaited {
   const Faults* owner;
   uint8_t* base;
   size_t size;
@@ -49,9 +49,9 @@ struct Range {
 };
 
 static std::mutex g_lock;
-static std::vector<Range> g_ranges;
+static std::vector<Awaited> g_ranges;
 
-static uffdio_range Of(const Range& range) {
+static uffdio_range Of(const Awaited& range) {
   return {reinterpret_cast<uintptr_t>(range.base), range.size};
 }
 
@@ -97,7 +97,7 @@ static uint64_t Progress(long thread) {
 static void GiveUp(Faults* faults) {
   std::lock_guard<std::mutex> hold(g_lock);
   for (size_t i = 0; i < g_ranges.size();) {
-    const Range range = g_ranges[i];
+    const Awaited range = g_ranges[i];
     if (range.owner != faults) {
       i++;
       continue;
@@ -189,7 +189,7 @@ static Napi::Value FaultsAdd(const Napi::CallbackInfo& info) {
   const Place* place = OpenPlace(info[1], &slot);
   if (place == nullptr || faults->fd < 0) return ThrowErrno(env, "userfaultfd", EINVAL);
   uffdio_register wanted = {};
-  const Range range = {faults, place->base, place->mapped, slot};
+  const Awaited range = {faults, place->base, place->mapped, slot};
   wanted.range = Of(range);
   wanted.mode = UFFDIO_REGISTER_MODE_MISSING;
   if (ioctl(faults->fd, UFFDIO_REGISTER, &wanted) != 0) return ThrowErrno(env, "userfaultfd", errno);

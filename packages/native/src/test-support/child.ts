@@ -8,7 +8,8 @@ export interface ChildResult {
   readonly end: number | string;
 }
 
-const built = new URL('../../dist/index.js', import.meta.url).href;
+/** Both entries of the built package. */
+const built = ['index', 'internal'].map((name) => new URL(`../../dist/${name}.js`, import.meta.url).href);
 
 /**
  * Runs the body of a module in a process of its own, on the built package; its exports are in `native`, and what
@@ -16,11 +17,13 @@ const built = new URL('../../dist/index.js', import.meta.url).href;
  * @param under a command that starts it, such as `prlimit --nofile=64`
  */
 export function runChild(body: string, under: readonly string[] = []): Promise<ChildResult> {
-  const script = `import * as native from ${JSON.stringify(built)};
+  const script = `const nativeOf = async (entries) => Object.assign({}, ...(await Promise.all(entries.map((entry) => import(entry)))));
+    const native = await nativeOf(${JSON.stringify(built)});
     import { Worker as Thread } from 'node:worker_threads';
     const startWorker = (body, workerData = undefined) => new Thread(\`
       const { parentPort, workerData } = require('node:worker_threads');
-      import(${JSON.stringify(JSON.stringify(built)).slice(1, -1)}).then(async (native) => { \${body} });\`, { eval: true, execArgv: [], workerData });
+      const nativeOf = \${nativeOf};
+      nativeOf(${JSON.stringify(built)}).then(async (native) => { \${body} });\`, { eval: true, execArgv: [], workerData });
     const print = (value) => console.log(JSON.stringify(value));
     ${body}`;
   const [command, ...args] = [...under, process.execPath, '--input-type=module', '-e', script];
