@@ -82,6 +82,7 @@ function send(port: NetPort, burst: PacketBurst): number {
 
 function append(to: PacketBurst, from: PacketBurst, i: number): void {
   const entry = to.count++;
+  to.pool = from.pool;
   to.buffer[entry] = from.buffer[i];
   to.offset[entry] = from.offset[i];
   to.length[entry] = from.length[i];
