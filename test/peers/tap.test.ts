@@ -269,7 +269,7 @@ describe('the example tap-ping', () => {
     await once(example.stdout, 'data');
     expect(sh('ping -c 5 -i 0.05 -s 1400 10.77.0.2')).toContain('5 received');
     example.kill('SIGINT');
-    expect(await once(example, 'exit')).toEqual([0, undefined]);
+    expect(await once(example, 'exit')).toEqual([0, null]);
     expect(exists('vio-ping')).toBe(false);
   });
 });

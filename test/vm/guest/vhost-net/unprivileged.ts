@@ -57,7 +57,7 @@ export async function unprivileged() {
   tap.close();
   for (const fd of devices) closeFd(fd);
   const said = JSON.parse(await firstLine(child)) as object;
-  const output = await sh(`ping -c 10 -i 0.02 -w 10 ${address}`);
+  const output = await sh(`ping -c 10 -i 0.02 -W 10 ${address}`);
   const answered = Number(/(\d+) received/.exec(output)?.[1]);
   child.stdin?.end();
   const [exitCode] = (await once(child, 'exit')) as [number];
