@@ -22,6 +22,8 @@ export const moduleGroups = {
   vfio: ['vfio', 'vfio_iommu_type1', 'irqbypass', 'vfio_pci_core', 'vfio_pci'],
   bench: ['veth', 'pktgen'],
   vlan: ['llc', 'stp', 'garp', 'mrp', '8021q'],
+  /** Behind `vlan`, which has what it needs. */
+  bridge: ['bridge'],
   disk: ['crc16', 'mbcache', 'jbd2', 'crc32c_generic', 'ext4', 'virtio_blk'],
   vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
 } as const;

@@ -40,6 +40,7 @@ beforeAll(async () => {
     datagrams: ['datagrams'],
     link: ['link'],
     limits: ['limits'],
+    compliance: ['compliance'],
     unprivileged: ['unprivileged'],
   };
   for (const [devargs, sizes] of pings) steps[`ping ${devargs}`] = ['ping', devargs, sizes];
@@ -47,10 +48,16 @@ beforeAll(async () => {
   for (const options of transfers) steps[nameOf(options)] = ['transfer', options];
   const all: Steps<Step> = steps;
   reports = await reportOf('vhost-net', {
-    modules: ['vlan'],
+    modules: ['vlan', 'bridge'],
     arguments: [JSON.stringify(all)],
     timeout: 200_000,
   });
+});
+
+it('passes the suites of devices and ports', () => {
+  const { results } = reports['compliance'] as { readonly results: Readonly<Record<string, string>> };
+  expect(Object.entries(results).filter(([, result]) => result !== 'passed')).toEqual([]);
+  expect(Object.keys(results)).toHaveLength(32);
 });
 
 describe('ping', () => {

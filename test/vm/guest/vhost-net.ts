@@ -1,5 +1,6 @@
 // Ports on vhost-net, step by step in one guest. Argument: steps as JSON.
 import { type Steps, reportSteps } from './steps.ts';
+import { compliance } from './vhost-net/compliance.ts';
 import { exchangeDatagrams } from './vhost-net/datagrams.ts';
 import { carryFlows } from './vhost-net/flows.ts';
 import { followLink } from './vhost-net/link.ts';
@@ -15,6 +16,7 @@ export type Step =
   | readonly ['datagrams']
   | readonly ['link']
   | readonly ['limits']
+  | readonly ['compliance']
   | readonly ['unprivileged'];
 
 function run(step: Step): Promise<unknown> {
@@ -31,6 +33,8 @@ function run(step: Step): Promise<unknown> {
       return followLink();
     case 'limits':
       return exceedLimits();
+    case 'compliance':
+      return compliance();
     case 'unprivileged':
       return unprivileged();
   }

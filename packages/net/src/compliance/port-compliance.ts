@@ -192,9 +192,9 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       on(async (port, under) => {
         const links: boolean[] = [];
         port.on('link', ({ up }) => links.push(up));
-        const reading = port.packets().next();
+        const reading = readToEnd(port);
         await under.close();
-        assert.equal((await reading).done, true);
+        await reading;
         assert.equal(port.closed, true);
         assert.deepEqual(links, [false]);
         assert.equal(await codeOf(port.send(new Uint8Array(60))), 'VIO_LINK_DOWN');
@@ -202,4 +202,9 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       }),
     );
   });
+}
+
+/** Frames of others may come as well, where there are others on the wire. */
+async function readToEnd(port: NetPort): Promise<void> {
+  for await (const _ of port.packets());
 }
