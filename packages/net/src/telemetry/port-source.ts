@@ -1,4 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
+import { defaultTimeout } from '@vio/native/internal';
 import type { DriverQueue } from '@vio/rings';
 import { featureNames } from '../feature-bits.ts';
 import type { NetPort } from '../port/net-port.ts';
@@ -100,9 +101,6 @@ function portEvents(port: ObservablePort): EventFeed {
   };
 }
 
-/** Milliseconds that a device gets for a command. */
-const timeout = 5000;
-
 function portControls(port: ObservablePort): Controls {
   return {
     'stats-reset': () => {
@@ -110,21 +108,21 @@ function portControls(port: ObservablePort): Controls {
       return { reset: true };
     },
     promiscuous: async ([on]) => {
-      await port.control.setPromiscuous(isOn(on), { timeout });
+      await port.control.setPromiscuous(isOn(on), { timeout: defaultTimeout });
       return { promiscuous: isOn(on) };
     },
     allmulticast: async ([on]) => {
-      await port.control.setAllMulticast(isOn(on), { timeout });
+      await port.control.setAllMulticast(isOn(on), { timeout: defaultTimeout });
       return { allmulticast: isOn(on) };
     },
     'queue-pairs': async ([pairs]) => {
-      await port.control.setQueuePairs(Number(pairs), { timeout });
+      await port.control.setQueuePairs(Number(pairs), { timeout: defaultTimeout });
       return { pairs: port.control.queuePairs };
     },
     'queue-reset': async ([direction, queue]) => {
       if (direction !== 'rx' && direction !== 'tx') throw wrong('the direction', 'rx or tx');
       if (!(Number(queue) in port.rx)) throw wrong('the queue', `0 to ${port.rx.length - 1}`);
-      await port.resetQueue({ direction, queue: Number(queue) }, { timeout });
+      await port.resetQueue({ direction, queue: Number(queue) }, { timeout: defaultTimeout });
       return { direction, queue: Number(queue) };
     },
   };

@@ -1,5 +1,6 @@
 import type { VioError } from '@vio/native';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { STATUS_DRIVER_OK } from '@vio/net/internal';
 import { type QueueFault, VIRTIO_F_ACCESS_PLATFORM, freshPackedBase, ringFeatures } from '@vio/rings';
 import {
   VHOST_F_LOG_ALL,
@@ -25,8 +26,6 @@ import type { InflightBuffer } from './inflight-buffer.ts';
 import { baseUnknown, memoryFault } from './ring-faults.ts';
 import { vhostError } from './vhost-error.ts';
 import { Vring } from './vring.ts';
-
-const DRIVER_OK = 4;
 
 /** How a device is served, as its application said. */
 export interface ServingOptions {
@@ -431,7 +430,7 @@ export class ServedDevice {
     // What a ring looks like is known only once features were accepted.
     if (memory === undefined || copier === undefined || !this.#featuresSaid) return;
     const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
-    if (usesStatus && (this.status & DRIVER_OK) === 0) return;
+    if (usesStatus && (this.status & STATUS_DRIVER_OK) === 0) return;
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.vrings) {

@@ -19,7 +19,7 @@ export let servedSide: (device: VhostDevice) => ServedDevice;
 /**
  * One connected frontend: its features, settings and counters, and the bursts in and out of its rings. Rings are numbered as
  * the driver does: even ones are its receive queues (`enqueueBurst`), odd ones its transmit queues (`dequeueBurst`). Its
- * frontend builds it up and takes it down; what is here changes nothing of that.
+ * frontend builds it up and takes it down; of that, only `setVringBase` changes anything here.
  */
 export class VhostDevice extends DeviceView {
   readonly #served: ServedDevice;

@@ -1,3 +1,4 @@
+import { defaultTimeout } from '@vio/native/internal';
 import type { MemoryMap } from '@vio/rings';
 import { Iotlb, mayRead, mayWrite, translationPage } from '@vio/rings/internal';
 import { type Iotlb as IotlbMessage, iotlbType } from '../../wire/index.ts';
@@ -66,7 +67,7 @@ export class DeviceIommu implements Disposable {
   constructor(
     listener: IommuListener,
     channel: IotlbChannel | undefined,
-    patience = 5000,
+    patience = defaultTimeout,
     capacity?: number,
   ) {
     this.#listener = listener;
