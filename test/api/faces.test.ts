@@ -22,6 +22,10 @@ describe.each(packages)('@vio/%s', (name) => {
     await expect(`${own.map(listed).join('\n\n')}\n`).toMatchFileSnapshot(`names/${name}.txt`);
   });
 
+  it('has no name in both entries', () => {
+    expect(own.flatMap(({ twice }) => twice)).toEqual([]);
+  });
+
   it('exports every type that its signatures mention', () => {
     expect(own.flatMap(({ unnamed }) => unnamed)).toEqual([]);
   });

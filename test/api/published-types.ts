@@ -27,6 +27,8 @@ export interface Entry {
   readonly specifier: string;
   /** Sorted: `type NetDevice`, `function openPort`, ...; what a namespace has as `wire.Message`. */
   readonly names: readonly string[];
+  /** Names that the package's second entry exports as well. */
+  readonly twice: readonly string[];
   /** Types of ours that a signature of this entry mentions, and that no entry exports: `file: name, by whom`. */
   readonly unnamed: readonly string[];
 }
@@ -37,14 +39,17 @@ export function publishedEntries(): Entry[] {
   try {
     const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
     if (project === undefined) throw new Error(`${config} is no project`);
-    const entries = declarations().map(({ specifier, file }) => ({
-      specifier,
-      exported: exportsOf(project, file),
-    }));
+    const read = (files: ReturnType<typeof declarations>) =>
+      files.map(({ specifier, file }) => ({ specifier, exported: exportsOf(project, file) }));
+    const entries = read(declarations((entry) => entry !== internal));
+    const inside = new Map(
+      read(declarations((entry) => entry === internal)).map(({ specifier, exported }) => [specifier, exported]),
+    );
     const known = new Set(entries.flatMap(({ exported }) => [...exported.values()].map(placeOf)));
     return entries.map(({ specifier, exported }) => ({
       specifier,
       names: [...exported].map(([name, symbol]) => `${kindOf(symbol)} ${name}`).toSorted(),
+      twice: [...exported.keys()].filter((name) => inside.get(join(specifier, internal))?.has(name)),
       unnamed: [...exported].flatMap(([name, symbol]) =>
         [...mentions(project, symbol)]
           .filter((place) => !known.has(place))
@@ -56,13 +61,15 @@ export function publishedEntries(): Entry[] {
   }
 }
 
-function declarations(): { specifier: string; file: string }[] {
+const internal = './internal';
+
+function declarations(wanted: (entry: string) => boolean): { specifier: string; file: string }[] {
   return readdirSync(join(root, 'packages')).flatMap((directory) => {
     const at = join(root, 'packages', directory);
     const manifest = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as Manifest;
     if (manifest.private === true) return [];
     return Object.entries(manifest.publishConfig?.exports ?? {})
-      .filter(([entry, { types }]) => entry !== './internal' && types.endsWith('.d.ts'))
+      .filter(([entry, { types }]) => wanted(entry) && types.endsWith('.d.ts'))
       .map(([entry, { types }]) => ({ specifier: join(manifest.name, entry), file: join(at, types) }));
   });
 }

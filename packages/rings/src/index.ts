@@ -11,7 +11,6 @@ export type {
   WindowOffset,
 } from './device/device-queue.ts';
 export { freshPackedBase, packedBaseFromRing } from './device/packed-base.ts';
-export type { DirtyLog } from './dirty-log/dirty-log.ts';
 export { createDriverQueue, driverQueueBytes } from './driver/create-driver-queue.ts';
 export type { DriverQueue, DriverQueueOptions, VringAddresses } from './driver/driver-queue.ts';
 export { dumpRing, ringDumpText } from './dump/dump-ring.ts';

@@ -21,7 +21,10 @@ export interface DeviceQueue {
   readonly broken: QueueFault | undefined;
   /** True when another device was at work on the ring before. */
   readonly resumed: boolean;
-  /** Where it is marked what is written for the driver; undefined: nowhere. A kernel that is lent the ring marks there, too. */
+  /**
+   * Where it is marked what is written for the driver; undefined: nowhere. A kernel that is lent the ring marks there, too.
+   * @internal For `@vio/vhost`.
+   */
   readonly log: DirtyLog | undefined;
 
   /**
