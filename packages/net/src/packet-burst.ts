@@ -31,9 +31,9 @@ export class PacketBurst extends Burst {
 
   /** Gives the buffers of packets `from` to `count - 1` back to their pool, whatever their number of segments. */
   release(from = 0): void {
-    const { buffer, segments, count, pool } = this;
+    const { buffer, segments, count } = this;
     if (from >= count) return;
-    if (pool === undefined) throw new TypeError('a burst that nobody filled: its pool is not known');
+    const pool = this.#owner;
     for (let at = from; at < count; at++) {
       let end = at;
       while (end < count && segments[end] === 1) end++;
@@ -45,8 +45,14 @@ export class PacketBurst extends Burst {
 
   /** Gives the buffers of packet `at` back to their pool. */
   releaseOne(at: number): void {
-    if (this.segments[at] === 1) this.pool?.release(this.buffer, at, 1);
-    else this.pool?.releaseChain(this.buffer[at]);
+    const pool = this.#owner;
+    if (this.segments[at] === 1) pool.release(this.buffer, at, 1);
+    else pool.releaseChain(this.buffer[at]);
+  }
+
+  get #owner(): BufferPool {
+    if (this.pool === undefined) throw new TypeError('a burst that nobody filled: its pool is not known');
+    return this.pool;
   }
 
   /** Entry `to` becomes what entry `from` is. */
