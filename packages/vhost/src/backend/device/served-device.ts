@@ -1,7 +1,7 @@
 import type { VioError } from '@vio/native';
-import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { STATUS_DRIVER_OK } from '@vio/net/internal';
-import { type QueueFault, VIRTIO_F_ACCESS_PLATFORM, freshPackedBase, ringFeatures } from '@vio/rings';
+import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
 import {
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
@@ -9,12 +9,13 @@ import {
   VHOST_USER_PROTOCOL_F_STATUS,
   type VringAddress,
 } from '../../wire/index.ts';
-import { acceptable } from '../control/acceptable.ts';
-import { DriverSettings } from '../control/driver-settings.ts';
+import { DeviceCommands } from '../control/device-commands.ts';
+import type { DriverSettings } from '../control/driver-settings.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
 import { DeviceLog } from '../migration/device-log.ts';
 import type { LogArea } from '../migration/log-area.ts';
-import { DeviceIommu, type IotlbChannel } from '../iommu/device-iommu.ts';
+import type { DeviceIommu, IotlbChannel } from '../iommu/device-iommu.ts';
+import { DeviceTranslations } from '../iommu/device-translations.ts';
 import { Postcopy } from '../migration/postcopy.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
@@ -57,8 +58,6 @@ export class ServedDevice {
   running = false;
   /** The connection is over. */
   closed = false;
-  /** What the driver has asked for by its control queue; as at first for one that has none. */
-  readonly settings = new DriverSettings();
   /** What it says of itself. */
   readonly config: DeviceConfig;
   /** How its driver's memory is mapped. */
@@ -67,8 +66,6 @@ export class ServedDevice {
   readonly postcopy: Postcopy;
   /** Where it is marked what is written to the driver's memory. */
   readonly log = new DeviceLog();
-  /** Present while its driver's addresses are I/O virtual ones. */
-  iommu: DeviceIommu | undefined;
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
@@ -76,9 +73,8 @@ export class ServedDevice {
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
   readonly #dequeue: DequeueOptions;
-  readonly #mayTranslate: boolean;
-  #channel: IotlbChannel | undefined;
-  #settling = false;
+  readonly #translations: DeviceTranslations;
+  readonly #commands: DeviceCommands;
   #memory: DriverMemory | undefined;
   #copier: BurstCopier | undefined;
   #inflight: InflightBuffer | undefined;
@@ -100,9 +96,30 @@ export class ServedDevice {
     this.#shape = shape;
     this.config = shape.config;
     this.#dequeue = dequeue;
-    this.#mayTranslate = iommu;
     this.#memoryOptions = memory;
+    this.#translations = new DeviceTranslations(
+      this,
+      { changed: () => this.#changed(), failed: (error) => listener.failed(error) },
+      iommu,
+    );
+    this.#commands = new DeviceCommands({
+      shape,
+      isReady: (pair) => this.#isReady(pair),
+      command: (command) => listener.command(command),
+      done: () => this.#tell(),
+      failed: (error) => listener.failed(error),
+    });
     this.postcopy = new Postcopy(postcopyTimeout, (reason) => this.giveUp(reason));
+  }
+
+  /** What the driver has asked for by its control queue; as at first for one that has none. */
+  get settings(): DriverSettings {
+    return this.#commands.settings;
+  }
+
+  /** Present while its driver's addresses are I/O virtual ones. */
+  get iommu(): DeviceIommu | undefined {
+    return this.#translations.iommu;
   }
 
   /** How memory is mapped that is announced now. */
@@ -160,14 +177,13 @@ export class ServedDevice {
     this.#memory?.replaceBy(memory);
     this.#memory = memory;
     this.#copier = new BurstCopier(memory.map);
-    this.iommu?.setMemory(memory.map);
+    this.#translations.setMemory(memory.map);
   }
 
   /** The way back to the frontend. Takes it. */
   setChannel(channel: ConfigChannel & IotlbChannel): void {
     this.config.setChannel(channel);
-    this.#channel = channel;
-    this.iommu?.setChannel(channel);
+    this.#translations.setChannel(channel);
   }
 
   /** The log to mark in while LOG_ALL is on; undefined: none. Takes it. */
@@ -187,8 +203,9 @@ export class ServedDevice {
   }
 
   /**
-   * The features the frontend accepted. LOG_ALL alone may change at any time, and disturbs nothing. Rings that run already, because they were started before their device was complete or
-   * because they are only disabled, go on with the new ones at `update`.
+   * The features the frontend accepted. LOG_ALL alone may change at any time, and disturbs nothing. Rings that run already,
+   * because they were started before their device was complete or because they are only disabled, go on with the new ones at
+   * `update`.
    * @throws VioError VIO_VHOST_FEATURES when they change while the device runs
    */
   setFeatures(features: bigint): void {
@@ -211,7 +228,7 @@ export class ServedDevice {
     }
     this.features = features;
     this.#relog();
-    this.#beginToTranslate();
+    this.#translations.begin();
     this.#listener.featuresChanged(features);
   }
 
@@ -237,7 +254,10 @@ export class ServedDevice {
     return base;
   }
 
-  /** Where a ring lies, and its part in the log: nothing else changes for a guest that is to be moved. It goes on there at `update`; one that moved, or was disabled before, may be another one. */
+  /**
+   * Where a ring lies, and its part in the log: nothing else changes for a guest that is to be moved. It goes on there at
+   * `update`; one that moved, or was disabled before, may be another one.
+   */
   place(vring: Vring, addresses: VringAddress): void {
     const before = vring.addresses;
     if (before !== undefined && vring.running && !vring.rebased && onlyLogged(before, addresses)) {
@@ -250,7 +270,7 @@ export class ServedDevice {
     if (before === undefined || (vring.enabled && before.descriptors === addresses.descriptors)) return;
     vring.distrustBase();
     // A driver that begins anew has asked for nothing yet (user-mode Linux has no message for a reset).
-    if (vring.index === this.controlQueue) this.#forgetCommands();
+    if (vring.index === this.controlQueue) this.#commands.forget();
   }
 
   /** A ring that was only disabled is set up anew, and runs again when it is kicked off again. */
@@ -297,9 +317,9 @@ export class ServedDevice {
     this.setInflight(undefined);
     this.setLog(undefined);
     this.log.signal = undefined;
-    this.iommu?.reset();
+    this.#translations.reset();
     this.status = 0;
-    this.#forgetCommands();
+    this.#commands.forget();
   }
 
   /** The connection is over: gives everything back. */
@@ -307,7 +327,7 @@ export class ServedDevice {
     this.closed = true;
     this.reset();
     this.#changed();
-    this.iommu?.[Symbol.dispose]();
+    this.#translations[Symbol.dispose]();
     this.postcopy.end();
     this.config[Symbol.dispose]();
     this.#memory?.[Symbol.dispose]();
@@ -340,62 +360,8 @@ export class ServedDevice {
     for (const vring of this.vrings) vring.setLog(log);
   }
 
-  /** With ACCESS_PLATFORM nothing is known of the driver's addresses but what the frontend says. */
-  #beginToTranslate(): void {
-    this.iommu?.[Symbol.dispose]();
-    const translates = this.#mayTranslate && (this.features & VIRTIO_F_ACCESS_PLATFORM) !== 0n;
-    this.iommu = translates ? this.#newIommu() : undefined;
-    for (const vring of this.vrings) vring.translation = this.iommu?.iotlb;
-  }
-
-  #newIommu(): DeviceIommu {
-    const iommu = new DeviceIommu(
-      {
-        lost: (from, end) => {
-          for (const vring of this.vrings) vring.untranslate(from, end, this.features);
-          this.#settleSoon();
-        },
-        changed: () => {
-          for (const vring of this.vrings) vring.translationsChanged();
-          this.#changed();
-          this.#settleSoon();
-        },
-      },
-      this.#channel,
-    );
-    if (this.#memory !== undefined) iommu.setMemory(this.#memory.map);
-    return iommu;
-  }
-
-  /** Not within the burst or the message that brought it about; once for many of them. */
-  #settleSoon(): void {
-    if (this.#settling) return;
-    this.#settling = true;
-    setImmediate(() => this.#settle());
-  }
-
-  /**
-   * Rings that waited for translations run, or break. Buffers that the driver waits in for packets are asked for in advance: those are
-   * lost that come while nobody knows where to put them.
-   */
-  #settle(): void {
-    this.#settling = false;
-    if (this.closed || this.iommu === undefined) return;
-    try {
-      this.update();
-      for (const { enqueue } of this.vrings) enqueue?.queue.lookAhead();
-    } catch (error) {
-      this.#listener.failed(error);
-    }
-  }
-
   #changed(): void {
     for (const change of Array.from(this.changes)) change();
-  }
-
-  #forgetCommands(): void {
-    this.settings.reset();
-    this.config.mac = undefined;
   }
 
   /**
@@ -489,27 +455,14 @@ export class ServedDevice {
     vring.runControl(
       memory,
       this.features,
-      (command) => this.#execute(command),
+      (command) => this.#commands.execute(command),
       (fault) => this.break(vring, fault),
     );
   }
 
-  /** @returns false to refuse the command */
-  #execute(command: ControlCommand): boolean {
-    const ready = (pair: number): boolean =>
-      2 * pair + 1 < this.vrings.length && this.vrings[2 * pair].ready && this.vrings[2 * pair + 1].ready;
-    if (!acceptable(command, this.#shape.queuePairs, ready)) return false;
-    try {
-      if (!this.#listener.command(command)) return false;
-      this.settings.apply(command);
-      if (command.kind === 'announce-ack') this.config.announcing = false;
-      if (command.kind === 'mac-address') this.config.mac = command.mac;
-      this.#tell();
-      return true;
-    } catch (error) {
-      this.#listener.failed(error);
-      return false;
-    }
+  #isReady(pair: number): boolean {
+    const { vrings } = this;
+    return 2 * pair + 1 < vrings.length && vrings[2 * pair].ready && vrings[2 * pair + 1].ready;
   }
 
   /** With a control queue the driver says there how many of its rings are in use. */

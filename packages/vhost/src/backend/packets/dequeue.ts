@@ -87,8 +87,8 @@ export class DequeuePath {
 
   /**
    * Receives up to `max` packets into `burst`, in buffers of `pool` that belong to the caller then, or of the large buffers
-   * (`burst.pool` says which): a burst has one pool, so packets that do not fit one buffer come in bursts of their own. What their headers say is in
-   * `burst.offloads`; for a burst without, it is done. What is too short or too long, for the whole pool as well, or has a header
+   * (`burst.pool` says which): a burst has one pool, so packets that do not fit one buffer come in bursts of their own. What
+   * their headers say is in `burst.offloads`; for a burst without, it is done. What is too short or too long, for the whole pool as well, or has a header
    * that makes no sense is dropped and counted as an error.
    * @returns how many, which is also `burst.count`
    */

@@ -1,0 +1,53 @@
+import type { ControlCommand } from '@vio/net';
+import type { DeviceConfig } from '../device/device-config.ts';
+import { acceptable } from './acceptable.ts';
+import { DriverSettings } from './driver-settings.ts';
+
+/** What carries commands out. */
+export interface CommandTarget {
+  /** What the device has: its queue pairs may become fewer, and some commands change what it says of itself. */
+  readonly shape: { readonly queuePairs: number; readonly config: DeviceConfig };
+  /** Both rings of a pair could run. */
+  isReady(pair: number): boolean;
+  /** Asks the application. @returns false to refuse the command */
+  command(command: ControlCommand): boolean;
+  /** A command was carried out. */
+  done(): void;
+  /** The application has thrown. */
+  failed(error: unknown): void;
+}
+
+/** What a driver asks for by its control queue: judged, shown to the application, and kept. */
+export class DeviceCommands {
+  /** What has been asked for; as at first for a driver that has no control queue. */
+  readonly settings = new DriverSettings();
+  readonly #target: CommandTarget;
+
+  constructor(target: CommandTarget) {
+    this.#target = target;
+  }
+
+  /** @returns false to refuse the command */
+  execute(command: ControlCommand): boolean {
+    const target = this.#target;
+    if (!acceptable(command, target.shape.queuePairs, (pair) => target.isReady(pair))) return false;
+    try {
+      if (!target.command(command)) return false;
+      this.settings.apply(command);
+      const { config } = target.shape;
+      if (command.kind === 'announce-ack') config.announcing = false;
+      if (command.kind === 'mac-address') config.mac = command.mac;
+      target.done();
+      return true;
+    } catch (error) {
+      target.failed(error);
+      return false;
+    }
+  }
+
+  /** Everything as at first. */
+  forget(): void {
+    this.settings.reset();
+    this.#target.shape.config.mac = undefined;
+  }
+}
