@@ -43,7 +43,10 @@ export function publishedEntries(): Entry[] {
       files.map(({ specifier, file }) => ({ specifier, exported: exportsOf(project, file) }));
     const entries = read(declarations((entry) => entry !== internal));
     const inside = new Map(
-      read(declarations((entry) => entry === internal)).map(({ specifier, exported }) => [specifier, exported]),
+      read(declarations((entry) => entry === internal)).map(({ specifier, exported }) => [
+        specifier,
+        exported,
+      ]),
     );
     const known = new Set(entries.flatMap(({ exported }) => [...exported.values()].map(placeOf)));
     return entries.map(({ specifier, exported }) => ({
