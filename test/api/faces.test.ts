@@ -17,7 +17,7 @@ const listed = ({ specifier, names }: Entry): string =>
 describe.each(packages)('@vio/%s', (name) => {
   const own = entries.filter((entry) => packageOf(entry) === name);
 
-  // After a change on purpose: npx vitest run --project repository test/api -u
+  // After a change on purpose: npx vitest run test/api -u
   it('exports the names that are written down', async () => {
     await expect(`${own.map(listed).join('\n\n')}\n`).toMatchFileSnapshot(`names/${name}.txt`);
   });

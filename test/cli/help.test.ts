@@ -1,7 +1,7 @@
 // What --help promises, and what happens to those who do not read it.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { vio } from './vio.ts';
+import { Vio, vio } from './vio.ts';
 
 const forwardOptions = [
   '--forward-mode',
@@ -16,7 +16,27 @@ const forwardOptions = [
   '--json',
 ];
 
+/** Has Node say on stderr which modules it loads. */
+const loadHook = `export async function load(url, context, next) {
+  process._rawDebug('loads', url);
+  return next(url, context);
+}`;
+const withLoadHook = `import { register } from 'node:module';
+  register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(loadHook)}));`;
+
 describe('help', () => {
+  // What a port is made of takes as long to load as Node takes to start.
+  it('loads no more of the packages than what needs nothing else', async () => {
+    const hooked = `--import=data:text/javascript,${encodeURIComponent(withLoadHook)}`;
+    const { exitCode, stderr } = await new Vio(['--help'], { NODE_OPTIONS: hooked }).ended;
+    const loaded = [...stderr.matchAll(/^loads file:.*\/packages\/(.*)$/gm)].map(([, file = '']) => file);
+    expect(exitCode).toBe(0);
+    expect(loaded.filter((file) => !/^cli|dist.chunks/.test(file)).toSorted()).toEqual([
+      'native/dist/timeouts.js',
+      'native/scripts/machine.mjs',
+    ]);
+  });
+
   it('names every command and what the exit codes mean', async () => {
     const { exitCode, stdout, stderr } = await vio('--help');
     const commands = [...stdout.matchAll(/^ {2}(\w+) \[/gm)].map(([, name]) => name);
@@ -115,6 +135,11 @@ describe('wrong usage', () => {
     [['backend', 'sock', '--duration', ''], "'' is invalid. Allowed: 0 to 1000000"],
     [['run', 'path=/nowhere', '--metrics', 'nonsense'], "'nonsense' is invalid. Allowed: PORT"],
     [['run', 'path=/nowhere', '--metrics', '65536'], "'65536' is invalid. Allowed: PORT"],
+    [['backend', 'sock', '--features', 'CSUM,fly'], '--features: "fly" is no feature'],
+    [
+      ['backend', 'sock', '--disable', '0x10000000000000000'],
+      '--disable: "0x10000000000000000" is no feature',
+    ],
     [['inspect'], 'there is nothing to inspect'],
     [['inspect', '--features', 'many'], '"many" is no feature mask'],
     [['inspect', '--features', '0x10000000000000000'], 'is no feature mask'],

@@ -1,4 +1,4 @@
-import { defaultTimeout } from '@vio/switch/client';
+import { defaultTimeout } from '@vio/native/timeouts';
 import { CniError, codes } from './errors.ts';
 
 /** Versions of the specification that are spoken, the newest last. */

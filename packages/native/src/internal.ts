@@ -36,4 +36,5 @@ export { LatePages } from './memory/late-pages.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
-export { checkWait, defaultTimeout, settle, shortTimeout, timeoutError, waitNames } from './waiting.ts';
+export { defaultTimeout, shortTimeout } from './timeouts.ts';
+export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -9,15 +9,6 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Milliseconds that a step may take which needs a peer or a device, where the caller said nothing: reaching a backend, a request
- * and its answer, a command.
- */
-export const defaultTimeout = 5000;
-
-/** Milliseconds that a peer may keep us from what goes on without it as well: a stop, an answer that it has to read. */
-export const shortTimeout = 1000;
-
 /** Their names, for calls that have other options besides. */
 export const waitNames: OptionNames<WaitOptions> = { timeout: true, signal: true };
 

@@ -1,4 +1,4 @@
-import { defaultTimeout } from '@vio/native/internal';
+import { defaultTimeout } from '@vio/native/timeouts';
 import { Option } from 'commander';
 import { integer } from './option-values.ts';
 

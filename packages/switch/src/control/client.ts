@@ -1,4 +1,5 @@
-// Talks to the control socket of a running switch. Imports nothing but Node's own, so that who starts often starts fast.
+// Talks to the control socket of a running switch. Loads little, no addon either, so that who starts often starts fast.
+import { defaultTimeout } from '@vio/native/timeouts';
 import { connect } from 'node:net';
 
 const brand = Symbol.for('vio.error');
@@ -38,13 +39,10 @@ interface Answer {
   };
 }
 
-/** Milliseconds for a call. The same as of `@vio/native`, which a client does without. */
-export const defaultTimeout = 5000;
-
 /**
  * One call: connects, asks, and gives back what is answered.
  * @param path of the control socket
- * @param timeout milliseconds for all of it. Default 5000
+ * @param timeout milliseconds for all of it
  * @throws SwitchCallError
  */
 export function callSwitch(

@@ -7,6 +7,7 @@ import { DeviceLanes } from '../../forward/device-lanes.ts';
 import { Forwarder } from '../../forward/forwarder.ts';
 import { forwardStep, waitsForPackets } from '../../forward/modes.ts';
 import { runSession } from '../../forward/session.ts';
+import { featureMask } from '../../options/feature-list.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { burstCounters } from '../../forward/lane.ts';
 import { serveCommandTelemetry } from '../../telemetry/serve.ts';
@@ -18,6 +19,8 @@ export async function runBackend(
   options: BackendOptions,
   interrupted: AbortSignal,
 ): Promise<void> {
+  const offered = options.features === undefined ? undefined : featureMask('--features', options.features);
+  const left = options.disable === undefined ? undefined : featureMask('--disable', options.disable);
   const output = new Output(options.json === true);
   const client = options.client === true;
   const untilPackets = (signal: AbortSignal): Promise<void> => untilDevicePackets(lanes.devices, { signal });
@@ -44,9 +47,9 @@ export async function runBackend(
     compliantOffloadFlags: options.legacyOlFlags !== true,
   });
   const platform = options.iommuSupport === true ? VIRTIO_F_ACCESS_PLATFORM : 0n;
-  if (options.features !== undefined) driver.setFeatures(options.features | platform);
+  if (offered !== undefined) driver.setFeatures(offered | platform);
   if (!options.tso) driver.disableFeatures(segmentationFeatureBits);
-  if (options.disable !== undefined) driver.disableFeatures(options.disable);
+  if (left !== undefined) driver.disableFeatures(left);
   driver.setQueueNum(options.queues);
   driver.callbacks({
     newDevice(device) {

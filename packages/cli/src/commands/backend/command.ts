@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { addForwardOptions } from '../../options/forward-options.ts';
-import { featureMask } from '../../options/feature-list.ts';
 import { integer } from '../../options/option-values.ts';
 import type { BackendOptions } from './options.ts';
 
@@ -18,8 +17,8 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
     .option('--iommu-support', 'serve guests behind an I/O MMU (iommu_platform=on)')
     .option('--ext-buffer', 'give packets that do not fit one buffer one of 64 KiB, never several')
     .option('--legacy-ol-flags', 'tell offloads of packets as a sender has them')
-    .option('--features <names>', 'device features to offer: names with commas, or a mask', featureMask)
-    .option('--disable <names>', 'device features to leave out, in the same way', featureMask)
+    .option('--features <names>', 'device features to offer: names with commas, or a mask')
+    .option('--disable <names>', 'device features to leave out, in the same way')
     .action(async (path: string, options: BackendOptions) => {
       const { runBackend } = await import('./backend.ts');
       await runBackend(path, options, interrupted);

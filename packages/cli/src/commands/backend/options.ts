@@ -10,7 +10,7 @@ export interface BackendOptions extends ForwardOptions {
   readonly iommuSupport?: true;
   readonly extBuffer?: true;
   readonly legacyOlFlags?: true;
-  /** Device features to offer, and those to leave out. */
-  readonly features?: bigint;
-  readonly disable?: bigint;
+  /** Device features to offer, and those to leave out: names, or a mask. */
+  readonly features?: string;
+  readonly disable?: string;
 }
