@@ -334,7 +334,8 @@ export class ScriptedDriver {
   }
 }
 
-function inFirst(offset: number): WindowOffset {
+/** A place in memory that is one window. */
+export function inFirst(offset: number): WindowOffset {
   return { window: 0, offset };
 }
 
