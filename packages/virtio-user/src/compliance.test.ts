@@ -1,4 +1,3 @@
-import { WorkerPort } from '@vio/net';
 import { describePortCompliance } from '@vio/net/testing';
 import { EchoBackend } from '@vio/vhost/testing';
 import { describe, it } from 'vitest';
@@ -23,21 +22,3 @@ for (const devargs of [
     runner,
   );
 }
-
-describePortCompliance(
-  'a queue pair in a worker',
-  async () => {
-    const backend = await new EchoBackend().start();
-    const owner = await openVirtioUser({ path: backend.path }, { detached: true });
-    const port = WorkerPort.open(owner.handles[0]);
-    return {
-      port,
-      close: () => port.close(),
-      async after() {
-        await owner.close();
-        await backend[Symbol.asyncDispose]();
-      },
-    };
-  },
-  runner,
-);

@@ -127,7 +127,8 @@ export function describeDeviceCompliance(
       }));
     it('takes more memory while it runs, or says that it cannot', () =>
       onPort({ memory: { ...options.memory, maxBuffers: 4000 } }, moreMemory));
-    it('serves queue pairs in other threads, or says that it cannot', () => detached(create, options));
+    it('hands its queue pairs over, each to be served on its own, or says that it cannot', () =>
+      detached(create, options));
   });
 }
 
