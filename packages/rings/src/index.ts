@@ -22,6 +22,12 @@ export type {
   RingDump,
   UsedDump,
 } from './dump/ring-dump.ts';
+export {
+  type RingPlace,
+  type RingPositions,
+  devicePositions,
+  driverPositions,
+} from './dump/ring-positions.ts';
 export { type RingMemory, type RingView, driverRingView } from './dump/ring-view.ts';
 export type { QueueFault, QueueFaultCode } from './fault.ts';
 export {

@@ -1,6 +1,6 @@
 import { VioError, type WaitOptions } from '@vio/native';
 import { defaultTimeout } from '@vio/native/internal';
-import type { DriverQueue } from '@vio/rings';
+import { type DriverQueue, driverPositions } from '@vio/rings';
 import { featureNames } from '../feature-bits.ts';
 import type { NetPort } from '../port/net-port.ts';
 import type { LinkState, NetPortEvents } from '../port/port-events.ts';
@@ -67,7 +67,8 @@ export function portSource(
 
 function ringState(name: string, queue: DriverQueue): RingState {
   const { format, size, outstanding, broken } = queue;
-  return { name, format, size, inUse: outstanding, broken: broken?.detail };
+  const positions = driverPositions(queue);
+  return { name, format, size, inUse: outstanding, broken: broken?.detail, positions };
 }
 
 function linkView({ up, reason }: LinkState, { speed, duplex }: ObservablePort): LinkView {

@@ -1,3 +1,5 @@
+import type { RingPositions } from '@vio/rings';
+
 /** A ring as those see it who look at a running program. */
 export interface RingState {
   /** As in `receiveq0`. */
@@ -10,6 +12,8 @@ export interface RingState {
   readonly inUse: number;
   /** Why it stopped by itself. */
   readonly broken: string | undefined;
+  /** Where its two sides have got to; undefined while it does not run. */
+  readonly positions?: RingPositions | undefined;
 }
 
 /** The link, as DPDK tells it. */

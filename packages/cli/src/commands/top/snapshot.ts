@@ -1,4 +1,5 @@
 import type { LinkView, RingState } from '@vio/net';
+import type { RingPlace, RingPositions } from '@vio/rings';
 
 /** A port as `/vio/snapshot` tells of it. */
 export interface SeenPort {
@@ -67,6 +68,29 @@ function toRing(ring: Fields): RingState {
     size: number(ring['size']) ?? 0,
     inUse: number(ring['inUse']) ?? 0,
     broken: text(ring['broken']),
+    positions: toPositions(ring['positions']),
+  };
+}
+
+function toPositions(value: unknown): RingPositions | undefined {
+  if (value === undefined) return undefined;
+  const positions = fields(value);
+  const [used, available] = [number(positions['used']), number(positions['available'])];
+  return {
+    driver: toPlace(fields(positions['driver'])),
+    device: toPlace(fields(positions['device'])),
+    held: number(positions['held']) ?? 0,
+    ...(used === undefined ? {} : { used }),
+    ...(available === undefined ? {} : { available }),
+  };
+}
+
+function toPlace(place: Fields): RingPlace {
+  const [wrap, index] = [number(place['wrap']), number(place['index'])];
+  return {
+    slot: number(place['slot']) ?? 0,
+    ...(wrap === undefined ? {} : { wrap }),
+    ...(index === undefined ? {} : { index }),
   };
 }
 

@@ -37,6 +37,19 @@ describe.each(formats)('what a device says of %s rings:', (format, options) => {
     ]);
   });
 
+  it('where the two sides of a ring have got to', async () => {
+    await using pair = await Pair.start(options);
+    const { device } = pair;
+    for (let i = 0; i < 3; i++) sendFrom(pair.guest.rings[1], packet(60));
+    const before = device.ringPositions(1);
+    pair.receive();
+    expect([before, device.ringPositions(1), device.ringPositions(9)]).toMatchObject([
+      { driver: { slot: 3 }, device: { slot: 0 }, held: 0, available: 3 },
+      { driver: { slot: 3 }, device: { slot: 3 }, held: 0, available: 0 },
+      undefined,
+    ]);
+  });
+
   it('none of a ring that is disabled', async () => {
     await using pair = await Pair.start(options);
     sendFrom(pair.guest.rings[1], packet(60));

@@ -1,5 +1,12 @@
 import type { QueueStats } from '@vio/net';
-import { type DumpOptions, type RingDump, dumpRing, ringFeatures } from '@vio/rings';
+import {
+  type DumpOptions,
+  type RingDump,
+  type RingPositions,
+  devicePositions,
+  dumpRing,
+  ringFeatures,
+} from '@vio/rings';
 import type { MemoryRegion } from '../../wire/index.ts';
 import type { DriverSettings } from '../control/driver-settings.ts';
 import { deviceStats, vringStats, vringStatsNames } from './device-stats.ts';
@@ -164,6 +171,14 @@ export class DeviceView {
     const { memory, vrings, features } = this.#served;
     const view = memory === undefined ? undefined : vrings[queue]?.view(memory, features);
     return view === undefined ? undefined : dumpRing(view, options);
+  }
+
+  /** Where the two sides of a ring have got to; undefined unless it runs. */
+  ringPositions(queue: number): RingPositions | undefined {
+    const { memory, vrings, features } = this.#served;
+    const base = vrings[queue]?.queue?.base();
+    const view = memory === undefined ? undefined : vrings[queue]?.view(memory, features);
+    return base === undefined || view === undefined ? undefined : devicePositions(view, base);
   }
 
   /** Calls (interrupts) sent to the driver, on all rings. */

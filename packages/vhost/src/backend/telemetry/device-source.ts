@@ -51,6 +51,7 @@ export function deviceRings(device: VhostDevice): RingState[] {
       size: info.size,
       inUse: device.availEntries(queue),
       broken: info.broken,
+      positions: device.ringPositions(queue),
     });
   }
   return rings;
