@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { macToBytes } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Vio } from './vio.ts';
@@ -146,14 +147,8 @@ describe('an application in a container', () => {
     const app = run(first, args, { PATH: process.env['PATH'], VIO_DEVICE_INFO: at('pods/c2/net1.json') });
     await using port = await openVirtioUser({ path: at('pods/c1/net1.sock') });
     const question = Buffer.alloc(60);
-    question.set(
-      info.vio.mac.split(':').map((byte) => Number.parseInt(byte, 16)),
-      0,
-    );
-    question.set(
-      port.mac.split(':').map((byte) => Number.parseInt(byte, 16)),
-      6,
-    );
+    question.set(macToBytes(info.vio.mac), 0);
+    question.set(macToBytes(port.mac), 6);
     question.write('bit for bit', 20);
     const answers = port.packets();
     // The application may not be there yet.

@@ -1,11 +1,11 @@
 // A host of one address on a port: answers ARP and ping on every queue pair.
-import type { NetPort } from '@vio/net';
+import { type NetPort, macToBytes } from '@vio/net';
 import { type Station, answer } from '../../../examples/tap-ping/dist/answer.js';
 
 /** Answers until the signal. @param address as in `10.1.0.2`. @returns answers by queue pair */
 export function respond(port: NetPort, address: string, signal: AbortSignal): Promise<number[]> {
   const station: Station = {
-    mac: Uint8Array.from(port.mac.split(':'), (byte) => Number.parseInt(byte, 16)),
+    mac: macToBytes(port.mac),
     address: Uint8Array.from(address.split('.'), Number),
   };
   return Promise.all(port.rx.map((_, queue) => respondOn(port, queue, station, signal)));

@@ -1,4 +1,6 @@
 // Ethernet frames with UDP over IPv4, made and read by hand.
+import { macToBytes } from '@vio/net';
+
 const headers = 14 + 20 + 8;
 
 export interface UdpEnds {
@@ -18,8 +20,8 @@ export function udpFrame(
 ): Uint8Array {
   const frame = new Uint8Array(headers + payload.length);
   const view = new DataView(frame.buffer);
-  frame.set(macBytes(toMac), 0);
-  frame.set(macBytes(fromMac), 6);
+  frame.set(macToBytes(toMac), 0);
+  frame.set(macToBytes(fromMac), 6);
   view.setUint16(12, 0x0800);
   view.setUint16(14, 0x4500);
   view.setUint16(16, frame.length - 14);
@@ -51,8 +53,4 @@ export function uniquePayload(n: number, length: number): Uint8Array {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   });
-}
-
-function macBytes(mac: string): number[] {
-  return mac.split(':').map((part) => Number.parseInt(part, 16));
 }

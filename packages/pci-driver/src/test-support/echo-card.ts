@@ -1,9 +1,6 @@
-import { headerSize } from '@vio/net/internal';
+import { STATUS_DRIVER_OK, headerSize } from '@vio/net/internal';
 import { FakePciDevice, type FakeOptions } from './fake-pci-device.ts';
 import { FakeWire } from './fake-wire.ts';
-
-/** DRIVER_OK (virtio 1.4, section 2.1). */
-const driverOk = 4;
 
 /** A fake network card whose cable ends in a mirror: every frame comes back. Resets of queues take a moment. */
 export class EchoCard extends FakePciDevice {
@@ -31,7 +28,7 @@ export class EchoCard extends FakePciDevice {
 
   #work(): void {
     this.#turn = undefined;
-    if ((this.status & driverOk) === 0 || this.#reset.size > 0) return;
+    if ((this.status & STATUS_DRIVER_OK) === 0 || this.#reset.size > 0) return;
     this.#wire ??= new FakeWire(this, this.dmaAddress, headerSize(this.driverFeatures));
     for (let again = true; again;) {
       this.#wire.collect();

@@ -6,8 +6,8 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
-import { TestBackend, handled } from './test-support/test-backend.ts';
-import { Guest } from './test-support/guest.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 const thrown = new Error('application');

@@ -10,8 +10,8 @@ import {
   VHOST_USER_PROTOCOL_F_MQ,
   frontendRequests as requests,
 } from '../wire/index.ts';
-import { TestBackend, handled } from './test-support/test-backend.ts';
-import { Guest } from './test-support/guest.ts';
+import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { Guest } from '../test-support/guest.ts';
 import { controlFeatures } from './device/device-features.ts';
 import { VhostDriver } from './vhost-driver.ts';
 

@@ -1,7 +1,7 @@
 // What a device lets through, as its control queue is told: our port at one end of the wire, another one of ours at the
 // other, which sends whatever frame it likes.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NetControl } from '@vio/net';
+import { type NetControl, macToBytes } from '@vio/net';
 import { openPciPort } from '@vio/pci-driver';
 import { monitor } from '../monitor.ts';
 import { giveBack, hand, otherEnd } from './wire.ts';
@@ -68,7 +68,7 @@ export async function filters(ours: string, driver: string) {
 /** A frame of an experimental type whose last byte tells what it is. */
 function frame(to: string, id: number, tag?: number): Uint8Array {
   const bytes = new Uint8Array(64);
-  bytes.set(to.split(':').map((byte) => Number.parseInt(byte, 16)));
+  bytes.set(macToBytes(to));
   bytes.set([2, 0, 0, 0, 0, 0xbb], 6);
   bytes.set(tag === undefined ? [0x88, 0xb5] : [0x81, 0, 0, tag, 0x88, 0xb5], 12);
   bytes[63] = id;

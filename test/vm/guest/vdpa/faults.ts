@@ -1,6 +1,7 @@
 // What can go wrong with a port on vhost-vdpa, each told by name.
 import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import type { LinkState } from '@vio/net';
+import { STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '@vio/net/internal';
 import { type OpenOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { codeOf } from '../code-of.ts';
 import { exchange, makeFrames } from './traffic.ts';
@@ -8,8 +9,6 @@ import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';
 
 /** VERSION_1, ACCESS_PLATFORM, MAC, STATUS, MQ. */
 const modest = '300410020';
-const FEATURES_OK = 8;
-const DRIVER_OK = 4;
 const nobody = 65534;
 
 const card = (more: Partial<CardOptions> = {}): CardOptions => ({
@@ -50,8 +49,10 @@ export async function meetFaults() {
     'another kind of device': await withCard(card({ deviceId: 2, features: '300000000' }), () =>
       codeOf(open()),
     ),
-    'a card that refuses its features': await withCard(card({ refuses: FEATURES_OK }), () => codeOf(open())),
-    'a card that does not start': await withCard(card({ refuses: DRIVER_OK }), () => codeOf(open())),
+    'a card that refuses its features': await withCard(card({ refuses: STATUS_FEATURES_OK }), () =>
+      codeOf(open()),
+    ),
+    'a card that does not start': await withCard(card({ refuses: STATUS_DRIVER_OK }), () => codeOf(open())),
   };
   const links = await withCard(card(), async (plugged) => {
     Object.assign(codes, {

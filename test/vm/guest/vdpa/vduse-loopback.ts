@@ -1,11 +1,10 @@
 // A network card that sends back what it is sent, frame by frame, on every queue pair.
 import { EventFd, FdWatcher } from '@vio/native';
 import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
-import { headerSize } from '@vio/net/internal';
+import { STATUS_DRIVER_OK, headerSize } from '@vio/net/internal';
 import { ChainBurst, type DeviceQueue, MemoryMap, Region, createDeviceQueue, ringFeatures } from '@vio/rings';
 import { VduseDevice, type VduseMapping, type VduseOptions } from './vduse-device.ts';
 
-const DRIVER_OK = 4;
 const numBuffersAt = 10;
 
 interface Queue {
@@ -39,7 +38,7 @@ export class LoopbackCard {
   #setStatus(status: number): void {
     this.statuses.push(status);
     if (status === 0) this.#stop();
-    else if ((status & DRIVER_OK) !== 0 && this.#queues.length === 0) this.#start();
+    else if ((status & STATUS_DRIVER_OK) !== 0 && this.#queues.length === 0) this.#start();
   }
 
   #start(): void {

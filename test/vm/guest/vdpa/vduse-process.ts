@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { macToBytes } from '@vio/net';
 import { sh } from '../commands.ts';
 import { LoopbackCard } from './vduse-loopback.ts';
 
@@ -36,7 +37,7 @@ export function cardMain(): boolean {
   const options = JSON.parse(process.argv[3]) as CardOptions;
   const config = new Uint8Array(netConfigBytes);
   const view = new DataView(config.buffer);
-  config.set(options.mac.split(':').map((byte) => Number.parseInt(byte, 16)));
+  config.set(macToBytes(options.mac));
   view.setUint16(linkAt, 1, true);
   view.setUint16(8, options.pairs, true);
   view.setUint16(10, 9000, true);

@@ -4,10 +4,10 @@ import type { ScriptedChain, ScriptedDriver } from '@vio/rings/testing';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest, type GuestOptions, baseIs } from '../test-support/guest.ts';
-import { packet, packetPool, packetsOf, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest, type GuestOptions, baseIs } from '../../test-support/guest.ts';
+import { packet, packetPool, packetsOf, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 import { controlFeatures } from '../device/device-features.ts';
 
 const OK = 0;

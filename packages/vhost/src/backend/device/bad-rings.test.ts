@@ -12,9 +12,9 @@ import {
 } from '@vio/rings';
 import type { ScriptedDriver } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { TestBackend } from '../test-support/test-backend.ts';
-import { Guest, type GuestOptions } from '../test-support/guest.ts';
-import { packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
+import { TestBackend } from '../../test-support/test-backend.ts';
+import { Guest, type GuestOptions } from '../../test-support/guest.ts';
+import { packet, packetPool, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
 
 type Format = 'split' | 'packed';
 const NEXT = 1;

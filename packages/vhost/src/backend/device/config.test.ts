@@ -10,7 +10,14 @@ import {
   type ConfigSpace,
   PacketBurst,
 } from '@vio/net';
-import { configSpaceBytes, decodeConfigSpace } from '@vio/net/internal';
+import {
+  STATUS_ACKNOWLEDGE,
+  STATUS_DRIVER,
+  STATUS_FEATURES_OK,
+  STATUS_NEEDS_RESET,
+  configSpaceBytes,
+  decodeConfigSpace,
+} from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
@@ -21,9 +28,9 @@ import {
   decodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { packetPool } from '../test-support/packets.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest, driverReady } from '../../test-support/guest.ts';
+import { packetPool } from '../../test-support/packets.ts';
 
 const mac = '52:54:00:12:34:56';
 const all = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MQ;
@@ -224,22 +231,23 @@ describe('an announcement', () => {
 });
 
 describe('the device status', () => {
-  const FEATURES_OK = 8;
+  const found = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+  const agreed = found | STATUS_FEATURES_OK;
 
   it('keeps FEATURES_OK for features that go together', async () => {
     await using backend = await speaking();
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED);
-    await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
-    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(3 | FEATURES_OK);
+    await frontend.send(requests.SET_STATUS, agreed);
+    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(agreed);
   });
 
   it('does not keep FEATURES_OK for packed rings of a legacy device', async () => {
     await using backend = await speaking();
     const frontend = await backend.connect();
     await frontend.send(requests.SET_FEATURES, VIRTIO_F_RING_PACKED);
-    await frontend.send(requests.SET_STATUS, 3 | FEATURES_OK);
-    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(3);
+    await frontend.send(requests.SET_STATUS, agreed);
+    expect(await frontend.ask(requests.GET_STATUS, undefined)).toBe(found);
   });
 
   it('says that a device needs a reset, until it gets one', async () => {
@@ -251,7 +259,10 @@ describe('the device status', () => {
     backend.device.dequeueBurst(1, packetPool(), new PacketBurst());
     const before = await frontend.ask(requests.GET_STATUS, undefined);
     await frontend.send(requests.SET_STATUS, 0);
-    expect([before, await frontend.ask(requests.GET_STATUS, undefined)]).toEqual([64 | 15, 0]);
+    expect([before, await frontend.ask(requests.GET_STATUS, undefined)]).toEqual([
+      driverReady | STATUS_NEEDS_RESET,
+      0,
+    ]);
   });
 });
 

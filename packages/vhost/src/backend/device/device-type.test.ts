@@ -7,7 +7,7 @@ import {
   frontendRequests as requests,
   protocolFeatureNames,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { VhostDriver } from '../vhost-driver.ts';
 import type { ConfigWrite } from './device-config.ts';
 import type { DeviceType } from './device-type.ts';

@@ -12,8 +12,8 @@ import {
   frontendRequests as requests,
   needsReply,
 } from '../../wire/index.ts';
-import { packet, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair, type PairOptions } from '../test-support/pair.ts';
+import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair, type PairOptions } from '../../test-support/pair.ts';
 import { addressesOf, nodeOfMost } from './numa-node.ts';
 
 const packed = {

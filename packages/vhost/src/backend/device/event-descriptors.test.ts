@@ -7,10 +7,10 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { handled } from '../test-support/test-backend.ts';
+import { handled } from '../../test-support/test-backend.ts';
 import { controlFeatures } from './device-features.ts';
-import { packet, sendFrom } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { packet, sendFrom } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 /** Two ends: what one writes the other reads. */
 interface Ends extends Disposable {

@@ -10,9 +10,9 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { packet, packetPool, sendFrom } from '../test-support/packets.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 
 const asked: Inflight = { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 8 };
 

@@ -11,9 +11,9 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { headerBytes, packet, packetPool, packetsOf, sendFrom } from '../test-support/packets.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest, driverReady } from '../../test-support/guest.ts';
+import { headerBytes, packet, packetPool, packetsOf, sendFrom } from '../../test-support/packets.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
@@ -66,7 +66,7 @@ async function started(format: RingFormat, fileAt: number, before: number) {
     return driver;
   };
   const [rx, tx] = [await start(0, GiB - before), await start(1, 2 * GiB - before)];
-  await frontend.send(requests.SET_STATUS, 15);
+  await frontend.send(requests.SET_STATUS, driverReady);
   await handled(frontend);
   const pool = packetPool();
   return {

@@ -4,8 +4,8 @@ import { until } from '@vio/test-support';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import type { VhostDriverFlags } from '../driver-flags.ts';
-import { Guest } from '../test-support/guest.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 
 const size = 2 ** 20;
 const region = { guestAddress: 0, userAddress: 0x7f00_0000_0000, size, mmapOffset: 0 };

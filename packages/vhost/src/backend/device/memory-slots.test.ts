@@ -3,10 +3,10 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type MemoryRegion, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { packet, sendFrom } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { packet, sendFrom } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 const add = (frontend: ScriptedFrontend, region: MemoryRegion, fd: number): Promise<bigint> =>
   frontend.acknowledged(requests.ADD_MEM_REG, region, { fds: [fd] });

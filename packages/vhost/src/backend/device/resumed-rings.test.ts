@@ -1,10 +1,10 @@
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { handled } from '../test-support/test-backend.ts';
-import { baseIs } from '../test-support/guest.ts';
-import { packet, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { handled } from '../../test-support/test-backend.ts';
+import { baseIs } from '../../test-support/guest.ts';
+import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 const cases = [false, true].flatMap((packed) =>
   [false, true].flatMap((eventIdx) =>

@@ -3,10 +3,10 @@ import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { baseIs, Guest } from '../test-support/guest.ts';
-import { headerBytes, packet, packetPool, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { baseIs, Guest } from '../../test-support/guest.ts';
+import { headerBytes, packet, packetPool, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 /** A frontend that keeps no notes of where a killed backend was says a packed ring's last base that it knows. */
 

@@ -1,9 +1,9 @@
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { handled } from '../test-support/test-backend.ts';
-import { packet, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { handled } from '../../test-support/test-backend.ts';
+import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 import { untilDevicePackets } from './vhost-device.ts';
 
 const cases = [false, true].flatMap((packed) =>

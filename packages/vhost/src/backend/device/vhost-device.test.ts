@@ -4,10 +4,10 @@ import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import { handled } from '../test-support/test-backend.ts';
-import type { GuestOptions } from '../test-support/guest.ts';
-import { packet, packetPool, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { handled } from '../../test-support/test-backend.ts';
+import type { GuestOptions } from '../../test-support/guest.ts';
+import { packet, packetPool, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 const started = (guest: GuestOptions = {}): Promise<Pair> => Pair.start({ guest });
 

@@ -7,10 +7,10 @@ import {
 import { coded, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { VHOST_USER_PROTOCOL_F_MQ, iotlbType, frontendRequests as requests } from '../../wire/index.ts';
-import { Guest } from '../test-support/guest.ts';
-import { IommuPair } from '../test-support/iommu-pair.ts';
-import { headerBytes, packet, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { IommuPair } from '../../test-support/iommu-pair.ts';
+import { headerBytes, packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 import { VhostDriver } from '../vhost-driver.ts';
 
 const page = 4096;

@@ -7,10 +7,10 @@ import { ChainBurst, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VHOST_F_LOG_ALL, VHOST_VRING_F_LOG, frontendRequests as requests } from '../../wire/index.ts';
-import type { Guest } from '../test-support/guest.ts';
-import { packet, sendFrom, supply } from '../test-support/packets.ts';
-import { Pair, type PairOptions } from '../test-support/pair.ts';
-import { handled } from '../test-support/test-backend.ts';
+import type { Guest } from '../../test-support/guest.ts';
+import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { Pair, type PairOptions } from '../../test-support/pair.ts';
+import { handled } from '../../test-support/test-backend.ts';
 
 const page = 4096;
 const guestBase = 0x1_0000_0000;

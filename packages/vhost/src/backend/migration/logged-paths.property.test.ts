@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { BurstCopier } from '../packets/burst-copier.ts';
 import { DequeuePath } from '../packets/dequeue.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
-import { engines } from '../test-support/singles-setup.ts';
+import { engines } from '../../test-support/singles-setup.ts';
 
 const page = 4096;
 const pages = 128;

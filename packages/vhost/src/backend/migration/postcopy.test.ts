@@ -9,11 +9,11 @@ import {
   frontendRequests as requests,
 } from '../../wire/index.ts';
 import type { VhostDriverFlags } from '../driver-flags.ts';
-import { PageSender } from '../test-support/page-sender.ts';
-import { Guest } from '../test-support/guest.ts';
-import { packet, supply } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { PageSender } from '../../test-support/page-sender.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { packet, supply } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 
 const page = 4096;
 const formats = [

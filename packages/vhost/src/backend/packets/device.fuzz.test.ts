@@ -1,6 +1,6 @@
 import { fuzzing } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzDevice } from '../test-support/device-fuzz.ts';
+import { fuzzDevice } from '../../test-support/device-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing(20_000);
 

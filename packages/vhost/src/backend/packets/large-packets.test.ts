@@ -4,8 +4,8 @@ import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, type RingFormat } from '@vio/rings';
 import { freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { engines, setUpSingles } from '../test-support/singles-setup.ts';
-import { packet, packetPool, sendFrom } from '../test-support/packets.ts';
+import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
+import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { LargeBuffers } from './large-buffers.ts';
 

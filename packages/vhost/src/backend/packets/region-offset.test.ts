@@ -2,10 +2,10 @@ import { QueueStats } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, type RingFormat } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
-import { packet, packetsOf, sendFrom, supply } from '../test-support/packets.ts';
+import { packet, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
-import { engines, setUpSingles } from '../test-support/singles-setup.ts';
+import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;

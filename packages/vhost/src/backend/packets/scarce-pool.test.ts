@@ -9,9 +9,9 @@ import {
 } from '@vio/rings';
 import { type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { packet, packetPool, sendFrom } from '../test-support/packets.ts';
+import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
-import { engines, setUpSingles } from '../test-support/singles-setup.ts';
+import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
 
 const header = 12;
 const formats: readonly RingFormat[] = ['split', 'packed'];

@@ -14,7 +14,7 @@ import {
   engines,
   fill,
   setUpSingles,
-} from '../test-support/singles-setup.ts';
+} from '../../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;

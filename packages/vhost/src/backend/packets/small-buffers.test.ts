@@ -2,9 +2,9 @@ import { QueueStats } from '@vio/net';
 import { ChainBurst, type RingFormat, createTrackedDeviceQueue, inflightBytes } from '@vio/rings';
 import { type ScriptedBuffer, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { packet, packetPool, packetsOf } from '../test-support/packets.ts';
+import { packet, packetPool, packetsOf } from '../../test-support/packets.ts';
 import { EnqueuePath } from './enqueue.ts';
-import { engines, setUpSingles } from '../test-support/singles-setup.ts';
+import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
 
 const header = 12;
 const formats: readonly RingFormat[] = ['split', 'packed'];

@@ -1,6 +1,6 @@
 import { fuzzing, unseen } from '@vio/rings/testing';
 import { expect, it } from 'vitest';
-import { fuzzBackend } from '../test-support/backend-fuzz.ts';
+import { fuzzBackend } from '../../test-support/backend-fuzz.ts';
 
 const { states, seed, timeout } = fuzzing();
 

@@ -11,7 +11,7 @@ import {
   frontendRequests as requests,
 } from '../../wire/index.ts';
 import { patched } from '../../testing/patched.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { handlers } from './handlers.ts';
 
 const version = 1;

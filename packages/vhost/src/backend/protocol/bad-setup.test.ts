@@ -10,9 +10,9 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { baseIs, Guest, type Instead } from '../test-support/guest.ts';
-import { Pair } from '../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest, type Instead, baseIs, driverReady } from '../../test-support/guest.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 describe('a ring that cannot run is refused when it is complete:', () => {
   type Change = [
@@ -46,7 +46,7 @@ describe('a ring that cannot run is refused when it is complete:', () => {
       const guest = new Guest();
       await using pair = await incomplete(guest, { 'SET_VRING_ADDR 0': (f) => change(f, guest) });
       const { backend, frontend } = pair;
-      expect(await frontend.acknowledged(requests.SET_STATUS, 15)).toBe(1n);
+      expect(await frontend.acknowledged(requests.SET_STATUS, driverReady)).toBe(1n);
       await until(() => backend.refused.length > 0);
       expect(backend.events.slice(-2)).toEqual(['vringStateChanged 0 1 on', `refused 0 ${code}`]);
     },
@@ -58,7 +58,7 @@ describe('a ring that cannot run is refused when it is complete:', () => {
       'SET_VRING_ADDR 0': (f) => address(f, guest, 'device', 0),
     });
     const { backend, frontend } = pair;
-    await frontend.acknowledged(requests.SET_STATUS, 15);
+    await frontend.acknowledged(requests.SET_STATUS, driverReady);
     await frontend.acknowledged(requests.SET_VRING_ADDR, guest.address(0));
     await handled(frontend);
     expect(backend.events.at(-1)).toBe('newDevice 0');
@@ -82,7 +82,7 @@ describe('a ring that cannot run is refused when it is complete:', () => {
     });
     await using pair = await incomplete(guest, { 'SET_VRING_BASE 0': baseIs(0x8009) });
     const { backend, frontend } = pair;
-    expect(await frontend.acknowledged(requests.SET_STATUS, 15)).toBe(1n);
+    expect(await frontend.acknowledged(requests.SET_STATUS, driverReady)).toBe(1n);
     expect(backend.refused.map(({ code }) => code)).toEqual(['VIO_RING_BASE']);
   });
 
@@ -96,7 +96,7 @@ describe('a ring that cannot run is refused when it is complete:', () => {
       'SET_VRING_NUM 0': 'skip',
     });
     const { backend, frontend } = pair;
-    expect(await frontend.acknowledged(requests.SET_STATUS, 15)).toBe(1n);
+    expect(await frontend.acknowledged(requests.SET_STATUS, driverReady)).toBe(1n);
     expect(backend.refused.map(({ code }) => code)).toEqual(['VIO_RING_SIZE']);
   });
 

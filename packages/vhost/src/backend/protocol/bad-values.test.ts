@@ -5,7 +5,7 @@ import { holdings, holdingsLike } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type MemoryRegion, encodeRaw, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 
 const version = 1;
 const needReply = 8;

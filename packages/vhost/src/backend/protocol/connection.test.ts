@@ -3,8 +3,8 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../../testing/index.ts';
 import { type Message, encodeRaw, encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
 
 const getFeatures = encodeRequest(requests.GET_FEATURES, undefined);
 const nonsense = encodeRaw(99, 1, new Uint8Array(0));

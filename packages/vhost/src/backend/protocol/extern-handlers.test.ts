@@ -6,7 +6,7 @@ import {
   encodeRaw,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
 import type { ExternHandlers } from './extern-handlers.ts';
 

@@ -5,9 +5,9 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeRaw } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { packet, packetPool, packetsOf } from '../test-support/packets.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { packet, packetPool, packetsOf } from '../../test-support/packets.ts';
 
 /** Numbers that mean something somewhere: ring indexes, sizes, addresses, status bits, and their neighbours. */
 const word = fc.oneof(

@@ -3,8 +3,8 @@ import { UncaughtErrors } from '@vio/rings/testing';
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { encodeRequest, frontendRequests as requests } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
 
 describe('as many frontends as may be connected', () => {
   it('live on when more come: those are refused, and the application is told', async () => {

@@ -5,10 +5,10 @@ import {
   encodeRequest,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { baseIs, Guest, type GuestOptions } from '../test-support/guest.ts';
-import { packet, sendFrom } from '../test-support/packets.ts';
-import { Pair } from '../test-support/pair.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { baseIs, Guest, type GuestOptions } from '../../test-support/guest.ts';
+import { packet, sendFrom } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 /** What frontends other than QEMU and DPDK's say: user-mode Linux, rust-vmm, small monitors. */
 

@@ -3,9 +3,9 @@ import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import type { DeviceType } from '../device/device-type.ts';
-import { type Guest, type GuestOptions } from '../test-support/guest.ts';
-import { Pair, type PairOptions } from '../test-support/pair.ts';
-import { handled } from '../test-support/test-backend.ts';
+import { type Guest, type GuestOptions } from '../../test-support/guest.ts';
+import { Pair, type PairOptions } from '../../test-support/pair.ts';
+import { handled } from '../../test-support/test-backend.ts';
 import type { RawVring } from './raw-vring.ts';
 
 /** Answers with what it was sent, turned round. */

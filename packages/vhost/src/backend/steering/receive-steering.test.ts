@@ -4,16 +4,16 @@ import {
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
   defaultHashKey,
+  macToBytes,
   supportedHashTypes,
 } from '@vio/net';
 import { describe, expect, it } from 'vitest';
 import { DriverSettings } from '../control/driver-settings.ts';
-import { packetPool, packetsOf } from '../test-support/packets.ts';
+import { packetPool, packetsOf } from '../../test-support/packets.ts';
 import { FlowTable } from './flow-table.ts';
 import { ReceiveSteering, type SteeredDevice, unwanted } from './receive-steering.ts';
 
 const own = '02:00:00:00:00:aa';
-const bytesOf = (mac: string): number[] => mac.split(':').map((byte) => Number.parseInt(byte, 16));
 
 interface Flow {
   readonly from: number;
@@ -27,7 +27,7 @@ function udp({ from, to, port = 53, protocol = 17 }: Flow, answer = false, desti
   const ports = answer ? [port, 1000] : [1000, port];
   const host = (n: number): number[] => [10, n >>> 16, (n >>> 8) & 0xff, n & 0xff];
   return Uint8Array.from([
-    ...bytesOf(destination),
+    ...macToBytes(destination),
     2,
     0,
     0,
@@ -49,7 +49,7 @@ function udp({ from, to, port = 53, protocol = 17 }: Flow, answer = false, desti
 }
 
 const frame = (destination: string, rest: number[] = [0x08, 0x06]): Uint8Array =>
-  Uint8Array.from([...bytesOf(destination), 2, 0, 0, 0, 0, 1, ...rest, ...new Uint8Array(46)]);
+  Uint8Array.from([...macToBytes(destination), 2, 0, 0, 0, 0, 1, ...rest, ...new Uint8Array(46)]);
 
 /** A driver's device, without rings: it notes what it is given. */
 function setUp({ pairs = 4, features = 0n, flows = 4096 } = {}) {
@@ -109,7 +109,7 @@ describe('automatic receive steering', () => {
 
   it('knows what is not IP by its addresses', () => {
     const { steering, ringOf } = setUp();
-    const [here, there] = [bytesOf(own), bytesOf('02:00:00:00:00:01')];
+    const [here, there] = [macToBytes(own), macToBytes('02:00:00:00:00:01')];
     learn(steering, 3, Uint8Array.from([...there, ...here, 0x08, 0x06, ...new Uint8Array(46)]));
     expect(ringOf(Uint8Array.from([...here, ...there, 0x08, 0x06, ...new Uint8Array(46)]))).toBe(6);
   });

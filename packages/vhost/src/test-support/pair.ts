@@ -1,10 +1,10 @@
 import { PacketBurst } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
-import type { ScriptedFrontend } from '../../testing/index.ts';
-import type { ServedDevice } from '../device/served-device.ts';
-import type { VhostDevice } from '../device/vhost-device.ts';
-import type { VhostDriverFlags } from '../driver-flags.ts';
-import type { VhostDriver } from '../vhost-driver.ts';
+import type { ScriptedFrontend } from '../testing/index.ts';
+import type { ServedDevice } from '../backend/device/served-device.ts';
+import type { VhostDevice } from '../backend/device/vhost-device.ts';
+import type { VhostDriverFlags } from '../backend/driver-flags.ts';
+import type { VhostDriver } from '../backend/vhost-driver.ts';
 import { TestBackend } from './test-backend.ts';
 import { Guest, type GuestOptions, type Instead } from './guest.ts';
 import { packet, packetPool, packetsOf, sendFrom, supply } from './packets.ts';

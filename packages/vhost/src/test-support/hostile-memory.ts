@@ -1,6 +1,6 @@
 import { nativeCopyEngine, twinCopyEngine } from '@vio/native/internal';
 import { MemoryMap, Region } from '@vio/rings';
-import { BurstCopier } from '../packets/burst-copier.ts';
+import { BurstCopier } from '../backend/packets/burst-copier.ts';
 
 const KiB = 1024;
 const totalBytes = 64 * KiB;

@@ -1,6 +1,6 @@
 import { UnixStream } from '@vio/native';
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from '@vio/rings';
-import type { ScriptedFrontend } from '../../testing/index.ts';
+import type { ScriptedFrontend } from '../testing/index.ts';
 import {
   MessageReader,
   backendRequests,
@@ -8,7 +8,7 @@ import {
   encodeRequest,
   iotlbType,
   frontendRequests as requests,
-} from '../../wire/index.ts';
+} from '../wire/index.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 import { Pair } from './pair.ts';
 

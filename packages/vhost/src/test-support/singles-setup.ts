@@ -10,9 +10,9 @@ import {
   poolStride,
 } from '@vio/rings';
 import { ScriptedDriver, freshMemory } from '@vio/rings/testing';
-import { BurstCopier } from '../packets/burst-copier.ts';
-import { createSingles } from '../packets/singles.ts';
-import type { SinglesPath } from '../packets/singles-path.ts';
+import { BurstCopier } from '../backend/packets/burst-copier.ts';
+import { createSingles } from '../backend/packets/singles.ts';
+import type { SinglesPath } from '../backend/packets/singles-path.ts';
 
 export const engines: readonly [string, () => CopyEngine][] = [
   ['in C++', nativeCopyEngine],

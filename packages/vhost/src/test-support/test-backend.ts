@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { UnixStream, type VioError } from '@vio/native';
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
-import { ScriptedFrontend } from '../../testing/index.ts';
-import { frontendRequests as requests } from '../../wire/index.ts';
-import type { ServedDevice } from '../device/served-device.ts';
-import { type VhostDevice, servedSide } from '../device/vhost-device.ts';
-import type { VhostDriverFlags } from '../driver-flags.ts';
-import { VhostDriver } from '../vhost-driver.ts';
+import { ScriptedFrontend } from '../testing/index.ts';
+import { frontendRequests as requests } from '../wire/index.ts';
+import type { ServedDevice } from '../backend/device/served-device.ts';
+import { type VhostDevice, servedSide } from '../backend/device/vhost-device.ts';
+import type { VhostDriverFlags } from '../backend/driver-flags.ts';
+import { VhostDriver } from '../backend/vhost-driver.ts';
 
 /** A backend on a socket of its own, and all it says. `await using` it. */
 export class TestBackend implements AsyncDisposable {

@@ -3,7 +3,7 @@ import * as net from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import type { Random } from '@vio/rings/testing';
 import { openSync } from 'node:fs';
-import type { FakeStream } from '../../test-support/fake-stream.ts';
+import type { FakeStream } from './fake-stream.ts';
 import {
   type Request,
   VHOST_F_LOG_ALL,
@@ -11,8 +11,8 @@ import {
   encodeRaw,
   encodeRequest,
   frontendRequests as requests,
-} from '../../wire/index.ts';
-import { Guest } from './guest.ts';
+} from '../wire/index.ts';
+import { Guest, driverReady } from './guest.ts';
 
 const guestBase = 0x1_0000_0000n;
 const userBase = 0x7f00_0000_0000n;
@@ -125,7 +125,7 @@ export class HostileFrontend implements Disposable {
       yield* say(requests.SET_VRING_ENABLE, { index, value: 1 });
       if (random.chance(0.5)) ring.scramble(() => (random.chance(0.7) ? 0 : random.below(256)));
     }
-    yield* say(requests.SET_STATUS, 15);
+    yield* say(requests.SET_STATUS, driverReady);
     if ((guest.features & VIRTIO_F_ACCESS_PLATFORM) === 0n) return;
     for (const [i, { userAddress, size }] of guest.regions.entries()) {
       const message = { iova: BigInt(iova + i * size), size: BigInt(size), userAddress: BigInt(userAddress) };

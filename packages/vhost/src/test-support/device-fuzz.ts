@@ -9,8 +9,8 @@ import {
   createTrackedDeviceQueue,
   poolStride,
 } from '@vio/rings';
-import { DequeuePath } from '../packets/dequeue.ts';
-import { EnqueuePath } from '../packets/enqueue.ts';
+import { DequeuePath } from '../backend/packets/dequeue.ts';
+import { EnqueuePath } from '../backend/packets/enqueue.ts';
 import { Random } from '@vio/rings/testing';
 import { WatchedLog } from './watched-log.ts';
 import { HostileDriver, type Setup, randomSetup } from './hostile-driver.ts';

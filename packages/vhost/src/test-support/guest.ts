@@ -1,13 +1,17 @@
 import { EventFd, SharedMemory } from '@vio/native';
+import { STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '@vio/net/internal';
 import { MemoryMap, Region, type RingFeatures, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { ScriptedDriver } from '@vio/rings/testing';
-import type { ScriptedFrontend } from '../../testing/index.ts';
+import type { ScriptedFrontend } from '../testing/index.ts';
 import {
   type MemoryRegion,
   VHOST_USER_F_PROTOCOL_FEATURES,
   type VringAddress,
   frontendRequests as requests,
-} from '../../wire/index.ts';
+} from '../wire/index.ts';
+
+/** The device status of a driver that has started. */
+export const driverReady = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
 
 const pieceBytes = 0x8_0000;
 const guestBase = 0x1_0000_0000;
@@ -114,7 +118,7 @@ export class Guest implements Disposable {
       ...rings.map((index) =>
         step(`SET_VRING_ENABLE ${index}`, (f) => f.send(requests.SET_VRING_ENABLE, { index, value: 1 })),
       ),
-      step('SET_STATUS', (f) => f.send(requests.SET_STATUS, 15)),
+      step('SET_STATUS', (f) => f.send(requests.SET_STATUS, driverReady)),
     ];
   }
 

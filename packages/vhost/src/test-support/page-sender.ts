@@ -54,7 +54,7 @@ export class PageSender implements Disposable {
    * @param places what of it lies where in the backend
    */
   static async start(faults: number, file: number, places: readonly Place[]): Promise<PageSender> {
-    const native = new URL('../../../../native/dist/index.js', import.meta.url).href;
+    const native = new URL('../../../native/dist/index.js', import.meta.url).href;
     const worker = new Worker(program, { eval: true, workerData: { faults, file, places, native } });
     await new Promise((resolve) => worker.once('message', resolve));
     return new PageSender(worker);
