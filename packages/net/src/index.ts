@@ -19,7 +19,8 @@ export { DevicePort } from './device/device-port.ts';
 export type { FeatureWishes } from './device/features/choose-features.ts';
 export { openPort } from './device/open-port.ts';
 export type { PortOptions, PortReconnect, ReconnectOptions } from './device/port-options.ts';
-export type { QueueName } from './device/life/reset-queue.ts';
+export type { VlanOffload } from './device/life/port-operations.ts';
+export type { QueueName } from './device/queues/queue-name.ts';
 
 // What a transport implements, and what helps it.
 export { DownEvent } from './device/down-event.ts';

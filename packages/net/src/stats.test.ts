@@ -117,6 +117,7 @@ describe('the counters of a queue', () => {
       dropped_oversize_packets: () => stats.countDrops(1, 'oversize'),
       dropped_headroom_packets: () => stats.countDrops(1, 'headroom'),
       dropped_no_room_packets: () => stats.countDrops(1, 'no_room'),
+      dropped_stopped_packets: () => stats.countDrops(1, 'stopped'),
     };
     happen[name]();
     const events = Object.entries(stats.toRecord('', queueEventNames)).filter(([, value]) => value !== 0);

@@ -27,7 +27,8 @@ export const txCounterNames = queueCounterNames.filter((name) => name !== 'error
 /**
  * What DPDK does not count. `dropped_*` are packets, with the reason: a length no buffer has, a virtio-net header that
  * makes no sense, a frame over the MTU, no room in front of the data for a VLAN tag, more than the buffers of the other side
- * or the whole ring hold. `lost` are packets that were on the ring when the device went away.
+ * or the whole ring hold, what the device delivered while the queue was stopped. `lost` are packets that were on the ring when
+ * the device went away.
  */
 export const queueEventNames = [
   'kicks',
@@ -41,6 +42,7 @@ export const queueEventNames = [
   'dropped_oversize_packets',
   'dropped_headroom_packets',
   'dropped_no_room_packets',
+  'dropped_stopped_packets',
 ] as const;
 
 /** Name of a counter that DPDK does not have. */
@@ -55,6 +57,7 @@ export const rxEventNames: readonly QueueEventName[] = [
   'dropped_length_packets',
   'dropped_header_packets',
   'dropped_oversize_packets',
+  'dropped_stopped_packets',
 ];
 
 /** Those of a port's transmit queue. */
@@ -68,7 +71,7 @@ export const txEventNames: readonly QueueEventName[] = [
 ];
 
 /** Why a packet was dropped, as in `dropped_<reason>_packets`. */
-export type DropReason = 'length' | 'header' | 'oversize' | 'headroom' | 'no_room';
+export type DropReason = 'length' | 'header' | 'oversize' | 'headroom' | 'no_room' | 'stopped';
 
 const { goodPackets, goodBytes, errors, multicast, broadcast, undersize, size1024, size1519 } = queueCounter;
 
@@ -84,6 +87,7 @@ const drops: Readonly<Record<DropReason, number>> = {
   oversize: 8,
   headroom: 9,
   no_room: 10,
+  stopped: 11,
 };
 
 /**

@@ -28,7 +28,7 @@ export class Forwarder {
   constructor(step: ForwardStep, burstSize: number, untilPackets?: (signal: AbortSignal) => Promise<void>) {
     this.#step = step;
     this.#untilPackets = untilPackets;
-    this.#burst = new PacketBurst(burstSize, { offloads: true });
+    this.#burst = new PacketBurst(burstSize, { offloads: true, vlan: true });
   }
 
   /** Those it polls now. */

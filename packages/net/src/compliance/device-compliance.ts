@@ -8,6 +8,14 @@ import type { DevicePort } from '../device/device-port.ts';
 import type { PortOptions } from '../device/port-options.ts';
 import { WorkerPort } from '../port/worker-port.ts';
 import { aWhile, buffersAtRest, codeOf, exchange, exchangeBursts, frameOf } from './exchange.ts';
+import {
+  changeFrames,
+  followsItsPort,
+  readThroughStop,
+  startLate,
+  stopAndStart,
+  stopQueues,
+} from './operations.ts';
 import type { ComplianceRunner } from './runner.ts';
 
 /** A fresh device, whose other end sends back every frame it takes, on the queue pair it came from or on another. */
@@ -125,6 +133,12 @@ export function describeDeviceCompliance(
           );
         }
       }));
+    it('is stopped and started without being closed', () => onPort({}, stopAndStart));
+    it('keeps its readers while it is stopped', () => onPort({}, readThroughStop));
+    it('has single queues stopped and started', () => onPort({}, stopQueues));
+    it('has queues whose start is deferred', () =>
+      withDevice(create, ({ device }) => startLate(device, options)));
+    it('changes MTU and VLAN offload while it runs', () => onPort({ mtu: 1500 }, changeFrames));
     it('takes more memory while it runs, or says that it cannot', () =>
       onPort({ memory: { ...options.memory, maxBuffers: 4000 } }, moreMemory));
     it('hands its queue pairs over, each to be served on its own, or says that it cannot', () =>
@@ -301,6 +315,7 @@ async function detached(create: DeviceFactory, options: PortOptions): Promise<vo
         await exchange(worker, frames);
         await exchangeBursts(worker, 0, frames);
       }
+      await followsItsPort(port, worker);
     } finally {
       await port.close();
     }

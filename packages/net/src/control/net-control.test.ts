@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ControlCommand } from './commands.ts';
+import { rejectionOf } from '@vio/test-support';
+import { VIRTIO_NET_F_CTRL_VLAN } from '../feature-bits.ts';
 import { everyFeature } from '../test-support/control-pair.ts';
 import { NetControl, type QueuePairsListener } from './net-control.ts';
 
@@ -149,3 +151,110 @@ it.each(allMisspelt)(
     expect(given).toEqual([]);
   },
 );
+
+describe('receive-side scaling that is set', () => {
+  it('can be asked for, as a copy', async () => {
+    const { control } = setUp();
+    expect(control.rss).toBe(undefined);
+    await control.setRss(rss);
+    expect(control.rss).toEqual(rss);
+    control.rss?.key.fill(9);
+    expect(control.rss?.key).toEqual(key);
+  });
+
+  it('is changed entry by entry, and the rest stays', async () => {
+    const { control, given } = setUp();
+    await control.setRss(rss);
+    await control.updateRssTable(
+      new Map([
+        [0, 3],
+        [2, 1],
+      ]),
+    );
+    expect(given.at(-1)).toEqual({ kind: 'rss', config: { ...rss, table: [3, 1, 1, 3] } });
+    expect(control.rss?.table).toEqual([3, 1, 1, 3]);
+  });
+
+  it('is changed in part: a key, a hash type', async () => {
+    const { control } = setUp();
+    await control.setRss(rss);
+    await control.updateRss({ key: new Uint8Array(40).fill(2) });
+    await control.updateRss({ hashTypes: 2 });
+    expect(control.rss).toEqual({ ...rss, key: new Uint8Array(40).fill(2), hashTypes: 2 });
+  });
+
+  it('begins with a table of 128 entries that names the pairs in use by turns', async () => {
+    const { control } = setUp();
+    await control.setQueuePairs(2);
+    await control.updateRssTable(new Map([[127, 0]]));
+    expect(control.rss?.table).toEqual(Array.from({ length: 128 }, (_, i) => (i === 127 ? 0 : i % 2)));
+    expect(control.rss?.key.length).toBe(40);
+  });
+
+  it.each([
+    [128, 0],
+    [-1, 0],
+    [0.5, 0],
+    [0, 4],
+  ])('is not changed at entry %d to queue %i', async (entry, queue) => {
+    const { control, given } = setUp();
+    const failure = await rejectionOf(control.updateRssTable(new Map([[entry, queue]])));
+    expect([failure.code, given]).toEqual(['VIO_CONTROL_VALUE', []]);
+  });
+
+  it('is what it was when the device refuses a change', async () => {
+    const { control } = setUp({ refuse: true });
+    await control.updateRssTable(new Map([[0, 1]])).catch(() => {});
+    expect(control.rss).toBe(undefined);
+  });
+});
+
+describe('the filter of VLANs', () => {
+  const kinds = (given: readonly ControlCommand[], kind: string): number[] =>
+    given.flatMap((command) =>
+      command.kind === kind && (command.kind === 'vlan-add' || command.kind === 'vlan-remove')
+        ? [command.id]
+        : [],
+    );
+
+  it('is on with CTRL_VLAN, and off lets all others pass', async () => {
+    const { control, given } = setUp();
+    await control.addVlan(7);
+    expect(control.vlanFilter).toBe(true);
+    await control.setVlanFilter(false);
+    await control.setVlanFilter(false);
+    const added = kinds(given, 'vlan-add');
+    expect([control.vlanFilter, added.length, new Set(added).size]).toEqual([false, 4096, 4096]);
+  });
+
+  it('on again leaves those that were added', async () => {
+    const { control, given } = setUp();
+    await control.addVlan(7);
+    await control.addVlan(8);
+    await control.setVlanFilter(false);
+    await control.removeVlan(8);
+    expect(kinds(given, 'vlan-remove')).toEqual([]);
+    await control.setVlanFilter(true);
+    const removed = kinds(given, 'vlan-remove');
+    expect([removed.length, removed.includes(7), removed.includes(8)]).toEqual([4095, false, true]);
+  });
+
+  it('stays off for a device that starts anew', async () => {
+    const { control, given } = setUp();
+    await control.setVlanFilter(false);
+    given.length = 0;
+    await control.restart({
+      execute: (command) => {
+        given.push(command);
+        return Promise.resolve();
+      },
+    });
+    expect(kinds(given, 'vlan-add').length).toBe(4096);
+  });
+
+  it('cannot be had without CTRL_VLAN', async () => {
+    const { control } = setUp({ features: everyFeature & ~VIRTIO_NET_F_CTRL_VLAN });
+    expect(control.vlanFilter).toBe(false);
+    expect((await rejectionOf(control.setVlanFilter(true))).code).toBe('VIO_CONTROL_UNSUPPORTED');
+  });
+});

@@ -9,7 +9,8 @@ import {
   mostVlanId,
   requiredFeatures,
 } from './commands.ts';
-import type { HashConfig, RssLimits } from '../rss/hash-types.ts';
+import { VIRTIO_NET_F_CTRL_VLAN } from '../feature-bits.ts';
+import { type HashConfig, type RssLimits, defaultHashKey, supportedHashTypes } from '../rss/hash-types.ts';
 import type { ControlChannel } from './control-channel.ts';
 import { commandUnsupported, commandValue } from './control-errors.ts';
 import { isMac, isMulticast } from '../frames/mac-address.ts';
@@ -60,6 +61,7 @@ export class NetControl {
   readonly #listener: QueuePairsListener | undefined;
   #channel: ControlChannel | undefined;
   #queuePairs: number;
+  #vlanFilter: boolean;
   /** The last command of each kind, to be given again to a device that has started anew. */
   readonly #given = new Map<string, ControlCommand>();
 
@@ -73,6 +75,7 @@ export class NetControl {
     this.maxPairs = maxPairs;
     this.#queuePairs = queuePairs;
     this.#listener = onQueuePairs;
+    this.#vlanFilter = this.filters && (features & VIRTIO_NET_F_CTRL_VLAN) !== 0n;
   }
 
   /** False before the first `restart` of one that was made without a channel. */
@@ -84,6 +87,43 @@ export class NetControl {
   get mac(): string | undefined {
     const command = this.#given.get('mac-address');
     return command?.kind === 'mac-address' ? command.mac : undefined;
+  }
+
+  /** Receive-side scaling as it was set last: table, key, hash types; undefined: it was not set. The arrays are copies. */
+  get rss(): RssConfig | undefined {
+    const command = this.#given.get('queues');
+    return command?.kind === 'rss' ? copyOf(command.config) : undefined;
+  }
+
+  /** Hashes without receive-side scaling as they were set last; undefined: they were not set. */
+  get hash(): HashConfig | undefined {
+    const command = this.#given.get('hash');
+    return command?.kind === 'hash'
+      ? { ...command.config, key: Uint8Array.from(command.config.key) }
+      : undefined;
+  }
+
+  /**
+   * What `updateRss` begins with where nothing was set: all hash types that the device has, `defaultHashKey`, and a table as long as
+   * the device allows (128 at most), which names the queue pairs in use by turns.
+   */
+  get defaultRss(): RssConfig {
+    const entries = Math.min(usualTableEntries, this.rssLimits?.tableEntries ?? usualTableEntries);
+    return {
+      hashTypes: this.rssLimits?.hashTypes ?? supportedHashTypes,
+      key: Uint8Array.from(defaultHashKey),
+      table: Array.from({ length: entries }, (_, i) => i % this.#queuePairs),
+      unclassified: 0,
+      transmitQueues: this.#queuePairs,
+    };
+  }
+
+  /**
+   * True when the device receives only the VLANs of `addVlan`, which it does once CTRL_VLAN was negotiated; false when all tagged
+   * frames arrive.
+   */
+  get vlanFilter(): boolean {
+    return this.#vlanFilter;
   }
 
   /** Queue pairs in use, from the first on. */
@@ -115,6 +155,30 @@ export class NetControl {
     for (const queue of [unclassified, ...table]) this.#checkPairs(queue + 1);
     this.#checkPairs(transmitQueues);
     await this.#changePairs(command, Math.max(transmitQueues, ...table.map((queue) => queue + 1)), wait);
+  }
+
+  /** Changes a part of receive-side scaling: the key, the hash types, the table. The rest stays as it is, or is `defaultRss`. */
+  updateRss(changes: Partial<RssConfig>, wait: WaitOptions = {}): Promise<void> {
+    return this.setRss({ ...(this.rss ?? this.defaultRss), ...changes }, wait);
+  }
+
+  /**
+   * Changes entries of the indirection table, as `rte_eth_dev_rss_reta_update` does with a mask.
+   * @param entries receive queue by index in the table
+   */
+  async updateRssTable(entries: ReadonlyMap<number, number>, wait: WaitOptions = {}): Promise<void> {
+    const config = this.rss ?? this.defaultRss;
+    const table = [...config.table];
+    for (const [index, queue] of entries) {
+      if (!(index in table)) {
+        throw commandValue(
+          `entry ${index} of an indirection table of ${table.length}`,
+          `give 0 to ${table.length - 1}`,
+        );
+      }
+      table[index] = queue;
+    }
+    await this.setRss({ ...config, table }, wait);
   }
 
   /** Which packets are hashed, and how, when the device reports hashes without receive side scaling. */
@@ -159,9 +223,25 @@ export class NetControl {
     return this.#execute({ kind: 'vlan-add', id }, wait, () => checkVlan(id));
   }
 
+  /**
+   * Off: frames of all VLANs are received, whichever were added; on: those that were added. A device has no command for it, so it is
+   * told all that is missing, VLAN by VLAN.
+   */
+  async setVlanFilter(on: boolean, wait: WaitOptions = {}): Promise<void> {
+    this.#check({ kind: 'vlan-add', id: 0 }, wait);
+    // Where nobody filters, all arrive anyway.
+    if (this.filters && on !== this.#vlanFilter) await this.#passOthers(!on, wait);
+    this.#vlanFilter = this.filters && on;
+  }
+
   /** Stops receiving packets of a VLAN (CTRL_VLAN). @param id 0 to 4095 */
-  removeVlan(id: number, wait: WaitOptions = {}): Promise<void> {
-    return this.#execute({ kind: 'vlan-remove', id }, wait, () => checkVlan(id));
+  async removeVlan(id: number, wait: WaitOptions = {}): Promise<void> {
+    const command = { kind: 'vlan-remove', id } as const;
+    if (this.#vlanFilter || !this.filters) return this.#execute(command, wait, () => checkVlan(id));
+    this.#check(command, wait);
+    checkVlan(id);
+    // It goes on arriving, with all others, until the filter is on again.
+    remember(this.#given, command);
   }
 
   /** The announcement the device asked for was made. */
@@ -185,6 +265,16 @@ export class NetControl {
   async restart(channel: ControlChannel | undefined, wait: WaitOptions = {}): Promise<void> {
     this.#channel = channel;
     for (const command of this.#given.values()) await channel?.execute(command, wait);
+    if (this.filters && !this.#vlanFilter && (this.#features & VIRTIO_NET_F_CTRL_VLAN) !== 0n)
+      await this.#passOthers(true, wait);
+  }
+
+  /** Has the device receive, or not, the VLANs that were not added. */
+  async #passOthers(pass: boolean, wait: WaitOptions): Promise<void> {
+    for (let id = 0; id <= mostVlanId; id++) {
+      if (this.#given.has(`vlan ${id}`)) continue;
+      await this.#channel?.execute({ kind: pass ? 'vlan-add' : 'vlan-remove', id }, wait);
+    }
   }
 
   async #changePairs(command: ControlCommand, pairs: number, wait: WaitOptions): Promise<void> {
@@ -222,6 +312,13 @@ export class NetControl {
       `use 1 to ${this.maxPairs}, or open the port with more (queues=N)`,
     );
   }
+}
+
+/** Entries of a table, where nobody says otherwise: DPDK's number, which every device takes. */
+const usualTableEntries = 128;
+
+function copyOf(config: RssConfig): RssConfig {
+  return { ...config, key: Uint8Array.from(config.key), table: [...config.table] };
 }
 
 /** Later commands make earlier ones void: those that set the same, and the two that choose the receive queues. */

@@ -1,6 +1,7 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { checkWait, throwLater, shortTimeout } from '@vio/native/internal';
+import { checkOptions, checkWait, throwLater, shortTimeout } from '@vio/native/internal';
 import { NetPort, type NetPortParts } from '../port/net-port.ts';
+import { linkDownError } from '../port/port-errors.ts';
 import type { QueuePairHandle } from '../port/worker-port.ts';
 import type { RssLimits } from '../rss/hash-types.ts';
 import { portSource } from '../telemetry/port-source.ts';
@@ -13,10 +14,19 @@ import {
 import { announce } from './life/announce.ts';
 import { type ConfigHandlers, ConfigWatch } from './life/config-watch.ts';
 import type { PortLife } from './life/port-life.ts';
+import {
+  type VlanOffload,
+  setMtu,
+  setVlanOffload,
+  startQueues,
+  stopQueues,
+  turnQueue,
+} from './life/port-operations.ts';
 import { reconnect } from './life/reconnect.ts';
-import { type QueueName, resetQueue } from './life/reset-queue.ts';
+import { resetQueue } from './life/reset-queue.ts';
 import type { Duplex } from './link-speed.ts';
 import type { PortReconnect } from './port-options.ts';
+import { type QueueName, queueNumber } from './queues/queue-name.ts';
 
 /** What `openPort` makes a port of. */
 export interface DevicePortParts extends NetPortParts {
@@ -26,8 +36,8 @@ export interface DevicePortParts extends NetPortParts {
   readonly speed: number;
   /** Duplex of the link. */
   readonly duplex: Duplex;
-  /** Bytes. */
-  readonly mtu: number | undefined;
+  /** Bytes, as the device says. */
+  readonly deviceMtu: number | undefined;
   /** Names of features that were asked for and are not there. */
   readonly missing: readonly string[];
   /** The link is up, as far as the device has said. */
@@ -44,8 +54,6 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   readonly speed: number;
   /** As the device says. */
   readonly duplex: Duplex;
-  /** Bytes behind the Ethernet header that frames may have, as the options or else the device say; undefined: nobody does. */
-  readonly mtu: number | undefined;
   /** Features that were asked for, by options or default, and that the device does not have: `IN_ORDER`, ... */
   readonly missing: readonly string[];
   /** How often the device had the port make itself known to the network. */
@@ -55,7 +63,10 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   /** Of those, how often the new one went on where the old one had ended. */
   resumed = 0;
   readonly #life: PortLife;
-  readonly #stopping = new AbortController();
+  readonly #deviceMtu: number | undefined;
+  /** The link is up, as far as the device says. */
+  #deviceUp: boolean;
+  readonly #closer = new AbortController();
   #watch: ConfigWatch | undefined;
   #closing: Promise<void> | undefined;
   readonly #telemetry = new Set<TelemetryServer>();
@@ -66,16 +77,101 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     this.handles = parts.handles;
     this.speed = parts.speed;
     this.duplex = parts.duplex;
-    this.mtu = parts.mtu;
+    this.#deviceMtu = parts.deviceMtu;
+    this.#deviceUp = parts.linkUp;
     this.missing = parts.missing;
     this.#life = parts.life;
     if (!parts.linkUp) this.setLink({ up: false });
     this.#follow(parts.linkUp);
   }
 
+  /**
+   * Bytes behind the Ethernet header that frames may have, as `setMtu`, the options or else the device say; undefined: nobody
+   * does.
+   */
+  get mtu(): number | undefined {
+    return this.rules.mtu ?? this.#deviceMtu;
+  }
+
   /** What the device can do of receive-side scaling and hash reports; undefined: nothing, or it does not say. */
   get rss(): RssLimits | undefined {
     return this.control.rssLimits ?? undefined;
+  }
+
+  /**
+   * Starts the port again after `stop`: all queues but those of `deferredStart`. What the device delivered meanwhile is dropped,
+   * and counted as `dropped_stopped_packets`. The link is what the device says. Idempotent.
+   * @throws VioError VIO_LINK_DOWN when the port is closed
+   */
+  async start(): Promise<void> {
+    await Promise.resolve();
+    if (this.closed) throw linkDownError(this.link);
+    if (!this.stopped) return;
+    startQueues(this.#life);
+    if (!this.gone && this.#deviceUp) this.setLink({ up: true });
+    // An announcement that was asked for meanwhile can be made now.
+    this.#watch?.look();
+  }
+
+  /**
+   * Stops the port without closing it, as `rte_eth_dev_stop` does: no packet passes its queues, in whichever thread they are, and
+   * its link is down, without a reason. Whoever sends is told VIO_PORT_STOPPED, whoever reads waits. Rings and buffers stay where they
+   * are, packets on transmit rings go out, counters go on, and commands reach the device. A thread that is in the middle of a
+   * burst finishes that. Idempotent, never throws.
+   */
+  stop(): Promise<void> {
+    if (!this.closed && !this.stopped) {
+      stopQueues(this.#life);
+      if (this.link.up) this.setLink({ up: false });
+    }
+    return Promise.resolve();
+  }
+
+  /**
+   * Starts a queue that was stopped, or whose start was deferred (`deferredStart`). A receive queue drops what the device delivered
+   * meanwhile.
+   * @throws VioError VIO_PORT_STOPPED while the whole port is; RangeError when the port has no such queue
+   */
+  async startQueue(name: QueueName): Promise<void> {
+    await Promise.resolve(turnQueue(this.#life, name, true));
+  }
+
+  /**
+   * Stops a queue while the others go on: a receive queue takes no packets, and gives the device no buffers; whoever sends on a
+   * transmit queue is told VIO_QUEUE_STOPPED. It starts again by `startQueue`, or with the port.
+   * @throws as `startQueue`
+   */
+  async stopQueue(name: QueueName): Promise<void> {
+    await Promise.resolve(turnQueue(this.#life, name, false));
+  }
+
+  /** Whether packets pass a queue: it and the port are started. @throws RangeError when the port has no such queue */
+  isQueueStarted(name: QueueName): boolean {
+    const { switches, pairs } = this.#life;
+    return !switches.isStopped(queueNumber(name, pairs.length));
+  }
+
+  /**
+   * Changes the MTU while packets move: larger frames are dropped and counted from now on, in all threads. A device that was told the
+   * MTU when it started is told the new one.
+   * @param mtu bytes behind the Ethernet header, 68 to 9710
+   * @throws VioError VIO_MTU when it is out of range, more than the device's, or more than a buffer holds without MRG_RXBUF;
+   *   VIO_TIMEOUT, VIO_ABORTED
+   */
+  async setMtu(mtu: number, wait: WaitOptions = {}): Promise<void> {
+    checkWait('setMtu', wait);
+    await setMtu(this.#life, mtu, this.#deviceMtu, wait);
+  }
+
+  /**
+   * Changes what is done to VLAN tags while packets move, in all threads. Bursts must be those of `NetPort.burst`.
+   * @throws VioError VIO_CONTROL_UNSUPPORTED for a filter without CTRL_VLAN, VIO_CONTROL_REFUSED, VIO_TIMEOUT, VIO_ABORTED,
+   *   VIO_OPTION_UNKNOWN
+   */
+  async setVlanOffload(offload: VlanOffload, wait: WaitOptions = {}): Promise<void> {
+    checkOptions('setVlanOffload', offload, { strip: true, insert: true, filter: true });
+    checkWait('setVlanOffload', wait);
+    await setVlanOffload(this.#life, offload, wait);
   }
 
   /**
@@ -137,7 +233,8 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     if (device.config !== undefined) {
       const handlers: ConfigHandlers = {
         link: (up) => {
-          if (serves()) this.setLink({ up });
+          this.#deviceUp = up;
+          if (serves() && !this.stopped) this.setLink({ up });
         },
         announce: async () => {
           const done = serves() && !this.gone && (await announce(this));
@@ -163,7 +260,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     for (const { tx } of life.pairs) tx.pause();
     life.device.close();
     try {
-      const { signal } = this.#stopping;
+      const { signal } = this.#closer;
       const { device, attempts, resumed } = await reconnect(
         life,
         options,
@@ -182,8 +279,9 @@ export class DevicePort extends NetPort implements AsyncDisposable {
       life.device = device;
       this.reconnects++;
       if (resumed) this.resumed++;
+      this.#deviceUp = true;
       this.#follow(true);
-      this.setLink({ up: true });
+      this.renewLink(!this.stopped);
       this.emit('reconnect', { attempts, downtime: performance.now() - begin, resumed });
     } catch (reason) {
       // Closed meanwhile, or given up: `link` says why it stays down.
@@ -197,7 +295,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     const { device, control, memory, events, inflight } = this.#life;
     this.end();
     for (const server of this.#telemetry) await server[Symbol.asyncDispose]();
-    this.#stopping.abort();
+    this.#closer.abort();
     this.#watch?.[Symbol.dispose]();
     control[Symbol.dispose]();
     await device.stop({ timeout: shortTimeout });

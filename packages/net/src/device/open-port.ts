@@ -7,6 +7,7 @@ import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU } from '../feature-bits.ts';
 import { frameRules } from '../frames/frame-options.ts';
 import { pathOffloads } from '../offload/offload-features.ts';
 import { electPaths } from '../paths.ts';
+import { PortSwitches } from '../queue/port-switches.ts';
 import type { ConfigSpace } from './config-space.ts';
 import { ControlRing } from './control/control-ring.ts';
 import { PortControl } from './control/port-control.ts';
@@ -23,6 +24,7 @@ import type { NetDevice } from './net-device.ts';
 import { type PortOptions, checkPortOptions } from './port-options.ts';
 import { type PortQueues, buildQueues } from './queues/build-queues.ts';
 import { queuePairHandles } from './queues/queue-handles.ts';
+import { queueNumber } from './queues/queue-name.ts';
 import { VringEvents } from './queues/vring-events.ts';
 
 /** Descriptors of a control queue where the device leaves a choice: commands go one by one. */
@@ -77,6 +79,8 @@ async function build<P extends DevicePort>(
   const mac = options.mac?.toLowerCase() ?? said?.mac ?? randomMac();
   const mtu = (accepted & VIRTIO_NET_F_MTU) === 0n ? undefined : said?.mtu;
   const rules = frameRules(options, mtu);
+  const deferred = (options.deferredStart ?? []).map((name) => queueNumber(name, queues));
+  const switches = PortSwitches.create(rules, queues, deferred);
 
   const plan = planRings(device, chosen, options, maxPairs);
   const memory = PortMemory.create(
@@ -99,7 +103,7 @@ async function build<P extends DevicePort>(
     size: plan.size,
     layout: plan.layout,
     memory: memory.memory,
-    rules,
+    switches,
     paths,
     notifier(queue, nextAvailable) {
       const notifier = own ? device.kick(queue, nextAvailable) : undefined;
@@ -131,7 +135,11 @@ async function build<P extends DevicePort>(
     pairs,
     detached,
     control,
+    switches,
+    deferred,
     mtu: (accepted & VIRTIO_NET_F_MTU) === 0n ? undefined : options.mtu,
+    tellsMtu: (accepted & VIRTIO_NET_F_MTU) !== 0n && device.mtu !== undefined,
+    dataRoom: plan.layout.dataRoom,
     inflight,
     reconnect: detached ? undefined : options.reconnect,
     timeout,
@@ -141,8 +149,10 @@ async function build<P extends DevicePort>(
   await control.begin(device, mac, wait);
 
   const { region, pool } = built;
-  const common = { features, mac, paths, rules, region, pool, control: control.commands };
-  const handles = detached ? queuePairHandles(common, plan.layout, plan.size, memory.memory, events) : [];
+  const common = { features, mac, paths, switches, region, pool, control: control.commands };
+  const handles = detached
+    ? queuePairHandles(common, switches, plan.layout, plan.size, memory.memory, events)
+    : [];
   const rx = pairs.map((pair) => pair.rx);
   const owned = detached
     ? { rx: [], tx: [], rxCall: [] }
@@ -154,7 +164,7 @@ async function build<P extends DevicePort>(
     life,
     speed: options.speed ?? said?.speed ?? unknownSpeed,
     duplex: said?.duplex ?? 'unknown',
-    mtu: rules.mtu ?? mtu,
+    deviceMtu: mtu,
     missing: chosen.missing,
     linkUp: said?.linkUp ?? true,
   });

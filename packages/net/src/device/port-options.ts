@@ -4,6 +4,7 @@ import type { FrameOptions } from '../frames/frame-options.ts';
 import type { FeatureWishes } from './features/choose-features.ts';
 import type { MemoryOptions } from './memory/device-memory.ts';
 import type { NetDevice } from './net-device.ts';
+import type { QueueName } from './queues/queue-name.ts';
 
 /** How a port that lost its device looks for it again. */
 export interface ReconnectOptions {
@@ -48,6 +49,8 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
    * port itself then has no queues; it keeps the device, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean | undefined;
+  /** Queues that do not start with the port, but by `port.startQueue`. Default: none. */
+  readonly deferredStart?: readonly QueueName[] | undefined;
   /** Looks for a device that went. Detached queue pairs do not come back. Default: it is not looked for. */
   readonly reconnect?: PortReconnect | undefined;
   /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */

@@ -17,17 +17,25 @@ export interface FrameOptions {
  * @throws VioError VIO_MTU when the MTU is out of range, or more than the device's
  */
 export function frameRules({ mtu, vlan }: FrameOptions, deviceMtu: number | undefined): FrameRules {
-  checkMtu(mtu);
-  if (mtu !== undefined && deviceMtu !== undefined && mtu > deviceMtu) {
-    throw new VioError(`an MTU of ${mtu} bytes was asked for, the device's is ${deviceMtu}`, {
-      code: 'VIO_MTU',
-      remedy: `choose ${deviceMtu} or less, or configure a larger MTU at the device`,
-    });
-  }
+  checkOwnMtu(mtu, deviceMtu);
   const limit = mtu ?? deviceMtu;
   return {
     ...(limit === undefined || limit > maxMtu ? {} : { mtu: limit }),
     vlanStrip: vlan?.strip ?? false,
     vlanInsert: vlan?.insert ?? false,
   };
+}
+
+/**
+ * @param mtu that somebody asks for; undefined: nobody does
+ * @param deviceMtu as the device says; undefined: it does not
+ * @throws VioError VIO_MTU when it is out of range, or more than the device's
+ */
+export function checkOwnMtu(mtu: number | undefined, deviceMtu: number | undefined): void {
+  checkMtu(mtu);
+  if (mtu === undefined || deviceMtu === undefined || mtu <= deviceMtu) return;
+  throw new VioError(`an MTU of ${mtu} bytes was asked for, the device's is ${deviceMtu}`, {
+    code: 'VIO_MTU',
+    remedy: `choose ${deviceMtu} or less, or configure a larger MTU at the device`,
+  });
 }

@@ -10,11 +10,12 @@ const noLimit = 0x7fff_ffff;
 
 /** What the packets of a queue pass while something is to be done with them. A queue that needs none has none. */
 abstract class Gate {
-  readonly taps = new Set<BurstTap>();
+  readonly taps: ReadonlySet<BurstTap>;
   /** Bytes of the largest frame without a tag. */
   readonly limit: number;
 
-  constructor({ mtu }: FrameRules) {
+  constructor({ mtu }: FrameRules, taps: ReadonlySet<BurstTap>) {
+    this.taps = taps;
     this.limit = mtu === undefined ? noLimit : mtu + ethernetBytes;
   }
 
@@ -31,14 +32,17 @@ abstract class Gate {
 /** Behind a receive queue: taps see every frame as it came, then what is too large goes, then tags come off. */
 export class RxGate extends Gate {
   readonly #strip: boolean;
+  readonly #clear: boolean;
 
-  constructor(rules: FrameRules) {
-    super(rules);
+  /** @param stripped tags were taken off before: bursts may still say some */
+  constructor(rules: FrameRules, taps: ReadonlySet<BurstTap>, stripped: boolean) {
+    super(rules, taps);
     this.#strip = rules.vlanStrip === true;
+    this.#clear = stripped && !this.#strip;
   }
 
   override get idle(): boolean {
-    return this.taps.size === 0 && this.limit === noLimit && !this.#strip;
+    return this.taps.size === 0 && this.limit === noLimit && !this.#strip && !this.#clear;
   }
 
   /** @returns how many of the first `count` packets are left, in place */
@@ -47,6 +51,7 @@ export class RxGate extends Gate {
     showTo(this.taps, pool, burst, 0, count);
     const left = this.limit === noLimit ? count : this.#dropOversize(pool, burst, count, stats);
     if (this.#strip && burst.vlan !== undefined) stripTags(pool, burst, burst.vlan, left);
+    else if (this.#clear) burst.vlan?.fill(0, 0, left);
     return left;
   }
 
@@ -73,8 +78,8 @@ export class TxGate extends Gate {
   #reason: DropReason = 'oversize';
 
   /** @param headerBytes of the virtio-net header in front of every frame */
-  constructor(rules: FrameRules, headerBytes: number) {
-    super(rules);
+  constructor(rules: FrameRules, taps: ReadonlySet<BurstTap>, headerBytes: number) {
+    super(rules, taps);
     this.#insert = rules.vlanInsert === true;
     this.#header = headerBytes;
   }

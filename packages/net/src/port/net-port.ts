@@ -18,6 +18,7 @@ import { headerSize } from '../header.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { PacketBurst } from '../packet-burst.ts';
 import type { PathChoice } from '../paths.ts';
+import { PortSwitches } from '../queue/port-switches.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import { PacketReader, type ReadOptions, readNames } from './packet-reader.ts';
@@ -64,8 +65,10 @@ export interface NetPortParts {
   readonly rxCall: readonly EventFd[];
   /** How the device is told things. Default: it cannot be. */
   readonly control?: NetControl | undefined;
-  /** What the queues do to every frame. Default: nothing. */
+  /** What the queues do to every frame, of a port without switches. Default: nothing. */
   readonly rules?: FrameRules | undefined;
+  /** What its queues go by while they run. Default: as `rules` say, always. */
+  readonly switches?: PortSwitches | undefined;
 }
 
 /**
@@ -87,9 +90,10 @@ export class NetPort extends PortEmitter {
   readonly tx: readonly TxQueue[];
   /** What the device can be told: queue pairs, filters, hashes. Refuses what was not negotiated. */
   readonly control: NetControl;
-  /** What is done to every frame besides moving it. */
-  readonly rules: FrameRules;
   readonly #mac: string;
+  readonly #switches: PortSwitches;
+  /** Somebody else has the switches as well. */
+  readonly #switchable: boolean;
   readonly #calls: RxCalls;
   readonly #wait: RxWait;
   readonly #readers = new Map<number, PacketReader>();
@@ -108,7 +112,8 @@ export class NetPort extends PortEmitter {
     this.pool = parts.pool;
     this.rx = parts.rx;
     this.tx = parts.tx;
-    this.rules = parts.rules ?? {};
+    this.#switchable = parts.switches !== undefined;
+    this.#switches = parts.switches ?? PortSwitches.create(parts.rules ?? {}, parts.rx.length);
     this.control =
       parts.control ??
       new NetControl({
@@ -123,6 +128,16 @@ export class NetPort extends PortEmitter {
   /** As in `02:00:00:00:00:01`. */
   get mac(): string {
     return this.control.mac ?? this.#mac;
+  }
+
+  /** What is done to every frame besides moving it, at this moment. */
+  get rules(): FrameRules {
+    return this.#switches.rules;
+  }
+
+  /** True between `stop` and `start` of the port: no packet passes its queues, in whichever thread they are. */
+  get stopped(): boolean {
+    return this.#switches.stopped;
   }
 
   /** The state of the link now; the event `link` tells of changes. */
@@ -155,6 +170,12 @@ export class NetPort extends PortEmitter {
     this.emit('link', link);
   }
 
+  /** For the device that owns the link, once it is there again: the link is what it says, whatever it was. */
+  protected renewLink(up: boolean): void {
+    this.#link = { up };
+    this.emit('link', this.#link);
+  }
+
   /** For the device that owns the link: why it is still down, if that is something else by now. */
   protected explainLink(reason: VioError): void {
     if (this.#closed || this.#link.up || this.#link.reason?.code === reason.code) return;
@@ -163,15 +184,15 @@ export class NetPort extends PortEmitter {
   }
 
   /**
-   * A burst for this port's queues: with a place for what headers say, if offloads were negotiated, and for VLAN tags,
-   * if the port strips or inserts them.
+   * A burst for this port's queues: with a place for what headers say, if offloads were negotiated, and for VLAN tags, if the port
+   * strips or inserts them or can be told to.
    */
   burst(capacity = 32): PacketBurst {
     const { vlanStrip, vlanInsert } = this.rules;
     return new PacketBurst(capacity, {
       offloads:
         hasRxOffloads(this.features) || hasTxOffloads(this.features) || headerSize(this.features) === 20,
-      vlan: vlanStrip === true || vlanInsert === true,
+      vlan: this.#switchable || vlanStrip === true || vlanInsert === true,
     });
   }
 
@@ -179,7 +200,8 @@ export class NetPort extends PortEmitter {
    * Sends one frame (copied) on a queue pair; waits while the ring is full.
    * @param bytes an Ethernet frame without CRC, 1 to 9728 bytes and no more than the port's MTU allows; left alone until the promise settles
    * @throws RangeError when the port has no such queue pair; one whose queue pairs are detached has none
-   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_QUEUE_BROKEN, VIO_QUEUE_NOT_IN_USE, VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_UNKNOWN
+   * @throws VioError VIO_FRAME_SIZE, VIO_LINK_DOWN, VIO_PORT_STOPPED, VIO_QUEUE_STOPPED, VIO_QUEUE_BROKEN, VIO_QUEUE_NOT_IN_USE,
+   *   VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_UNKNOWN
    */
   async send(bytes: Uint8Array, options: SendOptions = {}): Promise<void> {
     checkOptions('send', options, sendNames);
@@ -211,7 +233,7 @@ export class NetPort extends PortEmitter {
   /**
    * The frames that arrive on a queue pair, copied out of the pool. Spins for a moment when there are none, then
    * sleeps until the device interrupts. Ends when the link goes down with a reason, the port is closed or the signal
-   * aborts. One at a time for each queue pair.
+   * aborts; while the port is stopped, it waits. One at a time for each queue pair.
    * @throws RangeError when the port has no such queue pair
    * @throws VioError VIO_QUEUE_BROKEN, VIO_QUEUE_BUSY while the queue pair is being read already, VIO_OPTION_UNKNOWN
    */

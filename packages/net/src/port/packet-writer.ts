@@ -4,7 +4,14 @@ import { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes } from '../frames/frame-rules.ts';
 import { tagBytes } from '../frames/vlan.ts';
 import type { PortCore } from './port-core.ts';
-import { brokenError, frameSizeError, linkDownError, notInUseError } from './port-errors.ts';
+import {
+  brokenError,
+  frameSizeError,
+  linkDownError,
+  notInUseError,
+  queueStoppedError,
+  stoppedError,
+} from './port-errors.ts';
 
 /** Where a frame is sent, and how long it may wait for room. */
 export interface SendOptions extends WaitOptions {
@@ -140,8 +147,9 @@ export class PacketWriter {
   /** @returns why nothing can be sent now, and waiting does not help; undefined when it can */
   #obstacle(): VioError | undefined {
     const { gone, link } = this.#port;
-    const { queue, held } = this.#port.tx[this.#pair];
+    const { queue, held, stopped } = this.#port.tx[this.#pair];
     if (gone) return linkDownError(link);
+    if (stopped) return this.#port.stopped ? stoppedError() : queueStoppedError('transmit', this.#pair);
     if (queue.broken !== undefined) return brokenError('transmit', this.#pair, queue.broken);
     return held ? notInUseError(this.#pair) : undefined;
   }

@@ -14,6 +14,8 @@ export interface PortCore extends Pick<PortEmitter, 'on' | 'off'> {
   readonly link: LinkState;
   /** True once the memory goes away. */
   readonly closed: boolean;
+  /** True while the whole port is stopped. */
+  readonly stopped: boolean;
   /** True when nothing passes any more. */
   readonly gone: boolean;
   /** A burst for the port's queues. */

@@ -16,6 +16,22 @@ export function notInUseError(pair: number): VioError {
   });
 }
 
+export function stoppedError(): VioError {
+  return new VioError('the port is stopped', {
+    code: 'VIO_PORT_STOPPED',
+    remedy: 'start it with port.start()',
+    retryable: true,
+  });
+}
+
+export function queueStoppedError(direction: 'receive' | 'transmit', pair: number): VioError {
+  return new VioError(`${direction} queue ${pair} is stopped`, {
+    code: 'VIO_QUEUE_STOPPED',
+    remedy: 'start it with port.startQueue, or use another queue',
+    retryable: true,
+  });
+}
+
 export function linkDownError({ reason }: LinkState): VioError {
   return new VioError(reason === undefined ? 'the port is closed' : 'the link is down', {
     code: 'VIO_LINK_DOWN',

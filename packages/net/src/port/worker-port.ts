@@ -2,6 +2,7 @@ import { EventFd, SharedMemory, dupFd } from '@vio/native';
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import type { PathChoice } from '../paths.ts';
+import { PortSwitches } from '../queue/port-switches.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
 import { NetPort } from './net-port.ts';
 import { portStats } from './port-stats.ts';
@@ -31,8 +32,13 @@ export interface QueuePairHandle {
     readonly headroom: number;
     readonly dataRoom: number;
   };
-  /** What the queues do to every frame. */
+  /** What the queues do to every frame, without `switches`. */
   readonly rules?: FrameRules | undefined;
+  /**
+   * By which the port that this pair comes from tells what has changed: that it was stopped or started, its MTU, what is done to
+   * VLAN tags. Default: nothing ever changes.
+   */
+  readonly switches?: SharedArrayBuffer | undefined;
   /** File descriptors of the eventfds. */
   readonly events: { readonly rxKick: number; readonly txKick: number; readonly rxCall: number };
 }
@@ -76,6 +82,11 @@ export class WorkerPort extends NetPort implements Disposable {
     const region = new Region(memory.buffer, 0, memory.size, handle.memory.address);
     const pool = new BufferPool({ region, ...buffers });
     let onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void = () => {};
+    const { pair } = handle;
+    const switches =
+      handle.switches === undefined
+        ? PortSwitches.create(handle.rules ?? {}, pair + 1)
+        : new PortSwitches(handle.switches);
     const { rx, tx } = createQueuePair({
       features,
       region,
@@ -85,12 +96,21 @@ export class WorkerPort extends NetPort implements Disposable {
       txKick,
       prepared: true,
       paths: handle.paths,
-      rules: handle.rules,
+      switches: { port: switches, pair },
       onBroken: (direction, fault) => onBroken(direction, fault),
     });
-    super({ ...handle, region, pool, rx: [rx], tx: [tx], rxCall: [rxCall] });
-    onBroken = (direction, fault) => this.emit('broken', { direction, queue: handle.pair, fault });
-    this.pair = handle.pair;
+    super({
+      ...handle,
+      switches: handle.switches === undefined ? undefined : switches,
+      rules: switches.rules,
+      region,
+      pool,
+      rx: [rx],
+      tx: [tx],
+      rxCall: [rxCall],
+    });
+    onBroken = (direction, fault) => this.emit('broken', { direction, queue: pair, fault });
+    this.pair = pair;
     this.#memory = memory;
     this.#events = events;
   }

@@ -13,6 +13,7 @@ import type { PathEngine } from '../paths.ts';
 import { HeaderCodec } from '../offload/header-codec.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
+import { PortSwitches } from './port-switches.ts';
 import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
 import { type Notifier, TxQueue } from './tx-queue.ts';
 
@@ -45,8 +46,10 @@ export interface QueuePairOptions {
   readonly native?: boolean | undefined;
   /** Descriptors of the receive ring that are free before the device gets buffers. Default: 32, or a quarter of a smaller ring. */
   readonly freeThreshold?: number | undefined;
-  /** What is done to every frame. Default: nothing. */
+  /** What is done to every frame, of a pair without switches. Default: nothing. */
   readonly rules?: FrameRules | undefined;
+  /** What is done to frames, and which queues run, from now on; and which pair of theirs this is. Default: as `rules` say, always. */
+  readonly switches?: { readonly port: PortSwitches; readonly pair: number } | undefined;
   /** Is called once for each queue that breaks. */
   readonly onBroken: (direction: 'rx' | 'tx', fault: QueueFault) => void;
 }
@@ -71,6 +74,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
   const headerBytes = headerSize(features);
   const separateHeader = hasSeparateHeader(features);
   const { rx: rxPath, tx: txPath } = options.paths ?? {};
+  const { switches = { port: PortSwitches.create(options.rules ?? {}, 1), pair: 0 } } = options;
   const ring = (offset: number, deviceWrites: boolean): DriverQueue => {
     return createDriverQueue({
       region,
@@ -88,7 +92,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     headerBytes,
     kick: options.rxKick,
     codec: hasRxOffloads(features) ? HeaderCodec.received(features) : undefined,
-    rules: options.rules,
+    switch: { port: switches.port, queue: 2 * switches.pair },
     native: options.native ?? rxPath?.engine !== 'typescript',
     freeThreshold: options.freeThreshold,
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
@@ -99,7 +103,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     headerBytes,
     kick: options.txKick,
     codec: hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined,
-    rules: options.rules,
+    switch: { port: switches.port, queue: 2 * switches.pair + 1 },
     native: options.native ?? txPath?.engine !== 'typescript',
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,

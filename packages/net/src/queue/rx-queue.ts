@@ -4,10 +4,11 @@ import type { BurstTap } from '../frames/burst-tap.ts';
 import { RxGate } from '../frames/gate.ts';
 import { type HeaderBytes, hashOffset } from '../header.ts';
 import { HASH_REPORT_NONE, HASH_REPORT_UDPv6_EX } from '../rss/hash-types.ts';
-import type { PacketBurst } from '../packet-burst.ts';
+import { PacketBurst } from '../packet-burst.ts';
 import type { HeaderCodec } from '../offload/header-codec.ts';
 import { QueueStats } from '../stats.ts';
 import { BurstKernel } from './burst-kernel.ts';
+import { PortSwitches, type QueueSwitch } from './port-switches.ts';
 import { RxRefill } from './rx-refill.ts';
 import type { NetQueueOptions, Notifier } from './tx-queue.ts';
 
@@ -17,6 +18,10 @@ export interface RxQueueOptions extends NetQueueOptions {
 }
 
 const headerWithHash = 20;
+/** Of `PortSwitches.words`; a constant of this module, because V8 folds those and not imported ones. */
+const VERSION = 0;
+/** Packets that are dropped at a time when a queue starts again. */
+const flushBurst = 64;
 const mostHashReport = HASH_REPORT_UDPv6_EX;
 
 /**
@@ -34,8 +39,16 @@ export abstract class RxQueue {
   readonly #codec: HeaderCodec | undefined;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
-  /** Null, and free of cost, while nothing is to be done with the packets. */
+  readonly #switch: QueueSwitch;
+  readonly #switches: Int32Array;
+  /** As the switches were when they were looked at last. */
+  #version = -1;
+  #turns: number;
+  #stopped = false;
+  readonly #taps = new Set<BurstTap>();
+  /** Undefined, and free of cost, while nothing is to be done with the packets. */
   #gate: RxGate | undefined;
+  #stripped = false;
   #reported = false;
   readonly #native: boolean;
   readonly #freeThreshold: number | undefined;
@@ -54,8 +67,10 @@ export abstract class RxQueue {
     this.#native = options.native ?? false;
     this.#freeThreshold = options.freeThreshold;
     this.#refill = this.#serve(options.queue);
-    const gate = new RxGate(options.rules ?? {});
-    if (!gate.idle) this.#gate = gate;
+    this.#switch = options.switch ?? { port: PortSwitches.create(options.rules ?? {}, 1), queue: 0 };
+    this.#switches = this.#switch.port.words;
+    this.#turns = this.#switch.port.turns(this.#switch.queue);
+    this.#lookAtSwitches();
   }
 
   /** The virtqueue; another one after a restart. */
@@ -68,7 +83,13 @@ export abstract class RxQueue {
     return this.stats.get('kicks');
   }
 
-  /** Why this queue stopped, or undefined. */
+  /** True while the queue, or the whole port, is stopped: nothing is received, and the device gets no buffers. */
+  get stopped(): boolean {
+    this.#look();
+    return this.#stopped;
+  }
+
+  /** Why this queue ended by itself, or undefined. */
   get broken(): QueueFault | undefined {
     return this.queue.broken ?? this.fault;
   }
@@ -83,7 +104,8 @@ export abstract class RxQueue {
     burst.pool = this.pool;
     if (this.#codec !== undefined && burst.offloads === undefined)
       throw new TypeError('make the burst with NetPort.burst');
-    if (this.fault !== undefined) return (burst.count = 0);
+    if (this.#switches[VERSION] !== this.#version) this.#lookAtSwitches();
+    if (this.fault !== undefined || this.#stopped) return (burst.count = 0);
     let n = this.#take(burst);
     if (this.#codec !== undefined && n > 0) n = this.#readHeaders(this.#codec, burst, n);
     if (this.header === headerWithHash) this.#readHashes(burst, n);
@@ -99,16 +121,18 @@ export abstract class RxQueue {
    * @internal For `capture`.
    */
   watch(tap: BurstTap): () => void {
-    this.#gate ??= new RxGate({});
-    this.#gate.taps.add(tap);
+    this.#taps.add(tap);
+    this.#renewGate();
     return () => {
-      this.#gate?.taps.delete(tap);
-      if (this.#gate?.idle === true) this.#gate = undefined;
+      this.#taps.delete(tap);
+      this.#renewGate();
     };
   }
 
   /** Gives the device empty buffers as far as ring and pool allow; `receive` does it by itself. */
   fill(): void {
+    this.#look();
+    if (this.#stopped) return;
     if (this.#refill.run() && this.#queue.kickNeeded()) this.#signal();
   }
 
@@ -122,9 +146,9 @@ export abstract class RxQueue {
     return this.armInterrupt();
   }
 
-  /** Asks for an interrupt at the next packet. @returns true if packets are waiting: receive first */
+  /** Asks for an interrupt at the next packet. @returns true if packets are waiting: receive first; never while stopped */
   armInterrupt(): boolean {
-    return this.queue.armInterrupt();
+    return !this.stopped && this.queue.armInterrupt();
   }
 
   /** Asks the device for silence. */
@@ -145,6 +169,47 @@ export abstract class RxQueue {
     this.#refill = this.#serve(queue);
     this.fault = undefined;
     this.#reported = false;
+  }
+
+  #look(): void {
+    if (this.#switches[VERSION] !== this.#version) this.#lookAtSwitches();
+  }
+
+  /** Something was switched: what is done to frames, whether the queue runs. */
+  #lookAtSwitches(): void {
+    const { port, queue } = this.#switch;
+    this.#version = port.version;
+    this.#renewGate();
+    const turns = port.turns(queue);
+    this.#stopped = port.isStopped(queue);
+    if (turns === this.#turns) return;
+    this.#turns = turns;
+    if (!this.#stopped) this.#flush();
+  }
+
+  #renewGate(): void {
+    const { rules } = this.#switch.port;
+    const gate = new RxGate(rules, this.#taps, this.#stripped);
+    this.#stripped ||= rules.vlanStrip === true;
+    this.#gate = gate.idle ? undefined : gate;
+  }
+
+  /** What the device delivered while the queue was stopped is of another time: it is dropped, as in DPDK. */
+  #flush(): void {
+    const burst = new PacketBurst(flushBurst);
+    burst.pool = this.pool;
+    this.stats.settle();
+    const counted = this.stats.counters.slice();
+    let dropped = 0;
+    // A device that goes on delivering is not waited for.
+    for (let left = this.#queue.size; left > 0 && this.fault === undefined; left -= flushBurst) {
+      burst.count = this.#take(burst);
+      burst.release();
+      dropped += burst.count;
+      if (burst.count < flushBurst) break;
+    }
+    this.stats.counters.set(counted);
+    this.stats.countDrops(dropped, 'stopped');
   }
 
   /** With offloads: takes what the headers say into the burst, and drops packets whose header makes no sense. */

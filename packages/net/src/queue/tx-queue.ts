@@ -9,6 +9,7 @@ import type { HeaderCodec } from '../offload/header-codec.ts';
 import { prepareOffloads } from '../offload/prepare.ts';
 import { QueueStats } from '../stats.ts';
 import { BurstKernel } from './burst-kernel.ts';
+import { PortSwitches, type QueueSwitch } from './port-switches.ts';
 
 /** Wakes the other side of a queue: an eventfd, a doorbell. */
 export interface Notifier {
@@ -28,8 +29,10 @@ export interface NetQueueOptions {
   readonly kick: Notifier;
   /** Present when offloads were negotiated in this direction. */
   readonly codec?: HeaderCodec | undefined;
-  /** What is done to every frame. Default: nothing. */
+  /** What is done to every frame, of a queue without switches. Default: nothing. */
   readonly rules?: FrameRules | undefined;
+  /** What is done to frames, and whether the queue runs, from now on. Default: as `rules` say, always. */
+  readonly switch?: QueueSwitch | undefined;
   /** True: bursts are moved in C++, as far as they can be. Default false. */
   readonly native?: boolean | undefined;
   /** Called once when the queue breaks. */
@@ -37,6 +40,8 @@ export interface NetQueueOptions {
 }
 
 const reapBurst = 64;
+/** Of `PortSwitches.words`; a constant of this module, because V8 folds those and not imported ones. */
+const VERSION = 0;
 
 /** A transmit queue: packets go out of the pool, onto the ring, and back to the pool once the device has read them. */
 export class TxQueue {
@@ -60,7 +65,13 @@ export class TxQueue {
   readonly #tokens = new Int32Array(reapBurst);
   /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
   #chains = 0;
-  /** Null, and free of cost, while nothing is to be done with the packets. */
+  readonly #switch: QueueSwitch;
+  readonly #switches: Int32Array;
+  /** As the switches were when they were looked at last. */
+  #version = -1;
+  #stopped = false;
+  readonly #taps = new Set<BurstTap>();
+  /** Undefined, and free of cost, while nothing is to be done with the packets. */
   #gate: TxGate | undefined;
   #reported = false;
 
@@ -75,8 +86,9 @@ export class TxQueue {
     this.#codec = options.codec;
     this.#native = options.native ?? false;
     this.#kernel = this.#kernelOf(options.queue);
-    const gate = new TxGate(options.rules ?? {}, options.headerBytes);
-    if (!gate.idle) this.#gate = gate;
+    this.#switch = options.switch ?? { port: PortSwitches.create(options.rules ?? {}, 1), queue: 1 };
+    this.#switches = this.#switch.port.words;
+    this.#lookAtSwitches();
     this.pool.onShortage(() => this.reap());
   }
 
@@ -88,6 +100,12 @@ export class TxQueue {
   /** True while the device does not use this queue: nothing can be sent. */
   get held(): boolean {
     return this.#held;
+  }
+
+  /** True while the queue, or the whole port, is stopped: nothing is sent. What is on the ring goes out. */
+  get stopped(): boolean {
+    if (this.#switches[VERSION] !== this.#version) this.#lookAtSwitches();
+    return this.#stopped;
   }
 
   /** Buffers that a packet can have at most: the whole ring holds no more. */
@@ -112,6 +130,7 @@ export class TxQueue {
    * @returns how many were taken
    */
   send(burst: PacketBurst, from = 0): number {
+    if (this.#switches[VERSION] !== this.#version) this.#lookAtSwitches();
     return this.#gate === undefined ? this.#send(burst, from) : this.#sendThrough(this.#gate, burst, from);
   }
 
@@ -120,12 +139,29 @@ export class TxQueue {
    * @internal For `capture`.
    */
   watch(tap: BurstTap): () => void {
-    this.#gate ??= new TxGate({}, this.#header);
-    this.#gate.taps.add(tap);
+    this.#taps.add(tap);
+    this.#renewGate();
     return () => {
-      this.#gate?.taps.delete(tap);
-      if (this.#gate?.idle === true) this.#gate = undefined;
+      this.#taps.delete(tap);
+      this.#renewGate();
     };
+  }
+
+  /** Something was switched: what is done to frames, whether the queue runs. */
+  #lookAtSwitches(): void {
+    const { port, queue } = this.#switch;
+    this.#version = port.version;
+    this.#stopped = port.isStopped(queue);
+    this.#renewGate();
+  }
+
+  #renewGate(): void {
+    const gate = new TxGate(this.#switch.port.rules, this.#taps, this.#header);
+    this.#gate = gate.idle ? undefined : gate;
+  }
+
+  get #silent(): boolean {
+    return this.#paused || this.#held || this.#stopped;
   }
 
   #kernelOf(queue: DriverQueue): BurstKernel | undefined {
@@ -137,7 +173,7 @@ export class TxQueue {
 
   #send(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
-    if (wanted <= 0 || this.#paused || this.#held) return 0;
+    if (wanted <= 0 || this.#silent) return 0;
     const kernel = this.#kernel;
     if (kernel === undefined || this.#queue.broken !== undefined) return this.#sendByTwin(burst, from);
     this.#chains = kernel.send(burst, from, burst.count, this.#chains);
@@ -168,7 +204,7 @@ export class TxQueue {
   #sendThrough(gate: TxGate, burst: PacketBurst, from: number): number {
     const end = burst.count;
     let at = from;
-    while (at < end && !this.#paused && !this.#held && this.#queue.broken === undefined) {
+    while (at < end && !this.#silent && this.#queue.broken === undefined) {
       const admitted = gate.admit(this.pool, burst, at, end);
       let stop = at;
       while (stop < admitted && burst.segments[stop] <= this.longest) stop++;

@@ -20,6 +20,7 @@ import type { FrameRules } from '../frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from '../header.ts';
 import { hasRxOffloads, hasTxOffloads, pathOffloads } from '../offload/offload-features.ts';
 import { electPaths } from '../paths.ts';
+import type { PortSwitches } from '../queue/port-switches.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
@@ -42,6 +43,8 @@ export interface WireOptions {
   readonly dataRoom?: number;
   readonly headroom?: number;
   readonly rules?: FrameRules;
+  /** Those of the port; default: as `rules` say. */
+  readonly switches?: PortSwitches;
   /** Prefers vectorised paths. Default false. */
   readonly vectorized?: boolean;
   /** Whether bursts are moved by kernels. Default: as those of a port are. */
@@ -100,7 +103,7 @@ export class Wire {
 
   /** @param offset of the two rings, in the region of the pool */
   private constructor(options: WireOptions, pool: BufferPool, offset: number) {
-    const { features = modern, size = 8, rules, vectorized = false } = options;
+    const { features = modern, size = 8, rules, switches, vectorized = false } = options;
     this.features = features;
     this.region = pool.region;
     this.pool = pool;
@@ -126,6 +129,7 @@ export class Wire {
       native: options.native ?? Wire.native,
       freeThreshold: options.freeThreshold,
       rules,
+      switches: switches === undefined ? undefined : { port: switches, pair: 0 },
       onBroken: (direction, fault) => {
         this.broken.push({ direction, fault });
         this.onBroken(direction, fault);

@@ -34,6 +34,7 @@ const optionNames: OptionNames<PciPortOptions> = {
   vlan: true,
   memory: true,
   detached: true,
+  deferredStart: true,
   watchInterval: true,
   log: true,
   portNumber: true,

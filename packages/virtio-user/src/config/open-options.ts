@@ -1,6 +1,6 @@
 import { VioError, type WaitOptions } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import type { FrameOptions, MemoryOptions, OffloadOptions, ReconnectOptions } from '@vio/net';
+import type { FrameOptions, MemoryOptions, OffloadOptions, QueueName, ReconnectOptions } from '@vio/net';
 import { checkPortOptions } from '@vio/net/internal';
 import type { SocketOptions } from './backend-place.ts';
 import type { BackendDescriptors } from './descriptors.ts';
@@ -49,6 +49,8 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean;
+  /** Queues that do not start with the port, but by `port.startQueue`. Default: none. */
+  readonly deferredStart?: readonly QueueName[];
 }
 
 const optionNames: OptionNames<OpenOptions> = {
@@ -67,6 +69,7 @@ const optionNames: OptionNames<OpenOptions> = {
   memory: true,
   reconnect: true,
   detached: true,
+  deferredStart: true,
 };
 const socketNames: OptionNames<SocketOptions> = { mode: true, uid: true, gid: true, backlog: true };
 const descriptorNames: OptionNames<BackendDescriptors> = {

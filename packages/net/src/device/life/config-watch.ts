@@ -35,6 +35,11 @@ export class ConfigWatch implements Disposable {
     this.#changed();
   }
 
+  /** Looks, although nothing is known to have changed: what could not be done before may be possible now. */
+  look(): void {
+    this.#changed();
+  }
+
   [Symbol.dispose](): void {
     this.#over = true;
     this.#unsubscribe();

@@ -1,4 +1,5 @@
 import type { WaitOptions } from '@vio/native';
+import type { PortSwitches } from '../../queue/port-switches.ts';
 import type { QueuePair } from '../../queue/queue-pair.ts';
 import type { PortControl } from '../control/port-control.ts';
 import type { PortMemory } from '../memory/port-memory.ts';
@@ -21,8 +22,16 @@ export interface PortLife {
   /** The pairs belong to other threads. */
   readonly detached: boolean;
   readonly control: PortControl;
-  /** Bytes that the device is told; undefined: it is not. */
-  readonly mtu: number | undefined;
+  /** What the queues go by while they run. */
+  readonly switches: PortSwitches;
+  /** Numbers of the queues that are not started with the port. */
+  readonly deferred: readonly number[];
+  /** Bytes that a device is told when it starts; undefined: it is not. */
+  mtu: number | undefined;
+  /** The device is told of changes of the MTU. */
+  readonly tellsMtu: boolean;
+  /** Bytes of a receive buffer. */
+  readonly dataRoom: number;
   readonly inflight: InflightKeeper | undefined;
   /** Undefined: a device that goes is not looked for. */
   readonly reconnect: PortReconnect | undefined;

@@ -1,13 +1,6 @@
 import { VioError, type WaitOptions } from '@vio/native';
+import type { QueueName } from '../queues/queue-name.ts';
 import { type PortLife, placedQueue } from './port-life.ts';
-
-/** Which queue of a port. */
-export interface QueueName {
-  /** Receive or transmit. */
-  readonly direction: 'rx' | 'tx';
-  /** Queue pair. */
-  readonly queue: number;
-}
 
 /**
  * Takes one ring from the device and gives it a fresh one in its place (RING_RESET; virtio 1.4, sections 2.6.1 and

@@ -1,6 +1,6 @@
 import { BufferPool, type QueueFault, Region } from '@vio/rings';
-import type { FrameRules } from '../../frames/frame-rules.ts';
 import type { PathChoice } from '../../paths.ts';
+import type { PortSwitches } from '../../queue/port-switches.ts';
 import { type QueuePair, createQueuePair } from '../../queue/queue-pair.ts';
 import type { Notifier } from '../../queue/tx-queue.ts';
 import type { DeviceMemory } from '../memory/device-memory.ts';
@@ -13,7 +13,7 @@ export interface QueuesOptions {
   readonly size: number;
   readonly layout: MemoryPlan;
   readonly memory: DeviceMemory;
-  readonly rules: FrameRules;
+  readonly switches: PortSwitches;
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
   /** What tells the device of new buffers. @param nextAvailable where the queue's next buffer goes */
   readonly notifier: (queue: number, nextAvailable: () => number) => Notifier;
@@ -28,7 +28,7 @@ export interface PortQueues {
 
 /** Rings, pool and queues over a device's memory, which is all zero. */
 export function buildQueues(options: QueuesOptions): PortQueues {
-  const { features, size, layout, memory, rules, paths, notifier, onBroken } = options;
+  const { features, size, layout, memory, switches, paths, notifier, onBroken } = options;
   const region = new Region(memory.buffer, 0, memory.buffer.byteLength, memory.address);
   const pool = new BufferPool({
     region,
@@ -51,7 +51,7 @@ export function buildQueues(options: QueuesOptions): PortQueues {
         txOffset: layout.txOffset[pair],
         rxKick: notifier(2 * pair, () => pairs[pair].rx.queue.nextAvailable()),
         txKick: notifier(2 * pair + 1, () => pairs[pair].tx.queue.nextAvailable()),
-        rules,
+        switches: { port: switches, pair },
         onBroken: (direction, fault) => onBroken(direction, pair, fault),
       }),
     );

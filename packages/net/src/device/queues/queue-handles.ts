@@ -1,5 +1,6 @@
 import { VioError } from '@vio/native';
 import type { NetPortParts } from '../../port/net-port.ts';
+import type { PortSwitches } from '../../queue/port-switches.ts';
 import type { QueuePairHandle } from '../../port/worker-port.ts';
 import type { DeviceMemory } from '../memory/device-memory.ts';
 import type { MemoryPlan } from '../memory/memory-plan.ts';
@@ -11,7 +12,8 @@ import type { VringEvents } from './vring-events.ts';
  * @throws VioError VIO_MEMORY_SHARE when other threads cannot map the memory
  */
 export function queuePairHandles(
-  { features, mac, paths, rules }: Pick<NetPortParts, 'features' | 'mac' | 'paths' | 'rules'>,
+  { features, mac, paths }: Pick<NetPortParts, 'features' | 'mac' | 'paths'>,
+  switches: PortSwitches,
   plan: MemoryPlan,
   size: number,
   memory: DeviceMemory,
@@ -29,7 +31,7 @@ export function queuePairHandles(
     features,
     mac,
     paths,
-    rules,
+    switches: switches.memory,
     memory: { fd, bytes: memory.buffer.byteLength, address },
     rings: { size, rxOffset, txOffset: plan.txOffset[pair] },
     pool: {
