@@ -5,8 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UnixStream } from '@vio/native';
 import { featureNames } from '@vio/net';
-import { VhostUserFrontend } from '@vio/vhost';
+import { VhostUserFrontend, wire } from '@vio/vhost';
+import { ScriptedFrontend } from '@vio/vhost/testing';
+import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
 import { vio } from './vio.ts';
 
@@ -14,21 +17,29 @@ const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.me
 const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-async function offered(...options: string[]): Promise<string[]> {
+/** What is done beside a backend that was started with these options. */
+async function beside<T>(options: readonly string[], work: (path: string) => Promise<T>): Promise<T> {
   const path = join(directory, 'vhost.sock');
   const backend = spawn(process.execPath, [program, 'backend', path, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
     await once(backend.stdout, 'data');
-    const frontend = await VhostUserFrontend.connect(path);
-    const names = featureNames(await frontend.getFeatures());
-    frontend.close();
-    return names;
+    return await work(path);
   } finally {
     backend.kill();
     await once(backend, 'close');
   }
+}
+
+/** Names of the device features. */
+function offered(...options: string[]): Promise<string[]> {
+  return beside(options, async (path) => {
+    const frontend = await VhostUserFrontend.connect(path);
+    const names = featureNames(await frontend.getFeatures());
+    frontend.close();
+    return names;
+  });
 }
 
 const segmentation = [
@@ -40,6 +51,17 @@ const segmentation = [
   'HOST_TSO6',
   'HOST_USO',
 ];
+
+/** Names of the protocol features. */
+function offeredProtocol(...options: string[]): Promise<string[]> {
+  return beside(options, async (path) => {
+    const frontend = new ScriptedFrontend(await UnixStream.connect(path));
+    await frontend.ask(wire.frontendRequests.GET_FEATURES, undefined);
+    const mask = await frontend.ask(wire.frontendRequests.GET_PROTOCOL_FEATURES, undefined);
+    frontend.close();
+    return wire.protocolFeatureNames(mask ?? 0n);
+  });
+}
 
 describe('vio backend', () => {
   it('offers checksums and segmentation', async () => {
@@ -64,6 +86,36 @@ describe('vio backend', () => {
       'INDIRECT_DESC',
       'VERSION_1',
     ]);
+  });
+
+  it('serves guests behind an I/O MMU, and those that come before their memory, where it is told to', async () => {
+    const named = (names: string[]): string[] =>
+      names.filter((name) => name === 'ACCESS_PLATFORM' || name === 'PAGEFAULT');
+    expect(named([...(await offered()), ...(await offeredProtocol())])).toEqual([]);
+    const options = ['--iommu-support', '--postcopy-support', '--features', 'VERSION_1', '--queues', '1'];
+    expect(named([...(await offered(...options)), ...(await offeredProtocol(...options))])).toEqual([
+      'ACCESS_PLATFORM',
+      'PAGEFAULT',
+    ]);
+  });
+
+  it.each([
+    ['in several buffers', [], 5000],
+    ['not at all with --linear-buffer', ['--linear-buffer'], 0],
+    ['in one large buffer with --ext-buffer', ['--ext-buffer'], 5000],
+    ['in one large buffer with both', ['--linear-buffer', '--ext-buffer'], 5000],
+  ])('takes a packet that does not fit one buffer %s', async (_, options, bytes) => {
+    const back = await beside(['--forward-mode', 'io', ...options], async (path) => {
+      await using port = await openVirtioUser({ path });
+      const lengths: number[] = [];
+      for (const length of [5000, 60]) await port.send(new Uint8Array(length));
+      for await (const packet of port.packets()) {
+        lengths.push(packet.length);
+        if (packet.length === 60) break;
+      }
+      return lengths;
+    });
+    expect(back).toEqual([bytes, 60].filter((length) => length > 0));
   });
 
   it.each([

@@ -73,6 +73,7 @@ describe('help', () => {
         '--linear-buffer',
         '--ext-buffer',
         '--iommu-support',
+        '--postcopy-support',
         '--legacy-ol-flags',
         '--features',
         '--disable',

@@ -44,6 +44,7 @@ export async function runBackend(
     linearBuffers: options.linearBuffer === true,
     externalBuffers: options.extBuffer === true,
     iommuSupport: options.iommuSupport === true,
+    postcopySupport: options.postcopySupport === true,
     compliantOffloadFlags: options.legacyOlFlags !== true,
   });
   const platform = options.iommuSupport === true ? VIRTIO_F_ACCESS_PLATFORM : 0n;

@@ -8,6 +8,7 @@ export interface BackendOptions extends ForwardOptions {
   readonly tso: boolean;
   readonly linearBuffer?: true;
   readonly iommuSupport?: true;
+  readonly postcopySupport?: true;
   readonly extBuffer?: true;
   readonly legacyOlFlags?: true;
   /** Device features to offer, and those to leave out: names, or a mask. */
