@@ -1,10 +1,11 @@
-// A backend in a process of its own, which can be killed. Arguments: socket, queue pairs, address of the host behind it.
+// A backend in a process of its own, which can be killed. Arguments: socket, queue pairs, address of the host behind it, `client` or
+// `server`.
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
 import { Station } from '../station.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
-const [socket, pairs, address] = process.argv.slice(2);
+const [socket, pairs, address, role] = process.argv.slice(2);
 const say = (said: Said): boolean => process.stdout.write(`${JSON.stringify(said)}\n`);
 
 const station = new Station(address, (port) => {
@@ -12,7 +13,7 @@ const station = new Station(address, (port) => {
   say({ datagrams: station.datagrams });
   process.kill(process.pid, 'SIGKILL');
 });
-const driver = VhostDriver.register(socket);
+const driver = VhostDriver.register(socket, { client: role === 'client' });
 driver.setQueueNum(Number(pairs));
 driver.callbacks({
   newConnection: (device) => station.serve(device),
@@ -25,4 +26,4 @@ driver.callbacks({
   baseCorrected: (_, queue) => say({ corrected: queue }),
 });
 await driver.start();
-say({ listens: true });
+say({ started: true });

@@ -3,7 +3,8 @@ export const lastPort = 9;
 
 /** What a backend process says, a line each. */
 export interface Said {
-  readonly listens?: true;
+  /** It listens, or looks for somebody who does. */
+  readonly started?: true;
   /** A device is ready. */
   readonly device?: { readonly packed: boolean; readonly pairs: number };
   /** By queue pair, how many came. */

@@ -45,8 +45,11 @@ const steps = {
 
 const answered = /3 received, 0% packet loss/;
 
+/** Who listens on the socket: the backend, or QEMU (`server=on`), and the backend connects. */
+type Listener = 'backend' | 'QEMU';
+
 /** Starts a backend, and another one whenever one was killed. */
-async function superviseBackends(directory: string, socket: string) {
+async function superviseBackends(directory: string, socket: string, listener: Listener) {
   const program = join(directory, 'backend.mjs');
   await bundle(join(here, 'vhost-user-backend.ts'), program);
   /** What each of them said. */
@@ -58,7 +61,8 @@ async function superviseBackends(directory: string, socket: string) {
   const begin = (): Promise<void> => {
     const said: Said[] = [];
     lives.push(said);
-    const node = spawn(process.execPath, [program, socket, String(pairs), theirs], {
+    const role = listener === 'QEMU' ? 'client' : 'server';
+    const node = spawn(process.execPath, [program, socket, String(pairs), theirs, role], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     child = node;
@@ -74,7 +78,7 @@ async function superviseBackends(directory: string, socket: string) {
       lines.on('line', (line) => {
         const what = JSON.parse(line) as Said;
         said.push(what);
-        if (what.listens) resolve();
+        if (what.started) resolve();
       });
       node.on('close', () => resolve());
     });
@@ -91,10 +95,10 @@ async function superviseBackends(directory: string, socket: string) {
   };
 }
 
-async function run(packed: boolean) {
+async function run(packed: boolean, listener: Listener) {
   const directory = mkdtempSync(join(tmpdir(), 'vio-vhost-user-'));
   const socket = join(directory, 'vhost.sock');
-  const backends = await superviseBackends(directory, socket);
+  const backends = await superviseBackends(directory, socket, listener);
   try {
     const reports = await reportOf<Record<keyof typeof steps, unknown>>('vhost-user', {
       modules: ['net'],
@@ -103,7 +107,7 @@ async function run(packed: boolean) {
       timeout: 240_000,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
-        ['-chardev', `socket,id=backend,path=${socket},reconnect=1`],
+        ['-chardev', `socket,id=backend,path=${socket},${listener === 'QEMU' ? 'server=on' : 'reconnect=1'}`],
         ['-netdev', `vhost-user,id=net,chardev=backend,queues=${pairs}`],
         ['-device', `virtio-net-pci,netdev=net,mq=on,${withoutVectors},packed=${packed ? 'on' : 'off'}`],
       ].flat(),
@@ -116,12 +120,14 @@ async function run(packed: boolean) {
 }
 
 describe.each([
-  ['split', false],
-  ['packed', true],
-])('a Linux guest with four pairs of %s rings', (_, packed) => {
+  ['split', 'backend', false],
+  ['packed', 'backend', true],
+  ['split', 'QEMU', false],
+  ['packed', 'QEMU', true],
+] as const)('a Linux guest with four pairs of %s rings, the %s listens', (_, listener, packed) => {
   let guest: Awaited<ReturnType<typeof run>>;
   beforeAll(async () => {
-    guest = await run(packed);
+    guest = await run(packed, listener);
   });
 
   it('has a network', () => {
