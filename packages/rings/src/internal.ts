@@ -13,7 +13,7 @@ export {
 export { needEvent } from './event-index.ts';
 export { ringFeatureNames } from './feature-bits.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';
-export { entriesInFlight } from './inflight/in-flight.ts';
+export { type DescriptorWords, InflightEntries } from './inflight/inflight-entries.ts';
 export { checkRingSize } from './layout/ring-size.ts';
 export { Iotlb, mayRead, mayWrite, translationPage } from './memory/iotlb.ts';
 export { LateWindow } from './memory/memory-map.ts';

@@ -7,6 +7,7 @@ import {
   dumpRing,
   ringFeatures,
 } from '@vio/rings';
+import type { InflightEntries } from '@vio/rings/internal';
 import type { MemoryRegion } from '../../wire/index.ts';
 import type { DriverSettings } from '../control/driver-settings.ts';
 import { deviceStats, vringStats, vringStatsNames } from './device-stats.ts';
@@ -115,12 +116,20 @@ export class DeviceView {
   }
 
   /**
-   * What a ring's inflight buffer (INFLIGHT_SHMFD) says is fetched and not used: heads of a split ring, entries of a packed one.
-   * Bursts keep it. undefined: the ring has no such buffer.
+   * What a ring's inflight buffer (INFLIGHT_SHMFD) says is fetched and not used, in the order in which it was fetched: heads of a
+   * split ring, entries of a packed one. Bursts keep it. undefined: the ring has no such buffer.
    */
   vringInflight(queue: number): readonly number[] | undefined {
-    const vring = this.#served.vrings[queue];
-    return vring === undefined ? undefined : this.#served.inFlight(vring);
+    return this.#inflightEntries(queue)?.taken();
+  }
+
+  /**
+   * Where a ring's inflight buffer says that it was used up to, twice: who goes on from there takes what is in flight first
+   * (`vringInflight`). undefined: the ring has no such buffer.
+   */
+  vringBaseFromInflight(queue: number): VringBase | undefined {
+    const entries = this.#inflightEntries(queue);
+    return entries === undefined ? undefined : toBase(entries.base(), entries.format);
   }
 
   /** Buffers that the driver has made available on a ring and that were not taken yet; 0 unless it runs and is enabled. */
@@ -204,6 +213,11 @@ export class DeviceView {
   vringStats(queue: number): Record<string, number> {
     const vring = this.#served.vrings[queue];
     return vring === undefined ? {} : vringStats(vring);
+  }
+
+  #inflightEntries(queue: number): InflightEntries | undefined {
+    const vring = this.#served.vrings[queue];
+    return vring === undefined ? undefined : this.#served.inflightEntries(vring);
   }
 
   /** The names of a ring's counters, in the order of `vringStats`. */

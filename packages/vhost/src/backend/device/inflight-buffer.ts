@@ -8,7 +8,7 @@ import {
   createTrackedDeviceQueue,
   inflightBytes,
 } from '@vio/rings';
-import { entriesInFlight, forgetIfIdle, isTracked } from '@vio/rings/internal';
+import { InflightEntries, forgetIfIdle, isTracked } from '@vio/rings/internal';
 import type { Inflight } from '../../wire/index.ts';
 import { vhostError } from './vhost-error.ts';
 
@@ -78,10 +78,10 @@ export class InflightBuffer implements Disposable {
     return memory !== undefined && isTracked(memory, format, size);
   }
 
-  /** Entries of a ring's journal that are taken; undefined: it has none. @throws as `of` */
-  taken(index: number, format: RingFormat, size: number): readonly number[] | undefined {
+  /** A ring's journal by its entries; undefined: it has none. @throws as `of` */
+  entries(index: number, format: RingFormat, size: number): InflightEntries | undefined {
     const memory = this.of(index, format, size);
-    return memory === undefined ? undefined : entriesInFlight(memory, format, size);
+    return memory === undefined ? undefined : new InflightEntries(memory, format, size);
   }
 
   /** A ring was stopped by its driver, who says where it goes on unless something was in flight. */

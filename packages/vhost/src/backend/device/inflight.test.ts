@@ -5,14 +5,16 @@ import { SharedMemory, closeFd } from '@vio/native';
 import { sizeOfFd } from '@vio/native/internal';
 import { PacketBurst } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
-import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
+import { ChainBurst, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, inflightBytes } from '@vio/rings';
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
+import type { VhostDevice } from './vhost-device.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
+import { Pair } from '../../test-support/pair.ts';
 
 const asked: Inflight = { mmapSize: 0, mmapOffset: 0, queues: 2, queueSize: 8 };
 
@@ -143,6 +145,98 @@ describe.each(formats)('the inflight buffer of $format rings', ({ format, featur
     await until(() => backend.ended.length > 0);
     expect(await holdingsLike(before)).toEqual(before);
   });
+});
+
+describe.each(formats)('an application that walks $format rings by itself', ({ format, features }) => {
+  const type = { name: 'walked', id: 42, queues: 1, features };
+  const area = { ...asked, queues: 1, mmapSize: inflightBytes(format, 8) };
+  const one = { features, rings: 1, ring: { format } } as const;
+
+  /** Some requests of a driver's. @returns what the application notes down of each that it has fetched */
+  const ask = (guest: Guest, count: number): number[] =>
+    guest.rings[0]
+      .expose(
+        ...Array.from({ length: count }, (_, i) => [
+          { address: guest.rings[0].memory.put(`${i}`), length: 1 },
+          { address: guest.rings[0].memory.alloc(8), length: 8, writable: true },
+        ]),
+      )
+      .map((id, i) => (format === 'split' ? id : 2 * i));
+
+  it('notes down what it has, and its successor has that first', async () => {
+    await using backend = await TestBackend.start({ type });
+    using guest = new Guest(one);
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const { frontend } = await start(backend, guest, area, memory.fd);
+    const heads = ask(guest, 3);
+    const { device } = backend;
+    const taken = heads.map((head) => device.setInflightDesc(0, head, head + 1));
+    expect(device.vringInflight(0)).toEqual(taken);
+    expect(device.vringBaseFromInflight(0)).toEqual(
+      format === 'split' ? { lastAvail: 0, lastUsed: 0 } : { lastAvail: 0x8000, lastUsed: 0x8000 },
+    );
+    // It shows the first one as used, as a device queue does.
+    device.setLastInflightIo(0, taken[0]);
+    useFirst(device, guest);
+    device.clearInflightDesc(0, taken[0], 1);
+    expect(guest.rings[0].used()).toHaveLength(1);
+    frontend.close();
+    await until(() => backend.ended.length > 0);
+    await start(backend, guest, area, memory.fd);
+    expect(backend.device.vringInflight(0)).toEqual(taken.slice(1));
+    expect(backend.device.vringBaseFromInflight(0)).toEqual(
+      format === 'split' ? { lastAvail: 1, lastUsed: 1 } : { lastAvail: 0x8002, lastUsed: 0x8002 },
+    );
+    const chains = new ChainBurst(8);
+    const ring = backend.device.rawVring(0);
+    expect(ring?.fetch(chains)).toBe(2);
+    ring?.complete(chains);
+    expect(guest.rings[0].used()).toHaveLength(2);
+    expect([backend.device.vringInflight(0), backend.broken]).toEqual([[], []]);
+  });
+
+  /** As a device does that marks its first chain used. */
+  function useFirst(device: VhostDevice, { rings, regions }: Guest): void {
+    const { addresses } = rings[0];
+    const at = (offset: number, bytes: number): Uint8Array =>
+      device.guestMemory(regions[0].guestAddress + offset, bytes) ?? new Uint8Array(bytes);
+    if (format === 'packed') at(addresses.descriptors.offset + 8, 8).set([0, 0, 0, 0, 0, 0, 0x80, 0x80]);
+    else at(addresses.device.offset + 2, 10).set([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  }
+
+  it('does so for rings whose chains nobody else fetches', async () => {
+    const state = expect.objectContaining({ code: 'VIO_VHOST_STATE' }) as Error;
+    await using backend = await TestBackend.start({ type });
+    using guest = new Guest(one);
+    using memory = SharedMemory.create({ size: 4096, name: 'vio-test-guest' });
+    const first = await backend.connect();
+    expect(() => backend.device.setInflightDesc(0, 0)).toThrow(state);
+    first.close();
+    await until(() => backend.ended.length > 0);
+    await start(backend, guest, area, memory.fd);
+    const { device } = backend;
+    expect(() => device.setInflightDesc(0, 8)).toThrow(RangeError);
+    ask(guest, 1);
+    device.rawVring(0)?.fetch(new ChainBurst(8));
+    for (const call of [
+      () => device.setInflightDesc(0, 0),
+      () => device.setLastInflightIo(0, 0),
+      () => device.clearInflightDesc(0, 0),
+    ])
+      expect(call).toThrow(state);
+    expect(device.vringInflight(0)).toHaveLength(1);
+  });
+
+  it('does so where its frontend keeps a buffer, and of no network device, whose bursts do', async () => {
+    const state = expect.objectContaining({ code: 'VIO_VHOST_STATE' }) as Error;
+    await using without = await Pair.start({ flags: { type }, guest: one });
+    expect(() => without.device.setInflightDesc(0, 0)).toThrow(state);
+    expect(without.device.vringBaseFromInflight(0)).toBeUndefined();
+    await using network = await Pair.start({ guest: { features, ring } });
+    expect(() => network.device.setInflightDesc(1, 0)).toThrow(state);
+  });
+
+  const ring = { format };
 });
 
 describe('an inflight buffer is refused', () => {

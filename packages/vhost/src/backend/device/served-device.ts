@@ -2,6 +2,7 @@ import type { VioError } from '@vio/native';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { STATUS_DRIVER_OK } from '@vio/net/internal';
 import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
+import type { InflightEntries } from '@vio/rings/internal';
 import {
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
@@ -287,10 +288,10 @@ export class ServedDevice {
     vring.sayBase(base);
   }
 
-  /** Entries of a ring's journal that are taken; undefined: it keeps none. */
-  inFlight({ index, size }: Vring): readonly number[] | undefined {
+  /** A ring's journal by its entries, as it is now; undefined: it keeps none. @throws VioError VIO_VHOST_INFLIGHT */
+  inflightEntries({ index, size }: Vring): InflightEntries | undefined {
     if (size === 0) return undefined;
-    return this.#inflight?.taken(index, ringFeatures(this.features).format, size);
+    return this.#inflight?.entries(index, ringFeatures(this.features).format, size);
   }
 
   /** Everything as at first. */

@@ -4,6 +4,7 @@ import { type BufferPool, type RingFormat, ringFeatures } from '@vio/rings';
 import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
 import { DeviceView } from './device-view.ts';
 import { DeviceTaps } from './device-taps.ts';
+import { ownEntries } from './own-entries.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
@@ -142,6 +143,34 @@ export class VhostDevice extends DeviceView {
     if (vring === undefined) throw vhostError('RING', `the device has no ring ${queue}`);
     this.#served.rebase(vring, fromBase(base, this.#format));
     this.#served.update();
+  }
+
+  /**
+   * Notes down in a ring's inflight buffer that a chain was fetched, for an application that walks the ring by itself
+   * (`guestMemory`), on a device of a type of its own. Where chains are fetched by `rawVring` that happens by itself.
+   * @param head split: index of the chain's first descriptor; packed: position of that
+   * @param last packed: position of its last descriptor
+   * @returns the entry; of a split ring that is `head`
+   * @throws RangeError for what is no descriptor; VioError VIO_VHOST_STATE when the ring does not run, has no inflight buffer, or
+   * its chains were fetched by this library; VIO_RING_INFLIGHT when no entry is free
+   */
+  setInflightDesc(queue: number, head: number, last = head): number {
+    const { entries, ring } = ownEntries(this.#served, queue);
+    return entries.set(head, last, ring);
+  }
+
+  /** Notes down that the chain of an entry is about to be shown to the driver as used. @throws as `setInflightDesc` */
+  setLastInflightIo(queue: number, entry: number): void {
+    ownEntries(this.#served, queue).entries.setLast(entry);
+  }
+
+  /**
+   * Notes down that the chain of an entry was shown to the driver as used.
+   * @param lastUsed split: the index of the used ring, with that chain in it; packed rings do without
+   * @throws as `setInflightDesc`
+   */
+  clearInflightDesc(queue: number, entry: number, lastUsed = 0): void {
+    ownEntries(this.#served, queue).entries.clear(entry, lastUsed);
   }
 
   /**

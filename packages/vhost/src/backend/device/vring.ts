@@ -14,7 +14,13 @@ import {
   ringFeatures,
   type WindowOffset,
 } from '@vio/rings';
-import { type DirtyLog, type Iotlb, LoggedDevice } from '@vio/rings/internal';
+import {
+  type DescriptorWords,
+  type DirtyLog,
+  type InflightEntries,
+  type Iotlb,
+  LoggedDevice,
+} from '@vio/rings/internal';
 import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
@@ -63,6 +69,8 @@ export class Vring {
   told = false;
   /** Where the ring notes down what it has in flight; undefined: nowhere. Looked at when it begins to run. */
   inflight: InflightBuffer | undefined;
+  /** What its application notes down there by itself, since it runs; undefined: nothing yet. */
+  ownEntries: InflightEntries | undefined;
   /** From the first time it runs on; undefined before. */
   stats: QueueStats | undefined;
   /** Where its addresses lead, behind an I/O MMU. Looked at when it begins to run. */
@@ -108,6 +116,14 @@ export class Vring {
   /** Its device side while it runs, else undefined. */
   get queue(): DeviceQueue | undefined {
     return (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.queue;
+  }
+
+  /** Where its descriptors lie while it runs. */
+  get descriptorWords(): DescriptorWords | undefined {
+    if (!this.running || this.#place === undefined) return undefined;
+    const { memory, addresses } = this.#place;
+    const { window, offset } = addresses.descriptors;
+    return { words: memory.windows[window].region.i32, start: offset / 4 };
   }
 
   /** True when the frontend has said where it goes on, since it began to run. */
@@ -261,6 +277,7 @@ export class Vring {
     this.control?.stop();
     this.raw?.stop();
     this.dequeue?.dispose();
+    this.ownEntries = undefined;
     this.enqueue = undefined;
     this.dequeue = undefined;
     this.control = undefined;

@@ -63,6 +63,8 @@ export class ServedRing implements RawVring {
   #loop: KickLoop | undefined;
   #serve: ((ring: RawVring) => void) | undefined;
   #served = 0;
+  /** Something was fetched since it runs. */
+  fetched = false;
   /** Which queue the chains of a burst come from, whatever view it was. */
   readonly #fetched = new WeakMap<ChainBurst, DeviceQueue>();
 
@@ -97,6 +99,7 @@ export class ServedRing implements RawVring {
     if ((++this.#served & (servedPerLook - 1)) === 0) this.#owner.lookAtMemory();
     const count = queue.fetch(chains, Math.min(max, chains.capacity));
     if (this.#started !== undefined) this.#fetched.set(chains, this.#started);
+    if (count > 0) this.fetched = true;
     this.#settle(queue);
     return count;
   }
@@ -131,6 +134,7 @@ export class ServedRing implements RawVring {
   start(queue: DeviceQueue, memory: MemoryMap): void {
     this.#queue = queue;
     this.#started = queue;
+    this.fetched = false;
     this.#bytes = new ChainBytes(memory);
     this.#watch();
   }

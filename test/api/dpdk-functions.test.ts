@@ -1,0 +1,63 @@
+// README's table of DPDK's vhost functions and ours has a row for every function of rte_vhost.h, and names what there is.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { VhostDevice, VhostDriver } from '@vio/vhost';
+import { describe, expect, it } from 'vitest';
+
+/** What rte_vhost.h of DPDK 22.11 declares; its names begin with `rte_vhost_`. */
+const declared =
+  `avail_entries clr_inflight_desc_packed clr_inflight_desc_split dequeue_burst driver_attach_vdpa_device
+  driver_callback_register driver_detach_vdpa_device driver_disable_features driver_enable_features driver_get_features
+  driver_get_protocol_features driver_get_queue_num driver_get_vdpa_dev_type driver_get_vdpa_device driver_register
+  driver_set_features driver_set_protocol_features driver_start driver_unregister enable_guest_notification enqueue_burst
+  extern_callback_register get_ifname get_log_base get_mem_table get_monitor_addr get_mtu get_negotiated_features
+  get_negotiated_protocol_features get_numa_node get_vdpa_device get_vhost_ring_inflight get_vhost_vring get_vring_base
+  get_vring_base_from_inflight get_vring_num log_used_vring log_write rx_queue_count set_inflight_desc_packed
+  set_inflight_desc_split set_last_inflight_io_packed set_last_inflight_io_split set_vring_base slave_config_change
+  va_from_guest_pa vring_call vring_call_nonblock vring_stats_get vring_stats_get_names vring_stats_reset`.split(
+    /\s+/,
+  );
+
+const readme = readFileSync(
+  fileURLToPath(new URL('../../packages/vhost/README.md', import.meta.url)),
+  'utf8',
+);
+const [table] = readme.split("### DPDK's function, vio's")[1].split('\n##');
+const rows = table
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) => line.split('|').slice(1, 3));
+
+/** Names of a class's instances, own and inherited. */
+function members(of: { readonly prototype: object }): Set<string> {
+  const names = new Set<string>();
+  for (let at: unknown = of.prototype; at instanceof Object; at = Object.getPrototypeOf(at))
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+  return names;
+}
+
+describe("README's table of DPDK's functions", () => {
+  it('has each of them once', () => {
+    const named = rows.flatMap(([theirs]) =>
+      [...theirs.matchAll(/`rte_vhost_(\w+)`/g)].map(([, name]) => name),
+    );
+    const later = new Set(['notify_guest', 'device_ops']);
+    expect(named.filter((name) => !later.has(name)).toSorted()).toEqual(declared.toSorted());
+  });
+
+  it('says for each what ours is called, or why there is none', () => {
+    expect(rows.filter(([, ours]) => !/`|^ none[:,] /.test(ours))).toEqual([]);
+  });
+
+  it.each([
+    ['device', VhostDevice],
+    ['driver', VhostDriver],
+  ] as const)('names members that a %s has', (variable, of) => {
+    const has = members(of);
+    const named = rows.flatMap(([, ours]) =>
+      [...ours.matchAll(new RegExp(`\\b${variable}\\.(\\w+)`, 'g'))].map(([, name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((name) => !has.has(name))).toEqual([]);
+  });
+});
