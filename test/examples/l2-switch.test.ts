@@ -7,8 +7,15 @@ import { join } from 'node:path';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type VirtioUserOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
-import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
-import { VhostUserFrontend } from '@vio/vhost';
+import {
+  type NetPort,
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_MRG_RXBUF,
+  openPort,
+  rarpFrame,
+} from '@vio/net';
+import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 
@@ -31,6 +38,7 @@ class Network {
   readonly directory = mkdtempSync(join(tmpdir(), 'vio-switch-'));
   readonly #hosts = new Map<number, PortEndpoint>();
   readonly #ports: VirtioUserPort[] = [];
+  readonly #arrived: (NetPort & AsyncDisposable)[] = [];
   readonly sockets: string[];
   readonly #options: readonly string[];
   #process: ChildProcess | undefined;
@@ -64,6 +72,14 @@ class Network {
     this.#ports[host] = port;
     this.#hosts.set(host, new PortEndpoint(port));
     return port;
+  }
+
+  /** A port whose frontend the test has as well, as QEMU's is for a guest that arrives. `whoHears` does not listen there. */
+  async arrive(host: number, mac: string): Promise<{ frontend: VhostUserFrontend; endpoint: PortEndpoint }> {
+    const frontend = await VhostUserFrontend.connect(this.sockets[host]);
+    const port = await openPort(new FrontendDevice(frontend), { mac });
+    this.#arrived.push(port);
+    return { frontend, endpoint: new PortEndpoint(port) };
   }
 
   /** Another port in place of a host's, with so many queue pairs. It receives whatever comes. */
@@ -143,7 +159,8 @@ class Network {
 
   /** Ends the switch as a user does. @returns exit code and output */
   async stop(): Promise<{ code: unknown; said: string }> {
-    for (const port of this.#ports) await port.close();
+    for (const port of this.#ports) await port?.close();
+    for (const port of this.#arrived) await port[Symbol.asyncDispose]();
     const child = this.#process;
     if (child === undefined || child.exitCode !== null) return { code: null, said: '' };
     const before = this.said.length;
@@ -322,6 +339,31 @@ describe('l2-switch between guests and an uplink', () => {
       await after(uplink, frame(broadcast, macOf(0))),
     ];
     expect(heard).toEqual(expected);
+  });
+});
+
+describe('l2-switch and a guest that was moved to another of its ports', () => {
+  it('is told by the new frontend, and others with it: frames for the guest go there', async () => {
+    const [sender, before, after, other] = [0, 1, 2, 3];
+    network = new Network(4);
+    await network.startSwitch();
+    for (const host of [sender, before, other]) await network.connect(host);
+    await network.whoHears(before, frame(broadcast, macOf(before)));
+    const there = frame(macOf(before), macOf(sender));
+    expect(await network.whoHears(sender, there)).toEqual([before]);
+    const mac = '02:00:00:00:00:01';
+    const { frontend, endpoint } = await network.arrive(after, mac);
+    await frontend.sendRarp(Uint8Array.from(macOf(before)));
+    const announcement = rarpFrame(mac);
+    expect(await network.hears(sender, announcement)).toBe(true);
+    expect(await network.hears(other, announcement)).toBe(true);
+    expect(await network.whoHears(sender, there)).toEqual([]);
+    const received: Uint8Array[] = [];
+    while (received.length < 2) {
+      received.push(...endpoint.receive(0));
+      await turn();
+    }
+    expect(received[0]).toEqual(there);
   });
 });
 

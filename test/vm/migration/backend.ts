@@ -1,6 +1,6 @@
 // A backend between a guest and a tap, in a process of its own. Arguments: socket, name of the tap, `postcopy` or not.
 import { readSync, writeSync } from 'node:fs';
-import { PacketBurst, rarpFrame } from '@vio/net';
+import { PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import { ReceiveSteering, VhostDriver, type VhostDevice } from '@vio/vhost';
@@ -76,7 +76,6 @@ driver.callbacks({
     ends.get(device)?.abort();
     if (code !== 'VIO_VHOST_DISCONNECTED') say(`ended: ${code}, ${message}`);
   },
-  announced: (_, mac) => write(rarpFrame(mac)),
   refused: (_, { code, message }) => say(`refused: ${code}, ${message}`),
   broken: (_, queue, { code, detail }) => say(`broken: ring ${queue}, ${code}, ${detail}`),
 });

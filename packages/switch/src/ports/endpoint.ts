@@ -7,8 +7,6 @@ export interface EndpointListener {
   linkChanged(link: Link | undefined): void;
   /** It has something to say, or may: it is to be polled. */
   wake(): void;
-  /** A frame that stands for whoever is at the other end, and was moved there: others learn where it is. */
-  announced(frame: Uint8Array): void;
   /** Something went wrong that nobody waits for. */
   trouble(what: string, reason: Pick<VioError, 'code' | 'message'>): void;
 }

@@ -1,11 +1,9 @@
-import { PacketBurst } from '@vio/net';
 import type { PortConfig } from '../config/schema.ts';
 import type { Bridge } from '../fabric/bridge.ts';
 import type { Link } from '../fabric/link.ts';
 import type { Polled } from '../fabric/rounds.ts';
 import { StormLimit } from '../fabric/storm-limit.ts';
 import { SwitchPort, usualRules } from '../fabric/switch-port.ts';
-import { ticks } from '../fabric/ticks.ts';
 import { vlanRules } from '../fabric/vlan-rules.ts';
 import type { Endpoint, EndpointListener } from './endpoint.ts';
 import type { Fabric } from './fabric.ts';
@@ -91,15 +89,6 @@ export class ManagedPort implements Polled, EndpointListener {
     this.bridge.left(this.port);
     if (link !== undefined) this.#fabric.rounds.wake(this);
     this.#onChange();
-  }
-
-  announced(frame: Uint8Array): void {
-    const { pool } = this.#fabric;
-    const burst = new PacketBurst(1);
-    if (burst.allocate(pool, 1, frame.length) === 0) return;
-    pool.region.u8.set(frame, burst.offset[0]);
-    this.bridge.forward(this.port, burst, ticks());
-    burst.release();
   }
 
   trouble(what: string, reason: { readonly code: string; readonly message: string }): void {

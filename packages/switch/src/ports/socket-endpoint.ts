@@ -1,7 +1,6 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { VioError } from '@vio/native';
-import { rarpFrame } from '@vio/net';
 import { type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
 import { switchError } from '../config/errors.ts';
 import type { SocketPortConfig } from '../config/schema.ts';
@@ -51,7 +50,6 @@ export class SocketEndpoint implements Endpoint {
         this.#links.get(device)?.changed();
         listener.wake();
       },
-      announced: (_device, address) => listener.announced(rarpFrame(address)),
       broken: (_device, queue, fault) =>
         trouble(`ring ${queue} is broken`, { code: fault.code, message: fault.detail }),
       refused: (_device, reason) => trouble('a request was refused', reason),

@@ -1,4 +1,7 @@
 // What a switch does with frames, seen from the hosts on its ports.
+import { openPort, rarpFrame } from '@vio/net';
+import { until } from '@vio/test-support';
+import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { Network, broadcast, frame, macOf, multicast, tagged, untagged } from '../test-support/network.ts';
 
@@ -36,6 +39,20 @@ describe('a bridge', () => {
     await network.send('b', frame(broadcast, macOf(7)));
     await network.send('c', frame(broadcast, macOf(7)));
     expect(await network.whoHears('a', frame(macOf(7), macOf(1)))).toEqual(['c']);
+  });
+
+  it('follows a guest whose new frontend says that it is there (SEND_RARP), and passes that on', async () => {
+    await using network = await Network.start(three);
+    await network.send('b', frame(broadcast, macOf(7)));
+    await network.disconnect('c');
+    const frontend = await VhostUserFrontend.connect(network.socket('c'));
+    await using _ = await openPort(new FrontendDevice(frontend));
+    await until(() => network.fabric.port('c').connected);
+    await frontend.sendRarp(Uint8Array.from(macOf(7)));
+    const heard: Uint8Array[] = [];
+    await until(() => heard.push(...network.host('a').received()) > 0);
+    expect(heard).toEqual([rarpFrame('02:00:00:00:00:07')]);
+    expect(network.fabric.macs()).toEqual([expect.objectContaining({ mac: '02:00:00:00:00:07', port: 'c' })]);
   });
 
   it('learns nothing from a source that is a group', async () => {

@@ -31,8 +31,8 @@ export interface VhostCallbacks {
    */
   command?(device: VhostDevice, command: ControlCommand): boolean | void;
   /**
-   * The frontend asks that the network be told where an address is now, as after a migration (SEND_RARP): send
-   * `rarpFrame(mac)` of `@vio/net` wherever this device's packets go.
+   * The frontend asks that the network be told where an address is now, as after a migration (SEND_RARP): the next burst of
+   * `dequeueBurst` is the packet that does.
    */
   announced?(device: VhostDevice, mac: string): void;
   /** A ring stopped because its driver wrote nonsense; the others go on. */

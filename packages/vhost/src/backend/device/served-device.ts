@@ -1,5 +1,5 @@
 import type { VioError } from '@vio/native';
-import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, rarpFrame } from '@vio/net';
 import { STATUS_DRIVER_OK } from '@vio/net/internal';
 import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
 import type { InflightEntries } from '@vio/rings/internal';
@@ -59,6 +59,8 @@ export class ServedDevice {
   running = false;
   /** The connection is over. */
   closed = false;
+  /** What the next burst of the driver's is to be, so that the network learns where it is now; undefined: nothing. */
+  rarp: Uint8Array | undefined = undefined;
   /** What it says of itself. */
   readonly config: DeviceConfig;
   /** How its driver's memory is mapped. */
@@ -280,6 +282,20 @@ export class ServedDevice {
     vring.distrustBase();
     vring.started = false;
     this.#forgetInflight(vring);
+  }
+
+  /** SEND_RARP: the network is to be told where an address is now. */
+  announce(mac: string): void {
+    this.rarp = rarpFrame(mac);
+    this.#changed();
+  }
+
+  /** True when there is a burst to be had without a packet of the driver's. */
+  get announces(): boolean {
+    return (
+      this.rarp !== undefined &&
+      this.vrings.some(({ dequeue, enabled, inUse }) => dequeue !== undefined && enabled && inUse)
+    );
   }
 
   /** Where a ring goes on from the next `update` on, as if its frontend had said so. */

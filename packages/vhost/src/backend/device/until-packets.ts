@@ -31,7 +31,8 @@ export async function untilPackets(
   try {
     // Every ring is asked, whatever the ones before it say.
     const waiting = rings.map((vring) => vring.sleep());
-    if (!waiting.includes(true)) await kicked(devices, rings, signal);
+    const announced = queues === undefined && devices.some(({ announces }) => announces);
+    if (!announced && !waiting.includes(true)) await kicked(devices, rings, signal);
   } finally {
     for (const vring of rings) vring.awake();
   }

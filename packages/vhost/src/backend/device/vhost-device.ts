@@ -5,6 +5,7 @@ import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
 import { DeviceView } from './device-view.ts';
 import { DeviceTaps } from './device-taps.ts';
 import { ownEntries } from './own-entries.ts';
+import type { DequeuePath } from '../packets/dequeue.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
@@ -66,6 +67,7 @@ export class VhostDevice extends DeviceView {
   /**
    * Takes up to `max` packets from a transmit queue of the driver (an odd ring) into buffers of `pool`, which belong
    * to the caller then. With the flag `externalBuffers` those that do not fit one come in bursts whose `burst.pool` is another.
+   * After SEND_RARP the next burst of the device is a packet that says where its driver is now, as if that had sent it.
    * @returns how many, which is also `burst.count`
    */
   dequeueBurst(queue: number, pool: BufferPool, burst: PacketBurst, max = burst.capacity): number {
@@ -76,8 +78,9 @@ export class VhostDevice extends DeviceView {
     burst.pool = pool;
     if (path === undefined || !vring.inUse) return 0;
     let n = 0;
-    if (vring.enabled) n = path.run(pool, burst, max);
-    else path.drain();
+    if (!vring.enabled) path.drain();
+    else if (served.rarp === undefined) n = path.run(pool, burst, max);
+    else n = this.#announce(path, pool, burst, max);
     if (path.queue.callNeeded()) vring.calls.signal();
     if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst.pool ?? pool, burst, 0, n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
@@ -219,6 +222,15 @@ export class VhostDevice extends DeviceView {
   /** Lets a ring's counters begin at 0 again. */
   resetVringStats(queue: number): void {
     this.#served.vrings[queue]?.resetStats();
+  }
+
+  /** The packet that SEND_RARP has asked for; while there is no buffer for it, it waits. */
+  #announce(path: DequeuePath, pool: BufferPool, burst: PacketBurst, max: number): number {
+    const served = this.#served;
+    if (served.rarp === undefined || max < 1 || !path.inject(pool, burst, served.rarp))
+      return path.run(pool, burst, max);
+    served.rarp = undefined;
+    return burst.count;
   }
 
   get #format(): RingFormat {

@@ -113,6 +113,40 @@ export class DequeuePath {
     return burst.count;
   }
 
+  /**
+   * A burst of one packet that this side has made, as if the driver had sent it. One that fits no buffers of this pool is dropped.
+   * @returns false: it is to come again, because there are no buffers right now
+   */
+  inject(pool: BufferPool, burst: PacketBurst, frame: Uint8Array): boolean {
+    burst.count = 0;
+    burst.pool = pool;
+    const pieces = Math.ceil(frame.length / pool.dataRoom);
+    const chained = !this.#linear && this.#external === undefined;
+    if (pieces > pool.count || (pieces > 1 && !chained)) {
+      this.stats.countErrors(1, 'no_room');
+      return true;
+    }
+    if (pool.available(pieces) < pieces) return false;
+    pool.alloc(burst.buffer, 0, 1);
+    let [b] = burst.buffer;
+    let room = this.#beginBuffer(pool, b, frame.length);
+    for (let at = 0; ; room = this.#beginBuffer(pool, b, frame.length - at)) {
+      pool.region.u8.set(frame.subarray(at, at + room), pool.dataOffset[b]);
+      at += room;
+      if (at === frame.length) break;
+      pool.alloc(this.#extra, 0, 1);
+      pool.next[b] = this.#extra[0];
+      b = this.#extra[0];
+    }
+    burst.segments[0] = pieces;
+    burst.offset[0] = pool.dataOffset[burst.buffer[0]];
+    burst.length[0] = frame.length;
+    burst.count = 1;
+    if (burst.offloads !== undefined) clear(burst.offloads, 1);
+    this.stats.countBurst(pool.region.u8, burst, 0, 1);
+    return true;
+  }
+
   /** True when packets that were taken off the ring wait here to be cut. */
   get waits(): boolean {
     return this.#plain.waits;

@@ -6,9 +6,11 @@ export const networkHandlers = {
   NET_SET_MTU: ({ device }, mtu) => {
     device.mtu = mtu;
   },
-  SEND_RARP: ({ announced }, payload) => {
+  SEND_RARP: ({ device, announced }, payload) => {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, payload, true);
-    announced(macFromBytes(bytes));
+    const mac = macFromBytes(bytes);
+    device.announce(mac);
+    announced(mac);
   },
 } satisfies HandlerTable;
