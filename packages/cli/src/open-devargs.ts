@@ -2,10 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError } from '@vio/native';
 import type { DevicePort } from '@vio/net';
 import { type OpenOptions, openVirtioUser } from '@vio/virtio-user';
-import { completedDevargs } from './options/devargs.ts';
+import { completedDevargs, withDevarg } from './options/devargs.ts';
 
 /** Milliseconds between two looks for a backend that is not there. */
 const waitInterval = 100;
+
+/** How a command opens a port. */
+export interface PortOpening extends OpenOptions {
+  /** Queue pairs; default: as the devargs say, else one. */
+  readonly pairs?: number | undefined;
+  /** Descriptors of each ring; default: as the devargs say, else the device. */
+  readonly ringSize?: number | undefined;
+}
 
 /** A port that a command has opened, and what to call it. */
 export interface NamedPort {
@@ -26,14 +34,22 @@ export function namesPciDevice(text: string): boolean {
  * Opens the port that somebody has named on the command line.
  * @throws VioError as `openVirtioUser` does, or `openPciPort`
  */
-export async function openDevargs(text: string, options: OpenOptions): Promise<NamedPort> {
+export async function openDevargs(text: string, opening: PortOpening): Promise<NamedPort> {
+  const { pairs, ringSize, ...options } = opening;
   if (namesPciDevice(text)) {
     // Loaded on demand: most ports have a backend.
     const { openPciPort } = await import('@vio/pci-driver');
-    const port = await openPciPort(text, options);
+    const port = await openPciPort(text, {
+      ...options,
+      ...(pairs === undefined ? {} : { queues: pairs }),
+      ...(ringSize === undefined ? {} : { queueSize: ringSize }),
+    });
     return { port, name: port.address, server: false };
   }
-  const port = await openVirtioUser(completedDevargs(text), options);
+  let devargs = completedDevargs(text);
+  if (pairs !== undefined) devargs = withDevarg(devargs, 'queues', pairs);
+  if (ringSize !== undefined) devargs = withDevarg(devargs, 'queue_size', ringSize);
+  const port = await openVirtioUser(devargs, options);
   return { port, name: port.config.path, server: port.config.server };
 }
 
@@ -43,7 +59,7 @@ export async function openDevargs(text: string, options: OpenOptions): Promise<N
  */
 export async function openWhenThere(
   text: string,
-  options: OpenOptions,
+  options: PortOpening,
   onWaiting: (reason: VioError) => void,
 ): Promise<NamedPort> {
   for (let told = false; ; told = true) {

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
+import { type LaneCounts, addCounts, noCounts } from './counts.ts';
+import type { ForwardStep } from './engine.ts';
 import type { MeteredLane } from './lane.ts';
-import type { ForwardStep, LaneCounts } from './modes.ts';
 
 /** Bursts per turn of the event loop: a turn costs about a microsecond, so several share it. */
 const burstsPerTurn = 256;
@@ -11,7 +12,8 @@ const patientTurns = 10_000;
 
 /** Lanes may come and go while it runs, as frontends connect to a backend and leave. */
 export class Forwarder {
-  readonly counts: LaneCounts = { received: 0, sent: 0, dropped: 0 };
+  /** Of lanes that are gone. */
+  readonly #past = noCounts();
   readonly #lanes = new Set<MeteredLane>();
   readonly #step: ForwardStep;
   readonly #burst: PacketBurst;
@@ -31,6 +33,13 @@ export class Forwarder {
     this.#burst = new PacketBurst(burstSize, { offloads: true, vlan: true });
   }
 
+  /** What was done with the packets of all lanes, of those that are gone as well. */
+  get counts(): LaneCounts {
+    const all = { ...this.#past };
+    for (const { counts } of this.#lanes) addCounts(all, counts);
+    return all;
+  }
+
   /** Those it polls now. */
   get lanes(): Iterable<MeteredLane> {
     return this.#lanes;
@@ -42,7 +51,7 @@ export class Forwarder {
   }
 
   remove(lane: MeteredLane): void {
-    this.#lanes.delete(lane);
+    if (this.#lanes.delete(lane)) addCounts(this.#past, lane.counts);
     this.#wake?.abort();
   }
 
@@ -59,6 +68,11 @@ export class Forwarder {
       };
       turn();
     });
+  }
+
+  /** One burst of another mode through every lane, as `start tx_first` has it. */
+  once(step: ForwardStep): void {
+    for (const lane of this.#lanes) if (step(lane, this.#burst, lane.counts) > 0) lane.bursts++;
   }
 
   async stop(): Promise<void> {
@@ -79,7 +93,7 @@ export class Forwarder {
     let moved = 0;
     for (const lane of this.#lanes) {
       for (let i = 0; i < burstsPerTurn; i++) {
-        const packets = this.#step(lane, this.#burst, this.counts);
+        const packets = this.#step(lane, this.#burst, lane.counts);
         moved += packets;
         if (packets === 0) break;
         lane.bursts++;

@@ -3,6 +3,11 @@ import type { Region } from '@vio/rings';
 
 const sourceAddressAt = 26;
 const sourcePortAt = 34;
+/** Ethernet, IPv4 and UDP headers, and two bytes that make them whole words. */
+const templateBytes = 44;
+/** Bytes of the headers alone. */
+export const leastFrame = 42;
+export const mostFrame = 9728;
 
 /**
  * An Ethernet + IPv4 + UDP frame as testpmd's txonly sends it: documentation addresses 198.18.0.1 to 198.18.0.2,
@@ -11,18 +16,28 @@ const sourcePortAt = 34;
 export class FrameTemplate {
   /** Bytes of the frame, without CRC. */
   readonly bytes: number;
+  /** Bytes of each segment. */
+  readonly segments: readonly number[];
+  /** Bytes that `write` writes. */
+  readonly headerBytes = templateBytes;
   readonly #words: Int32Array;
 
-  /** @param bytes 60 to 9728 (a frame on the wire has 4 bytes of CRC more) */
-  constructor(bytes: number) {
-    if (!Number.isInteger(bytes) || bytes < 60 || bytes > 9728) {
+  /** @param segments bytes of each segment, together 42 (the headers) to 9728, without CRC */
+  constructor(segments: readonly number[]) {
+    const bytes = segments.reduce((all, one) => all + one, 0);
+    if (
+      !segments.every((each) => Number.isInteger(each) && each > 0) ||
+      bytes < leastFrame ||
+      bytes > mostFrame
+    ) {
       throw new VioError(`a frame of ${bytes} bytes cannot be generated`, {
         code: 'VIO_FRAME_SIZE',
-        remedy: 'choose 60 to 9728 bytes, without the CRC',
+        remedy: `choose ${leastFrame} to ${mostFrame} bytes, without the CRC`,
       });
     }
     this.bytes = bytes;
-    const frame = Buffer.alloc(44);
+    this.segments = segments;
+    const frame = Buffer.alloc(templateBytes);
     frame.set([0x02, 0, 0, 0, 0, 0x02], 0);
     frame.set([0x02, 0, 0, 0, 0, 0x01], 6);
     frame.writeUInt16BE(0x0800, 12);
@@ -35,7 +50,7 @@ export class FrameTemplate {
     frame.writeUInt16BE(9, sourcePortAt + 2);
     frame.writeUInt16BE(bytes - 34, 38);
     frame.writeUInt16BE(ipv4Checksum(frame), 24);
-    this.#words = new Int32Array(frame.buffer.slice(frame.byteOffset, frame.byteOffset + 44));
+    this.#words = new Int32Array(frame.buffer.slice(frame.byteOffset, frame.byteOffset + templateBytes));
   }
 
   /** Writes the headers at a region offset that is a multiple of 4, with the UDP source port moved by `flow`. */
@@ -43,7 +58,7 @@ export class FrameTemplate {
     const words = this.#words;
     const i32 = region.i32;
     const at = offset >>> 2;
-    for (let i = 0; i < 11; i++) i32[at + i] = words[i];
+    for (let i = 0; i < words.length; i++) i32[at + i] = words[i];
     if (flow !== 0) {
       region.u8[offset + sourcePortAt] = (1024 + flow) >>> 8;
       region.u8[offset + sourcePortAt + 1] = flow & 0xff;

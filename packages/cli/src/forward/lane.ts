@@ -1,6 +1,7 @@
-import type { NetPort, PacketBurst } from '@vio/net';
+import type { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
+import { type LaneCounts, noCounts } from './counts.ts';
 
 /** What has passed through a lane so far. */
 export interface LaneTraffic {
@@ -12,9 +13,30 @@ export interface LaneTraffic {
   readonly sentBytes: number;
 }
 
+/** MAC addresses of a way that packets take, six bytes each. */
+export interface LaneAddresses {
+  /** Of the port they leave by. */
+  readonly own: Uint8Array;
+  /** Of whoever is behind it. */
+  readonly peer: Uint8Array;
+}
+
+/** Who makes the checksums of packets that leave: `hw`: the device does. */
+export interface ChecksumWork {
+  readonly udp: 'sw' | 'hw';
+  readonly tcp: 'sw' | 'hw';
+  /** Bytes of TCP data in a packet, beyond which the device cuts it; 0: it does not. */
+  readonly segmentBytes: number;
+}
+
 /** One queue pair as a forwarding mode sees it, whichever side of the wire it is on. */
 export interface Lane {
+  /** Where packets to send are made. */
   readonly pool: BufferPool;
+  /** Undefined: the lane has none. */
+  readonly addresses?: LaneAddresses | undefined;
+  /** Default: nothing is left to the device. */
+  readonly checksums?: ChecksumWork | undefined;
   /** Fills the burst with received packets; they belong to the caller. Returns how many. */
   receive(burst: PacketBurst): number;
   /** Sends the first `burst.count` packets and takes all of them; returns how many went out, the rest is dropped. */
@@ -27,33 +49,15 @@ export interface MeteredLane extends Lane {
   readonly name: string;
   /** Steps that moved packets. */
   bursts: number;
+  /** What the mode did with its packets. */
+  readonly counts: LaneCounts;
   /** The counters of its two queues. */
   traffic(): LaneTraffic;
 }
 
-/** Queue pair `pair` of a port. */
-export function portLane(port: Pick<NetPort, 'rx' | 'tx'>, pair: number): MeteredLane {
-  const rx = port.rx[pair];
-  const tx = port.tx[pair];
-  if (rx === undefined || tx === undefined) throw new RangeError(`the port has no queue pair ${pair}`);
-  const pool = rx.pool;
-  return {
-    name: `q${pair}`,
-    bursts: 0,
-    pool,
-    receive: (burst) => rx.receive(burst),
-    send(burst) {
-      const sent = tx.send(burst, 0);
-      burst.release(sent);
-      return sent;
-    },
-    traffic: () => ({
-      received: rx.stats.get('good_packets'),
-      sent: tx.stats.get('good_packets'),
-      receivedBytes: rx.stats.get('good_bytes'),
-      sentBytes: tx.stats.get('good_bytes'),
-    }),
-  };
+/** The address that testpmd takes a peer to have, which nobody has told it of: that of its port's number. */
+export function peerAddress(number: number): Uint8Array {
+  return Uint8Array.of(0x02, 0, 0, 0, 0, number);
 }
 
 /** Queue pair `pair` of a backend device: what the driver transmits is received here, and the other way round. */
@@ -61,7 +65,10 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
   return {
     name: `device ${device.vid} q${pair}`,
     bursts: 0,
+    counts: noCounts(),
     pool,
+    // That of DPDK's vhost ports.
+    addresses: { own: Uint8Array.of(0x56, 0x48, 0x4f, 0x53, 0x54, device.vid), peer: peerAddress(0) },
     receive: (burst) => device.dequeueBurst(2 * pair + 1, pool, burst, burst.capacity),
     send(burst) {
       const sent = device.enqueueBurst(2 * pair, burst, 0, burst.count);

@@ -1,5 +1,6 @@
 import { BufferPool, Region } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
+import { noCounts } from './counts.ts';
 import type { LaneTraffic, MeteredLane } from './lane.ts';
 import { RateMeter, formatRates } from './rates.ts';
 
@@ -8,6 +9,7 @@ const pool = new BufferPool({ region: new Region(new ArrayBuffer(4096)), offset:
 /** A lane that says it has carried what a test sets. */
 class CountingLane implements MeteredLane {
   bursts = 0;
+  readonly counts = noCounts();
   readonly name: string;
   readonly pool = pool;
   counted: LaneTraffic = { received: 0, sent: 0, receivedBytes: 0, sentBytes: 0 };

@@ -1,5 +1,5 @@
+import type { LaneCounts } from './counts.ts';
 import type { LaneTraffic, MeteredLane } from './lane.ts';
-import type { LaneCounts } from './modes.ts';
 import { withUnit } from './units.ts';
 
 /** What passed through one queue pair between two samples, per second. */

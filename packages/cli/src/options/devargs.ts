@@ -5,3 +5,9 @@ export function completedDevargs(text: string): string {
   const [first = ''] = text.split(',');
   return /^\.{0,2}\//.test(first) && !first.includes('=') ? `path=${text}` : text;
 }
+
+/** Devargs in which a key has this value, whatever they said before. */
+export function withDevarg(text: string, key: string, value: number): string {
+  const others = text.split(',').filter((part) => !part.trim().startsWith(`${key}=`));
+  return [...others, `${key}=${value}`].join(',');
+}

@@ -2,12 +2,13 @@ import { type Command, Option } from 'commander';
 import { type ForwardMode, forwardModes } from '../forward/mode-names.ts';
 import type { MetricsAddress } from '../metrics/address.ts';
 import type { TelemetryChoice } from '../telemetry/serve.ts';
-import { integer, metricsAddress, number } from './option-values.ts';
+import { integer, metricsAddress, number, segmentList } from './option-values.ts';
 
 /** The options that `vio run` and `vio backend` share. */
 export interface ForwardOptions extends TelemetryChoice {
   readonly forwardMode: ForwardMode;
-  readonly txpkts: number;
+  /** Bytes of each segment. */
+  readonly txpkts: readonly number[];
   readonly burst: number;
   readonly duration?: number;
   readonly statsPeriod: number;
@@ -22,9 +23,9 @@ export function addForwardOptions(command: Command): Command {
     )
     .option(
       '--txpkts <bytes>',
-      'frame size of txonly and flowgen, without CRC: 60 to 9728',
-      integer(60, 9728),
-      60,
+      'frame size of txonly and flowgen, without CRC: 60 to 9728; several numbers, with commas, for segments',
+      segmentList,
+      [60],
     )
     .option('--burst <packets>', 'packets per burst: 1 to 512', integer(1, 512), 32)
     .option(
@@ -46,10 +47,14 @@ export function addForwardOptions(command: Command): Command {
       'after',
       `
 Modes, as in DPDK's testpmd:
-  io       sends every packet back as it came
-  macswap  the same with the two MAC addresses exchanged
-  rxonly   receives and drops
-  txonly   sends frames of one flow
-  flowgen  sends frames of 1024 flows, receives and drops`,
+  io        sends every packet on as it came
+  mac       the same to the address of the port's peer, from its own
+  macswap   the same with the two MAC addresses exchanged
+  5tswap    the same with source and destination exchanged: MAC, IP, TCP and UDP
+  csum      the same as mac, with checksums made anew (also called checksum)
+  icmpecho  answers ARP requests and pings, and drops the rest
+  rxonly    receives and drops
+  txonly    sends frames of one flow
+  flowgen   sends frames of 1024 flows, receives and drops`,
     );
 }

@@ -27,3 +27,13 @@ export function metricsAddress(text: string): MetricsAddress {
     throw new InvalidArgumentError('Allowed: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock.');
   return address;
 }
+
+/** Bytes of a frame, or of each of its segments. */
+export function segmentList(text: string): number[] {
+  const segments = text.split(',').map(Number);
+  const bytes = segments.reduce((all, one) => all + one, 0);
+  const whole = segments.every((each) => Number.isInteger(each) && each > 0);
+  if (text.trim() === '' || !whole || segments.length > 255 || bytes < 60 || bytes > 9728)
+    throw new InvalidArgumentError('Allowed: 60 to 9728, whole numbers; with several, their sum.');
+  return segments;
+}

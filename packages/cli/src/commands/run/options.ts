@@ -1,7 +1,19 @@
+import type { PortTopology } from '../../forward/topology.ts';
 import type { ForwardOptions } from '../../options/forward-options.ts';
 
 /** What `vio run` was asked for. */
 export interface RunOptions extends ForwardOptions {
+  /** More ports, besides those of the arguments. */
+  readonly vdev: readonly string[];
+  /** Every virtio PCI device with a driver for user space. */
+  readonly pci?: true;
+  readonly portTopology: PortTopology;
+  /** Queues, and descriptors of their rings; undefined: as devargs say. */
+  readonly rxq?: number;
+  readonly txq?: number;
+  readonly rxd?: number;
+  readonly txd?: number;
+  readonly txFirst?: true;
   readonly timeout: number;
   readonly wait?: true;
   readonly reconnect?: true;
