@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { VHOST_F_LOG_ALL, VHOST_VRING_F_LOG, frontendRequests as requests } from '../../wire/index.ts';
 import type { Guest } from '../../test-support/guest.ts';
 import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { IommuPair } from '../../test-support/iommu-pair.ts';
 import { Pair, type PairOptions } from '../../test-support/pair.ts';
 import { handled } from '../../test-support/test-backend.ts';
 
@@ -35,11 +36,14 @@ class FrontendLog implements Disposable {
     return this.#memory.fd;
   }
 
-  /** Pages that were marked since the last call, from the guest's memory on; as a frontend takes them. */
+  /**
+   * Pages that were marked since the last call, from the guest's memory on; as a frontend takes them. Those in front of it are where
+   * drivers behind an I/O MMU see theirs.
+   */
   take(): number[] {
     const u8 = new Uint8Array(this.#memory.buffer);
     const pages: number[] = [];
-    for (let i = firstBit; i < 8 * logBytes; i++)
+    for (let i = firstBit - 256; i < 8 * logBytes; i++)
       if ((Atomics.and(u8, i >> 3, ~(1 << (i & 7))) & (1 << (i & 7))) !== 0) pages.push(i - firstBit);
     return pages;
   }
@@ -234,6 +238,50 @@ describe.each(formats)('a guest with %s rings that is moved', (format, features)
     expect(event.drain()).toBe(false);
     expect(pair.moves(pair.guest, 1)).toBe(true);
     expect(event.drain()).toBe(true);
+  });
+});
+
+describe.each(formats)('a guest with %s rings behind an I/O MMU that is moved', (format, features) => {
+  it('finds guest-physical pages in its log, whatever I/O addresses its driver and its frontend say', async () => {
+    await using iommu = await IommuPair.start({ features, ring: { format } });
+    const { pair, guest } = iommu;
+    const { frontend, device } = pair;
+    const [rx, tx] = guest.rings;
+    await iommu.settled();
+    const log = new FrontendLog();
+    await frontend.ask(requests.SET_LOG_BASE, { size: logBytes, offset: 0 }, { fds: [log.fd] });
+    await frontend.send(requests.SET_FEATURES, guest.features | VHOST_F_LOG_ALL);
+    for (const [index] of guest.rings.entries()) {
+      const addresses = guest.address(index);
+      await frontend.send(requests.SET_VRING_ADDR, {
+        ...addresses,
+        flags: VHOST_VRING_F_LOG,
+        log: addresses.device,
+      });
+    }
+    await handled(frontend);
+    const ringPage = (index: number): number => pageOf(guest.regions[index].guestAddress);
+    expect(log.take()).toEqual([ringPage(0), ringPage(1)]);
+    rx.memory.alloc(3 * page);
+    const address = supply(rx, 5000);
+    // A page of the driver's is somewhere else than its neighbour.
+    const [region] = guest.regions;
+    const second = Math.floor((address + page) / page) * page;
+    iommu.map(second, page, region.userAddress + 100 * page);
+    pair.send(packet(4500, 2));
+    await iommu.settled();
+    if (rx.used().length === 0) pair.send(packet(4500, 2));
+    const first = ringPage(0) + Math.floor((address - iommu.base(0)) / page);
+    expect(log.take()).toEqual([ringPage(0), first, 100]);
+    sendFrom(tx, packet(60, 3));
+    pair.receive();
+    await iommu.settled();
+    pair.receive();
+    expect(tx.used()).toHaveLength(1);
+    expect(log.take()).toEqual([ringPage(1)]);
+    device.enableGuestNotification(1, true);
+    expect(log.take()).toEqual([ringPage(1)]);
+    expect([pair.backend.broken, pair.backend.ended]).toEqual([[], []]);
   });
 });
 
