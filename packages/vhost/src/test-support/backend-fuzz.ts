@@ -88,7 +88,7 @@ class Backend {
           log.saw(kind);
           return true;
         },
-        giveUp: () => {},
+        giveUp: (reason) => void this.#connection.end(reason),
         notify: () => false,
         notified: () => {},
         failed: (error) => (this.#wrong = String(error)),
@@ -97,7 +97,7 @@ class Backend {
         () => queuePairs,
         new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
       ),
-      { iommu: true },
+      { iommu: true, postcopyTimeout: 1 },
     );
     this.#device = new VhostDevice(this.#served);
     const offered =

@@ -55,6 +55,9 @@ const weights: Readonly<Record<string, number>> = {
   SET_BACKEND_REQ_FD: 1,
   SET_LOG_BASE: 1,
   IOTLB_MSG: 4,
+  POSTCOPY_ADVISE: 1,
+  POSTCOPY_LISTEN: 1,
+  POSTCOPY_END: 1,
 };
 const weighty = rows.flatMap((row) => Array.from({ length: weights[row.name] ?? 0 }, () => row));
 
@@ -115,7 +118,14 @@ export class HostileFrontend implements Disposable {
     };
     yield* say(requests.SET_PROTOCOL_FEATURES, protocolFeatures);
     yield* say(requests.SET_FEATURES, guest.features);
+    const late = random.chance(0.1);
+    if (late) {
+      yield* say(requests.POSTCOPY_ADVISE, undefined);
+      yield* say(requests.POSTCOPY_LISTEN, undefined);
+    }
     yield* say(requests.SET_MEM_TABLE, guest.regions, ...guest.regions.map(() => guest.fd));
+    // The word that the addresses are known, which looks like a request.
+    if (late && random.chance(0.9)) yield [encodeRaw(requests.SET_MEM_TABLE.id, 1, new Uint8Array(8)), []];
     for (const [index, ring] of guest.rings.entries()) {
       yield* say(requests.SET_VRING_CALL, { index, hasFd: true }, guest.calls[index].fd);
       yield* say(requests.SET_VRING_NUM, { index, value: guest.size });
@@ -125,6 +135,7 @@ export class HostileFrontend implements Disposable {
       yield* say(requests.SET_VRING_ENABLE, { index, value: 1 });
       if (random.chance(0.5)) ring.scramble(() => (random.chance(0.7) ? 0 : random.below(256)));
     }
+    if (late && random.chance(0.5)) yield* say(requests.POSTCOPY_END, undefined);
     yield* say(requests.SET_STATUS, driverReady);
     if ((guest.features & VIRTIO_F_ACCESS_PLATFORM) === 0n) return;
     for (const [i, { userAddress, size }] of guest.regions.entries()) {
@@ -196,7 +207,7 @@ export class HostileFrontend implements Disposable {
         set64(0, random.pick(featureSets));
         return 8;
       case 'SET_PROTOCOL_FEATURES':
-        set64(0, random.chance(0.8) ? BigInt(random.u32() & 0x1_2a2f) | 8n : random.pick(tellingWide));
+        set64(0, random.chance(0.8) ? BigInt(random.u32() & 0x1_3b2f) | 8n : random.pick(tellingWide));
         return 8;
       case 'SET_MEM_TABLE': {
         const count = random.chance(0.9) ? 1 + random.below(3) : random.below(12);

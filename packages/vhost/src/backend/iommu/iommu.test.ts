@@ -1,4 +1,5 @@
 import {
+  type QueueFault,
   type RingFormat,
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_RING_PACKED,
@@ -214,6 +215,32 @@ describe.each(formats)('%s: behind an I/O MMU', (format) => {
     expect(pair.backend.refused.at(-1)).toMatchObject({ code: 'VIO_VHOST_IOTLB' });
     sendFrom(guest.rings[1], packet(60));
     expect(await received(iommu)).toEqual([packet(60)]);
+  });
+
+  it('a ring over pages that are no neighbours in its memory is broken, and runs when they are', async () => {
+    const size = 512;
+    await using iommu = await IommuPair.start({ features: features(format), ring: { format }, size });
+    const { pair, guest } = iommu;
+    await until(() => pair.device.running);
+    const base = iommu.base(1);
+    const [, { userAddress, size: bytes }] = guest.regions;
+    await iommu.unmap(base + page);
+    iommu.map(base + page, page, userAddress + bytes - page);
+    await until(() => pair.backend.broken.length > 0);
+    expect(pair.backend.broken).toEqual([
+      {
+        queue: 1,
+        fault: expect.objectContaining({
+          code: 'ADDRESS_UNMAPPED',
+          detail: expect.stringContaining('in several pieces') as string,
+        }) as QueueFault,
+      },
+    ]);
+    await iommu.unmap(base + page);
+    iommu.map(base + page, page, userAddress + page);
+    await until(() => pair.device.vringInfo(1)?.running === true);
+    sendFrom(guest.rings[1], packet(60, 9));
+    expect(await received(iommu)).toEqual([packet(60, 9)]);
   });
 
   it('a ring can be looked at', async () => {
