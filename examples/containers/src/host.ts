@@ -2,7 +2,7 @@
 // Usage: host.js SOCKET ping|pong FRAMES
 import { readFileSync, readdirSync } from 'node:fs';
 import { VioError } from '@vio/native';
-import type { NetPort } from '@vio/net';
+import { type NetPort, macToBytes } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 
 const [path, role, count] = process.argv.slice(2);
@@ -10,12 +10,13 @@ if (path === undefined || (role !== 'ping' && role !== 'pong') || !(Number(count
   console.error('usage: node dist/host.js SOCKET ping|pong FRAMES');
   process.exit(2);
 }
-const macs = { ping: [0x02, 0, 0, 0, 0, 1], pong: [0x02, 0, 0, 0, 0, 2] } as const;
+const macs = { ping: '02:00:00:00:00:01', pong: '02:00:00:00:00:02' } as const;
 
 /** A frame from one of the two to the other, with a number that the answer repeats. */
 function frame(from: 'ping' | 'pong', number: number): Uint8Array {
   const bytes = Buffer.alloc(64);
-  bytes.set([...macs[from === 'ping' ? 'pong' : 'ping'], ...macs[from], 0x88, 0xb5]);
+  const to = from === 'ping' ? 'pong' : 'ping';
+  bytes.set([...macToBytes(macs[to]), ...macToBytes(macs[from]), 0x88, 0xb5]);
   bytes.writeUInt32BE(number, 14);
   return bytes;
 }
@@ -54,10 +55,7 @@ function surroundings(): string {
 }
 
 try {
-  await using port = await openVirtioUser({
-    path,
-    mac: macs[role].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
-  });
+  await using port = await openVirtioUser({ path, mac: macs[role] });
   console.log(`${role}: ${surroundings()}`);
   if (role === 'pong') await pong(port);
   else console.log(`ping: ${await ping(port, Number(count))} frames went to pong and back`);

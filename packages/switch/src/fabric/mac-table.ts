@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { macFromBytes } from '@vio/net';
 
 /** Entries of a bucket. */
 const ways = 4;
@@ -119,9 +120,13 @@ export class MacTable {
       const age = now - this.#heard[at];
       if (this.#port[at] === -1 || age > this.ageing) continue;
       const high = this.#high[at];
-      const bytes = [high >>> 8, high, ...[24, 16, 8, 0].map((shift) => this.#low[at] >>> shift)];
+      const bytes = Uint8Array.of(
+        high >>> 8,
+        high,
+        ...[24, 16, 8, 0].map((shift) => this.#low[at] >>> shift),
+      );
       all.push({
-        mac: bytes.map((byte) => (byte & 0xff).toString(16).padStart(2, '0')).join(':'),
+        mac: macFromBytes(bytes),
         vlan: high >>> 16,
         port: this.#port[at],
         age,
