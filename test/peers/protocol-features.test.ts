@@ -74,7 +74,7 @@ describe('testpmd as the backend', () => {
       (buffers) => buffers >= 1000,
       (error: unknown) => (VioError.is(error) ? error.code : error),
     );
-    expect(grown).toBe(slots ? true : 'VIO_VHOST_UNSUPPORTED');
+    expect(grown).toBe(slots ? true : 'VIO_FEATURE_MISSING');
     expect(port.pool.count > before).toBe(slots);
     await testpmd.forward('io');
     const back = await withLog(testpmd, () =>

@@ -31,8 +31,8 @@ export interface Conf {
   /** Control socket of the switch. */
   readonly control: string;
   readonly bridge: string;
-  /** VLAN of the port; 0: none is said. */
-  readonly vlan: number;
+  /** VLAN of the port; undefined: none is said. */
+  readonly vlan: number | undefined;
   readonly trunk: readonly number[];
   /** Where the socket is made; may name the pod in braces. */
   readonly socketDir: string;
@@ -41,14 +41,14 @@ export interface Conf {
   /** Role of the application: a client connects, a server listens. */
   readonly mode: 'client' | 'server';
   readonly queues: number;
-  /** 0: none is said. */
-  readonly mtu: number;
+  /** Bytes; undefined: none is said. */
+  readonly mtu: number | undefined;
   /** '': one is made up. */
   readonly mac: string;
-  /** Of the socket file; -1: as it comes. */
-  readonly uid: number;
-  readonly gid: number;
-  readonly socketMode: number;
+  /** Of the socket file; undefined: as it comes. */
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+  readonly socketMode: number | undefined;
   /** Milliseconds that a switch is waited for. */
   readonly timeout: number;
   readonly ovsctl: string;
@@ -155,16 +155,16 @@ export function parseConf(fields: Fields): Conf {
     backend,
     control: read.path('control', '/run/vio/switch.sock'),
     bridge: read.text('bridge', /^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$/, 'the name of a bridge'),
-    vlan: read.integer('vlan', 1, 4094, 0),
+    vlan: read.integer('vlan', 1, 4094),
     trunk: read.integers('trunk', 1, 4094),
     socketDir: read.path('socketDir', '/run/vio/pods'),
     containerDir: read.path('containerDir', ''),
     mode: read.choice('mode', ['client', 'server'], backend === 'ovs' ? 'server' : 'client'),
     queues: read.integer('queues', 1, 127, 1),
-    mtu: read.integer('mtu', 68, 9710, 0),
+    mtu: read.integer('mtu', 68, 9710),
     mac: macOf(read, runtime),
-    uid: read.integer('uid', 0, mostUser, -1),
-    gid: read.integer('gid', 0, mostUser, -1),
+    uid: read.integer('uid', 0, mostUser),
+    gid: read.integer('gid', 0, mostUser),
     socketMode: read.bits('socketMode'),
     timeout: read.integer('timeout', 1, 120_000, defaultTimeout),
     ovsctl: read.text('ovsctl', /^[^\0]{1,4095}$/, 'a program', 'ovs-vsctl'),
@@ -180,7 +180,7 @@ export function parseConf(fields: Fields): Conf {
     validAttachments: read.attachments('cni.dev/valid-attachments'),
     raw: fields,
   };
-  if (conf.vlan !== 0 && conf.trunk.length > 0)
+  if (conf.vlan !== undefined && conf.trunk.length > 0)
     throw invalid('trunk', fields['trunk'], 'nothing beside "vlan"');
   if (backend === 'ovs' && conf.mode === 'client')
     throw invalid('mode', 'client', '"server": Open vSwitch connects to sockets whose path can be chosen');
@@ -230,7 +230,9 @@ class Reader {
     return found;
   }
 
-  integer(key: string, least: number, most: number, usual: number): number {
+  integer(key: string, least: number, most: number): number | undefined;
+  integer(key: string, least: number, most: number, usual: number): number;
+  integer(key: string, least: number, most: number, usual?: number): number | undefined {
     const value = this.#fields[key];
     if (value === undefined) return usual;
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
@@ -245,9 +247,9 @@ class Reader {
     throw invalid(key, value, `a list of numbers from ${least} to ${most}`);
   }
 
-  bits(key: string): number {
+  bits(key: string): number | undefined {
     const value = this.#fields[key];
-    if (value === undefined) return -1;
+    if (value === undefined) return undefined;
     if (typeof value === 'string' && /^0?[0-7]{3}$/.test(value)) return Number.parseInt(value, 8);
     throw invalid(key, value, 'three octal digits as "660"');
   }

@@ -20,7 +20,9 @@ export function resultOf(
       mac,
       sandbox,
       // What 1.1 has and the others have no word for.
-      ...(conf.cniVersion === '1.1.0' ? { socketPath, ...(conf.mtu === 0 ? {} : { mtu: conf.mtu }) } : {}),
+      ...(conf.cniVersion === '1.1.0'
+        ? { socketPath, ...(conf.mtu === undefined ? {} : { mtu: conf.mtu }) }
+        : {}),
     },
   ];
   const index = interfaces.length - 1;

@@ -61,9 +61,9 @@ export function prepareDirectory({ path }: SocketPlace, { uid, gid }: Pick<Conf,
   const directory = dirname(path);
   try {
     const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
-    if (made !== undefined && (uid !== -1 || gid !== -1)) {
+    if (made !== undefined && (uid !== undefined || gid !== undefined)) {
       const { uid: owner, gid: group } = lstatSync(directory);
-      chownSync(directory, uid === -1 ? owner : uid, gid === -1 ? group : gid);
+      chownSync(directory, uid ?? owner, gid ?? group);
     }
   } catch (cause) {
     throw unusable(directory, 'cannot be made', cause);

@@ -43,7 +43,7 @@ export type { FrameRules } from './frames/frame-rules.ts';
 export { rarpFrame } from './frames/rarp.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
 export { isMac, isMulticast, macFromBytes, macToBytes, randomMac } from './frames/mac-address.ts';
-export { type Duplex, linkSpeeds, unknownSpeed } from './device/link-speed.ts';
+export { type Duplex, linkSpeeds } from './device/link-speed.ts';
 
 // Features, and the paths that follow from them.
 export * from './feature-bits.ts';

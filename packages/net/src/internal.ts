@@ -21,6 +21,7 @@ export { type Devargs, devargValueError, splitDevargs, unknownDevarg } from './d
 export type { DevicePortParts } from './device/device-port.ts';
 export * from './device/device-status.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
+export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
 export { checkPortOptions } from './device/port-options.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';

@@ -10,7 +10,7 @@ export class PacketBurst extends Burst {
   readonly offloads: PacketOffloads | undefined;
 
   /**
-   * VLAN tag of each packet, apart from its frame: 0, or VLAN_PRESENT and the 16 bits of 802.1Q. Null in bursts for ports
+   * VLAN tag of each packet, apart from its frame: 0, or VLAN_PRESENT and the 16 bits of 802.1Q. Undefined in bursts for ports
    * that neither strip nor insert tags.
    */
   readonly vlan: Uint32Array | undefined;
@@ -33,7 +33,7 @@ export class PacketBurst extends Burst {
   release(from = 0): void {
     const { buffer, segments, count } = this;
     if (from >= count) return;
-    const pool = this.#owner;
+    const pool = this.owner;
     for (let at = from; at < count; at++) {
       let end = at;
       while (end < count && segments[end] === 1) end++;
@@ -45,12 +45,17 @@ export class PacketBurst extends Burst {
 
   /** Gives the buffers of packet `at` back to their pool. */
   releaseOne(at: number): void {
-    const pool = this.#owner;
+    const pool = this.owner;
     if (this.segments[at] === 1) pool.release(this.buffer, at, 1);
     else pool.releaseChain(this.buffer[at]);
   }
 
-  get #owner(): BufferPool {
+  /**
+   * The pool of a burst that has one.
+   * @throws TypeError when nobody filled it
+   * @internal
+   */
+  get owner(): BufferPool {
     if (this.pool === undefined) throw new TypeError('a burst that nobody filled: its pool is not known');
     return this.pool;
   }

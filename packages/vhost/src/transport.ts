@@ -89,14 +89,14 @@ export interface VhostTransport {
   setVringBase(index: number, base: number, options?: WaitOptions): Promise<void>;
   /** Where the three parts of the ring are. */
   setVringAddr(index: number, addresses: VringUserAddresses, options?: WaitOptions): Promise<void>;
-  /** The eventfd that tells the backend of new buffers, -1: it polls. Starts the ring. Stays the caller's. */
-  setVringKick(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells the backend of new buffers; undefined: it polls. Starts the ring. Stays the caller's. */
+  setVringKick(index: number, fd: number | undefined, options?: WaitOptions): Promise<void>;
   /** Another way to kick the backend, cheaper than the eventfd and good for as long as the transport is up; undefined: none. */
   doorbell(index: number): Notifier | undefined;
-  /** The eventfd that tells the driver of used buffers, -1: the driver polls. Stays the caller's. */
-  setVringCall(index: number, fd: number, options?: WaitOptions): Promise<void>;
-  /** The eventfd that tells of a broken ring, -1: none. Stays the caller's. */
-  setVringErr(index: number, fd: number, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells the driver of used buffers; undefined: the driver polls. Stays the caller's. */
+  setVringCall(index: number, fd: number | undefined, options?: WaitOptions): Promise<void>;
+  /** The eventfd that tells of a broken ring; undefined: none does. Stays the caller's. */
+  setVringErr(index: number, fd: number | undefined, options?: WaitOptions): Promise<void>;
   /**
    * Lets packets through a started ring, or not. Over vhost-user without bit 30 rings are enabled from the start:
    * enabling does nothing then, disabling is refused (VIO_VHOST_UNSUPPORTED).

@@ -63,18 +63,18 @@ function wanted({ conf, attachment, path, mac }: WantedPort): Record<string, unk
     role: mode === 'client' ? 'server' : 'client',
     queues,
     mac,
-    ...(vlan === 0 ? {} : { vlan: { access: vlan } }),
+    ...(vlan === undefined ? {} : { vlan: { access: vlan } }),
     ...(trunk.length === 0 ? {} : { vlan: { trunk } }),
-    ...(mtu === 0 ? {} : { mtu }),
-    ...(uid === -1 ? {} : { uid }),
-    ...(gid === -1 ? {} : { gid }),
-    ...(socketMode === -1 ? {} : { mode: socketMode }),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+    ...(socketMode === undefined ? {} : { mode: socketMode }),
   };
 }
 
 async function call(conf: Conf, method: string, params: unknown): Promise<unknown> {
   try {
-    return await callSwitch(conf.control, method, params, conf.timeout);
+    return await callSwitch(conf.control, method, params, { timeout: conf.timeout });
   } catch (error) {
     if (!(error instanceof SwitchCallError)) throw error;
     throw new CniError(codeOf(error), error.message, error.remedy, error);

@@ -21,7 +21,12 @@ export function deviceInfo(conf: Conf, path: string, mac: string): DeviceInfo {
     type: 'vhost-user',
     version: '1.1.0',
     'vhost-user': { mode: conf.mode, path },
-    vio: { mac, queues: conf.queues, network: conf.name, ...(conf.mtu === 0 ? {} : { mtu: conf.mtu }) },
+    vio: {
+      mac,
+      queues: conf.queues,
+      network: conf.name,
+      ...(conf.mtu === undefined ? {} : { mtu: conf.mtu }),
+    },
   };
 }
 

@@ -114,7 +114,7 @@ export class DevicePlugin implements AsyncDisposable {
   }
 
   async #lookAtSwitch(): Promise<void> {
-    const healthy = await callSwitch(this.#options.control, 'health', {}, 1000).then(
+    const healthy = await callSwitch(this.#options.control, 'health', {}, { timeout: 1000 }).then(
       () => true,
       () => false,
     );

@@ -1,4 +1,3 @@
-import type { BufferPool } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { CaptureFormat, CaptureSource } from './capture-format.ts';
@@ -80,7 +79,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     }
     signal?.addEventListener('abort', this.#stop, { once: true });
     this.#unwatch = watched.map((queue, source) =>
-      queue.watch({ see: (pool, burst, from, end) => this.#see(source, pool, burst, from, end) }),
+      queue.watch({ see: (burst, from, end) => this.#see(source, burst, from, end) }),
     );
   }
 
@@ -122,7 +121,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
     }
   }
 
-  #see(source: number, pool: BufferPool, burst: PacketBurst, from: number, end: number): void {
+  #see(source: number, burst: PacketBurst, from: number, end: number): void {
     const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     for (let i = from; i < end; i++) {
       const wire = burst.length[i];
@@ -134,7 +133,7 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
       }
       if (this.#filled + bytes > this.#chunk.length) this.#newChunk(bytes);
       const at = this.#format.record(this.#view, this.#filled, source, microseconds, captured, wire);
-      copyPacket(pool, burst, i, captured, this.#chunk, at);
+      copyPacket(burst, i, captured, this.#chunk, at);
       this.#filled += bytes;
       this.#waiting += bytes;
       this.captured++;
@@ -171,14 +170,8 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
 }
 
 /** Copies the first bytes of a packet, whatever number of buffers they are in. */
-function copyPacket(
-  pool: BufferPool,
-  burst: PacketBurst,
-  i: number,
-  bytes: number,
-  target: Uint8Array,
-  at: number,
-): void {
+function copyPacket(burst: PacketBurst, i: number, bytes: number, target: Uint8Array, at: number): void {
+  const pool = burst.owner;
   const { u8 } = pool.region;
   if (burst.segments[i] === 1) {
     target.set(u8.subarray(burst.offset[i], burst.offset[i] + bytes), at);

@@ -284,7 +284,7 @@ async function moreMemory(port: DevicePort, { device }: DeviceUnderTest): Promis
   const grown = await port.growPool(500).catch((error: unknown) => error);
   if (typeof grown !== 'number') {
     assert.equal(device.memorySlots, undefined);
-    assert.ok(VioError.is(grown) && grown.code === 'VIO_VHOST_UNSUPPORTED', String(grown));
+    assert.ok(VioError.is(grown) && grown.code === 'VIO_FEATURE_MISSING', String(grown));
     return;
   }
   assert.ok(grown >= 500);

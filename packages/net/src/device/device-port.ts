@@ -33,7 +33,7 @@ export interface DevicePortParts extends NetPortParts {
   /** Of a detached port: its queue pairs. */
   readonly handles: readonly QueuePairHandle[];
   /** Mbit/s. */
-  readonly speed: number;
+  readonly speed: number | undefined;
   /** Duplex of the link. */
   readonly duplex: Duplex;
   /** Bytes, as the device says. */
@@ -50,8 +50,8 @@ export interface DevicePortParts extends NetPortParts {
 export class DevicePort extends NetPort implements AsyncDisposable {
   /** Of a port opened with `detached`: its queue pairs, each for one other thread (`WorkerPort.open`). */
   readonly handles: readonly QueuePairHandle[];
-  /** Mbit/s, as the options or else the device say; `unknownSpeed` (0xffffffff): nobody does. */
-  readonly speed: number;
+  /** Mbit/s, as the options or else the device say; undefined: nobody does. */
+  readonly speed: number | undefined;
   /** As the device says. */
   readonly duplex: Duplex;
   /** Features that were asked for, by options or default, and that the device does not have: `IN_ORDER`, ... */
@@ -190,7 +190,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
    * with `memory: { maxBuffers }`.
    * @param buffers at least so many, as far as `maxBuffers` goes; whole pages of them are added
    * @returns how many were added
-   * @throws VioError VIO_POOL_FULL; VIO_VHOST_UNSUPPORTED when the device does not take more memory
+   * @throws VioError VIO_POOL_FULL; VIO_FEATURE_MISSING when the device does not take more memory
    *   (CONFIGURE_MEM_SLOTS), VIO_VHOST_REFUSED when it takes no more; VIO_TIMEOUT, VIO_ABORTED
    */
   async growPool(buffers: number, wait: WaitOptions = {}): Promise<number> {

@@ -15,7 +15,6 @@ import { DevicePort, type DevicePortParts } from './device-port.ts';
 import { type ChosenFeatures, chooseFeatures } from './features/choose-features.ts';
 import { InflightKeeper } from './life/inflight-keeper.ts';
 import { type PortLife, startDevice } from './life/port-life.ts';
-import { unknownSpeed } from './link-speed.ts';
 import { logLines } from './log-lines.ts';
 import { randomMac } from '../frames/mac-address.ts';
 import { type MemoryPlan, dataRoom, planMemory } from './memory/memory-plan.ts';
@@ -162,7 +161,7 @@ async function build<P extends DevicePort>(
     ...owned,
     handles,
     life,
-    speed: options.speed ?? said?.speed ?? unknownSpeed,
+    speed: options.speed ?? said?.speed,
     duplex: said?.duplex ?? 'unknown',
     deviceMtu: mtu,
     missing: chosen.missing,

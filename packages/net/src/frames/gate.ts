@@ -48,7 +48,7 @@ export class RxGate extends Gate {
   /** @returns how many of the first `count` packets are left, in place */
   pass(pool: BufferPool, burst: PacketBurst, count: number, stats: QueueStats): number {
     if (this.#strip && burst.vlan === undefined) throw new TypeError('make the burst with NetPort.burst');
-    showTo(this.taps, pool, burst, 0, count);
+    showTo(this.taps, burst, 0, count);
     const left = this.limit === noLimit ? count : this.#dropOversize(pool, burst, count, stats);
     if (this.#strip && burst.vlan !== undefined) stripTags(pool, burst, burst.vlan, left);
     else if (this.#clear) burst.vlan?.fill(0, 0, left);
@@ -107,13 +107,12 @@ export class TxGate extends Gate {
   }
 
   /** Packets `from` to `end - 1` are on the ring. */
-  sent(pool: BufferPool, burst: PacketBurst, from: number, end: number): void {
-    showTo(this.taps, pool, burst, from, end);
+  sent(burst: PacketBurst, from: number, end: number): void {
+    showTo(this.taps, burst, from, end);
   }
 
   /** Drops the packet that `admit` stopped at. */
-  refuse(pool: BufferPool, burst: PacketBurst, i: number, stats: QueueStats): void {
-    burst.pool ??= pool;
+  refuse(burst: PacketBurst, i: number, stats: QueueStats): void {
     burst.releaseOne(i);
     stats.countDrops(1, this.#reason);
   }

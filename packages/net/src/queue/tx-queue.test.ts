@@ -82,7 +82,7 @@ describe.each(rings)('a transmit queue on a $ring ring', ({ features }) => {
   it('shows no tap a packet that it drops for its length', () => {
     const wire = Wire.one({ features });
     const seen: number[] = [];
-    wire.tx.watch({ see: (_, { length }, from, end) => seen.push(...length.subarray(from, end)) });
+    wire.tx.watch({ see: ({ length }, from, end) => seen.push(...length.subarray(from, end)) });
     expect(send(wire, frameOf(60), frameOf(9 * 256), frameOf(61))).toBe(3);
     expect([seen, wire.tx.stats.get('dropped_no_room_packets')]).toEqual([[60, 61], 1]);
   });

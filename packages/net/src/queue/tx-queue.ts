@@ -203,6 +203,7 @@ export class TxQueue {
   /** As `#send`, in runs of packets that may go out. */
   #sendThrough(gate: TxGate, burst: PacketBurst, from: number): number {
     const end = burst.count;
+    burst.pool ??= this.pool;
     let at = from;
     while (at < end && !this.#silent && this.#queue.broken === undefined) {
       const admitted = gate.admit(this.pool, burst, at, end);
@@ -212,11 +213,11 @@ export class TxQueue {
       const taken = this.#send(burst, at);
       burst.count = end;
       // The buffers are ours until they are reaped, so they can still be looked at.
-      gate.sent(this.pool, burst, at, at + taken);
+      gate.sent(burst, at, at + taken);
       at += taken;
       if (at < stop) break;
       if (stop < admitted) this.#dropTooLong(burst, at++);
-      else if (stop < end) gate.refuse(this.pool, burst, at++, this.stats);
+      else if (stop < end) gate.refuse(burst, at++, this.stats);
     }
     return at - from;
   }

@@ -8,8 +8,8 @@ import type { Controls, EventFeed, LinkView, RingState, TelemetrySource } from '
 
 /** What telemetry tells of a port: every `DevicePort` has it. */
 export interface ObservablePort extends NetPort {
-  /** Mbit/s; 0xffffffff: nobody says. */
-  readonly speed: number;
+  /** Mbit/s; undefined: nobody says. */
+  readonly speed: number | undefined;
   /** As the device says. */
   readonly duplex: string;
   /** Bytes. */
@@ -74,7 +74,7 @@ function ringState(name: string, queue: DriverQueue): RingState {
 function linkView({ up, reason }: LinkState, { speed, duplex }: ObservablePort): LinkView {
   return {
     status: up ? 'UP' : 'DOWN',
-    speed: speed === 0xffff_ffff ? undefined : speed,
+    speed,
     duplex,
     reason: reason === undefined ? undefined : { code: reason.code, message: reason.message },
   };

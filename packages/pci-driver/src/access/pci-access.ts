@@ -45,8 +45,8 @@ export interface DmaMemory {
   readonly buffer: ArrayBuffer;
   /** By which the device knows byte 0: physical, or what the IOMMU translates. All of it within 4 GiB. */
   readonly address: bigint;
-  /** A file that holds it, for other threads to map; -1: there is none. */
-  readonly fd: number;
+  /** A file that holds it, for other threads to map; undefined: there is none. */
+  readonly fd: number | undefined;
   /** Gives the memory back; the device must not use it any more. Idempotent. */
   close(): void;
 }
@@ -55,15 +55,19 @@ export interface DmaMemory {
 export interface PciInterrupts {
   /** MSI-X vectors that can be given out; 0: none. */
   readonly vectors: number;
-  /** Whether the one shared interrupt of the device (INTx) can be waited for. */
-  readonly line: boolean;
   /** Vector i signals `events[i]`, from now on. Replaces what was enabled. */
   enableVectors(events: readonly EventFd[]): void;
-  /**
-   * Calls back on the event loop at every INTx; the handler must quiet the device (by reading its ISR). Does not keep
-   * the process alive.
-   */
-  enableLine(onInterrupt: () => void): void;
+  /** The one shared interrupt of the device (INTx); undefined: it cannot be waited for. */
+  readonly line: InterruptLine | undefined;
   /** No more interrupts. */
   disable(): void;
+}
+
+/** The interrupt that a device shares with others (INTx). */
+export interface InterruptLine {
+  /**
+   * Calls back on the event loop at every interrupt; the handler must quiet the device (by reading its ISR). Does not keep
+   * the process alive.
+   */
+  enable(onInterrupt: () => void): void;
 }

@@ -9,5 +9,5 @@ import type { DmaMemory } from './pci-access.ts';
 export function physicalMemory(bytes: number, hugepages: '2M' | '1G' = '2M'): DmaMemory {
   const memory = ContiguousMemory.create({ size: bytes, hugepages });
   const { buffer, address } = memory;
-  return { buffer, address, fd: -1, close: () => memory.close() };
+  return { buffer, address, fd: undefined, close: () => memory.close() };
 }

@@ -56,9 +56,8 @@ export class SysfsAccess implements PciAccess {
     this.#forgetExit = atExit(this.#cutOff);
     this.interrupts = {
       vectors: 0,
-      line: uio !== undefined,
+      line: uio !== undefined ? { enable: (onInterrupt) => this.#watchLine(onInterrupt) } : undefined,
       enableVectors: () => {},
-      enableLine: (onInterrupt) => this.#watchLine(onInterrupt),
       disable: () => this.#unwatchLine(),
     };
   }

@@ -76,9 +76,11 @@ export class VfioAccess implements PciAccess {
     }
     this.interrupts = {
       vectors: this.#vectors,
-      line: vfio.irqCount(this.#device, vfio.INTX_INDEX) > 0,
+      line:
+        vfio.irqCount(this.#device, vfio.INTX_INDEX) > 0
+          ? { enable: (onInterrupt) => this.#watchLine(onInterrupt) }
+          : undefined,
       enableVectors: (events) => this.#enableVectors(events),
-      enableLine: (onInterrupt) => this.#watchLine(onInterrupt),
       disable: () => this.#disableInterrupts(),
     };
   }
@@ -128,7 +130,7 @@ export class VfioAccess implements PciAccess {
     }
   }
 
-  #mapped(memory: Pick<DmaMemory, 'buffer' | 'close'>, iova: bigint, fd: number): DmaMemory {
+  #mapped(memory: Pick<DmaMemory, 'buffer' | 'close'>, iova: bigint, fd: number | undefined): DmaMemory {
     const { buffer } = memory;
     const size = buffer.byteLength;
     try {

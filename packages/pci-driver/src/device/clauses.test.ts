@@ -188,7 +188,7 @@ describe('C8 (4.1.4.3.2) reset of a queue', () => {
     fake.queues[1].resetting = false;
     fake.queues[1].enabled = false;
     await done;
-    expect(device.queueIsReset(1)).toBe(true);
+    expect(device.queueReset?.isDone(1)).toBe(true);
   });
 
   it('ends with an error when the device does not let go', async () => {

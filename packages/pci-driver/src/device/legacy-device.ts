@@ -1,4 +1,4 @@
-import type { Notifier } from '@vio/net';
+import { type DeviceTraits, type Notifier, VIRTIO_NET_F_MTU } from '@vio/net';
 import type { PciAccess } from '../access/pci-access.ts';
 import { pciError } from '../access/pci-errors.ts';
 import { type Capabilities, msixEnabled } from './capabilities.ts';
@@ -31,6 +31,8 @@ const configTries = 100;
 export class LegacyDevice implements VirtioPciDevice {
   readonly modern = false;
   readonly resizable = false;
+  readonly traits: DeviceTraits = { wanted: 0n, needed: 0n, own: 0n };
+  readonly queueReset = undefined;
   readonly #registers: Structure;
   readonly #msix: () => boolean;
 
@@ -56,8 +58,9 @@ export class LegacyDevice implements VirtioPciDevice {
     this.#registers.write(legacy.status, status);
   }
 
+  /** What the device says of its MTU lies beyond the registers that all legacy devices have. */
   getFeatures(): bigint {
-    return BigInt(this.#registers.read(legacy.deviceFeatures));
+    return BigInt(this.#registers.read(legacy.deviceFeatures)) & ~VIRTIO_NET_F_MTU;
   }
 
   setFeatures(features: bigint): void {

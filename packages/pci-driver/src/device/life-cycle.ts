@@ -10,8 +10,8 @@ import {
   STATUS_KNOWN,
 } from '@vio/net/internal';
 import { defaultTimeout } from '@vio/native/internal';
-import { pciError } from '../access/pci-errors.ts';
-import { ModernDevice } from './modern-device.ts';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { cannotResetQueues, pciError } from '../access/pci-errors.ts';
 import type { VirtioPciDevice } from './virtio-pci-device.ts';
 
 /**
@@ -28,9 +28,15 @@ export async function resetDevice(device: VirtioPciDevice, wait: WaitOptions = {
  * Resets one queue and waits until the device has let go of it; then it can be enabled again.
  * @throws VioError VIO_FEATURE_MISSING, VIO_PCI_RESET_TIMEOUT, VIO_ABORTED
  */
-export async function resetQueue(device: ModernDevice, queue: number, wait: WaitOptions = {}): Promise<void> {
-  device.resetQueue(queue);
-  await until(() => device.queueIsReset(queue), `the device does not let go of queue ${queue}`, wait);
+export async function resetQueue(
+  device: VirtioPciDevice,
+  queue: number,
+  wait: WaitOptions = {},
+): Promise<void> {
+  const { queueReset } = device;
+  if (queueReset === undefined) throw cannotResetQueues();
+  queueReset.begin(queue);
+  await until(() => queueReset.isDone(queue), `the device does not let go of queue ${queue}`, wait);
 }
 
 /** After a reset: the driver knows the device. @returns the features it offers */
@@ -43,7 +49,8 @@ export function meet(device: VirtioPciDevice): bigint {
 /** Tells the device its features; queues can be set up then. @throws VioError VIO_FEATURES_REFUSED */
 export function acceptFeatures(device: VirtioPciDevice, features: bigint): void {
   device.setFeatures(features);
-  if (!device.modern) return;
+  // A legacy device has no such step (3.1.2).
+  if ((features & VIRTIO_F_VERSION_1) === 0n) return;
   device.status = STATUS_AGREED;
   if ((device.status & STATUS_FEATURES_OK) !== 0) return;
   throw pciError(

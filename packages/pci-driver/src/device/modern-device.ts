@@ -1,12 +1,19 @@
 import type { Registers } from '@vio/native';
-import type { Notifier } from '@vio/net';
-import { VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_NOTIF_CONFIG_DATA, VIRTIO_F_RING_RESET } from '@vio/rings';
+import type { DeviceTraits, Notifier } from '@vio/net';
+import {
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_NOTIFICATION_DATA,
+  VIRTIO_F_NOTIF_CONFIG_DATA,
+  VIRTIO_F_ORDER_PLATFORM,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+} from '@vio/rings';
 import type { PciAccess } from '../access/pci-access.ts';
-import { cannotResetQueues, pciError } from '../access/pci-errors.ts';
+import { pciError } from '../access/pci-errors.ts';
 import type { Capabilities, Place } from './capabilities.ts';
 import { ConfigWindow } from './config-window.ts';
 import { type Field, Structure } from './structure.ts';
-import type { QueuePlace, VirtioPciDevice } from './virtio-pci-device.ts';
+import type { QueuePlace, QueueResetRegisters, VirtioPciDevice } from './virtio-pci-device.ts';
 
 /** struct virtio_pci_common_cfg (virtio 1.4, 4.1.4.3). */
 const common = {
@@ -38,6 +45,16 @@ export class ModernDevice implements VirtioPciDevice {
   /** It is driven by its modern registers. */
   readonly modern = true;
   readonly resizable = true;
+  readonly traits: DeviceTraits = {
+    wanted:
+      VIRTIO_F_ACCESS_PLATFORM |
+      VIRTIO_F_ORDER_PLATFORM |
+      VIRTIO_F_NOTIFICATION_DATA |
+      VIRTIO_F_NOTIF_CONFIG_DATA |
+      VIRTIO_F_RING_RESET,
+    needed: VIRTIO_F_VERSION_1,
+    own: 0n,
+  };
   readonly #common: Structure;
   readonly #device: Structure;
   readonly #isr: Structure;
@@ -147,19 +164,18 @@ export class ModernDevice implements VirtioPciDevice {
     this.#common.write(common.queueEnable, 1);
   }
 
-  /** Begins the reset of one queue. @throws VioError VIO_FEATURE_MISSING without RING_RESET */
-  resetQueue(queue: number): void {
-    if ((this.#features & VIRTIO_F_RING_RESET) === 0n) {
-      throw cannotResetQueues();
-    }
-    this.#common.write(common.queueSelect, queue);
-    this.#common.write(common.queueReset, 1);
-  }
-
-  /** True once the device has let go of the queue (4.1.4.3.2). */
-  queueIsReset(queue: number): boolean {
-    this.#common.write(common.queueSelect, queue);
-    return this.#common.read(common.queueReset) === 0 && this.#common.read(common.queueEnable) === 0;
+  get queueReset(): QueueResetRegisters | undefined {
+    if ((this.#features & VIRTIO_F_RING_RESET) === 0n) return undefined;
+    return {
+      begin: (queue) => {
+        this.#common.write(common.queueSelect, queue);
+        this.#common.write(common.queueReset, 1);
+      },
+      isDone: (queue) => {
+        this.#common.write(common.queueSelect, queue);
+        return this.#common.read(common.queueReset) === 0 && this.#common.read(common.queueEnable) === 0;
+      },
+    };
   }
 
   /** A notification is 16 bits that name the queue; with NOTIFICATION_DATA, 32 with where its next buffer goes (4.1.5.2). */

@@ -1,13 +1,15 @@
-import type { Notifier } from '@vio/net';
+import type { DeviceTraits, Notifier } from '@vio/net';
 import type { Field } from './structure.ts';
 
 /** A virtio device on PCI, by its modern or its legacy registers. Every method is a few register accesses. */
 export interface VirtioPciDevice {
-  /** The device is driven by its modern registers, not by the legacy ones. */
+  /** The device is driven by its modern registers, not by the legacy ones. For people: nothing depends on it. */
   readonly modern: boolean;
+  /** What these registers decide of the features. */
+  readonly traits: DeviceTraits;
   /** The device status (virtio 1.4, 2.1). Writing 0 begins a reset. */
   status: number;
-  /** Reads the features that the device offers, VIRTIO_F_* and VIRTIO_NET_F_* bits. */
+  /** Reads the features that the device offers and these registers can serve, VIRTIO_F_* and VIRTIO_NET_F_* bits. */
   getFeatures(): bigint;
   /** Writes the features that the driver accepts. */
   setFeatures(features: bigint): void;
@@ -25,12 +27,22 @@ export interface VirtioPciDevice {
   readonly resizable: boolean;
   /** Tells where a queue is and enables it. Once for every queue between resets. */
   enableQueue(queue: number, place: QueuePlace): void;
+  /** Takes single queues away; undefined without RING_RESET among the accepted features. */
+  readonly queueReset: QueueResetRegisters | undefined;
   /**
    * What tells the device of new buffers; features must have been set.
    * @param nextAvailable of the queue, for devices that are told with every notification
    * @throws VioError VIO_PCI_NOTIFY_RANGE
    */
   notifier(queue: number, nextAvailable: () => number): Notifier;
+}
+
+/** How the device is made to let go of one queue (4.1.4.3.2). */
+export interface QueueResetRegisters {
+  /** Begins the reset of a queue. */
+  begin(queue: number): void;
+  /** True once the device has let go of it. */
+  isDone(queue: number): boolean;
 }
 
 /** Where a queue is, in the device's addresses. */

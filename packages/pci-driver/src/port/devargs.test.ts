@@ -5,7 +5,7 @@ describe('devargs of a PCI port', () => {
   it('complete the address, and the rest with the defaults', () => {
     expect(parsePciDevargs('00:04.0')).toEqual({
       address: '0000:00:04.0',
-      speed: 0xffffffff,
+      speed: undefined,
       vectorized: false,
     });
   });

@@ -1,5 +1,11 @@
-import { linkSpeeds, unknownSpeed } from '@vio/net';
-import { devargValueError, splitDevargs, unknownDevarg } from '@vio/net/internal';
+import { linkSpeeds } from '@vio/net';
+import {
+  devargValueError,
+  isSpeedDevarg,
+  speedToReport,
+  splitDevargs,
+  unknownDevarg,
+} from '@vio/net/internal';
 import { fullAddress } from '../access/sysfs.ts';
 import { pciError } from '../access/pci-errors.ts';
 
@@ -7,13 +13,12 @@ import { pciError } from '../access/pci-errors.ts';
 export interface PciConfig {
   /** As in `0000:00:04.0`. */
   readonly address: string;
-  /** Mbit/s to report; `unknownSpeed`: what the device says. */
-  readonly speed: number;
+  /** Mbit/s to report; undefined: what the device says. */
+  readonly speed: number | undefined;
   /** A vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
 }
 
-const speeds: readonly number[] = [...linkSpeeds, unknownSpeed];
 const flags: Readonly<Record<string, boolean>> = { '0': false, '1': true };
 
 /**
@@ -23,11 +28,16 @@ const flags: Readonly<Record<string, boolean>> = { '0': false, '1': true };
  */
 export function parsePciDevargs(text: string): PciConfig {
   const { name, values } = splitDevargs(text);
-  const config = { address: fullAddress(name), speed: unknownSpeed, vectorized: false };
+  const config: { -readonly [K in keyof PciConfig]: PciConfig[K] } = {
+    address: fullAddress(name),
+    speed: undefined,
+    vectorized: false,
+  };
   for (const [key, value] of values) {
     if (key === 'speed') {
-      config.speed = Number(value);
-      if (!speeds.includes(config.speed)) throw devargValueError(key, value, `one of ${speeds.join(', ')}`);
+      if (!isSpeedDevarg(Number(value)))
+        throw devargValueError(key, value, `one of ${linkSpeeds.join(', ')}`);
+      config.speed = speedToReport(Number(value));
     } else if (key === 'vectorized' || key === 'vdpa') {
       const flag = flags[value];
       if (flag === undefined) throw devargValueError(key, value, '0 or 1');

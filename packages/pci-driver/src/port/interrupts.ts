@@ -58,7 +58,7 @@ export class PortInterrupts implements Disposable {
         this.#signalAll();
       });
     } else if (this.mode === 'line') {
-      this.#interrupts.enableLine(() => {
+      this.#interrupts.line?.enable(() => {
         if ((this.#device.readIsr() & ISR_CONFIG) !== 0) onConfig();
         this.#signalAll();
       });
@@ -100,7 +100,7 @@ export class PortInterrupts implements Disposable {
       if (this.#assign(() => 0, pairs)) return 'shared';
       this.#interrupts.disable();
     }
-    return line ? 'line' : 'polled';
+    return line !== undefined ? 'line' : 'polled';
   }
 
   /** @returns false, and no vector in use, if the device does not take one of them (4.1.5.1.2.2) */

@@ -1,5 +1,5 @@
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import { type PortOptions, VIRTIO_NET_F_RSS, unknownSpeed } from '@vio/net';
+import { type PortOptions, VIRTIO_NET_F_RSS } from '@vio/net';
 import { openPortAs } from '@vio/net/internal';
 import { openAccess } from '../access/open-access.ts';
 import type { PciAccess } from '../access/pci-access.ts';
@@ -61,7 +61,7 @@ export async function openPciPort(
   const port: PortOptions = {
     ...options,
     vectorized,
-    speed: speed === unknownSpeed ? undefined : speed,
+    speed,
     wanted: (options.queues ?? 1) > 1 ? VIRTIO_NET_F_RSS : 0n,
   };
   return openPortAs(card, port, (parts) => new PciPort(parts, card));

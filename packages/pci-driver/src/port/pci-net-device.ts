@@ -13,23 +13,14 @@ import {
   type QueueReset,
   type QueueSizeRequest,
   VIRTIO_NET_F_CTRL_VQ,
-  VIRTIO_NET_F_MTU,
   DownEvent,
 } from '@vio/net';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
-import {
-  VIRTIO_F_ACCESS_PLATFORM,
-  VIRTIO_F_NOTIFICATION_DATA,
-  VIRTIO_F_NOTIF_CONFIG_DATA,
-  VIRTIO_F_ORDER_PLATFORM,
-  VIRTIO_F_RING_RESET,
-  VIRTIO_F_VERSION_1,
-} from '@vio/rings';
+import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { disableBusMaster } from '../access/config-space.ts';
 import type { PciAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
 import { acceptFeatures, driverOk, fail, meet, resetDevice, resetQueue } from '../device/life-cycle.ts';
-import { ModernDevice } from '../device/modern-device.ts';
 import { openDevice } from '../device/open-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import { type InterruptMode, PortInterrupts } from './interrupts.ts';
@@ -71,7 +62,6 @@ export class PciNetDevice implements NetDevice {
   readonly #options: PciNetDeviceOptions;
   readonly #down = new DownEvent();
   readonly #onConfig = new Set<() => void>();
-  #accepted = 0n;
   #base = 0n;
   #interrupts: PortInterrupts | undefined;
   #relay: KickRelay | undefined;
@@ -85,15 +75,7 @@ export class PciNetDevice implements NetDevice {
     this.access = access;
     this.#options = options;
     this.registers = openDevice(access);
-    const wanted =
-      VIRTIO_F_ACCESS_PLATFORM |
-      VIRTIO_F_ORDER_PLATFORM |
-      VIRTIO_F_NOTIFICATION_DATA |
-      VIRTIO_F_NOTIF_CONFIG_DATA |
-      VIRTIO_F_RING_RESET;
-    this.traits = this.registers.modern
-      ? { wanted, needed: VIRTIO_F_VERSION_1, own: 0n }
-      : { wanted: 0n, needed: 0n, own: 0n };
+    this.traits = this.registers.traits;
     access.onRemovalRequest(() => this.#lose());
   }
 
@@ -108,16 +90,11 @@ export class PciNetDevice implements NetDevice {
 
   async features(wait: WaitOptions): Promise<bigint> {
     await resetDevice(this.registers, wait);
-    const offered = meet(this.registers);
-    // What a legacy device says of its MTU lies beyond the registers that all of them have.
-    return this.registers.modern ? offered : offered & ~VIRTIO_NET_F_MTU;
+    return meet(this.registers);
   }
 
   accept(features: bigint): Promise<void> {
-    return attempt(() => {
-      acceptFeatures(this.registers, features);
-      this.#accepted = features;
-    });
+    return attempt(() => acceptFeatures(this.registers, features));
   }
 
   maxPairs(): Promise<number> {
@@ -208,8 +185,7 @@ export class PciNetDevice implements NetDevice {
   /** A failure takes the device down for good, since nobody knows then what it still uses. */
   get reset(): QueueReset | undefined {
     const { registers } = this;
-    if (!(registers instanceof ModernDevice) || (this.#accepted & VIRTIO_F_RING_RESET) === 0n)
-      return undefined;
+    if (registers.queueReset === undefined) return undefined;
     return {
       take: (queue, wait) => this.#orLose(() => resetQueue(registers, queue, wait)),
       give: (queue) =>

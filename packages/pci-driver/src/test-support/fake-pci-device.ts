@@ -131,12 +131,11 @@ export class FakePciDevice implements PciAccess {
     };
     this.interrupts = {
       vectors: options.vectors ?? 3,
-      line: true,
+      line: { enable: (handler) => (this.onLine = handler) },
       enableVectors: (events) => {
         this.vectorEvents = events;
         this.#setMsixEnabled(true);
       },
-      enableLine: (handler) => (this.onLine = handler),
       disable: () => {
         this.vectorEvents = [];
         this.onLine = undefined;

@@ -42,15 +42,16 @@ interface Answer {
 /**
  * One call: connects, asks, and gives back what is answered.
  * @param path of the control socket
- * @param timeout milliseconds for all of it
+ * @param wait timeout: milliseconds for all of it
  * @throws SwitchCallError
  */
 export function callSwitch(
   path: string,
   method: string,
   params: unknown = {},
-  timeout = defaultTimeout,
+  wait: { readonly timeout?: number | undefined } = {},
 ): Promise<unknown> {
+  const { timeout = defaultTimeout } = wait;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

@@ -210,15 +210,15 @@ export async function setVringAddr(fd: number, ring: number, iova: RingIova): Pr
   await ioctlAsync(fd, VHOST_SET_VRING_ADDR, bytes, 'tell the device where the ring is', noSuchRing);
 }
 
-/** @param eventFd -1: none */
+/** @param eventFd undefined: none, which is -1 to the kernel */
 export async function setVringEvent(
   fd: number,
   event: keyof typeof ringEvents,
   ring: number,
-  eventFd: number,
+  eventFd: number | undefined,
 ): Promise<void> {
   const what = `give the device the ${event} eventfd`;
-  await ioctlAsync(fd, ringEvents[event], pair(ring, eventFd), what, noSuchRing);
+  await ioctlAsync(fd, ringEvents[event], pair(ring, eventFd ?? -1), what, noSuchRing);
 }
 
 export async function setVringEnable(fd: number, ring: number, enabled: boolean): Promise<void> {

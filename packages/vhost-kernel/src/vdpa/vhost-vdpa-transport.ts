@@ -182,7 +182,7 @@ export class VhostVdpaTransport implements VhostTransport {
     });
   }
 
-  setVringKick(index: number, eventFd: number, options?: WaitOptions): Promise<void> {
+  setVringKick(index: number, eventFd: number | undefined, options?: WaitOptions): Promise<void> {
     return this.#ask('setting a kick', options, (fd) => vdpa.setVringEvent(fd, 'kick', index, eventFd));
   }
 
@@ -191,11 +191,11 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#device.doorbell(index);
   }
 
-  setVringCall(index: number, eventFd: number, options?: WaitOptions): Promise<void> {
+  setVringCall(index: number, eventFd: number | undefined, options?: WaitOptions): Promise<void> {
     return this.#ask('setting a call', options, (fd) => vdpa.setVringEvent(fd, 'call', index, eventFd));
   }
 
-  setVringErr(index: number, eventFd: number, options?: WaitOptions): Promise<void> {
+  setVringErr(index: number, eventFd: number | undefined, options?: WaitOptions): Promise<void> {
     return this.#ask('setting an eventfd', options, (fd) => vdpa.setVringEvent(fd, 'err', index, eventFd));
   }
 

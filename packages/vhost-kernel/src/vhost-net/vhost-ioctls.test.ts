@@ -52,7 +52,7 @@ describe('requests to vhost-net', () => {
     ],
     [
       'no kick',
-      () => vhost.setVringEvent(7, 'kick', 0, -1),
+      () => vhost.setVringEvent(7, 'kick', 0, undefined),
       0x4008_af20,
       packed([
         ['u32', 0],

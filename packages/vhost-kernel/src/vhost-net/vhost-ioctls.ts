@@ -136,17 +136,17 @@ export function setVringAddr(fd: number, ring: number, { descriptors, used, avai
 
 const notEventFd = { code: 'VIO_VHOST_EVENTFD', remedy: 'give an eventfd that is open' };
 
-/** @param eventFd -1: none */
-export function setVringEvent(fd: number, event: RingEvent, ring: number, eventFd: number): void {
-  ioctl(fd, eventRequests[event], pair(ring, eventFd), `give vhost-net the ${event} eventfd`, {
+/** @param eventFd undefined: none, which is -1 to the kernel */
+export function setVringEvent(fd: number, event: RingEvent, ring: number, eventFd: number | undefined): void {
+  ioctl(fd, eventRequests[event], pair(ring, eventFd ?? -1), `give vhost-net the ${event} eventfd`, {
     EINVAL: notEventFd,
     EBADF: notEventFd,
   });
 }
 
-/** Joins a ring to a queue of a tap, or parts them. @param tapFd -1: none */
-export function setBackend(fd: number, ring: number, tapFd: number): void {
-  ioctl(fd, VHOST_NET_SET_BACKEND, pair(ring, tapFd), 'join vhost-net and the tap', {
+/** Joins a ring to a queue of a tap, or parts them. @param tapFd undefined: none, which is -1 to the kernel */
+export function setBackend(fd: number, ring: number, tapFd: number | undefined): void {
+  ioctl(fd, VHOST_NET_SET_BACKEND, pair(ring, tapFd ?? -1), 'join vhost-net and the tap', {
     EFAULT: {
       code: 'VIO_VHOST_RING',
       remedy: 'the ring is not in memory that was shared, or its size is wrong',

@@ -188,7 +188,7 @@ export class VhostNetTransport implements VhostTransport {
     return Promise.resolve();
   }
 
-  async setVringKick(index: number, fd: number): Promise<void> {
+  async setVringKick(index: number, fd: number | undefined): Promise<void> {
     vhost.setVringEvent(this.#device(index), 'kick', index & 1, fd);
     return Promise.resolve();
   }
@@ -198,12 +198,12 @@ export class VhostNetTransport implements VhostTransport {
     return undefined;
   }
 
-  async setVringCall(index: number, fd: number): Promise<void> {
+  async setVringCall(index: number, fd: number | undefined): Promise<void> {
     vhost.setVringEvent(this.#device(index), 'call', index & 1, fd);
     return Promise.resolve();
   }
 
-  async setVringErr(index: number, fd: number): Promise<void> {
+  async setVringErr(index: number, fd: number | undefined): Promise<void> {
     vhost.setVringEvent(this.#device(index), 'err', index & 1, fd);
     return Promise.resolve();
   }
@@ -216,7 +216,7 @@ export class VhostNetTransport implements VhostTransport {
       vhost.setBackend(this.#device(index), index & 1, this.tap.fds[pair]);
       this.#enabled.add(index);
     } else {
-      vhost.setBackend(this.#device(index), index & 1, -1);
+      vhost.setBackend(this.#device(index), index & 1, undefined);
       this.#enabled.delete(index);
       if (!this.#enabled.has(index ^ 1)) this.tap.setQueueAttached(pair, false);
     }
@@ -224,7 +224,7 @@ export class VhostNetTransport implements VhostTransport {
   }
 
   async getVringBase(index: number): Promise<number> {
-    vhost.setBackend(this.#device(index), index & 1, -1);
+    vhost.setBackend(this.#device(index), index & 1, undefined);
     return Promise.resolve(vhost.getVringBase(this.#device(index), index & 1));
   }
 

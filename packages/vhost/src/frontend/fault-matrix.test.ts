@@ -38,7 +38,7 @@ async function handshake(frontend: VhostUserFrontend, timeout = 10_000): Promise
   const features = await frontend.getFeatures(options);
   await frontend.queueNum(options);
   await frontend.setVringCall(0, event.fd, options);
-  await frontend.setVringCall(1, -1, options);
+  await frontend.setVringCall(1, undefined, options);
   await frontend.setFeatures(features, options);
   await frontend.setStatus(11, options);
   const { size, fd } = memory;

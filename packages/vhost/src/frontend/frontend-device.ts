@@ -125,7 +125,7 @@ export class FrontendDevice implements NetDevice {
     const { queues, control, memory, mtu, inflight } = setup;
     const rings = control === undefined ? queues : [...queues, control];
     this.#rings = rings.map(({ index }) => index);
-    for (const { index, call } of queues) await transport.setVringCall(index, call?.fd ?? -1, wait);
+    for (const { index, call } of queues) await transport.setVringCall(index, call?.fd, wait);
     await this.#agree(wait);
     if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
     await inflight?.hand(transport.inflight, queues, wait);
@@ -177,11 +177,12 @@ export class FrontendDevice implements NetDevice {
     await transport.setVringNum(index, size, wait);
     await transport.setVringBase(index, base, wait);
     await transport.setVringAddr(index, addresses, wait);
-    await transport.setVringKick(index, kick?.fd ?? -1, wait);
+    await transport.setVringKick(index, kick?.fd, wait);
   }
 }
 
 /** Offsets are guest and user addresses. */
 function region({ fd }: DeviceMemory, start: number, end: number): SharedRegion {
+  if (fd === undefined) throw new TypeError('a backend maps memory by its descriptor');
   return { guestAddress: start, userAddress: start, size: end - start, mmapOffset: start, fd };
 }

@@ -199,7 +199,7 @@ describe('descriptors', () => {
     const { fd, size } = memory;
     await frontend.setMemTable([{ guestAddress: 0, userAddress: 0, size, mmapOffset: 0, fd }]);
     await frontend.setVringKick(1, event.fd);
-    await frontend.setVringCall(1, -1);
+    await frontend.setVringCall(1, undefined);
     await settled(frontend);
     event.signal();
     expect(backend.seen.map((request) => request.fds)).toEqual([1, 1, 0, 0]);

@@ -216,13 +216,8 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     return this.#backend.tell(requests.SET_VRING_ADDR, { index, flags: 0, log: 0, ...addresses }, options);
   }
 
-  setVringKick(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(
-      requests.SET_VRING_KICK,
-      { index, hasFd: fd >= 0 },
-      options,
-      fd >= 0 ? [fd] : [],
-    );
+  setVringKick(index: number, fd: number | undefined, options: WaitOptions = {}): Promise<void> {
+    return this.#setEvent(requests.SET_VRING_KICK, index, fd, options);
   }
 
   /** The backend is kicked by its eventfds. */
@@ -230,21 +225,25 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     return undefined;
   }
 
-  setVringCall(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
-    return this.#backend.tell(
-      requests.SET_VRING_CALL,
-      { index, hasFd: fd >= 0 },
-      options,
-      fd >= 0 ? [fd] : [],
-    );
+  setVringCall(index: number, fd: number | undefined, options: WaitOptions = {}): Promise<void> {
+    return this.#setEvent(requests.SET_VRING_CALL, index, fd, options);
   }
 
-  setVringErr(index: number, fd: number, options: WaitOptions = {}): Promise<void> {
+  setVringErr(index: number, fd: number | undefined, options: WaitOptions = {}): Promise<void> {
+    return this.#setEvent(requests.SET_VRING_ERR, index, fd, options);
+  }
+
+  #setEvent(
+    request: typeof requests.SET_VRING_KICK,
+    index: number,
+    fd: number | undefined,
+    options: WaitOptions,
+  ): Promise<void> {
     return this.#backend.tell(
-      requests.SET_VRING_ERR,
-      { index, hasFd: fd >= 0 },
+      request,
+      { index, hasFd: fd !== undefined },
       options,
-      fd >= 0 ? [fd] : [],
+      fd === undefined ? [] : [fd],
     );
   }
 

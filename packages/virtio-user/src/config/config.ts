@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { checkSocketPath } from '@vio/native/internal';
-import { isMac, linkSpeeds, unknownSpeed } from '@vio/net';
-import { devargValueError, unknownDevarg } from '@vio/net/internal';
+import { isMac, linkSpeeds } from '@vio/net';
+import { devargValueError, isSpeedDevarg, speedToReport, unknownDevarg } from '@vio/net/internal';
 import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
@@ -31,8 +31,8 @@ export interface VirtioUserConfig {
   readonly in_order: boolean;
   /** Rings are packed. */
   readonly packed_vq: boolean;
-  /** Mbit/s. */
-  readonly speed: number;
+  /** Mbit/s to report; undefined: it is not known. */
+  readonly speed: number | undefined;
   /** A vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
 }
@@ -58,7 +58,6 @@ const flag = z.pipe(
 );
 const off = z._default(flag, false);
 const on = z._default(flag, true);
-const speeds: ReadonlySet<number> = new Set([...linkSpeeds, unknownSpeed]);
 
 const schema = z.strictObject({
   path: z.string().check(z.minLength(1)),
@@ -71,7 +70,7 @@ const schema = z.strictObject({
   mrg_rxbuf: on,
   in_order: on,
   packed_vq: off,
-  speed: z._default(integer(z.refine((speed) => speeds.has(speed))), unknownSpeed),
+  speed: z.optional(integer(z.refine(isSpeedDevarg))),
   vectorized: off,
 });
 
@@ -111,9 +110,9 @@ export function parseConfig(
   }
   const parsed = schema.safeParse(values);
   if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
-  const { mac, iface, ...rest } = parsed.data;
+  const { mac, iface, speed, ...rest } = parsed.data;
   const backend = descriptors === undefined ? backendKind(rest.path) : backendOf(descriptors);
-  const config = { ...rest, mac, iface, backend };
+  const config = { ...rest, mac, iface, speed: speedToReport(speed), backend };
   checkTogether(config);
   if (descriptors !== undefined) {
     if (iface !== undefined || config.server)

@@ -1,4 +1,4 @@
-import { type PortOptions, type ReconnectOptions, unknownSpeed } from '@vio/net';
+import type { PortOptions, ReconnectOptions } from '@vio/net';
 import type { BackendPlace } from './backend-place.ts';
 import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
 import { type OpenOptions, checkOpenOptions } from './open-options.ts';
@@ -31,7 +31,7 @@ export function planPort(devargs: string | VirtioUserOptions, options: OpenOptio
       inOrder,
       mergeable: config.mrg_rxbuf,
       vectorized: config.vectorized,
-      speed: config.speed === unknownSpeed ? undefined : config.speed,
+      speed: config.speed,
       controlQueue: controlQueue(config, options),
       reconnect: undefined,
     },

@@ -131,7 +131,7 @@ describe('a pool that may grow', () => {
     await using backend = new ListeningBackend();
     const port = await backend.open({}, { memory });
     const { count } = port.pool;
-    expect(await rejectionOf(port.growPool(3000))).toMatchObject({ code: 'VIO_VHOST_UNSUPPORTED' });
+    expect(await rejectionOf(port.growPool(3000))).toMatchObject({ code: 'VIO_FEATURE_MISSING' });
     expect(port.pool.count).toBe(count);
   });
 

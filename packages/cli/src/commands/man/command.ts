@@ -6,7 +6,7 @@ export function addManCommand(program: Command): void {
     .command('man')
     .description('write the man page of all commands: vio man | man -l -')
     .action(async () => {
-      const { manPage } = await import('./man-page.ts');
+      const { manPage } = await import('./man.ts');
       process.stdout.write(manPage(program));
     });
 }

@@ -54,7 +54,7 @@ export async function reload(options: CallOptions): Promise<void> {
 }
 
 function call(method: string, params: unknown, { control, timeout }: CallOptions): Promise<unknown> {
-  return callSwitch(control, method, params, timeout);
+  return callSwitch(control, method, params, { timeout });
 }
 
 function parsePort(text: string): unknown {

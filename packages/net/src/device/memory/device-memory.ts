@@ -31,8 +31,8 @@ export interface DeviceMemory {
   readonly buffer: ArrayBuffer;
   /** By which the device knows byte 0; all of it lies between two multiples of 4 GiB. 0n: offsets are addresses. */
   readonly address: bigint;
-  /** A file that holds it from its byte 0 on, for other threads and processes to map; -1: there is none. */
-  readonly fd: number;
+  /** A file that holds it from its byte 0 on, for other threads and processes to map; undefined: there is none. */
+  readonly fd: number | undefined;
   /** Bytes from the start that have pages, and that the device may be told of. */
   readonly ready: number;
   /** Gives it back; the device must not use it any more. Idempotent. */

@@ -61,7 +61,7 @@ export class PortMemory implements Disposable {
    * Shares more memory with the device, and adds buffers in it to the pool: at least `buffers`, as far as there is room.
    * One after the other.
    * @returns how many were added
-   * @throws VioError VIO_POOL_FULL, VIO_VHOST_UNSUPPORTED, VIO_VHOST_REFUSED, and what ends a connection
+   * @throws VioError VIO_POOL_FULL, VIO_FEATURE_MISSING, VIO_VHOST_REFUSED, and what ends a connection
    */
   grow(
     pool: BufferPool,
@@ -131,7 +131,7 @@ function poolFull(pool: BufferPool): VioError {
 
 function fixedMemory(): VioError {
   return new VioError('the device takes no more memory than it was started with', {
-    code: 'VIO_VHOST_UNSUPPORTED',
+    code: 'VIO_FEATURE_MISSING',
     remedy:
       'use a vhost-user backend that offers CONFIGURE_MEM_SLOTS, or open the port with all the buffers it needs',
   });

@@ -20,7 +20,7 @@ export function queuePairHandles(
   events: VringEvents,
 ): QueuePairHandle[] {
   const { fd, address } = memory;
-  if (fd === -1) {
+  if (fd === undefined) {
     throw new VioError('queue pairs cannot be detached: other threads cannot map the memory of this device', {
       code: 'VIO_MEMORY_SHARE',
       remedy: 'bind the device to vfio-pci behind an IOMMU, or poll all its queues in one thread',

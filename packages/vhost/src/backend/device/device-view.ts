@@ -80,8 +80,8 @@ export class DeviceView {
     return this.#served.config;
   }
 
-  /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
-  get controlQueue(): number {
+  /** Which ring is the control queue (virtio 1.4, section 5.1.2); undefined: there is none. */
+  get controlQueue(): number | undefined {
     return this.#served.controlQueue;
   }
 

@@ -24,9 +24,9 @@ export class RingCalls {
     this.#hooks = hooks;
   }
 
-  /** The driver's descriptor; -1: it has none. Stays this side's. */
-  get fd(): number {
-    return this.#call?.fd ?? -1;
+  /** The driver's descriptor; undefined: it has none. Stays this side's. */
+  get fd(): number | undefined {
+    return this.#call?.fd;
   }
 
   /** Takes another descriptor, and closes the one there was. */

@@ -15,9 +15,9 @@ export class RingKicks {
   #timer: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<() => void>();
 
-  /** The driver's descriptor; -1: it has none. Stays this side's. */
-  get fd(): number {
-    return this.#kick?.fd ?? -1;
+  /** The driver's descriptor; undefined: it has none. Stays this side's. */
+  get fd(): number | undefined {
+    return this.#kick?.fd;
   }
 
   /** Takes another descriptor, and closes the one there was. */

@@ -136,9 +136,9 @@ export class ServedDevice {
     return this.#memory;
   }
 
-  /** Which ring is the control queue (virtio 1.4, section 5.1.2); -1: there is none. */
-  get controlQueue(): number {
-    if (this.#shape.raw || (this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return -1;
+  /** Which ring is the control queue (virtio 1.4, section 5.1.2); undefined: there is none. */
+  get controlQueue(): number | undefined {
+    if (this.#shape.raw || (this.features & VIRTIO_NET_F_CTRL_VQ) === 0n) return undefined;
     return (this.features & VIRTIO_NET_F_MQ) === 0n ? 2 : 2 * this.#shape.queuePairs;
   }
 
@@ -486,7 +486,7 @@ export class ServedDevice {
   #useRings(): void {
     const control = this.controlQueue;
     const { queuePairs } = this.settings;
-    for (const vring of this.vrings) vring.inUse = control === -1 || vring.index < 2 * queuePairs;
+    for (const vring of this.vrings) vring.inUse = control === undefined || vring.index < 2 * queuePairs;
   }
 
   #tell(): void {

@@ -25,7 +25,7 @@ export let servedSide: (device: VhostDevice) => ServedDevice;
  */
 export class VhostDevice extends DeviceView {
   readonly #served: ServedDevice;
-  /** Null, and free of cost, while nobody looks at the packets. */
+  /** Undefined, and free of cost, while nobody looks at the packets. */
   #taps: DeviceTaps | undefined;
   #bursts = 0;
 
@@ -58,7 +58,7 @@ export class VhostDevice extends DeviceView {
     if (served.iommu !== undefined) path.queue.lookAhead();
     // Also where nothing was delivered: buffers in which no packet can begin go back used, and their driver has to supply others.
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== undefined) showTo(this.#taps.of(queue), pool, burst, from, from + n);
+    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst, from, from + n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;
@@ -82,7 +82,7 @@ export class VhostDevice extends DeviceView {
     else if (served.rarp === undefined) n = path.run(pool, burst, max);
     else n = this.#announce(path, pool, burst, max);
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst.pool ?? pool, burst, 0, n);
+    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst, 0, n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;

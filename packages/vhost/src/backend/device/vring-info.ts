@@ -31,15 +31,14 @@ export interface VringBase {
 }
 
 export function vringInfo(vring: Vring, features: bigint): VringInfo {
-  const open = (fd: number): number | undefined => (fd < 0 ? undefined : fd);
   const { size, addresses, enabled, running, fault } = vring;
   const { index: _, ...places } = addresses ?? { index: 0 };
   return {
     format: ringFeatures(features).format,
     size,
     addresses: addresses === undefined ? undefined : (places as Omit<VringAddress, 'index'>),
-    kickFd: open(vring.kicks.fd),
-    callFd: open(vring.calls.fd),
+    kickFd: vring.kicks.fd,
+    callFd: vring.calls.fd,
     enabled,
     running,
     broken: fault?.code,
