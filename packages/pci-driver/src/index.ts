@@ -1,5 +1,5 @@
 // What applications use. What only the other packages of vio need is in internal.ts.
-export type { AccessKind, DmaMemory, PciAccess, PciInterrupts } from './access/pci-access.ts';
+export type { AccessKind, DmaMemory, InterruptLine, PciAccess, PciInterrupts } from './access/pci-access.ts';
 export { type BindOptions, bindDevice, loadedDrivers, unbindDevice } from './discovery/bind.ts';
 export {
   type DiscoveryOptions,

@@ -144,7 +144,7 @@ describe('what is done to frames', () => {
   it('leaves captures alone', () => {
     const { switches, wire, receive } = setUp(modern);
     let seen = 0;
-    const end = wire.rx.watch({ see: (_pool, _burst, from, to) => (seen += to - from) });
+    const end = wire.rx.watch({ see: (_burst, from, to) => (seen += to - from) });
     switches.rules = { mtu: 1000 };
     wire.deliver(frameOf(60));
     receive();
