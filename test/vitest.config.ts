@@ -11,6 +11,7 @@ export default defineConfig({
       'install/**',
       'docs/**',
       'runtimes/**',
+      'targets/**',
       '**/dist/**',
       '**/out/**',
       '**/node_modules/**',

@@ -1,0 +1,131 @@
+// What a release carries for other machines than this one, on such machines: the front page's program and the command line in
+// both roles against this machine's; on arm64 the unit tests of the addon and of rings as well.
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeBlocks } from '../readme/code-blocks.ts';
+import { isProgram, writeProgram } from '../readme/programs.ts';
+import { arm64Node } from './arm64-node.ts';
+import { emulatorLimits } from './emulator-limits.ts';
+import { muslBun } from './musl-bun.ts';
+import { root } from './prebuilds.ts';
+
+const run = promisify(execFile);
+const vio = join(root, 'packages/cli/bin/vio.js');
+const scratch = join(root, 'test/readme/out');
+const directory = mkdtempSync(join(tmpdir(), 'vio-targets-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const targets = [
+  ['arm64, glibc', 'arm64', async () => (await arm64Node()).node],
+  ['x64, musl', 'x64', muslBun],
+] as const;
+
+describe.each(targets)('on %s', (name, machine, find) => {
+  let runtime: string;
+  beforeAll(async () => {
+    runtime = await find();
+  });
+
+  it('is such a machine', async () => {
+    const program = join(directory, 'machine.mjs');
+    writeFileSync(program, 'console.log(process.arch);');
+    expect((await run(runtime, [program])).stdout).toBe(`${machine}\n`);
+  });
+
+  it('runs the program of the front page', async () => {
+    mkdirSync(scratch, { recursive: true });
+    const block = codeBlocks(join(root, 'README.md')).find(isProgram);
+    if (block === undefined) throw new Error('the front page has no program');
+    const { stdout } = await run(runtime, [await writeProgram(scratch, 'front-page', block)], {
+      cwd: scratch,
+    });
+    expect(stdout).toMatch(/^(split|packed) .* 1\n$/);
+  });
+
+  describe('vio', () => {
+    const start = (program: string, ...args: string[]): ChildProcessByStdio<null, Readable, null> =>
+      spawn(program, [vio, ...args, '--json', '--no-telemetry'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const here = process.execPath;
+    const roles = [
+      ['backend', () => [runtime, here] as const],
+      ['port', () => [here, runtime] as const],
+      ['backend and port', () => [runtime, runtime] as const],
+    ] as const;
+
+    it.each(roles)('runs as %s', async (role, sides) => {
+      const [ofBackend, ofPort] = sides();
+      const path = join(directory, `${name}-${role}.sock`.replaceAll(/,? /g, '-'));
+      const backend = start(ofBackend, 'backend', path, '--forward-mode', 'io');
+      try {
+        await once(backend.stdout, 'data');
+        const port = start(ofPort, 'run', `path=${path}`, '--forward-mode', 'flowgen', '--duration', '2');
+        const [said, [code]] = await Promise.all([
+          text(port.stdout),
+          once(port, 'close') as Promise<[number]>,
+        ]);
+        const total = said.split('\n').find((line) => line.includes('"type":"total"')) ?? '{}';
+        const { received } = JSON.parse(total) as { received?: number };
+        expect([code, received]).toEqual([0, expect.any(Number)]);
+        expect(received).toBeGreaterThan(0);
+      } finally {
+        backend.kill('SIGINT');
+      }
+      const [code] = (await once(backend, 'close')) as [number];
+      expect(code).toBe(0);
+    });
+  });
+});
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
+}
+
+/** Runs unit tests in a Node of arm64. @returns how many passed, and what did not */
+async function units(packageName: string): Promise<{ passed: number; failed: string[] }> {
+  const { node, vitest } = await arm64Node();
+  const report = join(directory, `${packageName}.json`);
+  const config = join(import.meta.dirname, 'units/vitest.config.ts');
+  const args = ['run', '--config', config, '--reporter=json', `--outputFile.json=${report}`];
+  const child = spawn(node, [vitest, ...args, `packages/${packageName}/`], {
+    env: { ...process.env, VIO_FUZZ_STATES: '500' },
+    stdio: 'ignore',
+  });
+  await once(child, 'close');
+  const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  const impossible = new Set(Object.values(emulatorLimits).flat());
+  const failed = testResults.flatMap(({ name, message, assertionResults }) =>
+    assertionResults.length === 0
+      ? [`${name}: ${message}`]
+      : assertionResults
+          .filter(({ status, fullName }) => status === 'failed' && !impossible.has(fullName))
+          .map(({ fullName, failureMessages: [reason = ''] }) => `${fullName}: ${reason.slice(0, 300)}`),
+  );
+  return { passed: numPassedTests, failed };
+}
+
+describe('unit tests on arm64', () => {
+  it.each([
+    ['native', 300],
+    ['rings', 1000],
+  ])('of %s', async (name, least) => {
+    const { passed, failed } = await units(name);
+    expect(failed).toEqual([]);
+    expect(passed).toBeGreaterThan(least);
+  });
+});

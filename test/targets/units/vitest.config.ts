@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['vio-source'];
+
+/**
+ * The unit and property tests of what depends on the machine, run by its Node: the addon, and rings, whose order of stores arm64
+ * does not keep by itself.
+ */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    root: join(import.meta.dirname, '../../..'),
+    include: ['packages/native/src/**/*.test.ts', 'packages/rings/src/**/*.test.ts'],
+    // How it is built and published is a matter of the machine that does so.
+    exclude: ['packages/native/src/install.test.ts', 'packages/native/src/prebuilds.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+  },
+});
