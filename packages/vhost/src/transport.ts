@@ -68,6 +68,8 @@ export interface VhostTransport {
   readonly protocolFeatures: bigint;
   /** Regions `setMemTable` takes at most. */
   readonly maxRegions: number;
+  /** Descriptors that a ring can have at most; undefined: it does not say. */
+  readonly maxRingSize?: number | undefined;
 
   /**
    * Device features the backend offers, a mask of VIRTIO_F_* and VIRTIO_NET_F_* bits. Over vhost-user the first

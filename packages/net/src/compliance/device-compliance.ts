@@ -87,6 +87,9 @@ export function describeDeviceCompliance(
         assert.equal(await buffersAtRest(port), before, 'every buffer is there');
       }));
     it('has rings of the size that is asked for, or says that it cannot', () => ringSizes(create, options));
+    it('has receive and transmit rings of two sizes, or says that it cannot', () =>
+      twoSizes(create, options));
+    it('refuses another size of rings where only that one will do', () => exactSize(create, options));
     it('carries frames of several queue pairs, if it has them', () => severalPairs(create, options));
     it('offers what its transport needs', () =>
       withDevice(create, async ({ device }) => {
@@ -169,13 +172,52 @@ async function ringSizes(create: DeviceFactory, options: PortOptions): Promise<v
     await withDevice(create, async ({ device }) => {
       try {
         await using port = await openPort(device, { ...options, packed: false, queueSize });
-        assert.deepEqual([port.rx[0].queue.size, port.tx[0].queue.size], [queueSize, queueSize]);
+        checkSizes(port, queueSize, queueSize);
         await exchange(port, [frameOf(port, 60)]);
       } catch (error) {
         if (!VioError.is(error)) throw error;
       }
     });
   }
+}
+
+/** Rings have the size that was asked for, or there is a warning for each that has not. */
+function checkSizes(port: DevicePort, rx: number, tx: number): void {
+  const other = [port.rx[0].queue.size !== rx, port.tx[0].queue.size !== tx].filter(Boolean);
+  assert.deepEqual(
+    port.warnings.map(({ code }) => code),
+    other.map(() => 'VIO_QUEUE_SIZE'),
+  );
+}
+
+async function twoSizes(create: DeviceFactory, options: PortOptions): Promise<void> {
+  for (const [rx, tx] of [
+    [128, 32],
+    [32, 128],
+  ]) {
+    await withDevice(create, async ({ device }) => {
+      await using port = await openPort(device, { ...options, rxQueueSize: rx, txQueueSize: tx });
+      checkSizes(port, rx, tx);
+      const count = 2 * Math.max(port.rx[0].queue.size, port.tx[0].queue.size) + 1;
+      await exchange(
+        port,
+        Array.from({ length: count }, () => frameOf(port, 60)),
+      );
+    });
+  }
+}
+
+async function exactSize(create: DeviceFactory, options: PortOptions): Promise<void> {
+  await withDevice(create, async ({ device }) => {
+    const opening = openPort(device, { ...options, queueSize: 32, exactQueueSize: true });
+    const port = await opening.catch((error: unknown) => {
+      assert.ok(VioError.is(error) && error.code === 'VIO_QUEUE_SIZE', String(error));
+      return undefined;
+    });
+    if (port === undefined) return;
+    assert.deepEqual([port.rx[0].queue.size, port.tx[0].queue.size, port.warnings], [32, 32, []]);
+    await port.close();
+  });
 }
 
 async function severalPairs(create: DeviceFactory, options: PortOptions): Promise<void> {

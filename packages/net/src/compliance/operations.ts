@@ -150,6 +150,8 @@ export async function followsItsPort(port: DevicePort, worker: WorkerPort): Prom
   const next = packets.next();
   await aWhile();
   await port.start();
+  // What is there when the queue looks for the first time is of before.
+  worker.rx[0].fill();
   const frame = frameOf(worker, 60);
   await worker.send(frame);
   assert.deepEqual((await next).value, frame);

@@ -40,6 +40,8 @@ export interface DevicePortParts extends NetPortParts {
   readonly deviceMtu: number | undefined;
   /** Names of features that were asked for and are not there. */
   readonly missing: readonly string[];
+  /** What is not as it was asked for, and no reason to fail. */
+  readonly warnings: readonly VioError[];
   /** The link is up, as far as the device has said. */
   readonly linkUp: boolean;
   /** Device, memory, queues and what else outlives a device. */
@@ -56,6 +58,11 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   readonly duplex: Duplex;
   /** Features that were asked for, by options or default, and that the device does not have: `IN_ORDER`, ... */
   readonly missing: readonly string[];
+  /**
+   * What was asked for and is otherwise: VIO_QUEUE_SIZE for a ring of another size. The event `warning` tells of each soon after the
+   * port was opened.
+   */
+  readonly warnings: readonly VioError[];
   /** How often the device had the port make itself known to the network. */
   announcements = 0;
   /** Times a device came in place of one that went. */
@@ -80,6 +87,8 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     this.#deviceMtu = parts.deviceMtu;
     this.#deviceUp = parts.linkUp;
     this.missing = parts.missing;
+    this.warnings = parts.warnings;
+    if (parts.warnings.length > 0) setImmediate(() => this.#warn());
     this.#life = parts.life;
     if (!parts.linkUp) this.setLink({ up: false });
     this.#follow(parts.linkUp);
@@ -100,7 +109,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
 
   /**
    * Starts the port again after `stop`: all queues but those of `deferredStart`. What the device delivered meanwhile is dropped,
-   * and counted as `dropped_stopped_packets`. The link is what the device says. Idempotent.
+   * and counted as `dropped_stopped_packets`, by a queue in another thread when that thread looks at it. The link is what the device says. Idempotent.
    * @throws VioError VIO_LINK_DOWN when the port is closed
    */
   async start(): Promise<void> {
@@ -224,6 +233,11 @@ export class DevicePort extends NetPort implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Once whoever opened the port has had an opportunity to listen. */
+  #warn(): void {
+    for (const warning of this.warnings) if (!this.closed) this.emit('warning', warning);
   }
 
   /** Hears of the device that serves the port now. @param linkUp what the port says of its link */

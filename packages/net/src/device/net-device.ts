@@ -28,7 +28,10 @@ export interface NetDevice {
   accept(features: bigint, wait: WaitOptions): Promise<void>;
   /** Queue pairs it has, 1 at least. */
   maxPairs(wait: WaitOptions): Promise<number>;
-  /** Decides how many descriptors some of its rings have. @throws VioError when they cannot be had */
+  /**
+   * Decides how many descriptors some of its rings have: as many as are wanted, or as it has if it does not have those.
+   * @throws VioError when no ring of the format can have as many
+   */
   queueSize(request: QueueSizeRequest): number;
   /** Memory that the device reaches, for rings and packets. The port gives it back, after `stop`. */
   allocate(request: MemoryRequest): DeviceMemory;

@@ -1,7 +1,6 @@
 import { VioError, type WaitOptions, cpuFeatures } from '@vio/native';
 import { defaultTimeout, shortTimeout } from '@vio/native/internal';
 import { VIRTIO_F_NOTIFICATION_DATA, ringFeatures } from '@vio/rings';
-import { ControlQueue } from '../control/control-queue.ts';
 import { pairSwitch } from '../control/pair-switch.ts';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU } from '../feature-bits.ts';
 import { frameRules } from '../frames/frame-options.ts';
@@ -17,23 +16,21 @@ import { InflightKeeper } from './life/inflight-keeper.ts';
 import { type PortLife, startDevice } from './life/port-life.ts';
 import { logLines } from './log-lines.ts';
 import { randomMac } from '../frames/mac-address.ts';
-import { type MemoryPlan, dataRoom, planMemory } from './memory/memory-plan.ts';
+import { dataRoom } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
 import type { NetDevice } from './net-device.ts';
 import { type PortOptions, checkPortOptions } from './port-options.ts';
 import { type PortQueues, buildQueues } from './queues/build-queues.ts';
 import { queuePairHandles } from './queues/queue-handles.ts';
 import { queueNumber } from './queues/queue-name.ts';
+import { type RingPlan, planRings } from './queues/ring-plan.ts';
 import { VringEvents } from './queues/vring-events.ts';
-
-/** Descriptors of a control queue where the device leaves a choice: commands go one by one. */
-const controlSize = 16;
 
 /**
  * Opens a port on a device, however that is reached: decides features and paths, plans memory and rings, starts the device
  * and fills the receive queues. The device belongs to the port from now on: a failure at any step closes it, and gives
  * everything back.
- * @throws VioError VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT, VIO_MTU,
+ * @throws VioError VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT, VIO_QUEUE_SIZE, VIO_MTU,
  *   VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the device
  */
 export function openPort(device: NetDevice, options: PortOptions = {}): Promise<DevicePort> {
@@ -82,6 +79,7 @@ async function build<P extends DevicePort>(
   const switches = PortSwitches.create(rules, queues, deferred);
 
   const plan = planRings(device, chosen, options, maxPairs);
+  for (const { message } of plan.warnings) log?.(`virtio: port ${number}: ${message}`);
   const memory = PortMemory.create(
     (request) => device.allocate(request),
     plan.layout,
@@ -99,7 +97,6 @@ async function build<P extends DevicePort>(
   const own = plan.ownKicks;
   const built = buildQueues({
     features,
-    size: plan.size,
     layout: plan.layout,
     memory: memory.memory,
     switches,
@@ -149,9 +146,7 @@ async function build<P extends DevicePort>(
 
   const { region, pool } = built;
   const common = { features, mac, paths, switches, region, pool, control: control.commands };
-  const handles = detached
-    ? queuePairHandles(common, switches, plan.layout, plan.size, memory.memory, events)
-    : [];
+  const handles = detached ? queuePairHandles(common, switches, plan.layout, memory.memory, events) : [];
   const rx = pairs.map((pair) => pair.rx);
   const owned = detached
     ? { rx: [], tx: [], rxCall: [] }
@@ -165,6 +160,7 @@ async function build<P extends DevicePort>(
     duplex: said?.duplex ?? 'unknown',
     deviceMtu: mtu,
     missing: chosen.missing,
+    warnings: plan.warnings,
     linkUp: said?.linkUp ?? true,
   });
   for (const queue of port.rx) queue.fill();
@@ -203,41 +199,6 @@ async function agree(device: NetDevice, options: PortOptions, wait: WaitOptions)
   if (!Number.isInteger(queues) || queues < 1 || queues > maxPairs) throw queueCount(queues, maxPairs);
   await device.accept(chosen.accepted, wait);
   return { chosen, said, maxPairs };
-}
-
-interface RingPlan {
-  /** Descriptors of each ring. */
-  readonly size: number;
-  readonly layout: MemoryPlan;
-  /** The control queue behind all the queues the device has, used or not (virtio 1.4, section 5.1.2); undefined: no ring. */
-  readonly control: { readonly index: number; readonly size: number } | undefined;
-  /** The device's own way of being kicked is used. It goes with the device, and stays in this thread. */
-  readonly ownKicks: boolean;
-}
-
-function planRings(
-  device: NetDevice,
-  { features, control: kind }: ChosenFeatures,
-  options: PortOptions,
-  maxPairs: number,
-): RingPlan {
-  const { queues = 1, queueSize: wanted, memory, detached = false } = options;
-  const rings = ringFeatures(features);
-  const { format } = rings;
-  const numbers = Array.from({ length: 2 * queues }, (_, index) => index);
-  const size = device.queueSize({ queues: numbers, format, wanted });
-  const index = 2 * maxPairs;
-  const control =
-    kind === 'ring'
-      ? { index, size: device.queueSize({ queues: [index], format, enough: controlSize }) }
-      : undefined;
-  const controlBytes = control === undefined ? 0 : ControlQueue.bytes(rings, control.size);
-  return {
-    size,
-    layout: planMemory(queues, size, rings, { ...memory, controlBytes }),
-    control,
-    ownKicks: !detached && options.reconnect === undefined,
-  };
 }
 
 function controlRing(

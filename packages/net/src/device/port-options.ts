@@ -34,8 +34,17 @@ export interface PortReconnect extends ReconnectOptions {
 export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
   /** Milliseconds for each step of starting the device. Default 5000. */
   readonly timeout?: number | undefined;
-  /** Descriptors of each ring. Default: up to the device. */
+  /**
+   * Descriptors of each ring. A ring of a device that does not have as many is of the device's size, and `port.warnings` says so.
+   * Default: up to the device.
+   */
   readonly queueSize?: number | undefined;
+  /** The same of receive rings alone. Default: `queueSize`. */
+  readonly rxQueueSize?: number | undefined;
+  /** The same of transmit rings alone. Default: `queueSize`. */
+  readonly txQueueSize?: number | undefined;
+  /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false. */
+  readonly exactQueueSize?: boolean | undefined;
   /** As in `02:00:00:00:00:01`. Default: the device's, or a random local one. */
   readonly mac?: string | undefined;
   /** Mbit/s to report. Default: what the device says. */

@@ -52,6 +52,8 @@ export interface NetPortEvents {
   reconnect: (back: Reconnected) => void;
   /** One more attempt to get a backend back has failed. */
   retry: (attempt: FailedAttempt) => void;
+  /** Something that was asked for is otherwise (`DevicePort.warnings`), and the port runs with what there is. */
+  warning: (warning: VioError) => void;
   /** A queue is broken: its peer wrote nonsense. */
   broken: (queue: BrokenQueue) => void;
 }

@@ -22,8 +22,16 @@ export interface QueuePairHandle {
   readonly paths: { readonly rx: PathChoice; readonly tx: PathChoice };
   /** The port's memory: file descriptor, bytes, and the address by which the device knows the first of them (default 0n). */
   readonly memory: { readonly fd: number; readonly bytes: number; readonly address?: bigint };
-  /** Descriptors per ring, and byte offsets of the rings in the memory. */
-  readonly rings: { readonly size: number; readonly rxOffset: number; readonly txOffset: number };
+  /**
+   * Descriptors of the receive ring, and of the transmit ring unless `txSize` says others, and byte offsets of the rings in the
+   * memory.
+   */
+  readonly rings: {
+    readonly size: number;
+    readonly txSize?: number | undefined;
+    readonly rxOffset: number;
+    readonly txOffset: number;
+  };
   /** This pair's own packet buffers: byte offset of the first, and their number. */
   readonly pool: {
     readonly offset: number;

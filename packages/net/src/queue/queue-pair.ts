@@ -30,8 +30,10 @@ export interface QueuePairOptions {
     readonly rx: { readonly engine: PathEngine };
     readonly tx: { readonly engine: PathEngine };
   };
-  /** Descriptors per ring. */
+  /** Descriptors of the receive ring. */
   readonly size: number;
+  /** Descriptors of the transmit ring. Default: as many. */
+  readonly txSize?: number | undefined;
   /** Byte offsets of the two rings in the region. */
   readonly rxOffset: number;
   /** Byte offset of the transmit ring in the region, a multiple of 4096. */
@@ -69,17 +71,17 @@ export interface QueuePair {
 
 /** Builds receive and transmit queue of a pair, as the negotiated features say. The rings are empty. */
 export function createQueuePair(options: QueuePairOptions): QueuePair {
-  const { features, region, pool, size } = options;
+  const { features, region, pool, size, txSize = size } = options;
   const has = (bit: bigint): boolean => (features & bit) !== 0n;
   const headerBytes = headerSize(features);
   const separateHeader = hasSeparateHeader(features);
   const { rx: rxPath, tx: txPath } = options.paths ?? {};
   const { switches = { port: PortSwitches.create(options.rules ?? {}, 1), pair: 0 } } = options;
-  const ring = (offset: number, deviceWrites: boolean): DriverQueue => {
+  const ring = (offset: number, descriptors: number, deviceWrites: boolean): DriverQueue => {
     return createDriverQueue({
       region,
       offset,
-      size,
+      size: descriptors,
       features: ringFeatures(features),
       deviceWrites,
       prepared: options.prepared ?? false,
@@ -87,7 +89,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     });
   };
   const rxOptions = {
-    queue: ring(options.rxOffset, true),
+    queue: ring(options.rxOffset, size, true),
     pool,
     headerBytes,
     kick: options.rxKick,
@@ -98,7 +100,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
   };
   const tx = new TxQueue({
-    queue: ring(options.txOffset, false),
+    queue: ring(options.txOffset, txSize, false),
     pool,
     headerBytes,
     kick: options.txKick,
@@ -114,8 +116,8 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     rx,
     tx,
     restart(direction) {
-      if (direction !== 'tx') rx.restart(ring(options.rxOffset, true));
-      if (direction !== 'rx') tx.restart(ring(options.txOffset, false));
+      if (direction !== 'tx') rx.restart(ring(options.rxOffset, size, true));
+      if (direction !== 'rx') tx.restart(ring(options.txOffset, txSize, false));
     },
   };
 }

@@ -88,16 +88,19 @@ function portEvents(port: ObservablePort): EventFeed {
       retry: ({ attempt, reason, delay }) =>
         tell('retry', { attempt, delay, code: reason.code, message: reason.message }),
       broken: (queue) => tell('broken', queue),
+      warning: ({ code, message }) => tell('warning', { code, message }),
     };
     port.on('link', listeners.link);
     port.on('reconnect', listeners.reconnect);
     port.on('retry', listeners.retry);
     port.on('broken', listeners.broken);
+    port.on('warning', listeners.warning);
     return () => {
       port.off('link', listeners.link);
       port.off('reconnect', listeners.reconnect);
       port.off('retry', listeners.retry);
       port.off('broken', listeners.broken);
+      port.off('warning', listeners.warning);
     };
   };
 }

@@ -36,14 +36,29 @@ describe('legacy registers', () => {
     await port.close();
   });
 
-  it.each([
-    ['another size than the device has', [256, 256], 128],
-    ['two sizes', [256, 512], undefined],
-  ])('do not take %s', async (_, queues, queueSize) => {
-    const device = new FakePciDevice({ legacy: true, queues });
-    await expect(openPciPort(device, queueSize === undefined ? {} : { queueSize })).rejects.toMatchObject({
-      code: 'VIO_PCI_QUEUE_SIZE',
-    });
+  it('have rings of two sizes where the device has', async () => {
+    const device = new FakePciDevice({ legacy: true, queues: [1024, 256] });
+    await using port = await openPciPort(device);
+    expect([port.rx[0].queue.size, port.tx[0].queue.size, port.warnings]).toEqual([1024, 256, []]);
+  });
+
+  it('have the size of the device whatever is asked for, and warn', async () => {
+    const device = new FakePciDevice({ legacy: true, queues: [1024, 256] });
+    const lines: string[] = [];
+    await using port = await openPciPort(device, { queueSize: 256, log: (line) => lines.push(line) });
+    const told: unknown[] = [];
+    port.on('warning', (warning) => told.push(warning));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([port.rx[0].queue.size, port.tx[0].queue.size]).toEqual([1024, 256]);
+    expect(told).toEqual(port.warnings);
+    expect(port.warnings).toMatchObject([{ code: 'VIO_QUEUE_SIZE' }]);
+    expect(lines).toContain(`virtio: port 0: ${port.warnings[0].message}`);
+  });
+
+  it('do not take another size than was asked for, if that is asked for', async () => {
+    const device = new FakePciDevice({ legacy: true, queues: [256, 256] });
+    const opening = openPciPort(device, { queueSize: 128, exactQueueSize: true });
+    await expect(opening).rejects.toMatchObject({ code: 'VIO_QUEUE_SIZE' });
     expect(device.closed).toBe(true);
   });
 

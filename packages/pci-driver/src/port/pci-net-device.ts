@@ -102,9 +102,12 @@ export class PciNetDevice implements NetDevice {
   }
 
   queueSize({ queues, wanted, enough, format }: QueueSizeRequest): number {
-    const sizes = queues.map((queue) => this.registers.queueSize(queue));
     const { resizable } = this.registers;
-    return chooseQueueSize({ queues, sizes, wanted, enough, resizable, format });
+    const sizes = queues.map((queue) => {
+      const most = this.registers.queueSize(queue);
+      return chooseQueueSize({ queue, most, wanted, enough, resizable, format });
+    });
+    return Math.min(...sizes);
   }
 
   /** Pinned as a whole, whatever it may grow to: the device reaches all of it from the start. */

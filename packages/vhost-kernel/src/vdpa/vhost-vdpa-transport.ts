@@ -109,6 +109,10 @@ export class VhostVdpaTransport implements VhostTransport {
     return this.#device.down;
   }
 
+  get maxRingSize(): number {
+    return this.#facts.maxRingSize;
+  }
+
   getFeatures(): Promise<bigint> {
     return Promise.resolve(this.#facts.features);
   }

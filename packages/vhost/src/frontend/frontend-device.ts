@@ -109,7 +109,7 @@ export class FrontendDevice implements NetDevice {
   }
 
   queueSize({ wanted, enough = usualSize }: QueueSizeRequest): number {
-    return wanted ?? enough;
+    return Math.min(wanted ?? enough, this.transport.maxRingSize ?? Infinity);
   }
 
   allocate(request: MemoryRequest): DeviceMemory {

@@ -49,6 +49,12 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
    * port itself then has no queues; it keeps the connection, and its end is the end of them all. Default false.
    */
   readonly detached?: boolean;
+  /** Descriptors of receive rings alone. Default: `queue_size`. */
+  readonly rxQueueSize?: number;
+  /** Descriptors of transmit rings alone. Default: `queue_size`. */
+  readonly txQueueSize?: number;
+  /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false: `port.warnings` says so. */
+  readonly exactQueueSize?: boolean;
   /** Queues that do not start with the port, but by `port.startQueue`. Default: none. */
   readonly deferredStart?: readonly QueueName[];
 }
@@ -69,6 +75,9 @@ const optionNames: OptionNames<OpenOptions> = {
   memory: true,
   reconnect: true,
   detached: true,
+  rxQueueSize: true,
+  txQueueSize: true,
+  exactQueueSize: true,
   deferredStart: true,
 };
 const socketNames: OptionNames<SocketOptions> = { mode: true, uid: true, gid: true, backlog: true };

@@ -1,8 +1,16 @@
 import { VioError } from '@vio/native';
 import { type RingFeatures, driverQueueBytes, poolStride } from '@vio/rings';
 
+/** Descriptors of the two rings of a queue pair. */
+export interface RingSizes {
+  readonly rx: number;
+  readonly tx: number;
+}
+
 /** Where everything of a port lies in its one memory, in bytes from the start. */
 export interface MemoryPlan {
+  /** By queue pair. */
+  readonly sizes: readonly RingSizes[];
   /** By queue pair. */
   readonly rxOffset: readonly number[];
   readonly txOffset: readonly number[];
@@ -48,27 +56,33 @@ export interface MemoryWishes {
 /**
  * Rings first, then the pool: twice the descriptors of all rings, so that full rings leave as many buffers to the
  * application, unless it says how many.
+ * @param sizes by queue pair
  * @throws VioError VIO_POOL_SIZE when the receive rings would take every buffer that was asked for
  */
 export function planMemory(
-  queues: number,
-  size: number,
+  sizes: readonly RingSizes[],
   features: RingFeatures,
   { controlBytes = 0, buffers, maxBuffers: mostBuffers = 0 }: MemoryWishes = {},
 ): MemoryPlan {
-  const ring = driverQueueBytes(features, size);
-  const rxOffset = Array.from({ length: queues }, (_, pair) => firstRing + 2 * pair * ring);
-  const txOffset = Array.from({ length: queues }, (_, pair) => firstRing + (2 * pair + 1) * ring);
-  const controlOffset = firstRing + 2 * queues * ring;
+  const queues = sizes.length;
+  const rxOffset: number[] = [];
+  const txOffset: number[] = [];
+  let controlOffset = firstRing;
+  for (const { rx, tx } of sizes) {
+    rxOffset.push(controlOffset);
+    txOffset.push(controlOffset + driverQueueBytes(features, rx));
+    controlOffset += driverQueueBytes(features, rx) + driverQueueBytes(features, tx);
+  }
   const poolOffset = controlOffset + controlBytes;
   const stride = poolStride(dataRoom, headroom);
   const pairBuffers =
     buffers === undefined
-      ? Math.max(4 * size, Math.ceil(1024 / queues))
-      : buffersOfPair(buffers, queues, size);
+      ? Math.max(...sizes.map(({ rx, tx }) => 2 * (rx + tx)), Math.ceil(1024 / queues))
+      : buffersOfPair(buffers, queues, Math.max(...sizes.map(({ rx }) => rx)));
   const poolBuffers = queues * pairBuffers;
   const maxBuffers = Math.max(poolBuffers, mostBuffers);
   return {
+    sizes,
     rxOffset,
     txOffset,
     controlOffset,

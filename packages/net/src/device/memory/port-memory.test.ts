@@ -7,9 +7,12 @@ import { PortMemory } from './port-memory.ts';
 
 const features = { format: 'split', inOrder: false, indirect: true, eventIdx: false } as const;
 
+const pairsOf = (pairs: number, size: number) =>
+  Array.from({ length: pairs }, () => ({ rx: size, tx: size }));
+
 describe('the memory of a port', () => {
   it('is of the pages that were asked for, and nothing else when there are none', () => {
-    const plan = planMemory(128, 1024, features);
+    const plan = planMemory(pairsOf(128, 1024), features);
     const none = new VioError('there are none', { code: 'VIO_HUGEPAGES', remedy: 'reserve some' });
     const create = vi.spyOn(SharedMemory, 'create').mockImplementation(() => {
       throw none;
@@ -20,14 +23,17 @@ describe('the memory of a port', () => {
   });
 
   it('is at most what offsets of 31 bits reach', () => {
-    const plan = planMemory(128, 32768, features);
+    const plan = planMemory(pairsOf(128, 32768), features);
     expect(failureOf(() => PortMemory.create(sharedMemory, plan))).toMatchObject({
       code: 'VIO_MEMORY_RANGE',
     });
   });
 
   it('has pages only for what is in use', () => {
-    using room = PortMemory.create(sharedMemory, planMemory(1, 256, features, { maxBuffers: 500_000 }));
+    using room = PortMemory.create(
+      sharedMemory,
+      planMemory(pairsOf(1, 256), features, { maxBuffers: 500_000 }),
+    );
     expect(room.memory.buffer.byteLength).toBeGreaterThan(1_000_000_000);
     expect(room.reach).toBeLessThan(8 * 2 ** 20);
   });

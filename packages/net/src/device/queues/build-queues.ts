@@ -9,8 +9,6 @@ import type { MemoryPlan } from '../memory/memory-plan.ts';
 export interface QueuesOptions {
   /** Of the port. */
   readonly features: bigint;
-  /** Descriptors per ring. */
-  readonly size: number;
   readonly layout: MemoryPlan;
   readonly memory: DeviceMemory;
   readonly switches: PortSwitches;
@@ -28,7 +26,7 @@ export interface PortQueues {
 
 /** Rings, pool and queues over a device's memory, which is all zero. */
 export function buildQueues(options: QueuesOptions): PortQueues {
-  const { features, size, layout, memory, switches, paths, notifier, onBroken } = options;
+  const { features, layout, memory, switches, paths, notifier, onBroken } = options;
   const region = new Region(memory.buffer, 0, memory.buffer.byteLength, memory.address);
   const pool = new BufferPool({
     region,
@@ -46,7 +44,8 @@ export function buildQueues(options: QueuesOptions): PortQueues {
         region,
         pool,
         paths,
-        size,
+        size: layout.sizes[pair].rx,
+        txSize: layout.sizes[pair].tx,
         rxOffset,
         txOffset: layout.txOffset[pair],
         rxKick: notifier(2 * pair, () => pairs[pair].rx.queue.nextAvailable()),

@@ -8,14 +8,12 @@ import type { VringEvents } from './vring-events.ts';
 
 /**
  * The queue pairs of a port as handles for other threads.
- * @param size descriptors per ring
  * @throws VioError VIO_MEMORY_SHARE when other threads cannot map the memory
  */
 export function queuePairHandles(
   { features, mac, paths }: Pick<NetPortParts, 'features' | 'mac' | 'paths'>,
   switches: PortSwitches,
   plan: MemoryPlan,
-  size: number,
   memory: DeviceMemory,
   events: VringEvents,
 ): QueuePairHandle[] {
@@ -33,7 +31,12 @@ export function queuePairHandles(
     paths,
     switches: switches.memory,
     memory: { fd, bytes: memory.buffer.byteLength, address },
-    rings: { size, rxOffset, txOffset: plan.txOffset[pair] },
+    rings: {
+      size: plan.sizes[pair].rx,
+      txSize: plan.sizes[pair].tx,
+      rxOffset,
+      txOffset: plan.txOffset[pair],
+    },
     pool: {
       offset: plan.pairPoolOffset[pair],
       count: plan.pairBuffers,
