@@ -1,6 +1,7 @@
 import { type NetPort, PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
-import { BufferPool, type QueueFault, Region, poolStride } from '@vio/rings';
+import type { QueueFault } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '@vio/vhost';
 
 /** One end of a link as the tests see it: frames in, frames out, on each queue pair. */
@@ -47,7 +48,7 @@ export class PortEndpoint implements Endpoint {
 export class DeviceEndpoint implements Endpoint {
   readonly #device: VhostDevice;
   readonly #faults: readonly QueueFault[];
-  readonly #pool = localPool(256);
+  readonly #pool = privatePool(256);
   readonly #burst = new PacketBurst(32);
 
   /** @param faults what the driver's `broken` callback said, for error messages */
@@ -78,10 +79,4 @@ export class DeviceEndpoint implements Endpoint {
     );
     return `device: ${JSON.stringify(queues)}, broken: ${JSON.stringify(this.#faults)}`;
   }
-}
-
-/** A pool in this process's private memory. */
-function localPool(count: number): BufferPool {
-  const region = new Region(new ArrayBuffer(count * poolStride(2048, 128)));
-  return new BufferPool({ region, offset: 0, count });
 }

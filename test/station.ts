@@ -1,7 +1,8 @@
 // A host at the other end of a device's wire: answers ARP and ping, and sends every UDP datagram back.
 import { PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { BufferPool } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '@vio/vhost';
 import { answer } from '../examples/tap-ping/dist/answer.js';
 
@@ -22,8 +23,7 @@ export class Station {
   constructor(address: string, heard: (port: number) => void = () => {}) {
     this.#heard = heard;
     this.address = Uint8Array.from(address.split('.'), Number);
-    const region = new Region(new ArrayBuffer(512 * poolStride(2048, 128)));
-    this.#pool = new BufferPool({ region, offset: 0, count: 512 });
+    this.#pool = privatePool(512);
   }
 
   serve(device: VhostDevice): void {

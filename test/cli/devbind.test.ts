@@ -1,34 +1,21 @@
 // `vio devbind` on a PCI bus of files; on a real one it runs in test/vm.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { fakePciBus, scratchDirectory } from '@vio/test-support';
+import { describe, expect, it } from 'vitest';
 import { jsonLines, vio } from './vio.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'vio-devbind-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchDirectory('devbind');
 
 const card = '0000:00:07.0';
 
 /** A network card with the kernel's driver, a disk without, and a card of another vendor. */
-function bus(): string {
-  const root = mkdtempSync(join(scratch, 'bus-'));
-  for (const driver of ['virtio-pci', 'vfio-pci'])
-    mkdirSync(join(root, 'drivers', driver), { recursive: true });
-  const device = (address: string, vendor: string, id: string): string => {
-    const directory = join(root, 'devices', address);
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, 'vendor'), `${vendor}\n`);
-    writeFileSync(join(directory, 'device'), `${id}\n`);
-    return directory;
-  };
-  const directory = device(card, '0x1af4', '0x1041');
-  symlinkSync(join(root, 'drivers/virtio-pci'), join(directory, 'driver'));
-  mkdirSync(join(directory, 'virtio3/net/vio-test9'), { recursive: true });
-  device('0000:00:08.0', '0x1af4', '0x1001');
-  device('0000:00:09.0', '0x8086', '0x100e');
-  return root;
-}
+const bus = (): string =>
+  fakePciBus(scratch, {
+    [card]: { driver: 'virtio-pci', interface: 'vio-test9' },
+    '0000:00:08.0': { id: '0x1001' },
+    '0000:00:09.0': { vendor: '0x8086', id: '0x100e' },
+  });
 
 describe('--status', () => {
   it('lists the virtio devices, their drivers and the unused ones', async () => {

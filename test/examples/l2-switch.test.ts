@@ -16,22 +16,11 @@ import {
   rarpFrame,
 } from '@vio/net';
 import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
+import { broadcast, frame, macOf, multicast } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
 
 const program = fileURLToPath(new URL('../../examples/l2-switch/dist/main.js', import.meta.url));
-const broadcast = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-const multicast = [0x01, 0, 0x5e, 0, 0, 0xfb];
-/** An address nobody has, of the host with this number. */
-const macOf = (host: number): number[] => [0x02, 0, 0, 0, 0, host];
-
-let sequence = 0;
-function frame(to: readonly number[], from: readonly number[]): Uint8Array {
-  const bytes = Buffer.alloc(60);
-  bytes.set([...to, ...from, 0x88, 0xb5]);
-  bytes.writeUInt32BE(sequence++, 14);
-  return Uint8Array.from(bytes);
-}
 
 /** A switch with hosts on its ports. */
 class Network {

@@ -3,18 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  HDR_F_NEEDS_CSUM,
-  HDR_GSO_TCPV4,
-  InternetChecksum,
-  type NetPort,
-  type OffloadOptions,
-  PacketBurst,
-} from '@vio/net';
+import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, type NetPort, type OffloadOptions, PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { openVirtioUser } from '@vio/virtio-user';
+import { isComplete, tcpSegment } from '@vio/test-support';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-offloads-'));
@@ -39,11 +33,7 @@ async function linked(name: string, offloads: OffloadOptions, told: boolean, pac
   const a = await openVirtioUser({ path, packed_vq: packed === 1 }, { offloads: all });
   const b = await openVirtioUser({ path, packed_vq: packed === 1 }, { offloads });
   while (devices.length < 2) await turn();
-  const pool = new BufferPool({
-    region: new Region(new ArrayBuffer(256 * poolStride(2048, 128))),
-    offset: 0,
-    count: 256,
-  });
+  const pool = privatePool(256);
   const burst = new PacketBurst(32, { offloads: told });
   return {
     a,
@@ -62,33 +52,10 @@ async function linked(name: string, offloads: OffloadOptions, told: boolean, pac
   };
 }
 
-/** A TCP segment over IPv4, without checksums. */
-function segment(payload: number): Uint8Array {
-  const bytes = Uint8Array.from({ length: 54 + payload }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(12, 0x0800);
-  bytes[14] = 0x45;
-  view.setUint16(16, bytes.length - 14);
-  view.setUint16(20, 0x4000);
-  bytes[23] = 6;
-  bytes[46] = 0x50;
-  bytes[47] = 0x10;
-  return bytes;
-}
-
-function isComplete(bytes: Uint8Array): boolean {
-  const sum = new InternetChecksum();
-  sum.add(bytes, 26, 34);
-  sum.addWord(6);
-  sum.addWord(bytes.length - 34);
-  sum.add(bytes, 34, bytes.length);
-  return sum.sum === 0xffff;
-}
-
 /** Sends a segment that is to be cut, or completed. */
 function send(port: NetPort, payload: number, size: number): void {
   const burst = port.burst(1);
-  const bytes = segment(payload);
+  const bytes = tcpSegment(payload);
   writeFrames(port.pool, burst, [bytes]);
   if (burst.offloads === undefined) throw new TypeError('the port has offloads');
   burst.offloads.flags[0] = HDR_F_NEEDS_CSUM;
@@ -127,7 +94,7 @@ describe.each([0, 1])('ports with packed_vq=%i on a backend', (packed) => {
     expect(got.map(({ bytes, flags, type, size }) => [bytes.length, flags, type, size])).toEqual([
       [30_054, HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, 1448],
     ]);
-    expect([got[0].bytes.subarray(54), link.buffers()]).toEqual([segment(30_000).subarray(54), 0]);
+    expect([got[0].bytes.subarray(54), link.buffers()]).toEqual([tcpSegment(30_000).subarray(54), 0]);
   });
 
   it.each([true, false])('get segments that are complete when they have none, told=%s', async (told) => {
@@ -142,7 +109,7 @@ describe.each([0, 1])('ports with packed_vq=%i on a backend', (packed) => {
     ]);
     expect(got.every(({ bytes }) => isComplete(bytes))).toBe(true);
     expect([Buffer.concat(got.slice(0, -1).map(({ bytes }) => bytes.subarray(54))), link.buffers()]).toEqual([
-      Buffer.from(segment(30_000).subarray(54)),
+      Buffer.from(tcpSegment(30_000).subarray(54)),
       0,
     ]);
   });

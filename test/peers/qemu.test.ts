@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -64,7 +64,7 @@ describe.each([
   });
 
   it('sends what its driver sends', async () => {
-    const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+    const pool = privatePool();
     const burst = new PacketBurst();
     let source = '';
     while (!source.startsWith(mac)) {

@@ -3,21 +3,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { VioError } from '@vio/native';
 import { TUN_F_CSUM, Tap } from '@vio/vhost-kernel';
+import { codeOfCall } from '@vio/test-support';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
 const exists = (name: string): boolean => sh(`ip link show ${name} 2>/dev/null || true`) !== '';
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-    return 'none';
-  } catch (error) {
-    return error instanceof VioError ? error.code : String(error);
-  }
-}
 
 const taps: Tap[] = [];
 const open = (...options: Parameters<typeof Tap.open>): Tap => {
@@ -98,12 +89,12 @@ describe('Tap.open', () => {
     ['an MTU too large', { mtu: 70_000 }, 'VIO_INTERFACE_MTU'],
     ['offloads that there are not', { virtioHeader: 12, offloads: 0x8000 }, 'VIO_TAP_OFFLOAD'],
   ] as const)('refuses %s by name', (_what, options, code) => {
-    expect(codeOf(() => open(options))).toBe(code);
+    expect(codeOfCall(() => open(options))).toBe(code);
   });
 
   it('says when a tap has as many queues as there may be', () => {
     open({ name: 'vio-q', queues: 256 });
-    expect(codeOf(() => open({ name: 'vio-q', queues: 2 }))).toBe('VIO_TAP_QUEUES');
+    expect(codeOfCall(() => open({ name: 'vio-q', queues: 2 }))).toBe('VIO_TAP_QUEUES');
   });
 
   describe('of a tap that exists', () => {
@@ -145,13 +136,15 @@ describe('Tap.open', () => {
     ] as const)('says that its holder has headers of %s where %s were asked for', (held, asked) => {
       const headers = (virtioHeader?: 12) => (virtioHeader === undefined ? {} : { virtioHeader });
       open({ name: 'vio-t', queues: 2, ...headers(held) });
-      expect(codeOf(() => open({ name: 'vio-t', queues: 2, ...headers(asked) }))).toBe('VIO_TAP_MISMATCH');
+      expect(codeOfCall(() => open({ name: 'vio-t', queues: 2, ...headers(asked) }))).toBe(
+        'VIO_TAP_MISMATCH',
+      );
     });
   });
 
   it('says who holds a tap', () => {
     open({ name: 'vio-f' });
-    expect(codeOf(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');
+    expect(codeOfCall(() => open({ name: 'vio-f' }))).toBe('VIO_TAP_IN_USE');
   });
 
   it.each([
@@ -165,7 +158,7 @@ describe('Tap.open', () => {
       'VIO_TAP_MISMATCH',
     ],
   ] as const)('refuses to adopt %s', (_what, fds, code) => {
-    expect(codeOf(() => Tap.adopt(fds()))).toBe(code);
+    expect(codeOfCall(() => Tap.adopt(fds()))).toBe(code);
   });
 });
 
@@ -211,7 +204,7 @@ describe('an open tap', () => {
   it('says by name when it was deleted', () => {
     const tap = open({ name: 'vio-i' });
     sh('ip link del vio-i');
-    expect([tap.name, codeOf(() => tap.up), codeOf(() => tap.mac)]).toEqual([
+    expect([tap.name, codeOfCall(() => tap.up), codeOfCall(() => tap.mac)]).toEqual([
       'vio-i',
       'VIO_TAP_GONE',
       'VIO_TAP_GONE',

@@ -1,6 +1,7 @@
 // Two devices of ours as the ends of a wire: what one driver sends the other one receives.
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { BufferPool } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '@vio/vhost';
 
 export interface WireOptions {
@@ -22,8 +23,7 @@ export class Wire {
   #stopped = false;
 
   constructor({ offloads, buffers }: WireOptions) {
-    const region = new Region(new ArrayBuffer(buffers * poolStride(2048, 128)));
-    this.#pool = new BufferPool({ region, offset: 0, count: buffers });
+    this.#pool = privatePool(buffers);
     this.#burst = new PacketBurst(32, { offloads });
     this.#turn();
   }

@@ -32,6 +32,18 @@ export function card(slot: number, properties: string): Card {
   };
 }
 
+/** Bytes of a transfer over TCP. */
+export const transferred = 1 << 19;
+
+/** TCP went through both cards and came back, and every byte with it. @param access of both cards */
+export const carriedTcp = (access: string): object => ({
+  sent: transferred,
+  received: transferred,
+  same: true,
+  access: [access, access],
+  givenBack: true,
+});
+
 /** Cards on taps of this machine, two and two joined by a bridge: unlike hubs, taps have offloads and several queues. */
 export interface TapCards {
   readonly cards: readonly Card[];

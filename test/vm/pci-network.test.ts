@@ -2,9 +2,8 @@
 // registers and access. One boot, with cards on taps of this machine.
 import { beforeAll, expect, it } from 'vitest';
 import type { Steps } from './guest/pci.ts';
-import { type Reports, runSteps, tapCards } from './pci-guest.ts';
+import { type Reports, carriedTcp, runSteps, tapCards, transferred } from './pci-guest.ts';
 
-const transferred = 1 << 19;
 const split = '0000:00:08.0';
 const packed = '0000:00:09.0';
 const legacy = '0000:00:0a.0';
@@ -45,14 +44,6 @@ beforeAll(async () => {
     network,
     qemu: ['-machine', 'kernel-irqchip=split', '-device', 'intel-iommu,intremap=on,device-iotlb=on'],
   });
-});
-
-const carriedTcp = (access: string): object => ({
-  sent: transferred,
-  received: transferred,
-  same: true,
-  access: [access, access],
-  givenBack: true,
 });
 
 it.each(rows)(

@@ -2,10 +2,17 @@
 // cases of a describe share one boot.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Steps } from './guest/pci.ts';
-import { type Card, type Reports, card, pluggedCard, runSteps } from './pci-guest.ts';
+import {
+  type Card,
+  type Reports,
+  card,
+  carriedTcp,
+  pluggedCard,
+  runSteps,
+  transferred,
+} from './pci-guest.ts';
 
 const RING_PACKED = 1n << 34n;
-const transferred = 1 << 19;
 
 /** A port carried frames both ways, and the card works with the kernel's driver again. */
 function expectCarried(report: Reports[string], { address, mac }: Card, kind: Kind): void {
@@ -21,15 +28,6 @@ function expectCarried(report: Reports[string], { address, mac }: Card, kind: Ki
   const packed = (BigInt(`0x${String(report['features'])}`) & RING_PACKED) !== 0n;
   expect(packed).toBe(kind === 'packed');
 }
-
-/** TCP went through both cards and came back, and every byte with it. */
-const carriedTcp = (access: string): object => ({
-  sent: transferred,
-  received: transferred,
-  same: true,
-  access: [access, access],
-  givenBack: true,
-});
 
 const linkHeard = (interruptMode: string): object => ({
   interruptMode,

@@ -1,7 +1,7 @@
 // Our side of a measurement: a plain Node process that polls in a loop when it is told to.
 // Arguments: frontend DEVARGS [OPTIONS as JSON] | backend SOCKET
 import { NetPort } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type OpenOptions, openVirtioUser } from '@vio/virtio-user';
 import type { Mode } from '../modes.ts';
@@ -27,7 +27,7 @@ async function frontend(devargs: string): Promise<MakeLoop> {
 
 async function backend(socket: string): Promise<MakeLoop> {
   const count = 2048;
-  const pool = new BufferPool({ region: new Region(new ArrayBuffer(count * 2176)), offset: 0, count });
+  const pool = privatePool(count);
   const driver = VhostDriver.register(socket);
   const appeared = new Promise<VhostDevice>((newDevice) => driver.callbacks({ newDevice }));
   await driver.start();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import type { Scale } from '../solo/scale.ts';
@@ -62,7 +62,7 @@ rmSync(directory, { recursive: true });
 
 /** @returns million packets a second, one burst after the other through every queue pair of every port, there and back */
 function moved(milliseconds: number): number {
-  const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  const pool = privatePool();
   const burst = new PacketBurst(burstSize);
   const back = new PacketBurst(burstSize);
   const round = (): number => {

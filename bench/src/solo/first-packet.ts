@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { preflight, testpmdProgram } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { median } from '../statistics.ts';
@@ -21,7 +21,7 @@ export const firstPacketScript = fileURLToPath(new URL('../own/send-one.js', imp
 export async function timeToFirstPacket(command: (socket: string) => readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-first-'));
   const socket = join(directory, 'vhost.sock');
-  const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  const pool = privatePool();
   const burst = new PacketBurst(32);
   const driver = VhostDriver.register(socket);
   const devices: VhostDevice[] = [];

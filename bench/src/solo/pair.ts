@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BufferPool, Region } from '@vio/rings';
+import { BufferPool } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 
@@ -24,7 +25,7 @@ export async function openPair(devargs: string): Promise<Pair> {
   return {
     port,
     device: await appeared,
-    pool: new BufferPool({ region: new Region(new ArrayBuffer(count * 2176)), offset: 0, count }),
+    pool: privatePool(count),
     async [Symbol.asyncDispose]() {
       await port.close();
       await driver.close();

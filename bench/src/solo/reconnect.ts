@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { cpuAffinity, setCpuAffinity } from '@vio/native';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { netVirtioUser } from '@vio/test/testpmd';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type Contender, OwnContender, TestpmdContender } from '../contender.ts';
@@ -115,7 +115,7 @@ class Link {
 /** A backend that connects, and takes what it is sent. */
 class Backend {
   readonly #driver: VhostDriver;
-  readonly #pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  readonly #pool = privatePool();
   readonly #burst = new PacketBurst(32);
   #device: VhostDevice | undefined;
 

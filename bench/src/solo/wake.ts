@@ -9,7 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cpuAffinity, setCpuAffinity } from '@vio/native';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { preflight } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 
@@ -106,7 +106,7 @@ class Link {
   readonly #driver: VhostDriver;
   readonly #device: VhostDevice;
   readonly #child: ChildProcess;
-  readonly #pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  readonly #pool = privatePool();
   readonly #out = new PacketBurst(1);
   readonly #back = new PacketBurst(32);
 

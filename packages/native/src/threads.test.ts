@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from './fds/event-fd.ts';
+import { built } from './test-support/child.ts';
 
 const directory = scratchDirectory();
-const built = ['index', 'internal'].map((name) => new URL(`../dist/${name}.js`, import.meta.url).href);
 const threads = 4;
 
 /** Maps, copies, faults and unmaps for some rounds; takes its turns from the thread before, by eventfd. */

@@ -50,6 +50,14 @@ export function codeOfCall(call: () => unknown): string {
   return 'no error';
 }
 
+/** What handlers of an application throw. */
+export const applicationError = new Error('application');
+
+/** Such a handler. */
+export function failingHandler(): never {
+  throw applicationError;
+}
+
 /** What an error with this code is like, for `toThrow`. */
 export function coded(code: string): unknown {
   return expect.objectContaining({ code });

@@ -4,11 +4,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 
 const socket = '/tmp/outside.sock';
-const pool = new BufferPool({ region: new Region(new ArrayBuffer(256 * 2176)), offset: 0, count: 256 });
+const pool = privatePool(256);
 const burst = new PacketBurst(32);
 
 await using driver = VhostDriver.register(socket);

@@ -2,7 +2,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { ReceiveSteering, VhostDriver, type VhostDevice } from '@vio/vhost';
 import { Tap } from '@vio/vhost-kernel';
 import { pairs } from './plan.ts';
@@ -12,11 +12,7 @@ const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 const tap = Tap.open({ name, up: true });
 const [fd] = tap.fds;
 const count = 512;
-const pool = new BufferPool({
-  region: new Region(new ArrayBuffer(count * poolStride(2048, 128))),
-  offset: 0,
-  count,
-});
+const pool = privatePool(count);
 const burst = new PacketBurst(32);
 const frame = new Uint8Array(65_536);
 

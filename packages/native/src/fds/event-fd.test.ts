@@ -1,7 +1,6 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { constants, existsSync, openSync, readSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { failureOf, fdFlags, openFds, scratchDirectory } from '@vio/test-support';
+import { spawn, spawnSync } from 'node:child_process';
+import { constants, openSync, readSync, writeSync } from 'node:fs';
+import { failureOf, fdFlags, openFds, pipe } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addon } from '../addon.ts';
 import { EventFd } from './event-fd.ts';
@@ -9,7 +8,6 @@ import { closeFd, dupFd } from './fd.ts';
 import { waitReadable } from '../limits.ts';
 import { UnixStream } from '../sockets/unix-stream.ts';
 
-const directory = scratchDirectory();
 const closeOnExec = 0o2000000;
 
 describe('an eventfd', () => {
@@ -53,7 +51,7 @@ describe('an eventfd', () => {
   });
 
   it('that is a pipe which blocks in the hands of a peer does not block once it is adopted', () => {
-    using event = EventFd.adopt(pipe('r+'));
+    using event = EventFd.adopt(bothEnds());
     expect(event.drain()).toBe(false);
   });
 
@@ -63,11 +61,10 @@ describe('an eventfd', () => {
 });
 
 /** A pipe, whose both ends may be used; it blocks. */
-function pipe(flags: string | number, path = join(directory, `fifo${pipes++}`)): number {
-  if (!existsSync(path)) execFileSync('mkfifo', [path]);
-  return openSync(path, flags);
+function bothEnds(): number {
+  const [fd] = pipe('r+');
+  return fd;
 }
-let pipes = 0;
 
 /** A socket that ends at another one. */
 function socket(): number {
@@ -94,7 +91,7 @@ const most = new Uint8Array(BigUint64Array.of(2n ** 64n - 2n).buffer);
 const tooMuch = new Uint8Array(2 ** 16);
 const kinds: [EventFd['kind'], () => number, Uint8Array][] = [
   ['eventfd', eventFd, most],
-  ['pipe', () => pipe('r+'), tooMuch],
+  ['pipe', bothEnds, tooMuch],
   ['socket', socket, tooMuch],
 ];
 
@@ -156,8 +153,7 @@ describe('a descriptor at whose other end nobody is', () => {
     [
       'pipe',
       () => {
-        const reader = pipe(constants.O_RDONLY | constants.O_NONBLOCK, join(directory, 'unread'));
-        const writer = pipe('w', join(directory, 'unread'));
+        const [reader, writer] = pipe(constants.O_RDONLY | constants.O_NONBLOCK, 'w');
         closeFd(reader);
         return writer;
       },
@@ -178,7 +174,7 @@ describe('a descriptor at whose other end nobody is', () => {
 });
 
 it('a pipe and a socket get 8 bytes with the number 1 a time, as an eventfd would', () => {
-  using event = EventFd.adopt(pipe('r+'));
+  using event = EventFd.adopt(bothEnds());
   const [here, there] = UnixStream.pair();
   using other = EventFd.adopt(dupFd(here.fd));
   event.signal();

@@ -22,7 +22,7 @@ function firstEvent(fd: number, events: ConstructorParameters<typeof FdWatcher>[
 }
 
 /** Lets the event loop poll a few times. */
-async function turns(): Promise<void> {
+async function polls(): Promise<void> {
   for (let i = 0; i < 3; i++) {
     await new Promise((resolve) => {
       setTimeout(resolve, 1);
@@ -82,7 +82,7 @@ describe.each(['loop', 'thread'])('by the %s', (engine) => {
         calls++;
         watcher.close();
       });
-      await turns();
+      await polls();
       expect(calls).toBe(1);
     });
 
@@ -93,7 +93,7 @@ describe.each(['loop', 'thread'])('by the %s', (engine) => {
       const watcher = new FdWatcher(event.fd, { readable: true }, () => calls++);
       watcher.close();
       watcher.close();
-      await turns();
+      await polls();
       expect(calls).toBe(0);
     });
 

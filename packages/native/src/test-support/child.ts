@@ -9,7 +9,9 @@ export interface ChildResult {
 }
 
 /** Both entries of the built package. */
-const built = ['index', 'internal'].map((name) => new URL(`../../dist/${name}.js`, import.meta.url).href);
+export const built = ['index', 'internal'].map(
+  (name) => new URL(`../../dist/${name}.js`, import.meta.url).href,
+);
 
 /**
  * Runs the body of a module in a process of its own, on the built package; its exports are in `native`, and what

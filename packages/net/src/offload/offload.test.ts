@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { naiveChecksum } from '@vio/test-support';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -15,7 +16,6 @@ import {
 import { InternetChecksum } from './checksum.ts';
 import { HeaderCodec } from './header-codec.ts';
 import { checkOffloads, offloadFeatures } from './offload-features.ts';
-import { naiveChecksum } from '../test-support/naive-checksum.ts';
 import {
   HDR_F_DATA_VALID,
   HDR_F_NEEDS_CSUM,

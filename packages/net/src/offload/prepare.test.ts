@@ -1,10 +1,10 @@
 import { BufferPool, Region } from '@vio/rings';
 import fc from 'fast-check';
+import { naiveChecksum, transportSum } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { readFrames, writeFrames } from '../testing/frames.ts';
 import { completeChecksum } from './checksum.ts';
-import { naiveChecksum } from '../test-support/naive-checksum.ts';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_UDP_L4, PacketOffloads } from './packet-offloads.ts';
 import { prepareOffloads } from './prepare.ts';
 
@@ -69,15 +69,6 @@ function frame(shape: Shape = {}): Frame {
   return { bytes, ip, start, end, version, protocol };
 }
 
-/** Sum over pseudo-header and packet: 0 when the checksum is right. */
-function verify(bytes: Uint8Array, { ip, start, end, version, protocol }: Frame): number {
-  const addresses = version === 4 ? bytes.subarray(ip + 12, ip + 20) : bytes.subarray(ip + 8, ip + 40);
-  const length = end - start;
-  return naiveChecksum(
-    Uint8Array.of(...addresses, 0, protocol, length >>> 8, length & 255, ...bytes.subarray(start, end)),
-  );
-}
-
 /** A burst of one packet with these bytes, to be readied. */
 function burstOf(bytes: Uint8Array, gso = 0, segmentSize = 1448, memory = pool): PacketBurst {
   const burst = new PacketBurst(1, { offloads: true });
@@ -105,7 +96,7 @@ function checkAfterDevice(packet: Frame, memory = pool): number {
   if (result === undefined) return -1;
   const { after, offloads } = result;
   completeChecksum(after, offloads.checksumStart[0], offloads.checksumOffset[0]);
-  return verify(after, packet);
+  return transportSum(after, packet);
 }
 
 const shapes = fc.record({

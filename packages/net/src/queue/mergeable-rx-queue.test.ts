@@ -2,24 +2,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, modern, rings } from '../test-support/wire.ts';
-import { readFrames } from '../testing/frames.ts';
+import {
+  type Wire,
+  type WireOptions,
+  frameOf,
+  missing,
+  modern,
+  receive,
+  rings,
+  supplied as suppliedWire,
+} from '../test-support/wire.ts';
 
+/** A wire whose packets may be spread over buffers, with its receive queue supplied. */
 function supplied(options: WireOptions = {}): Wire {
-  const wire = Wire.one({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });
-  wire.rx.fill();
-  return wire;
+  return suppliedWire({ ...options, features: (options.features ?? modern) | VIRTIO_NET_F_MRG_RXBUF });
 }
-
-function receive(wire: Wire, capacity = 32): Uint8Array[] {
-  const burst = new PacketBurst(capacity);
-  wire.rx.receive(burst);
-  const frames = readFrames(burst);
-  burst.release();
-  return frames;
-}
-
-const missing = (wire: Wire): number => wire.pool.count - wire.pool.free - wire.rx.queue.outstanding;
 
 /** One buffer of a packet: a header that says how many there are, and data. */
 const firstBuffer = (wire: Wire, numBuffers: number, data: Uint8Array): Uint8Array =>

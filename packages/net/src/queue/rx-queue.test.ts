@@ -2,27 +2,7 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { PacketBurst } from '../packet-burst.ts';
-import { Wire, type WireOptions, frameOf, rings } from '../test-support/wire.ts';
-import { readFrames } from '../testing/frames.ts';
-
-/** A wire whose receive queue is supplied. */
-function supplied(options?: WireOptions): Wire {
-  const wire = Wire.one(options);
-  wire.rx.fill();
-  return wire;
-}
-
-/** Receives once and gives the buffers back. */
-function receive(wire: Wire, capacity = 32): Uint8Array[] {
-  const burst = new PacketBurst(capacity);
-  wire.rx.receive(burst);
-  const frames = readFrames(burst);
-  burst.release();
-  return frames;
-}
-
-/** All buffers that are neither on the receive ring nor in the pool. */
-const missing = (wire: Wire): number => wire.pool.count - wire.pool.free - wire.rx.queue.outstanding;
+import { Wire, frameOf, missing, receive, rings, supplied } from '../test-support/wire.ts';
 
 const both = rings.flatMap(({ ring, features }) => [
   { kind: `${ring} plain`, features },

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { scratchDirectory } from '@vio/test-support';
+import { scratchDirectory, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { LineStream } from './line-connection.ts';
 import { LineServer, type LineServerOptions } from './line-server.ts';
@@ -34,10 +34,6 @@ async function lines(socket: Socket, wanted: number): Promise<unknown[]> {
     if (found.length === wanted) break;
   }
   return found;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 describe('lines on a socket', () => {

@@ -4,13 +4,13 @@ import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
 import { decodeCommand, encodeCommand } from '../control/codec.ts';
 import { type ControlCommand, mostTableEntries } from '../control/commands.ts';
 import { ControlResponder } from '../control/control-responder.ts';
+import { everyFeature } from './control-pair.ts';
 
 const guest = 0x1_0000;
 const memoryBytes = 0x1_0000;
 const at = { descriptors: 0, driver: 2048, device: 4096 } as const;
 const dataAt = 8192;
 const answerAt = 40_000;
-const everyFeature = (1n << 64n) - 1n;
 
 /** Commands of every kind, with a class and a number of each. */
 const samples: readonly ControlCommand[] = [

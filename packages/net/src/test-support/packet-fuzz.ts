@@ -9,8 +9,8 @@ import { supportedHashTypes } from '../rss/hash-types.ts';
 import { PacketFlow } from '../rss/packet-flow.ts';
 import { PacketHasher } from '../rss/packet-hasher.ts';
 import { insertTag, stripTags, tagBytes } from '../frames/vlan.ts';
+import { everyFeature } from './control-pair.ts';
 
-const everyFeature = (1n << 64n) - 1n;
 const headerBytes = 12;
 const buffers = 16;
 /** Bytes of a frame's second buffer, where it has one. */

@@ -20,10 +20,12 @@ import type { FrameRules } from '../frames/frame-rules.ts';
 import { headerSize, numBuffersOffset } from '../header.ts';
 import { hasRxOffloads, hasTxOffloads, pathOffloads } from '../offload/offload-features.ts';
 import { electPaths } from '../paths.ts';
+import { PacketBurst } from '../packet-burst.ts';
 import type { PortSwitches } from '../queue/port-switches.ts';
 import { createQueuePair } from '../queue/queue-pair.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
+import { readFrames } from '../testing/frames.ts';
 
 export const modern = VIRTIO_F_VERSION_1;
 
@@ -225,4 +227,25 @@ export class Wire {
 /** A frame whose bytes tell which one it is. */
 export function frameOf(bytes: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (seed * 37 + i * 11 + (i >>> 8)) & 0xff);
+}
+
+/** A wire whose receive queue is supplied. */
+export function supplied(options?: WireOptions): Wire {
+  const wire = Wire.one(options);
+  wire.rx.fill();
+  return wire;
+}
+
+/** Receives once and gives the buffers back. */
+export function receive(wire: Wire, capacity = 32): Uint8Array[] {
+  const burst = new PacketBurst(capacity);
+  wire.rx.receive(burst);
+  const frames = readFrames(burst);
+  burst.release();
+  return frames;
+}
+
+/** How many buffers are neither on the receive ring nor in the pool. */
+export function missing({ pool, rx }: Wire): number {
+  return pool.count - pool.free - rx.queue.outstanding;
 }

@@ -1,32 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { type FakeCard, fakePciBus, scratchDirectory } from '@vio/test-support';
+import { describe, expect, it } from 'vitest';
 import { openAccess } from './open-access.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'vio-access-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchDirectory('access');
 
 const address = '0000:00:07.0';
 
-interface FakeCard {
-  readonly id?: string;
-  readonly vendor?: string;
-  readonly driver?: string;
-  readonly group?: string;
-}
-
-/** A PCI bus of files with one card, whose registers are not there. */
-function bus({ id = '0x1041', vendor = '0x1af4', driver, group }: FakeCard): string {
-  const root = mkdtempSync(join(scratch, 'bus-'));
-  const directory = join(root, 'devices', address);
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, 'vendor'), `${vendor}\n`);
-  writeFileSync(join(directory, 'device'), `${id}\n`);
-  if (driver !== undefined) symlinkSync(join('/drivers', driver), join(directory, 'driver'));
-  if (group !== undefined) symlinkSync(join('/iommu_groups', group), join(directory, 'iommu_group'));
-  return root;
-}
+/** A PCI bus with one card, whose registers are not there. */
+const bus = (card: FakeCard): string => fakePciBus(scratch, { [address]: card });
 
 describe('a device that cannot be reached', () => {
   it.each<[string, FakeCard, string]>([

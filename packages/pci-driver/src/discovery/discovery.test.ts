@@ -1,44 +1,15 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { type FakeCard, fakePciBus, scratchDirectory } from '@vio/test-support';
+import { describe, expect, it } from 'vitest';
 import { DeviceFiles } from '../access/sysfs.ts';
 import { bindDevice, loadedDrivers, unbindDevice } from './bind.ts';
 import { describeDevice, listVirtioDevices } from './devices.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'vio-pci-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchDirectory('pci');
 
-interface FakeCard {
-  readonly id?: string;
-  readonly vendor?: string;
-  readonly driver?: string;
-  readonly interface?: string;
-}
-
-/** A PCI bus of files, with drivers that do nothing. */
 function bus(cards: Readonly<Record<string, FakeCard>>, inUse: readonly string[] = []) {
-  const root = mkdtempSync(join(scratch, 'bus-'));
-  for (const driver of ['virtio-pci', 'vfio-pci'])
-    mkdirSync(join(root, 'drivers', driver), { recursive: true });
-  for (const [address, { id = '0x1041', vendor = '0x1af4', driver, interface: name }] of Object.entries(
-    cards,
-  )) {
-    const directory = join(root, 'devices', address);
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, 'vendor'), `${vendor}\n`);
-    writeFileSync(join(directory, 'device'), `${id}\n`);
-    if (driver !== undefined) symlinkSync(join(root, 'drivers', driver), join(directory, 'driver'));
-    if (name !== undefined) mkdirSync(join(directory, 'virtio0/net', name), { recursive: true });
-  }
+  const root = fakePciBus(scratch, cards);
   return { root, options: { root, inUse: new Set(inUse) } };
 }
 

@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { packedKinds, prefix, setUp } from '../test-support/driver-setup.ts';
+import { ofLength, packedKinds, prefix, setUp } from '../test-support/driver-setup.ts';
 
 /** What virtio 1.4 asks of the driver of a packed virtqueue, section 2.8, one test per clause. */
 
 afterEach(() => vi.restoreAllMocks());
 
-const ofLength = (n: number) => Array.from({ length: n }, (_, i) => 10 + i);
 const [AVAIL, USED] = [1 << 7, 1 << 15];
 
 describe.each(packedKinds)('$format, in order: $inOrder', (kind) => {

@@ -1,11 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { prefix, setUp, splitKinds } from '../test-support/driver-setup.ts';
+import { ofLength, prefix, setUp, splitKinds } from '../test-support/driver-setup.ts';
 
 /** What virtio 1.4 asks of the driver of a split virtqueue, section 2.7, one test per clause. */
 
 afterEach(() => vi.restoreAllMocks());
-
-const ofLength = (n: number) => Array.from({ length: n }, (_, i) => 10 + i);
 
 describe.each(splitKinds)('$format, in order: $inOrder', (kind) => {
   it.each([1, 2, 4, 64, 32768])('S1 (2.7.1): aligns the parts of a ring of %i to 16, 2 and 4', (size) => {

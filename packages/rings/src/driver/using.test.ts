@@ -2,9 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { VioError } from '@vio/native';
 import { Region } from '../memory/region.ts';
 import { createDriverQueue } from './create-driver-queue.ts';
-import { inOrderKinds, kinds, outOfOrderKinds, prefix, setUp } from '../test-support/driver-setup.ts';
-
-const ofLength = (n: number) => Array.from({ length: n }, (_, i) => 10 + i);
+import {
+  inOrderKinds,
+  kinds,
+  ofLength,
+  outOfOrderKinds,
+  prefix,
+  setUp,
+} from '../test-support/driver-setup.ts';
 
 describe.each(kinds)('$format, in order: $inOrder', (kind) => {
   it('gives back the token of every buffer the device has used', () => {

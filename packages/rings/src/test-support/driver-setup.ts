@@ -29,6 +29,9 @@ export interface Setup extends Partial<Omit<RingFeatures, 'format' | 'inOrder'>>
   readonly buffers?: number;
 }
 
+/** Lengths of so many packets, each another one. */
+export const ofLength = (n: number): number[] => Array.from({ length: n }, (_, i) => 10 + i);
+
 /** Bytes in front of every packet that are exposed with it. */
 export const prefix = 12;
 const offset = 8192;

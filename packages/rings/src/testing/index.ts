@@ -9,6 +9,7 @@ export type { SeenBuffer, SeenChain, SeenDescriptor } from './chain-reader.ts';
 export { FuzzLog, type Fuzzed } from './fuzz-log.ts';
 export { fuzzing, unseen } from './fuzzing.ts';
 export { GuestMemory, freshMemory } from './guest-memory.ts';
+export { privatePool } from './private-pool.ts';
 export { Random } from './random.ts';
 export { ScriptedDevice, type ScriptedDeviceOptions, type ScriptedUse } from './scripted-device.ts';
 export {

@@ -3,9 +3,9 @@ import { type Socket, connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { rejectionOf } from '@vio/test-support';
+import { rejectionOf, broadcast, frame, macOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { Network, broadcast, frame, macOf } from '../test-support/network.ts';
+import { Network } from '../test-support/network.ts';
 import { callSwitch } from './client.ts';
 import { serveControl } from './control-server.ts';
 

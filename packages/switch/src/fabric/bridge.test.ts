@@ -1,14 +1,14 @@
 // The forwarding core with links that only write down what they are given.
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
+import { broadcast, frame, macOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { Link } from './link.ts';
-import { broadcast, frame, macOf } from '../test-support/network.ts';
 import { Bridge } from './bridge.ts';
 import { type PortCounterName, counterRecord } from './port-counters.ts';
 import { SwitchPort } from './switch-port.ts';
 
-const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+const pool = privatePool();
 
 class NotingLink implements Link {
   readonly queues = 1;

@@ -1,7 +1,7 @@
 // A tap's descriptor behaves as one end of a pair of sockets whose messages are read one by one.
 import { UnixStream } from '@vio/native';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { TapLink } from './tap-link.ts';
@@ -13,11 +13,7 @@ function pair(buffers = 64) {
     { fds: [ours.fd], name: 'tap0', mac: '02:00:00:00:00:01', up: true },
     () => woken++,
   );
-  const pool = new BufferPool({
-    region: new Region(new ArrayBuffer(buffers * 2176)),
-    offset: 0,
-    count: buffers,
-  });
+  const pool = privatePool(buffers);
   const burst = new PacketBurst(32);
   return {
     kernel,

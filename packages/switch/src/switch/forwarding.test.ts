@@ -1,9 +1,9 @@
 // What a switch does with frames, seen from the hosts on its ports.
 import { openPort, rarpFrame } from '@vio/net';
-import { until } from '@vio/test-support';
+import { broadcast, frame, macOf, multicast, until } from '@vio/test-support';
 import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
-import { Network, broadcast, frame, macOf, multicast, tagged, untagged } from '../test-support/network.ts';
+import { Network, tagged, untagged } from '../test-support/network.ts';
 
 const three = { a: {}, b: {}, c: {} };
 

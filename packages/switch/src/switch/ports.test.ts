@@ -1,11 +1,11 @@
 // Ports that come and go while a switch runs.
 import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, rejectionOf, until } from '@vio/test-support';
+import { codeOf, rejectionOf, until, broadcast, frame, macOf } from '@vio/test-support';
 import { openVirtioUser } from '@vio/virtio-user';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../index.ts';
-import { Host, Network, broadcast, frame, macOf } from '../test-support/network.ts';
+import { Host, Network } from '../test-support/network.ts';
 
 describe('a port that is added', () => {
   it('takes part at once, and is gone with its socket when it is deleted', async () => {

@@ -1,11 +1,11 @@
 // A switch that ends and starts again, under traffic.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, until } from '@vio/test-support';
+import { codeOf, until, broadcast, frame, macOf } from '@vio/test-support';
 import { openVirtioUser } from '@vio/virtio-user';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, VioSwitch } from '../index.ts';
-import { Host, Network, broadcast, frame, macOf } from '../test-support/network.ts';
+import { Host, Network } from '../test-support/network.ts';
 
 const patient = { reconnect: { minDelay: 10, maxDelay: 50 }, timeout: 10_000 };
 

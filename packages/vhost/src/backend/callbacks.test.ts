@@ -2,7 +2,7 @@ import { UnixStream } from '@vio/native';
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { UncaughtErrors } from '@vio/rings/testing';
-import { holdings, holdingsLike, until } from '@vio/test-support';
+import { holdings, holdingsLike, until, applicationError, failingHandler } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
@@ -10,16 +10,11 @@ import { TestBackend, handled } from '../test-support/test-backend.ts';
 import { Guest } from '../test-support/guest.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
-const thrown = new Error('application');
-const fail = (): never => {
-  throw thrown;
-};
-
 /** Throws the first time it is called. */
 function failOnce(): () => void {
   let calls = 0;
   return () => {
-    if (calls++ === 0) fail();
+    if (calls++ === 0) failingHandler();
   };
 }
 
@@ -83,7 +78,7 @@ describe.each(all)('%s that throws', (name, step) => {
     frontend?.[Symbol.dispose]();
     backend.driver.callbacks({});
     await handled(living);
-    expect(reasons).toEqual([['VIO_VHOST_INTERNAL', thrown]]);
+    expect(reasons).toEqual([['VIO_VHOST_INTERNAL', applicationError]]);
     expect([await uncaught.all(), device.running]).toEqual([[], true]);
     expect(await holdingsLike(before)).toEqual(before);
   });
@@ -99,7 +94,7 @@ describe.each(all)('%s that throws', (name, step) => {
       await Promise.resolve(step?.(frontend, guest, backend)).catch(() => {});
     }
     await until(() => uncaught.seen.length > 0);
-    expect(await uncaught.all()).toEqual([thrown]);
+    expect(await uncaught.all()).toEqual([applicationError]);
   });
 });
 
@@ -124,7 +119,7 @@ describe.each(['destroyDevice', 'vringStateChanged', 'destroyConnection'] as con
           destroyConnection: () => void ends++,
           [name]: () => {
             if (name === 'destroyConnection') ends++;
-            fail();
+            failingHandler();
           },
         });
         if (who === 'frontend') for (const frontend of frontends) frontend[Symbol.dispose]();
@@ -133,7 +128,8 @@ describe.each(['destroyDevice', 'vringStateChanged', 'destroyConnection'] as con
         for (const guest of guests) guest[Symbol.dispose]();
         await backend[Symbol.asyncDispose]();
         // Rings are not told of one by one when their connection ends.
-        const told = name === 'vringStateChanged' ? [] : [thrown, thrown, thrown];
+        const told =
+          name === 'vringStateChanged' ? [] : [applicationError, applicationError, applicationError];
         expect([ends, await uncaught.all()]).toEqual([3, told]);
         expect(await holdingsLike(before)).toEqual(before);
       },

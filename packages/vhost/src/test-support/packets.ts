@@ -1,15 +1,13 @@
 import { PacketBurst } from '@vio/net';
 import { writeFrames } from '@vio/net/testing';
-import { BufferPool, Region } from '@vio/rings';
-import type { ScriptedDriver } from '@vio/rings/testing';
+import { BufferPool } from '@vio/rings';
+import { type ScriptedDriver, privatePool } from '@vio/rings/testing';
 
 /** Bytes of the virtio-net header in front of every packet. */
 export const headerBytes = 12;
 
 /** Memory for packets on the backend's side. */
-export function packetPool(count = 64): BufferPool {
-  return new BufferPool({ region: new Region(new ArrayBuffer(count * 2176)), offset: 0, count });
-}
+export const packetPool = privatePool;
 
 /** Packets of these bytes, each spread over as many buffers as it takes. */
 export function packetsOf(pool: BufferPool, ...contents: readonly Uint8Array[]): PacketBurst {

@@ -19,6 +19,11 @@ export const engines: readonly [string, () => CopyEngine][] = [
   ['in TypeScript', twinCopyEngine],
 ];
 
+/** Both engines on both formats. */
+export const cases = engines.flatMap(([where, engine]) =>
+  (['split', 'packed'] as const).map((format) => ({ where, engine, format })),
+);
+
 export interface Options extends Partial<RingFeatures> {
   readonly size?: number;
   readonly memory?: MemoryMap;

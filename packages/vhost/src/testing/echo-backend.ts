@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { BufferPool } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '../backend/device/vhost-device.ts';
 import { VhostDriver } from '../backend/vhost-driver.ts';
 
 const buffers = 1024;
-const bufferBytes = 2176;
 
 /** A backend in this process that sends every frame back on the queue pair it came from, by polling. */
 export class EchoBackend implements AsyncDisposable {
@@ -26,8 +26,7 @@ export class EchoBackend implements AsyncDisposable {
       newDevice: (device) => this.#devices.add(device),
       destroyDevice: (device) => this.#devices.delete(device),
     });
-    const region = new Region(new ArrayBuffer(buffers * bufferBytes));
-    this.#pool = new BufferPool({ region, offset: 0, count: buffers });
+    this.#pool = privatePool(buffers);
   }
 
   /** Where it listens. */

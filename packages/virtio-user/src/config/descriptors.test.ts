@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { UnixStream, VioError } from '@vio/native';
+import { UnixStream } from '@vio/native';
 import { ScriptedBackend } from '@vio/vhost/testing';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { holdings, holdingsLike } from '@vio/test-support';
+import { holdings, holdingsLike, failureOf } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseConfig, type VirtioUserOptions } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
@@ -19,16 +19,6 @@ const open = (path: string): number => {
 afterEach(() => {
   for (const fd of opened.splice(0)) closeSync(fd);
 });
-
-function failureOf(action: () => unknown): { code: string; message: string } {
-  try {
-    action();
-  } catch (error) {
-    if (VioError.is(error)) return { code: error.code, message: error.message };
-    throw error;
-  }
-  return { code: 'none', message: '' };
-}
 
 describe('a port on a socket that is already connected', () => {
   it('is opened without a path, and leaves the socket to whoever opened it', async () => {
@@ -69,10 +59,8 @@ describe('descriptors that do not fit', () => {
   ];
 
   it.each(cases)('%s', (_what, descriptors, devargs, message) => {
-    expect(failureOf(() => parseConfig(devargs, descriptors()))).toEqual({
-      code: 'VIO_DESCRIPTORS',
-      message: expect.stringMatching(message),
-    });
+    const { code, message: said } = failureOf(() => parseConfig(devargs, descriptors()));
+    expect([code, said]).toEqual(['VIO_DESCRIPTORS', expect.stringMatching(message)]);
   });
 });
 

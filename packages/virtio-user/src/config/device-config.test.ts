@@ -10,8 +10,8 @@ import {
   VIRTIO_NET_F_STATUS,
   rarpFrame,
 } from '@vio/net';
-import { BufferPool, Region, VIRTIO_F_EVENT_IDX } from '@vio/rings';
-import { UncaughtErrors } from '@vio/rings/testing';
+import { VIRTIO_F_EVENT_IDX } from '@vio/rings';
+import { UncaughtErrors, privatePool } from '@vio/rings/testing';
 import { type NetConfig, type VhostDevice, VhostDriver } from '@vio/vhost';
 import { rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -120,7 +120,7 @@ describe('a backend that asks for an announcement', () => {
     const features = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR | VIRTIO_NET_F_GUEST_ANNOUNCE;
     await using pair = await opened({ mac, linkUp: true }, features, {}, ',cq=1');
     expect(pair.device.announce()).toBe(true);
-    const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+    const pool = privatePool();
     const burst = new PacketBurst();
     await until(() => pair.device.dequeueBurst(1, pool, burst) > 0);
     expect(pool.region.u8.slice(burst.offset[0], burst.offset[0] + burst.length[0])).toEqual(rarpFrame(mac));
@@ -140,7 +140,7 @@ describe('EVENT_IDX', () => {
 
   it.each(['packed_vq=0', 'packed_vq=1'])('wakes a reader that sleeps (%s)', async (format) => {
     await using pair = await opened({}, 0n, { eventIdx: true }, `,${format}`);
-    const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+    const pool = privatePool();
     const burst = new PacketBurst();
     for (let round = 1; round <= 3; round++) {
       const woken = pair.port.untilPackets();

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ControlCommand, PacketBurst, VIRTIO_NET_F_MQ } from '@vio/net';
-import { BufferPool, Region, VIRTIO_F_VERSION_1, poolStride } from '@vio/rings';
+import { VIRTIO_F_VERSION_1 } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver, controlFeatures } from '@vio/vhost';
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -136,7 +137,7 @@ describe('queue pairs', () => {
     sent.allocate(port.pool, 4, 60);
     expect(port.tx[1].send(sent)).toBe(0);
     expect(port.tx[0].send(sent)).toBe(4);
-    const pool = localPool();
+    const pool = privatePool();
     const taken = new PacketBurst(8);
     expect([device.dequeueBurst(3, pool, taken), device.dequeueBurst(1, pool, taken)]).toEqual([0, 4]);
     expect([device.enqueueBurst(2, taken), device.enqueueBurst(0, taken)]).toEqual([0, 4]);
@@ -261,8 +262,3 @@ describe('a port on a backend without a control queue', () => {
     expect(backend.asked.slice(-2)).toEqual(['SET_VRING_ENABLE 2 0', 'SET_VRING_ENABLE 3 0']);
   });
 });
-
-function localPool(): BufferPool {
-  const region = new Region(new ArrayBuffer(64 * poolStride(2048, 128)));
-  return new BufferPool({ region, offset: 0, count: 64 });
-}

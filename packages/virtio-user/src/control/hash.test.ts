@@ -12,7 +12,7 @@ import {
   supportedHashTypes,
 } from '@vio/net';
 import { writeFrames } from '@vio/net/testing';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import type { VirtioUserOptions } from '../config/config.ts';
@@ -41,11 +41,7 @@ class HashPair implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'vio-hash-'));
   readonly #path = join(this.#directory, 'vhost.sock');
   readonly #driver = VhostDriver.register(this.#path);
-  readonly #pool = new BufferPool({
-    region: new Region(new ArrayBuffer(16 * poolStride(2048, 128))),
-    offset: 0,
-    count: 16,
-  });
+  readonly #pool = privatePool(16);
   port!: VirtioUserPort;
   steering!: ReceiveSteering;
 

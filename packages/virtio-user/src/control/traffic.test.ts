@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import { BufferPool, Region, poolStride } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { openVirtioUser } from '../open.ts';
@@ -21,11 +21,7 @@ class Responder implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'vio-traffic-'));
   readonly path = join(this.#directory, 'vhost.sock');
   readonly #driver = VhostDriver.register(this.path);
-  readonly #pool = new BufferPool({
-    region: new Region(new ArrayBuffer(256 * poolStride(2048, 128))),
-    offset: 0,
-    count: 256,
-  });
+  readonly #pool = privatePool(256);
   readonly #burst = new PacketBurst(32);
   #device: VhostDevice | undefined;
   #steering: ReceiveSteering | undefined;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PacketBurst, type BrokenQueue } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { rejectionOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ async function pair(devargs: string) {
   });
   await driver.start();
   const port = await openVirtioUser(`path=${path},${devargs}`, { reconnect: true });
-  const pool = new BufferPool({ region: new Region(new ArrayBuffer(64 * 2176)), offset: 0, count: 64 });
+  const pool = privatePool();
   const device = devices[0];
   /** The backend takes what there is. */
   const poll = (): number => {

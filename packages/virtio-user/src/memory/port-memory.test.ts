@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MemoryOptions, PacketBurst } from '@vio/net';
-import { BufferPool, Region } from '@vio/rings';
+import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
 import { rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -36,7 +36,7 @@ describe('a small port', () => {
   it('takes a tenth of the memory, and carries as much', async () => {
     await using all = await pair({ buffers: 80 }, 64);
     const { port, device } = all;
-    const local = new BufferPool({ region: new Region(new ArrayBuffer(256 * 2176)), offset: 0, count: 256 });
+    const local = privatePool(256);
     const out = port.burst();
     const back = new PacketBurst();
     for (let turn = 0; turn < 100; turn++) {
@@ -59,7 +59,7 @@ describe('a pool that may grow', () => {
     expect(added).toBeGreaterThanOrEqual(4000);
     expect(port.pool.count).toBe(before + added);
 
-    const local = new BufferPool({ region: new Region(new ArrayBuffer(256 * 2176)), offset: 0, count: 256 });
+    const local = privatePool(256);
     const out = port.burst();
     const back = new PacketBurst();
     const seen = new Set<number>();

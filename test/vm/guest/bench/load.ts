@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../until.ts';
 
 export class Load {
   readonly #running: ChildProcess;
@@ -11,6 +11,7 @@ export class Load {
   static async start(name: string, length: number): Promise<Load> {
     const thread = '/proc/net/pktgen/kpktgend_0';
     writeFileSync(thread, 'rem_device_all');
+    // The kernel's thread takes the last device away in its own time, and nobody may have one that it is about to take.
     await until(() => /Running:\s*Stopped:\s*(Result:|$)/.test(readFileSync(thread, 'utf8')));
     writeFileSync(thread, `add_device ${name}`);
     for (const line of ['count 0', 'clone_skb 0', `pkt_size ${length}`, 'dst_mac 02:00:00:00:00:01']) {
@@ -30,9 +31,4 @@ export class Load {
     writeFileSync('/proc/net/pktgen/pgctrl', 'stop\n');
     await exit;
   }
-}
-
-/** The kernel's thread takes the last device away in its own time, and nobody may have one that it is about to take. */
-async function until(done: () => boolean): Promise<void> {
-  for (let left = 200; left > 0 && !done(); left--) await sleep(50);
 }

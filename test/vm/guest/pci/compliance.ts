@@ -1,8 +1,8 @@
 // The suite of devices on a real card; a port on the card at the other end of the wire sends every frame back.
-import type { NetPort } from '@vio/net';
 import { describeDeviceCompliance, describePortCompliance } from '@vio/net/testing';
 import { openPciPort } from '@vio/pci-driver';
 import { PciNetDevice, openAccess } from '@vio/pci-driver/internal';
+import { mirror } from '../mirror.ts';
 import { runSuites } from '../suite.ts';
 import { giveBack, hand, otherEnd } from './wire.ts';
 
@@ -31,8 +31,4 @@ export async function compliance(ours: string, driver: string): Promise<object> 
   await far.close();
   clearInterval(alive);
   return { results, givenBack: cards.every((card) => giveBack(card)) };
-}
-
-async function mirror(port: NetPort, signal: AbortSignal): Promise<void> {
-  for await (const frame of port.packets({ signal })) await port.send(frame);
 }

@@ -1,12 +1,12 @@
 // The suites on vhost-net: two taps in a bridge that learns nothing, and a port on the far one that sends every frame back.
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NetPort } from '@vio/net';
 import { describeDeviceCompliance, describePortCompliance } from '@vio/net/testing';
 import { FrontendDevice } from '@vio/vhost';
 import { VhostNetTransport } from '@vio/vhost-kernel/internal';
 import { openVirtioUser } from '@vio/virtio-user';
 import { ip } from '../commands.ts';
+import { mirror } from '../mirror.ts';
 import { runSuites } from '../suite.ts';
 
 const path = '/dev/vhost-net';
@@ -63,8 +63,4 @@ function silence(disabled: '0' | '1'): void {
 /** A tap is new with every device. */
 function join(): void {
   ip([`link set ${near} master ${bridge} up`]);
-}
-
-async function mirror(port: NetPort, signal: AbortSignal): Promise<void> {
-  for await (const frame of port.packets({ signal })) await port.send(frame);
 }

@@ -1,12 +1,12 @@
 // UDP segmentation offload, both ways: what travels as one frame are several datagrams at the kernel's sockets.
 import { execFile } from 'node:child_process';
 import { type Socket, createSocket } from 'node:dgram';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_UDP_L4, type NetPort } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 import { ip, sh } from '../commands.ts';
 import { udpFrame, udpPayload, uniquePayload } from '../udp-frames.ts';
+import { until } from '../until.ts';
 
 const here = '10.5.0.2';
 const kernel = '10.5.0.1';
@@ -38,7 +38,7 @@ async function towardsKernel(port: NetPort) {
   socket.on('message', (datagram) => received.push(datagram));
   await new Promise<void>((bound) => socket.bind(udpPort, kernel, bound));
   sendOne(port, udpFrame({ fromMac: port.mac, toMac, from: here, to: kernel, port: udpPort }, payload));
-  await until(() => received.length >= 3);
+  await until(() => received.length >= 3, patience);
   await closed(socket);
   return { datagrams: received.map(({ length }) => length), same: Buffer.concat(received).equals(payload) };
 }
@@ -75,11 +75,6 @@ function sendOne(port: NetPort, frame: Uint8Array): void {
   burst.offloads.gsoType[0] = HDR_GSO_UDP_L4;
   burst.offloads.segmentSize[0] = segmentSize;
   if (port.tx[0].prepare(burst) !== 1 || port.tx[0].send(burst) !== 1) throw new Error('not sent');
-}
-
-async function until(done: () => boolean): Promise<void> {
-  const end = performance.now() + patience;
-  while (!done() && performance.now() < end) await sleep(1);
 }
 
 const closed = (socket: Socket): Promise<void> => new Promise((resolve) => socket.close(() => resolve()));

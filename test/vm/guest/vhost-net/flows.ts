@@ -1,11 +1,11 @@
 // UDP flows over all queue pairs of a port: the kernel sends the answers of a flow to where it came from.
 import { type Socket, createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetPort } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 import { ip, sh } from '../commands.ts';
 import { udpFrame, udpPayload, uniquePayload } from '../udp-frames.ts';
+import { until } from '../until.ts';
 
 const here = '10.4.0.2';
 const kernel = '10.4.0.1';
@@ -63,19 +63,16 @@ async function carry(port: NetPort, pairs: number): Promise<Round> {
     }
   });
   const count = (): number => answers.flatMap((each) => [...each.values()]).reduce((a, b) => a + b, 0);
-  const patience = performance.now() + 20_000;
-  const until = async (least: number): Promise<void> => {
-    while (count() < least && performance.now() < patience) await sleep(1);
-  };
+  const arrived = (least: number): Promise<void> => until(() => count() >= least, 20_000);
   const toMac = readFileSync('/sys/class/net/tap0/address', 'utf8').trim();
   const ends = { fromMac: port.mac, toMac, from: here, to: kernel, port: firstPort };
   for (let sent = 0; sent < flows * perFlow; sent++) {
     const flow = sent % flows;
     const payload = payloadOf(flow, Math.floor(sent / flows));
     await port.send(udpFrame({ ...ends, sourcePort: firstPort + flow }, payload), { queue: flow % pairs });
-    await until(sent - inFlight);
+    await arrived(sent - inFlight);
   }
-  await until(flows * perFlow);
+  await arrived(flows * perFlow);
   stop.abort();
   await Promise.all(reading);
   return { wrong, answers: answers.map((each) => [...each].toSorted(([a], [b]) => a - b)) };

@@ -1,10 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { constants, readSync, writeSync } from 'node:fs';
 import { UnixStream, closeFd } from '@vio/native';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { until } from '@vio/test-support';
+import { until, pipe } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import { handled } from '../../test-support/test-backend.ts';
@@ -20,13 +17,8 @@ interface Ends extends Disposable {
   readonly listens: number;
 }
 
-function pipe(): Ends {
-  const directory = mkdtempSync(join(tmpdir(), 'vio-pipe-'));
-  const path = join(directory, 'pipe');
-  execFileSync('mkfifo', [path]);
-  const listens = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const tells = openSync(path, 'w');
-  rmSync(directory, { recursive: true });
+function pipeEnds(): Ends {
+  const [listens, tells] = pipe(constants.O_RDONLY | constants.O_NONBLOCK, 'w');
   return {
     tells,
     listens,
@@ -72,7 +64,7 @@ async function command({ guest }: Pair, kick: number | undefined): Promise<numbe
 }
 
 describe.each([
-  ['pipe', pipe],
+  ['pipe', pipeEnds],
   ['socket', socket],
 ])('a %s in the place of an eventfd', (_, open) => {
   it('is told of packets by 8 bytes', async () => {

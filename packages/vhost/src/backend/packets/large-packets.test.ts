@@ -1,17 +1,15 @@
 import { PacketBurst, QueueStats, VIRTIO_NET_F_HOST_TSO4 } from '@vio/net';
 import { HeaderCodec } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
-import { BufferPool, Region, type RingFormat } from '@vio/rings';
+import { BufferPool, Region } from '@vio/rings';
 import { freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
-import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
+import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { LargeBuffers } from './large-buffers.ts';
 
 const header = 12;
-const formats: readonly RingFormat[] = ['split', 'packed'];
-const cases = engines.flatMap(([where, engine]) => formats.map((format) => ({ where, engine, format })));
 
 /** A pool of `count` buffers of `dataRoom` bytes. */
 function largePool(count: number, dataRoom: number): BufferPool {

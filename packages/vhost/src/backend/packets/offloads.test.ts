@@ -11,48 +11,25 @@ import {
 } from '@vio/net';
 import { HeaderCodec } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
-import { type BufferPool, type RingFormat } from '@vio/rings';
+import type { BufferPool } from '@vio/rings';
 import { freshMemory } from '@vio/rings/testing';
+import { isComplete, naiveChecksum, tcpSegment } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { packet, packetPool, packetsOf, supply } from '../../test-support/packets.ts';
-import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
+import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
 import { type DequeueOptions, DequeuePath } from './dequeue.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { LargeBuffers } from './large-buffers.ts';
 
 const headerBytes = 12;
-const formats: readonly RingFormat[] = ['split', 'packed'];
-const cases = engines.flatMap(([where, engine]) => formats.map((format) => ({ where, engine, format })));
 type Side = (typeof cases)[number];
 
 /** A TCP segment over IPv4 with the pseudo-header's sum where its checksum is to be. */
 function tcp(payload: number): Uint8Array {
-  const bytes = packet(54 + payload);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(12, 0x0800);
-  bytes[14] = 0x45;
-  view.setUint16(16, bytes.length - 14);
-  view.setUint16(20, 0x4000);
-  bytes[23] = 6;
-  bytes[46] = 0x50;
+  const bytes = tcpSegment(payload);
   const pseudo = [...bytes.subarray(26, 34), 0, 6, (20 + payload) >>> 8, (20 + payload) & 0xff];
-  view.setUint16(50, sum(Uint8Array.from(pseudo)));
+  new DataView(bytes.buffer).setUint16(50, ~naiveChecksum(Uint8Array.from(pseudo)));
   return bytes;
-}
-
-/** The ones' complement sum. */
-function sum(bytes: Uint8Array): number {
-  let all = 0;
-  for (let i = 0; i < bytes.length; i += 2) all += (bytes[i] << 8) | (bytes[i + 1] ?? 0);
-  while (all > 0xffff) all = (all & 0xffff) + (all >>> 16);
-  return all;
-}
-
-/** Whether a segment has the checksum that it should have. */
-function isComplete(bytes: Uint8Array): boolean {
-  const length = bytes.length - 34;
-  const pseudo = [...bytes.subarray(26, 34), 0, 6, length >>> 8, length & 0xff];
-  return sum(Uint8Array.of(...pseudo, ...bytes.subarray(34))) === 0xffff;
 }
 
 interface Said {

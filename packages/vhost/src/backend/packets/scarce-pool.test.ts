@@ -1,21 +1,13 @@
 import { PacketBurst, QueueStats } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
-import {
-  type BufferPool,
-  ChainBurst,
-  type RingFormat,
-  createTrackedDeviceQueue,
-  inflightBytes,
-} from '@vio/rings';
+import { type BufferPool, ChainBurst, createTrackedDeviceQueue, inflightBytes } from '@vio/rings';
 import { type ScriptedChain, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 import { DequeuePath } from './dequeue.ts';
-import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
+import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
 
 const header = 12;
-const formats: readonly RingFormat[] = ['split', 'packed'];
-const cases = engines.flatMap(([where, engine]) => formats.map((format) => ({ where, engine, format })));
 
 /** A transmit queue of a driver, and a pool of so many buffers of 2048 bytes. */
 function setUp(

@@ -1,14 +1,12 @@
 import { QueueStats } from '@vio/net';
-import { ChainBurst, type RingFormat, createTrackedDeviceQueue, inflightBytes } from '@vio/rings';
+import { ChainBurst, createTrackedDeviceQueue, inflightBytes } from '@vio/rings';
 import { type ScriptedBuffer, freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { packet, packetPool, packetsOf } from '../../test-support/packets.ts';
 import { EnqueuePath } from './enqueue.ts';
-import { engines, setUpSingles } from '../../test-support/singles-setup.ts';
+import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
 
 const header = 12;
-const formats: readonly RingFormat[] = ['split', 'packed'];
-const cases = engines.flatMap(([where, engine]) => formats.map((format) => ({ where, engine, format })));
 
 /** A receive queue of a driver with MRG_RXBUF, unless said otherwise, that supplies buffers as a test says. */
 function setUp(
