@@ -13,6 +13,7 @@ import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
 import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
+import { logCost } from './solo/log.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
 import { reconnection } from './solo/reconnect.ts';
 import { scales } from './solo/scale.ts';
@@ -71,6 +72,19 @@ async function costs(): Promise<Results['costs']> {
   return list;
 }
 
+async function logs(): Promise<Results['logs']> {
+  const list: Results['logs'][number][] = [];
+  if (!wanted('log')) return list;
+  for (const row of scalarRows.filter(({ mergeable, inOrder }) => mergeable && !inOrder)) {
+    for (const length of plan.lengths) {
+      const cost = await logCost(row, length, quick ? 8 : 25);
+      console.log(`log ${row.name} ${length}: ${JSON.stringify(cost)}`);
+      list.push({ row: row.name, length, cost });
+    }
+  }
+  return list;
+}
+
 if (ab !== undefined) {
   await compareAll('frontend');
   process.exit(0);
@@ -80,6 +94,7 @@ const results: Results = {
   machine: describeMachine(),
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
+  logs: await logs(),
   convenient: wanted('convenient') ? await convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
   firstPacket: wanted('first-packet')

@@ -2,6 +2,7 @@ import type { Comparison } from '../compare.ts';
 import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
+import type { LogCost, Logged } from '../solo/log.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
 import type { Scale } from '../solo/scale.ts';
 import type { Steady } from '../solo/steady.ts';
@@ -12,6 +13,7 @@ export interface Results {
   readonly machine: readonly string[];
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
+  readonly logs: readonly { readonly row: string; readonly length: number; readonly cost: LogCost }[];
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
   readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | undefined;
@@ -26,6 +28,7 @@ export function resultsMarkdown(results: Results): string {
     results.machine.join('\n'),
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
+    ...logPart(results.logs),
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
     ...firstPacketPart(results.firstPacket),
@@ -67,6 +70,18 @@ function costPart(costs: Results['costs']): string[] {
   return [
     '### Cost per packet with no peer in the way\n\nNanoseconds; both sides take turns in one process.',
     table(['devargs', 'bytes', 'port Tx', 'port Rx', 'backend dequeue', 'backend enqueue'], rows),
+  ];
+}
+
+function logPart(logs: Results['logs']): string[] {
+  if (logs.length === 0) return [];
+  const share = ({ off, on, ratio }: Logged): string => `**${ratio.toFixed(2)}** (${ns(on)} / ${ns(off)})`;
+  return [
+    '### A guest that is moved: our backend with a log, for without\n\nMedian of ratios of packets in the same time (nanoseconds per packet with the log / without).',
+    table(
+      ['devargs', 'bytes', 'backend dequeue', 'backend enqueue'],
+      logs.map(({ row, length, cost }) => [row, String(length), share(cost.dequeue), share(cost.enqueue)]),
+    ),
   ];
 }
 

@@ -44,7 +44,7 @@ function cost(times: readonly [number, number][], end: 0 | 1): number {
 }
 
 /** @returns nanoseconds per packet of the sender and of the receiver */
-function timeTurns(send: Loop, receive: Loop): [number, number] {
+export function timeTurns(send: Loop, receive: Loop): [number, number] {
   let sending = 0;
   let receiving = 0;
   let packets = 0;

@@ -7,20 +7,27 @@ import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 
 /** A port and a backend in this process: each is the other's instant peer. */
-export interface Pair extends AsyncDisposable {
-  readonly port: VirtioUserPort;
+export interface Pair<P = VirtioUserPort> extends AsyncDisposable {
+  readonly port: P;
   readonly device: VhostDevice;
   /** The backend's own buffers. */
   readonly pool: BufferPool;
 }
 
-export async function openPair(devargs: string): Promise<Pair> {
+export function openPair(devargs: string): Promise<Pair> {
+  return pairOf((socket) => openVirtioUser(`net_virtio_user0,path=${socket},queues=1,${devargs}`));
+}
+
+/** @param open connects a port to the socket of the backend */
+export async function pairOf<P extends { close(): Promise<void> }>(
+  open: (socket: string) => Promise<P>,
+): Promise<Pair<P>> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
   const socket = join(directory, 'vhost.sock');
   const driver = VhostDriver.register(socket);
   const appeared = new Promise<VhostDevice>((newDevice) => driver.callbacks({ newDevice }));
   await driver.start();
-  const port = await openVirtioUser(`net_virtio_user0,path=${socket},queues=1,${devargs}`);
+  const port = await open(socket);
   const count = 1024;
   return {
     port,
