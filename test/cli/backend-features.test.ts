@@ -11,6 +11,7 @@ import { VhostUserFrontend, wire } from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
+import { untilIdle } from '../idle.ts';
 import { vio } from './vio.ts';
 
 const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
@@ -18,14 +19,17 @@ const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What is done beside a backend that was started with these options. */
-async function beside<T>(options: readonly string[], work: (path: string) => Promise<T>): Promise<T> {
+async function beside<T>(
+  options: readonly string[],
+  work: (path: string, pid: number | undefined) => Promise<T>,
+): Promise<T> {
   const path = join(directory, 'vhost.sock');
   const backend = spawn(process.execPath, [program, 'backend', path, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
     await once(backend.stdout, 'data');
-    return await work(path);
+    return await work(path, backend.pid);
   } finally {
     backend.kill();
     await once(backend, 'close');
@@ -116,6 +120,24 @@ describe('vio backend', () => {
       return lengths;
     });
     expect(back).toEqual([bytes, 60].filter((length) => length > 0));
+  });
+
+  it('takes next to no processor time while nobody sends, and wakes for who does', async () => {
+    const back = await beside(['--forward-mode', 'io'], async (path, pid) => {
+      await untilIdle(pid);
+      await using port = await openVirtioUser({ path });
+      const lengths: number[] = [];
+      for (const length of [60, 80]) {
+        await untilIdle(pid);
+        await port.send(new Uint8Array(length));
+        for await (const packet of port.packets()) {
+          lengths.push(packet.length);
+          break;
+        }
+      }
+      return lengths;
+    });
+    expect(back).toEqual([60, 80]);
   });
 
   it.each([

@@ -19,6 +19,7 @@ import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { broadcast, frame, macOf, multicast } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../endpoint.ts';
+import { untilIdle } from '../idle.ts';
 
 const program = fileURLToPath(new URL('../../examples/l2-switch/dist/main.js', import.meta.url));
 
@@ -130,6 +131,11 @@ class Network {
       }
       await turn();
     }
+  }
+
+  /** Of the switch. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
   }
 
   /** Device features that the switch offers to a host. */
@@ -328,6 +334,17 @@ describe('l2-switch between guests and an uplink', () => {
       await after(uplink, frame(broadcast, macOf(0))),
     ];
     expect(heard).toEqual(expected);
+  });
+});
+
+describe('l2-switch without anything to do', () => {
+  it('takes next to no processor time, and wakes for who sends', async () => {
+    await start(2);
+    await untilIdle(network.pid);
+    const sent = frame(broadcast, macOf(0));
+    network.send(0, sent);
+    expect(await network.hears(1, sent)).toBe(true);
+    await untilIdle(network.pid);
   });
 });
 
