@@ -33,8 +33,8 @@ async function travel(plan: Pick<Plan, 'packed' | 'moves' | 'postcopy'>): Promis
 describe.each([
   ['split rings', { packed: false, moves: 6, postcopy: false }],
   ['packed rings', { packed: true, moves: 6, postcopy: false }],
-  ['split rings, before its memory', { packed: false, moves: 2, postcopy: true }],
-  ['packed rings, before its memory', { packed: true, moves: 2, postcopy: true }],
+  ['split rings, before its memory', { packed: false, moves: 6, postcopy: true }],
+  ['packed rings, before its memory', { packed: true, moves: 6, postcopy: true }],
 ])('a guest with four pairs of %s, there and back', (_, plan) => {
   let journey: Journey;
   beforeAll(async () => {
