@@ -19,9 +19,9 @@ export type { UntilDevicePacketsOptions } from './backend/device/until-packets.t
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';
 export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/protocol/extern-handlers.ts';
-export type { VhostCallbacks } from './backend/vhost-callbacks.ts';
-export type { VhostDriverFlags } from './backend/driver-flags.ts';
-export { VhostDriver } from './backend/vhost-driver.ts';
+export type { VhostCallbacks } from './backend/driver/vhost-callbacks.ts';
+export type { VhostDriverFlags } from './backend/driver/driver-flags.ts';
+export { VhostDriver } from './backend/driver/vhost-driver.ts';
 export {
   ReceiveSteering,
   type SteeredDevice,

@@ -8,8 +8,8 @@ import { ScriptedFrontend } from '../testing/index.ts';
 import { frontendRequests as requests } from '../wire/index.ts';
 import type { ServedDevice } from '../backend/device/served-device.ts';
 import { type VhostDevice, servedSide } from '../backend/device/vhost-device.ts';
-import type { VhostDriverFlags } from '../backend/driver-flags.ts';
-import { VhostDriver } from '../backend/vhost-driver.ts';
+import type { VhostDriverFlags } from '../backend/driver/driver-flags.ts';
+import { VhostDriver } from '../backend/driver/vhost-driver.ts';
 
 /** A backend on a socket of its own, and all it says. `await using` it. */
 export class TestBackend implements AsyncDisposable {

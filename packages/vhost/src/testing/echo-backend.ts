@@ -5,7 +5,7 @@ import { PacketBurst } from '@vio/net';
 import { BufferPool } from '@vio/rings';
 import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '../backend/device/vhost-device.ts';
-import { VhostDriver } from '../backend/vhost-driver.ts';
+import { VhostDriver } from '../backend/driver/vhost-driver.ts';
 
 const buffers = 1024;
 

@@ -8,7 +8,7 @@ import {
   protocolFeatureNames,
 } from '../../wire/index.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
-import { VhostDriver } from '../vhost-driver.ts';
+import { VhostDriver } from '../driver/vhost-driver.ts';
 import type { ConfigWrite } from './device-config.ts';
 import type { DeviceType } from './device-type.ts';
 

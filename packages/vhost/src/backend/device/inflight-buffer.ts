@@ -10,7 +10,7 @@ import {
 } from '@vio/rings';
 import { InflightEntries, forgetIfIdle, isTracked } from '@vio/rings/internal';
 import type { Inflight } from '../../wire/index.ts';
-import { vhostError } from './vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /**
  * The memory in which rings note down what they have in flight (vhost-user, "Inflight I/O tracking"). The frontend

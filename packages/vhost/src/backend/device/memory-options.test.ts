@@ -3,7 +3,7 @@ import { MappedFile, SharedMemory, VioError } from '@vio/native';
 import { until } from '@vio/test-support';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import type { VhostDriverFlags } from '../driver-flags.ts';
+import type { VhostDriverFlags } from '../driver/driver-flags.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
 

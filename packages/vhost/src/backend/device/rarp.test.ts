@@ -3,7 +3,7 @@ import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import type { VhostDriverFlags } from '../driver-flags.ts';
+import type { VhostDriverFlags } from '../driver/driver-flags.ts';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
 import { handled } from '../../test-support/test-backend.ts';

@@ -26,7 +26,7 @@ import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { baseUnknown, memoryFault } from './ring-faults.ts';
-import { vhostError } from './vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import { Vring } from './vring.ts';
 
 /** How a device is served, as its application said. */

@@ -9,7 +9,7 @@ import type { DequeuePath } from '../packets/dequeue.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
-import { vhostError } from './vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import { type VringBase, fromBase } from './vring-info.ts';
 
 /** Bursts between two looks at whether the driver took its memory away; a power of two. */

@@ -31,7 +31,7 @@ import type { ServedRing } from '../raw/raw-vring.ts';
 import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
-import { vhostError } from './vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** A part of a ring: its name, address, bytes, and whether the device writes it. */
 type RingPart = [name: string, address: number, bytes: number, written: boolean];
@@ -91,6 +91,8 @@ export class Vring {
 
   /** Where it is marked what is written for the driver; undefined: nowhere. */
   #log: DirtyLog | undefined;
+  /** What marks there, around the queue that runs; undefined: nothing is marked. */
+  #marking: LoggedDevice | undefined;
   /** Where the ring lies that runs. */
   #place: { readonly memory: MemoryMap; readonly addresses: DeviceVringAddresses } | undefined;
 
@@ -187,14 +189,13 @@ export class Vring {
     this.#log = log;
     const { queue } = this;
     if (queue === undefined) return;
-    const other = this.#logged(queue instanceof LoggedDevice ? queue.bare : queue);
+    const other = this.#logged(this.#marking?.bare ?? queue);
     (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.work(other);
   }
 
   /** Marks bytes of the used ring, or of the packed ring, as written; nothing where there is no log. */
   markUsed(offset: number, bytes: number): void {
-    const { queue } = this;
-    if (queue instanceof LoggedDevice) queue.markUsed(offset, bytes);
+    this.#marking?.markUsed(offset, bytes);
   }
 
   /** Its counters begin at 0 again. */
@@ -274,6 +275,7 @@ export class Vring {
       this.base = queue.base();
       this.#baseSaid = false;
     }
+    this.#marking = undefined;
     this.control?.stop();
     this.raw?.stop();
     this.dequeue?.dispose();
@@ -390,9 +392,10 @@ export class Vring {
 
   /** The queue, and around it what marks its writes where there is a log. */
   #logged(bare: DeviceQueue): DeviceQueue {
+    this.#marking = undefined;
     if (this.#log === undefined || this.#place === undefined) return bare;
     const { flags = 0, log } = this.addresses ?? {};
-    return new LoggedDevice(bare, {
+    this.#marking = new LoggedDevice(bare, {
       ...this.#place,
       log: this.#log,
       whole: this.raw !== undefined,
@@ -401,6 +404,7 @@ export class Vring {
         ? {}
         : { deviceAddress: log }),
     });
+    return this.#marking;
   }
 
   #locate(memory: DriverMemory, features: bigint): DeviceVringAddresses {

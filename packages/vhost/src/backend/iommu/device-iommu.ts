@@ -2,7 +2,7 @@ import { defaultTimeout } from '@vio/native/internal';
 import type { MemoryMap } from '@vio/rings';
 import { Iotlb, mayRead, mayWrite, translationPage } from '@vio/rings/internal';
 import { type Iotlb as IotlbMessage, iotlbType } from '../../wire/index.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** Pages whose translation was asked for, or that have none, at most. */
 const mostAsked = 1024;

@@ -12,7 +12,7 @@ import { Guest } from '../../test-support/guest.ts';
 import { IommuPair } from '../../test-support/iommu-pair.ts';
 import { headerBytes, packet, sendFrom, supply } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
-import { VhostDriver } from '../vhost-driver.ts';
+import { VhostDriver } from '../driver/vhost-driver.ts';
 
 const page = 4096;
 const formats: readonly RingFormat[] = ['split', 'packed'];

@@ -2,7 +2,7 @@ import { type EventFd, MappedFile, VioError, closeFd } from '@vio/native';
 import { Region } from '@vio/rings';
 import { DirtyLog, maxRegionSize } from '@vio/rings/internal';
 import type { LogArea as LogPlace } from '../../wire/index.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** The log of a guest that is moved, as its frontend shares it (SET_LOG_BASE). */
 export class LogArea implements Disposable {

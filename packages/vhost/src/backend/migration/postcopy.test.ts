@@ -8,7 +8,7 @@ import {
   encodeRaw,
   frontendRequests as requests,
 } from '../../wire/index.ts';
-import type { VhostDriverFlags } from '../driver-flags.ts';
+import type { VhostDriverFlags } from '../driver/driver-flags.ts';
 import { PageSender } from '../../test-support/page-sender.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { packet, supply } from '../../test-support/packets.ts';

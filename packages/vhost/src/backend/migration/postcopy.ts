@@ -1,6 +1,6 @@
 import type { VioError } from '@vio/native';
 import { LatePages } from '@vio/native/internal';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** Milliseconds between two looks at whether a page was given up. */
 const lookEvery = 50;

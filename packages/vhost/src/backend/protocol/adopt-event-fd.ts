@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { EventFd } from '@vio/native';
 import { quoted } from '@vio/native/internal';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /**
  * The eventfd that came with a message; undefined: none did. Takes the descriptors. Pipes and sockets do as well: a frontend whose

@@ -1,7 +1,7 @@
 import { maxConfigBytes } from '../../wire/index.ts';
 import { BackendChannel } from './backend-channel.ts';
 import type { Handler, HandlerTable } from './handler.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 const getConfig: Handler<'GET_CONFIG'> = ({ device }, { offset, data }) => {
   const space = new Uint8Array(maxConfigBytes);

@@ -22,7 +22,7 @@ import { type ExternAnswer, externMessage } from './extern-handlers.ts';
 import type { HandlerContext } from './handler.ts';
 import { handlers } from './handlers.ts';
 import { askedNothing } from './asked-nothing.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 type AnyHandler = (context: HandlerContext, payload: unknown, fds: readonly number[]) => unknown;
 

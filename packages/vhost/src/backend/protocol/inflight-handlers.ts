@@ -3,7 +3,7 @@ import { closeAll } from '../../wire/index.ts';
 import { AnswerWithFd } from './answer-with-fd.ts';
 import type { HandlerContext, HandlerTable } from './handler.ts';
 import { InflightBuffer } from '../device/inflight-buffer.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** What this backend does to track unfinished work in memory that outlives it (INFLIGHT_SHMFD). */
 export const inflightHandlers = {

@@ -1,4 +1,4 @@
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import type { HandlerTable } from './handler.ts';
 
 /** What this backend does about translations of I/O virtual addresses (ACCESS_PLATFORM). */

@@ -2,7 +2,7 @@ import { type MemoryRegion, closeAll, frontendRequests } from '../../wire/index.
 import { DriverMemory, fileOf } from '../device/driver-memory.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import type { HandlerTable } from './handler.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 
 /** Regions a frontend may add one by one: as many as a virtual machine can have. */
 const maxMemorySlots = 509;

@@ -1,5 +1,5 @@
 import { closeFd, dupFd } from '@vio/native';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import { LogArea } from '../migration/log-area.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
 import { AnswerWithFd } from './answer-with-fd.ts';

@@ -1,4 +1,4 @@
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import type { HandlerTable } from './handler.ts';
 
 /** What the two sides agree on before there are rings. */

@@ -1,7 +1,7 @@
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { checkRingSize } from '@vio/rings/internal';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
-import { vhostError } from '../device/vhost-error.ts';
+import { vhostError } from '../errors/vhost-error.ts';
 import type { Vring } from '../device/vring.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
 import type { HandlerContext, HandlerTable } from './handler.ts';

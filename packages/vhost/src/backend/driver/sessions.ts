@@ -1,14 +1,14 @@
 import type { UnixStream, VioError } from '@vio/native';
 import { callApplication, throwLater } from '@vio/native/internal';
-import { ServedDevice, type ServingOptions } from './device/served-device.ts';
-import { VhostDevice } from './device/vhost-device.ts';
+import { ServedDevice, type ServingOptions } from '../device/served-device.ts';
+import { VhostDevice } from '../device/vhost-device.ts';
 import { noDescriptors } from './driver-errors.ts';
-import type { DeviceOffer } from './device-offer.ts';
-import { BackendConnection } from './protocol/connection.ts';
-import { type ExternHandlers, bindExternHandlers } from './protocol/extern-handlers.ts';
-import type { HandlerContext } from './protocol/handler.ts';
-import { RegionClaims } from './protocol/region-claims.ts';
-import type { WatchedDevices } from './telemetry/watched-devices.ts';
+import type { DeviceOffer } from '../offer/device-offer.ts';
+import { BackendConnection } from '../protocol/connection.ts';
+import { type ExternHandlers, bindExternHandlers } from '../protocol/extern-handlers.ts';
+import type { HandlerContext } from '../protocol/handler.ts';
+import { RegionClaims } from '../protocol/region-claims.ts';
+import type { WatchedDevices } from '../telemetry/watched-devices.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 /** One frontend: its connection, and the device that it builds up. */

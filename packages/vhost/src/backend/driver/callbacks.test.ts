@@ -4,10 +4,10 @@ import { BufferPool, Region } from '@vio/rings';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { holdings, holdingsLike, until, applicationError, failingHandler } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ScriptedFrontend } from '../testing/index.ts';
-import { frontendRequests as requests } from '../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
+import { ScriptedFrontend } from '../../testing/index.ts';
+import { frontendRequests as requests } from '../../wire/index.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 /** Throws the first time it is called. */

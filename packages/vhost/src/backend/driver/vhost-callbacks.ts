@@ -2,7 +2,7 @@ import type { VioError } from '@vio/native';
 import type { OptionNames } from '@vio/native/internal';
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
-import type { VhostDevice } from './device/vhost-device.ts';
+import type { VhostDevice } from '../device/vhost-device.ts';
 
 /**
  * The events of DPDK's rte_vhost_device_ops, and what this library can say besides. One that throws ends the connection of its

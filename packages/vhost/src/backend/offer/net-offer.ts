@@ -11,12 +11,12 @@ import {
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
-} from '../wire/index.ts';
-import { rssLimits } from './control/acceptable.ts';
-import { type CommonConfig, DeviceConfig } from './device/device-config.ts';
-import { hashFeatures, supportedFeatures, usualFeatures } from './device/device-features.ts';
-import { type DeviceShape, netShape } from './device/device-shape.ts';
-import { type NetConfig, checkNetConfig, configFeatures } from './device/net-config.ts';
+} from '../../wire/index.ts';
+import { rssLimits } from '../control/acceptable.ts';
+import { type CommonConfig, DeviceConfig } from '../device/device-config.ts';
+import { hashFeatures, supportedFeatures, usualFeatures } from '../device/device-features.ts';
+import { type DeviceShape, netShape } from '../device/device-shape.ts';
+import { type NetConfig, checkNetConfig, configFeatures } from '../device/net-config.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import {
   iommuUnsaid,
@@ -24,8 +24,8 @@ import {
   queueCount,
   unsupportedFeatures,
   unsupportedProtocol,
-} from './driver-errors.ts';
-import { supportedProtocolFeatures } from './protocol/handlers.ts';
+} from './offer-errors.ts';
+import { supportedProtocolFeatures } from '../protocol/handlers.ts';
 
 /** What a frontend is asked for translations by, and waits for. */
 const iommuProtocol = VHOST_USER_PROTOCOL_F_BACKEND_REQ | VHOST_USER_PROTOCOL_F_REPLY_ACK;

@@ -4,15 +4,15 @@ import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { coded, holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { ScriptedFrontend } from '../testing/index.ts';
+import { ScriptedFrontend } from '../../testing/index.ts';
 import {
   VHOST_USER_PROTOCOL_F_CONFIG,
   VHOST_USER_PROTOCOL_F_MQ,
   frontendRequests as requests,
-} from '../wire/index.ts';
-import { TestBackend, handled } from '../test-support/test-backend.ts';
-import { Guest } from '../test-support/guest.ts';
-import { controlFeatures } from './device/device-features.ts';
+} from '../../wire/index.ts';
+import { TestBackend, handled } from '../../test-support/test-backend.ts';
+import { Guest } from '../../test-support/guest.ts';
+import { controlFeatures } from '../device/device-features.ts';
 import { VhostDriver } from './vhost-driver.ts';
 
 describe('callbacks', () => {

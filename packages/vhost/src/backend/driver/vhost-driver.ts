@@ -1,18 +1,18 @@
 import { UnixListener, UnixStream, type VioError } from '@vio/native';
 import { callApplication, checkOptions } from '@vio/native/internal';
 import { Telemetry, type TelemetryOptions, type TelemetryServer, serveTelemetry } from '@vio/net';
-import { VHOST_USER_PROTOCOL_F_MQ } from '../wire/index.ts';
-import type { NetConfig } from './device/net-config.ts';
-import type { VhostDevice } from './device/vhost-device.ts';
-import type { DeviceOffer } from './device-offer.ts';
+import { VHOST_USER_PROTOCOL_F_MQ } from '../../wire/index.ts';
+import type { NetConfig } from '../device/net-config.ts';
+import type { VhostDevice } from '../device/vhost-device.ts';
+import type { DeviceOffer } from '../offer/device-offer.ts';
 import { closed, notNet, startedBefore, withoutFlag } from './driver-errors.ts';
 import { type VhostDriverFlags, checkFlags, servingOptions, withheldProtocol } from './driver-flags.ts';
-import { NetOffer } from './net-offer.ts';
-import type { ExternHandlers } from './protocol/extern-handlers.ts';
+import { NetOffer } from '../offer/net-offer.ts';
+import type { ExternHandlers } from '../protocol/extern-handlers.ts';
 import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain, connectOnce } from './socket-roles.ts';
-import { WatchedDevices } from './telemetry/watched-devices.ts';
-import { TypeOffer } from './type-offer.ts';
+import { WatchedDevices } from '../telemetry/watched-devices.ts';
+import { TypeOffer } from '../offer/type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
 const defaultMaxConnections = 1024;
@@ -27,6 +27,8 @@ export class VhostDriver implements AsyncDisposable {
   readonly path: string;
   readonly #flags: VhostDriverFlags;
   readonly #offer: DeviceOffer;
+  /** The same, of a network card. */
+  readonly #netOffer: NetOffer | undefined;
   readonly #sessions: Sessions;
   #callbacks: VhostCallbacks = {};
   #extern: ExternHandlers<VhostDevice> = {};
@@ -42,7 +44,8 @@ export class VhostDriver implements AsyncDisposable {
     const { client, handshakeTimeout = defaultHandshakeTimeout } = flags;
     // Whom this side has connected to was chosen, and speaks when it is ready.
     const patience = client === true ? Number.POSITIVE_INFINITY : handshakeTimeout;
-    this.#offer = flags.type === undefined ? new NetOffer(flags.iommuSupport) : new TypeOffer(flags.type);
+    if (flags.type === undefined) this.#offer = this.#netOffer = new NetOffer(flags.iommuSupport);
+    else this.#offer = new TypeOffer(flags.type);
     this.#sessions = new Sessions(
       path,
       this.#offer,
@@ -204,7 +207,7 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   #net(what: string): NetOffer {
-    if (this.#offer instanceof NetOffer) return this.#offer;
+    if (this.#netOffer !== undefined) return this.#netOffer;
     throw notNet(what, this.#flags.type?.name ?? '');
   }
 }
