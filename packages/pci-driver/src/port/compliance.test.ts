@@ -12,11 +12,11 @@ import {
 import { describe, it } from 'vitest';
 import { EchoCard } from '../test-support/echo-card.ts';
 import type { FakeOptions } from '../test-support/fake-pci-device.ts';
+import { dmaAddress } from '../test-support/fake-port.ts';
 import { openPciPort } from './open-pci-port.ts';
 import { PciNetDevice } from './pci-net-device.ts';
 
 const runner = { describe, it };
-const dmaAddress = 0x12_c000_0000n;
 const features =
   VIRTIO_F_VERSION_1 |
   VIRTIO_F_RING_PACKED |
