@@ -148,11 +148,16 @@ describe.each(roles)('backends that $role', ({ client }) => {
     });
 
     // Only a testpmd that listens takes a backend back. The vectorised packed path of DPDK 22.11 then sends some frames
-    // with the virtio-net header in front of their data.
+    // with the virtio-net header in front of their data. Its other packed paths do not bear a core in them while they are
+    // reset, for which they wait 1 ms: on a busy machine a buffer is freed twice, and frames come twice, out of another
+    // queue, or not. So forwarding stops before, and starts behind.
     it.each(client ? ['again'] : [])('carry frames after they were closed and started %s', async () => {
       const sound = matrix.filter(({ row }) => !(row.packed && row.vectorized));
+      await testpmd.stop();
       for (const backend of backends) await backend.close();
       await startBackends();
+      for (const column of matrix) await deviceOf(column);
+      await testpmd.run('start');
       expect(await exchangeAll('io', sound)).toBe(sound.length);
     });
 
