@@ -5,14 +5,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UnixStream } from '@vio/native';
-import { featureNames } from '@vio/net';
-import { VhostUserFrontend, wire } from '@vio/vhost';
+import { SharedMemory, UnixStream } from '@vio/native';
+import { featureNames, openPort } from '@vio/net';
+import { FrontendDevice, VhostUserFrontend, wire } from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
 import { untilIdle } from '../idle.ts';
-import { vio } from './vio.ts';
+import { Vio, vio } from './vio.ts';
 
 const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
@@ -120,6 +120,28 @@ describe('vio backend', () => {
       return lengths;
     });
     expect(back).toEqual([bytes, 60].filter((length) => length > 0));
+  });
+
+  it('says why it ends the connection of a device, or refuses a request of its frontend, and what to do', async () => {
+    const path = join(directory, 'told.sock');
+    const backend = new Vio(['backend', path, '--postcopy-support']);
+    await backend.says(/vhost-user backend on/);
+    const wanted = wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_PAGEFAULT;
+    const asking = new ScriptedFrontend(await UnixStream.connect(path));
+    await asking.send(wire.frontendRequests.SET_PROTOCOL_FEATURES, wanted);
+    expect(await asking.acknowledged(wire.frontendRequests.POSTCOPY_LISTEN, undefined)).toBe(1n);
+    await backend.says(
+      /device 0: a request was refused: POSTCOPY_LISTEN came .* \(VIO_VHOST_STATE\); the frontend/,
+    );
+    asking.close();
+    const protocolFeatures = wire.VHOST_USER_PROTOCOL_F_MQ | wire.VHOST_USER_PROTOCOL_F_LOG_SHMFD;
+    const frontend = await VhostUserFrontend.connect(path, { protocolFeatures });
+    await using _ = await openPort(new FrontendDevice(frontend));
+    using file = SharedMemory.create({ size: 4096, name: 'vio-test-log' });
+    await frontend.setLogBase({ size: 8192, offset: 0 }, file.fd).catch(() => {});
+    await backend.says(/device 1: its connection ended: .* \(VIO_VHOST_LOG\); the frontend must share a log/);
+    const { stdout } = await backend.interrupt();
+    expect(stdout).not.toContain('before there was a device: the log');
   });
 
   it('takes next to no processor time while nobody sends, and wakes for who does', async () => {

@@ -38,6 +38,8 @@ export async function runBackend(
   const served = new Set<number>();
   /** What was said last of a connection without a device: one that comes again and again is told of once. */
   let unserved = '';
+  /** The same for requests that were refused. */
+  let refusal = '';
 
   await using driver = VhostDriver.register(path, {
     client,
@@ -84,12 +86,23 @@ export async function runBackend(
         `device ${vid}: a request waits: ${message} (${code})`,
       );
     },
-    destroyConnection({ vid }, { code, message }) {
-      // Whoever was served is told of as a device.
-      if (served.delete(vid) || message === unserved) return;
-      unserved = message;
-      const text = `a connection ended before there was a device: ${message} (${code})`;
-      output.record('connection-ended', { vid, code, message }, text);
+    refused({ vid }, { code, message, remedy }) {
+      if (message === refusal) return;
+      refusal = message;
+      const text = `device ${vid}: a request was refused: ${message} (${code}); ${remedy}`;
+      output.record('request-refused', { vid, code, message, remedy }, text);
+    },
+    destroyConnection({ vid }, { code, message, remedy }) {
+      const parted = code === 'VIO_VHOST_DISCONNECTED' || code === 'VIO_VHOST_CLOSED';
+      const device = served.delete(vid);
+      // That whoever was served has left is told of as a device.
+      if (device ? parted : message === unserved) return;
+      if (!device) unserved = message;
+      const what = device
+        ? `device ${vid}: its connection ended`
+        : 'a connection ended before there was a device';
+      const text = `${what}: ${message} (${code})${parted ? '' : `; ${remedy}`}`;
+      output.record('connection-ended', { vid, code, message, remedy }, text);
     },
     destroyDevice(device) {
       lanes.remove(device);
