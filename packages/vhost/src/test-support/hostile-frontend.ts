@@ -82,22 +82,30 @@ export class HostileFrontend implements Disposable {
   readonly #event = EventFd.create();
   readonly #sockets = UnixStream.pair();
   readonly #others = [openSync('/dev/null', 'r+'), openSync('/tmp', 'r'), openSync('/proc/self/maps', 'r')];
-  readonly #guests = [
-    new Guest({}),
-    new Guest({ size: 64, features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED, ring: { format: 'packed' } }),
-    new Guest({ rings: 5, features: VIRTIO_F_VERSION_1 | control | net.VIRTIO_NET_F_MRG_RXBUF }),
-    new Guest({
-      rings: 3,
-      features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | net.VIRTIO_NET_F_CTRL_VQ,
-      ring: { format: 'packed' },
-    }),
-    new Guest({ features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM, iova }),
-    new Guest({
-      features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_PACKED,
-      ring: { format: 'packed' },
-      iova,
-    }),
+  readonly #makers: readonly (() => Guest)[] = [
+    () => new Guest({}),
+    () =>
+      new Guest({
+        size: 64,
+        features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED,
+        ring: { format: 'packed' },
+      }),
+    () => new Guest({ rings: 5, features: VIRTIO_F_VERSION_1 | control | net.VIRTIO_NET_F_MRG_RXBUF }),
+    () =>
+      new Guest({
+        rings: 3,
+        features: VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | net.VIRTIO_NET_F_CTRL_VQ,
+        ring: { format: 'packed' },
+      }),
+    () => new Guest({ features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM, iova }),
+    () =>
+      new Guest({
+        features: VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_PACKED,
+        ring: { format: 'packed' },
+        iova,
+      }),
   ];
+  readonly #guests = this.#makers.map((make) => make());
 
   constructor(random: Random) {
     this.#random = random;
@@ -106,7 +114,8 @@ export class HostileFrontend implements Disposable {
   /** The messages of a start. */
   *start(protocolFeatures: bigint): Generator<[Uint8Array, number[]]> {
     const random = this.#random;
-    const guest = random.pick(this.#guests);
+    const fresh = random.chance(0.3);
+    const guest = this.#guest(fresh);
     const say = function* <P>(
       row: Request<P, unknown>,
       payload: P,
@@ -133,7 +142,8 @@ export class HostileFrontend implements Disposable {
       yield* say(requests.SET_VRING_ADDR, guest.address(index));
       yield* say(requests.SET_VRING_KICK, { index, hasFd: true }, guest.kicks[index].fd);
       yield* say(requests.SET_VRING_ENABLE, { index, value: 1 });
-      if (random.chance(0.5)) ring.scramble(() => (random.chance(0.7) ? 0 : random.below(256)));
+      if (fresh) supplyRing(guest, index);
+      else if (random.chance(0.5)) ring.scramble(() => (random.chance(0.7) ? 0 : random.below(256)));
     }
     if (late && random.chance(0.5)) yield* say(requests.POSTCOPY_END, undefined);
     yield* say(requests.SET_STATUS, driverReady);
@@ -142,6 +152,16 @@ export class HostileFrontend implements Disposable {
       const message = { iova: BigInt(iova + i * size), size: BigInt(size), userAddress: BigInt(userAddress) };
       yield* say(requests.IOTLB_MSG, { ...message, permissions: random.pick([3, 3, 3, 1, 2]), type: 2 });
     }
+  }
+
+  /** @param fresh one whose rings nobody has used or scrambled */
+  #guest(fresh: boolean): Guest {
+    const at = this.#random.below(this.#guests.length);
+    if (fresh) {
+      this.#guests[at][Symbol.dispose]();
+      this.#guests[at] = this.#makers[at]();
+    }
+    return this.#guests[at];
   }
 
   /** Sends something, perhaps in two pieces. */
@@ -297,4 +317,12 @@ export class HostileFrontend implements Disposable {
       view.setBigUint64(at + 8 * k, random.chance(0.97) ? value : random.pick(tellingWide), true);
     }
   }
+}
+
+/** Buffers for packets on a ring, or packets. */
+function supplyRing({ rings }: Guest, index: number): void {
+  const ring = rings[index];
+  const length = 2048;
+  for (let i = 0; i < 4; i++)
+    ring.expose([{ address: ring.memory.alloc(length), length, writable: index % 2 === 0 }]);
 }
