@@ -8,9 +8,19 @@ import { build } from 'esbuild';
 
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-/** The sources of a package's entries by what they become: those of `exports`, or the program of a command. */
-function entries({ exports = { '.': { 'vio-source': './src/main.ts', default: './dist/main.js' } } }) {
-  const built = Object.values(exports).filter((target) => target['vio-source'] !== undefined);
+/** The sources of a command's programs: what is started, and what its threads are. */
+const programs = {
+  '.': { 'vio-source': './src/main.ts', default: './dist/main.js' },
+  './worker': { 'vio-source': './src/worker.ts', default: './dist/worker.js' },
+};
+
+/** The sources of a package's entries by what they become: those of `exports`, or the programs of a command. */
+function entries(directory, { exports = programs }) {
+  const built = Object.values(exports).filter(
+    (target) =>
+      target['vio-source'] !== undefined &&
+      (exports !== programs || existsSync(join(directory, target['vio-source']))),
+  );
   return Object.fromEntries(
     built.map((target) => [target.default.replace(/^\.\/dist\/|\.js$/g, ''), target['vio-source']]),
   );
@@ -36,7 +46,7 @@ async function bundle(directory) {
   const outside = { ...manifest.dependencies, ...manifest.peerDependencies };
   const options = {
     absWorkingDir: directory,
-    entryPoints: entries(manifest),
+    entryPoints: entries(directory, manifest),
     outdir: 'dist',
     bundle: true,
     splitting: true,

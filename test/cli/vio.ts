@@ -19,14 +19,15 @@ export class Vio {
   readonly ended: Promise<Ended>;
   #stdout = '';
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  /** @param stdin `pipe`: somebody writes commands */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin: 'ignore' | 'pipe' = 'ignore') {
     const child = spawn(process.execPath, [bin, ...args], {
       env: { ...process.env, NO_COLOR: '1', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     });
     this.process = child;
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (this.#stdout += chunk));
-    const stderr = text(child.stderr);
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (this.#stdout += chunk));
+    const stderr = child.stderr === null ? '' : text(child.stderr);
     this.ended = once(child, 'close').then(async ([code]) => ({
       exitCode: code as number | null,
       stdout: this.#stdout,
@@ -39,9 +40,9 @@ export class Vio {
     return this.#stdout;
   }
 
-  /** Until it has written something. @throws Error when it ends before */
-  async says(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#stdout)) {
+  /** Until it has written something, behind so many characters. @throws Error when it ends before */
+  async says(pattern: RegExp, behind = 0): Promise<void> {
+    while (this.#stdout.length < behind || !pattern.test(this.#stdout.slice(behind))) {
       if (this.process.exitCode !== null) throw new Error(`vio ended: ${(await this.ended).stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

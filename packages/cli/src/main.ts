@@ -12,6 +12,7 @@ import { addSwitchCommand } from './commands/switch/command.ts';
 import { addTopCommand } from './commands/top/command.ts';
 import { exitCodes, tellOfFailure } from './failure.ts';
 import { interruption } from './interruption.ts';
+import { fromTestpmd } from './commands/run/testpmd-line.ts';
 import { version } from './version.ts';
 
 const interrupted = interruption();
@@ -39,8 +40,13 @@ addExampleCommand(program);
 addCompletionCommand(program);
 addManCommand(program);
 
+/** `run` takes testpmd's command lines as they are. */
+function understood(args: readonly string[]): readonly string[] {
+  return args[0] === 'run' ? ['run', ...fromTestpmd(args.slice(1))] : args;
+}
+
 try {
-  await program.parseAsync();
+  await program.parseAsync(understood(process.argv.slice(2)), { from: 'user' });
 } catch (error) {
   // Help and version are asked for by an error, too.
   const wanted = error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help');

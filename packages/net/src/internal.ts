@@ -47,3 +47,4 @@ export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEve
 export type { LineRequest } from './telemetry/line-request.ts';
 export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';
 export { aboutProcess, callTelemetry, isTelemetryMethod } from './telemetry/methods.ts';
+export { genericStats } from './port/port-stats.ts';

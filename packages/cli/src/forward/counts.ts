@@ -15,3 +15,10 @@ export function addCounts(all: LaneCounts, some: Readonly<LaneCounts>): void {
   all.sent += some.sent;
   all.dropped += some.dropped;
 }
+
+/** The counts of all of them. */
+export function totalCounts(lanes: Iterable<{ readonly counts: Readonly<LaneCounts> }>): LaneCounts {
+  const all = noCounts();
+  for (const { counts } of lanes) addCounts(all, counts);
+  return all;
+}

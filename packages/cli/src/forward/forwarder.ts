@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
-import { type LaneCounts, addCounts, noCounts } from './counts.ts';
+import { type LaneCounts, addCounts, noCounts, totalCounts } from './counts.ts';
 import type { ForwardStep } from './engine.ts';
 import type { MeteredLane } from './lane.ts';
 
@@ -35,8 +35,8 @@ export class Forwarder {
 
   /** What was done with the packets of all lanes, of those that are gone as well. */
   get counts(): LaneCounts {
-    const all = { ...this.#past };
-    for (const { counts } of this.#lanes) addCounts(all, counts);
+    const all = totalCounts(this.#lanes);
+    addCounts(all, this.#past);
     return all;
   }
 

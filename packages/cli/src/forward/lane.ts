@@ -13,6 +13,8 @@ export interface LaneTraffic {
   readonly sentBytes: number;
 }
 
+export const noTraffic: LaneTraffic = { received: 0, sent: 0, receivedBytes: 0, sentBytes: 0 };
+
 /** MAC addresses of a way that packets take, six bytes each. */
 export interface LaneAddresses {
   /** Of the port they leave by. */
@@ -90,6 +92,6 @@ export function deviceLane(device: VhostDevice, pair: number, pool: BufferPool):
 }
 
 /** How often each lane moved packets, as counters of its receive queue. */
-export function burstCounters(lanes: readonly MeteredLane[]): Record<string, number> {
+export function burstCounters(lanes: readonly Pick<MeteredLane, 'bursts'>[]): Record<string, number> {
   return Object.fromEntries(lanes.map(({ bursts }, pair) => [`rx_q${pair}_bursts`, bursts]));
 }

@@ -1,5 +1,5 @@
 import type { LaneCounts } from './counts.ts';
-import type { LaneTraffic, MeteredLane } from './lane.ts';
+import { type LaneTraffic, noTraffic } from './lane.ts';
 import { withUnit } from './units.ts';
 
 /** What passed through one queue pair between two samples, per second. */
@@ -31,13 +31,18 @@ export interface Rates {
   readonly queues: readonly LaneRates[];
 }
 
+/** Whose counters are measured. */
+export interface MeteredSource {
+  readonly name: string;
+  /** The counters of its two queues. */
+  traffic(): LaneTraffic;
+}
+
 /** What is measured: the counts of a forwarder, and its lanes. */
 export interface MeteredTraffic {
   readonly counts: LaneCounts;
-  readonly lanes: Iterable<MeteredLane>;
+  readonly lanes: Iterable<MeteredSource>;
 }
-
-const nothing: LaneTraffic = { received: 0, sent: 0, receivedBytes: 0, sentBytes: 0 };
 
 /** Turns counters that only grow into rates. */
 export class RateMeter {
@@ -47,7 +52,7 @@ export class RateMeter {
   #received = 0;
   #sent = 0;
   /** What each lane had counted at the last sample. A lane that is gone is forgotten. */
-  #seen = new Map<MeteredLane, LaneTraffic>();
+  #seen = new Map<MeteredSource, LaneTraffic>();
 
   constructor(traffic: MeteredTraffic) {
     this.#traffic = traffic;
@@ -80,10 +85,10 @@ export class RateMeter {
   }
 
   #sampleLanes(seconds: number): LaneRates[] {
-    const seen = new Map<MeteredLane, LaneTraffic>();
+    const seen = new Map<MeteredSource, LaneTraffic>();
     const rates: LaneRates[] = [];
     for (const lane of this.#traffic.lanes) {
-      const last = this.#seen.get(lane) ?? nothing;
+      const last = this.#seen.get(lane) ?? noTraffic;
       const now = lane.traffic();
       seen.set(lane, now);
       rates.push({

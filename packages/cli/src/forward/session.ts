@@ -1,6 +1,5 @@
 import type { Output } from '../output.ts';
-import type { Forwarder } from './forwarder.ts';
-import { RateMeter, formatRates } from './rates.ts';
+import { type MeteredTraffic, RateMeter, formatRates } from './rates.ts';
 
 export interface SessionOptions {
   /** Seconds to run; undefined runs until it is interrupted. */
@@ -13,12 +12,17 @@ export interface SessionOptions {
   readonly failed: AbortSignal;
 }
 
+/** Forwards until it is stopped. */
+export interface Forwarding extends MeteredTraffic {
+  stop(): Promise<void>;
+}
+
 /**
- * Runs a forwarder and prints live rates until the time is over, or `interrupted` or `failed` aborts.
+ * Prints live rates until the time is over, or `interrupted` or `failed` aborts.
  * @throws the reason of `failed`
  */
 export async function runSession(
-  forwarder: Forwarder,
+  forwarder: Forwarding,
   output: Output,
   options: SessionOptions,
 ): Promise<void> {
@@ -28,7 +32,6 @@ export async function runSession(
     const rates = meter.sample();
     output.record('rates', rates, formatRates(rates));
   }, options.interval * 1000);
-  forwarder.start();
   try {
     await ended(options);
   } finally {

@@ -7,7 +7,7 @@ export function completedDevargs(text: string): string {
 }
 
 /** Devargs in which a key has this value, whatever they said before. */
-export function withDevarg(text: string, key: string, value: number): string {
+export function withDevarg(text: string, key: string, value: string | number): string {
   const others = text.split(',').filter((part) => !part.trim().startsWith(`${key}=`));
   return [...others, `${key}=${value}`].join(',');
 }

@@ -28,6 +28,22 @@ export function metricsAddress(text: string): MetricsAddress {
   return address;
 }
 
+/** CPUs, as in `0,2-3`; groups as in `0@1` name the CPU behind the @. */
+export function cpuList(text: string): number[] {
+  const cpus = text.split(',').flatMap((part) => {
+    const [, first, last] = /^(?:\d+@)?(\d+)(?:-(\d+))?$/.exec(part.trim()) ?? [];
+    if (first === undefined) throw new InvalidArgumentError('Allowed: numbers of CPUs, as in 0,2-3.');
+    const from = Number(first);
+    const to = Number(last ?? first);
+    if (to < from || to > mostCpu) throw new InvalidArgumentError('Allowed: numbers of CPUs, as in 0,2-3.');
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+  return [...new Set(cpus)];
+}
+
+/** The largest number of a CPU. */
+const mostCpu = 4095;
+
 /** Bytes of a frame, or of each of its segments. */
 export function segmentList(text: string): number[] {
   const segments = text.split(',').map(Number);

@@ -113,6 +113,7 @@ export async function runBackend(
   });
   await driver.start();
   output.record('listening', { path, client }, `vhost-user backend on ${path}`);
+  forwarder.start();
   await runSession(forwarder, output, {
     duration: options.duration,
     interval: options.statsPeriod,

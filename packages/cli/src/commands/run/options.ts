@@ -14,6 +14,20 @@ export interface RunOptions extends ForwardOptions {
   readonly rxd?: number;
   readonly txd?: number;
   readonly txFirst?: true;
+  /** Threads that forward. */
+  readonly nbCores: number;
+  /** CPUs that the program runs on. */
+  readonly lcores?: readonly number[];
+  readonly enableRxCksum?: true;
+  readonly enableLro?: true;
+  readonly enableHwVlanStrip?: true;
+  /** Bytes of the largest frame, CRC included. */
+  readonly maxPktLen?: number;
+  /** Somebody is asked for commands. */
+  readonly interactive?: true;
+  readonly autoStart?: true;
+  /** A file of commands. */
+  readonly cmdlineFile?: string;
   readonly timeout: number;
   readonly wait?: true;
   readonly reconnect?: true;

@@ -1,0 +1,53 @@
+import type { LaneCounts } from '../forward/counts.ts';
+import type { ChecksumWork } from '../forward/lane.ts';
+import type { ForwardMode } from '../forward/mode-names.ts';
+import type { MeteredTraffic } from '../forward/rates.ts';
+
+/** What is done with packets. */
+export interface ForwardWork {
+  readonly mode: ForwardMode;
+  /** Bytes of each segment of the frames that are made. */
+  readonly segments: readonly number[];
+  /** Packets per burst, 1 to 512. */
+  readonly burst: number;
+  /** Bursts that are sent on every queue before it begins. */
+  readonly txFirst: number;
+  /** By number of the port that packets leave by. */
+  readonly peers: ReadonlyMap<number, Uint8Array>;
+  readonly checksums: ReadonlyMap<number, ChecksumWork>;
+}
+
+/** A queue of a port. */
+export interface QueuePlace {
+  readonly port: number;
+  readonly queue: number;
+}
+
+/** What passed one way since forwarding began. */
+export interface StreamReport {
+  readonly from: QueuePlace;
+  readonly to: QueuePlace;
+  /** Thread that forwards it, from 0. */
+  readonly thread: number;
+  readonly counts: Readonly<LaneCounts>;
+}
+
+/** The ports' queues, and who forwards between them. */
+export interface Datapath extends MeteredTraffic, AsyncDisposable {
+  readonly running: boolean;
+  /** Threads that forward. */
+  readonly threads: number;
+  /** Those of now, or of the last time. */
+  readonly streams: readonly StreamReport[];
+  /** Begins to forward, with counts from 0. */
+  start(work: ForwardWork): Promise<void>;
+  stop(): Promise<void>;
+  /** How often the queues of a port moved packets, as counters of them. */
+  bursts(port: number): Record<string, number>;
+  /** All counters of a port, by name. */
+  stats(port: number): Readonly<Record<string, number>>;
+  /** Lets them begin at 0. */
+  resetStats(port: number): void;
+  /** A port was closed: nothing of it is used any more. */
+  portClosed(port: number): Promise<void>;
+}

@@ -1,0 +1,201 @@
+import { type QueuePairHandle, macToBytes } from '@vio/net';
+import { genericStats } from '@vio/net/internal';
+import { type LaneCounts, noCounts, totalCounts } from '../forward/counts.ts';
+import { type LaneTraffic, burstCounters, noTraffic, peerAddress } from '../forward/lane.ts';
+import type { MeteredSource } from '../forward/rates.ts';
+import { type PortTopology, partner } from '../forward/topology.ts';
+import type { CountedStream, StreamTask, WorkerReport } from '../worker/messages.ts';
+import { ThreadHandle } from '../worker/thread-handle.ts';
+import type { Datapath, ForwardWork, StreamReport } from './datapath.ts';
+import type { PortSlot } from './port-slot.ts';
+
+/** A stream, and what its thread said of it last. */
+class RemoteStream implements MeteredSource {
+  readonly task: StreamTask;
+  readonly thread: number;
+  counts: LaneCounts = noCounts();
+  bursts = 0;
+  #traffic: LaneTraffic = noTraffic;
+
+  constructor(task: StreamTask, thread: number) {
+    this.task = task;
+    this.thread = thread;
+  }
+
+  get name(): string {
+    return this.task.name;
+  }
+
+  traffic(): LaneTraffic {
+    return this.#traffic;
+  }
+
+  hear({ counts, bursts, traffic }: CountedStream): void {
+    this.counts = counts;
+    this.bursts = bursts;
+    this.#traffic = traffic;
+  }
+}
+
+/** What a port's queues counted, and what of it does not count any more. */
+interface PortCounts {
+  /** By queue pair name. */
+  readonly now: Record<string, number>;
+  base: Readonly<Record<string, number>>;
+}
+
+/** What threads tell besides what they count. */
+export type TellOfBroken = (port: number, direction: 'rx' | 'tx', queue: number, detail: string) => void;
+
+/** Forwards in threads: each has queue pairs of its own, those between which packets go. */
+export class WorkerDatapath implements Datapath {
+  readonly threads: number;
+  readonly #slots: readonly PortSlot[];
+  readonly #topology: PortTopology;
+  readonly #handles: readonly ThreadHandle[];
+  /** Queue pairs that a thread has taken over. */
+  readonly #adopted = new WeakSet<QueuePairHandle>();
+  readonly #counts = new Map<number, PortCounts>();
+  #streams: readonly RemoteStream[] = [];
+  #running = false;
+
+  constructor(
+    slots: readonly PortSlot[],
+    topology: PortTopology,
+    threads: number,
+    tellOfBroken: TellOfBroken,
+  ) {
+    this.#slots = slots;
+    this.#topology = topology;
+    this.threads = threads;
+    this.#handles = Array.from(
+      { length: threads },
+      (_, thread) => new ThreadHandle((report) => this.#hear(thread, report, tellOfBroken)),
+    );
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get lanes(): readonly MeteredSource[] {
+    return this.#streams;
+  }
+
+  get counts(): LaneCounts {
+    return totalCounts(this.#streams);
+  }
+
+  get streams(): readonly StreamReport[] {
+    return this.#streams.map(({ task: { from, to }, thread, counts }) => ({ from, to, thread, counts }));
+  }
+
+  async start(work: ForwardWork): Promise<void> {
+    await this.stop();
+    await Promise.all(this.#handles.map((_, thread) => this.#adopt(thread)));
+    this.#streams = this.#plan(work);
+    this.#running = true;
+    await Promise.all(
+      this.#handles.map((handle, thread) =>
+        handle.ask({
+          kind: 'start',
+          work,
+          streams: this.#streams.filter((stream) => stream.thread === thread).map(({ task }) => task),
+        }),
+      ),
+    );
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    await Promise.all(this.#handles.map((handle) => handle.ask({ kind: 'stop' })));
+    this.#running = false;
+  }
+
+  bursts(port: number): Record<string, number> {
+    return burstCounters(this.#streams.filter(({ task }) => task.from.port === port));
+  }
+
+  stats(port: number): Readonly<Record<string, number>> {
+    const { now, base } = this.#countsOf(port);
+    const stats = Object.fromEntries(
+      Object.entries(now).map(([name, value]) => [name, value - (base[name] ?? 0)]),
+    );
+    return { ...genericStats(stats), ...stats };
+  }
+
+  resetStats(port: number): void {
+    const counts = this.#countsOf(port);
+    counts.base = { ...counts.now };
+  }
+
+  async portClosed(port: number): Promise<void> {
+    await Promise.all(this.#handles.map((handle) => handle.ask({ kind: 'forget', port })));
+    this.#counts.delete(port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#handles.map((handle) => handle.end()));
+  }
+
+  /** Has a thread take over the queue pairs that are its own. */
+  async #adopt(thread: number): Promise<void> {
+    const pairs = this.#slots.flatMap(({ number, port }) =>
+      (port?.handles ?? [])
+        .filter((handle) => !this.#adopted.has(handle) && this.#threadOf(number, handle.pair) === thread)
+        .map((handle) => ({ port: number, handle })),
+    );
+    if (pairs.length === 0) return;
+    for (const { handle } of pairs) this.#adopted.add(handle);
+    await this.#handles[thread].ask({ kind: 'adopt', pairs });
+  }
+
+  /** Ports between which packets go have their queues of one number in one thread. */
+  #threadOf(port: number, queue: number): number {
+    return (this.#group(port) + queue) % this.threads;
+  }
+
+  /** Number of the group of ports that this one belongs to. */
+  #group(port: number): number {
+    if (this.#topology === 'chained') return 0;
+    return this.#topology === 'loop' ? port : port >> 1;
+  }
+
+  #plan({ peers }: ForwardWork): RemoteStream[] {
+    const slots = this.#slots;
+    const queuesOf = ({ port }: PortSlot): number => port?.handles.length ?? 0;
+    const queues = Array.from({ length: Math.max(0, ...slots.map(queuesOf)) }, (_, queue) => queue);
+    return queues.flatMap((queue) =>
+      slots.flatMap((slot) => {
+        const target = slots[partner(this.#topology, slot.number, slots.length)];
+        if (queue >= queuesOf(slot) || queue >= queuesOf(target) || target.port === undefined) return [];
+        const task: StreamTask = {
+          name: slots.length === 1 ? `q${queue}` : `port ${slot.number} q${queue}`,
+          from: { port: slot.number, queue },
+          to: { port: target.number, queue },
+          own: macToBytes(target.port.mac),
+          peer: peers.get(target.number) ?? peerAddress(target.number),
+        };
+        return [new RemoteStream(task, this.#threadOf(slot.number, queue))];
+      }),
+    );
+  }
+
+  #countsOf(port: number): PortCounts {
+    let counts = this.#counts.get(port);
+    if (counts === undefined) {
+      counts = { now: {}, base: {} };
+      this.#counts.set(port, counts);
+    }
+    return counts;
+  }
+
+  #hear(thread: number, report: WorkerReport, tellOfBroken: TellOfBroken): void {
+    if (report.kind === 'broken')
+      return tellOfBroken(report.port, report.direction, report.queue, report.detail);
+    if (report.kind !== 'counted') return;
+    for (const { port, stats } of report.pairs) Object.assign(this.#countsOf(port).now, stats);
+    const own = this.#streams.filter((stream) => stream.thread === thread);
+    for (const [i, said] of report.streams.entries()) own[i]?.hear(said);
+  }
+}

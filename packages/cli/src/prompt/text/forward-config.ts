@@ -1,0 +1,45 @@
+import type { PromptSession } from '../session.ts';
+
+/** Who forwards what, as `start` and `show config fwd` show it. */
+export function forwardConfigText(session: PromptSession): string {
+  const { mode, slots, datapath } = session;
+  const { streams, threads } = datapath;
+  const place = ({ port, queue }: { readonly port: number; readonly queue: number }): string =>
+    `P=${port}/Q=${queue}`;
+  const used = [...new Set(streams.map(({ thread }) => thread))];
+  return [
+    `${mode} packet forwarding - ports=${slots.length} - cores=${threads} - streams=${streams.length}`,
+    ...used.flatMap((thread) => {
+      const own = streams.filter((stream) => stream.thread === thread);
+      return [
+        `Logical Core ${thread} forwards packets on ${own.length} streams:`,
+        ...own.map(
+          ({ from, to }) => `  RX ${place(from)} -> TX ${place(to)} peer=${peerText(session, to.port)}`,
+        ),
+      ];
+    }),
+  ].join('\n');
+}
+
+/** Bursts, queues and rings, as `start` and `show config rxtx` show them. */
+export function rxtxConfigText({ mode, burst, slots, datapath }: PromptSession): string {
+  return [
+    `  ${mode} packet forwarding packets/burst=${burst}`,
+    `  nb forwarding cores=${datapath.threads} - nb forwarding ports=${slots.length}`,
+    ...slots.flatMap(({ number, port }) => {
+      if (port === undefined) return [];
+      const queues = port.control.maxPairs;
+      return [
+        `  port ${number}: RX queue number: ${queues} Tx queue number: ${queues}`,
+        ...port.rx.flatMap(({ queue }, i) => [`    RX queue: ${i}`, `      RX desc=${queue.size}`]),
+        ...port.tx.flatMap(({ queue }, i) => [`    TX queue: ${i}`, `      TX desc=${queue.size}`]),
+      ];
+    }),
+  ].join('\n');
+}
+
+function peerText({ peers }: PromptSession, port: number): string {
+  const peer = peers.get(port);
+  const bytes = peer === undefined ? [2, 0, 0, 0, 0, port] : [...peer];
+  return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(':');
+}
