@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readPcap } from '@vio/net';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Vio } from '../cli/vio.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const scratch = mkdtempSync(join(tmpdir(), 'vio-examples-'));
@@ -68,6 +69,30 @@ describe('power-forward', () => {
     // Whoever sleeps does not poll, not even once.
     for (const [, kind, frames, polls] of turns)
       expect([Number(frames) > 0, Number(polls) > 0]).toEqual([kind === 'busy', kind === 'busy']);
+  });
+
+  it.each([
+    ['-l 0-1 VDEV0 -- -p 1 -P --config="(0,0,1)" --no-numa --parse-ptype', [1]],
+    ['-l 0-2 VDEV0 VDEV1 -- -p 3 --config=(0,0,1),(0,1,2),(1,0,1),(1,1,2) --parse-ptype', [1, 2]],
+  ])("takes l3fwd-power's command line: %s", async (line, lcores) => {
+    const sockets = [0, 1].map((number) => join(scratch, `power-${lcores.length}-${number}.sock`));
+    const backends = sockets.map((path) => {
+      const backend = ['backend', path, '--queues', '2', '--forward-mode', 'flowgen', '--no-telemetry'];
+      return new Vio(backend);
+    });
+    try {
+      for (const backend of backends) await backend.says(/vhost-user backend on/);
+      const args = line
+        .replaceAll('"', '')
+        .replaceAll(/VDEV(\d)/g, (_, number: string) => `--vdev=path=${sockets[Number(number)]}`);
+      const { stdout } = await example('power-forward', ...args.split(' '), '--duration', '0.5');
+      const told = [...stdout.matchAll(/^lcore (\d): (\d+) frames, (\d+) IPv4, 0 IPv6, 0 other/gm)];
+      expect(
+        told.map(([, lcore, frames, ipv4]) => [Number(lcore), Number(frames) > 0, Number(ipv4) > 0]),
+      ).toEqual(lcores.map((lcore) => [lcore, true, true]));
+    } finally {
+      for (const backend of backends) await backend.interrupt();
+    }
   });
 });
 

@@ -1,11 +1,11 @@
 // `vio top` in a real terminal: tmux draws what it writes.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Vio } from '../cli/vio.ts';
+import { Terminal } from './terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-top-'));
 const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
@@ -33,63 +33,12 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A terminal of its own. */
-class Terminal implements Disposable {
-  readonly #socket = join(directory, `tmux-${Math.random().toString(36).slice(2)}`);
-
-  constructor(columns: number, rows: number, command: string) {
-    this.#tmux(
-      'new-session',
-      '-d',
-      '-x',
-      String(columns),
-      '-y',
-      String(rows),
-      `${command}; echo ENDED $?; sleep 60`,
-    );
-  }
-
-  get screen(): string {
-    return this.#tmux('capture-pane', '-p');
-  }
-
-  /** What is drawn with colours. */
-  get colors(): string {
-    return this.#tmux('capture-pane', '-p', '-e');
-  }
-
-  async shows(pattern: RegExp): Promise<string> {
-    for (let i = 0; i < 600; i++) {
-      const { screen } = this;
-      if (pattern.test(screen)) return screen;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`this is not shown: ${String(pattern)}\n${this.screen}`);
-  }
-
-  press(key: string): void {
-    this.#tmux('send-keys', key);
-  }
-
-  resize(columns: number, rows: number): void {
-    this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
-  }
-
-  [Symbol.dispose](): void {
-    this.#tmux('kill-server');
-  }
-
-  #tmux(...args: string[]): string {
-    return execFileSync('tmux', ['-S', this.#socket, '-f', '/dev/null', ...args], { encoding: 'utf8' });
-  }
-}
-
 const command = (...options: string[]): string =>
   [process.execPath, bin, 'top', telemetry, '--interval', '0.2', ...options].join(' ');
 
 describe('vio top in tmux', () => {
   it('shows rates and rings in 80 columns, hears keys, and leaves the terminal as it was', async () => {
-    using terminal = new Terminal(80, 24, command());
+    using terminal = new Terminal(directory, 80, 24, command());
     await terminal.shows(/vhost\.sock +UP .* [kM]pps/);
     expect(terminal.screen).toMatch(/receiveq0 +[#-]+ +\d+\/256/);
     terminal.press('u');
@@ -104,7 +53,7 @@ describe('vio top in tmux', () => {
   });
 
   it('fits into 20 columns, and into whatever it is resized to', async () => {
-    using terminal = new Terminal(20, 12, command());
+    using terminal = new Terminal(directory, 20, 12, command());
     await terminal.shows(/rx .*pps/);
     for (let i = 0; i < 60; i++) terminal.resize(10 + ((i * 37) % 120), 3 + ((i * 7) % 40));
     terminal.resize(80, 24);
@@ -119,7 +68,7 @@ describe('vio top in tmux', () => {
     ['with colours', '', true],
     ['without, by NO_COLOR', 'NO_COLOR=1 ', false],
   ])('draws %s', async (_, env, wanted) => {
-    using terminal = new Terminal(80, 24, env + command());
+    using terminal = new Terminal(directory, 80, 24, env + command());
     await terminal.shows(/vhost\.sock +UP/);
     expect(terminal.colors.includes('\u001b[32m')).toBe(wanted);
     terminal.press('C-c');

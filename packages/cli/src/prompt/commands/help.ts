@@ -37,11 +37,7 @@ function overview(): string {
 
 function sectionText(section: Section, commands: readonly PromptCommand[]): string {
   const own = commands.filter((command) => command.section === section);
-  return [
-    '',
-    sections[section],
-    '',
-    ...own.map(({ syntax, help }) => `  ${syntax}\n      ${help}`),
-    '',
-  ].join('\n');
+  return ['', sections[section], '', ...own.map(({ syntax, help }) => `  ${syntax}\n      ${help}`), ''].join(
+    '\n',
+  );
 }

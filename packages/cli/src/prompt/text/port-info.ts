@@ -6,7 +6,6 @@ import {
   HASH_TYPE_UDPv4,
   HASH_TYPE_UDPv6,
   type DevicePort,
-  unknownSpeed,
 } from '@vio/net';
 
 const border = '*********************';
@@ -83,7 +82,7 @@ export function portSummary(views: readonly PortView[], ports: number): string {
 }
 
 function speedText({ speed }: DevicePort): string {
-  if (speed === unknownSpeed) return 'Unknown';
+  if (speed === undefined) return 'Unknown';
   if (speed === 0) return 'None';
   return speed % 1000 === 0 ? `${speed / 1000} Gbps` : `${speed} Mbps`;
 }

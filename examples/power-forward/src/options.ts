@@ -1,0 +1,66 @@
+// The command line of DPDK's l3fwd-power, as far as it has a meaning here.
+import { parseArgs } from 'node:util';
+
+/** A receive queue, and the number of the loop that polls it. */
+export interface QueueOfLoop {
+  readonly port: number;
+  readonly queue: number;
+  readonly lcore: number;
+}
+
+export interface Options {
+  /** Devargs of each port, by number. */
+  readonly vdevs: readonly string[];
+  /** The ports that are used, one bit for each. */
+  readonly portMask: number;
+  readonly promiscuous: boolean;
+  readonly config: readonly QueueOfLoop[];
+  /** Packets are told apart by their headers. */
+  readonly parseTypes: boolean;
+  /** Seconds; undefined: until it is interrupted. */
+  readonly duration: number | undefined;
+}
+
+export const usage =
+  'usage: main.js --vdev DEVARGS... -- -p PORTMASK [-P] --config "(port,queue,lcore)[,...]" [--parse-ptype] [--duration S]';
+
+/** Options of DPDK's environment and of l3fwd-power may stay; those without a meaning are ignored. */
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: args.filter((arg) => arg !== '--'),
+    options: {
+      vdev: { type: 'string', multiple: true, default: [] },
+      portmask: { type: 'string', short: 'p' },
+      promiscuous: { type: 'boolean', short: 'P', default: false },
+      config: { type: 'string' },
+      'parse-ptype': { type: 'boolean', default: false },
+      duration: { type: 'string' },
+      // Of no meaning here.
+      lcores: { type: 'string', short: 'l' },
+      channels: { type: 'string', short: 'n' },
+      'no-numa': { type: 'boolean' },
+      'no-pci': { type: 'boolean' },
+    },
+  });
+  const portMask = Number.parseInt(values.portmask ?? '', 16);
+  const config = [...(values.config ?? '').matchAll(/\((\d+),(\d+),(\d+)\)/g)].map(
+    ([, port, queue, lcore]) => ({
+      port: Number(port),
+      queue: Number(queue),
+      lcore: Number(lcore),
+    }),
+  );
+  if (!(portMask > 0) || config.length === 0) throw new Error(usage);
+  for (const { port } of config) {
+    if (((portMask >>> port) & 1) === 0) throw new Error(`port ${port} of --config is not in the mask of -p`);
+    if (port >= values.vdev.length) throw new Error(`port ${port} of --config has no --vdev`);
+  }
+  return {
+    vdevs: values.vdev,
+    portMask,
+    promiscuous: values.promiscuous,
+    config,
+    parseTypes: values['parse-ptype'],
+    duration: values.duration === undefined ? undefined : Number(values.duration),
+  };
+}
