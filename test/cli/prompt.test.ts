@@ -103,7 +103,7 @@ describe('the prompt', () => {
     const prompt = new Prompt(`path=${await backend('io', '--queues', '2')},cq=1`, '-i', '--rxq=1');
     await prompt.vio.says(/testpmd> $/);
     const mac = /Port 0: (\S+)/.exec(prompt.vio.stdout)?.[1];
-    expect(await prompt.run('port reset 0')).toContain('Please stop port 0 first');
+    expect(await prompt.run('port reset 0')).toBe('Can not reset port(s), please stop port(s) first.\n');
     await prompt.run('start');
     expect(await prompt.run('port stop 0')).toContain('Please remove port 0 from forwarding configuration');
     await prompt.run('stop');

@@ -74,7 +74,7 @@ describe('several ports', () => {
   it('have the queues that --rxq and --txq say, on which --tx-first begins', async () => {
     const sockets = await backends('io', 'io');
     const devargs = sockets.map((path) => `path=${path}`);
-    const sizes = ['--rxq=2', '--txq=2', '--rxd=512', '--txd=512'];
+    const sizes = ['--rxq=2', '--txq=2', '--rxd=512', '--txd=1024'];
     const how = ['--tx-first', '--burst=16', '--json', '--no-telemetry', '--duration=0.3'];
     const ended = await vio('run', ...devargs, ...sizes, ...how);
     const lines = jsonLines<{ type: string; port?: number; rings?: { size: number }[]; received?: number }>(
@@ -82,8 +82,8 @@ describe('several ports', () => {
     );
     const ports = lines.filter(({ type }) => type === 'port');
     expect(ports.map(({ port, rings = [] }) => [port, rings.map(({ size }) => size)])).toEqual([
-      [0, [512, 512, 512, 512]],
-      [1, [512, 512, 512, 512]],
+      [0, [512, 1024, 512, 1024]],
+      [1, [512, 1024, 512, 1024]],
     ]);
     expect(lines.find(({ type }) => type === 'total')?.received).toBeGreaterThanOrEqual(4 * 16);
   });

@@ -11,8 +11,10 @@ const waitInterval = 100;
 export interface PortOpening extends OpenOptions {
   /** Queue pairs; default: as the devargs say, else one. */
   readonly pairs?: number | undefined;
-  /** Descriptors of each ring; default: as the devargs say, else the device. */
-  readonly ringSize?: number | undefined;
+  /** Descriptors of each receive ring; default: as the devargs say, else the device. */
+  readonly rxRingSize?: number | undefined;
+  /** The same of each transmit ring. */
+  readonly txRingSize?: number | undefined;
 }
 
 /** A port that a command has opened, and what to call it. */
@@ -35,20 +37,23 @@ export function namesPciDevice(text: string): boolean {
  * @throws VioError as `openVirtioUser` does, or `openPciPort`
  */
 export async function openDevargs(text: string, opening: PortOpening): Promise<NamedPort> {
-  const { pairs, ringSize, ...options } = opening;
+  const { pairs, rxRingSize, txRingSize, ...given } = opening;
+  const options = {
+    ...given,
+    ...(rxRingSize === undefined ? {} : { rxQueueSize: rxRingSize }),
+    ...(txRingSize === undefined ? {} : { txQueueSize: txRingSize }),
+  };
   if (namesPciDevice(text)) {
     // Loaded on demand: most ports have a backend.
     const { openPciPort } = await import('@vio/pci-driver');
     const port = await openPciPort(text, {
       ...options,
       ...(pairs === undefined ? {} : { queues: pairs }),
-      ...(ringSize === undefined ? {} : { queueSize: ringSize }),
     });
     return { port, name: port.address, server: false };
   }
   let devargs = completedDevargs(text);
   if (pairs !== undefined) devargs = withDevarg(devargs, 'queues', pairs);
-  if (ringSize !== undefined) devargs = withDevarg(devargs, 'queue_size', ringSize);
   const port = await openVirtioUser(devargs, options);
   return { port, name: port.config.path, server: port.config.server };
 }

@@ -21,7 +21,9 @@ export interface SlotOptions extends PortOpening {
 }
 
 /** What a port is opened with from the next time on. */
-export type SlotChanges = Pick<PortOpening, 'pairs' | 'ringSize'> & { readonly offloads?: OffloadOptions };
+export type SlotChanges = Pick<PortOpening, 'pairs' | 'rxRingSize' | 'txRingSize'> & {
+  readonly offloads?: OffloadOptions;
+};
 
 /** One of the ports of a program: what it is made of, and the port while it is open. */
 export class PortSlot {

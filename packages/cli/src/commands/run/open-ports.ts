@@ -28,7 +28,8 @@ export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) =
     ...(maxPktLen === undefined ? {} : { mtu: maxPktLen - frameOverhead }),
     offloads,
     pairs: most(rxq, txq),
-    ringSize: most(rxd, txd),
+    rxRingSize: rxd,
+    txRingSize: txd,
     detached: nbCores > 1,
     wait: wait === true,
     onWaiting,
@@ -38,7 +39,7 @@ export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) =
 /** Bytes of a frame besides its MTU: the Ethernet header, and the CRC that testpmd counts. */
 const frameOverhead = 18;
 
-/** Queues of virtio come in pairs, and are of one size. */
+/** Queues of virtio come in pairs. */
 function most(rx: number | undefined, tx: number | undefined): number | undefined {
   return rx === undefined && tx === undefined ? undefined : Math.max(rx ?? 1, tx ?? 1);
 }
@@ -59,6 +60,9 @@ export function tellOfPort(
     output.record('broken', { ...label.data, direction, queue, fault }, text);
     const name = `${direction === 'rx' ? 'receive' : 'transmit'}q${queue}`;
     for (const dump of port.dumpRings()) if (dump.name === name) recordRing(output, dump);
+  });
+  port.on('warning', ({ code, message }) => {
+    output.record('warning', { ...label.data, code, message }, `${label.text}${message} (${code})`);
   });
   return tellOfLink(port, output, reconnect === true || slot.server, label);
 }

@@ -97,6 +97,7 @@ function tellOfEvents(slot: PortSlot, port: DevicePort, say: (text: string) => v
     const why = reason === undefined ? '' : `: ${reason.message} (${reason.code})`;
     say(`\nPort ${slot.number}: link state change event${why}`);
   });
+  port.on('warning', ({ message, code }) => say(`\nPort ${slot.number}: ${message} (${code})`));
   port.on('broken', ({ direction, queue, fault }) =>
     say(`\nPort ${slot.number}: ${direction} queue ${queue} is broken: ${fault.detail} (${fault.code})`),
   );

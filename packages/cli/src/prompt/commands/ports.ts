@@ -1,6 +1,6 @@
 import type { CommandArguments, PromptCommand } from '../command.ts';
 import type { PortSlot } from '../../ports/port-slot.ts';
-import type { PromptSession } from '../session.ts';
+import { CommandFailure, type PromptSession } from '../session.ts';
 
 /** `port ...`: ports as such. */
 export const portCommands: readonly PromptCommand[] = [
@@ -20,7 +20,11 @@ export const portCommands: readonly PromptCommand[] = [
     section: 'ports',
     syntax: 'port reset <ports>',
     help: 'Close stopped ports and open them anew.',
-    run: (session, args) => each(session, args.text(0), 'Resetting ports...', resetPort),
+    run(session, args) {
+      if (session.named(args.text(0)).some(({ started }) => started))
+        throw new CommandFailure('Can not reset port(s), please stop port(s) first.');
+      return each(session, args.text(0), 'Resetting ports...', resetPort);
+    },
   },
   {
     section: 'ports',
@@ -53,7 +57,7 @@ export const portCommands: readonly PromptCommand[] = [
     run: (session, args) =>
       configure(session, (slot) => {
         const size = args.number(1);
-        slot.configure({ ringSize: size });
+        slot.configure(args.text(0) === 'rxd' ? { rxRingSize: size } : { txRingSize: size });
       }),
   },
   {
@@ -96,13 +100,12 @@ async function stopPort(session: PromptSession, slot: PortSlot): Promise<void> {
 
 async function resetPort(session: PromptSession, slot: PortSlot): Promise<void> {
   session.whileNotForwarding(slot);
-  session.whileStopped(slot);
   await session.reopen(slot);
 }
 
 async function closePort(session: PromptSession, slot: PortSlot): Promise<void> {
+  if (slot.started) throw new CommandFailure(`Cannot close started device (port ${slot.number})`);
   session.whileNotForwarding(slot);
-  session.whileStopped(slot);
   await session.close(slot);
   session.say(`Port ${slot.number} is closed`);
 }

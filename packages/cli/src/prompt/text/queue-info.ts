@@ -10,7 +10,7 @@ export function queueInfo(
   queue: number,
 ): string | undefined {
   const own = direction === 'rx' ? port.rx[queue]?.queue : port.tx[queue]?.queue;
-  const size = own?.size ?? port.handles[queue]?.rings.size;
+  const size = own?.size ?? sizeOf(port.handles[queue]?.rings, direction);
   if (size === undefined) return undefined;
   const name = direction.toUpperCase();
   const { path, callback } = port.paths[direction];
@@ -24,4 +24,12 @@ export function queueInfo(
     `Number of ${name}Ds: ${size}`,
     `Burst mode: ${path} (${callback})`,
   ].join('\n');
+}
+
+/** Of a queue pair that another thread has. */
+function sizeOf(
+  rings: { readonly size: number; readonly txSize?: number | undefined } | undefined,
+  direction: 'rx' | 'tx',
+): number | undefined {
+  return direction === 'tx' ? (rings?.txSize ?? rings?.size) : rings?.size;
 }
