@@ -88,6 +88,13 @@ describe('several ports', () => {
     expect(lines.find(({ type }) => type === 'total')?.received).toBeGreaterThanOrEqual(4 * 16);
   });
 
+  it('are forwarded by threads, whose counters are those of the ports', async () => {
+    const [from, to] = await backends('txonly', 'rxonly');
+    const ports = [`path=${from}`, `path=${to}`];
+    const [first, second] = await moved(...ports, '--rxq=2', '--txq=2', '--nb-cores=2');
+    expect([first.received > 0, first.sent, second.received, second.sent > 0]).toEqual([true, 0, 0, true]);
+  });
+
   it('of which one cannot be had end the program, and leave no socket behind', async () => {
     const [one] = await backends('io');
     const ended = await vio('run', `path=${one}`, `path=${one}-is-not-there`);
