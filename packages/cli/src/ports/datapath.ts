@@ -42,8 +42,8 @@ export interface Datapath extends MeteredTraffic, AsyncDisposable {
   /** Begins to forward, with counts from 0. */
   start(work: ForwardWork): Promise<void>;
   stop(): Promise<void>;
-  /** How often the queues of a port moved packets, as counters of them. */
-  bursts(port: number): Record<string, number>;
+  /** Counters of a port that it does not have itself: how often its queues moved packets, and what other threads count. */
+  besides(port: number): Record<string, number>;
   /** All counters of a port, by name. */
   stats(port: number): Readonly<Record<string, number>>;
   /** Lets them begin at 0. */

@@ -62,7 +62,7 @@ export class LocalDatapath implements Datapath {
     await forwarder?.stop();
   }
 
-  bursts(port: number): Record<string, number> {
+  besides(port: number): Record<string, number> {
     return burstCounters(this.#streams.filter(({ from }) => from.port === port));
   }
 

@@ -112,16 +112,19 @@ export class WorkerDatapath implements Datapath {
     this.#running = false;
   }
 
-  bursts(port: number): Record<string, number> {
-    return burstCounters(this.#streams.filter(({ task }) => task.from.port === port));
+  besides(port: number): Record<string, number> {
+    const own = this.#streams.filter(({ task }) => task.from.port === port);
+    return { ...this.#queueStats(port), ...burstCounters(own) };
   }
 
   stats(port: number): Readonly<Record<string, number>> {
-    const { now, base } = this.#countsOf(port);
-    const stats = Object.fromEntries(
-      Object.entries(now).map(([name, value]) => [name, value - (base[name] ?? 0)]),
-    );
+    const stats = this.#queueStats(port);
     return { ...genericStats(stats), ...stats };
+  }
+
+  #queueStats(port: number): Record<string, number> {
+    const { now, base } = this.#countsOf(port);
+    return Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (base[name] ?? 0)]));
   }
 
   resetStats(port: number): void {

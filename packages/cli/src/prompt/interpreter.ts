@@ -63,6 +63,12 @@ export class Interpreter {
     this.#session.say(`Read CLI commands from ${file}`);
   }
 
+  /** Carries out a file, whatever its name is; one that cannot be read has failed. */
+  async script(file: string): Promise<void> {
+    const outcome = await this.#attempt('', () => this.load(file));
+    if (this.#worst === 'done') this.#worst = outcome;
+  }
+
   async #carryOut(line: string, place: string): Promise<Outcome> {
     const session = this.#session;
     const found = this.#matcher.match(line, session.vocabulary);
@@ -70,8 +76,13 @@ export class Interpreter {
       session.say(place + found);
       return 'wrong';
     }
+    return this.#attempt(place, () => found.command.run(session, found.args));
+  }
+
+  async #attempt(place: string, action: () => Promise<void> | void): Promise<Outcome> {
+    const session = this.#session;
     try {
-      await found.command.run(session, found.args);
+      await action();
       return 'done';
     } catch (error) {
       if (error instanceof CommandFailure) session.say(place + error.message);

@@ -85,6 +85,10 @@ A command line of testpmd is understood as it is: vio run -l 0-1 -n 4 --vdev=...
       const named = [...devargs, ...options.vdev];
       if (named.length === 0 && options.pci !== true)
         command.error("error: missing required argument 'devargs'", { code: 'commander.missingArgument' });
+      if (options.pcap !== undefined && options.nbCores > 1)
+        command.error("error: option '--pcap' cannot be used with several --nb-cores", {
+          code: 'commander.conflictingOption',
+        });
       await runOn(options.lcores);
       if (options.interactive === true || options.cmdlineFile !== undefined) {
         const { promptForPorts } = await import('./prompt.ts');

@@ -43,7 +43,7 @@ export async function promptForPorts(
     ports[slot.name] = port;
     sources.set(
       slot.number,
-      shown.telemetry.add(portSource(port, slot.name, () => datapath.bursts(slot.number))),
+      shown.telemetry.add(portSource(port, slot.name, () => datapath.besides(slot.number))),
     );
     tellOfEvents(slot, port, say);
   };
@@ -72,7 +72,7 @@ export async function promptForPorts(
   if (options.txFirst === true) await interpreter.execute('start tx_first');
   else if (options.autoStart === true) await interpreter.execute('start');
   if (options.cmdlineFile !== undefined && !interrupted.aborted)
-    await interpreter.execute(`load ${options.cmdlineFile}`);
+    await interpreter.script(options.cmdlineFile);
   if (!session.quitting && options.interactive === true)
     await terminal.run(interpreter, session, interrupted);
   else if (!session.quitting && datapath.running) await over(options.duration, interrupted);

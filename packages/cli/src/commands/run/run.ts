@@ -45,7 +45,7 @@ export async function runPorts(
     output.record('broken', { ...label.data, direction, queue, detail }, text);
   });
   for (const { port, name, number } of slots) {
-    if (port !== undefined) shown.telemetry.add(portSource(port, name, () => datapath.bursts(number)));
+    if (port !== undefined) shown.telemetry.add(portSource(port, name, () => datapath.besides(number)));
   }
   const [{ port: first }] = slots;
   const capturing =
