@@ -50,7 +50,7 @@ describe('inspect of a port', () => {
       'Rx: packed mergeable (virtio_recv_mergeable_pkts_packed), moved in C++: RING_PACKED, no IN_ORDER, MRG_RXBUF\n',
     );
     expect(stdout.match(/^Rx not .+: .+$/gm)).toHaveLength(9);
-    expect(stdout.match(/^Tx not .+: .+$/gm)).toHaveLength(3);
+    expect(stdout.match(/^Tx not .+: .+$/gm)).toHaveLength(4);
     expect(stdout).toContain('Rx not packed non-mergeable: MRG_RXBUF negotiated\n');
   });
 

@@ -41,6 +41,7 @@ describe('the elected paths', () => {
     ['split mergeable', scalar(modern | mergeable)],
     ['split non-mergeable', scalar(modern)],
     ['split vectorized Rx', vector(modern)],
+    ['split vectorized Rx', { ...scalar(modern), txqFlags: 0xf01 }],
     ['split in-order mergeable', scalar(modern | inOrder | mergeable)],
     ['split in-order non-mergeable', scalar(modern | inOrder)],
   ] as const)('receive: %s', (path, input) => {
@@ -55,6 +56,9 @@ describe('the elected paths', () => {
     ['split standard Tx', scalar(modern)],
     ['split standard Tx', vector(modern)],
     ['split in-order Tx', scalar(modern | inOrder)],
+    ['split simple Tx', { ...scalar(modern), txqFlags: 0xf01 }],
+    ['split simple Tx', { ...scalar(modern), txqFlags: 0xf07 }],
+    ['split in-order Tx', { ...scalar(modern | inOrder), txqFlags: 0xf01 }],
   ] as const)('transmit: %s', (path, input) => {
     expect(electPaths(input).tx.path).toBe(path);
   });
@@ -117,6 +121,11 @@ describe("DPDK's callbacks and log lines", () => {
   it.each([
     [scalar(modern), 'virtio_xmit_pkts', 'virtio: using standard Tx path on port 0'],
     [scalar(modern | inOrder), 'virtio_xmit_pkts_inorder', 'virtio: using inorder Tx path on port 0'],
+    [
+      { ...scalar(modern), txqFlags: 0xf01 },
+      'virtio_xmit_pkts_simple',
+      'virtio: using simple Tx path on port 0',
+    ],
     [scalar(packed), 'virtio_xmit_pkts_packed', 'virtio: using packed ring standard Tx path on port 0'],
     [
       vector(packed | inOrder),
@@ -147,6 +156,11 @@ describe('what is logged', () => {
       'that split rings have no such transmit path',
       vector(modern),
       ['virtio: no vectorized Tx path on port 3: split rings have none'],
+    ],
+    [
+      'why there is no simple path, where it was asked for',
+      { ...scalar(modern | mergeable), txqFlags: 0xf01 },
+      ['virtio: no simple Tx path on port 3: MRG_RXBUF negotiated'],
     ],
   ])('besides the paths: %s', (_what, input, expected) => {
     expect(lines(input)).toEqual(expected);
@@ -209,6 +223,27 @@ describe('the reason against', () => {
     ['packed standard Tx', vector(packed | inOrder), 'packed vectorized Tx is preferred'],
     ['split in-order Tx', scalar(packed | inOrder), 'RING_PACKED negotiated'],
     ['split in-order Tx', scalar(modern), 'IN_ORDER not negotiated'],
+    ['split simple Tx', scalar(modern), 'txq_flags do not say single segments and no offload (0xf01)'],
+    [
+      'split simple Tx',
+      { ...scalar(modern), txqFlags: 0xf00 },
+      'txq_flags do not say single segments and no offload (0xf01)',
+    ],
+    ['split simple Tx', { ...scalar(packed), txqFlags: 0xf01 }, 'RING_PACKED negotiated'],
+    ['split simple Tx', { ...scalar(modern | inOrder), txqFlags: 0xf01 }, 'IN_ORDER negotiated'],
+    ['split simple Tx', { ...scalar(modern | mergeable), txqFlags: 0xf01 }, 'MRG_RXBUF negotiated'],
+    ['split simple Tx', { ...scalar(0n), txqFlags: 0xf01 }, 'headers have descriptors of their own'],
+    [
+      'split simple Tx',
+      { ...scalar(modern), txqFlags: 0xf01, offloads: { transmit: true } },
+      'a transmit offload was requested',
+    ],
+    [
+      'split simple Tx',
+      { ...scalar(modern), txqFlags: 0xf01, offloads: { vlanInsert: true } },
+      'a transmit offload was requested',
+    ],
+    ['split standard Tx', { ...scalar(modern), txqFlags: 0xf01 }, 'split simple Tx is preferred'],
     ['split standard Tx', scalar(packed), 'RING_PACKED negotiated'],
     ['split standard Tx', scalar(modern | inOrder), 'IN_ORDER negotiated'],
   ])('%s: %#', (path, input, reason) => {
@@ -223,6 +258,7 @@ describe('every input', () => {
   const input: fc.Arbitrary<PathInput> = fc.record({
     features: subset,
     vectorized: fc.boolean(),
+    txqFlags: fc.constantFrom(0, 0xf00, 0xf01),
     cpu: fc.record({ avx512f: fc.boolean(), neon: fc.boolean() }),
     available: fc.subarray(vectorPaths),
     offloads: fc.record({
@@ -234,13 +270,13 @@ describe('every input', () => {
     }),
   });
 
-  it('has one path of ten to receive and one of four to transmit, and a reason against each other', () => {
+  it('has one path of ten to receive and one of five to transmit, and a reason against each other', () => {
     fc.assert(
       fc.property(input, (any) => {
         const { rx, tx } = electPaths(any);
         const names = (choice: typeof rx) =>
           new Set([choice.path, ...choice.refused.map(({ path }) => path)]);
-        expect([names(rx).size, names(tx).size]).toEqual([10, 4]);
+        expect([names(rx).size, names(tx).size]).toEqual([10, 5]);
         expect([...rx.refused, ...tx.refused].filter(({ reason }) => reason === '')).toEqual([]);
       }),
     );
@@ -251,7 +287,10 @@ describe('every input', () => {
       fc.property(input, (any) => {
         const { rx, tx } = electPaths(any);
         const elected = [rx.path, tx.path].filter((path) => path.includes('vectorized'));
-        const allowed = any.vectorized ? (any.available ?? []) : [];
+        const asked: PathName[] = any.txqFlags === 0xf01 ? ['split vectorized Rx'] : [];
+        const allowed = (any.vectorized ? vectorPaths : asked).filter((path) =>
+          any.available?.includes(path),
+        );
         expect(elected.filter((path) => !allowed.includes(path))).toEqual([]);
       }),
     );

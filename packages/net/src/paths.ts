@@ -8,11 +8,17 @@ export interface PathInput {
   readonly features: bigint;
   /** The devarg: a vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
+  /**
+   * What the application promises of the packets it sends, as in `txq_flags` of DPDK before 18.05: 0xf01 (or more) says that each has
+   * one segment and needs no offload. Default 0: nothing.
+   */
+  readonly txqFlags?: number;
   /** What the application asked for; `pathOffloads` tells it from a port's options. */
   readonly offloads?: {
     readonly lro?: boolean;
     readonly checksum?: boolean;
     readonly vlanStrip?: boolean;
+    readonly vlanInsert?: boolean;
     readonly hash?: boolean;
     /** Any of those of sent packets. */
     readonly transmit?: boolean;
@@ -31,6 +37,7 @@ export type PathName =
   | 'split in-order non-mergeable'
   | 'split vectorized Rx'
   | 'split standard Tx'
+  | 'split simple Tx'
   | 'split in-order Tx'
   | 'packed mergeable'
   | 'packed non-mergeable'
@@ -55,7 +62,7 @@ export function pathEngine(path: PathName): PathEngine {
   return process.env['VIO_KERNELS'] === 'typescript' && !isVectorized(path) ? 'typescript' : 'native';
 }
 
-/** DPDK's burst functions of the eleven paths, and what its log calls each. */
+/** DPDK's burst functions of the twelve paths, and what its log calls each. */
 const loggedNames = {
   virtio_recv_pkts: 'standard Rx',
   virtio_recv_mergeable_pkts: 'mergeable buffer Rx',
@@ -65,6 +72,7 @@ const loggedNames = {
   virtio_recv_mergeable_pkts_packed: 'packed ring mergeable buffer Rx',
   virtio_recv_pkts_packed_vec: 'packed ring vectorized Rx',
   virtio_xmit_pkts: 'standard Tx',
+  virtio_xmit_pkts_simple: 'simple Tx',
   virtio_xmit_pkts_inorder: 'inorder Tx',
   virtio_xmit_pkts_packed: 'packed ring standard Tx',
   virtio_xmit_pkts_packed_vec: 'packed ring vectorized Tx',
@@ -87,6 +95,13 @@ export interface PathChoice {
   readonly refused: readonly { readonly path: PathName; readonly reason: string }[];
 }
 
+/** DPDK's VIRTIO_SIMPLE_FLAGS: no packet of several segments (0x1), no offload of VLAN tags or checksums (0xf00). */
+const simpleFlags = 0xf01;
+
+function isSimple({ txqFlags = 0 }: PathInput): boolean {
+  return (txqFlags & simpleFlags) === simpleFlags;
+}
+
 interface Candidate {
   readonly path: PathName;
   readonly callback: PathCallback;
@@ -97,7 +112,8 @@ interface Candidate {
 
 /**
  * Elects the receive and the transmit path, as DPDK's virtio PMD does, with the reason for every refusal. Pure: the
- * same input always gives the same answer. In-order wins over mergeable in name, its path handles num_buffers itself. One
+ * same input always gives the same answer. `txqFlags` asks for the simple transmit path and the vectorised receive path of split
+ * rings, as it did in DPDK. In-order wins over mergeable in name, its path handles num_buffers itself. One
  * rule is our own: with transmit offloads headers are written one by one, so the vectorised transmit path, which only clears
  * them, is not elected.
  */
@@ -134,7 +150,18 @@ export function pathLogLines(
     const reason = nearest?.reason ?? 'split rings have none';
     return [`virtio: no vectorized ${direction} path on port ${port}: ${reason}`];
   };
-  return [pathLogLine(rx, port), pathLogLine(tx, port), ...refusal('Rx', rx), ...refusal('Tx', tx)];
+  const simple = tx.refused.find(({ path }) => path === 'split simple Tx');
+  const notSimple =
+    simple === undefined || simple.reason === simpleNotAsked
+      ? []
+      : [`virtio: no simple Tx path on port ${port}: ${simple.reason}`];
+  return [
+    pathLogLine(rx, port),
+    pathLogLine(tx, port),
+    ...refusal('Rx', rx),
+    ...refusal('Tx', tx),
+    ...notSimple,
+  ];
 }
 
 interface Facts {
@@ -209,6 +236,12 @@ function txCandidates(input: PathInput, facts: Facts): Candidate[] {
       against: needPacked,
     },
     {
+      path: 'split simple Tx',
+      callback: 'virtio_xmit_pkts_simple',
+      reason: 'txq_flags say single segments and no offload, and nothing speaks against it',
+      against: not(isSimple(input), simpleNotAsked) ?? needSplit ?? simpleTx(input, facts),
+    },
+    {
       path: 'split in-order Tx',
       callback: 'virtio_xmit_pkts_inorder',
       reason: 'no RING_PACKED, IN_ORDER',
@@ -223,20 +256,32 @@ function txCandidates(input: PathInput, facts: Facts): Candidate[] {
   ];
 }
 
+const simpleNotAsked = 'txq_flags do not say single segments and no offload (0xf01)';
+
+/** What speaks against the simple path of split rings. */
+function simpleTx(input: PathInput, facts: Facts): string | undefined {
+  if (facts.inOrder) return 'IN_ORDER negotiated';
+  if (facts.mergeable) return 'MRG_RXBUF negotiated';
+  if (hasSeparateHeader(input.features)) return 'headers have descriptors of their own';
+  const { transmit = false, vlanInsert = false } = input.offloads ?? {};
+  return transmit || vlanInsert ? 'a transmit offload was requested' : undefined;
+}
+
 function vectorized(
   path: PathName,
   callback: PathCallback,
   against: string | undefined,
   input: PathInput,
 ): Candidate {
-  const asked = input.vectorized ? undefined : 'vectorized=0';
+  const simple = path === 'split vectorized Rx' && isSimple(input);
+  const asked = input.vectorized || simple ? undefined : 'vectorized=0';
   const built = (input.available ?? vectorizedPaths).includes(path)
     ? undefined
     : 'this build has no such path';
   return {
     path,
     callback,
-    reason: 'vectorized=1 and all it needs is there',
+    reason: `${input.vectorized ? 'vectorized=1' : 'txq_flags=0xf01'} and all it needs is there`,
     against: against ?? asked ?? built,
   };
 }

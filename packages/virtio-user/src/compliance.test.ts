@@ -22,3 +22,15 @@ for (const devargs of [
     runner,
   );
 }
+
+describePortCompliance(
+  'a virtio-user port on the simple transmit path',
+  async () => {
+    const backend = await new EchoBackend().start();
+    const devargs = `net_virtio_user0,path=${backend.path},mrg_rxbuf=0,in_order=0,packed_vq=0`;
+    const port = await openVirtioUser(devargs, { txqFlags: 0xf01 });
+    if (port.paths.tx.path !== 'split simple Tx') throw new Error(`the path is ${port.paths.tx.path}`);
+    return { port, close: () => port.close(), after: () => backend[Symbol.asyncDispose]() };
+  },
+  runner,
+);

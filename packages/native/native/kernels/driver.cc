@@ -204,7 +204,8 @@ static bool Reap(const DriverMemory& m, Ring& ring) {
   }
 }
 
-template <typename Ring>
+// kSingles: packets have one buffer, and their headers say nothing; others are for TypeScript, which drops them.
+template <typename Ring, bool kSingles>
 static void Send(Driver& driver) {
   const DriverMemory& m = driver.memory;
   int32_t* job = m.job;
@@ -215,21 +216,23 @@ static void Send(Driver& driver) {
   Ring ring(m);
   Counters counters(driver.counters, m.memory, m.memoryBytes);
   const HeaderWriter headers(job, burst->offloads);
-  if (ring.Free() < end - from || job[kChains] > 0) job[kBlocked] = !Reap(m, ring);
+  const int32_t most = kSingles ? 1 : m.size;
+  if (ring.Free() < end - from || (!kSingles && job[kChains] > 0)) job[kBlocked] = !Reap(m, ring);
   int32_t i = from;
   for (; i >= 0 && i < end && job[kBlocked] == 0; i++) {
     const int64_t offset = burst->offset[i];
     const int32_t bytes = burst->length[i], segments = burst->segments[i], head = burst->buffer[i];
-    if (ring.Free() == 0 && segments <= m.size) break;
-    const bool sound = segments <= m.size && offset >= header && bytes >= 1 && offset < m.memoryBytes && head >= 0 && head < m.capacity &&
+    if (ring.Free() == 0 && segments <= most) break;
+    const bool sound = segments <= most && offset >= header && bytes >= 1 && offset < m.memoryBytes && head >= 0 && head < m.capacity &&
                        (segments == 1 ? offset + bytes <= m.memoryBytes
-                                      : segments > 1 && Segments::Sound(m, head, segments, header));
+                                      : !kSingles && segments > 1 && Segments::Sound(m, head, segments, header));
     if (!sound) {
       job[kBlocked] = 1;
       break;
     }
-    headers.Write(m.memory + offset - header, i);
-    if (segments == 1) ring.Put(head, static_cast<uint32_t>(offset) - header, bytes + header);
+    if constexpr (kSingles) ClearHeader(m.memory + offset - header, header);
+    else headers.Write(m.memory + offset - header, i);
+    if (kSingles || segments == 1) ring.Put(head, static_cast<uint32_t>(offset) - header, bytes + header);
     else if (ring.PutChain(head, segments, header)) job[kChains]++;
     else break;
     counters.Add(offset, bytes);
@@ -341,13 +344,16 @@ static std::unique_ptr<Driver> NewDriver(Napi::Env env, const Napi::Object& part
 }
 
 template <typename Ring>
-static std::pair<napi_callback, napi_callback> BurstCalls(bool mergeable) {
-  return {mergeable ? Call<Receive<Ring, true>> : Call<Receive<Ring, false>>, Call<Send<Ring>>};
+static std::pair<napi_callback, napi_callback> BurstCalls(bool mergeable, bool simple) {
+  return {mergeable ? Call<Receive<Ring, true>> : Call<Receive<Ring, false>>,
+          simple ? Call<Send<Ring, true>> : Call<Send<Ring, false>>};
 }
 
 template <template <bool> class Ring>
-static void AddCalls(napi_callback calls[3], bool inOrder, bool mergeable) {
-  const auto [receive, send] = inOrder ? BurstCalls<Ring<true>>(mergeable) : BurstCalls<Ring<false>>(mergeable);
+static void AddCalls(napi_callback calls[3], const int32_t* job) {
+  const bool inOrder = job[kInOrder] != 0, mergeable = job[kMergeable] != 0, simple = job[kSimple] != 0;
+  const auto [receive, send] =
+      inOrder ? BurstCalls<Ring<true>>(mergeable, simple) : BurstCalls<Ring<false>>(mergeable, simple);
   calls[0] = receive;
   calls[1] = send;
   calls[2] = inOrder ? Call<Collect<Ring<true>>> : Call<Collect<Ring<false>>>;
@@ -359,8 +365,8 @@ static Napi::Value CreateDriverKernel(const Napi::CallbackInfo& info) {
   auto owned = NewDriver(env, info[0].As<Napi::Object>());
   const int32_t* job = owned->memory.job;
   napi_callback calls[3];
-  if (job[kPacked] != 0) AddCalls<PackedRing>(calls, job[kInOrder] != 0, job[kMergeable] != 0);
-  else AddCalls<SplitRing>(calls, job[kInOrder] != 0, job[kMergeable] != 0);
+  if (job[kPacked] != 0) AddCalls<PackedRing>(calls, job);
+  else AddCalls<SplitRing>(calls, job);
 
   Driver* driver = owned.release();
   auto owner = Napi::External<Driver>::New(env, driver, [](Napi::Env, Driver* d) { delete d; });

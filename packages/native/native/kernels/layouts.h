@@ -116,29 +116,30 @@ enum Word {
   kStride = 24,
   kDataRoom = 25,
   kPoolFree = 26,
-  // Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.
+  // Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.
   kHeader = 27,
   kMergeable = 28,
-  kChecksum = 29,
-  kEcn = 30,
-  kSegmentation = 31,
+  kSimple = 29,
+  kChecksum = 30,
+  kEcn = 31,
+  kSegmentation = 32,
   // A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds.
-  kBurst = 32,
-  kFrom = 33,
-  kEnd = 34,
-  kFreeThreshold = 35,
-  kChains = 36,
+  kBurst = 33,
+  kFrom = 34,
+  kEnd = 35,
+  kFreeThreshold = 36,
+  kChains = 37,
   // A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers.
-  kPartHead = 37,
-  kPartTail = 38,
-  kPartMissing = 39,
-  kPartBytes = 40,
-  kPartBuffers = 41,
+  kPartHead = 38,
+  kPartTail = 39,
+  kPartMissing = 40,
+  kPartBytes = 41,
+  kPartBuffers = 42,
   // What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick.
-  kPackets = 42,
-  kBlocked = 43,
-  kKick = 44,
-  kWords = 45
+  kPackets = 43,
+  kBlocked = 44,
+  kKick = 45,
+  kWords = 46
 };
 }  // namespace driverJob
 

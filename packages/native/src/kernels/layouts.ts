@@ -110,29 +110,30 @@ export const driverJob = {
   stride: 24,
   dataRoom: 25,
   poolFree: 26,
-  /** Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments. */
+  /** Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments. */
   header: 27,
   mergeable: 28,
-  checksum: 29,
-  ecn: 30,
-  segmentation: 31,
+  simple: 29,
+  checksum: 30,
+  ecn: 31,
+  segmentation: 32,
   /** A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds. */
-  burst: 32,
-  from: 33,
-  end: 34,
-  freeThreshold: 35,
-  chains: 36,
+  burst: 33,
+  from: 34,
+  end: 35,
+  freeThreshold: 36,
+  chains: 37,
   /** A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers. */
-  partHead: 37,
-  partTail: 38,
-  partMissing: 39,
-  partBytes: 40,
-  partBuffers: 41,
+  partHead: 38,
+  partTail: 39,
+  partMissing: 40,
+  partBytes: 41,
+  partBuffers: 42,
   /** What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick. */
-  packets: 42,
-  blocked: 43,
-  kick: 44,
+  packets: 43,
+  blocked: 44,
+  kick: 45,
 } as const;
 
 /** How many of them there are. */
-export const driverJobWords = 45;
+export const driverJobWords = 46;

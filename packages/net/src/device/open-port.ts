@@ -60,14 +60,24 @@ async function build<P extends DevicePort>(
   construct: (parts: DevicePortParts) => P,
   undo: (() => Promise<void> | void)[],
 ): Promise<P> {
-  const { queues = 1, detached = false, timeout = defaultTimeout, vectorized = false } = options;
+  const {
+    queues = 1,
+    detached = false,
+    timeout = defaultTimeout,
+    vectorized = false,
+    txqFlags = 0,
+  } = options;
   const wait = { timeout, signal: options.signal };
   const { chosen, said, maxPairs } = await agree(device, options, wait);
   const { features, accepted } = chosen;
   const paths = electPaths({
     features,
     vectorized,
-    offloads: pathOffloads(options.offloads ?? {}, { vlanStrip: options.vlan?.strip ?? false }),
+    txqFlags,
+    offloads: pathOffloads(options.offloads ?? {}, {
+      vlanStrip: options.vlan?.strip ?? false,
+      vlanInsert: options.vlan?.insert ?? false,
+    }),
     cpu: cpuFeatures(),
   });
   const { log, portNumber: number = 0 } = options;

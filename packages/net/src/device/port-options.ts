@@ -51,6 +51,12 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
   readonly speed?: number | undefined;
   /** Vectorised paths are preferred where they can be used. Default false. */
   readonly vectorized?: boolean | undefined;
+  /**
+   * What the application promises of the packets it sends: 0xf01, DPDK's `txq_flags` of one segment and no offload, has the simple
+   * transmit path elected where nothing speaks against it. A packet of several buffers is dropped there, and counted as
+   * `dropped_no_room_packets`. Default 0: nothing.
+   */
+  readonly txqFlags?: number | undefined;
   /** Pages of the memory, and what it may grow to. */
   readonly memory?: MemoryOptions | undefined;
   /**

@@ -108,11 +108,14 @@ export function checkOffloads(options: OffloadOptions, features: bigint): void {
 /** What the election of the paths has to know of a port's options. */
 export function pathOffloads(
   options: OffloadOptions,
-  { vlanStrip = false }: { readonly vlanStrip?: boolean | undefined } = {},
+  {
+    vlanStrip = false,
+    vlanInsert = false,
+  }: { readonly vlanStrip?: boolean | undefined; readonly vlanInsert?: boolean | undefined } = {},
 ): NonNullable<PathInput['offloads']> {
   const { rxChecksum = false, lro = false, uro = false, hashReport = false } = options;
   const transmit = hasTxOffloads(offloadFeatures(options));
-  return { lro: lro || uro, checksum: rxChecksum, hash: hashReport, vlanStrip, transmit };
+  return { lro: lro || uro, checksum: rxChecksum, hash: hashReport, vlanStrip, vlanInsert, transmit };
 }
 
 /** True when received headers can say something. */

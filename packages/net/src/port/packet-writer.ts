@@ -136,6 +136,12 @@ export class PacketWriter {
     }
     if (length <= pool.dataRoom) return;
     const segments = segmentsOf(length, pool.dataRoom);
+    if (segments > 1 && longest === 1) {
+      throw frameSizeError(
+        length,
+        `send at most the ${pool.dataRoom} bytes of a buffer, or open the port without the simple path (txqFlags)`,
+      );
+    }
     if (segments > longest) {
       throw frameSizeError(length, `open the port with more than ${queue.size} descriptors per ring`);
     }

@@ -29,6 +29,8 @@ export interface BurstKernelOptions {
   readonly stats: QueueStats;
   readonly headerBytes: HeaderBytes;
   readonly mergeable: boolean;
+  /** Packets to send have one buffer, and leave nothing to the device. Default false. */
+  readonly simple?: boolean;
   /** Present when offloads were negotiated in a transmit queue. */
   readonly codec: HeaderCodec | undefined;
 }
@@ -63,13 +65,15 @@ export class BurstKernel {
     return options.queue.describe(job) === undefined ? undefined : new BurstKernel(options);
   }
 
-  private constructor({ queue, pool, stats, headerBytes, mergeable, codec }: BurstKernelOptions) {
+  private constructor(options: BurstKernelOptions) {
+    const { queue, pool, stats, headerBytes, mergeable, simple = false, codec } = options;
     const { job } = this;
     const notes = queue.describe(job);
     if (notes === undefined) throw new TypeError('a queue that no kernel can serve');
     const arrays = pool.describe(job);
     job[driverJob.header] = headerBytes;
     job[driverJob.mergeable] = mergeable ? 1 : 0;
+    job[driverJob.simple] = simple ? 1 : 0;
     this.#queue = queue;
     this.#pool = pool;
     this.#offloads = codec !== undefined;

@@ -9,7 +9,7 @@ import {
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import { hasSeparateHeader, headerSize } from '../header.ts';
-import type { PathEngine } from '../paths.ts';
+import type { PathEngine, PathName } from '../paths.ts';
 import { HeaderCodec } from '../offload/header-codec.ts';
 import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
@@ -28,7 +28,7 @@ export interface QueuePairOptions {
   /** As they were elected. Default: by kernels. */
   readonly paths?: {
     readonly rx: { readonly engine: PathEngine };
-    readonly tx: { readonly engine: PathEngine };
+    readonly tx: { readonly engine: PathEngine; readonly path?: PathName };
   };
   /** Descriptors of the receive ring. */
   readonly size: number;
@@ -109,6 +109,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     native: options.native ?? txPath?.engine !== 'typescript',
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
+    simple: txPath?.path === 'split simple Tx',
   });
   const RxPath = has(VIRTIO_NET_F_MRG_RXBUF) ? MergeableRxQueue : PlainRxQueue;
   const rx = new RxPath(rxOptions);

@@ -231,3 +231,41 @@ describe('the header', () => {
     expect(wire.pool.free).toBe(wire.pool.count);
   });
 });
+
+describe.each([
+  ['kernels', undefined],
+  ['TypeScript', false],
+])('the simple path, by %s', (_, native) => {
+  const simple = () =>
+    Wire.one({ features: modern, txqFlags: 0xf01, ...(native === undefined ? {} : { native }) });
+
+  it('sends packets of one buffer, around the ring', () => {
+    const wire = simple();
+    expect(wire.paths.tx.path).toBe('split simple Tx');
+    for (let round = 0; round < 5; round++) {
+      expect([send(wire, ...numbered(11)), takenFrames(wire)]).toEqual([8, numbered(8)]);
+    }
+    wire.tx.reap();
+    expect([wire.tx.stats.get('good_packets'), wire.pool.free]).toEqual([40, wire.pool.count]);
+  });
+
+  it('drops and counts a packet of several buffers, and goes on', () => {
+    const wire = simple();
+    expect(send(wire, frameOf(60, 1), frameOf(600), frameOf(61, 2))).toBe(3);
+    expect(takenFrames(wire)).toEqual([frameOf(60, 1), frameOf(61, 2)]);
+    wire.tx.reap();
+    const { stats } = wire.tx;
+    expect([stats.get('dropped_no_room_packets'), wire.pool.free]).toEqual([1, wire.pool.count]);
+  });
+
+  it('clears the headers of buffers that had others', () => {
+    const wire = simple();
+    const { pool } = wire;
+    for (let b = 0; b < pool.count; b++) {
+      const at = pool.dataBase + b * pool.stride;
+      pool.region.u8.fill(0xff, at - 12, at);
+    }
+    send(wire, frameOf(60));
+    expect(wire.take().map(({ header }) => [...header])).toEqual([Array.from({ length: 12 }, () => 0)]);
+  });
+});

@@ -62,6 +62,8 @@ export class TxQueue {
   #held = false;
   /** True when even a packet of one segment takes a chain: the header has a descriptor of its own. */
   readonly #separateHeader: boolean;
+  /** Packets have one buffer each, and their headers say nothing. */
+  readonly #simple: boolean;
   readonly #tokens = new Int32Array(reapBurst);
   /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
   #chains = 0;
@@ -76,13 +78,14 @@ export class TxQueue {
   #reported = false;
 
   /** @internal Ports have them. */
-  constructor(options: NetQueueOptions & { readonly separateHeader?: boolean }) {
+  constructor(options: NetQueueOptions & { readonly separateHeader?: boolean; readonly simple?: boolean }) {
     this.#queue = options.queue;
     this.pool = options.pool;
     this.#header = options.headerBytes;
     this.#kick = options.kick;
     this.#onBroken = options.onBroken;
     this.#separateHeader = options.separateHeader ?? false;
+    this.#simple = options.simple ?? false;
     this.#codec = options.codec;
     this.#native = options.native ?? false;
     this.#kernel = this.#kernelOf(options.queue);
@@ -108,9 +111,9 @@ export class TxQueue {
     return this.#stopped;
   }
 
-  /** Buffers that a packet can have at most: the whole ring holds no more. */
+  /** Buffers that a packet can have at most: the whole ring holds no more. One on the simple path. */
   get longest(): number {
-    return this.#queue.size - (this.#separateHeader ? 1 : 0);
+    return this.#simple ? 1 : this.#queue.size - (this.#separateHeader ? 1 : 0);
   }
 
   /** Kicks sent to the device. */
@@ -168,7 +171,9 @@ export class TxQueue {
     if (!this.#native) return undefined;
     const { pool, stats } = this;
     const headerBytes = this.#header;
-    return BurstKernel.create({ queue, pool, stats, headerBytes, mergeable: false, codec: this.#codec });
+    const simple = this.#simple;
+    const codec = this.#codec;
+    return BurstKernel.create({ queue, pool, stats, headerBytes, mergeable: false, simple, codec });
   }
 
   #send(burst: PacketBurst, from: number): number {
@@ -295,7 +300,10 @@ export class TxQueue {
         at += singles;
         continue;
       }
-      const added = this.#queue.free === 0 ? 0 : this.#addChains(burst, at, this.#chainRun(burst, at, end));
+      const added =
+        this.#simple || this.#queue.free === 0
+          ? 0
+          : this.#addChains(burst, at, this.#chainRun(burst, at, end));
       at += added;
       if (added > 0) continue;
       // It would wait for ever, and all others behind it.

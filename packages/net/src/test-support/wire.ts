@@ -47,6 +47,8 @@ export interface WireOptions {
   readonly rules?: FrameRules;
   /** Those of the port; default: as `rules` say. */
   readonly switches?: PortSwitches;
+  /** 0xf01: the simple transmit path. Default 0. */
+  readonly txqFlags?: number;
   /** Prefers vectorised paths. Default false. */
   readonly vectorized?: boolean;
   /** Whether bursts are moved by kernels. Default: as those of a port are. */
@@ -105,13 +107,14 @@ export class Wire {
 
   /** @param offset of the two rings, in the region of the pool */
   private constructor(options: WireOptions, pool: BufferPool, offset: number) {
-    const { features = modern, size = 8, rules, switches, vectorized = false } = options;
+    const { features = modern, size = 8, rules, switches, vectorized = false, txqFlags = 0 } = options;
     this.features = features;
     this.region = pool.region;
     this.pool = pool;
     this.paths = electPaths({
       features,
       vectorized,
+      txqFlags,
       cpu: { avx512f: true, neon: false },
       offloads: pathOffloads(
         { rxChecksum: hasRxOffloads(features), txChecksum: hasTxOffloads(features) },

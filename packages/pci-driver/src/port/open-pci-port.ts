@@ -24,6 +24,7 @@ const optionNames: OptionNames<PciPortOptions> = {
   signal: true,
   queues: true,
   queueSize: true,
+  txqFlags: true,
   rxQueueSize: true,
   txQueueSize: true,
   exactQueueSize: true,

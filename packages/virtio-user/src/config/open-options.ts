@@ -55,6 +55,11 @@ export interface OpenOptions extends WaitOptions, FrameOptions {
   readonly txQueueSize?: number;
   /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false: `port.warnings` says so. */
   readonly exactQueueSize?: boolean;
+  /**
+   * What the application promises of the packets it sends: 0xf01, DPDK's `txq_flags` of one segment and no offload, has the simple
+   * transmit path elected where nothing speaks against it. Default 0: nothing.
+   */
+  readonly txqFlags?: number;
   /** Queues that do not start with the port, but by `port.startQueue`. Default: none. */
   readonly deferredStart?: readonly QueueName[];
 }
@@ -75,6 +80,7 @@ const optionNames: OptionNames<OpenOptions> = {
   memory: true,
   reconnect: true,
   detached: true,
+  txqFlags: true,
   rxQueueSize: true,
   txQueueSize: true,
   exactQueueSize: true,
