@@ -38,12 +38,15 @@ function inBash(line: string): string[] {
   return stdout.split('\n').filter((word) => word !== '');
 }
 
+const forwardModes = `io macswap rxonly txonly flowgen mac csum checksum icmpecho 5tswap`.split(' ');
+
 describe('in bash', () => {
   it.each([
     ['vio ba', ['backend']],
     ['vio switch ', ['run', 'add', 'delete', 'show', 'flush', 'reload', 'help']],
     ['vio switch show m', ['macs']],
-    ['vio run --forward-mode ', ['io', 'macswap', 'rxonly', 'txonly', 'flowgen']],
+    ['vio run --forward-mode ', forwardModes],
+    ['vio run --port-topology ', ['paired', 'chained', 'loop']],
     ['vio run --forward-mode = t', ['txonly']],
     ['vio run path=/x --forward-mode tx', ['txonly']],
     ['vio completion ', ['bash', 'zsh', 'fish']],

@@ -147,7 +147,7 @@ describe('wrong usage', () => {
     [['backend', 'a', 'b'], 'too many arguments'],
     [['run', 'path=/nowhere', '--burst', '0'], "'0' is invalid. Allowed: 1 to 512"],
     [['run', 'path=/nowhere', '--burst', '1.5'], "'1.5' is invalid. Allowed: 1 to 512, whole numbers"],
-    [['run', 'path=/nowhere', '-i', '--json'], "cannot be used with option '--json'"],
+    [['run', 'path=/nowhere', '-i', '--pcap', 'x'], "cannot be used with option '--pcap"],
     [['run', 'path=/nowhere', '--pcap', 'x', '--nb-cores', '2'], 'cannot be used with several --nb-cores'],
     [['run', 'path=/nowhere', '--nb-cores', '0'], 'Allowed: 1 to 64'],
     [['run', '--lcores', 'x', 'path=/nowhere'], 'Allowed: numbers of CPUs'],
