@@ -130,6 +130,66 @@ describe('the prompt', () => {
     await prompt.end();
   });
 
+  it('says what is received, and keeps that when a port is opened anew', async () => {
+    const features = 'VERSION_1,MRG_RXBUF,CTRL_VQ,CTRL_RX,CTRL_VLAN,CTRL_MAC_ADDR,MQ,RSS';
+    const socket = await backend('io', '--queues', '2', '--features', features);
+    const prompt = new Prompt(`path=${socket},cq=1`, '-i', '--rxq=2');
+    for (const line of [
+      'set promisc all on',
+      'set allmulti 0 on',
+      'set allmulti 0 off',
+      'mac_addr add 0 02:00:00:00:00:09',
+      'mac_addr add 0 01:00:5e:00:00:01',
+      'mac_addr remove 0 01:00:5e:00:00:01',
+      'rx_vlan add 7 0',
+      'rx_vlan rm 7 0',
+      'vlan set strip on 0',
+      'port config all rss udp',
+      'port config 0 rss reta (0,1),(2,1)',
+      `port config 0 rss-hash-key ipv4 ${'5a'.repeat(40)}`,
+    ])
+      expect([line, await prompt.run(line)]).toEqual([line, '']);
+    expect(await prompt.run('mac_addr remove 0 02:00:00:00:00:01')).toContain('No such device or address');
+    expect(await prompt.run('port config 0 rss reta (500,1)')).toContain('(VIO_CONTROL_VALUE)');
+    const told = async (): Promise<string[]> => [
+      await prompt.run('show port 0 macs'),
+      await prompt.run('show port 0 rss-hash key'),
+      await prompt.run('show port 0 rss reta 4 (0xd)'),
+      (await prompt.run('show port info 0')).replace(/^MAC address.*/m, ''),
+    ];
+    const before = await told();
+    expect(before[0]).toMatch(/MAC address added: 2\n.*\n {2}02:00:00:00:00:09\n$/);
+    expect(before[1]).toBe(
+      `RSS functions:\n  ipv4  ipv4-udp  ipv6  ipv6-udp\nRSS key:\n${'5A'.repeat(40)}\n`,
+    );
+    expect(before[2]).toBe(
+      [0, 2, 3].map((entry) => `RSS RETA configuration: hash index=${entry}, queue=1\n`).join(''),
+    );
+    expect(before[3]).toMatch(
+      /Promiscuous mode: enabled\nAllmulticast mode: disabled\nVLAN offload: \n {2}strip on/,
+    );
+    await prompt.run('port stop 0');
+    expect(await prompt.run('port reset 0')).toBe('Resetting ports...\nDone\n');
+    expect(await prompt.run('start')).toBe('Not all ports were started\n');
+    await prompt.run('port start 0');
+    expect(await told()).toEqual(before);
+    await prompt.end();
+  });
+
+  it('takes the link of a port down, and nothing passes until it is up', async () => {
+    const prompt = new Prompt(`path=${await backend('txonly')}`, '-i', '-a', '--forward-mode=rxonly');
+    await prompt.until('show port stats 0', /RX-packets: [1-9]/);
+    await prompt.run('set link-down port 0');
+    expect(await prompt.run('show port summary all')).toMatch(/^0 .* down /m);
+    const packets = async (): Promise<number> =>
+      parsePortStats(await prompt.run('show port stats 0')).rxPackets;
+    const down = await packets();
+    expect(await packets()).toBe(down);
+    await prompt.run('set link-up port 0');
+    await prompt.until('show port stats 0', new RegExp(`RX-packets: (?!${down} )`));
+    await prompt.end();
+  });
+
   it('tells of a backend that goes, and opens the port on the next one', async () => {
     const socket = await backend();
     const prompt = new Prompt(`path=${socket}`, '-i');
@@ -250,6 +310,28 @@ describe("testpmd's command lines", () => {
     );
     await prompt.until('show port stats 0', /RX-packets: [1-9]/);
     expect(await prompt.end()).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it('with --txqflags=0xF01 elect the simple transmit path', async () => {
+    const vdev = `--vdev=net_virtio_user0,path=${await backend()},mrg_rxbuf=0,in_order=0`;
+    const prompt = new Prompt(
+      '-c',
+      '0x7',
+      '-n',
+      '4',
+      vdev,
+      '--',
+      '-i',
+      '--txqflags=0xF01',
+      '--rxq=1',
+      '--txq=1',
+    );
+    expect(await prompt.run('show txq info 0 0')).toContain(
+      'Burst mode: split simple Tx (virtio_xmit_pkts_simple)',
+    );
+    await prompt.run('start tx_first');
+    await prompt.until('show port stats 0', /RX-packets: [1-9]/);
+    await prompt.end();
   });
 
   it('without a device mean every card that has a driver for user space', async () => {

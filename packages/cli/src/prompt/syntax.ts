@@ -77,7 +77,9 @@ export function parseSyntax(syntax: string): Place[] {
     const kindName = /^<(\w+)>$/.exec(label)?.[1];
     const words = kindName === undefined ? label.split('|') : [];
     const kind = kindName === undefined ? undefined : kindOf(kindName);
-    return { label, optional, words, kind, argument: kind !== undefined || words.length > 1 };
+    // A word that may be left out says something, too.
+    const argument = kind !== undefined || words.length > 1 || optional;
+    return { label, optional, words, kind, argument };
   });
 }
 

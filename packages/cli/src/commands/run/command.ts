@@ -41,7 +41,7 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .option('--tx-first', 'send a burst on every queue before forwarding begins')
     .option(
       '--txqflags <flags>',
-      'of before DPDK 17.11: 0xF01 is packets of one segment without offloads',
+      'as DPDK had them up to 18.05: 0xF01 elects the simple transmit path',
       number(0, 0xffff),
     )
     .option('--enable-rx-cksum', 'take packets whose checksum is not complete')

@@ -16,7 +16,7 @@ export async function allDevargs(named: readonly string[], { pci }: RunOptions):
 /** How the ports of `vio run` are opened. */
 export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) => void): SlotOptions {
   const { timeout, reconnect, wait, rxq, txq, rxd, txd, nbCores } = options;
-  const { enableRxCksum, enableLro, enableHwVlanStrip, maxPktLen } = options;
+  const { txqflags, enableRxCksum, enableLro, enableHwVlanStrip, maxPktLen } = options;
   const offloads = {
     ...(enableRxCksum === true ? { rxChecksum: true } : {}),
     ...(enableLro === true ? { lro: true } : {}),
@@ -24,6 +24,7 @@ export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) =
   return {
     timeout,
     ...(reconnect === true ? { reconnect } : {}),
+    ...(txqflags === undefined ? {} : { txqFlags: txqflags }),
     ...(enableHwVlanStrip === true ? { vlan: { strip: true } } : {}),
     ...(maxPktLen === undefined ? {} : { mtu: maxPktLen - frameOverhead }),
     offloads,

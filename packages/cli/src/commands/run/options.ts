@@ -18,6 +18,8 @@ export interface RunOptions extends ForwardOptions {
   readonly nbCores: number;
   /** CPUs that the program runs on. */
   readonly lcores?: readonly number[];
+  /** DPDK's ETH_TXQ_FLAGS_* bits. */
+  readonly txqflags?: number;
   readonly enableRxCksum?: true;
   readonly enableLro?: true;
   readonly enableHwVlanStrip?: true;

@@ -19,7 +19,7 @@ export const portCommands: readonly PromptCommand[] = [
   {
     section: 'ports',
     syntax: 'port reset <ports>',
-    help: 'Close stopped ports and open them anew.',
+    help: 'Close stopped ports and open them anew; they are stopped still.',
     run(session, args) {
       if (session.named(args.text(0)).some(({ started }) => started))
         throw new CommandFailure('Can not reset port(s), please stop port(s) first.');
@@ -101,6 +101,8 @@ async function stopPort(session: PromptSession, slot: PortSlot): Promise<void> {
 async function resetPort(session: PromptSession, slot: PortSlot): Promise<void> {
   session.whileNotForwarding(slot);
   await session.reopen(slot);
+  // As there: it is stopped still.
+  await slot.stop();
 }
 
 async function closePort(session: PromptSession, slot: PortSlot): Promise<void> {
