@@ -32,6 +32,8 @@ export interface StreamParts {
   readonly to: StreamEnd;
   readonly addresses: LaneAddresses;
   readonly checksums?: ChecksumWork | undefined;
+  /** False: its bursts are those of no other port. Default true. */
+  readonly shared?: boolean;
 }
 
 /** Packets on a ring's way into another port's memory at most. */
@@ -55,10 +57,12 @@ export class Stream implements MeteredLane {
   /** What was put together comes, and cannot go. */
   readonly #tooLarge: boolean;
   readonly #prepares: boolean;
+  /** What a burst's packets have besides their bytes may be another port's, or made here. */
+  readonly #cleans: boolean;
   /** Headers of received packets say something. */
   readonly #says: boolean;
 
-  constructor({ name, from, to, addresses, checksums }: StreamParts) {
+  constructor({ name, from, to, addresses, checksums, shared = true }: StreamParts) {
     this.name = name;
     this.from = from;
     this.to = to;
@@ -70,13 +74,14 @@ export class Stream implements MeteredLane {
     this.#tooLarge = has(from.features, VIRTIO_NET_F_GUEST_TSO4) && !has(to.features, VIRTIO_NET_F_HOST_TSO4);
     this.#says = hasRxOffloads(from.features);
     this.#prepares = this.#sums && (checksums?.tcp === 'hw' || checksums?.udp === 'hw');
+    this.#cleans = shared || this.#prepares;
     if (from.rx.pool === this.pool) return;
     this.#copier = new PacketCopier(from.rx.pool, this.pool);
     this.#copies = new PacketBurst(mostPackets, { offloads: true, vlan: true });
   }
 
   receive(burst: PacketBurst): number {
-    // A burst is shared: what another port's packets had besides their bytes, this one's have not.
+    if (!this.#cleans) return this.from.rx.receive(burst);
     burst.vlan?.fill(0);
     const received = this.from.rx.receive(burst);
     const { offloads } = burst;

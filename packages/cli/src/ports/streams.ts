@@ -28,7 +28,8 @@ export function streamsBetween(slots: readonly PortSlot[], plan: StreamPlan): St
       const peer = plan.peers?.get(target.number) ?? peerAddress(target.number);
       const name = slots.length === 1 ? `q${queue}` : `port ${slot.number} q${queue}`;
       const addresses = { own: macToBytes(port.mac), peer };
-      return [new Stream({ name, from, to, addresses, checksums: plan.checksums?.get(target.number) })];
+      const checksums = plan.checksums?.get(target.number);
+      return [new Stream({ name, from, to, addresses, checksums, shared: slots.length > 1 })];
     }),
   );
 }

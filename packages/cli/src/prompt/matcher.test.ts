@@ -123,8 +123,15 @@ describe('a wrong line', () => {
   });
 
   it('says no more than a screen, whatever it is', () => {
-    for (const line of ['set', 'show', 'port config', `set ${'x'.repeat(10_000)}`])
+    for (const line of ['set', 'show', 'port config', `set ${'x'.repeat(10_000)}`]) {
       expect(understood(line).split('\n').length).toBeLessThan(12);
+      expect(understood(line).length).toBeLessThan(2000);
+    }
+  });
+
+  it('commands no terminal', () => {
+    for (const line of ['set \u001b[31m', '\u001b[2J', 'set promisc \u0007'])
+      expect(understood(line)).not.toMatch(/[^\n -~]/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { quoted } from '@vio/native/internal';
 import { CommandArguments, type PromptCommand } from './command.ts';
 import { nearest } from './nearest.ts';
 import { type Place, type Vocabulary, expected, fits, offers, parseSyntax } from './syntax.ts';
@@ -71,7 +72,8 @@ export class Matcher {
     const wanted = [...new Set(places.map(expected))];
     const offered = [...new Set(places.flatMap((place) => offers(place, known)))];
     const meant = wrong === undefined ? undefined : nearest(wrong, offered);
-    const what = wrong === undefined ? `more is expected behind "${words.join(' ')}"` : `near "${wrong}"`;
+    const what =
+      wrong === undefined ? `more is expected behind ${quoted(words.join(' '))}` : `near ${quoted(wrong)}`;
     const instead = wanted.length === 0 ? 'nothing more is expected' : wanted.slice(0, mostHints).join(', ');
     return [
       'Bad arguments',

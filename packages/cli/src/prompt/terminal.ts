@@ -18,7 +18,7 @@ export interface TerminalStreams {
  * Asks for commands until `quit`, or until there are no more. Lines are carried out one after the other; packets go on meanwhile. At a
  * terminal there are history and completion, Ctrl-C gives the line up, or the command that waits, and Ctrl-D leaves.
  */
-export class Terminal implements Disposable {
+export class Terminal {
   readonly #streams: TerminalStreams;
   readonly #terminal: boolean;
   #interface: Interface | undefined;
@@ -104,9 +104,5 @@ export class Terminal implements Disposable {
   #ask(lines: Interface): void {
     this.#asking = true;
     lines.prompt();
-  }
-
-  [Symbol.dispose](): void {
-    this.#interface?.close();
   }
 }
