@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { licences } from './licences.mjs';
 
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
@@ -24,20 +25,6 @@ function entries(directory, { exports = programs }) {
   return Object.fromEntries(
     built.map((target) => [target.default.replace(/^\.\/dist\/|\.js$/g, ''), target['vio-source']]),
   );
-}
-
-/** The licence of every foreign package that went into the bundle. */
-function licences(directory, inputs) {
-  const roots = inputs.flatMap((file) => {
-    const [root] = /^.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(resolve(directory, file)) ?? [];
-    return root === undefined ? [] : [root];
-  });
-  return [...new Set(roots)].map((root) => {
-    const { name, version } = read(join(root, 'package.json'));
-    const file = readdirSync(root).find((entry) => /^licen[cs]e/i.test(entry));
-    if (file === undefined) throw new Error(`${name} has no licence to pass on`);
-    return `${name} ${version}\n\n${readFileSync(join(root, file), 'utf8').trim()}\n`;
-  });
 }
 
 /** @param {string} directory absolute, of a package */

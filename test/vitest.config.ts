@@ -10,6 +10,7 @@ export default defineConfig({
       'vm/**',
       'install/**',
       'docs/**',
+      'page/**',
       'runtimes/**',
       'targets/**',
       '**/dist/**',

@@ -10,6 +10,7 @@ const forwardOptions = [
   '--duration',
   '--stats-period',
   '--metrics',
+  '--page-packets',
   '--telemetry',
   '--no-telemetry',
   '--telemetry-writable',

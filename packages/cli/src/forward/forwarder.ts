@@ -3,6 +3,7 @@ import { PacketBurst } from '@vio/net';
 import { type LaneCounts, addCounts, noCounts, totalCounts } from './counts.ts';
 import type { ForwardStep } from './engine.ts';
 import type { MeteredLane } from './lane.ts';
+import { TurnTimes } from './turn-times.ts';
 
 /** Bursts per turn of the event loop: a turn costs about a microsecond, so several share it. */
 const burstsPerTurn = 256;
@@ -12,6 +13,8 @@ const patientTurns = 10_000;
 
 /** Lanes may come and go while it runs, as frontends connect to a backend and leave. */
 export class Forwarder {
+  /** How long its turns take, while somebody wants to know. */
+  readonly times: TurnTimes;
   /** Of lanes that are gone. */
   readonly #past = noCounts();
   readonly #lanes = new Set<MeteredLane>();
@@ -27,7 +30,13 @@ export class Forwarder {
    * @param burstSize packets per burst, 1 to 512
    * @param untilPackets sleeps until a lane has something to receive; undefined: it polls, because its lanes send by themselves
    */
-  constructor(step: ForwardStep, burstSize: number, untilPackets?: (signal: AbortSignal) => Promise<void>) {
+  constructor(
+    step: ForwardStep,
+    burstSize: number,
+    untilPackets?: (signal: AbortSignal) => Promise<void>,
+    times = new TurnTimes(),
+  ) {
+    this.times = times;
     this.#step = step;
     this.#untilPackets = untilPackets;
     this.#burst = new PacketBurst(burstSize, { offloads: true, vlan: true });
@@ -62,7 +71,8 @@ export class Forwarder {
       let idleTurns = 0;
       const turn = (): void => {
         if (!this.#running) return resolve();
-        idleTurns = this.#turn() > 0 ? 0 : idleTurns + 1;
+        const moved = this.times.on ? this.#timedTurn() : this.#turn();
+        idleTurns = moved > 0 ? 0 : idleTurns + 1;
         if (idleTurns < patientTurns) setImmediate(turn);
         else void this.#idle().then(turn);
       };
@@ -81,8 +91,16 @@ export class Forwarder {
     await this.#stopped;
   }
 
+  #timedTurn(): number {
+    const began = performance.now();
+    const moved = this.#turn();
+    this.times.add(began, performance.now(), moved);
+    return moved;
+  }
+
   /** Leaves the core to others: until there are packets, or for a millisecond. */
   async #idle(): Promise<void> {
+    this.times.rest();
     if (this.#untilPackets === undefined) return setTimeout(1);
     this.#wake = new AbortController();
     await this.#untilPackets(this.#wake.signal);

@@ -1,17 +1,22 @@
 import type { Measured } from '@vio/net';
 import type { Output } from '../output.ts';
+import type { Shown } from '../page/server/hub.ts';
 import type { MetricsAddress } from './address.ts';
 import { MetricsServer } from './server.ts';
 
-/** Serves metrics where the user wants them; undefined when he does not. */
+/** Serves metrics and the live page where the user wants them; undefined when he does not. */
 export async function serveMetrics(
   address: MetricsAddress | undefined,
   measured: () => Readonly<Record<string, Measured>>,
+  shown: Shown,
 ): Promise<MetricsServer | undefined> {
-  return address === undefined ? undefined : MetricsServer.start(address, measured);
+  return address === undefined ? undefined : MetricsServer.start(address, measured, shown);
 }
 
 /** Says where the metrics are, which matters when the port number was left to the system. */
 export function tellMetrics(metrics: MetricsServer | undefined, output: Output): void {
-  if (metrics !== undefined) output.record('metrics', { url: metrics.url }, `metrics on ${metrics.url}`);
+  if (metrics === undefined) return;
+  const { url, page } = metrics;
+  output.record('metrics', { url }, `metrics on ${url}`);
+  if (page !== undefined) output.record('page', { url: page }, `live page on ${page}`);
 }

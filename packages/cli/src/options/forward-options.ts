@@ -13,6 +13,7 @@ export interface ForwardOptions extends TelemetryChoice {
   readonly duration?: number;
   readonly statsPeriod: number;
   readonly metrics?: MetricsAddress;
+  readonly pagePackets?: true;
   readonly json?: true;
 }
 
@@ -36,9 +37,10 @@ export function addForwardOptions(command: Command): Command {
     .option('--stats-period <seconds>', 'time between two lines of rates', number(0.05, 3600), 1)
     .option(
       '--metrics <address>',
-      'serve the statistics to Prometheus: PORT, HOST:PORT or /path/of.sock',
+      'serve the statistics to Prometheus, and a live page: PORT (of this machine only), HOST:PORT or /path/of.sock',
       metricsAddress,
     )
+    .option('--page-packets', 'the page shows packets, too: whoever reaches that address sees them')
     .option('--telemetry <path>', 'the socket by which vio top and others look at it (default: in /run/vio)')
     .option('--no-telemetry', 'have no such socket')
     .option('--telemetry-writable', 'whoever may connect there may also change things')

@@ -2,6 +2,7 @@ import { type LaneCounts, totalCounts } from '../forward/counts.ts';
 import { Forwarder } from '../forward/forwarder.ts';
 import { type MeteredLane, burstCounters } from '../forward/lane.ts';
 import { forwardStep } from '../forward/modes.ts';
+import { TurnTimes } from '../forward/turn-times.ts';
 import type { Stream } from '../forward/stream.ts';
 import type { PortTopology } from '../forward/topology.ts';
 import type { Datapath, ForwardWork, StreamReport } from './datapath.ts';
@@ -11,12 +12,15 @@ import { streamsBetween } from './streams.ts';
 /** Forwards in this thread, between turns of its event loop. */
 export class LocalDatapath implements Datapath {
   readonly threads = 1;
+  /** How long turns take. */
+  readonly #times: TurnTimes;
   readonly #slots: readonly PortSlot[];
   readonly #topology: PortTopology;
   #streams: readonly Stream[] = [];
   #forwarder: Forwarder | undefined;
 
-  constructor(slots: readonly PortSlot[], topology: PortTopology) {
+  constructor(slots: readonly PortSlot[], topology: PortTopology, times = new TurnTimes()) {
+    this.#times = times;
     this.#slots = slots;
     this.#topology = topology;
   }
@@ -46,7 +50,7 @@ export class LocalDatapath implements Datapath {
     await this.stop();
     const step = forwardStep(mode, segments);
     this.#streams = streamsBetween(this.#slots, { topology: this.#topology, peers, checksums });
-    const forwarder = new Forwarder(step, burst);
+    const forwarder = new Forwarder(step, burst, undefined, this.#times);
     for (const stream of this.#streams) forwarder.add(stream);
     if (txFirst > 0) {
       const first = forwardStep('txonly', segments);

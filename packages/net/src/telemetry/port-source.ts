@@ -59,7 +59,12 @@ export function portSource(
     paths: () => port.paths,
     memory: () => ({ pool: { free: port.pool.free, count: port.pool.count }, bytes: port.region.u8.length }),
     dump: () => port.dumpRings(),
-    capture: (snaplen) => port.capture({ format: 'pcapng', ...(snaplen === undefined ? {} : { snaplen }) }),
+    capture: (snaplen, buffer) =>
+      port.capture({
+        format: 'pcapng',
+        ...(snaplen === undefined ? {} : { snaplen }),
+        ...(buffer === undefined ? {} : { buffer }),
+      }),
     events: portEvents(port),
     controls: portControls(port),
   };

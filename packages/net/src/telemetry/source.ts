@@ -68,8 +68,12 @@ export interface TelemetrySource {
   memory(): Readonly<Record<string, unknown>>;
   /** Every ring as it lies in memory. */
   dump(): readonly object[];
-  /** The bytes of a pcapng file of what passes. */
-  capture?(snaplen: number | undefined): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes of a pcapng file of what passes.
+   * @param snaplen bytes of each packet; undefined: all
+   * @param buffer bytes that may wait to be read; undefined: 4 MiB
+   */
+  capture?(snaplen?: number, buffer?: number): AsyncIterable<Uint8Array>;
   /** How it tells of what happens. */
   readonly events?: EventFeed;
   /** What can be changed. */

@@ -10,6 +10,7 @@ import { runSession } from '../../forward/session.ts';
 import { featureMask } from '../../options/feature-list.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { burstCounters } from '../../forward/lane.ts';
+import { pageOf } from '../../page/server/page-of.ts';
 import { serveCommandTelemetry } from '../../telemetry/serve.ts';
 import { Output } from '../../output.ts';
 
@@ -28,11 +29,13 @@ export async function runBackend(
   const sleep = waitsForPackets(forwardMode) ? untilPackets : undefined;
   const forwarder = new Forwarder(forwardStep(forwardMode, txpkts), burst, sleep);
   const lanes = new DeviceLanes(forwarder);
-  await using metrics = await serveMetrics(options.metrics, () =>
-    Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
+  await using shown = serveCommandTelemetry('backend', options, output);
+  await using metrics = await serveMetrics(
+    options.metrics,
+    () => Object.fromEntries(Array.from(lanes.devices, (device) => [`${path} ${device.vid}`, device])),
+    pageOf('backend', options, shown.telemetry, forwarder.times),
   );
   tellMetrics(metrics, output);
-  await using shown = serveCommandTelemetry('backend', options, output);
   const sources = new Map<VhostDevice, ReturnType<typeof shown.telemetry.add>>();
   /** Numbers of the devices whose connections live. */
   const served = new Set<number>();

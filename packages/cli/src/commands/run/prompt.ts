@@ -1,7 +1,9 @@
 import { type DevicePort, portSource } from '@vio/net';
 import { exitCodes } from '../../failure.ts';
+import { TurnTimes } from '../../forward/turn-times.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { Output } from '../../output.ts';
+import { pageOf } from '../../page/server/page-of.ts';
 import { PortSet } from '../../ports/port-set.ts';
 import type { PortSlot } from '../../ports/port-slot.ts';
 import { Interpreter } from '../../prompt/interpreter.ts';
@@ -25,13 +27,19 @@ export async function promptForPorts(
   const say = (text: string): void => terminal.say(text);
   const ports: Record<string, DevicePort> = {};
   const output = new Output(false);
-  await using metrics = await serveMetrics(options.metrics, () => ports);
-  tellMetrics(metrics, output);
+  const times = new TurnTimes();
   await using shown = serveCommandTelemetry('run', options, output);
+  const page = pageOf('run', options, shown.telemetry, options.nbCores === 1 ? times : undefined);
+  await using metrics = await serveMetrics(options.metrics, () => ports, page);
+  tellMetrics(metrics, output);
   await using set = new PortSet(await allDevargs(devargs, options));
   const { slots } = set;
-  await using datapath = await openDatapath(slots, options, (port, direction, queue, detail) =>
-    say(`\nPort ${port}: ${direction} queue ${queue} is broken: ${detail}`),
+  await using datapath = await openDatapath(
+    slots,
+    options,
+    (port, direction, queue, detail) =>
+      say(`\nPort ${port}: ${direction} queue ${queue} is broken: ${detail}`),
+    times,
   );
   const sources = new Map<number, { remove(): void }>();
   const open = async (slot: PortSlot, signal: AbortSignal): Promise<void> => {

@@ -1,8 +1,10 @@
 import type { VioError } from '@vio/native';
 import { type DevicePort, portSource } from '@vio/net';
 import { runSession } from '../../forward/session.ts';
+import { TurnTimes } from '../../forward/turn-times.ts';
 import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { Output } from '../../output.ts';
+import { pageOf } from '../../page/server/page-of.ts';
 import type { Datapath } from '../../ports/datapath.ts';
 import { PortSet } from '../../ports/port-set.ts';
 import { serveCommandTelemetry } from '../../telemetry/serve.ts';
@@ -25,9 +27,11 @@ export async function runPorts(
   // A frame that there cannot be is told of before anything is opened.
   void new FrameTemplate(options.txpkts).bytes;
   const ports: Record<string, DevicePort> = {};
-  await using metrics = await serveMetrics(options.metrics, () => ports);
-  tellMetrics(metrics, output);
+  const times = new TurnTimes();
   await using shown = serveCommandTelemetry('run', options, output);
+  const page = pageOf('run', options, shown.telemetry, options.nbCores === 1 ? times : undefined);
+  await using metrics = await serveMetrics(options.metrics, () => ports, page);
+  tellMetrics(metrics, output);
 
   await using set = new PortSet(await allDevargs(devargs, options));
   const { slots } = set;
@@ -39,11 +43,16 @@ export async function runPorts(
     ports[slot.name] = port;
     failed.push(tellOfPort(slot, port, label, options, output));
   }
-  await using datapath = await openDatapath(slots, options, (port, direction, queue, detail) => {
-    const label = portLabel(port, slots.length);
-    const text = `${label.text}${direction} queue ${queue} is broken: ${detail}`;
-    output.record('broken', { ...label.data, direction, queue, detail }, text);
-  });
+  await using datapath = await openDatapath(
+    slots,
+    options,
+    (port, direction, queue, detail) => {
+      const label = portLabel(port, slots.length);
+      const text = `${label.text}${direction} queue ${queue} is broken: ${detail}`;
+      output.record('broken', { ...label.data, direction, queue, detail }, text);
+    },
+    times,
+  );
   for (const { port, name, number } of slots) {
     if (port !== undefined) shown.telemetry.add(portSource(port, name, () => datapath.besides(number)));
   }

@@ -28,7 +28,12 @@ export function deviceSource(
       Array.from({ length: device.vringCount }, (_, queue) => device.dumpRing(queue)).filter(
         (dump) => dump !== undefined,
       ),
-    capture: (snaplen) => device.capture({ format: 'pcapng', ...(snaplen === undefined ? {} : { snaplen }) }),
+    capture: (snaplen, buffer) =>
+      device.capture({
+        format: 'pcapng',
+        ...(snaplen === undefined ? {} : { snaplen }),
+        ...(buffer === undefined ? {} : { buffer }),
+      }),
     controls: {
       'stats-reset': () => {
         for (let queue = 0; queue < device.vringCount; queue++) device.resetVringStats(queue);

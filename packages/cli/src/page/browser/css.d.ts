@@ -1,0 +1,2 @@
+/** Style sheets become part of page.css. */
+declare module '*.css';
