@@ -97,7 +97,13 @@ async function move(from: Qemu, to: Qemu, number: number): Promise<void> {
   await to.qmp.ask('migrate-incoming', { uri });
   // Slowly enough that the guest goes on writing meanwhile, and for postcopy with pages left.
   const bandwidth = plan.postcopy ? 20e6 : 80e6;
-  await from.qmp.ask('migrate-set-parameters', { 'max-bandwidth': bandwidth, 'downtime-limit': 300 });
+  await from.qmp.ask('migrate-set-parameters', {
+    'max-bandwidth': bandwidth,
+    // QEMU 7.2 ends postcopy in a thread of its own, whose answers get mixed up with those to the thread that starts the devices
+    // when the last page comes that soon.
+    'max-postcopy-bandwidth': bandwidth,
+    'downtime-limit': 300,
+  });
   await from.qmp.ask('migrate', { uri });
   for (let state = ''; state !== 'completed'; await wait(50)) {
     state = await from.qmp.migration();
