@@ -5,9 +5,13 @@ import {
   ModifierFlags,
   type Node,
   SyntaxKind,
+  isCallExpression,
   isClassDeclaration,
+  isIdentifier,
   isInterfaceDeclaration,
+  isNewExpression,
   isPropertySignatureDeclaration,
+  isThrowStatement,
   isTypeLiteralNode,
 } from 'typescript/unstable/ast';
 import {
@@ -35,6 +39,8 @@ export interface PublicName {
   readonly docstring: string;
   /** Its type, as the compiler writes it; of an alias, what it stands for. */
   readonly type: string;
+  /** An error is made and thrown in its own body, or an argument is given to a `check...` there. */
+  readonly throws: boolean;
 }
 
 interface Manifest {
@@ -83,14 +89,14 @@ export function publicNames(): PublicName[] {
 function described(project: Project, specifier: string, exported: Named): PublicName[] {
   const { checker } = project;
   const target = (exported.flags & SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
-  const own = nameOf(checker, `${specifier} ${exported.name}`, target);
+  const own = nameOf(project, `${specifier} ${exported.name}`, target);
   // What a package hands on of a library is documented there.
   if (own === undefined) return [];
   if ((target.flags & SymbolFlags.ValueModule) !== 0) {
     return checker.getExportsOfModule(target).flatMap((each) => described(project, own.name, each));
   }
   const members = membersOf(project, target).map((member) => {
-    const name = nameOf(checker, `${own.name}.${member.name}`, member);
+    const name = nameOf(project, `${own.name}.${member.name}`, member);
     if (name === undefined || name.docstring !== '') return name;
     return { ...name, docstring: inheritedDocstring(project, target, member.name) };
   });
@@ -113,7 +119,8 @@ function inheritedDocstring(project: Project, symbol: Named, member: string): st
   return '';
 }
 
-function nameOf(checker: Checker, name: string, symbol: Named): PublicName | undefined {
+function nameOf(project: Project, name: string, symbol: Named): PublicName | undefined {
+  const { checker } = project;
   const path = symbol.declarations?.find((declaration) => declaration.path.includes('/packages/'))?.path;
   if (path === undefined) return undefined;
   const alias = (symbol.flags & SymbolFlags.TypeAlias) !== 0;
@@ -122,10 +129,45 @@ function nameOf(checker: Checker, name: string, symbol: Named): PublicName | und
     name,
     file: relative(root, path),
     docstring: docstringOf(checker, symbol),
+    throws: symbol.declarations?.some((declaration) => throwsItself(declaration.resolve(project))) ?? false,
     type:
       type === undefined ? '' : checker.typeToString(type, undefined, alias ? written | inAlias : written),
   };
 }
+
+/**
+ * Whether a function or method throws an error that it makes, or has its arguments checked. What it hands on of others is not
+ * looked at, nor what functions within it do.
+ */
+function throwsItself(node: Node | undefined): boolean {
+  if (node === undefined || !isFunctionLike(node)) return false;
+  const makesError = (statement: Node): boolean =>
+    isThrowStatement(statement) &&
+    (isNewExpression(statement.expression) || isCallExpression(statement.expression));
+  const checks = (call: Node): boolean =>
+    isCallExpression(call) && isIdentifier(call.expression) && /^check[A-Z]/.test(call.expression.text);
+  let found = false;
+  const visit = (child: Node): undefined => {
+    if (isFunctionLike(child)) return undefined;
+    found ||= makesError(child) || checks(child);
+    child.forEachChild(visit);
+    return undefined;
+  };
+  node.forEachChild(visit);
+  return found;
+}
+
+const functions: ReadonlySet<SyntaxKind> = new Set([
+  SyntaxKind.FunctionDeclaration,
+  SyntaxKind.FunctionExpression,
+  SyntaxKind.ArrowFunction,
+  SyntaxKind.MethodDeclaration,
+  SyntaxKind.GetAccessor,
+  SyntaxKind.SetAccessor,
+  SyntaxKind.Constructor,
+]);
+
+const isFunctionLike = (node: Node): boolean => functions.has(node.kind);
 
 function docstringOf(checker: Checker, symbol: Named): string {
   const tags = checker.getJsDocTagsOfSymbol(symbol).map(({ name, text }) => `@${name} ${text ?? ''}`);

@@ -5,11 +5,10 @@
 #include <cstdint>
 
 #include "common.h"
+#include "kernels/descriptor.h"
 #include "kernels/layouts.h"
 
 namespace vio {
-
-constexpr uint32_t kNextFlag = 1, kWriteFlag = 2, kIndirectFlag = 4;
 
 // One descriptor.
 typedef uint32_t Descriptor __attribute__((vector_size(16), aligned(4)));

@@ -156,7 +156,7 @@ class PackedRing {
   }
 
  private:
-  static constexpr uint32_t kAvail = 1u << 23, kUsed = 1u << 31, kBoth = kAvail | kUsed;
+  static constexpr uint32_t kAvail = kAvailFlag << 16, kUsed = kUsedFlag << 16, kBoth = kAvail | kUsed;
 
   uint32_t NextId() {
     const uint32_t id = kInOrder ? idHead : m.ids[idHead];

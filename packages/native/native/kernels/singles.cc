@@ -3,7 +3,11 @@
 // TypeScript. Its twin is PortableSingles of @vio/vhost.
 //
 // Everything in shared memory is read once, by an atomic load, and what was read is checked.
+//
+// No template, unlike the driver's side: what depends on the format is one function each (RunPacked, RunSplit), what does
+// not is written once (Burst), and direction and order are numbers that a burst does not change.
 #include "kernels/copy_engine.h"
+#include "kernels/descriptor.h"
 #include "kernels/dirty_log.h"
 #include "kernels/layouts.h"
 
@@ -11,7 +15,6 @@ namespace vio {
 
 using namespace singlesJob;
 
-constexpr uint32_t kNextFlag = 1, kWriteFlag = 2, kIndirectFlag = 4, kAvailFlag = 1 << 7, kUsedFlag = 1 << 15;
 constexpr int32_t kLargestBuffer = 0x3fffffff;
 
 struct Singles {

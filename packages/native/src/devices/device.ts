@@ -31,6 +31,7 @@ export function ioctl(
 /**
  * The same for an ioctl that may sleep, as those do that a device in another process answers: it runs on another
  * thread. Until it ends the bytes are the kernel's; it cannot be taken back.
+ * @throws VioError as `ioctl`
  */
 export async function ioctlAsync(
   fd: number,
@@ -46,7 +47,7 @@ export async function ioctlAsync(
   }
 }
 
-/** The same as `openDevice` for a device that takes its time to be opened. */
+/** The same as `openDevice` for a device that takes its time to be opened. @throws VioError as that */
 export async function openDeviceAsync(path: string, known?: KnownErrors): Promise<number> {
   try {
     const fd = await promisify(open)(path, constants.O_RDWR | constants.O_NONBLOCK);
@@ -57,7 +58,7 @@ export async function openDeviceAsync(path: string, known?: KnownErrors): Promis
   }
 }
 
-/** Writes one message to a device, whole, on another thread. */
+/** Writes one message to a device, whole, on another thread. @throws VioError VIO_SYS_*, or what is `known` */
 export async function writeAsync(
   fd: number,
   message: Uint8Array,

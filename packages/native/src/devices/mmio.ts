@@ -63,7 +63,7 @@ export class MmioRegisters implements Registers, Disposable {
     }
   }
 
-  /** One access of 64 bits, where a device wants it. */
+  /** One access of 64 bits, where a device wants it. @throws VioError VIO_REGISTER_RANGE, VIO_DEVICE_GONE */
   read64(offset: number): bigint {
     try {
       return addon.readRegister(this.#handle, offset, 8);
@@ -72,7 +72,7 @@ export class MmioRegisters implements Registers, Disposable {
     }
   }
 
-  /** Writes 64 bits at once. @param offset bytes, a multiple of 8 */
+  /** Writes 64 bits at once. @param offset bytes, a multiple of 8 @throws VioError VIO_REGISTER_RANGE, VIO_DEVICE_GONE */
   write64(offset: number, value: bigint): void {
     try {
       addon.writeRegister(this.#handle, offset, 8, value);

@@ -108,7 +108,10 @@ export class UnixStream implements Disposable {
     return n >= 0 ? { bytes: n, fds, truncatedFds: false } : { bytes: -2 - n, fds, truncatedFds: true };
   }
 
-  /** Resolves when `receive` has something to say: data, the peer's close, or an error. */
+  /**
+   * Resolves when `receive` has something to say: data, the peer's close, or an error.
+   * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_UNKNOWN
+   */
   async readable(options: WaitOptions = {}): Promise<void> {
     checkWait('UnixStream.readable', options);
     return this.#ready({ readable: true }, 'waiting for data', options);

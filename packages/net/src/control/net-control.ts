@@ -139,7 +139,10 @@ export class NetControl {
     await this.#changePairs(command, pairs, wait);
   }
 
-  /** Receive side scaling: the receive queue follows from a hash of the packet. Takes the place of `setQueuePairs`. */
+  /**
+   * Receive side scaling: the receive queue follows from a hash of the packet. Takes the place of `setQueuePairs`.
+   * @throws VioError VIO_CONTROL_VALUE for what the device cannot do, and those of every command
+   */
   async setRss(config: RssConfig, wait: WaitOptions = {}): Promise<void> {
     const command = { kind: 'rss', config } as const;
     this.#check(command, wait);
@@ -165,6 +168,7 @@ export class NetControl {
   /**
    * Changes entries of the indirection table, as `rte_eth_dev_rss_reta_update` does with a mask.
    * @param entries receive queue by index in the table
+   * @throws VioError VIO_CONTROL_VALUE for an index that is not in the table, and as `setRss`
    */
   async updateRssTable(entries: ReadonlyMap<number, number>, wait: WaitOptions = {}): Promise<void> {
     const config = this.rss ?? this.defaultRss;
@@ -234,7 +238,11 @@ export class NetControl {
     this.#vlanFilter = this.filters && on;
   }
 
-  /** Stops receiving packets of a VLAN (CTRL_VLAN). @param id 0 to 4095 */
+  /**
+   * Stops receiving packets of a VLAN (CTRL_VLAN).
+   * @param id 0 to 4095
+   * @throws VioError VIO_CONTROL_VALUE for another id, and those of every command
+   */
   async removeVlan(id: number, wait: WaitOptions = {}): Promise<void> {
     const command = { kind: 'vlan-remove', id } as const;
     if (this.#vlanFilter || !this.filters) return this.#execute(command, wait, () => checkVlan(id));

@@ -37,7 +37,7 @@ export function openPort(device: NetDevice, options: PortOptions = {}): Promise<
   return openPortAs(device, options, (parts) => new DevicePort(parts));
 }
 
-/** The same for transports whose ports say more than a `DevicePort`. @param construct makes the port of its parts */
+/** The same for transports whose ports say more than a `DevicePort`. @param construct makes the port of its parts @throws as `openPort` */
 export async function openPortAs<P extends DevicePort>(
   device: NetDevice,
   options: PortOptions,

@@ -39,9 +39,9 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
    * Default: up to the device.
    */
   readonly queueSize?: number | undefined;
-  /** The same of receive rings alone. Default: `queueSize`. */
+  /** Descriptors of each receive ring. Default: `queueSize`. */
   readonly rxQueueSize?: number | undefined;
-  /** The same of transmit rings alone. Default: `queueSize`. */
+  /** Descriptors of each transmit ring. Default: `queueSize`. */
   readonly txQueueSize?: number | undefined;
   /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false. */
   readonly exactQueueSize?: boolean | undefined;

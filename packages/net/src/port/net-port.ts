@@ -296,14 +296,14 @@ export class NetPort extends PortEmitter {
     return interrupt;
   }
 
-  /** What `packets` gives, as a Web stream of frames. */
+  /** What `packets` gives, as a Web stream of frames. @throws VioError VIO_OPTION_UNKNOWN; RangeError for a queue pair there is not */
   readable(options: ReadOptions = {}): ReadableStream<Uint8Array> {
     checkOptions('readable', options, readNames);
     const reader = this.#reader(options.queue ?? 0);
     return readableStream((signal) => reader.read(signal), options.signal);
   }
 
-  /** A Web stream whose chunks are frames to send. */
+  /** A Web stream whose chunks are frames to send. @throws VioError VIO_OPTION_UNKNOWN */
   writable(options: SendOptions = {}): WritableStream<Uint8Array> {
     checkOptions('writable', options, sendNames);
     return writableStream((bytes, signal) => this.send(bytes, { ...options, signal }), options.signal);

@@ -178,7 +178,10 @@ export class ModernDevice implements VirtioPciDevice {
     };
   }
 
-  /** A notification is 16 bits that name the queue; with NOTIFICATION_DATA, 32 with where its next buffer goes (4.1.5.2). */
+  /**
+   * A notification is 16 bits that name the queue; with NOTIFICATION_DATA, 32 with where its next buffer goes (4.1.5.2).
+   * @throws VioError VIO_PCI_NOTIFY_RANGE
+   */
   notifier(queue: number, nextAvailable: () => number): Notifier {
     this.#common.write(common.queueSelect, queue);
     const { offset, length, multiplier } = this.#notifyPlace;

@@ -149,7 +149,7 @@ export interface DeviceQueueOptions {
   readonly memory: MemoryMap;
   /** Where the parts of the ring are. */
   readonly addresses: DeviceVringAddresses;
-  /** Split: a power of two up to 32768; packed: 1 to 32768. */
+  /** Descriptors. Split: a power of two up to 32768; packed: 1 to 32768. */
   readonly size: number;
   /** What was negotiated for the ring. */
   readonly features: RingFeatures;

@@ -48,7 +48,7 @@ export class Iotlb implements Translation {
   start = 0;
   /** As in `Translation`, after `locate`. */
   startOffset = 0;
-  /** As in `Translation`, after `locate`. */
+  /** Bytes; as in `Translation`, after `locate`. */
   size = 0;
   /** As in `Translation`, after `locate`. */
   access = 0;

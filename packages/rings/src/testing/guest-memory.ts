@@ -20,7 +20,11 @@ export class GuestMemory {
     this.#free = this.#heap;
   }
 
-  /** Reserves bytes in window 0, on a multiple of 16. When it is full, the oldest are handed out again. */
+  /**
+   * Reserves bytes in window 0, on a multiple of 16. When it is full, the oldest are handed out again.
+   * @returns their guest address
+   * @throws RangeError for more than the window has
+   */
   alloc(bytes: number): number {
     const end = this.base + this.#map.windows[0].size;
     let at = Math.ceil(this.#free / 16) * 16;

@@ -126,7 +126,11 @@ export class ScriptedDriver {
     return this.size - held;
   }
 
-  /** Writes chains into the ring and makes them available together. @returns their ids, as the device gives them back */
+  /**
+   * Writes chains into the ring and makes them available together.
+   * @returns their ids, as the device gives them back
+   * @throws RangeError for more descriptors than are free
+   */
   expose(...chains: readonly ScriptedChain[]): number[] {
     const wanted = chains.reduce((sum, chain) => sum + chain.length, 0);
     if (wanted > this.free) throw new RangeError(`${wanted} descriptors wanted, ${this.free} free`);

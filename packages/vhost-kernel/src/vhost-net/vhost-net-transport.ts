@@ -182,6 +182,7 @@ export class VhostNetTransport implements VhostTransport {
     return Promise.resolve();
   }
 
+  /** @throws TypeError before `setMemTable`; VioError VIO_VHOST_RING when a part is not in the memory */
   async setVringAddr(index: number, addresses: VringUserAddresses): Promise<void> {
     if (this.#memory === undefined) throw new TypeError('setVringAddr before setMemTable');
     vhost.setVringAddr(this.#device(index), index & 1, this.#memory.ring(addresses));

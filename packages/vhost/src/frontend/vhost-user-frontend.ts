@@ -247,6 +247,7 @@ export class VhostUserFrontend implements VhostTransport, Disposable {
     );
   }
 
+  /** @throws VioError VIO_VHOST_UNSUPPORTED for disabling without bit 30, and as every request */
   async setVringEnable(index: number, enabled: boolean, options: WaitOptions = {}): Promise<void> {
     if (this.#offersProtocolFeatures) {
       return this.#backend.tell(requests.SET_VRING_ENABLE, { index, value: enabled ? 1 : 0 }, options);

@@ -134,7 +134,7 @@ export class ScriptedBackend implements Disposable {
     });
   }
 
-  /** The way back that the frontend gave it with SET_BACKEND_REQ_FD. */
+  /** The way back that the frontend gave it with SET_BACKEND_REQ_FD. @throws Error before that */
   get channel(): UnixStream {
     if (this.#channel === undefined) throw new Error('SET_BACKEND_REQ_FD has not come');
     return this.#channel;

@@ -53,7 +53,7 @@ export function encodeRequest<P>(request: Request<P, unknown>, payload: P, needR
   return encodeRaw(request.id, flags, request.payload.encode(payload, request.name));
 }
 
-/** The answer to a request that has one of its own (its row says so). */
+/** The answer to a request. @throws TypeError when it has none of its own (its row says so) */
 export function encodeReply<R>(request: Request<unknown, R>, value: R): Uint8Array {
   if (request.reply === undefined) throw new TypeError(`${request.name} has no answer of its own`);
   return encodeRaw(request.id, version | replyFlag, request.reply.encode(value, nameOfReply(request)));

@@ -17,9 +17,9 @@ export interface MemoryOptions {
 
 /** What a port needs of a device's memory. */
 export interface MemoryRequest extends Pick<MemoryOptions, 'hugepages' | 'lock'> {
-  /** All that the port may ever use. */
+  /** Bytes, as many as the port may ever use. */
   readonly bytes: number;
-  /** What it begins with, from the start on. */
+  /** Bytes that it begins with, from the start on. */
   readonly startBytes: number;
   /** Accepted features. */
   readonly features: bigint;

@@ -127,7 +127,7 @@ export class BurstCopier {
     this.#count += count;
   }
 
-  /** Runs what was noted. */
+  /** Runs what was noted. @throws RangeError when a copy lies outside its memory, which was looked at before */
   run(): void {
     if (this.#count === 0) return;
     const done = this.#engine.run(this.#count);
