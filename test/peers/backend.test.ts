@@ -82,11 +82,12 @@ describe.each(roles)('backends that $role', ({ client }) => {
         simdBits: 512,
         extra: ['--port-topology=loop', ...(jumbo ? jumboArguments : [])],
       });
-    /** The device of a column, once all of its rings run. */
+    /** The device of a column, once all of its pairs are enabled: until then what testpmd sends is discarded. */
     async function deviceOf({ port }: Column): Promise<VhostDevice> {
       for (const end = Date.now() + 20_000; Date.now() < end;) {
         const { device } = backends[port];
-        if (device !== undefined && device.queueCount >= 2 * queues) return device;
+        if (device !== undefined && device.queueCount >= 2 * queues && device.pairsInUse >= queues)
+          return device;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       throw new Error(`testpmd's port ${port} did not come`);

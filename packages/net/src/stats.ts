@@ -27,7 +27,7 @@ export const txCounterNames = queueCounterNames.filter((name) => name !== 'error
 /**
  * What DPDK does not count. `dropped_*` are packets, with the reason: a length no buffer has, a virtio-net header that
  * makes no sense, a frame over the MTU, no room in front of the data for a VLAN tag, more than the buffers of the other side
- * or the whole ring hold, what the device delivered while the queue was stopped. `lost` are packets that were on the ring when
+ * or the whole ring hold, what came while the queue was stopped, or a backend's ring disabled. `lost` are packets that were on the ring when
  * the device went away.
  */
 export const queueEventNames = [

@@ -32,7 +32,7 @@ const eventHelp: Readonly<Record<string, string>> = {
   dropped_oversize_packets: 'Packets dropped: over the MTU.',
   dropped_headroom_packets: 'Packets dropped: no room in front of the data for a VLAN tag.',
   dropped_no_room_packets: 'Packets dropped: no buffer of the driver, or no ring, can hold them.',
-  dropped_stopped_packets: 'Packets dropped: the device delivered them while the queue was stopped.',
+  dropped_stopped_packets: 'Packets dropped: they came while the queue was stopped, or the ring disabled.',
 } satisfies Record<(typeof queueEventNames)[number] | 'guest_notifications', string>;
 const dpdkNames = new Set<string>(queueCounterNames);
 

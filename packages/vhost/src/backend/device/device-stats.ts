@@ -2,7 +2,11 @@ import type { QueueEventName } from '@vio/net';
 import { queueCounterNames } from '@vio/net/internal';
 import type { Vring } from './vring.ts';
 
-const receivedEvents: readonly QueueEventName[] = ['dropped_length_packets', 'dropped_no_room_packets'];
+const receivedEvents: readonly QueueEventName[] = [
+  'dropped_length_packets',
+  'dropped_no_room_packets',
+  'dropped_stopped_packets',
+];
 const sentEvents: readonly QueueEventName[] = ['full_rings', 'dropped_no_room_packets'];
 
 /**

@@ -130,11 +130,12 @@ describe('a stopped ring', () => {
 });
 
 describe('a disabled ring', () => {
-  it('takes and drops what its driver sends', async () => {
+  it('takes, drops and counts what its driver sends', async () => {
     await using pair = await started();
     await pair.frontend.acknowledged(requests.SET_VRING_ENABLE, { index: 1, value: 0 });
     sendFrom(pair.guest.rings[1], packet(60));
     expect([pair.receive().length, pair.guest.rings[1].used().length]).toEqual([0, 1]);
+    expect(pair.device.stats()['rx_q0_dropped_stopped_packets']).toBe(1);
   });
 
   it('delivers nothing', async () => {
@@ -168,7 +169,9 @@ describe('statistics', () => {
     const names = [...queueCounterNames, 'guest_notifications'];
     expect(Object.keys(pair.device.stats())).toEqual([
       ...[...names, 'full_rings', 'dropped_no_room_packets'].map((name) => `tx_q0_${name}`),
-      ...[...names, 'dropped_length_packets', 'dropped_no_room_packets'].map((name) => `rx_q0_${name}`),
+      ...[...names, 'dropped_length_packets', 'dropped_no_room_packets', 'dropped_stopped_packets'].map(
+        (name) => `rx_q0_${name}`,
+      ),
     ]);
   });
 

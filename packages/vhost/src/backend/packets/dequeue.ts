@@ -310,7 +310,7 @@ export class DequeuePath {
   }
 
   /**
-   * Takes and forgets what there is, one ring's worth of descriptors: what a disabled ring does with a driver's packets. A
+   * Takes, counts and forgets what there is, one ring's worth of descriptors: what a disabled ring does with a driver's packets. A
    * driver that keeps up does not keep us here.
    */
   drain(): void {
@@ -320,6 +320,7 @@ export class DequeuePath {
       if (fetched === 0) return;
       chains.written.fill(0, 0, fetched);
       this.#queue.complete(chains, 0, fetched);
+      this.stats.countDrops(fetched, 'stopped');
     }
   }
 

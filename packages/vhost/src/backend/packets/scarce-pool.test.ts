@@ -110,7 +110,7 @@ describe.each(cases)('$format, $where: the work of one call has a bound', (side)
   });
 
   it.each([false, true])('a disabled ring is drained by one ring at most, with a journal: %s', (tracked) => {
-    const { driver, path, burst, pool } = setUp(side, { size: 128, tracked });
+    const { driver, path, burst, pool, stats } = setUp(side, { size: 128, tracked });
     const { queue } = path;
     let used = 0;
     const complete = queue.complete.bind(queue);
@@ -123,6 +123,7 @@ describe.each(cases)('$format, $where: the work of one call has a bound', (side)
     for (let i = 0; i < 128; i++) driver.expose([{ address: 0x1_ffff_c000, length: 20 }]);
     path.drain();
     expect([used, path.run(pool, burst, 64)]).toEqual([128, 64]);
+    expect(stats.get('dropped_stopped_packets')).toBe(128);
   });
 
   it('a disabled ring of tables is drained by a ring of descriptors at most', () => {
