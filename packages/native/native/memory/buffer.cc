@@ -5,7 +5,11 @@
 // seconds. But what is mapped is somebody else's memory. V8 itself does not count a buffer whose memory needs no
 // freeing (BackingStore::EmptyDeleter), and what that takes is the same from Node 20 to 26. They are
 // declared here and weak: where Node does not have them, its own call does, with its price.
-#include <memory>
+//
+// Node is built on libstdc++, a release of this addon on libc++, whose shared_ptr has another name and another layout. So it
+// is libstdc++'s that is written down here, which is part of its ABI: a pointer, and a count with five virtual functions.
+#include <cstdint>
+#include <typeinfo>
 
 #include "memory/area.h"
 
@@ -26,11 +30,42 @@ template <class T>
 struct Local {
   T* slot;
 };
+// std::unique_ptr<BackingStore>, which is returned in memory of the caller because it has a destructor.
+struct OwnedStore {
+  BackingStore* store;
+  ~OwnedStore() { delete store; }
+};
+// std::shared_ptr<BackingStore>, which is passed by its address.
+struct SharedStore {
+  BackingStore* store;
+  class StoreCount* count;
+};
 class ArrayBuffer {
  public:
   using Deleter = void (*)(void* data, size_t length, void* hint);
-  FROM_NODE static std::unique_ptr<BackingStore> NewBackingStore(void*, size_t, Deleter, void*);
-  FROM_NODE static Local<ArrayBuffer> New(Isolate*, std::shared_ptr<BackingStore>);
+  FROM_NODE static OwnedStore NewBackingStore(void*, size_t, Deleter, void*);
+  FROM_NODE static Local<ArrayBuffer> New(Isolate*, SharedStore*) __asm__(
+      "_ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingStoreEE");
+};
+// std::_Sp_counted_base: the order of the functions is what counts.
+class StoreCount {
+ public:
+  explicit StoreCount(BackingStore* store) : store_(store) {}
+  virtual ~StoreCount() = default;
+  virtual void Dispose() noexcept { delete store_; }  // of the last that shares it
+  virtual void Destroy() noexcept { delete this; }    // of the last that knows of it
+  virtual void* Deleter(const std::type_info&) noexcept { return nullptr; }
+
+  void Release() {
+    if (__atomic_fetch_sub(&uses_, 1, __ATOMIC_ACQ_REL) != 1) return;
+    Dispose();
+    if (__atomic_fetch_sub(&watchers_, 1, __ATOMIC_ACQ_REL) == 1) Destroy();
+  }
+
+ private:
+  int uses_ = 1;
+  int watchers_ = 1;
+  BackingStore* store_;
 };
 }  // namespace v8
 
@@ -69,9 +104,13 @@ Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(v
   napi_value buffer;
   napi_status status = napi_ok;
   if (uncounted) {
-    std::shared_ptr<v8::BackingStore> store =
+    v8::OwnedStore owned =
         v8::ArrayBuffer::NewBackingStore(data, size, v8::BackingStore::EmptyDeleter, nullptr);
-    buffer = reinterpret_cast<napi_value>(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), store).slot);
+    v8::SharedStore shared{owned.store, new v8::StoreCount(owned.store)};
+    owned.store = nullptr;
+    v8::StoreCount* const count = shared.count;  // V8 takes its share, or the whole, out of what it is given
+    buffer = reinterpret_cast<napi_value>(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), &shared).slot);
+    if (shared.count == count) count->Release();
     status = napi_add_finalizer(env, buffer, finalizer, run, nullptr, nullptr);
     int64_t total;
     napi_adjust_external_memory(env, finalizer->cost, &total);
