@@ -2,7 +2,6 @@
 export const emulatorLimits: Readonly<Record<string, readonly string[]>> = {
   'keeps the address space of its program within that of its own': [
     'a mapped file of a terabyte costs no memory, and V8 nothing for what is seen of it',
-    'a mapped file that is closed is collected before its remains use up what a process may have',
     'a mapped file that is closed gives its address space back when the last of its buffers is gone',
   ],
   'says of a mapping in /proc/self/smaps where it is, but not how much of it is resident': [

@@ -2,7 +2,7 @@
 // both roles against this machine's; on arm64 the unit tests of the addon and of rings as well.
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -104,9 +104,10 @@ async function units(packageName: string): Promise<{ passed: number; failed: str
   const args = ['run', '--config', config, '--reporter=json', `--outputFile.json=${report}`];
   const child = spawn(node, [vitest, ...args, `packages/${packageName}/`], {
     env: { ...process.env, VIO_FUZZ_STATES: '500' },
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
-  await once(child, 'close');
+  const [said] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  if (!existsSync(report)) throw new Error(`vitest has not run: ${said}`);
   const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   const impossible = new Set(Object.values(emulatorLimits).flat());
   const failed = testResults.flatMap(({ name, message, assertionResults }) =>

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import type { ViteUserConfig } from 'vitest/config';
 
 const conditions = ['vio-source'];
 
 /**
  * The unit and property tests of what depends on the machine, run by its Node: the addon, and rings, whose order of stores arm64
- * does not keep by itself.
+ * does not keep by itself. Of vitest only types are imported: here it is the one of this machine.
  */
-export default defineConfig({
+const config: ViteUserConfig = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
@@ -20,4 +20,6 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
   },
-});
+};
+
+export default config;
