@@ -32,6 +32,10 @@ const cards: [string, FakeOptions][] = [
   ['a modern card with one vector', { features, vectors: 1 }],
   ['a modern card with INTx', { features, vectors: 0 }],
   ['a legacy card', { legacy: true, features: VIRTIO_NET_F_MAC | VIRTIO_F_ANY_LAYOUT }],
+  [
+    'a legacy card whose rings differ in size',
+    { legacy: true, features: VIRTIO_NET_F_MAC | VIRTIO_F_ANY_LAYOUT, queues: [256, 64] },
+  ],
 ];
 
 for (const [name, options] of cards) {

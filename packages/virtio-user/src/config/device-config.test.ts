@@ -127,6 +127,17 @@ describe('a backend that asks for an announcement', () => {
     await until(() => !pair.device.config.announcing);
     expect(pair.device.config.announcing).toBe(false);
   });
+
+  it('gets them from a port that was stopped once it is started', async () => {
+    const features = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_MAC_ADDR | VIRTIO_NET_F_GUEST_ANNOUNCE;
+    await using pair = await opened({ mac, linkUp: true }, features, {}, ',cq=1');
+    await pair.port.stop();
+    expect(pair.device.announce()).toBe(true);
+    expect([pair.device.config.announcing, pair.port.announcements]).toEqual([true, 0]);
+    await pair.port.start();
+    await until(() => !pair.device.config.announcing);
+    expect(pair.port.announcements).toBe(1);
+  });
 });
 
 describe('EVENT_IDX', () => {
