@@ -103,7 +103,6 @@ async function units(packageName: string): Promise<{ passed: number; failed: str
   const config = join(import.meta.dirname, 'units/vitest.config.ts');
   const args = ['run', '--config', config, '--reporter=json', `--outputFile.json=${report}`];
   const child = spawn(node, [vitest, ...args, `packages/${packageName}/`], {
-    env: { ...process.env, VIO_FUZZ_STATES: '500' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [said] = await Promise.all([text(child.stderr), once(child, 'close')]);
