@@ -19,6 +19,7 @@ export const pages = {
     'docs/guides/from-testpmd.md',
     'docs/guides/containers.md',
     'docs/guides/choosing-a-path.md',
+    'docs/guides/watching.md',
     'docs/guides/tuning.md',
     'docs/guides/security-model.md',
   ],

@@ -44,7 +44,7 @@ describe('help', () => {
     expect([exitCode, stderr, commands]).toEqual([
       0,
       '',
-      ['run', 'backend', 'inspect', 'doctor', 'top', 'perf', 'devbind', 'example', 'help'],
+      ['run', 'backend', 'inspect', 'doctor', 'top', 'perf', 'show', 'devbind', 'example', 'help'],
     ]);
     expect(stdout).toContain('Exit codes');
   });
@@ -105,6 +105,7 @@ describe('help', () => {
     ['completion', ['--help']],
     ['top', ['--interval', '--sort', '--queues', '--once', '--json', '--help']],
     ['perf', ['--duration', '--json', '--help']],
+    ['show', ['--port', '--svg', '--json', '--help']],
     ['man', ['--help']],
     ['devbind', ['--status', '--bind', '--unbind', '--force', '--sysfs', '--json', '--help']],
   ])('of %s states every option', async (command, options) => {

@@ -211,6 +211,23 @@ describe('while packets pass', () => {
   });
 });
 
+it('vio show rings --svg is a drawing that a browser shows', async () => {
+  const path = join(directory, 'telemetry.sock');
+  const shown = new Vio(['backend', join(directory, 'drawn.sock'), '--telemetry', path]);
+  await shown.says(/vhost-user backend on/);
+  const drawn = new Vio(['run', `path=${join(directory, 'drawn.sock')}`]);
+  await drawn.says(/receiveq0/);
+  const { stdout } = await new Vio(['show', 'rings', '--svg', path]).ended;
+  await drawn.interrupt();
+  await shown.interrupt();
+  const page = await browser.newPage({ colorScheme: 'dark', viewport: { width: 760, height: 460 } });
+  await page.goto(`data:image/svg+xml,${encodeURIComponent(stdout)}`);
+  const names = await page.locator('text.name').allTextContents();
+  if (screenshots !== undefined) await page.screenshot({ path: join(screenshots, 'svg-dark.png') });
+  await page.close();
+  expect(names).toEqual(['receiveq0', 'transmitq0']);
+});
+
 it('says that the program is gone, and finds the next in its place', async () => {
   const place = join(directory, 'again.sock');
   const first = new Vio(['backend', place, '--metrics', '0']);

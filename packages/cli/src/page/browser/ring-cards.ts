@@ -1,27 +1,10 @@
 import type { RingState } from '@vio/net';
-import { type SlotState, drawRing, placeText, side, strokeWidth } from '../shared/ring-drawing.ts';
+import { type SlotState, drawRing, side, strokeWidth } from '../shared/ring-drawing.ts';
+import { ringLegend, ringWords, slotsGiven } from '../shared/ring-words.ts';
 import { byId, element, say, svgElement } from './dom.ts';
 import { count } from './numbers.ts';
 
 const states: readonly SlotState[] = ['used', 'held', 'available', 'free'];
-
-/** What the states mean to whoever looks: a driver cannot see what a device has fetched, nor a device what a driver took back. */
-const meaning: Readonly<Record<string, readonly [SlotState | 'driver' | 'device', string][]>> = {
-  port: [
-    ['held', 'available or in the device’s hands'],
-    ['used', 'used, the driver has not taken it back'],
-    ['free', 'the driver’s'],
-    ['driver', 'what the driver makes available next (outside)'],
-    ['device', 'what the device uses next (inside)'],
-  ],
-  device: [
-    ['available', 'available, the device has not fetched it'],
-    ['held', 'in the device’s hands'],
-    ['free', 'the driver’s, or used'],
-    ['driver', 'what the driver makes available next (outside)'],
-    ['device', 'what the device uses next (inside)'],
-  ],
-};
 
 /** A ring on the page, whose parts are kept from one look to the next. */
 class RingCard {
@@ -47,7 +30,8 @@ class RingCard {
     this.root = element('figure', { class: 'ring' }, this.#name, svg, this.#words, this.#broken);
   }
 
-  show({ name, format, size, positions, inUse, broken }: RingState): void {
+  show(ring: RingState): void {
+    const { name, size, positions, broken } = ring;
     const { arcs, ticks, driver, device } = drawRing(size, positions);
     for (const [state, arc] of this.#arcs)
       arc.setAttribute('d', arcs.find((run) => run.state === state)?.path ?? '');
@@ -55,16 +39,9 @@ class RingCard {
     this.#driver.setAttribute('d', driver);
     this.#device.setAttribute('d', device);
     say(this.#name, name);
-    const busy = positions === undefined ? inUse : positions.held + (positions.available ?? 0);
-    say(this.#fill, count(busy));
+    say(this.#fill, count(slotsGiven(ring)));
     say(this.#of, `of ${count(size)}`);
-    const words: [string, string][] = [['format', format]];
-    if (positions !== undefined) {
-      words.push(['driver at', placeText(positions.driver)], ['device at', placeText(positions.device)]);
-      if (positions.used !== undefined) words.push(['used', count(positions.used)]);
-      if (positions.available !== undefined) words.push(['held', count(positions.held)]);
-    }
-    this.#say(words);
+    this.#say(ringWords(ring));
     this.root.classList.toggle('is-broken', broken !== undefined);
     this.#broken.hidden = broken === undefined;
     say(this.#broken, broken === undefined ? '' : `broken: ${broken}`);
@@ -93,9 +70,10 @@ export class RingCards {
   show(kind: string, rings: readonly RingState[]): void {
     if (kind !== this.#kind) {
       this.#kind = kind;
-      const entries = meaning[kind] ?? meaning['device'];
       this.#legend.replaceChildren(
-        ...entries.map(([state, text]) => element('li', {}, element('i', { class: `key ${state}` }), text)),
+        ...ringLegend(kind).map(([state, text]) =>
+          element('li', {}, element('i', { class: `key ${state}` }), text),
+        ),
       );
     }
     while (this.#cards.length < rings.length) {
