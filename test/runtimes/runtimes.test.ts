@@ -1,18 +1,17 @@
 // The front page's program, the command line in both roles and the examples on runtimes that are not Node. They come from npm;
 // VIO_BUN and VIO_DENO name others.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runBoth } from '../cli/both-roles.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { isProgram, writeProgram } from '../readme/programs.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
-const vio = join(root, 'packages/cli/bin/vio.js');
 const sockets = mkdtempSync(join(tmpdir(), 'vio-runtimes-'));
 const scratch = join(root, 'test/readme/out');
 afterAll(() => rmSync(sockets, { recursive: true }));
@@ -59,8 +58,6 @@ describe.each(runtimes)('%s', (_name, find) => {
   });
 
   describe('vio', () => {
-    const start = ([program, ...flags]: readonly string[], ...args: string[]): ChildProcess =>
-      spawn(program, [...flags, vio, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     const node = [process.execPath];
     const roles = [
       ['backend', () => [command, node] as const],
@@ -69,33 +66,11 @@ describe.each(runtimes)('%s', (_name, find) => {
     ] as const;
 
     it.each(roles)('as %s', async (role, sides) => {
-      const [ofBackend, ofPort] = sides();
       const path = join(sockets, `${_name}-${role.replaceAll(' ', '-')}.sock`);
-      const backend = start(ofBackend, 'backend', path, '--forward-mode', 'io', '--json');
-      try {
-        await once(backend.stdout ?? backend, 'data');
-        const port = start(
-          ofPort,
-          'run',
-          `path=${path}`,
-          '--forward-mode',
-          'flowgen',
-          '--duration',
-          '1',
-          '--json',
-        );
-        let said = '';
-        port.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
-        const [code] = (await once(port, 'close')) as [number];
-        const total = said.split('\n').find((line) => line.includes('"type":"total"')) ?? '{}';
-        const { received } = JSON.parse(total) as { received?: number };
-        expect([code, received]).toEqual([0, expect.any(Number)]);
-        expect(received).toBeGreaterThan(0);
-      } finally {
-        backend.kill('SIGINT');
-      }
-      const [code] = (await once(backend, 'close')) as [number];
-      expect(code).toBe(0);
+      const [ofBackend, ofPort] = sides();
+      const { codes, received } = await runBoth(ofBackend, ofPort, path);
+      expect(codes).toEqual([0, 0]);
+      expect(received).toBeGreaterThan(0);
     });
   });
 });

@@ -1,14 +1,14 @@
 // What a release carries for other machines than this one, on such machines: the front page's program and the command line in
 // both roles against this machine's; on arm64 the unit tests of the addon and of rings as well.
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runBoth } from '../cli/both-roles.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { isProgram, writeProgram } from '../readme/programs.ts';
 import { arm64Node } from './arm64-node.ts';
@@ -17,7 +17,6 @@ import { muslBun } from './musl-bun.ts';
 import { root } from './prebuilds.ts';
 
 const run = promisify(execFile);
-const vio = join(root, 'packages/cli/bin/vio.js');
 const scratch = join(root, 'test/readme/out');
 const directory = mkdtempSync(join(tmpdir(), 'vio-targets-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -50,35 +49,19 @@ describe.each(targets)('on %s', (name, machine, find) => {
   });
 
   describe('vio', () => {
-    const start = (program: string, ...args: string[]): ChildProcessByStdio<null, Readable, null> =>
-      spawn(program, [vio, ...args, '--json', '--no-telemetry'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const here = process.execPath;
+    const here = [process.execPath];
     const roles = [
-      ['backend', () => [runtime, here] as const],
-      ['port', () => [here, runtime] as const],
-      ['backend and port', () => [runtime, runtime] as const],
+      ['backend', () => [[runtime], here] as const],
+      ['port', () => [here, [runtime]] as const],
+      ['backend and port', () => [[runtime], [runtime]] as const],
     ] as const;
 
     it.each(roles)('runs as %s', async (role, sides) => {
-      const [ofBackend, ofPort] = sides();
       const path = join(directory, `${name}-${role}.sock`.replaceAll(/,? /g, '-'));
-      const backend = start(ofBackend, 'backend', path, '--forward-mode', 'io');
-      try {
-        await once(backend.stdout, 'data');
-        const port = start(ofPort, 'run', `path=${path}`, '--forward-mode', 'flowgen', '--duration', '2');
-        const [said, [code]] = await Promise.all([
-          text(port.stdout),
-          once(port, 'close') as Promise<[number]>,
-        ]);
-        const total = said.split('\n').find((line) => line.includes('"type":"total"')) ?? '{}';
-        const { received } = JSON.parse(total) as { received?: number };
-        expect([code, received]).toEqual([0, expect.any(Number)]);
-        expect(received).toBeGreaterThan(0);
-      } finally {
-        backend.kill('SIGINT');
-      }
-      const [code] = (await once(backend, 'close')) as [number];
-      expect(code).toBe(0);
+      const [ofBackend, ofPort] = sides();
+      const { codes, received } = await runBoth(ofBackend, ofPort, path);
+      expect(codes).toEqual([0, 0]);
+      expect(received).toBeGreaterThan(0);
     });
   });
 });

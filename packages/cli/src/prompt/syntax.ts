@@ -1,3 +1,5 @@
+import { isMac } from '@vio/net';
+
 /** What a prompt knows that words of commands may name. */
 export interface Vocabulary {
   /** Numbers of the ports. */
@@ -58,7 +60,7 @@ export const wordKinds = {
   queues: number(1, 128),
   descriptors: number(1, 32_768),
   entries: number(1, 32_768),
-  mac: pattern('an address as in 02:00:00:00:00:01', /^[\da-f]{2}(:[\da-f]{2}){5}$/i),
+  mac: { allowed: 'an address as in 02:00:00:00:00:01', accepts: isMac, offers: () => [] },
   lengths: pattern('bytes of each segment, with commas', /^\d+(,\d+)*$/),
   entry: pattern('entries as in (0,1),(1,0)', /^\(\d+,\d+\)(,\(\d+,\d+\))*$/),
   masks: pattern('masks of 64 entries each, as in (0xff,0x1)', /^\((0x)?[\da-f]+(,(0x)?[\da-f]+)*\)$/i),

@@ -122,7 +122,7 @@ async function build<P extends DevicePort>(
   const tx = pairs.map((pair) => pair.tx);
   const ring = controlRing(device, chosen, plan, built, memory);
   const control = new PortControl({
-    kind: chosen.control,
+    route: chosen.control,
     features,
     queues,
     ring,

@@ -140,6 +140,7 @@ function transport(
 
 const name = (protocol: number): string => ipProtocols[protocol] ?? `IP ${protocol}`;
 
+/** What `macFromBytes` of @vio/net does, which no browser can load. */
 function mac(frame: Uint8Array, at: number): string {
   return Array.from(frame.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

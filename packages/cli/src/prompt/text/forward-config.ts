@@ -1,3 +1,4 @@
+import { macFromBytes } from '@vio/net';
 import type { PromptSession } from '../session.ts';
 
 /** Who forwards what, as `start` and `show config fwd` show it. */
@@ -40,6 +41,5 @@ export function rxtxConfigText({ mode, burst, slots, datapath }: PromptSession):
 
 function peerText({ peers }: PromptSession, port: number): string {
   const peer = peers.get(port);
-  const bytes = peer === undefined ? [2, 0, 0, 0, 0, port] : [...peer];
-  return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(':');
+  return macFromBytes(peer ?? Uint8Array.of(2, 0, 0, 0, 0, port)).toUpperCase();
 }

@@ -10,10 +10,10 @@ import type { ControlRing } from './control-ring.ts';
  * Where a port's commands go: nowhere (`none`), to whoever takes the place of a control queue (`emulated`), to a ring of the
  * port's that is the device's control queue (`ring`), or to a control queue that the transport drives (`device`).
  */
-export type ControlKind = 'none' | 'emulated' | 'ring' | 'device';
+export type ControlRoute = 'none' | 'emulated' | 'ring' | 'device';
 
 export interface PortControlOptions {
-  readonly kind: ControlKind;
+  readonly route: ControlRoute;
   readonly features: bigint;
   readonly queues: number;
   /** Of `ring`. */
@@ -34,27 +34,27 @@ export class PortControl implements Disposable {
   readonly #options: PortControlOptions;
 
   constructor(options: PortControlOptions) {
-    const { kind, features, queues, rss, listener } = options;
+    const { route, features, queues, rss, listener } = options;
     this.#options = options;
     this.ring = options.ring;
     this.commands = new NetControl({
       features,
       channel: undefined,
       maxPairs: queues,
-      filters: kind !== 'emulated',
+      filters: route !== 'emulated',
       rss,
       // A device with a control queue begins with one pair; the others have those that are enabled.
-      queuePairs: kind === 'ring' ? 1 : queues,
+      queuePairs: route === 'ring' ? 1 : queues,
       onQueuePairs: listener,
     });
   }
 
   /** Once the device runs: it gets the commands of its earlier life, or learns what a port begins with. */
   async begin(device: NetDevice, mac: string, wait: WaitOptions): Promise<void> {
-    const { kind, features, queues, ownMac } = this.#options;
+    const { route, features, queues, ownMac } = this.#options;
     const first = !this.commands.connected;
     await this.commands.restart(this.#channel(device), wait);
-    if (!first || kind !== 'ring') return;
+    if (!first || route !== 'ring') return;
     if (mac !== ownMac && (features & VIRTIO_NET_F_CTRL_MAC_ADDR) !== 0n)
       await this.commands.setMac(mac, wait);
     if (queues > 1) await this.commands.setQueuePairs(queues, wait);
@@ -70,7 +70,7 @@ export class PortControl implements Disposable {
   }
 
   #channel({ control }: NetDevice): ControlChannel | undefined {
-    switch (this.#options.kind) {
+    switch (this.#options.route) {
       case 'none':
         return undefined;
       case 'emulated':

@@ -30,7 +30,7 @@ import {
   controlledOffloads,
   offloadFeatures,
 } from '../../offload/offload-features.ts';
-import type { ControlKind } from '../control/port-control.ts';
+import type { ControlRoute } from '../control/port-control.ts';
 import type { DeviceControl, DeviceTraits } from '../net-device.ts';
 
 /** What a port wishes its features to be. */
@@ -81,7 +81,7 @@ export interface ChosenFeatures {
   /** What the device accepts. */
   readonly accepted: bigint;
   /** Where the commands of the port go. */
-  readonly control: ControlKind;
+  readonly control: ControlRoute;
   /** Asked for by options or by default, and not to be had: names of features. */
   readonly missing: readonly string[];
 }
@@ -131,7 +131,7 @@ export function chooseFeatures(choice: FeatureChoice): ChosenFeatures {
   if (queues > 1 && (accepted & VIRTIO_NET_F_MQ) === 0n) {
     throw missing('MQ', `queues=${queues}`, 'use one queue pair, or give the device several');
   }
-  const control = controlKind(choice, offered);
+  const control = controlRoute(choice, offered);
   if (control === 'ring' || control === 'device') {
     const guestOffloads = (accepted & rxOffloads) === 0n ? 0n : VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
     const announcing = choice.hasConfig ? VIRTIO_NET_F_GUEST_ANNOUNCE : 0n;
@@ -186,7 +186,7 @@ function asked(choice: FeatureChoice, wanted: bigint): bigint {
   return (wanted & ~unasked) | (ownMtu === undefined ? 0n : VIRTIO_NET_F_MTU);
 }
 
-function controlKind({ controlQueue = true, control }: FeatureChoice, offered: bigint): ControlKind {
+function controlRoute({ controlQueue = true, control }: FeatureChoice, offered: bigint): ControlRoute {
   if (controlQueue === false) return 'none';
   const queue = control?.queue;
   if (controlQueue !== 'emulated' && queue !== undefined) {

@@ -26,7 +26,7 @@ export interface RingPlan {
  */
 export function planRings(
   device: NetDevice,
-  { features, control: kind }: Pick<ChosenFeatures, 'features' | 'control'>,
+  { features, control: route }: Pick<ChosenFeatures, 'features' | 'control'>,
   options: PortOptions,
   maxPairs: number,
 ): RingPlan {
@@ -49,7 +49,7 @@ export function planRings(
   }));
   const index = 2 * maxPairs;
   const control =
-    kind === 'ring'
+    route === 'ring'
       ? { index, size: device.queueSize({ queues: [index], format, enough: controlSize }) }
       : undefined;
   const controlBytes = control === undefined ? 0 : ControlQueue.bytes(rings, control.size);

@@ -4,6 +4,7 @@ import { openSync } from 'node:fs';
 import { holdings, holdingsLike } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
+import { patched } from '../../testing/patched.ts';
 import { type MemoryRegion, encodeRaw, frontendRequests as requests } from '../../wire/index.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
 
@@ -142,15 +143,11 @@ describe('what a request says is checked:', () => {
     ],
     ['memory in a socket', 'VIO_VHOST_MEMORY', (f) => memory(f, [region], f.stream.fd)],
     ['no region', 'VIO_VHOST_MESSAGE_VALUE', (f) => raw(f, 5, table({}).fill(0, 0, 4))],
-    [
-      'nine regions said',
-      'VIO_VHOST_MESSAGE_VALUE',
-      (f) => raw(f, 5, withCount(table({}), 0, 9), [shared.fd]),
-    ],
+    ['nine regions said', 'VIO_VHOST_MESSAGE_VALUE', (f) => raw(f, 5, patched(table({}), 0, 9), [shared.fd])],
     [
       'two regions said, one there',
       'VIO_VHOST_MESSAGE_SIZE',
-      (f) => raw(f, 5, withCount(table({}), 0, 2), [shared.fd]),
+      (f) => raw(f, 5, patched(table({}), 0, 2), [shared.fd]),
     ],
     ['an empty region', 'VIO_VHOST_MESSAGE_VALUE', (f) => raw(f, 5, table({ size: 0 }), [shared.fd])],
     [
@@ -194,9 +191,3 @@ describe('what a request says is checked:', () => {
     },
   );
 });
-
-function withCount(bytes: Uint8Array, at: number, value: number): Uint8Array {
-  const copy = bytes.slice();
-  new DataView(copy.buffer).setUint32(at, value, true);
-  return copy;
-}
