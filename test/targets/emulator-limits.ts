@@ -7,9 +7,7 @@ export const emulatorLimits: Readonly<Record<string, readonly string[]>> = {
   'says of a mapping in /proc/self/smaps where it is, but not how much of it is resident': [
     'memory that is created is all resident by default',
   ],
-  'gives up before a process has 32,768 mappings': [
-    'memory that is mapped is limited in number, and says so',
-  ],
+  'shows the /proc/cpuinfo of the machine that it runs on': ['CPU features are those the system reports'],
   'passes on only as many descriptors as it has room for, and forgets the others': [
     'descriptors on a stream beyond what a message may carry are dropped, said so, and none is leaked',
   ],
