@@ -200,7 +200,7 @@ describe('without IOMMU, by physical addresses', () => {
     const { results, givenBack } = reports['compliance'];
     const entries = Object.entries(results as Readonly<Record<string, string>>);
     expect(entries.filter(([, result]) => result !== 'passed')).toEqual([]);
-    expect([entries.length, givenBack]).toEqual([32, true]);
+    expect([entries.length, givenBack]).toEqual([39, true]);
   });
 
   it('vio devbind refuses a card in use, and takes it by force; run, inspect and doctor use it then', () => {

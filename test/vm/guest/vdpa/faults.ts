@@ -57,7 +57,9 @@ export async function meetFaults() {
   const links = await withCard(card(), async (plugged) => {
     Object.assign(codes, {
       'packed rings': await codeOf(open(',packed_vq=1')),
-      'rings too long': await codeOf(openVirtioUser(`path=${vdpaNodes()[0]},queue_size=512`)),
+      'rings too long': await codeOf(
+        openVirtioUser(`path=${vdpaNodes()[0]},queue_size=512`, { exactQueueSize: true }),
+      ),
       'pairs too many': await codeOf(open(',queues=3')),
       'another address': await codeOf(open(',mac=02:00:00:00:00:01')),
     });
