@@ -10,6 +10,7 @@ import { checksumFrom, exchangeWord } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { ChecksumWork } from '../lane.ts';
+import { be16, putBe16 } from './bytes.ts';
 import { setAddresses } from './mac.ts';
 
 const protocolTcp = 6;
@@ -102,13 +103,4 @@ function ipv4Checksum(u8: Uint8Array, ip: number, end: number): void {
   sum.reset();
   sum.add(u8, ip, headerEnd);
   putBe16(u8, ip + 10, sum.value);
-}
-
-function be16(u8: Uint8Array, at: number): number {
-  return (u8[at] << 8) | u8[at + 1];
-}
-
-function putBe16(u8: Uint8Array, at: number, value: number): void {
-  u8[at] = value >>> 8;
-  u8[at + 1] = value & 0xff;
 }

@@ -1,5 +1,6 @@
 import { PacketFlow } from '@vio/net';
 import { type Edit, firstBytes } from '../engine.ts';
+import { exchange } from './bytes.ts';
 import { swapAddresses } from './macswap.ts';
 
 const portBytes = 2;
@@ -19,12 +20,3 @@ export const swapFiveTuple: Edit = (lane, pool, burst) => {
   }
   swapAddresses(lane, pool, burst);
 };
-
-/** Exchanges the `bytes` bytes at `at` with those behind them. */
-function exchange(u8: Uint8Array, at: number, bytes: number): void {
-  for (let k = at; k < at + bytes; k++) {
-    const first = u8[k];
-    u8[k] = u8[k + bytes];
-    u8[k + bytes] = first;
-  }
-}

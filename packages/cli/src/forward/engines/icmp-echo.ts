@@ -2,6 +2,7 @@ import { InternetChecksum, type PacketBurst, PacketFlow } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { LaneAddresses } from '../lane.ts';
+import { be16, exchange, putBe16 } from './bytes.ts';
 
 const addressBytes = 6;
 const ethernetBytes = 14;
@@ -69,18 +70,15 @@ function answerArp(u8: Uint8Array, at: number, arp: number, end: number, own: Ui
   if (u8[arp + 4] !== 6 || u8[arp + 5] !== 4 || be16(u8, arp + 6) !== arpRequest) return false;
   u8[arp + 7] = arpReply;
   const sender = arp + 8;
-  const target = arp + 18;
-  const asked = u8.slice(target + addressBytes, target + addressBytes + 4);
-  u8.copyWithin(target, sender, sender + addressBytes + 4);
+  exchange(u8, sender, addressBytes + 4);
   u8.set(own, sender);
-  u8.set(asked, sender + addressBytes);
   u8.copyWithin(at, at + addressBytes, at + 2 * addressBytes);
   u8.set(own, at + addressBytes);
   return true;
 }
 
 function answerPing(u8: Uint8Array, at: number, ip: number, icmp: number): void {
-  swap(u8, at, addressBytes);
+  exchange(u8, at, addressBytes);
   const source = ip + 12;
   const target = source + 4;
   // What was asked of a group is answered by a neighbour of whoever asked: a group sends nothing (RFC 1112).
@@ -91,26 +89,9 @@ function answerPing(u8: Uint8Array, at: number, ip: number, icmp: number): void 
     checksum.reset();
     checksum.add(u8, ip, ip + ((u8[ip] & 15) << 2));
     putBe16(u8, ip + 10, checksum.value);
-  } else swap(u8, source, 4);
+  } else exchange(u8, source, 4);
   u8[icmp] = 0;
   // The type was the high byte of a word of the sum (RFC 1624).
   const sum = be16(u8, icmp + 2) + (echoRequest << 8);
   putBe16(u8, icmp + 2, (sum & 0xffff) + (sum >>> 16));
-}
-
-function putBe16(u8: Uint8Array, at: number, value: number): void {
-  u8[at] = value >>> 8;
-  u8[at + 1] = value & 0xff;
-}
-
-function swap(u8: Uint8Array, at: number, bytes: number): void {
-  for (let k = at; k < at + bytes; k++) {
-    const first = u8[k];
-    u8[k] = u8[k + bytes];
-    u8[k + bytes] = first;
-  }
-}
-
-function be16(u8: Uint8Array, at: number): number {
-  return (u8[at] << 8) | u8[at + 1];
 }
