@@ -29,7 +29,7 @@ export interface NetDevice {
   /** Queue pairs it has, 1 at least. */
   maxPairs(wait: WaitOptions): Promise<number>;
   /**
-   * Decides how many descriptors some of its rings have: as many as are wanted, or as it has if it does not have those.
+   * Decides how many descriptors a ring has: as many as are wanted, or as the device has if it does not have those.
    * @throws VioError when no ring of the format can have as many
    */
   queueSize(request: QueueSizeRequest): number;
@@ -76,11 +76,11 @@ export interface DeviceTraits {
   readonly own: bigint;
 }
 
-/** What a port asks of the size of its rings. */
+/** What a port asks of the size of a ring. */
 export interface QueueSizeRequest {
-  /** Numbers of the queues; all get the same size. */
-  readonly queues: readonly number[];
-  /** Of the rings. */
+  /** Number of the queue. */
+  readonly queue: number;
+  /** Of the ring. */
   readonly format: RingFormat;
   /** Descriptors the application asked for; undefined: it did not. */
   readonly wanted?: number | undefined;

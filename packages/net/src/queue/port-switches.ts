@@ -22,6 +22,9 @@ export class PortSwitches {
   readonly memory: SharedArrayBuffer;
   /** The memory as words, of which the first grows with every change. */
   readonly words: Int32Array;
+  /** What is done to frames, as it was at this version: whoever sends frame by frame asks for each of them. */
+  #rules: FrameRules = {};
+  #rulesVersion = -1;
 
   /** @param deferred numbers of the queues that are off to begin with */
   static create(rules: FrameRules, pairs: number, deferred: readonly number[] = []): PortSwitches {
@@ -43,13 +46,17 @@ export class PortSwitches {
 
   /** What is done to frames. */
   get rules(): FrameRules {
+    const { version } = this;
+    if (version === this.#rulesVersion) return this.#rules;
     const mtu = this.words[MTU];
     const vlan = this.words[VLAN];
-    return {
+    this.#rulesVersion = version;
+    this.#rules = {
       ...(mtu === 0 ? {} : { mtu }),
       vlanStrip: (vlan & VLAN_STRIP) !== 0,
       vlanInsert: (vlan & VLAN_INSERT) !== 0,
     };
+    return this.#rules;
   }
 
   set rules({ mtu = 0, vlanStrip = false, vlanInsert = false }: FrameRules) {

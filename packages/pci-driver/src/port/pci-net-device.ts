@@ -101,13 +101,9 @@ export class PciNetDevice implements NetDevice {
     return attempt(() => readNetConfig(this.registers, this.registers.getFeatures()).maxPairs);
   }
 
-  queueSize({ queues, wanted, enough, format }: QueueSizeRequest): number {
+  queueSize(request: QueueSizeRequest): number {
     const { resizable } = this.registers;
-    const sizes = queues.map((queue) => {
-      const most = this.registers.queueSize(queue);
-      return chooseQueueSize({ queue, most, wanted, enough, resizable, format });
-    });
-    return Math.min(...sizes);
+    return chooseQueueSize({ ...request, most: this.registers.queueSize(request.queue), resizable });
   }
 
   /** Pinned as a whole, whatever it may grow to: the device reaches all of it from the start. */

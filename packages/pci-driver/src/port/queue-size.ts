@@ -1,22 +1,14 @@
-import type { RingFormat } from '@vio/rings';
+import type { QueueSizeRequest } from '@vio/net';
 import { pciError } from '../access/pci-errors.ts';
 
-/** What the size of a ring depends on. */
-export interface QueueSizeInput {
-  /** Number of the queue. */
-  readonly queue: number;
+/** What the size of a ring depends on. Without a wish 1024 descriptors are enough. */
+export interface QueueSizeInput extends QueueSizeRequest {
   /** Descriptors the device allows at most. */
   readonly most: number;
-  /** Descriptors the application asked for. */
-  readonly wanted: number | undefined;
-  /** Descriptors that are taken without a wish, if the device allows as many. Default 1024. */
-  readonly enough?: number | undefined;
-  /** Whether the device takes smaller rings: legacy ones do not. */
+  /** The device takes fewer. */
   readonly resizable: boolean;
-  readonly format: RingFormat;
 }
 
-/** Rings longer than this buy nothing and take memory, unless asked for. */
 const usualSize = 1024;
 
 /**

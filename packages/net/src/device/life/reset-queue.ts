@@ -1,5 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import type { QueueName } from '../queues/queue-name.ts';
+import { type QueueName, queueNumber } from '../queues/queue-name.ts';
 import { type PortLife, placedQueue } from './port-life.ts';
 
 /**
@@ -7,13 +7,12 @@ import { type PortLife, placedQueue } from './port-life.ts';
  * 5.1.2): what a queue needs that broke. The other rings go on.
  */
 export async function resetQueue(life: PortLife, name: QueueName, wait: WaitOptions): Promise<void> {
-  const { direction, queue } = name;
+  const { direction } = name;
   const { device, pairs, events, detached } = life;
-  if (!(queue in pairs) || detached) throw new RangeError(`the port has no queue pair ${queue}`);
-  const pair = pairs[queue];
+  const index = queueNumber(name, detached ? 0 : pairs.length);
+  const pair = pairs[index >>> 1];
   const { reset } = device;
   if (reset === undefined) throw cannotReset();
-  const index = 2 * queue + (direction === 'rx' ? 0 : 1);
   if (direction === 'tx') pair.tx.pause();
   await reset.take(index, wait);
   // The device that came in the meantime has been given fresh rings.

@@ -36,7 +36,7 @@ export function planRings(
   const { format } = rings;
   const warnings: VioError[] = [];
   const sizeOf = (queue: number, wanted: number | undefined): number => {
-    const size = device.queueSize({ queues: [queue], format, wanted });
+    const size = device.queueSize({ queue, format, wanted });
     if (wanted === undefined || size === wanted) return size;
     const other = otherSize(queue, wanted, size);
     if (exactQueueSize) throw other;
@@ -50,7 +50,7 @@ export function planRings(
   const index = 2 * maxPairs;
   const control =
     route === 'ring'
-      ? { index, size: device.queueSize({ queues: [index], format, enough: controlSize }) }
+      ? { index, size: device.queueSize({ queue: index, format, enough: controlSize }) }
       : undefined;
   const controlBytes = control === undefined ? 0 : ControlQueue.bytes(rings, control.size);
   return {
