@@ -11,6 +11,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { allowedCpus } from '@vio/test/cpus';
+import { median } from './statistics.ts';
 
 const rounds = Number(process.argv[2] ?? 20);
 const windowMilliseconds = 2000;
@@ -79,12 +80,6 @@ async function measure(socketPath: string, pid: number, open: boolean): Promise<
     packetsPerSecond: (1000 * packets) / (end.at - begin.at),
     nanosecondsPerPacket: (end.ran - begin.ran) / packets,
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >>> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 const socket = join(directory, 'vhost.sock');

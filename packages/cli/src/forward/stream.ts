@@ -69,8 +69,8 @@ export class Stream implements MeteredLane {
     this.addresses = addresses;
     this.checksums = checksums;
     this.pool = to.tx.pool;
-    this.#sums = (to.features & VIRTIO_NET_F_CSUM) !== 0n;
     const has = (features: bigint, bit: bigint): boolean => (features & bit) !== 0n;
+    this.#sums = has(to.features, VIRTIO_NET_F_CSUM);
     this.#tooLarge = has(from.features, VIRTIO_NET_F_GUEST_TSO4) && !has(to.features, VIRTIO_NET_F_HOST_TSO4);
     this.#says = hasRxOffloads(from.features);
     this.#prepares = this.#sums && (checksums?.tcp === 'hw' || checksums?.udp === 'hw');

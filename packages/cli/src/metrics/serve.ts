@@ -2,7 +2,7 @@ import type { Measured } from '@vio/net';
 import type { Output } from '../output.ts';
 import type { Shown } from '../page/server/hub.ts';
 import type { MetricsAddress } from './address.ts';
-import { MetricsServer } from './server.ts';
+import type { MetricsServer } from './server.ts';
 
 /** Serves metrics and the live page where the user wants them; undefined when he does not. */
 export async function serveMetrics(
@@ -10,7 +10,10 @@ export async function serveMetrics(
   measured: () => Readonly<Record<string, Measured>>,
   shown: Shown,
 ): Promise<MetricsServer | undefined> {
-  return address === undefined ? undefined : MetricsServer.start(address, measured, shown);
+  if (address === undefined) return undefined;
+  // HTTP and the page are loaded by those who want them.
+  const { MetricsServer: Server } = await import('./server.ts');
+  return Server.start(address, measured, shown);
 }
 
 /** Says where the metrics are, which matters when the port number was left to the system. */

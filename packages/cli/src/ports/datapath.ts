@@ -23,6 +23,15 @@ export interface QueuePlace {
   readonly queue: number;
 }
 
+/** A way that packets take, with the addresses of the port they leave by. */
+export interface StreamTask {
+  readonly name: string;
+  readonly from: QueuePlace;
+  readonly to: QueuePlace;
+  readonly own: Uint8Array;
+  readonly peer: Uint8Array;
+}
+
 /** What passed one way since forwarding began. */
 export interface StreamReport {
   readonly from: QueuePlace;

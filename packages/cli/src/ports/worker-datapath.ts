@@ -1,13 +1,14 @@
-import { type QueuePairHandle, macToBytes } from '@vio/net';
+import type { QueuePairHandle } from '@vio/net';
 import { genericStats } from '@vio/net/internal';
 import { type LaneCounts, noCounts, totalCounts } from '../forward/counts.ts';
-import { type LaneTraffic, burstCounters, noTraffic, peerAddress } from '../forward/lane.ts';
+import { type LaneTraffic, burstCounters, noTraffic } from '../forward/lane.ts';
 import type { MeteredSource } from '../forward/rates.ts';
-import { type PortTopology, partner } from '../forward/topology.ts';
-import type { CountedStream, StreamTask, WorkerReport } from '../worker/messages.ts';
+import type { PortTopology } from '../forward/topology.ts';
+import type { CountedStream, WorkerReport } from '../worker/messages.ts';
 import { ThreadHandle } from '../worker/thread-handle.ts';
-import type { Datapath, ForwardWork, StreamReport } from './datapath.ts';
+import type { Datapath, ForwardWork, StreamReport, StreamTask } from './datapath.ts';
 import type { PortSlot } from './port-slot.ts';
+import { planStreams } from './streams.ts';
 
 /** A stream, and what its thread said of it last. */
 class RemoteStream implements MeteredSource {
@@ -165,23 +166,9 @@ export class WorkerDatapath implements Datapath {
   }
 
   #plan({ peers }: ForwardWork): RemoteStream[] {
-    const slots = this.#slots;
-    const queuesOf = ({ port }: PortSlot): number => port?.handles.length ?? 0;
-    const queues = Array.from({ length: Math.max(0, ...slots.map(queuesOf)) }, (_, queue) => queue);
-    return queues.flatMap((queue) =>
-      slots.flatMap((slot) => {
-        const target = slots[partner(this.#topology, slot.number, slots.length)];
-        if (queue >= queuesOf(slot) || queue >= queuesOf(target) || target.port === undefined) return [];
-        const task: StreamTask = {
-          name: slots.length === 1 ? `q${queue}` : `port ${slot.number} q${queue}`,
-          from: { port: slot.number, queue },
-          to: { port: target.number, queue },
-          own: macToBytes(target.port.mac),
-          peer: peers.get(target.number) ?? peerAddress(target.number),
-        };
-        return [new RemoteStream(task, this.#threadOf(slot.number, queue))];
-      }),
-    );
+    const topology = this.#topology;
+    const tasks = planStreams(this.#slots, ({ port }) => port?.handles.length ?? 0, { topology, peers });
+    return tasks.map((task) => new RemoteStream(task, this.#threadOf(task.from.port, task.from.queue)));
   }
 
   #countsOf(port: number): PortCounts {

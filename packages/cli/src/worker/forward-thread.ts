@@ -3,8 +3,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { Forwarder } from '../forward/forwarder.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { Stream, type StreamEnd } from '../forward/stream.ts';
-import type { QueuePlace } from '../ports/datapath.ts';
-import type { StreamTask, WorkerReport, WorkerRequest } from './messages.ts';
+import type { QueuePlace, StreamTask } from '../ports/datapath.ts';
+import type { WorkerReport, WorkerRequest } from './messages.ts';
 
 /** Milliseconds between two reports of what was counted. */
 const reportInterval = 20;

@@ -1,16 +1,7 @@
 import type { QueuePairHandle } from '@vio/net';
 import type { LaneCounts } from '../forward/counts.ts';
 import type { LaneTraffic } from '../forward/lane.ts';
-import type { ForwardWork, QueuePlace } from '../ports/datapath.ts';
-
-/** A way that packets take, with the addresses of the port they leave by. */
-export interface StreamTask {
-  readonly name: string;
-  readonly from: QueuePlace;
-  readonly to: QueuePlace;
-  readonly own: Uint8Array;
-  readonly peer: Uint8Array;
-}
+import type { ForwardWork, StreamTask } from '../ports/datapath.ts';
 
 /** What a thread is told. It answers every request by its number, when that is done. */
 export type WorkerRequest = { readonly id: number } & (

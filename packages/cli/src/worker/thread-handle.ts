@@ -1,13 +1,7 @@
-import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { VioError } from '@vio/native';
+import { distFile } from '../dist-file.ts';
 import type { WorkerOrder, WorkerReport } from './messages.ts';
-
-/** The program of a thread: beside the bundle of this package, wherever this module is in it. */
-function program(from: URL): URL {
-  const file = new URL('dist/worker.js', from);
-  return existsSync(file) ? file : program(new URL('..', from));
-}
 
 /** A thread that forwards, seen from the one that started it. */
 export class ThreadHandle {
@@ -17,7 +11,7 @@ export class ThreadHandle {
 
   /** @param onReport is told what it counted, and of broken queues */
   constructor(onReport: (report: WorkerReport) => void) {
-    this.#worker = new Worker(program(new URL(import.meta.url)));
+    this.#worker = new Worker(distFile('worker.js'));
     this.#worker.on('message', (report: WorkerReport) => {
       if (report.kind !== 'done') return onReport(report);
       const waiting = this.#waiting.get(report.id);

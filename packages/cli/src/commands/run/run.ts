@@ -8,7 +8,6 @@ import { pageOf } from '../../page/server/page-of.ts';
 import type { Datapath } from '../../ports/datapath.ts';
 import { PortSet } from '../../ports/port-set.ts';
 import { serveCommandTelemetry } from '../../telemetry/serve.ts';
-import { FrameTemplate } from '../../forward/frame-template.ts';
 import { captureToFile, standardOutput } from './capture-file.ts';
 import { openDatapath } from './open-datapath.ts';
 import { allDevargs, slotOptions, tellOfPort } from './open-ports.ts';
@@ -24,8 +23,6 @@ export async function runPorts(
   // What goes to a program that reads a capture is nothing but the capture.
   const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
   const output = new Output(options.json === true, stream);
-  // A frame that there cannot be is told of before anything is opened.
-  void new FrameTemplate(options.txpkts).bytes;
   const ports: Record<string, DevicePort> = {};
   const times = new TurnTimes();
   await using shown = serveCommandTelemetry('run', options, output);

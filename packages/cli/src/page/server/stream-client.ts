@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { jsonValue } from '../../output.ts';
 
 /** Milliseconds that a browser may leave what it was sent unread. */
 const patience = 15_000;
@@ -60,9 +61,4 @@ export class StreamClient {
 /** An event of the stream. JSON has no line breaks, so it is one line whatever it says. */
 export function eventText(name: string, data: object): string {
   return `event: ${name}\ndata: ${JSON.stringify(data, jsonValue)}\n\n`;
-}
-
-/** Feature masks are bigints; JSON has none, so they are written as hexadecimal strings. */
-function jsonValue(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
 }

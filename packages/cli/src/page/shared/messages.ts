@@ -1,5 +1,6 @@
 // What the stream of a live page says. Each message is an event of its name with one of these as JSON.
 import type { LinkView, RingState, TelemetryEvent } from '@vio/net';
+import type { TurnTimes } from '../../forward/turn-times.ts';
 
 /** A port or device, as the list of them has it. */
 export interface ListedPort {
@@ -27,22 +28,8 @@ export interface SeenPath {
   readonly refused: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Of a second's turns: microseconds that so many of a hundred were not longer than. */
-export interface Percentiles {
-  readonly count: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-/** How long the program took; no packet carries a time, so this is not how long a packet took. */
-export interface TurnLook {
-  /** From one look at a queue to the next, while there is work: what a packet waits for this program at most. */
-  readonly wait: Percentiles;
-  /** For moving what was there. */
-  readonly work: Percentiles;
-}
+/** How long turns took since the look before; no packet carries a time, so this is not how long a packet took. */
+export type TurnLook = ReturnType<TurnTimes['take']>;
 
 /** `hello`: what runs, once. */
 export interface Hello {

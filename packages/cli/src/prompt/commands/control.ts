@@ -1,4 +1,5 @@
 import type { PromptCommand } from '../command.ts';
+import type { PromptSession } from '../session.ts';
 import { forwardStatsText } from '../text/forward-stats.ts';
 import { forwardConfigText, rxtxConfigText } from '../text/forward-config.ts';
 
@@ -8,19 +9,13 @@ export const controlCommands: readonly PromptCommand[] = [
     section: 'control',
     syntax: 'start',
     help: 'Start packet forwarding with the current configuration.',
-    async run(session) {
-      await session.start(0);
-      session.say([forwardConfigText(session), '', rxtxConfigText(session)].join('\n'));
-    },
+    run: (session) => start(session, 0),
   },
   {
     section: 'control',
     syntax: 'start tx_first [<count>]',
     help: 'The same, behind so many bursts on every queue.',
-    async run(session, args) {
-      await session.start(Number(args.get(0) ?? 1));
-      session.say([forwardConfigText(session), '', rxtxConfigText(session)].join('\n'));
-    },
+    run: (session, args) => start(session, Number(args.get(0) ?? 1)),
   },
   {
     section: 'control',
@@ -48,3 +43,8 @@ export const controlCommands: readonly PromptCommand[] = [
     },
   },
 ];
+
+async function start(session: PromptSession, txFirst: number): Promise<void> {
+  await session.start(txFirst);
+  session.say([forwardConfigText(session), '', rxtxConfigText(session)].join('\n'));
+}

@@ -10,7 +10,7 @@ import {
 } from '@vio/net';
 import type { CommandArguments, PromptCommand } from '../command.ts';
 import { CommandFailure, type PromptSession } from '../session.ts';
-import { flowTypes } from '../text/port-info.ts';
+import { flowTypes, hashTypeNames } from '../text/port-info.ts';
 
 const ip = HASH_TYPE_IPv4 | HASH_TYPE_IPv6;
 const udp = HASH_TYPE_UDPv4 | HASH_TYPE_UDPv6;
@@ -24,12 +24,7 @@ const groups: Readonly<Record<string, number>> = {
   udp: ip | udp,
   tcp: ip | tcp,
   none: 0,
-  ipv4: HASH_TYPE_IPv4,
-  'ipv4-tcp': HASH_TYPE_TCPv4,
-  'ipv4-udp': HASH_TYPE_UDPv4,
-  ipv6: HASH_TYPE_IPv6,
-  'ipv6-tcp': HASH_TYPE_TCPv6,
-  'ipv6-udp': HASH_TYPE_UDPv6,
+  ...Object.fromEntries(hashTypeNames.map(([bit, name]) => [name, bit])),
 };
 const groupNames = Object.keys(groups).join('|');
 /** Entries of a mask. */

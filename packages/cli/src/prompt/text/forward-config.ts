@@ -1,4 +1,5 @@
 import { macFromBytes } from '@vio/net';
+import { peerAddress } from '../../forward/lane.ts';
 import type { PromptSession } from '../session.ts';
 
 /** Who forwards what, as `start` and `show config fwd` show it. */
@@ -40,6 +41,5 @@ export function rxtxConfigText({ mode, burst, slots, datapath }: PromptSession):
 }
 
 function peerText({ peers }: PromptSession, port: number): string {
-  const peer = peers.get(port);
-  return macFromBytes(peer ?? Uint8Array.of(2, 0, 0, 0, 0, port)).toUpperCase();
+  return macFromBytes(peers.get(port) ?? peerAddress(port)).toUpperCase();
 }
