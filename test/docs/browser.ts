@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
 
 export const site = join(import.meta.dirname, '../../docs/out');
 
@@ -42,4 +42,33 @@ export async function serveSite(): Promise<{ url: string; close: () => void }> {
   });
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+/** Windows that pages are looked at in. */
+export const desktop = { width: 1280, height: 900 };
+export const phone = { width: 390, height: 844 };
+
+/** Runs in the page: how light it is behind the text, of 255, and by how many pixels it is wider than the window. */
+export const measure = `(() => {
+  const colours = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
+  const { scrollWidth, clientWidth } = document.documentElement;
+  return [colours.reduce((sum, one) => sum + one) / 3, scrollWidth - clientWidth];
+})()`;
+
+/** Has somebody look at a new page, with what its console says and what goes wrong in it. */
+export async function withPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  see: (page: Page, said: string[]) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext(options);
+  try {
+    const page = await context.newPage();
+    const said: string[] = [];
+    page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => said.push(`uncaught: ${error.message}`));
+    await see(page, said);
+  } finally {
+    await context.close();
+  }
 }

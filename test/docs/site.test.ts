@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchChromium, serveSite, site } from './browser.ts';
+import { desktop, launchChromium, measure, phone, serveSite, site, withPage } from './browser.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -59,12 +59,7 @@ async function look(
   options: BrowserContextOptions,
   see: (page: Page, console: string[]) => Promise<void>,
 ): Promise<void> {
-  const context = await browser.newContext(options);
-  try {
-    const page = await context.newPage();
-    const said: string[] = [];
-    page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => said.push(`uncaught: ${error.message}`));
+  await withPage(browser, options, async (page, said) => {
     page.on('requestfailed', (request) => said.push(`failed: ${request.url()}`));
     page.on(
       'response',
@@ -78,9 +73,7 @@ async function look(
       const name = `${path.replaceAll(/\W+/g, '-')}-${options.colorScheme}-${options.viewport?.width}.png`;
       await page.screenshot({ path: join(screenshots, name) });
     }
-  } finally {
-    await context.close();
-  }
+  });
 }
 
 const shown = [
@@ -90,15 +83,6 @@ const shown = [
   'documents/Measured_beside_DPDK.html',
   'modules/_vio_net.html',
 ];
-const desktop = { width: 1280, height: 900 };
-const phone = { width: 390, height: 844 };
-
-/** Runs in the page: how light it is behind the text, of 255, and by how many pixels it is wider than the window. */
-const measure = `(() => {
-  const colours = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
-  const { scrollWidth, clientWidth } = document.documentElement;
-  return [colours.reduce((sum, one) => sum + one) / 3, scrollWidth - clientWidth];
-})()`;
 
 describe.each(shown)('%s', (path) => {
   it.each([

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Vio } from '../cli/vio.ts';
-import { launchChromium } from '../docs/browser.ts';
+import { desktop, launchChromium, measure, phone, withPage } from '../docs/browser.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-page-'));
 /** A name as unkind as a path can be: whatever shows it, shows text. */
@@ -35,21 +35,13 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const desktop = { width: 1280, height: 900 };
-const phone = { width: 390, height: 844 };
-
 /** Opens a page, waits until it has its rings, and hands it over with what its console said. */
 async function look(
   url: string,
   options: BrowserContextOptions,
   see: (page: Page, said: string[]) => Promise<void>,
 ): Promise<void> {
-  const context = await browser.newContext(options);
-  try {
-    const page = await context.newPage();
-    const said: string[] = [];
-    page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => said.push(`uncaught: ${error.message}`));
+  await withPage(browser, options, async (page, said) => {
     page.on('dialog', (dialog) => said.push(`dialog: ${dialog.message()}`));
     page.on('request', (request) => {
       if (!request.url().startsWith(url)) said.push(`asked elsewhere: ${request.url()}`);
@@ -62,17 +54,8 @@ async function look(
       const name = `${url === urls.port ? 'port' : 'device'}-${options.colorScheme}-${options.viewport?.width}.png`;
       await page.screenshot({ path: join(screenshots, name), fullPage: true });
     }
-  } finally {
-    await context.close();
-  }
+  });
 }
-
-/** Runs in the page: how light it is behind the text, of 255, and by how many pixels it is wider than the window. */
-const measure = `(() => {
-  const colours = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
-  const { scrollWidth, clientWidth } = document.documentElement;
-  return [colours.reduce((sum, one) => sum + one) / 3, scrollWidth - clientWidth];
-})()`;
 
 /** Runs in the page: every counter that it shows. */
 const counters = `Object.fromEntries(Array.from(document.querySelectorAll('[data-counter]'), (cell) =>
