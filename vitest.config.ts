@@ -12,7 +12,7 @@ export default defineConfig({
         ssr: { resolve: { conditions: ['vio-source'] } },
         test: {
           name: 'packages',
-          include: ['packages/*/src/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'bench/src/**/*.test.ts'],
           pool: 'forks',
           // Properties take seconds where two cores do everything.
           testTimeout: 30_000,

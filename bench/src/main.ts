@@ -95,7 +95,7 @@ const results: Results = {
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
   logs: await logs(),
-  convenient: wanted('convenient') ? await convenientWays(quick ? 3 : 9, 300) : [],
+  convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
   firstPacket: wanted('first-packet')
     ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }

@@ -88,9 +88,9 @@ function logPart(logs: Results['logs']): string[] {
 function convenientPart(convenient: readonly Convenient[]): string[] {
   if (convenient.length === 0) return [];
   return [
-    '### Without bursts, beside other ways in Node\n\nFrames of 64 bytes; both ends in one process, on one core.',
+    '### Without bursts, beside other ways in Node\n\nFrames of 64 bytes; both ends in one process. Rates are those of one core that does nothing else: by the CPU time of the process.',
     table(
-      ['', 'million frames a second'],
+      ['', 'million frames a second of CPU'],
       convenient.map(({ name, mpps }) => [name, mpps.toFixed(2)]),
     ),
   ];
