@@ -18,6 +18,12 @@ const declared =
     /\s+/,
   );
 
+/** What rte_vdpa.h and vdpa_driver.h declare, whole. */
+const vdpa =
+  `rte_vdpa_find_device_by_name rte_vdpa_get_features rte_vdpa_get_protocol_features rte_vdpa_get_queue_num
+  rte_vdpa_get_rte_device rte_vdpa_get_stats rte_vdpa_get_stats_names rte_vdpa_register_device rte_vdpa_relay_vring_used
+  rte_vdpa_reset_stats rte_vdpa_unregister_device rte_vhost_host_notifier_ctrl`.split(/\s+/);
+
 const readme = readFileSync(
   fileURLToPath(new URL('../../packages/vhost/README.md', import.meta.url)),
   'utf8',
@@ -41,8 +47,15 @@ describe("README's table of DPDK's functions", () => {
     const named = rows.flatMap(([theirs]) =>
       [...theirs.matchAll(/`rte_vhost_(\w+)`/g)].map(([, name]) => name),
     );
-    const later = new Set(['notify_guest', 'device_ops']);
+    const later = new Set(['notify_guest', 'device_ops', 'host_notifier_ctrl']);
     expect(named.filter((name) => !later.has(name)).toSorted()).toEqual(declared.toSorted());
+  });
+
+  it('has each of those of vDPA once', () => {
+    const named = rows.flatMap(([theirs]) => [...theirs.matchAll(/`(rte_\w+)`/g)].map(([, name]) => name));
+    expect(named.filter((name) => vdpa.includes(name) || name.startsWith('rte_vdpa')).toSorted()).toEqual(
+      vdpa,
+    );
   });
 
   it('says for each what ours is called, or why there is none', () => {

@@ -10,6 +10,7 @@ export {
   type CommandState,
   createCommandQueue,
 } from './driver/command-queue.ts';
+export { ForwardingRing } from './driver/forwarding-ring.ts';
 export { needEvent } from './event-index.ts';
 export { ringFeatureNames } from './feature-bits.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';

@@ -9,7 +9,7 @@ export type {
   VringUserAddresses,
 } from './transport.ts';
 export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
-export type { ConfigWrite } from './backend/device/device-config.ts';
+export type { ConfigStore, ConfigWrite } from './backend/device/device-config.ts';
 export { type DeviceType, rawRingFeatures } from './backend/device/device-type.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
@@ -19,6 +19,17 @@ export type { UntilDevicePacketsOptions } from './backend/device/until-packets.t
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';
 export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/protocol/extern-handlers.ts';
+export { vdpaProtocolFeatures } from './backend/offer/vdpa-offer.ts';
+export type {
+  VdpaConfigEvents,
+  VdpaDevice,
+  VdpaFrontend,
+  VdpaNotifyArea,
+  VdpaRegion,
+  VdpaRing,
+  VdpaStats,
+  VdpaVfio,
+} from './backend/vdpa/vdpa-device.ts';
 export type { VhostCallbacks } from './backend/driver/vhost-callbacks.ts';
 export type { VhostDriverFlags } from './backend/driver/driver-flags.ts';
 export { VhostDriver } from './backend/driver/vhost-driver.ts';

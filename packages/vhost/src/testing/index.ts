@@ -1,4 +1,10 @@
+export {
+  type VdpaFactory,
+  type VdpaUnderTest,
+  describeVdpaCompliance,
+} from '../compliance/vdpa-compliance.ts';
 export { EchoBackend } from './echo-backend.ts';
+export { LoopbackVdpa, type LoopbackVdpaOptions } from './loopback-vdpa.ts';
 export {
   type BackendScript,
   type Misbehaviour,

@@ -14,6 +14,7 @@ import { deviceStats, vringStats, vringStatsNames } from './device-stats.ts';
 import type { TranslationCounts } from '../iommu/device-iommu.ts';
 import { numaNodeOf } from './numa-node.ts';
 import type { ServedDevice } from './served-device.ts';
+import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { type VringBase, type VringInfo, toBase, vringInfo } from './vring-info.ts';
 
 /** What a device says of itself in its configuration space, and what its driver changed of that. */
@@ -38,6 +39,11 @@ export class DeviceView {
   /** Number of the device in this process, from 0. */
   get vid(): number {
     return this.#served.vid;
+  }
+
+  /** The vDPA device that works on its rings; undefined: this process does. */
+  get vdpaDevice(): VdpaDevice | undefined {
+    return this.#served.vdpa?.device;
   }
 
   /** Path of the socket that its frontend came by. */

@@ -1,5 +1,5 @@
 import { MappedFile, VioError, closeFd } from '@vio/native';
-import { statOfFd } from '@vio/native/internal';
+import { bufferAddress, statOfFd } from '@vio/native/internal';
 import { MemoryMap, type MemoryWindow, Region } from '@vio/rings';
 import type { LatePages } from '@vio/native/internal';
 import { LateWindow } from '@vio/rings/internal';
@@ -98,6 +98,14 @@ export class DriverMemory implements Disposable {
   /** What was announced, a copy. */
   table(): MemoryRegion[] {
     return this.#parts.map(({ announced }) => ({ ...announced }));
+  }
+
+  /** Where the regions lie in this process: addresses that a kernel can be told. */
+  here(): { readonly announced: MemoryRegion; readonly address: bigint }[] {
+    return this.#parts.map(({ announced, mapping }) => {
+      const { buffer, byteOffset } = mapping.bytes(0, 1);
+      return { announced, address: bufferAddress(buffer) + BigInt(byteOffset) };
+    });
   }
 
   /** The files it lies in. */

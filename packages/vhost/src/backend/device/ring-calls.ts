@@ -29,6 +29,11 @@ export class RingCalls {
     return this.#call?.fd;
   }
 
+  /** The same where it is an eventfd, which a kernel takes; undefined: it has none. */
+  get eventFd(): number | undefined {
+    return this.#call?.kind === 'eventfd' ? this.#call.fd : undefined;
+  }
+
   /** Takes another descriptor, and closes the one there was. */
   replace(call: EventFd | undefined): void {
     this.#call?.close();

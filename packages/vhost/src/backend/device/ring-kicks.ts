@@ -20,6 +20,11 @@ export class RingKicks {
     return this.#kick?.fd;
   }
 
+  /** The same where it is an eventfd, which a kernel takes; undefined: it has none. */
+  get eventFd(): number | undefined {
+    return this.#kick?.kind === 'eventfd' ? this.#kick.fd : undefined;
+  }
+
   /** Takes another descriptor, and closes the one there was. */
   replace(kick: EventFd | undefined): void {
     this.#watcher?.close();

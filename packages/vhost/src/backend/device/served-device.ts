@@ -27,6 +27,9 @@ import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
 import { baseUnknown, memoryFault } from './ring-faults.ts';
 import { vhostError } from '../errors/vhost-error.ts';
+import type { NotifierChannel, VdpaHost } from '../vdpa/vdpa-host.ts';
+import { VdpaSession } from '../vdpa/vdpa-session.ts';
+import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { Vring } from './vring.ts';
 
 /** How a device is served, as its application said. */
@@ -37,6 +40,8 @@ export interface ServingOptions {
   readonly iommu?: boolean;
   /** Milliseconds that a page may take which follows a guest. */
   readonly postcopyTimeout?: number;
+  /** What works on its rings, in the place of this process. */
+  readonly vdpa?: VdpaDevice | undefined;
 }
 
 /**
@@ -73,6 +78,10 @@ export class ServedDevice {
   readonly vrings: Vring[] = [];
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
   readonly changes = new Set<() => void>();
+  /** What works on its rings, if that is not this process. */
+  readonly vdpa: VdpaSession | undefined;
+  /** Resolves when the device is given back, after `close`. */
+  released: Promise<void> = Promise.resolve();
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
   readonly #dequeue: DequeueOptions;
@@ -91,7 +100,7 @@ export class ServedDevice {
     ifname: string,
     listener: DeviceListener,
     shape: DeviceShape,
-    { dequeue = {}, memory = {}, iommu = false, postcopyTimeout = 0 }: ServingOptions = {},
+    { dequeue = {}, memory = {}, iommu = false, postcopyTimeout = 0, vdpa }: ServingOptions = {},
   ) {
     this.vid = vid;
     this.ifname = ifname;
@@ -113,6 +122,7 @@ export class ServedDevice {
       failed: (error) => listener.failed(error),
     });
     this.postcopy = new Postcopy(postcopyTimeout, (reason) => this.giveUp(reason));
+    this.vdpa = vdpa === undefined ? undefined : new VdpaSession(vdpa, this.#vdpaHost());
   }
 
   /** What the driver has asked for by its control queue; as at first for one that has none. */
@@ -184,7 +194,8 @@ export class ServedDevice {
   }
 
   /** The way back to the frontend. Takes it. */
-  setChannel(channel: ConfigChannel & IotlbChannel): void {
+  setChannel(channel: ConfigChannel & IotlbChannel & NotifierChannel): void {
+    this.vdpa?.setChannel(channel);
     this.config.setChannel(channel);
     this.#translations.setChannel(channel);
   }
@@ -342,6 +353,14 @@ export class ServedDevice {
   /** The connection is over: gives everything back. */
   close(): void {
     this.closed = true;
+    if (this.vdpa === undefined) return this.#release();
+    // What the device works on stays until it has let go.
+    this.#destroy();
+    this.#changed();
+    this.released = this.vdpa.end().then(() => this.#release());
+  }
+
+  #release(): void {
     this.reset();
     this.#changed();
     this.#translations[Symbol.dispose]();
@@ -392,8 +411,16 @@ export class ServedDevice {
     for (const vring of this.vrings) {
       vring.enabled = always || vring.asked === true;
       vring.atRest = !vring.enabled && !drained;
-      if (vring.atRest && vring.running) vring.pause();
+      // A vDPA device lets go of it first.
+      if (vring.atRest && vring.running && this.vdpa === undefined) vring.pause();
     }
+  }
+
+  /** The frontend has said all that is needed before rings run. */
+  get #mayRun(): boolean {
+    if (!this.#featuresSaid) return false;
+    const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
+    return !usesStatus || (this.status & STATUS_DRIVER_OK) !== 0;
   }
 
   #forgetInflight({ index, size }: Vring): void {
@@ -411,9 +438,7 @@ export class ServedDevice {
     const memory = this.#memory;
     const copier = this.#copier;
     // What a ring looks like is known only once features were accepted.
-    if (memory === undefined || copier === undefined || !this.#featuresSaid) return;
-    const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
-    if (usesStatus && (this.status & STATUS_DRIVER_OK) === 0) return;
+    if (memory === undefined || copier === undefined || !this.#mayRun || this.vdpa !== undefined) return;
     const refused: unknown[] = [];
     const control = this.controlQueue;
     for (const vring of this.vrings) {
@@ -466,6 +491,46 @@ export class ServedDevice {
       failed: (error) => this.#listener.failed(error),
       lookAtMemory: () => this.lookAtMemory(),
     });
+  }
+
+  /** The same device as its vDPA device's session needs it. */
+  #vdpaHost(): VdpaHost {
+    const { vid, vrings, log } = this;
+    const now = {
+      features: () => this.features,
+      protocolFeatures: () => this.protocolFeatures,
+      memory: () => this.#memory,
+      mayRun: () => this.#mayRun,
+    };
+    return {
+      vid,
+      vrings,
+      log,
+      get features() {
+        return now.features();
+      },
+      get protocolFeatures() {
+        return now.protocolFeatures();
+      },
+      get memory() {
+        return now.memory();
+      },
+      get mayRun() {
+        return now.mayRun();
+      },
+      settleBase: (vring) => this.#memory !== undefined && this.#settleBase(vring, this.#memory),
+      relay: (vring) => this.#relay(vring),
+      tell: () => this.#tell(),
+      configChanged: () => void this.config.changed(),
+      giveUp: (reason) => this.giveUp(reason),
+    };
+  }
+
+  #relay(vring: Vring): ReturnType<VdpaHost['relay']> {
+    if (this.#memory === undefined) throw new TypeError('buffers are passed on of memory that there is');
+    const raw = (vring.raw ??= this.#rawRing(vring));
+    vring.runRaw(raw, this.#memory, this.features, vring.index % 2 === 0 ? 'writable' : 'readable');
+    return { raw, memory: this.#memory.map };
   }
 
   #runControl(vring: Vring, memory: DriverMemory): void {

@@ -41,7 +41,7 @@ export class VhostDevice extends DeviceView {
 
   /** A ring of a device that is no network card, to be served by the application; undefined: messages have not named it. */
   rawVring(index: number): RawVring | undefined {
-    return this.#served.vrings[index]?.raw;
+    return this.#served.vdpa === undefined ? this.#served.vrings[index]?.raw : undefined;
   }
 
   /**

@@ -36,6 +36,14 @@ import { vhostError } from '../errors/vhost-error.ts';
 /** A part of a ring: its name, address, bytes, and whether the device writes it. */
 type RingPart = [name: string, address: number, bytes: number, written: boolean];
 
+/** A ring for somebody else to work on: where it goes on, and guest addresses of its parts. */
+export interface LentRing {
+  readonly base: number;
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+}
+
 /** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
 export type SettledBase = 'kept' | 'corrected' | 'unknown';
 
@@ -84,6 +92,8 @@ export class Vring {
   control: ControlService | undefined;
   /** Instead of all of those, in a device whose rings the application serves; it stays. */
   raw: ServedRing | undefined;
+  /** A vDPA device works on it, which is not this side's to touch then. */
+  lent = false;
   /** False while the driver's control queue says that this ring's pair is not in use. */
   inUse = true;
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
@@ -112,7 +122,7 @@ export class Vring {
   }
 
   get running(): boolean {
-    return this.queue !== undefined;
+    return this.queue !== undefined || this.lent;
   }
 
   /** Its device side while it runs, else undefined. */
@@ -136,6 +146,18 @@ export class Vring {
   /** True when it runs, or ran until it broke, and is enabled and in use. */
   get live(): boolean {
     return this.enabled && this.inUse && (this.running || this.fault !== undefined || this.awaitsTranslation);
+  }
+
+  /** Where somebody else is to begin on it, and where its parts lie as guest addresses. @throws as `run` */
+  lendable(memory: DriverMemory, features: bigint): LentRing {
+    const places = this.#locate(memory, features);
+    const at = ({ window, offset }: WindowOffset): number => memory.map.guestBase[window] + offset;
+    return {
+      base: this.#startAt(memory, places, ringFeatures(features).format === 'packed'),
+      descriptors: at(places.descriptors),
+      driver: at(places.driver),
+      device: at(places.device),
+    };
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
@@ -178,8 +200,13 @@ export class Vring {
   }
 
   /** Runs as a ring that the application serves. @throws as `run` */
-  runRaw(ring: ServedRing, memory: DriverMemory, features: bigint): void {
-    const queue = this.#open(memory, features, 'flags');
+  runRaw(
+    ring: ServedRing,
+    memory: DriverMemory,
+    features: bigint,
+    direction: IndirectDirection = 'flags',
+  ): void {
+    const queue = this.#open(memory, features, direction);
     ring.start(queue, memory.map);
     this.calls.resume(queue);
   }
@@ -276,6 +303,7 @@ export class Vring {
       this.#baseSaid = false;
     }
     this.#marking = undefined;
+    this.lent = false;
     this.control?.stop();
     this.raw?.stop();
     this.dequeue?.dispose();

@@ -9,6 +9,8 @@ import { type ExternHandlers, bindExternHandlers } from '../protocol/extern-hand
 import type { HandlerContext } from '../protocol/handler.ts';
 import { RegionClaims } from '../protocol/region-claims.ts';
 import type { WatchedDevices } from '../telemetry/watched-devices.ts';
+import { VdpaOffer } from '../offer/vdpa-offer.ts';
+import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import type { VhostCallbacks } from './vhost-callbacks.ts';
 
 /** One frontend: its connection, and the device that it builds up. */
@@ -31,6 +33,8 @@ export class Sessions {
   readonly #serving: ServingOptions;
   readonly #withheld: bigint;
   readonly #watched: WatchedDevices;
+  /** What works on the rings of frontends that connect from now on; undefined: this process. */
+  vdpa: VdpaDevice | undefined;
   /** From the oldest to the newest. */
   readonly #all = new Set<Session>();
 
@@ -70,12 +74,19 @@ export class Sessions {
 
   /** Resolves when everything that is owed to the frontends is sent, and they are gone. */
   async end(reason: VioError): Promise<void> {
-    await Promise.all(Array.from(this.#all, ({ connection }) => connection.end(reason)));
+    await Promise.all(Array.from(this.#all, (session) => endOf(session, reason)));
+  }
+
+  /** The same for those that a vDPA device works for. Resolves when it has let go of them. */
+  async endVdpa(device: VdpaDevice, reason: VioError): Promise<void> {
+    const those = Array.from(this.#all).filter(({ served }) => served.vdpa?.device === device);
+    await Promise.all(those.map((session) => endOf(session, reason)));
   }
 
   /** Takes a frontend. @param onEnd it is gone */
   serve(stream: UnixStream, onEnd: () => void = () => {}): void {
-    const offer = this.#offer;
+    const { vdpa } = this;
+    const offer = vdpa === undefined ? this.#offer : new VdpaOffer(this.#offer, vdpa);
     const watched = this.#watched;
     const extern = this.#extern;
     const shape = offer.shape(() => served.protocolFeatures);
@@ -116,7 +127,7 @@ export class Sessions {
         failed: (error) => connection.applicationFailed(error),
       },
       shape,
-      this.#serving,
+      { ...this.#serving, vdpa },
     );
     const device = new VhostDevice(served);
     const context: HandlerContext = {
@@ -149,6 +160,7 @@ export class Sessions {
         else if (reason.code === 'VIO_VHOST_INTERNAL') throwLater(reason.cause);
         void connection
           .end(reason)
+          .then(() => served.released)
           .then(() => this.#all.delete(session))
           .then(onEnd);
       },
@@ -168,4 +180,9 @@ export class Sessions {
     const idle = this.#live().filter(({ served }) => !served.running);
     void idle.at(-1)?.connection.end(noDescriptors());
   }
+}
+
+async function endOf({ connection, served }: Session, reason: VioError): Promise<void> {
+  await connection.end(reason);
+  await served.released;
 }

@@ -9,12 +9,17 @@ import { closed, notNet, startedBefore, withoutFlag } from './driver-errors.ts';
 import { type VhostDriverFlags, checkFlags, servingOptions, withheldProtocol } from './driver-flags.ts';
 import { NetOffer } from '../offer/net-offer.ts';
 import type { ExternHandlers } from '../protocol/extern-handlers.ts';
+import { VdpaOffer } from '../offer/vdpa-offer.ts';
+import * as vdpaErrors from '../vdpa/vdpa-errors.ts';
+import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain, connectOnce } from './socket-roles.ts';
 import { WatchedDevices } from '../telemetry/watched-devices.ts';
 import { TypeOffer } from '../offer/type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
+/** Virtio device type. */
+const netDevice = 1;
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
 const defaultHandshakeTimeout = 10_000;
@@ -69,17 +74,18 @@ export class VhostDriver implements AsyncDisposable {
 
   /** Device features offered to frontends that connect from now on. */
   get features(): bigint {
-    return this.#offer.features;
+    const { vdpaDevice } = this;
+    return this.#offer.features & (vdpaDevice === undefined ? -1n : vdpaDevice.features);
   }
 
   /** Protocol features offered to frontends that connect from now on. */
   get protocolFeatures(): bigint {
-    return this.#offer.protocolFeatures() & ~withheldProtocol(this.#flags);
+    return this.#offered.protocolFeatures() & ~withheldProtocol(this.#flags);
   }
 
   /** Queue pairs offered to frontends that connect from now on, and ask for their number; of a device of another type, queues. */
   get queueNum(): number {
-    return this.#offer.shape(() => VHOST_USER_PROTOCOL_F_MQ).queueNum;
+    return this.#offered.shape(() => VHOST_USER_PROTOCOL_F_MQ).queueNum;
   }
 
   /** @throws VioError VIO_VHOST_UNSUPPORTED_FEATURES for bits this library does not implement */
@@ -139,6 +145,37 @@ export class VhostDriver implements AsyncDisposable {
   externHandlers(handlers: ExternHandlers<VhostDevice>): void {
     checkOptions('VhostDriver.externHandlers', handlers, { before: true, after: true });
     this.#extern = handlers;
+  }
+
+  /** The vDPA device that works on the rings of frontends that connect from now on; undefined: this process does. */
+  get vdpaDevice(): VdpaDevice | undefined {
+    return this.#sessions.vdpa;
+  }
+
+  /**
+   * Has a vDPA device work on the rings of frontends that connect from now on, one at a time: packets do not pass this process, bursts
+   * move nothing. What is offered is what this library and the device can do. The device stays the caller's.
+   * @throws VioError VIO_VDPA_ATTACHED when there is one; VIO_VHOST_DEVICE_TYPE unless it and the devices are network cards;
+   *   VIO_OPTION_CONFLICT with iommuSupport
+   */
+  attachVdpaDevice(device: VdpaDevice): void {
+    this.#net('attachVdpaDevice');
+    if (this.vdpaDevice !== undefined) throw vdpaErrors.alreadyAttached(this.path, this.vdpaDevice.name);
+    if (device.deviceType !== netDevice) throw vdpaErrors.otherType(device.name, device.deviceType);
+    if (this.#flags.iommuSupport === true) throw vdpaErrors.withIommu(device.name);
+    this.#sessions.vdpa = device;
+  }
+
+  /**
+   * Takes the vDPA device back: this process serves frontends that connect from now on. Connections that it works for end
+   * (VIO_VDPA_DETACHED). Nothing happens without one.
+   * @returns a promise that resolves when the device has let go of them
+   */
+  async detachVdpaDevice(): Promise<void> {
+    const device = this.vdpaDevice;
+    if (device === undefined) return;
+    this.#sessions.vdpa = undefined;
+    await this.#sessions.endVdpa(device, vdpaErrors.detached(device.name));
   }
 
   /** Who is told of devices; replaces what was given before. @throws VioError VIO_OPTION_UNKNOWN for one nobody would call */
@@ -204,6 +241,10 @@ export class VhostDriver implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get #offered(): DeviceOffer {
+    return this.vdpaDevice === undefined ? this.#offer : new VdpaOffer(this.#offer, this.vdpaDevice);
   }
 
   #net(what: string): NetOffer {

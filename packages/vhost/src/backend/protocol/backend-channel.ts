@@ -4,24 +4,27 @@ import {
   MessageReader,
   closeAll,
   backendRequests,
+  type ExpectedReply,
   type Iotlb,
+  type Request,
+  type VringArea,
   decodeReply,
   encodeRequest,
   expectedAck,
 } from '../../wire/index.ts';
+import type { NotifierChannel } from '../vdpa/vdpa-host.ts';
 import type { ConfigChannel } from '../device/device-config.ts';
 import type { IotlbChannel } from '../iommu/device-iommu.ts';
 
-const { BACKEND_CONFIG_CHANGE_MSG, BACKEND_IOTLB_MSG } = backendRequests;
+const { BACKEND_CONFIG_CHANGE_MSG, BACKEND_IOTLB_MSG, BACKEND_VRING_HOST_NOTIFIER_MSG } = backendRequests;
 /** Messages about translations that wait for a frontend that does not read, at most: what is lost is told again when it is not answered. */
 const mostTranslations = 4096;
-const answer = expectedAck(BACKEND_CONFIG_CHANGE_MSG);
 
 /**
  * The way back: what this backend may say to its frontend unasked (BACKEND_REQ). Nothing it says is waited for, unless an answer
  * is asked for. A frontend that does not read or answer, or has closed its end, is not told any more.
  */
-export class BackendChannel implements ConfigChannel, IotlbChannel {
+export class BackendChannel implements ConfigChannel, IotlbChannel, NotifierChannel {
   readonly #stream: UnixStream;
   #sending = false;
   #again = false;
@@ -52,14 +55,17 @@ export class BackendChannel implements ConfigChannel, IotlbChannel {
    * answered go one by one.
    */
   async configChanged(needReply: boolean): Promise<boolean> {
-    if (needReply) {
-      const asked = this.#asked.then(() => this.#ask());
-      this.#asked = asked;
-      return asked;
-    }
+    if (needReply) return this.#inTurn(() => this.#ask(BACKEND_CONFIG_CHANGE_MSG, undefined, []));
     if (this.#sending) this.#again = true;
     else void this.#send();
     return !this.#closed;
+  }
+
+  /** Where drivers kick a queue by themselves. @returns whether the frontend says that it has mapped it, or let go of it */
+  hostNotifier(area: Omit<VringArea, 'hasFd'>, fd: number | undefined): Promise<boolean> {
+    const message = { ...area, hasFd: fd !== undefined };
+    const fds = fd === undefined ? [] : [fd];
+    return this.#inTurn(() => this.#ask(BACKEND_VRING_HOST_NOTIFIER_MSG, message, fds));
   }
 
   /** A translation is missing, or does not do. Those of one burst go out together. */
@@ -75,13 +81,20 @@ export class BackendChannel implements ConfigChannel, IotlbChannel {
     this.#stream.close();
   }
 
+  /** What is to be answered goes one by one. */
+  #inTurn(ask: () => Promise<boolean>): Promise<boolean> {
+    const asked = this.#asked.then(ask);
+    this.#asked = asked;
+    return asked;
+  }
+
   /** @returns whether the frontend says that it has done it */
-  async #ask(): Promise<boolean> {
+  async #ask<P>(request: Request<P, undefined>, payload: P, fds: readonly number[]): Promise<boolean> {
     if (this.#closed) return false;
     try {
-      const answered = this.#answer();
-      const bytes = encodeRequest(BACKEND_CONFIG_CHANGE_MSG, undefined, true);
-      await Promise.all([this.#stream.send(bytes, [], { timeout: shortTimeout }), answered]);
+      const answered = this.#answer(expectedAck(request));
+      const bytes = encodeRequest(request, payload, true);
+      await Promise.all([this.#stream.send(bytes, fds, { timeout: shortTimeout }), answered]);
       return (await answered) === 0n;
     } catch {
       this[Symbol.dispose]();
@@ -89,7 +102,7 @@ export class BackendChannel implements ConfigChannel, IotlbChannel {
     }
   }
 
-  async #answer(): Promise<bigint> {
+  async #answer(answer: ExpectedReply<bigint>): Promise<bigint> {
     const reader = new MessageReader(this.#stream);
     const end = performance.now() + shortTimeout;
     try {

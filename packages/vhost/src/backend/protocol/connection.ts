@@ -21,6 +21,7 @@ import { AnswerWithFd } from './answer-with-fd.ts';
 import { type ExternAnswer, externMessage } from './extern-handlers.ts';
 import type { HandlerContext } from './handler.ts';
 import { handlers } from './handlers.ts';
+import type { VdpaSession } from '../vdpa/vdpa-session.ts';
 import { askedNothing } from './asked-nothing.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 
@@ -52,7 +53,7 @@ const mostOwed = 4 * messagesPerTurn;
  */
 export class BackendConnection {
   readonly #stream: MessageStream;
-  readonly #stopReading: () => void;
+  #stopReading: () => void;
   readonly #context: HandlerContext;
   readonly #listener: ConnectionListener;
   readonly #reader: MessageReader;
@@ -117,7 +118,8 @@ export class BackendConnection {
         const message = this.#read();
         if (message === undefined) break;
         this.#begun = true;
-        this.#handle(message);
+        const handling = this.#handle(message);
+        if (handling !== undefined) return this.#waitFor(handling);
       }
       this.#watchTime();
     } catch (error) {
@@ -162,31 +164,77 @@ export class BackendConnection {
     return this.#begun || this.#reader.partial ? late : askedNothing(late);
   }
 
-  #handle(message: Message): void {
-    const { postcopy } = this.#context.device;
-    if (postcopy.isAgreement(message.request, message.payload.length)) {
-      postcopy.agreed();
-      return closeAll(message.fds);
+  /** Nothing is read until then. */
+  #waitFor(handling: Promise<void>): void {
+    this.#stopReading();
+    void handling.then(
+      () => this.#readOn(),
+      (error: unknown) => this.end(asVioError(error)),
+    );
+  }
+
+  #readOn(): void {
+    if (this.#closing !== undefined) return;
+    this.#stopReading = this.#stream.onReadable(() => this.#receive());
+    this.#receive();
+  }
+
+  /** @returns until it is handled, where a vDPA device has to do something before or after; undefined: it is */
+  #handle(message: Message): Promise<void> | undefined {
+    const { device } = this.#context;
+    if (device.postcopy.isAgreement(message.request, message.payload.length)) {
+      device.postcopy.agreed();
+      closeAll(message.fds);
+      return undefined;
     }
     const request = frontendRequest(message.request);
+    const conclude = this.#conclusion(request, message);
+    if (device.vdpa === undefined) {
+      conclude(() => this.#perform(request, message));
+      return undefined;
+    }
+    return this.#handleWith(device.vdpa, request, message, conclude);
+  }
+
+  #handleWith(
+    vdpa: VdpaSession,
+    request: Request<unknown, unknown> | undefined,
+    message: Message,
+    conclude: (perform: () => unknown) => void,
+  ): Promise<void> | undefined {
+    const performed = (): Promise<void> | undefined => {
+      const outcome = outcomeOf(() => this.#perform(request, message));
+      const after = vdpa.after();
+      if (after === undefined) conclude(outcome);
+      return after?.then(() => conclude(outcome));
+    };
+    const payload = request && payloadOf(request, message);
+    const before = request && payload !== undefined ? vdpa.before(request.name, payload.value) : undefined;
+    return before === undefined ? performed() : before.then(performed);
+  }
+
+  /** How a message is answered, as it says itself and what was negotiated before it says. */
+  #conclusion(request: Request<unknown, unknown> | undefined, message: Message) {
     const hasReply = request !== undefined && request.reply !== undefined;
     const asked = !hasReply && needsReply(message);
     const before = asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK);
-    try {
-      const answer = this.#perform(request, message);
-      if (answer instanceof Uint8Array) this.#send(encodeRawReply(message.request, answer));
-      else if (answer instanceof AnswerWithFd && hasReply)
-        this.#send(encodeReply(request, answer.value), answer);
-      else if (hasReply && answer !== 'handled') this.#send(encodeReply(request, answer));
-      // The request that switches REPLY_ACK on may ask for an acknowledgement itself, as user-mode Linux's does.
-      else if (before || (asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
-        this.#send(encodeAck(message.request, 0));
-    } catch (error) {
-      if (!before) throw error;
-      this.#send(encodeAck(message.request, 1));
-      if (!VioError.is(error) || error === this.#failure) throw error;
-      this.#listener.refused(error);
-    }
+    return (perform: () => unknown): void => {
+      try {
+        const answer = perform();
+        if (answer instanceof Uint8Array) this.#send(encodeRawReply(message.request, answer));
+        else if (answer instanceof AnswerWithFd && hasReply)
+          this.#send(encodeReply(request, answer.value), answer);
+        else if (hasReply && answer !== 'handled') this.#send(encodeReply(request, answer));
+        // The request that switches REPLY_ACK on may ask for an acknowledgement itself, as user-mode Linux's does.
+        else if (before || (asked && this.#negotiated(VHOST_USER_PROTOCOL_F_REPLY_ACK)))
+          this.#send(encodeAck(message.request, 0));
+      } catch (error) {
+        if (!before) throw error;
+        this.#send(encodeAck(message.request, 1));
+        if (!VioError.is(error) || error === this.#failure) throw error;
+        this.#listener.refused(error);
+      }
+    };
   }
 
   #perform(request: Request<unknown, unknown> | undefined, message: Message): unknown {
@@ -289,6 +337,27 @@ function unknownRequest(name: string): VioError {
 /** The table ties each handler to the payload that its row decodes, which is no longer known of a row found by number. */
 function handlerOf(request: Request<unknown, unknown>): AnyHandler | undefined {
   return (handlers as Readonly<Record<string, AnyHandler | undefined>>)[request.name];
+}
+
+/** What comes of something, to be had later. */
+function outcomeOf(action: () => unknown): () => unknown {
+  try {
+    const value = action();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** Undefined where it is found wrong, which its handling says by name. */
+function payloadOf(request: Request<unknown, unknown>, message: Message): { value: unknown } | undefined {
+  try {
+    return { value: decodeRequest(request, message) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** What is no error of the frontend's is one of ours. */

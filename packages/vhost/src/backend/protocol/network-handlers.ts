@@ -10,7 +10,8 @@ export const networkHandlers = {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, payload, true);
     const mac = macFromBytes(bytes);
-    device.announce(mac);
+    if (device.vdpa === undefined) device.announce(mac);
+    else void device.vdpa.migrationDone(mac);
     announced(mac);
   },
 } satisfies HandlerTable;
