@@ -284,9 +284,10 @@ describe('a request', () => {
 });
 
 it('the configuration space says how large the disk is, and what a request may ask for', () => {
-  const view = new DataView(blk.encodeBlkConfig(2 ** 40, 4, 126).buffer);
+  const view = new DataView(blk.encodeBlkConfig(2 ** 40, 4).buffer);
   expect(view.getBigUint64(0, true)).toBe(2n ** 40n);
   const words = [12, 20, 36, 40, 44, 48, 52].map((at) => view.getUint32(at, true));
   expect(words).toEqual([126, 512, 0x8000, 16, 1, 0x8000, 16]);
   expect([view.getUint16(34, true), view.getUint8(56), view.byteLength]).toEqual([4, 1, 60]);
+  expect(view.getUint32(8, true) * view.getUint32(12, true)).toBe(blk.maxRequestBytes);
 });

@@ -5,8 +5,8 @@ import * as blk from './blk-layout.ts';
 import { BlkRequests } from './blk-requests.ts';
 import { DiskImage } from './disk-image.ts';
 
-/** Pieces that one request may have besides its header and its status. */
-const maxSegments = 126;
+/** Bytes moved for one ring until others have their turn. */
+const bytesPerTurn = 1 << 25;
 
 export interface BlkOptions {
   readonly readOnly?: boolean;
@@ -39,12 +39,13 @@ export class BlkDevice implements AsyncDisposable {
         queues,
         features:
           rawRingFeatures |
+          blk.VIRTIO_BLK_F_SIZE_MAX |
           blk.VIRTIO_BLK_F_SEG_MAX |
           blk.VIRTIO_BLK_F_BLK_SIZE |
           blk.VIRTIO_BLK_F_FLUSH |
           (readOnly ? blk.VIRTIO_BLK_F_RO : blk.VIRTIO_BLK_F_DISCARD | blk.VIRTIO_BLK_F_WRITE_ZEROES) |
           (queues > 1 ? blk.VIRTIO_BLK_F_MQ : 0n),
-        config: () => blk.encodeBlkConfig(image.sectors, queues, maxSegments),
+        config: () => blk.encodeBlkConfig(image.sectors, queues),
       },
     });
     const device = new BlkDevice(driver, image);
@@ -67,9 +68,12 @@ export class BlkDevice implements AsyncDisposable {
     device.rawVring(ring)?.onKick((vring: RawVring) => {
       const chains = this.#chains;
       const count = vring.fetch(chains);
-      for (let i = 0; i < count; i++) {
-        chains.written[i] = requests.execute(vring.bytes, chains, i);
+      let done = 0;
+      for (requests.moved = 0; done < count && requests.moved < bytesPerTurn; done++) {
+        chains.written[done] = requests.execute(vring.bytes, chains, done);
       }
+      // The rest is fetched again when others have had their turn.
+      vring.unfetch(chains, count - done);
       vring.complete(chains);
     });
   }

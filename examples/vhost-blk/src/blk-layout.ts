@@ -2,6 +2,7 @@
 
 export const VIRTIO_ID_BLOCK = 2;
 
+export const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
 export const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
 export const VIRTIO_BLK_F_RO = 1n << 5n;
 export const VIRTIO_BLK_F_BLK_SIZE = 1n << 6n;
@@ -37,14 +38,21 @@ export const maxRanges = 16;
 /** Sectors of one range: what is not deallocated is written, and should not take for ever. */
 export const maxRangeSectors = 0x8000;
 
+/** Pieces that one request may have besides its header and its status, and bytes of a piece. */
+export const maxSegments = 126;
+export const maxSegmentBytes = 1 << 17;
+/** Bytes of one request that follow from those: who sends more has not looked at them, or wants to keep the disk busy. */
+export const maxRequestBytes = maxSegments * maxSegmentBytes;
+
 const configBytes = 60;
 
 /** The configuration space. */
-export function encodeBlkConfig(sectors: number, queues: number, segments: number): Uint8Array {
+export function encodeBlkConfig(sectors: number, queues: number): Uint8Array {
   const bytes = new Uint8Array(configBytes);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(sectors), true);
-  view.setUint32(12, segments, true);
+  view.setUint32(8, maxSegmentBytes, true);
+  view.setUint32(12, maxSegments, true);
   view.setUint32(20, sectorBytes, true);
   view.setUint16(34, queues, true);
   view.setUint32(36, maxRangeSectors, true);

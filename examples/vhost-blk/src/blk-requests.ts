@@ -25,6 +25,8 @@ interface Range {
  * request that makes no sense or fails is answered IOERR, one that the device does not do UNSUPP.
  */
 export class BlkRequests {
+  /** Bytes of the disk that were read, written, discarded or zeroed. */
+  moved = 0;
   readonly #image: DiskImage;
   readonly #id: Uint8Array;
   readonly #header = new Uint8Array(blk.headerBytes);
@@ -101,7 +103,10 @@ export class BlkRequests {
     return { type: view.getUint32(0, true), sector: Number(view.getBigUint64(8, true)) };
   }
 
+  /** Whether a request may move so many bytes there; they are counted. */
   #onDisk(sector: number, bytes: number): boolean {
+    if (bytes > blk.maxRequestBytes) return false;
+    this.moved += bytes;
     return bytes % blk.sectorBytes === 0 && this.#image.has(sector, bytes / blk.sectorBytes);
   }
 
@@ -128,7 +133,10 @@ export class BlkRequests {
     if (ranges.some(({ flags }) => (flags & ~known) !== 0)) return blk.VIRTIO_BLK_S_UNSUPP;
     const fit = ranges.every((r) => r.count <= blk.maxRangeSectors && this.#image.has(r.sector, r.count));
     if (!fit) return blk.VIRTIO_BLK_S_IOERR;
-    for (const range of ranges) perform(range);
+    for (const range of ranges) {
+      this.moved += range.count * blk.sectorBytes;
+      perform(range);
+    }
     return blk.VIRTIO_BLK_S_OK;
   }
 }
