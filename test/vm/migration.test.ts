@@ -41,6 +41,14 @@ describe.each([
     journey = await travel(plan);
   }, 300_000);
 
+  it(`is moved ${plan.postcopy ? 'before' : 'with'} its memory, each time`, () => {
+    expect(journey.moves).toHaveLength(plan.moves);
+    for (const states of journey.moves) {
+      expect(states.includes('postcopy-active')).toBe(plan.postcopy);
+      expect(states.at(-1)).toBe('completed');
+    }
+  });
+
   it('has a network on each side', () => {
     expect(journey.guest).toContain('pairs 4');
     expect(journey.answers).toEqual(Array.from({ length: plan.moves }, () => true));

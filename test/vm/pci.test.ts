@@ -1,6 +1,8 @@
 // Ports on QEMU's network cards, driven from user space; the kernel drives the card at the other end of the wire. All
 // cases of a describe share one boot.
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { repository } from './checkout.ts';
 import type { Steps } from './guest/pci.ts';
 import {
   type Card,
@@ -101,6 +103,7 @@ describe('without IOMMU, by physical addresses', () => {
         transferred,
       ],
       devbind: ['devbind', split.address, 'uio_pci_generic'],
+      console: ['console', packed.address, 'uio_pci_generic', join(repository, 'packages/cli/bin/vio.js')],
       compliance: ['compliance', packed.address, 'uio_pci_generic'],
       'split, restarted': ['carry', split.address, 'uio_pci_generic', true],
       'packed, restarted': ['carry', packed.address, 'uio_pci_generic', true],
@@ -220,6 +223,19 @@ describe('without IOMMU, by physical addresses', () => {
         inspect: expect.stringMatching(/VERSION_1[^]*Rx: split/) as string,
         run: 0,
       },
+      givenBack: true,
+    });
+  });
+
+  it("vio run's prompt, telemetry, metrics and page show one port on a card, and the same of it", () => {
+    expect(reports['console']).toEqual({
+      mac: cards.packed.mac,
+      kernelGot: true,
+      sameEverywhere: true,
+      kind: 'port',
+      rings: 2,
+      page: '<title>vio</title>',
+      exitCode: 0,
       givenBack: true,
     });
   });

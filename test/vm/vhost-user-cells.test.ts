@@ -43,7 +43,7 @@ const cells: Readonly<Record<string, Cell>> = {
   '4 pairs, packed, and split and not mergeable': { pairs: 4, ends: [{ packed }, { mergeable }] },
   '8 pairs, split and packed': { pairs: 8, ends: [{}, { packed }] },
   '8 pairs, not mergeable': { pairs: 8, ends: [{ packed, mergeable }, { mergeable }] },
-  '2 pairs, QEMU listens': { pairs: 2, ends: [{ packed }, {}], client: true },
+  '8 pairs, QEMU listens': { pairs: 8, ends: [{ packed }, {}], client: true },
   '2 pairs, with the hash of packets': {
     pairs: 2,
     ends: [{ properties: hashes }, { packed, properties: hashes }],

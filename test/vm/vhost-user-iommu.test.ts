@@ -92,6 +92,7 @@ async function run(packed: boolean, audited: boolean) {
 
 describe.each([
   ['split rings, every copy audited', false, true],
+  ['packed rings, every copy audited', true, true],
   ['packed rings, in C++', true, false],
 ])('a Linux guest with strict DMA and %s', (_, packed, audited) => {
   let guest: Awaited<ReturnType<typeof run>>;

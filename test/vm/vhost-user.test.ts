@@ -1,14 +1,11 @@
 // Our vhost backend under QEMU, whose driver is a stock kernel's: several pairs of either format, and backends that die.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundle } from './bundle.ts';
-import { here } from './checkout.ts';
 import { reportOf } from './guest.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { superviseBackends } from './supervisor.ts';
 import type { Said } from './vhost-user-plan.ts';
 
 const ours = '10.1.0.1';
@@ -48,57 +45,16 @@ const answered = /3 received, 0% packet loss/;
 /** Who listens on the socket: the backend, or QEMU (`server=on`), and the backend connects. */
 type Listener = 'backend' | 'QEMU';
 
-/** Starts a backend, and another one whenever one was killed. */
-async function superviseBackends(directory: string, socket: string, listener: Listener) {
-  const program = join(directory, 'backend.mjs');
-  await bundle(join(here, 'vhost-user-backend.ts'), program);
-  /** What each of them said. */
-  const lives: Said[][] = [];
-  const ends: (NodeJS.Signals | number | null)[] = [];
-  let child: ChildProcess;
-  let stopping = false;
-  let ended: Promise<void>;
-  const begin = (): Promise<void> => {
-    const said: Said[] = [];
-    lives.push(said);
-    const role = listener === 'QEMU' ? 'client' : 'server';
-    const node = spawn(process.execPath, [program, socket, String(pairs), theirs, role], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    child = node;
-    const lines = createInterface(node.stdout);
-    ended = new Promise((resolve) => {
-      node.on('close', (code, signal) => {
-        ends.push(signal ?? code);
-        if (!stopping && signal === 'SIGKILL') void begin();
-        resolve();
-      });
-    });
-    return new Promise((resolve) => {
-      lines.on('line', (line) => {
-        const what = JSON.parse(line) as Said;
-        said.push(what);
-        if (what.started) resolve();
-      });
-      node.on('close', () => resolve());
-    });
-  };
-  await begin();
-  return {
-    lives,
-    ends,
-    stop: async () => {
-      stopping = true;
-      child.kill('SIGTERM');
-      await ended;
-    },
-  };
-}
-
 async function run(packed: boolean, listener: Listener) {
   const directory = mkdtempSync(join(tmpdir(), 'vio-vhost-user-'));
   const socket = join(directory, 'vhost.sock');
-  const backends = await superviseBackends(directory, socket, listener);
+  const role = listener === 'QEMU' ? 'client' : 'server';
+  const backends = await superviseBackends<Said>(directory, 'vhost-user-backend', [
+    socket,
+    String(pairs),
+    theirs,
+    role,
+  ]);
   try {
     const reports = await reportOf<Record<keyof typeof steps, unknown>>('vhost-user', {
       modules: ['net'],

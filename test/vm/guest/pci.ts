@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { carry } from './pci/carry.ts';
 import { compliance } from './pci/compliance.ts';
+import { console as consoleOf } from './pci/console.ts';
 import { type Ending, death, hold } from './pci/death.ts';
 import { devbind } from './pci/devbind.ts';
 import { needsReset, refusals, unplug } from './pci/faults.ts';
@@ -27,7 +28,8 @@ export type Step =
   | readonly ['death', ours: string, driver: string, ending: Ending]
   | readonly ['example', driver: string, card: string, second: string, bytes: number]
   | readonly ['compliance', ours: string, driver: string]
-  | readonly ['devbind', card: string, driver: string];
+  | readonly ['devbind', card: string, driver: string]
+  | readonly ['console', card: string, driver: string, vio: string];
 
 function run(step: Step): Promise<object> | object {
   switch (step[0]) {
@@ -57,6 +59,8 @@ function run(step: Step): Promise<object> | object {
       return compliance(step[1], step[2]);
     case 'devbind':
       return devbind(step[1], step[2]);
+    case 'console':
+      return consoleOf(step[1], step[2], step[3]);
   }
 }
 

@@ -13,12 +13,13 @@ export interface EchoReport {
   readonly same: boolean;
 }
 
-/** @param address of the server's namespace */
+/** @param address of the server's namespace @param progress is told how many bytes are back */
 export async function tcpEcho(
   client: string,
   server: string,
   address: string,
   size: number,
+  progress: (received: number) => void = () => {},
 ): Promise<EchoReport> {
   const echo = inside(server, ['nc', '-l', '-p', String(port), '-e', 'cat']);
   await listening(server);
@@ -30,6 +31,7 @@ export async function tcpEcho(
   for await (const part of peer.stdout) {
     back.update(part as Buffer);
     received += (part as Buffer).length;
+    progress(received);
   }
   echo.kill();
   const same = back.digest('hex') === createHash('sha256').update(sent).digest('hex');

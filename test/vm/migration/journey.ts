@@ -89,20 +89,23 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
   return { child, qmp: await Qmp.connect(monitor) };
 }
 
-/** Moves the guest from one QEMU to another. */
-async function move(from: Qemu, to: Qemu, number: number): Promise<void> {
+/** Moves the guest from one QEMU to another. @returns the states that the move went through */
+async function move(from: Qemu, to: Qemu, number: number): Promise<string[]> {
   const uri = `unix:${join(directory, `move${number}`)}`;
-  const capabilities = [{ capability: 'postcopy-ram', state: plan.postcopy }];
+  const capabilities = [
+    { capability: 'postcopy-ram', state: plan.postcopy },
+    { capability: 'events', state: true },
+  ];
   for (const { qmp } of [to, from]) await qmp.ask('migrate-set-capabilities', { capabilities });
   await to.qmp.ask('migrate-incoming', { uri });
-  // Slowly enough that the guest goes on writing meanwhile, and for postcopy with pages left.
-  const bandwidth = plan.postcopy ? 20e6 : 80e6;
   await from.qmp.ask('migrate-set-parameters', {
-    'max-bandwidth': bandwidth,
+    // Slowly enough that the guest goes on writing meanwhile. Before postcopy so slowly that a guest which writes is never done with:
+    // what it has written in a tenth of a second takes longer than it may stand still.
+    'max-bandwidth': plan.postcopy ? 4e6 : 80e6,
     // QEMU 7.2 ends postcopy in a thread of its own, whose answers get mixed up with those to the thread that starts the devices
     // when the last page comes that soon.
-    'max-postcopy-bandwidth': bandwidth,
-    'downtime-limit': 300,
+    'max-postcopy-bandwidth': 20e6,
+    'downtime-limit': plan.postcopy ? 1 : 300,
   });
   await from.qmp.ask('migrate', { uri });
   for (let state = ''; state !== 'completed'; await wait(50)) {
@@ -112,6 +115,7 @@ async function move(from: Qemu, to: Qemu, number: number): Promise<void> {
   while (!((await to.qmp.ask('query-status')) as { running: boolean }).running) await wait(50);
   await from.qmp.ask('quit');
   from.qmp[Symbol.dispose]();
+  return from.qmp.states;
 }
 
 async function travel(): Promise<Journey> {
@@ -125,10 +129,11 @@ async function travel(): Promise<Journey> {
   await transfer.goesOn();
   const meanwhile: number[] = [];
   const answers: boolean[] = [];
+  const moves: string[][] = [];
   for (let number = 1; number <= plan.moves; number++) {
     const next = await startQemu(number % 2, number, true);
     const before = transfer.back;
-    await move(here, next, number);
+    moves.push(await move(here, next, number));
     here = next;
     await transfer.goesOn();
     meanwhile.push(transfer.back - before);
@@ -137,7 +142,7 @@ async function travel(): Promise<Journey> {
   await transfer.end();
   await finished;
   const { sent, back, wrong } = transfer;
-  return { meanwhile, answers, sent, back: wrong ? -1 : back, guest, backends: [...backends] };
+  return { meanwhile, answers, moves, sent, back: wrong ? -1 : back, guest, backends: [...backends] };
 }
 
 const watchdog = setTimeout(() => {

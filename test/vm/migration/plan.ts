@@ -24,6 +24,8 @@ export interface Journey {
   readonly meanwhile: readonly number[];
   /** After each move, whether the guest answered the host. */
   readonly answers: readonly boolean[];
+  /** The states that each move went through, as QEMU calls them. */
+  readonly moves: readonly (readonly string[])[];
   /** Bytes that were sent, and that came back as they were; -1: some did not. */
   readonly sent: number;
   readonly back: number;

@@ -6,6 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 export class Qmp implements Disposable {
   readonly #socket: Socket;
   readonly #answers: ((answer: Record<string, unknown>) => void)[] = [];
+  /** States of the moves so far, in their order, where QEMU was asked to tell of them (capability `events`). */
+  readonly states: string[] = [];
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -13,6 +15,7 @@ export class Qmp implements Disposable {
     createInterface(socket).on('line', (line) => {
       const said = JSON.parse(line) as Record<string, unknown>;
       if ('return' in said || 'error' in said) this.#answers.shift()?.(said);
+      else if (said['event'] === 'MIGRATION') this.states.push((said['data'] as { status: string }).status);
     });
   }
 
