@@ -1,3 +1,4 @@
+import { VioError } from '@vio/native';
 import type { MessageStream } from '../wire/message-stream.ts';
 
 interface Chunk {
@@ -5,6 +6,9 @@ interface Chunk {
   fds: readonly number[];
   at: number;
 }
+
+const gone = (): VioError =>
+  new VioError('the test has closed its end', { code: 'VIO_SOCKET_CLOSED', remedy: 'none' });
 
 /** A socket whose other end is the test: what it feeds is there at once, and no system call is made. */
 export class FakeStream implements MessageStream {
@@ -14,6 +18,14 @@ export class FakeStream implements MessageStream {
   #chunks: Chunk[] = [];
   #ended = false;
   #handler: (() => void) | undefined;
+  readonly #room: number;
+  /** Ends the waits of what found no room. */
+  #full: (() => void)[] = [];
+
+  /** @param room how often `send` finds room; nothing is ever read. Default: always */
+  constructor(room = Number.POSITIVE_INFINITY) {
+    this.#room = room;
+  }
 
   /** Sends bytes, with descriptors that the receiver closes. Nobody is told. */
   put(bytes: Uint8Array, fds: readonly number[] = []): void {
@@ -42,6 +54,7 @@ export class FakeStream implements MessageStream {
     const left = this.#chunks.flatMap(({ fds }) => fds);
     this.#chunks = [];
     this.#ended = true;
+    for (const stop of this.#full) stop();
     this.#handler?.();
     return left;
   }
@@ -60,7 +73,8 @@ export class FakeStream implements MessageStream {
 
   send(_bytes: Uint8Array): Promise<void> {
     this.sent++;
-    return Promise.resolve();
+    if (this.sent <= this.#room) return Promise.resolve();
+    return new Promise((_, reject) => this.#full.push(() => reject(gone())));
   }
 
   onReadable(handler: () => void): () => void {

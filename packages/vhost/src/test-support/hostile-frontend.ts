@@ -164,10 +164,9 @@ export class HostileFrontend implements Disposable {
     return this.#guests[at];
   }
 
-  /** Sends something, perhaps in two pieces. */
-  send(stream: FakeStream): void {
+  /** Sends something, perhaps in two pieces. @param row of this kind; default: of any */
+  send(stream: FakeStream, row = this.#anyKind()): void {
     const random = this.#random;
-    const row = random.pick(random.chance(0.8) ? weighty : rows);
     const payload = this.#payload(row);
     const id = random.chance(0.99) ? row.id : random.pick([0, 45, 46, 100, 0xffff_ffff]);
     const flags = random.chance(0.97) ? (random.chance(0.1) ? 1 : 9) : random.below(16);
@@ -185,6 +184,10 @@ export class HostileFrontend implements Disposable {
     for (const stream of this.#sockets) stream.close();
     this.#memory.close();
     this.#event.close();
+  }
+
+  #anyKind(): Request<unknown, unknown> {
+    return this.#random.pick(this.#random.chance(0.8) ? weighty : rows);
   }
 
   #fds(row: Request<unknown, unknown>, payload: Uint8Array): number[] {
