@@ -15,6 +15,7 @@ import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { logCost } from './solo/log.ts';
 import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
+import { pageCost } from './solo/page.ts';
 import { reconnection } from './solo/reconnect.ts';
 import { scales } from './solo/scale.ts';
 import { steadyState } from './solo/steady.ts';
@@ -95,6 +96,7 @@ const results: Results = {
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
   logs: await logs(),
+  page: wanted('page') ? await pageCost(quick ? 3 : 15, cpus) : undefined,
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
   firstPacket: wanted('first-packet')

@@ -3,6 +3,7 @@ import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
 import type { LogCost, Logged } from '../solo/log.ts';
+import type { PageCost } from '../solo/page.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
 import type { Scale } from '../solo/scale.ts';
 import type { Steady } from '../solo/steady.ts';
@@ -14,6 +15,7 @@ export interface Results {
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly logs: readonly { readonly row: string; readonly length: number; readonly cost: LogCost }[];
+  readonly page: PageCost | undefined;
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
   readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | undefined;
@@ -29,6 +31,7 @@ export function resultsMarkdown(results: Results): string {
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
     ...logPart(results.logs),
+    ...pagePart(results.page),
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
     ...firstPacketPart(results.firstPacket),
@@ -81,6 +84,21 @@ function logPart(logs: Results['logs']): string[] {
     table(
       ['devargs', 'bytes', 'backend dequeue', 'backend enqueue'],
       logs.map(({ row, length, cost }) => [row, String(length), share(cost.dequeue), share(cost.enqueue)]),
+    ),
+  ];
+}
+
+function pagePart(page: PageCost | undefined): string[] {
+  if (page === undefined) return [];
+  const { mpps, speed, cpu, cost } = page;
+  return [
+    '### An open live page: a port of eight queue pairs with one, for without\n\nMedians of neighbouring windows.',
+    table(
+      ['', 'with / without', 'with', 'without'],
+      [
+        ['Mpps', `**${speed.toFixed(3)}**`, mpps[1].toFixed(2), mpps[0].toFixed(2)],
+        ['ns of CPU time per packet', `**${cost.toFixed(3)}**`, ns(cpu[1]), ns(cpu[0])],
+      ],
     ),
   ];
 }

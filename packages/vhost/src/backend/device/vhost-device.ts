@@ -120,7 +120,7 @@ export class VhostDevice extends DeviceView {
 
   /**
    * Calls the driver for what was used on a ring and not told yet, if it wants to be called. Bursts do so by themselves.
-   * Never blocks.
+   * Never blocks: DPDK's `rte_vhost_vring_call` and `rte_vhost_vring_call_nonblock` are both this.
    * @returns whether it was called
    */
   vringCall(queue: number): boolean {
