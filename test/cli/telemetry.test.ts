@@ -1,10 +1,12 @@
 // What running commands show of themselves by their sockets.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-telemetry-'));
@@ -22,6 +24,69 @@ async function ask(path: string, request: string): Promise<unknown[]> {
   socket.destroy();
   return lines;
 }
+
+const question = '/vio/snapshot\n';
+
+/** What clients without manners do once they are connected. */
+const badManners: Readonly<Record<string, (socket: Socket) => void>> = {
+  'says nonsense': (socket) => {
+    for (let i = 0; i < 1000; i++) socket.write(`${randomBytes(64).toString('latin1')}\n`);
+  },
+  'begins a request that never ends': (socket) => {
+    socket.write('x'.repeat(1 << 20));
+  },
+  'never reads': (socket) => {
+    socket.pause();
+    socket.write(question.repeat(10_000));
+  },
+  'sends a byte now and then': (socket) => {
+    let at = 0;
+    const timer = setInterval(() => socket.write(question[at++ % question.length]), 50);
+    socket.on('close', () => clearInterval(timer));
+  },
+  'asks a hundred thousand things': (socket) => {
+    socket.resume();
+    socket.write(question.repeat(100_000));
+  },
+  'asks again as soon as it is answered': (socket) => {
+    socket.on('data', () => socket.write(question));
+  },
+};
+
+describe('telemetry, when it is asked by somebody who', () => {
+  const socket = join(directory, 'asked.sock');
+  const place = join(directory, 'asked-run.sock');
+  let backend: Vio;
+  let port: Vio;
+  beforeAll(async () => {
+    backend = new Vio(['backend', socket, '--no-telemetry']);
+    await backend.says(/vhost-user backend on/);
+    port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen', '--telemetry', place]);
+    await port.says(/pps/);
+  });
+  afterAll(async () => {
+    await port.interrupt();
+    await backend.interrupt();
+  });
+
+  const sent = async (): Promise<number> => {
+    const [, { result }] = (await ask(place, '/ethdev/stats,0')) as { result: { opackets: number } }[];
+    return result.opackets;
+  };
+
+  it.each(Object.entries(badManners))(
+    '%s, sends packets all the same, and answers others',
+    async (_, misbehave) => {
+      const clients = Array.from({ length: 8 }, () => connect(place).on('error', () => {}));
+      await Promise.all(clients.map((client) => once(client, 'connect')));
+      for (const client of clients) misbehave(client);
+      const before = await sent();
+      for (let more = 0; more < 100_000;) more = (await sent()) - before;
+      for (const client of clients) client.destroy();
+      expect(port.process.exitCode).toBe(null);
+    },
+  );
+});
 
 describe('the telemetry of commands', () => {
   it('is there for both sides, with bursts of the forwarder', async () => {

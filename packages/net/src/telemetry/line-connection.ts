@@ -21,9 +21,10 @@ export interface LineConnectionOptions {
 export class LineStream {
   /** What the line says that comes first. */
   readonly head: object;
-  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Disposed of, if that can be, when the client leaves: those that wait for something end then, and not with the next of it. */
+  readonly bytes: AsyncIterable<Uint8Array> & Partial<Disposable>;
 
-  constructor(head: object, bytes: AsyncIterable<Uint8Array>) {
+  constructor(head: object, bytes: AsyncIterable<Uint8Array> & Partial<Disposable>) {
     this.head = head;
     this.bytes = bytes;
   }
@@ -133,7 +134,7 @@ function tooLong(code: string, maxRequest: number): VioError {
 }
 
 /** Nobody asks any more: what a client says now is dropped, and that it leaves is seen. */
-async function carry(client: Socket, bytes: AsyncIterable<Uint8Array>, patience: number): Promise<void> {
+async function carry(client: Socket, bytes: LineStream['bytes'], patience: number): Promise<void> {
   client.setTimeout(0);
   client.resume();
   const iterator = bytes[Symbol.asyncIterator]();
@@ -145,6 +146,7 @@ async function carry(client: Socket, bytes: AsyncIterable<Uint8Array>, patience:
       await write(client, next.value, patience);
     }
   } finally {
+    bytes[Symbol.dispose]?.();
     void iterator.return?.();
   }
 }

@@ -167,4 +167,23 @@ describe('lines on a socket', () => {
     await until(() => ended);
     expect(text).toMatch(/^\{"id":1,"result":\{"begin":1\}\}\n(abc)+/);
   });
+
+  it('that wait for something end when the client leaves, and not with the next of it', async () => {
+    let ended = false;
+    let end = (): void => {};
+    const over = new Promise<void>((resolve) => (end = resolve));
+    async function* bytes(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('first');
+      await over;
+      ended = true;
+    }
+    const waiting = Object.assign(bytes(), { [Symbol.dispose]: end });
+    await using server = serve({ answer: () => new LineStream({ begin: 1 }, waiting) });
+    const socket = await client(server.path);
+    socket.write('{"id":1,"method":"s"}\n');
+    await once(socket, 'data');
+    socket.destroy();
+    await until(() => ended);
+    expect(ended).toBe(true);
+  });
 });

@@ -69,11 +69,11 @@ export interface TelemetrySource {
   /** Every ring as it lies in memory. */
   dump(): readonly object[];
   /**
-   * The bytes of a pcapng file of what passes.
+   * The bytes of a pcapng file of what passes. Disposing of it, where that can be, ends it also while it waits for a packet.
    * @param snaplen bytes of each packet; undefined: all
    * @param buffer bytes that may wait to be read; undefined: 4 MiB
    */
-  capture?(snaplen?: number, buffer?: number): AsyncIterable<Uint8Array>;
+  capture?(snaplen?: number, buffer?: number): AsyncIterable<Uint8Array> & Partial<Disposable>;
   /** How it tells of what happens. */
   readonly events?: EventFeed;
   /** What can be changed. */
