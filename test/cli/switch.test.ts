@@ -1,7 +1,10 @@
 // `vio switch` as a daemon, asked by `vio switch` as a client.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Vio, jsonLines, vio } from './vio.ts';
@@ -30,6 +33,41 @@ async function start(): Promise<Vio> {
 }
 
 const ask = (...args: string[]) => vio('switch', ...args, '--control', at('control.sock'));
+
+/** Asks by HTTP. @param until the answer is left once it looks like this; default: it is read to its end */
+function get(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  until?: RegExp,
+): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { headers, agent: false }, (response) => {
+      const { statusCode: status } = response;
+      let body = '';
+      response.setEncoding('utf8').on('data', (more: string) => {
+        body += more;
+        if (until?.test(body) !== true) return;
+        resolve({ status, body });
+        asking.destroy();
+      });
+      response.on('end', () => resolve({ status, body }));
+    });
+    asking.on('error', reject).end();
+  });
+}
+
+/** Says something to a socket. @returns the first lines that come back */
+async function tell(path: string, text: string, count: number): Promise<unknown[]> {
+  const socket = connect(path);
+  socket.write(text);
+  const found: unknown[] = [];
+  for await (const line of createInterface({ input: socket })) {
+    found.push(JSON.parse(line));
+    if (found.length === count) break;
+  }
+  socket.destroy();
+  return found;
+}
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'vio-switch-cli-'));
@@ -114,6 +152,46 @@ describe('vio switch', () => {
     ]);
     expect(metrics).toMatch(/^vio_switch_rx_frames_total\{port="a"\} 0$/m);
     expect(metrics).toMatch(/^vio_link_up\{port="a"\} 0$/m);
+  });
+
+  it('shows its ports on a live page, to those who asked for it by a name of this machine', async () => {
+    configure(port('a'));
+    const running = await start();
+    const [{ page }] = jsonLines<{ page: string }>({ exitCode: 0, stdout: running.stdout, stderr: '' });
+    const [html, stranger] = [await get(page), await get(page, { host: 'elsewhere.example' })];
+    const { body } = await get(`${page}live`, {}, /^event: look\ndata: .*$/m);
+    const look: unknown = JSON.parse(/^event: look\ndata: (.*)$/m.exec(body)?.[1] ?? '{}');
+    expect([html.status, html.body, stranger.status]).toEqual([
+      200,
+      expect.stringContaining('<title>vio</title>'),
+      421,
+    ]);
+    expect(look).toMatchObject({
+      ports: [{ name: 'a', kind: 'switch port', up: false }],
+      port: { stats: { switch_rx_frames: 0 } },
+    });
+  });
+
+  it('can be looked at where vio top looks, and not changed, when it has no control socket', async () => {
+    const config = { bridges: [{ name: 'br0' }], ports: [port('a')] };
+    writeFileSync(at('switch.yaml'), JSON.stringify(config));
+    const run = ['switch', 'run', '--config', at('switch.yaml'), '--json'];
+    const running = new Vio(run, { XDG_RUNTIME_DIR: directory });
+    daemon = running;
+    await running.says(/"ready"/);
+    const root = process.getuid?.() === 0;
+    const place = join(root ? '/run' : directory, 'vio', `switch-${running.process.pid}.sock`);
+    const answers = await tell(place, '/vio/snapshot\n{"method":"delete-port","params":{"name":"a"}}\n', 3);
+    await running.interrupt('SIGTERM');
+    expect(answers).toMatchObject([
+      { command: 'switch' },
+      { result: { ports: [{ name: 'a', kind: 'switch port' }] } },
+      { error: { code: 'VIO_TELEMETRY_COMMAND' } },
+    ]);
+    daemon = new Vio([...run, '--no-telemetry'], { XDG_RUNTIME_DIR: directory });
+    await daemon.says(/"ready"/);
+    const none = join(root ? '/run' : directory, 'vio', `switch-${daemon.process.pid}.sock`);
+    expect([existsSync(place), existsSync(none)]).toEqual([false, false]);
   });
 
   it('uses no CPU while nobody sends', async () => {

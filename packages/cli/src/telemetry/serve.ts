@@ -42,10 +42,24 @@ function serve(
   place: string | undefined,
   writable: boolean,
 ): TelemetryServer | undefined {
+  return atPlace(command, place, (path) =>
+    serveTelemetry(path, telemetry, { writable, about: { version: `vio ${version}`, command } }),
+  );
+}
+
+/**
+ * Serves a command where the user said, or else at its usual place, if that can be had.
+ * @throws VioError VIO_SOCKET_* where somebody has named the place
+ */
+export function atPlace<T>(
+  command: string,
+  place: string | undefined,
+  serveAt: (path: string) => T,
+): T | undefined {
   const path = place ?? usualTelemetryPath(command);
   if (path === undefined) return undefined;
   try {
-    return serveTelemetry(path, telemetry, { writable, about: { version: `vio ${version}`, command } });
+    return serveAt(path);
   } catch (error) {
     if (place === undefined && VioError.is(error)) return undefined;
     throw error;

@@ -1,6 +1,11 @@
 import { type LinkView, Telemetry, type TelemetrySource } from '@vio/net';
-import { type LineRequest, aboutProcess, callTelemetry } from '@vio/net/internal';
+import { type LineRequest, LineServer, aboutProcess, callTelemetry } from '@vio/net/internal';
 import type { VioSwitch } from '../switch/vio-switch.ts';
+
+/** Bytes of a request at most. */
+const mostRequest = 16 << 10;
+
+const about = (): Readonly<Record<string, unknown>> => ({ ...aboutProcess(), command: 'switch' });
 
 /** The ports of a switch for those who only look: each keeps its number while it is there. */
 export class SwitchTelemetry {
@@ -12,10 +17,25 @@ export class SwitchTelemetry {
     this.#fabric = fabric;
   }
 
+  /** What there is to be seen at this moment. */
+  get telemetry(): Telemetry {
+    this.#update();
+    return this.#telemetry;
+  }
+
   /** @throws VioError VIO_TELEMETRY_* */
   answer(request: LineRequest): unknown {
-    this.#update();
-    return callTelemetry(this.#telemetry, request, { ...aboutProcess(), command: 'switch' }, false);
+    return callTelemetry(this.telemetry, request, about(), false);
+  }
+
+  /** Serves it on a socket of its own, where nothing can be changed. @throws VioError VIO_SOCKET_* */
+  serve(path: string): AsyncDisposable {
+    return LineServer.listen(path, {
+      code: 'VIO_TELEMETRY_REQUEST',
+      maxRequest: mostRequest,
+      greeting: { ...about(), max_output_len: mostRequest },
+      answer: (request) => this.answer(request),
+    });
   }
 
   #update(): void {

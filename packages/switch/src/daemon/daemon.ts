@@ -2,10 +2,11 @@ import { VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
 import { serveControl } from '../control/control-server.ts';
+import { SwitchTelemetry } from '../control/switch-telemetry.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
 import { notifySystemd } from './notify.ts';
-import { StatusServer } from './status-server.ts';
+import { type StatusPage, StatusServer } from './status-server.ts';
 
 /** What a switch says while it runs. */
 export interface DaemonReport {
@@ -13,6 +14,7 @@ export interface DaemonReport {
   ready(where: {
     readonly control: string | undefined;
     readonly http: string | undefined;
+    readonly page: string | undefined;
     readonly ports: number;
   }): void;
   /** Another configuration was taken over. */
@@ -31,6 +33,10 @@ export interface DaemonOptions {
   readonly override?: Partial<Pick<SwitchConfig, 'control' | 'state' | 'http'>>;
   /** Is told what happens. */
   readonly report: DaemonReport;
+  /** Shows its ports in one more way, until that is disposed of. */
+  readonly show?: (seen: SwitchTelemetry, config: SwitchConfig) => AsyncDisposable | undefined;
+  /** Makes a page for people, at / of where /health and /metrics are. */
+  readonly page?: (seen: SwitchTelemetry) => Promise<StatusPage>;
   /** Ends it. */
   readonly interrupted: AbortSignal;
 }
@@ -39,7 +45,8 @@ export interface DaemonOptions {
  * Runs a switch as a service: control socket, /health and /metrics, a reload at SIGHUP. Resolves when it has ended in good order.
  * @throws VioError when it cannot begin
  */
-export async function runDaemon({ file, override = {}, report, interrupted }: DaemonOptions): Promise<void> {
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const { file, override = {}, report, interrupted } = options;
   const read = async (): Promise<SwitchConfig> => ({ ...(await readConfig(file)), ...override });
   const config = await read();
   await using fabric = await VioSwitch.start(config, { onTrouble: (trouble) => report.trouble(trouble) });
@@ -60,10 +67,14 @@ export async function runDaemon({ file, override = {}, report, interrupted }: Da
       await notifySystemd('READY=1');
     }
   };
+  const seen = new SwitchTelemetry(fabric);
   await using control =
     config.control === undefined ? undefined : serveControl(config.control, { fabric, reload, health });
+  await using _ = options.show?.(seen, config);
   await using status =
-    config.http === undefined ? undefined : await StatusServer.start(config.http, fabric, health);
+    config.http === undefined
+      ? undefined
+      : await StatusServer.start(config.http, fabric, health, await options.page?.(seen));
   const hangup = (): void =>
     void reload().catch((error: unknown) => {
       if (!VioError.is(error)) throw error;
@@ -73,7 +84,7 @@ export async function runDaemon({ file, override = {}, report, interrupted }: Da
   process.on('SIGHUP', hangup);
   try {
     const { length } = fabric.ports();
-    report.ready({ control: control?.path, http: status?.url, ports: length });
+    report.ready({ control: control?.path, http: status?.url, page: status?.page, ports: length });
     await notifySystemd('READY=1');
     await ended(interrupted);
     await notifySystemd('STOPPING=1');

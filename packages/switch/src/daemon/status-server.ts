@@ -1,4 +1,4 @@
-import { type Server, createServer } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { prometheusContentType, prometheusText } from '@vio/net';
 import { switchError } from '../config/errors.ts';
@@ -11,20 +11,45 @@ const requestMilliseconds = 10_000;
 /** Where to listen: a port of this machine or of one of its addresses, or a Unix socket. */
 type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
+/** What a browser is shown besides. */
+export interface StatusPage {
+  /** Answers a GET that is for the page. @param host that is listened on; undefined: a Unix socket @returns false: it is for others */
+  answer(request: IncomingMessage, response: ServerResponse, host: string | undefined): boolean;
+  /** Ends what it streams. */
+  end(): void;
+}
+
 /** Serves /health (200, or 503 while the switch waits for its ports) and /metrics over HTTP. */
 export class StatusServer implements AsyncDisposable {
   /** Where it is, for a person. */
   readonly url: string;
+  /** Where the page is; undefined: there is none, or no browser reaches it by itself. */
+  readonly page: string | undefined;
   readonly #server: Server;
+  readonly #shown: StatusPage | undefined;
 
-  private constructor(server: Server, url: string) {
+  private constructor(server: Server, shown: StatusPage | undefined) {
     this.#server = server;
-    this.url = url;
+    this.#shown = shown;
+    const bound = server.address();
+    if (bound === null || typeof bound === 'string') {
+      this.url = `unix:${String(bound)}`;
+      return;
+    }
+    const host = isIPv6(bound.address) ? `[${bound.address}]` : bound.address;
+    this.url = `http://${host}:${bound.port}`;
+    if (shown !== undefined) this.page = `${this.url}/`;
   }
 
-  /** @throws VioError VIO_SWITCH_HTTP when nobody can listen there */
-  static async start(text: string, fabric: VioSwitch, health: () => object): Promise<StatusServer> {
+  /** @param page at /; default: none @throws VioError VIO_SWITCH_HTTP when nobody can listen there */
+  static async start(
+    text: string,
+    fabric: VioSwitch,
+    health: () => object,
+    page?: StatusPage,
+  ): Promise<StatusServer> {
     const address = parseAddress(text);
+    const listened = 'host' in address ? address.host : undefined;
     const server = createServer((request, response) => {
       const path = request.url?.split('?')[0];
       if (request.method === 'GET' && path === '/metrics') {
@@ -33,7 +58,7 @@ export class StatusServer implements AsyncDisposable {
       } else if (request.method === 'GET' && path === '/health') {
         response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
         response.end(`${JSON.stringify(health())}\n`);
-      } else {
+      } else if (request.method !== 'GET' || page?.answer(request, response, listened) !== true) {
         response.writeHead(404, { 'content-type': 'text/plain' }).end('see /health and /metrics\n');
       }
     });
@@ -53,13 +78,11 @@ export class StatusServer implements AsyncDisposable {
       );
       server.listen(address, resolve);
     });
-    const bound = server.address();
-    if (bound === null || typeof bound === 'string') return new StatusServer(server, `unix:${String(bound)}`);
-    const host = isIPv6(bound.address) ? `[${bound.address}]` : bound.address;
-    return new StatusServer(server, `http://${host}:${bound.port}`);
+    return new StatusServer(server, page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#shown?.end();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

@@ -13,7 +13,15 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
     .option('--control <path>', 'the control socket, in place of what the configuration says')
     .option('--state <file>', 'the file that keeps ports which were added while it ran')
-    .option('--http <address>', 'serve /health and /metrics: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock')
+    .option(
+      '--http <address>',
+      'serve /health, /metrics and a live page: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock',
+    )
+    .option(
+      '--telemetry <path>',
+      'the socket by which vio top and others look at it (default: in /run/vio, where it has no control socket)',
+    )
+    .option('--no-telemetry', 'have no such socket')
     .option('--json', 'one JSON object per line')
     .action(async (options: SwitchRunOptions) => {
       const { runSwitch } = await import('./run.ts');

@@ -4,6 +4,7 @@ export interface SwitchRunOptions {
   readonly control?: string;
   readonly state?: string;
   readonly http?: string;
+  readonly telemetry?: string | false;
   readonly json?: true;
 }
 

@@ -1,11 +1,12 @@
 import { runDaemon } from '@vio/switch/internal';
 import { Output } from '../../output.ts';
+import { atPlace } from '../../telemetry/serve.ts';
 import type { SwitchRunOptions } from './options.ts';
 
 /** Runs a switch until it is interrupted. */
 export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSignal): Promise<void> {
   const output = new Output(options.json === true);
-  const { config, control, state, http } = options;
+  const { config, control, state, http, telemetry } = options;
   await runDaemon({
     file: config,
     override: {
@@ -14,14 +15,27 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
       ...(http === undefined ? {} : { http }),
     },
     interrupted,
+    // A control socket shows what telemetry does.
+    show: (seen, { control: other }) => {
+      if (telemetry === false || (telemetry === undefined && other !== undefined)) return undefined;
+      if (telemetry !== undefined)
+        output.record('telemetry', { path: telemetry }, `telemetry on ${telemetry}`);
+      return atPlace('switch', telemetry, (path) => seen.serve(path));
+    },
+    page: async (seen) => {
+      const { switchPage } = await import('./page.ts');
+      return switchPage(seen);
+    },
     report: {
       ready(where) {
         const { ports } = where;
         const places = [
           ...(where.control === undefined ? [] : [`control socket ${where.control}`]),
           ...(where.http === undefined ? [] : [`/health and /metrics on ${where.http}`]),
+          ...(where.page === undefined ? [] : [`live page on ${where.page}`]),
         ];
-        const data = { control: where.control ?? null, http: where.http ?? null, ports };
+        const { control: socket = null, http: url = null, page = null } = where;
+        const data = { control: socket, http: url, page, ports };
         output.record('ready', data, [`switching ${ports} ports`, ...places].join('; '));
       },
       reloaded(done) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pageFile } from './files.ts';
-import { securityHeaders } from './guard.ts';
+import { refusal, securityHeaders } from './guard.ts';
 import { Hub, type Shown, mostStreams } from './hub.ts';
 
 /** The live page: its files, and the stream that it reads. */
@@ -9,6 +9,16 @@ export class LivePage {
 
   constructor(shown: Shown) {
     this.#hub = new Hub(shown);
+  }
+
+  /** Answers a GET that is for the page, unless it comes from elsewhere. @param host see `refusal` @returns false when it is for others */
+  serve(request: IncomingMessage, response: ServerResponse, host: string | undefined): boolean {
+    const asked = target(request);
+    if (asked === undefined) return false;
+    const no = refusal(request, host);
+    if (no === undefined) return this.answer(asked.path, asked.query, response);
+    response.writeHead(no.status, { ...securityHeaders, 'content-type': 'text/plain' }).end(`${no.text}\n`);
+    return true;
   }
 
   /** Answers a GET of the page's. @returns false when it is not for the page */

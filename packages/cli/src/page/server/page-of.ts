@@ -1,6 +1,7 @@
 import type { Telemetry } from '@vio/net';
 import type { TurnTimes } from '../../forward/turn-times.ts';
 import { version } from '../../version.ts';
+import type { Hello } from '../shared/messages.ts';
 import type { Shown } from './hub.ts';
 
 /** What the page of a command shows. @param turns of its own thread, if that forwards */
@@ -10,7 +11,11 @@ export function pageOf(
   telemetry: Telemetry,
   turns: TurnTimes | undefined,
 ): Shown {
+  return { telemetry, hello: helloOf(command, pagePackets === true), turns };
+}
+
+/** What a page says first. @param packets whether they are shown */
+export function helloOf(command: string, packets: boolean): Hello {
   const { pid, versions } = process;
-  const hello = { command, version, pid, node: versions.node, packets: pagePackets === true };
-  return { telemetry, hello, turns };
+  return { command, version, pid, node: versions.node, packets };
 }
