@@ -166,7 +166,7 @@ describe('a mapped file that is closed', () => {
       }
       print('done');`);
     expect(stdout).toBe('"done"\n');
-  }, 30_000);
+  }, 150_000);
 
   it('gives its address space back when the last of its buffers is gone', async () => {
     const fd = file(TiB);

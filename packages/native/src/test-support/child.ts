@@ -30,7 +30,7 @@ export function runChild(body: string, under: readonly string[] = []): Promise<C
     ${body}`;
   const [command, ...args] = [...under, process.execPath, '--input-type=module', '-e', script];
   return new Promise((resolve) => {
-    execFile(command, args, { timeout: 30_000, cwd: directory }, (error, stdout, stderr) => {
+    execFile(command, args, { timeout: 150_000, cwd: directory }, (error, stdout, stderr) => {
       resolve({ stdout, stderr, end: error === null ? 0 : (error.signal ?? error.code ?? 1) });
     });
   });
