@@ -1,12 +1,15 @@
-// README's table of DPDK's vhost functions and ours has a row for every function of rte_vhost.h, and names what there is.
+// README's table of DPDK's vhost functions and ours has a row for every function of rte_vhost.h and rte_vhost_async.h, and names
+// what there is.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { VhostDevice, VhostDriver } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 
-/** What rte_vhost.h of DPDK 22.11 declares; its names begin with `rte_vhost_`. */
-const declared =
-  `avail_entries clr_inflight_desc_packed clr_inflight_desc_split dequeue_burst driver_attach_vdpa_device
+/** What rte_vhost.h and rte_vhost_async.h of DPDK 22.11 declare; its names begin with `rte_vhost_`. */
+const declared = `async_channel_register async_channel_register_thread_unsafe async_channel_unregister
+  async_channel_unregister_thread_unsafe async_dma_configure async_dma_unconfigure async_get_inflight
+  async_get_inflight_thread_unsafe async_try_dequeue_burst clear_queue clear_queue_thread_unsafe poll_enqueue_completed
+  submit_enqueue_burst avail_entries clr_inflight_desc_packed clr_inflight_desc_split dequeue_burst driver_attach_vdpa_device
   driver_callback_register driver_detach_vdpa_device driver_disable_features driver_enable_features driver_get_features
   driver_get_protocol_features driver_get_queue_num driver_get_vdpa_dev_type driver_get_vdpa_device driver_register
   driver_set_features driver_set_protocol_features driver_start driver_unregister enable_guest_notification enqueue_burst
@@ -15,8 +18,8 @@ const declared =
   get_vring_base_from_inflight get_vring_num log_used_vring log_write rx_queue_count set_inflight_desc_packed
   set_inflight_desc_split set_last_inflight_io_packed set_last_inflight_io_split set_vring_base slave_config_change
   va_from_guest_pa vring_call vring_call_nonblock vring_stats_get vring_stats_get_names vring_stats_reset`.split(
-    /\s+/,
-  );
+  /\s+/,
+);
 
 /** What rte_vdpa.h and vdpa_driver.h declare, whole. */
 const vdpa =

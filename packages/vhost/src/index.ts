@@ -13,6 +13,10 @@ export type { ConfigStore, ConfigWrite } from './backend/device/device-config.ts
 export { type DeviceType, rawRingFeatures } from './backend/device/device-type.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
+export type { AsyncChannelOptions, AsyncDevice } from './backend/device/async-device.ts';
+export { type DmaOptions, dmaConfigure, dmaUnconfigure } from './backend/async/dma-configure.ts';
+export type { DmaEngine } from './backend/async/dma-engine.ts';
+export type { Transfers } from './backend/async/transfers.ts';
 export type { DeviceConfigView, DeviceView } from './backend/device/device-view.ts';
 export type { TranslationCounts } from './backend/iommu/device-iommu.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';

@@ -12,4 +12,5 @@ export {
   type SeenRequest,
   misbehaviourCodes,
 } from './scripted-backend.ts';
+export { StubEngine, type StubEngineFault, type StubEngineOptions } from './stub-engine.ts';
 export { ScriptedFrontend, type SendOptions } from './scripted-frontend.ts';

@@ -20,8 +20,10 @@ import { DeviceTranslations } from '../iommu/device-translations.ts';
 import { Postcopy } from '../migration/postcopy.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
+import { AsyncChannels } from '../async/async-channels.ts';
 import type { ConfigChannel, DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
+import type { DeviceTaps } from './device-taps.ts';
 import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
@@ -42,6 +44,8 @@ export interface ServingOptions {
   readonly postcopyTimeout?: number;
   /** What works on its rings, in the place of this process. */
   readonly vdpa?: VdpaDevice | undefined;
+  /** Packets may be copied beside this thread. */
+  readonly asyncCopy?: boolean;
 }
 
 /**
@@ -76,6 +80,10 @@ export class ServedDevice {
   readonly log = new DeviceLog();
   /** By number; there are as many as messages have named. */
   readonly vrings: Vring[] = [];
+  /** What copies packets beside this thread. */
+  readonly async: AsyncChannels;
+  /** Undefined, and free of cost, while nobody looks at the packets. */
+  taps: DeviceTaps | undefined;
   /** Called when rings begin to run or stop, the device stops, or ends: who sleeps looks again. */
   readonly changes = new Set<() => void>();
   /** What works on its rings, if that is not this process. */
@@ -100,7 +108,14 @@ export class ServedDevice {
     ifname: string,
     listener: DeviceListener,
     shape: DeviceShape,
-    { dequeue = {}, memory = {}, iommu = false, postcopyTimeout = 0, vdpa }: ServingOptions = {},
+    {
+      dequeue = {},
+      memory = {},
+      iommu = false,
+      postcopyTimeout = 0,
+      vdpa,
+      asyncCopy = false,
+    }: ServingOptions = {},
   ) {
     this.vid = vid;
     this.ifname = ifname;
@@ -108,6 +123,7 @@ export class ServedDevice {
     this.#shape = shape;
     this.config = shape.config;
     this.#dequeue = dequeue;
+    this.async = new AsyncChannels(asyncCopy);
     this.#memoryOptions = memory;
     this.#translations = new DeviceTranslations(
       this,
@@ -177,6 +193,7 @@ export class ServedDevice {
       vring.inflight = this.#inflight;
       vring.translation = this.iommu?.iotlb;
       vring.leftAt = this.#leftAt[i];
+      vring.async = this.async.of(i);
       vring.setLog(this.log.active(this.features));
       if (this.#shape.raw) vring.raw = this.#rawRing(vring);
       this.vrings.push(vring);

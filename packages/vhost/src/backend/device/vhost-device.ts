@@ -2,7 +2,7 @@ import { Capture, type PacketBurst, type PortCaptureOptions, VIRTIO_NET_F_GUEST_
 import { type BurstTap, showTo, watchedQueues } from '@vio/net/internal';
 import { type BufferPool, type RingFormat, ringFeatures } from '@vio/rings';
 import { VHOST_USER_PROTOCOL_F_REPLY_ACK } from '../../wire/index.ts';
-import { DeviceView } from './device-view.ts';
+import { AsyncDevice } from './async-device.ts';
 import { DeviceTaps } from './device-taps.ts';
 import { ownEntries } from './own-entries.ts';
 import type { DequeuePath } from '../packets/dequeue.ts';
@@ -23,10 +23,8 @@ export let servedSide: (device: VhostDevice) => ServedDevice;
  * the driver does: even ones are its receive queues (`enqueueBurst`), odd ones its transmit queues (`dequeueBurst`). Its
  * frontend builds it up and takes it down; of that, only `setVringBase` changes anything here.
  */
-export class VhostDevice extends DeviceView {
+export class VhostDevice extends AsyncDevice {
   readonly #served: ServedDevice;
-  /** Undefined, and free of cost, while nobody looks at the packets. */
-  #taps: DeviceTaps | undefined;
   #bursts = 0;
 
   static {
@@ -54,11 +52,12 @@ export class VhostDevice extends DeviceView {
     const vring = served.vrings[queue];
     const path = vring?.enqueue;
     if (path === undefined || !vring.enabled || !vring.inUse || count <= 0 || pool === undefined) return 0;
+    if (vring.async !== undefined && vring.async.inFlight > 0) return 0;
     const n = path.run(pool, burst, from, count);
     if (served.iommu !== undefined) path.queue.lookAhead();
     // Also where nothing was delivered: buffers in which no packet can begin go back used, and their driver has to supply others.
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst, from, from + n);
+    if (served.taps !== undefined) showTo(served.taps.of(queue), burst, from, from + n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;
@@ -77,12 +76,13 @@ export class VhostDevice extends DeviceView {
     burst.count = 0;
     burst.pool = pool;
     if (path === undefined || !vring.inUse) return 0;
+    if (vring.async !== undefined && vring.async.inFlight > 0) return 0;
     let n = 0;
     if (!vring.enabled) path.drain();
     else if (served.rarp === undefined) n = path.run(pool, burst, max);
     else n = this.#announce(path, pool, burst, max);
     if (path.queue.callNeeded()) vring.calls.signal();
-    if (this.#taps !== undefined) showTo(this.#taps.of(queue), burst, 0, n);
+    if (served.taps !== undefined) showTo(served.taps.of(queue), burst, 0, n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
     if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
     return n;
@@ -240,10 +240,11 @@ export class VhostDevice extends DeviceView {
   #tapped(queue: number): { watch(tap: BurstTap): () => void } {
     return {
       watch: (tap) => {
-        this.#taps ??= new DeviceTaps();
-        this.#taps.add(queue, tap);
+        const served = this.#served;
+        served.taps ??= new DeviceTaps();
+        served.taps.add(queue, tap);
         return () => {
-          if (this.#taps?.delete(queue, tap) === true) this.#taps = undefined;
+          if (served.taps?.delete(queue, tap) === true) served.taps = undefined;
         };
       },
     };

@@ -22,6 +22,7 @@ import {
   LoggedDevice,
 } from '@vio/rings/internal';
 import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
+import type { AsyncQueue, AsyncRing } from '../async/async-queue.ts';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
 import { type DequeueOptions, DequeuePath } from '../packets/dequeue.ts';
@@ -88,6 +89,10 @@ export class Vring {
   /** Exactly one of them while the ring runs: even rings receive, odd ones transmit (seen from the driver). */
   enqueue: EnqueuePath | undefined;
   dequeue: DequeuePath | undefined;
+  /** Copies beside this thread, on the same queue; it stays until its application unregisters it. */
+  async: AsyncQueue | undefined;
+  /** What it is told when it comes while the ring runs. */
+  #asyncRing: AsyncRing | undefined;
   /** Instead of those, while the control queue runs. */
   control: ControlService | undefined;
   /** Instead of all of those, in a device whose rings the application serves; it stays. */
@@ -168,15 +173,27 @@ export class Vring {
     else queue.disarmKick();
     const header = headerSize(features);
     this.stats ??= new QueueStats();
+    const { stats } = this;
+    const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+    let codec: HeaderCodec | undefined;
     if (this.index % 2 === 0) {
-      const mergeable = (features & VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-      const codec = hasRxOffloads(features) ? HeaderCodec.received(features) : undefined;
-      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, this.stats, codec);
+      codec = hasRxOffloads(features) ? HeaderCodec.received(features) : undefined;
+      this.enqueue = new EnqueuePath(queue, copier, memory.map, header, mergeable, stats, codec);
     } else {
-      const codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined;
-      this.dequeue = new DequeuePath(queue, copier, header, this.stats, codec, dequeue);
+      codec = hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined;
+      this.dequeue = new DequeuePath(queue, copier, header, stats, codec, dequeue);
     }
+    const call = (): void => this.calls.signal();
+    this.#asyncRing = { queue, copier, memory: memory.map, header, mergeable, stats, codec, dequeue, call };
+    this.async?.start(this.#asyncRing);
     this.calls.resume(queue);
+  }
+
+  /** Packets may be copied beside this thread from now on; undefined: they are not any more. */
+  setAsync(channel: AsyncQueue | undefined): void {
+    this.async = channel;
+    const queue = (this.enqueue ?? this.dequeue)?.queue;
+    if (this.#asyncRing !== undefined && queue !== undefined) channel?.start({ ...this.#asyncRing, queue });
   }
 
   /** Runs as the control queue. @throws as `run` */
@@ -218,6 +235,7 @@ export class Vring {
     if (queue === undefined) return;
     const other = this.#logged(this.#marking?.bare ?? queue);
     (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.work(other);
+    this.async?.work(other);
   }
 
   /** Marks bytes of the used ring, or of the packed ring, as written; nothing where there is no log. */
@@ -297,6 +315,8 @@ export class Vring {
 
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
+    this.async?.stop();
+    this.#asyncRing = undefined;
     const { queue } = this;
     if (queue !== undefined) {
       this.base = queue.base();
@@ -345,7 +365,11 @@ export class Vring {
     const lies = this.#partsAt(features).some(
       ([, address, bytes]) => address < end && address + bytes > from,
     );
-    if (!lies) return this.queue?.translationsChanged();
+    if (!lies) {
+      // What is copied beside this thread may be going there.
+      this.async?.clear();
+      return this.queue?.translationsChanged();
+    }
     this.pause();
     this.awaitsTranslation = true;
   }

@@ -44,6 +44,11 @@ export interface VhostDriverFlags {
    * which the frontend translates. For network cards. Default false.
    */
   readonly iommuSupport?: boolean;
+  /**
+   * Packets may be copied by an engine beside this thread (`VhostDevice.asyncChannelRegister`): a driver's memory is pre-allocated
+   * and locked for it, unless `preAllocate` or `lock` is false. For network cards. Default false.
+   */
+  readonly asyncCopy?: boolean;
   /** Fault in all of a driver's memory when it is announced (MAP_POPULATE), which takes as long as that takes. Default false. */
   readonly preAllocate?: boolean;
   /** Keep all of a driver's memory in memory (mlock); a frontend whose memory cannot be locked is refused. Default false. */
@@ -75,6 +80,7 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   linearBuffers: true,
   externalBuffers: true,
   iommuSupport: true,
+  asyncCopy: true,
   preAllocate: true,
   lock: true,
   compliantOffloadFlags: true,
@@ -99,6 +105,10 @@ export function checkFlags(flags: VhostDriverFlags): void {
       remedy: 'give true, or a BufferPool of large buffers',
     });
   }
+  if (flags.asyncCopy === true && flags.type !== undefined)
+    throw conflict('asyncCopy is for network cards', 'leave type out, or asyncCopy');
+  if (flags.asyncCopy === true && flags.postcopySupport === true)
+    throw conflict('asyncCopy is for memory that is there', 'leave postcopySupport out, or asyncCopy');
   if (flags.postcopySupport === true && (flags.preAllocate === true || flags.lock === true))
     throw conflict('postcopySupport is for memory that is not there yet', 'leave preAllocate and lock out');
   if (flags.postcopyTimeout !== undefined && flags.postcopySupport !== true)
@@ -116,7 +126,8 @@ export function withheldProtocol({ postcopySupport = false }: VhostDriverFlags):
 
 /** What flags say of how a device is served. */
 export function servingOptions(flags: VhostDriverFlags): ServingOptions {
-  const { externalBuffers = false, linearBuffers = false, preAllocate = false, lock = false } = flags;
+  const { externalBuffers = false, linearBuffers = false, asyncCopy = false } = flags;
+  const { preAllocate = asyncCopy, lock = asyncCopy } = flags;
   const given = externalBuffers === true ? undefined : externalBuffers;
   return {
     dequeue: {
@@ -126,6 +137,7 @@ export function servingOptions(flags: VhostDriverFlags): ServingOptions {
     },
     memory: { preAllocate, lock },
     iommu: flags.iommuSupport === true,
+    asyncCopy,
     postcopyTimeout: flags.postcopyTimeout ?? defaultPostcopyTimeout,
   };
 }

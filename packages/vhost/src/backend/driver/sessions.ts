@@ -91,10 +91,13 @@ export class Sessions {
     const extern = this.#extern;
     const shape = offer.shape(() => served.protocolFeatures);
     const call = (callback: (callbacks: VhostCallbacks) => void): void => {
+      served.async.calling++;
       try {
         callback(this.#callbacks());
       } catch (error) {
         connection.applicationFailed(error);
+      } finally {
+        served.async.calling--;
       }
     };
     const served = new ServedDevice(
@@ -116,7 +119,14 @@ export class Sessions {
         },
         baseCorrected: (queue, said, base) => call((to) => to.baseCorrected?.(device, queue, said, base)),
         featuresChanged: (features) => call((to) => to.featuresChanged?.(device, features)),
-        command: (command) => this.#callbacks().command?.(device, command) !== false,
+        command: (command) => {
+          served.async.calling++;
+          try {
+            return this.#callbacks().command?.(device, command) !== false;
+          } finally {
+            served.async.calling--;
+          }
+        },
         notify: (queue) => {
           let handled = false;
           call((to) => (handled = to.guestNotify?.(device, queue) === true));

@@ -1,5 +1,5 @@
 import { ChainBurst, type MemoryMap } from '@vio/rings';
-import type { BurstCopier } from './burst-copier.ts';
+import type { CopySink } from './packet-holder.ts';
 
 /** Writes a byte stream over the writable segments of consecutive chains, and how much each chain got. */
 export class ChainWriter {
@@ -26,7 +26,7 @@ export class ChainWriter {
     }
   }
 
-  copy(copier: BurstCopier, local: number, from: number, bytes: number): void {
+  copy(copier: CopySink, local: number, from: number, bytes: number): void {
     for (let done = 0; done < bytes;) {
       this.#forward();
       const room = this.#chains.length[this.#segment] - this.#at;

@@ -5,6 +5,7 @@ import type { BurstCopier } from './burst-copier.ts';
 import type { LargeBuffers } from './large-buffers.ts';
 import { PlainPackets } from './plain-packets.ts';
 import { createSingles } from './singles.ts';
+import type { CopySink, PacketHolder } from './packet-holder.ts';
 import type { SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
@@ -23,6 +24,8 @@ export interface DequeueOptions {
   readonly external?: LargeBuffers;
   /** What is said of packets is as a sender says it, see `toTransmitMetadata`. */
   readonly transmitMetadata?: boolean;
+  /** Copies are done beside this thread, and packets taken by `submit`; `run` is not for it then. */
+  readonly holder?: PacketHolder;
 }
 
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
@@ -33,6 +36,8 @@ export class DequeuePath {
   #queue: DeviceQueue;
   #singles: SinglesPath;
   readonly #chains: ChainBurst;
+  /** What is being fetched into: those, or a holder's. */
+  #into: ChainBurst;
   readonly #most: number;
   readonly #linear: boolean;
   readonly #external: LargeBuffers | undefined;
@@ -41,6 +46,7 @@ export class DequeuePath {
   readonly #codec: HeaderCodec | undefined;
   readonly #said = new PacketOffloads(chainsPerBurst);
   readonly #plain: PlainPackets;
+  readonly #holder: PacketHolder | undefined;
   /** The header of a chain, copied once. */
   readonly #copied = new Uint8Array(20);
   readonly #copiedWords = new Uint16Array(this.#copied.buffer);
@@ -52,8 +58,9 @@ export class DequeuePath {
     headerBytes: number,
     stats: QueueStats,
     codec?: HeaderCodec,
-    { linear = false, external, transmitMetadata = false }: DequeueOptions = {},
+    { linear = false, external, transmitMetadata = false, holder }: DequeueOptions = {},
   ) {
+    this.#holder = holder;
     this.#linear = linear;
     this.#external = external;
     this.#transmitMetadata = transmitMetadata;
@@ -65,7 +72,7 @@ export class DequeuePath {
     this.#most = codec === undefined ? maxPacketBytes : maxOffloadedBytes;
     this.#plain = new PlainPackets(chainsPerBurst, stats);
     this.#singles = this.#fastWay(queue);
-    this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
+    this.#into = this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
   }
 
   get queue(): DeviceQueue {
@@ -171,11 +178,42 @@ export class DequeuePath {
     const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
     if (n > 0) this.#readHeaders(pool, burst, said, codec);
     else if (!roomy || this.#singles.blocked) this.#takeChains(pool, burst, wanted, said);
-    const into = burst.pool ?? pool;
-    if (this.#transmitMetadata && burst.offloads !== undefined) toTransmitMetadata(into, burst, said);
-    if (burst.offloads === undefined && burst.count > 0)
-      this.#plain.complete(into, burst, said, Math.min(max, burst.capacity));
+    return this.#say(burst, said, max);
+  }
+
+  /** What headers say of the packets of a burst is told there, or done. */
+  #say(burst: PacketBurst, said: PacketOffloads, max: number): number {
+    const { pool, offloads } = burst;
+    if (pool === undefined) return 0;
+    if (this.#transmitMetadata && offloads !== undefined) toTransmitMetadata(pool, burst, said);
+    if (offloads === undefined && burst.count > 0)
+      this.#plain.complete(pool, burst, said, Math.min(max, burst.capacity));
     return burst.count;
+  }
+
+  /** With a holder: gives it up to `wanted` packets, in buffers of `pool` or large ones. @param burst to work in; it is empty after */
+  submit(pool: BufferPool, burst: PacketBurst, wanted: number): void {
+    burst.count = 0;
+    burst.pool = pool;
+    this.#takeChains(pool, burst, wanted, this.#codec === undefined ? undefined : this.#said);
+    burst.count = 0;
+  }
+
+  /** With a holder: what waits to be cut goes first. @returns how many, which is also `burst.count`; 0: none waits */
+  takeWaiting(burst: PacketBurst, max: number): number {
+    const { pool } = this.#plain;
+    burst.count = 0;
+    if (pool === undefined) return 0;
+    burst.pool = pool;
+    this.#plain.take(pool, burst, max < burst.capacity ? max : burst.capacity);
+    return burst.count;
+  }
+
+  /** With a holder: ends what packets of it came for, once their bytes are there. @returns how many, which is also `burst.count` */
+  finish(burst: PacketBurst, said: PacketOffloads, max: number): number {
+    if (burst.count > 0 && burst.pool !== undefined)
+      this.stats.countBurst(burst.pool.region.u8, burst, 0, burst.count);
+    return this.#say(burst, said, max);
   }
 
   /** Of packets that came with their headers in front of them. */
@@ -209,7 +247,7 @@ export class DequeuePath {
 
   /** The header of chain `c`, copied once and checked. @returns false when it makes no sense */
   #readHeader(c: number, bytes: number, said: PacketOffloads, entry: number): boolean {
-    const chains = this.#chains;
+    const chains = this.#into;
     const { windows } = this.#copier.map;
     let segment = chains.firstSegment[c];
     for (let i = 0, at = 0; i < this.#header; i++, at++) {
@@ -224,18 +262,21 @@ export class DequeuePath {
 
   /** @param said with offloads, where it goes what headers say */
   #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number, said?: PacketOffloads): void {
-    const chains = this.#chains;
+    const holder = this.#holder;
+    const chains = (this.#into = holder === undefined ? this.#chains : holder.chains());
     const header = this.#header;
-    const fetched = this.#queue.fetch(chains, wanted);
-    if (fetched === 0) return;
-    const copier = this.#copier;
+    const first = holder === undefined ? 0 : chains.count;
+    const more = first === 0 ? this.#queue.fetch(chains, wanted) : this.#queue.fetchMore(chains, wanted);
+    if (more === 0) return;
+    const fetched = first + more;
+    const copier: CopySink = holder === undefined ? this.#copier : holder.copies;
     const { buffer, offset, length, segments } = burst;
     let into = pool;
     let local = copier.localHandle(into.region);
     // A head for every chain; heads of packets to come are given up for the segments of one in front of them.
-    let heads = into.alloc(buffer, 0, fetched);
+    let heads = into.alloc(buffer, 0, more);
     let n = 0;
-    let c = 0;
+    let c = first;
     for (; c < fetched; c++) {
       const bytes = chains.readableBytes[c] - header;
       if (bytes <= 0 || bytes > this.#most) {
@@ -274,26 +315,31 @@ export class DequeuePath {
         }
       }
       if (n === heads) heads += into.alloc(buffer, n, 1);
-      const first = chains.firstSegment[c];
+      const segment = chains.firstSegment[c];
       const b = buffer[n];
       const to = into.dataBase + b * into.stride;
-      if (needed === 1 && chains.length[first] >= header + bytes) {
-        copier.fromDriver(chains.window[first], chains.offset[first] + header, local, to, bytes);
+      if (needed === 1 && chains.length[segment] >= header + bytes) {
+        copier.fromDriver(chains.window[segment], chains.offset[segment] + header, local, to, bytes);
       } else {
-        this.#copyChain(c, bytes, into, b, local);
+        this.#copyChain(c, bytes, into, b, local, copier);
       }
       chains.written[c] = 0;
       segments[n] = needed;
       offset[n] = to;
       length[n] = bytes;
+      if (holder !== undefined) {
+        burst.pool = into;
+        holder.packet(burst, n, 1, said);
+      }
       n++;
     }
     copier.run();
     into.release(buffer, n, heads - n);
     if (c < fetched) this.#queue.unfetch(chains, fetched - c);
-    if (c > 0) this.#queue.complete(chains, 0, c);
     burst.count = n;
     burst.pool = into;
+    if (holder !== undefined) return holder.complete(chains, first, c - first);
+    if (c > first) this.#queue.complete(chains, first, c - first);
     this.stats.countBurst(into.region.u8, burst, 0, n);
   }
 
@@ -305,7 +351,8 @@ export class DequeuePath {
 
   /** A packet that nobody gets: the driver has its chain back. */
   #drop(c: number, reason: DropReason): void {
-    this.#chains.written[c] = 0;
+    this.#into.written[c] = 0;
+    this.#holder?.skip(1);
     this.stats.countErrors(1, reason);
   }
 
@@ -325,8 +372,15 @@ export class DequeuePath {
   }
 
   /** A packet of several segments, or for several buffers: `head`, and others of the pool, of which there are enough. */
-  #copyChain(c: number, bytes: number, pool: BufferPool, head: number, local: number): void {
-    const chains = this.#chains;
+  #copyChain(
+    c: number,
+    bytes: number,
+    pool: BufferPool,
+    head: number,
+    local: number,
+    copier: CopySink,
+  ): void {
+    const chains = this.#into;
     let segment = chains.firstSegment[c];
     let skip = this.#header;
     while (skip >= chains.length[segment]) skip -= chains.length[segment++];
@@ -343,7 +397,7 @@ export class DequeuePath {
       const available = chains.length[segment] - skip;
       const part = available < room ? available : room;
       const to = pool.dataOffset[b] + pool.dataLength[b] - room;
-      this.#copier.fromDriver(chains.window[segment], chains.offset[segment] + skip, local, to, part);
+      copier.fromDriver(chains.window[segment], chains.offset[segment] + skip, local, to, part);
       left -= part;
       room -= part;
       skip += part;

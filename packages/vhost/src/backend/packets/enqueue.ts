@@ -17,6 +17,7 @@ import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@
 import type { BurstCopier } from './burst-copier.ts';
 import { ChainWriter } from './chain-writer.ts';
 import { createSingles } from './singles.ts';
+import type { CopySink, PacketHolder } from './packet-holder.ts';
 import type { SinglesPath } from './singles-path.ts';
 
 const chainsPerBurst = 64;
@@ -40,6 +41,9 @@ export class EnqueuePath {
   #cut: Segmenter | undefined;
   #pieces: PacketBurst | undefined;
   readonly #saved = new Uint16Array(chainsPerBurst);
+  /** Present when copies are done beside this thread, except while they may not be (`#atOnce`). */
+  readonly #holder: PacketHolder | undefined;
+  #atOnce = false;
   #queue: DeviceQueue;
   #singles: SinglesPath;
   readonly #chains: ChainBurst;
@@ -56,6 +60,7 @@ export class EnqueuePath {
     mergeable: boolean,
     stats: QueueStats,
     codec?: HeaderCodec,
+    holder?: PacketHolder,
   ) {
     this.#queue = queue;
     this.stats = stats;
@@ -63,6 +68,7 @@ export class EnqueuePath {
     this.#memory = memory;
     this.#header = headerBytes;
     this.#codec = codec;
+    this.#holder = holder;
     this.#reportsHashes = headerBytes === 20;
     this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
@@ -87,6 +93,7 @@ export class EnqueuePath {
 
   /**
    * Delivers packets `from` to `from + count - 1` of a burst, in order. They stay the caller's: their data is copied.
+   * With a holder they are given to that, which says when they were copied.
    * @returns how many were dealt with: delivered, or dropped (and counted as errors) because no buffer of the driver
    *   can hold them; fewer than `count` when the driver supplied too few buffers
    */
@@ -124,15 +131,25 @@ export class EnqueuePath {
       } else if (offloads.gsoType[at] === HDR_GSO_NONE) {
         const taken = (i: number): boolean => flags[i] !== 0 && offloads.gsoType[i] === HDR_GSO_NONE;
         while (next < end && next - at < chainsPerBurst && taken(next)) next++;
+        this.#atOnce = true;
         done = this.#putCompleted(pool, burst, at, next, offloads);
+        this.#hold(burst, at, at + done);
       } else {
         next = at + 1;
+        this.#atOnce = true;
         done = this.#putCut(pool, burst, at, offloads);
+        this.#hold(burst, at, at + done);
       }
       at += done;
       if (at < next) break;
     }
     return at - from;
+  }
+
+  /** Packets that changed while they were copied, or of which others were made, are copied by now. */
+  #hold(burst: PacketBurst, from: number, end: number): void {
+    this.#atOnce = false;
+    for (let i = from; i < end; i++) this.#holder?.packet(burst, i, 0);
   }
 
   /** Packets whose checksum the driver does not complete: it is, while they are copied. They stay as they are for others. */
@@ -184,8 +201,8 @@ export class EnqueuePath {
 
   /** @param one by one: their headers say something */
   #put(pool: BufferPool, burst: PacketBurst, from: number, end: number, each: boolean): number {
-    // Hashes are written packet by packet.
-    const slow = each || this.#reportsHashes;
+    // Hashes are written packet by packet, and a holder wants every chain.
+    const slow = each || this.#reportsHashes || this.#holder !== undefined;
     let at = from;
     while (at < end) {
       let done = slow ? 0 : this.#singles.put(pool, burst, at, end);
@@ -198,76 +215,105 @@ export class EnqueuePath {
   }
 
   #putChains(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
-    let chains = this.#chains;
+    const holder = this.#holder;
+    let chains = holder === undefined ? this.#chains : holder.chains();
     const { offset, length, segments } = burst;
     const header = this.#header;
-    let fetched = this.#queue.fetch(chains, this.#chainsFor(length, from, end));
+    let first = holder === undefined ? 0 : chains.count;
+    let fetched = this.#fetch(chains, first, this.#chainsFor(length, from, end));
     if (fetched === 0) return 0;
-    const local = this.#copier.localHandle(pool.region);
-    this.#completed = 0;
-    let c = 0;
+    const copies = holder === undefined || this.#atOnce ? this.#copier : holder.copies;
+    const local = copies.localHandle(pool.region);
+    this.#completed = first;
+    let c = first;
+    let grown = false;
+    fetched += first;
     let i = from;
     let delivered = from;
     while (i < end) {
       const bytes = length[i];
       if (c < fetched) {
-        const first = chains.firstSegment[c] + chains.readable[c];
-        if (chains.length[first] >= header + bytes && chains.writableBytes[c] > 0 && segments[i] === 1) {
+        const segment = chains.firstSegment[c] + chains.readable[c];
+        if (chains.length[segment] >= header + bytes && chains.writableBytes[c] > 0 && segments[i] === 1) {
           // The common case: everything fits the first writable segment.
-          const window = chains.window[first];
-          const to = chains.offset[first];
+          const window = chains.window[segment];
+          const to = chains.offset[segment];
           this.#writeHeader(window, to, burst, i);
-          this.#copier.toDriver(local, offset[i], window, to + header, bytes);
+          copies.toDriver(local, offset[i], window, to + header, bytes);
           chains.written[c++] = header + bytes;
+          if (holder !== undefined) this.#give(holder, burst, i, 1);
           i++;
           continue;
         }
         if (chains.writableBytes[c] < this.#least) {
           // No packet can begin here. The driver gets it back empty: in its place it would stop all others.
           chains.written[c++] = 0;
+          holder?.skip(1);
           continue;
         }
       }
       const used = this.#chainsThatHold(chains, c, header + bytes);
       if (used > 0) {
-        this.#spread(pool, burst, i++, chains, c, used, local);
+        this.#spread(pool, burst, i, chains, c, used, local, copies);
+        if (holder !== undefined) this.#give(holder, burst, i, used);
+        i++;
         c += used;
         continue;
       }
       // Too few chains: what follows may break the queue, and the packets in front of it have arrived by then.
-      this.#complete(chains, c);
+      this.#complete(chains, c, copies);
       let dropped = c < fetched && !this.#mergeable;
       if (!dropped) {
         const more = this.#queue.fetchMore(chains, this.#chainsFor(length, i, end));
         fetched += more;
         if (more > 0) continue;
-        if (chains.full && c === 0 && chains !== this.#many && this.#queue.broken === undefined) {
-          this.#queue.unfetch(chains, fetched);
+        if (chains.full && c === first && !grown && this.#queue.broken === undefined) {
+          grown = true;
+          this.#queue.unfetch(chains, fetched - c);
           const { size } = this.#queue;
           chains = this.#many ??= new ChainBurst(size, Math.max(segmentsPerPacket, 2 * size));
+          // What is held is not used again.
+          if (holder !== undefined) this.#many = undefined;
+          first = c = this.#completed = 0;
           fetched = this.#queue.fetch(chains, chainsPerBurst);
           continue;
         }
         // The driver supplies more, unless it has nothing left to supply or not even this burst takes it.
-        dropped = this.#queue.broken === undefined && (chains.full ? c === 0 : this.#isWholeRing(chains, c));
+        dropped =
+          this.#queue.broken === undefined && (chains.full ? c === first : this.#isWholeRing(chains, c));
       }
       if (!dropped) break;
       this.stats.countErrors(1, 'no_room');
+      if (holder !== undefined) this.#give(holder, burst, i, 0);
       // What was delivered before it is counted as one run.
       this.stats.countBurst(pool.region.u8, burst, delivered, i);
       delivered = ++i;
     }
-    this.#complete(chains, c);
+    this.#complete(chains, c, copies);
     if (c < fetched) this.#queue.unfetch(chains, fetched - c);
     this.stats.countBurst(pool.region.u8, burst, delivered, i);
     return i - from;
   }
 
+  /** Takes chains behind the first so many of the burst, which a holder has. */
+  #fetch(chains: ChainBurst, held: number, max: number): number {
+    return held === 0 ? this.#queue.fetch(chains, max) : this.#queue.fetchMore(chains, max);
+  }
+
+  /** A packet is in its chains, or will be. */
+  #give(holder: PacketHolder, burst: PacketBurst, i: number, chains: number): void {
+    if (this.#atOnce) holder.skip(chains);
+    else holder.packet(burst, i, chains);
+  }
+
   /** Copies what was noted, and completes the chains in front of `c`. */
-  #complete(chains: ChainBurst, c: number): void {
-    this.#copier.run();
-    if (c > this.#completed) this.#queue.complete(chains, this.#completed, c - this.#completed);
+  #complete(chains: ChainBurst, c: number, copies: CopySink): void {
+    copies.run();
+    const from = this.#completed;
     this.#completed = c;
+    if (c === from) return;
+    if (this.#holder === undefined) this.#queue.complete(chains, from, c - from);
+    else this.#holder.complete(chains, from, c - from);
   }
 
   /** How many chains to look at: one for each packet, with MRG_RXBUF more for long ones. */
@@ -307,6 +353,7 @@ export class EnqueuePath {
     c: number,
     used: number,
     local: number,
+    copies: CopySink,
   ): void {
     const writer = this.#writer;
     writer.begin(chains, c);
@@ -317,10 +364,10 @@ export class EnqueuePath {
     }
     writer.header(this.#memory, this.#header, this.#spreadHeader);
     if (burst.segments[i] === 1) {
-      writer.copy(this.#copier, local, burst.offset[i], burst.length[i]);
+      writer.copy(copies, local, burst.offset[i], burst.length[i]);
     } else {
       for (let b = burst.buffer[i]; b !== -1; b = pool.next[b]) {
-        writer.copy(this.#copier, local, pool.dataOffset[b], pool.dataLength[b]);
+        writer.copy(copies, local, pool.dataOffset[b], pool.dataLength[b]);
       }
     }
   }

@@ -1,0 +1,231 @@
+import { PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
+import type { HeaderCodec } from '@vio/net/internal';
+import type { BufferPool, ChainBurst, DeviceQueue, MemoryMap } from '@vio/rings';
+import type { BurstCopier } from '../packets/burst-copier.ts';
+import { type DequeueOptions, DequeuePath } from '../packets/dequeue.ts';
+import { EnqueuePath } from '../packets/enqueue.ts';
+import type { CopySink, PacketHolder } from '../packets/packet-holder.ts';
+import type { DmaChannel, TransferOwner } from './dma-channel.ts';
+import { HeldChains } from './held-chains.ts';
+import { HeldPackets } from './held-packets.ts';
+import { TransferCopier } from './transfer-copier.ts';
+
+/** Packets that are taken from a driver in one go. */
+const packetsPerRun = 64;
+
+/** A ring that runs. */
+export interface AsyncRing {
+  readonly queue: DeviceQueue;
+  /** The copies of this thread, over the same memory. */
+  readonly copier: BurstCopier;
+  readonly memory: MemoryMap;
+  /** Bytes. */
+  readonly header: number;
+  readonly mergeable: boolean;
+  readonly stats: QueueStats;
+  /** Present when work may be left to the other side. */
+  readonly codec: HeaderCodec | undefined;
+  readonly dequeue: DequeueOptions;
+  /** Calls the driver. */
+  call(): void;
+}
+
+/** The data paths of a ring that runs. */
+interface Running extends AsyncRing {
+  readonly copies: TransferCopier;
+  readonly chains: HeldChains;
+}
+
+/**
+ * The asynchronous channel of a ring: packets are copied by an engine, in both directions. It stays while the ring comes and
+ * goes. When that stops, everything in flight is copied to its end and the driver has its chains back; the packets wait here
+ * until they are reported, each once.
+ */
+export class AsyncQueue implements PacketHolder, TransferOwner {
+  readonly inOrder: boolean;
+  readonly #writable: boolean;
+  readonly #dma: DmaChannel;
+  readonly #packets: HeldPackets;
+  #ring: Running | undefined;
+  #queue: DeviceQueue | undefined;
+  #enqueue: EnqueuePath | undefined;
+  /** Stays when the ring stops: packets of the driver's may wait. */
+  #dequeue: DequeuePath | undefined;
+  /** Chains that belong to the next packet. */
+  #skipped = 0;
+  /** For packets from a driver, while they are taken: of an application that is told of offloads, and of one that is not. */
+  readonly #telling = new PacketBurst(packetsPerRun, { offloads: true });
+  readonly #plain = new PacketBurst(packetsPerRun);
+  readonly #said = new PacketOffloads(packetsPerRun);
+
+  /** @param index of the ring: of an even one the driver receives */
+  constructor(index: number, dma: DmaChannel, inOrder: boolean) {
+    this.inOrder = inOrder;
+    this.#writable = index % 2 === 0;
+    this.#dma = dma;
+    this.#packets = new HeldPackets(dma.transfers.capacity, !this.#writable);
+    dma.users++;
+  }
+
+  /** Packets that were submitted and not reported. */
+  get inFlight(): number {
+    return this.#packets.count;
+  }
+
+  /** The ring runs. */
+  start(ring: AsyncRing): void {
+    const { queue, copier, memory, header, mergeable, stats, codec, dequeue } = ring;
+    this.#ring = {
+      ...ring,
+      copies: new TransferCopier(memory, copier, this.#dma),
+      chains: new HeldChains(queue.size),
+    };
+    this.#queue = queue;
+    if (this.#writable)
+      this.#enqueue = new EnqueuePath(queue, copier, memory, header, mergeable, stats, codec, this);
+    else {
+      this.#dequeue?.dispose();
+      this.#dequeue = new DequeuePath(queue, copier, header, stats, codec, { ...dequeue, holder: this });
+    }
+  }
+
+  /** Goes on with another view of the same ring. */
+  work(queue: DeviceQueue): void {
+    this.#queue = queue;
+    this.#enqueue?.work(queue);
+    this.#dequeue?.work(queue);
+  }
+
+  /** The ring stops: when this returns nothing touches the driver's memory any more. */
+  stop(): void {
+    const ring = this.#ring;
+    if (ring === undefined) return;
+    this.#finish();
+    ring.copies.end();
+    this.#ring = undefined;
+    this.#queue = undefined;
+    this.#enqueue = undefined;
+  }
+
+  /** The channel is no more. */
+  end(): void {
+    this.stop();
+    this.#dequeue?.dispose();
+    this.#dma.users--;
+  }
+
+  /** Submits packets to the driver. @returns how many; they are held until they are reported */
+  submit(pool: BufferPool, burst: PacketBurst, from: number, count: number): number {
+    const path = this.#enqueue;
+    if (path === undefined) return 0;
+    const room = this.#room(count);
+    const n = room > 0 ? path.run(pool, burst, from, room) : 0;
+    this.#giveSkipped();
+    return n;
+  }
+
+  /** Submits up to `max` packets of the driver's, to buffers of `pool`. */
+  fetch(pool: BufferPool, burst: PacketBurst, max: number): void {
+    const wanted = pool.available(Math.min(this.#room(max), packetsPerRun, burst.capacity));
+    if (wanted <= 0 || this.#ring === undefined) return;
+    this.#dequeue?.submit(pool, burst.offloads === undefined ? this.#plain : this.#telling, wanted);
+    this.#giveSkipped();
+  }
+
+  /** Asks the engine, and gives chains whose packets have arrived back to the driver. */
+  poll(): void {
+    this.#dma.poll();
+    this.#settle();
+  }
+
+  /** Copies what is in flight to its end. */
+  clear(): void {
+    this.#finish();
+  }
+
+  /** Reports packets of the application's that have arrived. @returns how many, which is also `burst.count` */
+  reportSent(burst: PacketBurst, max: number): number {
+    const n = this.#packets.report(burst, max);
+    burst.offloads?.flags.fill(0, 0, n);
+    burst.offloads?.gsoType.fill(0, 0, n);
+    burst.vlan?.fill(0, 0, n);
+    return n;
+  }
+
+  /** Reports packets of the driver's that have arrived. @returns how many, which is also `burst.count` */
+  reportTaken(burst: PacketBurst, max: number): number {
+    const path = this.#dequeue;
+    if (path === undefined) return this.#packets.report(burst, max);
+    if (path.takeWaiting(burst, max) > 0) return burst.count;
+    const said = burst.offloads ?? this.#said;
+    this.#packets.report(burst, Math.min(max, packetsPerRun), said);
+    return path.finish(burst, said, max);
+  }
+
+  // What the data paths say.
+
+  get copies(): CopySink {
+    return this.#running.copies;
+  }
+
+  chains(): ChainBurst {
+    return this.#running.chains.filling;
+  }
+
+  packet(burst: PacketBurst, i: number, chains: number, said?: PacketOffloads): void {
+    const entry = this.#packets.hold(burst, i, chains + this.#skipped, said);
+    this.#skipped = 0;
+    if (!this.#dma.describe(this, entry)) this.#packets.arrived(entry);
+  }
+
+  skip(chains: number): void {
+    this.#skipped += chains;
+  }
+
+  complete(chains: ChainBurst, from: number, count: number): void {
+    if (count > 0) this.#running.chains.hold(chains, from, count);
+  }
+
+  // What the engine says.
+
+  isNext(entry: number): boolean {
+    return this.#packets.isNext(entry);
+  }
+
+  completed(entry: number): void {
+    this.#packets.arrived(entry);
+  }
+
+  get #running(): Running {
+    if (this.#ring === undefined) throw new TypeError('the ring does not run');
+    return this.#ring;
+  }
+
+  /** How many of `count` packets there is room for. */
+  #room(count: number): number {
+    return Math.min(count, this.#packets.room, this.#dma.room);
+  }
+
+  /** Chains without a packet go back with the one in front of them; at once where there is none. */
+  #giveSkipped(): void {
+    const chains = this.#skipped;
+    this.#skipped = 0;
+    if (chains > 0 && !this.#packets.addChains(chains)) this.#giveBack(chains);
+  }
+
+  #finish(): void {
+    this.#dma.quiesce();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#giveBack(this.#packets.settle());
+  }
+
+  #giveBack(chains: number): void {
+    const queue = this.#queue;
+    if (chains === 0 || queue === undefined) return;
+    this.#running.chains.complete(queue, chains);
+    if (queue.callNeeded()) this.#running.call();
+  }
+}

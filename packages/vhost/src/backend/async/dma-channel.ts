@@ -1,0 +1,282 @@
+import { callApplication, throwLater } from '@vio/native/internal';
+import type { VioError } from '@vio/native';
+import type { Region } from '@vio/rings';
+import { asyncError } from './async-error.ts';
+import type { DmaEngine } from './dma-engine.ts';
+import { Transfers, numberAfter, numbersFrom } from './transfers.ts';
+
+/** Memories that an engine knows at once: windows of 1 GiB of all drivers, and pools. */
+const mostMemories = 8192;
+
+/** Who is told when a transfer is completed. */
+export interface TransferOwner {
+  /** Completions have to come in the order of submission. */
+  readonly inOrder: boolean;
+  /** True when nothing that was submitted before the entry is still to be completed. */
+  isNext(entry: number): boolean;
+  /** All bytes of an entry have arrived. */
+  completed(entry: number): void;
+}
+
+interface Memory {
+  readonly bytes: Uint8Array;
+  users: number;
+}
+
+const outstanding = 1;
+const done = 2;
+
+/** An engine that was configured, what it was given, and what it has not completed yet. */
+export class DmaChannel {
+  readonly transfers: Transfers;
+  /** Rings that copy by it. */
+  users = 0;
+  readonly #engine: DmaEngine;
+  readonly #onFault: ((error: VioError) => void) | undefined;
+  /** By descriptor: whose it is, which entry of that, and how far it is. */
+  readonly #owner: (TransferOwner | undefined)[];
+  readonly #entry: Int32Array;
+  readonly #state: Uint8Array;
+  readonly #completed: Int32Array;
+  readonly #memories: (Memory | undefined)[] = [];
+  /** Descriptors from `tail` on are outstanding, those from `submitted` on are only described; then copies of the next one. */
+  #tail = 0;
+  #submitted = 0;
+  #head = 0;
+  #firstCopy = 0;
+  #copyHead = 0;
+  #copyTail = 0;
+  #fault: VioError | undefined;
+
+  constructor(engine: DmaEngine, descriptors: number, onFault?: (error: VioError) => void) {
+    this.#engine = engine;
+    this.#onFault = onFault;
+    this.transfers = new Transfers(descriptors);
+    this.#owner = Array.from({ length: descriptors }, () => undefined);
+    this.#entry = new Int32Array(descriptors);
+    this.#state = new Uint8Array(descriptors);
+    this.#completed = new Int32Array(descriptors);
+    engine.begin(this.transfers);
+  }
+
+  /** Why the engine is not asked any more; undefined: it is. */
+  get fault(): VioError | undefined {
+    return this.#fault;
+  }
+
+  /** Descriptors that were submitted and are not completed, and those behind the first of them. */
+  get inFlight(): number {
+    return numbersFrom(this.#tail, this.#submitted);
+  }
+
+  /** Descriptors there is room for. */
+  get room(): number {
+    return this.transfers.capacity - numbersFrom(this.#tail, this.#head);
+  }
+
+  /** Makes a memory known. @returns its number; -1: there are too many, or the engine will not have it */
+  register({ arrayBuffer, u8: bytes }: Region): number {
+    const { byteOffset, byteLength } = bytes;
+    const memories = this.#memories;
+    const known = memories.findIndex(
+      (memory) =>
+        memory !== undefined &&
+        memory.bytes.buffer === arrayBuffer &&
+        memory.bytes.byteOffset === byteOffset &&
+        memory.bytes.byteLength === byteLength,
+    );
+    const same = memories[known];
+    if (same !== undefined) {
+      same.users++;
+      return known;
+    }
+    const free = memories.indexOf(undefined);
+    const number = free === -1 ? memories.length : free;
+    if (number === mostMemories || this.#fault !== undefined) return -1;
+    if (!this.#ask('register', () => this.#engine.register(number, arrayBuffer, byteOffset, byteLength)))
+      return -1;
+    memories[number] = { bytes, users: 1 };
+    return number;
+  }
+
+  /** One of those who named a memory does not any more. */
+  unregister(number: number): void {
+    const memory = this.#memories[number];
+    if (memory === undefined || --memory.users > 0) return;
+    this.#memories[number] = undefined;
+    this.#ask('unregister', () => this.#engine.unregister(number));
+  }
+
+  /** Notes a copy of the next descriptor. @returns false: there is no room for it */
+  note(source: number, from: number, destination: number, to: number, bytes: number): boolean {
+    if (
+      this.#fault !== undefined ||
+      numbersFrom(this.#copyTail, this.#copyHead) === this.transfers.copyCapacity
+    )
+      return false;
+    this.transfers.note(this.#copyHead, source, from, destination, to, bytes);
+    this.#copyHead = numberAfter(this.#copyHead);
+    return true;
+  }
+
+  /** Ends a descriptor: the copies that were noted since the last one. @returns false: there were none, or there is no room for it */
+  describe(owner: TransferOwner, entry: number): boolean {
+    const copies = numbersFrom(this.#firstCopy, this.#copyHead);
+    if (copies === 0) return false;
+    const head = this.#head;
+    if (numbersFrom(this.#tail, head) === this.transfers.capacity) {
+      this.#copyAll(this.#firstCopy, copies);
+      this.#copyHead = this.#firstCopy;
+      return false;
+    }
+    const at = head & (this.transfers.capacity - 1);
+    this.#owner[at] = owner;
+    this.#entry[at] = entry;
+    this.#state[at] = outstanding;
+    this.transfers.describe(head, this.#firstCopy, copies);
+    this.#head = numberAfter(head);
+    this.#firstCopy = this.#copyHead;
+    return true;
+  }
+
+  /** Gives the engine what was described. What it does not take is done when this returns. */
+  submit(): void {
+    const count = numbersFrom(this.#submitted, this.#head);
+    if (count === 0) return;
+    const first = this.#submitted;
+    let taken = 0;
+    if (this.#fault === undefined) {
+      try {
+        taken = this.#engine.transferData(first, count);
+      } catch (error) {
+        this.#submitted = this.#head;
+        this.#fail('it threw in transferData', error);
+        return;
+      }
+      if (!(Number.isInteger(taken) && taken >= 0 && taken <= count)) {
+        // Nobody knows what it has taken: all of it is copied once it has come to rest.
+        this.#submitted = this.#head;
+        this.#fail(`transferData answered ${String(taken)}, having been given ${count} descriptors`);
+        return;
+      }
+    }
+    this.#submitted = this.#head;
+    for (let i = taken; i < count; i++) this.#finish(numberAfter(first, i));
+    this.#settle();
+  }
+
+  /** Asks the engine what it has completed, and tells the owners. */
+  poll(): void {
+    if (this.#tail === this.#submitted || this.#fault !== undefined) return;
+    const completed = this.#completed;
+    let count: number;
+    try {
+      count = this.#engine.checkCompletedCopies(completed, completed.length);
+    } catch (error) {
+      return this.#fail('it threw in checkCompletedCopies', error);
+    }
+    if (!(Number.isInteger(count) && count >= 0 && count <= completed.length))
+      return this.#fail(
+        `checkCompletedCopies answered ${String(count)}, asked for ${completed.length} at most`,
+      );
+    for (let i = 0; i < count; i++) {
+      const wrong = this.#complete(completed[i]);
+      if (wrong !== undefined) return this.#fail(wrong);
+    }
+    this.#settle();
+  }
+
+  /** Returns when nothing is in flight. What the engine does not complete is copied by this thread. */
+  quiesce(): void {
+    if (this.#tail === this.#submitted) return;
+    if (!this.#ask('quiesce', () => this.#engine.quiesce())) return;
+    this.poll();
+    this.#finishAll();
+  }
+
+  /** The engine is let go; nothing is in flight. */
+  end(): void {
+    this.#ask('end', () => this.#engine.end());
+  }
+
+  /** @returns what the engine did wrong; undefined: nothing */
+  #complete(said: number): string | undefined {
+    const failed = said < 0;
+    const number = failed ? ~said : said;
+    const at = number & (this.transfers.capacity - 1);
+    if (numbersFrom(this.#tail, number) >= this.inFlight || this.#state[at] !== outstanding)
+      return `descriptor ${number} was completed, which was not in flight: never, or twice`;
+    const owner = this.#owner[at];
+    if (owner?.inOrder === true && !owner.isNext(this.#entry[at]))
+      return `descriptor ${number} was completed before earlier ones, and inOrder was promised`;
+    if (failed) this.#copy(number);
+    this.#tell(at);
+    return undefined;
+  }
+
+  /** Does in this thread what was submitted and is not done. */
+  #finishAll(): void {
+    for (let n = this.#tail; n !== this.#submitted; n = numberAfter(n))
+      if (this.#state[n & (this.transfers.capacity - 1)] === outstanding) this.#finish(n);
+    this.#settle();
+  }
+
+  #finish(number: number): void {
+    this.#copy(number);
+    this.#tell(number & (this.transfers.capacity - 1));
+  }
+
+  #tell(at: number): void {
+    this.#state[at] = done;
+    this.#owner[at]?.completed(this.#entry[at]);
+    this.#owner[at] = undefined;
+  }
+
+  /** What is done up to the first that is not makes room. */
+  #settle(): void {
+    let tail = this.#tail;
+    while (tail !== this.#submitted && this.#state[tail & (this.transfers.capacity - 1)] === done)
+      tail = numberAfter(tail);
+    this.#tail = tail;
+    this.#copyTail = tail === this.#head ? this.#firstCopy : this.transfers.firstCopy(tail);
+  }
+
+  #copy(number: number): void {
+    this.#copyAll(this.transfers.firstCopy(number), this.transfers.copyCount(number));
+  }
+
+  #copyAll(first: number, count: number): void {
+    const { transfers } = this;
+    for (let i = 0, copy = first; i < count; i++, copy = numberAfter(copy)) {
+      const from = this.#memories[transfers.source(copy)];
+      const to = this.#memories[transfers.destination(copy)];
+      const at = transfers.sourceOffset(copy);
+      to?.bytes.set(
+        from?.bytes.subarray(at, at + transfers.length(copy)) ?? [],
+        transfers.destinationOffset(copy),
+      );
+    }
+  }
+
+  #ask(what: string, ask: () => void): boolean {
+    try {
+      ask();
+      return true;
+    } catch (error) {
+      this.#fail(`it threw in ${what}`, error);
+      return false;
+    }
+  }
+
+  /** The engine is not trusted any more: it comes to rest, and this thread does what it has not done. */
+  #fail(what: string, cause?: unknown): void {
+    if (this.#fault !== undefined) return;
+    const error = asyncError('ENGINE', `a DMA engine does not keep its promise: ${what}`, cause);
+    this.#fault = error;
+    callApplication(() => this.#engine.quiesce());
+    this.#finishAll();
+    const tell = this.#onFault;
+    if (tell === undefined) throwLater(error);
+    else callApplication(() => tell(error));
+  }
+}

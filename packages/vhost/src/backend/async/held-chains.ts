@@ -1,0 +1,75 @@
+import { ChainBurst, type DeviceQueue } from '@vio/rings';
+
+/** Chains of a burst, and of four of them. */
+const chainsPerRun = 64;
+const chainsPerBurst = 4 * chainsPerRun;
+const segmentsPerRun = 2048;
+
+/** Chains of one burst that are held. */
+interface Held {
+  readonly chains: ChainBurst;
+  from: number;
+  end: number;
+}
+
+/** Chains of a ring that were fetched and not completed, in order. Nothing is copied: they stay in the bursts they were fetched to. */
+export class HeldChains {
+  readonly #segments: number;
+  /** Those fetched to last, and others that are empty. */
+  #filling: ChainBurst;
+  readonly #empty: ChainBurst[] = [];
+  readonly #held: Held[] = [];
+
+  /** @param size descriptors of the ring */
+  constructor(size: number) {
+    this.#segments = Math.max(segmentsPerRun, size);
+    this.#filling = this.#fresh();
+  }
+
+  /** Where the next ones are fetched to: there is room for a run, behind those that are held. */
+  get filling(): ChainBurst {
+    const { count, capacity, firstSegment, descriptors, segmentCapacity } = this.#filling;
+    // Chains that were given back leave their descriptors counted.
+    if (count === 0) this.#filling.clear();
+    else if (
+      capacity - count < chainsPerRun ||
+      segmentCapacity - Math.max(firstSegment[count], descriptors) < this.#segments
+    )
+      this.#filling = this.#empty.pop() ?? this.#fresh();
+    return this.#filling;
+  }
+
+  /** Holds chains. */
+  hold(chains: ChainBurst, from: number, count: number): void {
+    const last = this.#held.at(-1);
+    if (last !== undefined && last.chains === chains && last.end === from) last.end += count;
+    else this.#held.push({ chains, from, end: from + count });
+  }
+
+  /** Completes the first `count` of those that are held. */
+  complete(queue: DeviceQueue, count: number): void {
+    let left = count;
+    while (left > 0 && this.#held.length > 0) {
+      const [held] = this.#held;
+      const n = Math.min(left, held.end - held.from);
+      queue.complete(held.chains, held.from, n);
+      held.from += n;
+      left -= n;
+      if (held.from < held.end) return;
+      this.#held.shift();
+      this.#recycle(held.chains);
+    }
+  }
+
+  /** A burst that is held no more is empty, whatever the next run finds there. */
+  #recycle(chains: ChainBurst): void {
+    if (this.#held.some((held) => held.chains === chains)) return;
+    if (chains.capacity !== chainsPerBurst) return;
+    chains.clear();
+    if (chains !== this.#filling) this.#empty.push(chains);
+  }
+
+  #fresh(): ChainBurst {
+    return new ChainBurst(chainsPerBurst, 2 * this.#segments);
+  }
+}

@@ -1,0 +1,101 @@
+/** int32 numbers per copy: source memory, source offset, destination memory, destination offset, bytes. */
+const copyWords = 5;
+/** int32 numbers per descriptor: its first copy, and how many it has. */
+const descriptorWords = 2;
+/** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
+export const numberMask = 0x3fff_ffff;
+
+/**
+ * The rings in which the library describes transfers to an engine: a descriptor is all the copies of one packet. Descriptors and
+ * copies are named by numbers that run freely (modulo 2^30), so that none is mistaken for an earlier one in its place. What was
+ * submitted stays as it is until it is completed.
+ */
+export class Transfers {
+  /** Descriptors there is room for, a power of two. */
+  readonly capacity: number;
+  /** Copies there is room for, a power of two. */
+  readonly copyCapacity: number;
+  /** Entry `number % capacity`: first copy, number of copies. */
+  readonly descriptors: Int32Array;
+  /** Entry `number % copyCapacity`: source memory, source offset, destination memory, destination offset, bytes. */
+  readonly copies: Int32Array;
+
+  /** @param capacity descriptors, a power of two; there is room for four copies each */
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.copyCapacity = 4 * capacity;
+    this.descriptors = new Int32Array(capacity * descriptorWords);
+    this.copies = new Int32Array(this.copyCapacity * copyWords);
+  }
+
+  /** The number of the first copy of a descriptor. */
+  firstCopy(descriptor: number): number {
+    return this.descriptors[this.#descriptorAt(descriptor)];
+  }
+
+  /** Copies of a descriptor: those from `firstCopy` on. */
+  copyCount(descriptor: number): number {
+    return this.descriptors[this.#descriptorAt(descriptor) + 1];
+  }
+
+  /** The memory that a copy reads, as it was made known to the engine. */
+  source(copy: number): number {
+    return this.copies[this.#copyAt(copy)];
+  }
+
+  /** Where in it, in bytes. */
+  sourceOffset(copy: number): number {
+    return this.copies[this.#copyAt(copy) + 1];
+  }
+
+  /** The memory that a copy writes. */
+  destination(copy: number): number {
+    return this.copies[this.#copyAt(copy) + 2];
+  }
+
+  /** Where in it, in bytes. */
+  destinationOffset(copy: number): number {
+    return this.copies[this.#copyAt(copy) + 3];
+  }
+
+  /** Bytes of a copy. */
+  length(copy: number): number {
+    return this.copies[this.#copyAt(copy) + 4];
+  }
+
+  /** Writes a descriptor. @internal For `DmaChannel`. */
+  describe(descriptor: number, firstCopy: number, copyCount: number): void {
+    const at = this.#descriptorAt(descriptor);
+    this.descriptors[at] = firstCopy;
+    this.descriptors[at + 1] = copyCount;
+  }
+
+  /** Writes a copy. @internal For `DmaChannel`. */
+  note(copy: number, source: number, from: number, destination: number, to: number, bytes: number): void {
+    const { copies } = this;
+    const at = this.#copyAt(copy);
+    copies[at] = source;
+    copies[at + 1] = from;
+    copies[at + 2] = destination;
+    copies[at + 3] = to;
+    copies[at + 4] = bytes;
+  }
+
+  #descriptorAt(descriptor: number): number {
+    return (descriptor & (this.capacity - 1)) * descriptorWords;
+  }
+
+  #copyAt(copy: number): number {
+    return (copy & (this.copyCapacity - 1)) * copyWords;
+  }
+}
+
+/** The number behind `number`. */
+export function numberAfter(number: number, by = 1): number {
+  return (number + by) & numberMask;
+}
+
+/** How many numbers there are from `from` up to `to`. */
+export function numbersFrom(from: number, to: number): number {
+  return (to - from) & numberMask;
+}
