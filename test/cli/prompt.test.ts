@@ -205,6 +205,62 @@ describe('the prompt', () => {
     await prompt.end();
   });
 
+  it('sends into a VLAN, as long as it is told to', async () => {
+    const prompt = new Prompt(`path=${await backend('rxonly')}`, '-i', '--forward-mode=txonly');
+    const bytesOfPackets = async (): Promise<number> => {
+      await prompt.run('clear port stats 0');
+      await prompt.run('start');
+      await prompt.until('show port stats 0', /TX-packets: [1-9]/);
+      await prompt.run('stop');
+      const stats = parseXstats(await prompt.run('show port xstats 0'));
+      return (stats.get('tx_good_bytes') ?? 0) / (stats.get('tx_good_packets') ?? 0);
+    };
+    expect(await prompt.run('tx_vlan set 0 7')).toBe('');
+    const tagged = await bytesOfPackets();
+    expect(await prompt.run('tx_vlan reset 0')).toBe('');
+    expect([tagged, await bytesOfPackets()]).toEqual([64, 60]);
+    await prompt.end();
+  });
+
+  it('loses nothing that finds no room, with retry', async () => {
+    const prompt = new Prompt(`path=${await backend()}`, '-i');
+    expect(await prompt.run('set fwd macswap retry')).toBe('Set macswap packet forwarding mode with retry\n');
+    expect(await prompt.run('set burst tx delay 2 retry 100')).toBe('');
+    const said = await prompt.run('start tx_first 2');
+    expect(said).toMatch(/^macswap packet forwarding with retry - ports=1 /m);
+    expect(said).toContain('TX retry num: 100, delay between TX retries: 2us');
+    await prompt.until('show port stats 0', /RX-packets: [1-9]/);
+    expect(await prompt.run('stop')).toMatch(/TX-packets: \d+ +TX-dropped: 0 /);
+    expect(await prompt.run('set fwd macswap')).toBe('Set macswap packet forwarding mode\n');
+    await prompt.end();
+  });
+
+  it('takes ports that are attached, and does without those that are detached', async () => {
+    const sockets = [await backend(), await backend(), await backend()];
+    const prompt = new Prompt(`path=${sockets[0]}`, '-i');
+    expect(await prompt.run(`port attach path=${sockets[1]}`)).toBe(
+      'Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\n',
+    );
+    expect(await prompt.run('port attach path=/nowhere')).toContain('(VIO_SOCKET_MISSING)');
+    expect(await prompt.run('start')).toBe('Not all ports were started\n');
+    await prompt.run('port start 1');
+    expect(await prompt.run('start tx_first')).toMatch(/RX P=0\/Q=0 -> TX P=1\/Q=0/);
+    await prompt.until('show port stats 1', /RX-packets: [1-9]/);
+    expect(await prompt.run('port detach 1')).toContain('Please remove port 1 from forwarding configuration');
+    await prompt.run('stop');
+    expect(await prompt.run('port detach 1')).toBe('Please stop port 1 first\n');
+    await prompt.run('port stop 1');
+    expect(await prompt.run('port detach 1')).toBe(
+      'Removing a device...\nPort 1 is detached. Now total ports is 1\nDone\n',
+    );
+    expect(await prompt.run('show port summary all')).not.toMatch(/^1 /m);
+    expect(await prompt.run('start')).toMatch(/RX P=0\/Q=0 -> TX P=0\/Q=0/);
+    await prompt.run('stop');
+    // Those that come later have numbers of their own.
+    expect(await prompt.run(`port attach path=${sockets[2]}`)).toContain('Now total ports is 2');
+    expect((await prompt.end()).stdout).not.toContain('Port 1 is closed');
+  });
+
   it('forwards by threads, each with queues of its own', async () => {
     const sockets = [await backend('io', '--queues', '2'), await backend('io', '--queues', '2')];
     const prompt = new Prompt(

@@ -1,8 +1,9 @@
 // `vio run` with several ports, each on a backend of its own.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allowedCpus } from '../cpus.ts';
 import { Vio, jsonLines, vio } from './vio.ts';
 
 let directory: string;
@@ -93,6 +94,23 @@ describe('several ports', () => {
     const ports = [`path=${from}`, `path=${to}`];
     const [first, second] = await moved(...ports, '--rxq=2', '--txq=2', '--nb-cores=2');
     expect([first.received > 0, first.sent, second.received, second.sent > 0]).toEqual([true, 0, 0, true]);
+  });
+
+  it('are forwarded by threads that have a CPU each, of those that there are', async () => {
+    const [path] = await backends('io');
+    const cpus = allowedCpus().slice(0, 3);
+    const threads = Math.max(2, cpus.length);
+    const lcores = ['--lcores', [...cpus, 4095].join(','), '--nb-cores', String(threads)];
+    const port = new Vio(['run', `path=${path}`, '--rxq=2', ...lcores, '--no-telemetry']);
+    await port.says(/pps/);
+    const tasks = `/proc/${port.process.pid}/task`;
+    const pinned = readdirSync(tasks)
+      .map(
+        (task) => /^Cpus_allowed_list:\s+(.*)$/m.exec(readFileSync(`${tasks}/${task}/status`, 'utf8'))?.[1],
+      )
+      .filter((list) => /^\d+$/.test(list ?? ''));
+    await port.interrupt();
+    expect([...new Set(pinned.map(Number))].toSorted((a, b) => a - b)).toEqual(cpus);
   });
 
   it('of which one cannot be had end the program, and leave no socket behind', async () => {

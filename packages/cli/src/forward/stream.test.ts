@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, type OffloadOptions, PacketBurst } from '@vio/net';
+import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, type OffloadOptions, PacketBurst, VLAN_PRESENT } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool, Region } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
@@ -116,4 +116,21 @@ describe('a packet whose checksum was left open', () => {
     const cannot = pass(from, await wired(2, { txChecksum: true }), HDR_GSO_TCPV4);
     expect(cannot).toMatchObject({ frames: [], dropped: 1 });
   });
+});
+
+it('packets leave in the VLAN that their port was told', async () => {
+  const [from, to] = [await wired(0, {}), await wired(1, {})];
+  await to.port.setVlanOffload({ insert: true });
+  const burst = new PacketBurst(32, { offloads: true, vlan: true });
+  writeFrames(pool, burst, [Uint8Array.from(whole)]);
+  from.device.enqueueBurst(0, burst);
+  burst.release();
+  const tag = VLAN_PRESENT | 0x123;
+  const stream = new Stream({ name: 'q0', from: endOf(from, 0), to: endOf(to, 1), addresses, tag });
+  forwarding()(stream, burst, noCounts());
+  const got = new PacketBurst(4);
+  to.device.dequeueBurst(1, pool, got);
+  const [frame] = readFrames(got);
+  got.release();
+  expect([...frame]).toEqual([...whole.slice(0, 12), 0x81, 0, 0x01, 0x23, ...whole.slice(12)]);
 });

@@ -11,6 +11,7 @@ import {
 import { hasRxOffloads } from '@vio/net/internal';
 import { noCounts } from './counts.ts';
 import type { ChecksumWork, LaneAddresses, MeteredLane } from './lane.ts';
+import { type SendRetry, sendAgain } from './send-again.ts';
 
 /** A queue pair at one end of a stream. */
 export interface StreamEnd {
@@ -34,6 +35,10 @@ export interface StreamParts {
   readonly checksums?: ChecksumWork | undefined;
   /** False: its bursts are those of no other port. Default true. */
   readonly shared?: boolean;
+  /** VLAN that packets are put into as they leave, as `burst.vlan` has it; 0, the default: none. */
+  readonly tag?: number | undefined;
+  /** Packets for which a ring has no room are offered again. Default: they are dropped. */
+  readonly retry?: SendRetry | undefined;
 }
 
 /** Packets on a ring's way into another port's memory at most. */
@@ -61,8 +66,12 @@ export class Stream implements MeteredLane {
   readonly #cleans: boolean;
   /** Headers of received packets say something. */
   readonly #says: boolean;
+  readonly #tag: number;
+  readonly #retry: SendRetry | undefined;
 
-  constructor({ name, from, to, addresses, checksums, shared = true }: StreamParts) {
+  constructor({ name, from, to, addresses, checksums, shared = true, tag = 0, retry }: StreamParts) {
+    this.#tag = tag;
+    this.#retry = retry;
     this.name = name;
     this.from = from;
     this.to = to;
@@ -108,7 +117,9 @@ export class Stream implements MeteredLane {
     if (!this.#sums) this.#complete(burst);
     else if (this.#prepares) this.#prepare(burst);
     const { tx } = this.to;
-    const sent = tx.send(burst, 0);
+    if (this.#tag !== 0) burst.vlan?.fill(this.#tag, 0, burst.count);
+    let sent = tx.send(burst, 0);
+    if (sent < burst.count && this.#retry !== undefined) sent += sendAgain(tx, burst, sent, this.#retry);
     burst.release(sent);
     return sent;
   }

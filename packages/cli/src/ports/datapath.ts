@@ -2,6 +2,7 @@ import type { LaneCounts } from '../forward/counts.ts';
 import type { ChecksumWork } from '../forward/lane.ts';
 import type { ForwardMode } from '../forward/mode-names.ts';
 import type { MeteredTraffic } from '../forward/rates.ts';
+import type { SendRetry } from '../forward/send-again.ts';
 
 /** What is done with packets. */
 export interface ForwardWork {
@@ -15,6 +16,10 @@ export interface ForwardWork {
   /** By number of the port that packets leave by. */
   readonly peers: ReadonlyMap<number, Uint8Array>;
   readonly checksums: ReadonlyMap<number, ChecksumWork>;
+  /** VLAN tags that packets are given, by number of the port that they leave by. */
+  readonly tags?: ReadonlyMap<number, number>;
+  /** Default: what finds no room is dropped. */
+  readonly retry?: SendRetry | undefined;
 }
 
 /** A queue of a port. */

@@ -46,10 +46,17 @@ export class LocalDatapath implements Datapath {
     }));
   }
 
-  async start({ mode, segments, burst, txFirst, peers, checksums }: ForwardWork): Promise<void> {
+  async start(work: ForwardWork): Promise<void> {
+    const { mode, segments, burst, txFirst, peers, checksums, tags, retry } = work;
     await this.stop();
     const step = forwardStep(mode, segments);
-    this.#streams = streamsBetween(this.#slots, { topology: this.#topology, peers, checksums });
+    this.#streams = streamsBetween(this.#slots, {
+      topology: this.#topology,
+      peers,
+      checksums,
+      tags,
+      retry,
+    });
     const forwarder = new Forwarder(step, burst, undefined, this.#times);
     for (const stream of this.#streams) forwarder.add(stream);
     if (txFirst > 0) {

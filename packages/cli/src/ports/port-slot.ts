@@ -43,6 +43,7 @@ export class PortSlot {
   #started = false;
   /** Somebody has taken the link down. */
   #down = false;
+  #attached = true;
 
   constructor(number: number, devargs: string) {
     this.number = number;
@@ -66,6 +67,11 @@ export class PortSlot {
   /** It listens, and its backend connects. */
   get server(): boolean {
     return this.#opened?.server ?? false;
+  }
+
+  /** False: it is not one of the program's ports any more, and its number is nobody's. */
+  get attached(): boolean {
+    return this.#attached;
   }
 
   /** Packets may pass: it is open, and was not stopped. */
@@ -118,6 +124,12 @@ export class PortSlot {
     this.#opened = undefined;
     this.#started = false;
     await opened?.port.close();
+  }
+
+  /** Closes it for good. */
+  async detach(): Promise<void> {
+    this.#attached = false;
+    await this.close();
   }
 
   /** Its queue pair as an end of streams; undefined: there is none. */

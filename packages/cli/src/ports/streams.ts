@@ -1,6 +1,7 @@
 import { macToBytes } from '@vio/net';
 import { type ChecksumWork, peerAddress } from '../forward/lane.ts';
 import { Stream } from '../forward/stream.ts';
+import type { SendRetry } from '../forward/send-again.ts';
 import { type PortTopology, partner } from '../forward/topology.ts';
 import type { StreamTask } from './datapath.ts';
 import type { PortSlot } from './port-slot.ts';
@@ -11,6 +12,17 @@ export interface StreamPlan {
   /** By number of the port that packets leave by; undefined: those that nobody told of. */
   readonly peers?: ReadonlyMap<number, Uint8Array>;
   readonly checksums?: ReadonlyMap<number, ChecksumWork>;
+  readonly tags?: ReadonlyMap<number, number> | undefined;
+  readonly retry?: SendRetry | undefined;
+}
+
+/** The number of the port by which packets leave that came in by another, among those that are attached. */
+export function partnerAmong(slots: readonly PortSlot[], topology: PortTopology, number: number): number {
+  let target = partner(topology, number, slots.length);
+  // A neighbour that is gone leaves a port to itself, in a ring the one behind it is the next.
+  if (!slots[target].attached && topology === 'paired') return number;
+  while (!slots[target].attached && target !== number) target = (target + 1) % slots.length;
+  return target;
 }
 
 /**
@@ -26,7 +38,7 @@ export function planStreams(
   const queues = Array.from({ length: Math.max(0, ...slots.map(queuesOf)) }, (_, queue) => queue);
   return queues.flatMap((queue) =>
     slots.flatMap((slot) => {
-      const target = slots[partner(topology, slot.number, slots.length)];
+      const target = slots[partnerAmong(slots, topology, slot.number)];
       if (queue >= queuesOf(slot) || queue >= queuesOf(target) || target.port === undefined) return [];
       return [
         {
@@ -48,7 +60,8 @@ export function streamsBetween(slots: readonly PortSlot[], plan: StreamPlan): St
     const from = slots[source.port].end(source.queue);
     const to = slots[target.port].end(target.queue);
     if (from === undefined || to === undefined) return [];
+    const parts = { name, from, to, addresses: { own, peer }, shared: slots.length > 1, retry: plan.retry };
     const checksums = plan.checksums?.get(target.port);
-    return [new Stream({ name, from, to, addresses: { own, peer }, checksums, shared: slots.length > 1 })];
+    return [new Stream({ ...parts, checksums, tag: plan.tags?.get(target.port) })];
   });
 }

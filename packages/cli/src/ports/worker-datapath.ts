@@ -60,18 +60,21 @@ export class WorkerDatapath implements Datapath {
   #streams: readonly RemoteStream[] = [];
   #running = false;
 
+  /** @param cpus where threads run, in turn; none: anywhere */
   constructor(
     slots: readonly PortSlot[],
     topology: PortTopology,
     threads: number,
     tellOfBroken: TellOfBroken,
+    cpus: readonly number[] = [],
   ) {
     this.#slots = slots;
     this.#topology = topology;
     this.threads = threads;
     this.#handles = Array.from(
       { length: threads },
-      (_, thread) => new ThreadHandle((report) => this.#hear(thread, report, tellOfBroken)),
+      (_, thread) =>
+        new ThreadHandle((report) => this.#hear(thread, report, tellOfBroken), cpus[thread % cpus.length]),
     );
   }
 

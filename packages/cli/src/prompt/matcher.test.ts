@@ -152,7 +152,8 @@ describe('completion', () => {
     ['show port info ', ['0', '1', 'all']],
     ['set promisc all o', ['off', 'on']],
     ['nonsense ', []],
-    ['set burst ', []],
+    ['set burst ', ['tx ']],
+    ['set txpkts ', []],
   ])('of "%s"', (line, words) => {
     expect(completed(line)).toEqual(words);
   });

@@ -1,10 +1,12 @@
-import { VIRTIO_NET_F_RSS, isMulticast } from '@vio/net';
+import { VIRTIO_NET_F_RSS, VLAN_PRESENT, isMulticast } from '@vio/net';
 import type { ChecksumWork } from '../forward/lane.ts';
 import { ownChecksums } from '../forward/engines/csum.ts';
 import type { ForwardMode } from '../forward/mode-names.ts';
-import { type PortTopology, partner } from '../forward/topology.ts';
+import { type SendRetry, usualRetry } from '../forward/send-again.ts';
+import type { PortTopology } from '../forward/topology.ts';
 import type { Datapath, ForwardWork } from '../ports/datapath.ts';
 import type { PortSlot } from '../ports/port-slot.ts';
+import { partnerAmong } from '../ports/streams.ts';
 import type { PortCounters } from './text/port-stats.ts';
 import type { PortView } from './text/port-info.ts';
 import type { ForwardedPackets } from './text/forward-stats.ts';
@@ -18,6 +20,10 @@ export interface SessionOptions {
   readonly mode: ForwardMode;
   readonly segments: readonly number[];
   readonly burst: number;
+  /** One more port, which nobody has opened. */
+  readonly add: (devargs: string) => PortSlot;
+  /** A port is gone for good. */
+  readonly forget: (slot: PortSlot) => void;
   /** Opens a port that was closed. */
   readonly reopen: (slot: PortSlot, signal: AbortSignal) => Promise<void>;
   /** Writes lines down. */
@@ -25,6 +31,9 @@ export interface SessionOptions {
   /** Carries out the commands of a file. */
   readonly load: (file: string) => Promise<void>;
 }
+
+/** Modes that leave packets as they came, or send none. */
+const untagged: ReadonlySet<ForwardMode> = new Set(['io', 'icmpecho', 'rxonly']);
 
 /** A command that cannot be done, in testpmd's words where it has any. */
 export class CommandFailure extends Error {}
@@ -39,6 +48,8 @@ class PortSettings {
   readonly vlans = new Set<number>();
   /** As somebody has set it. */
   mtu: number | undefined;
+  /** The VLAN that packets are put into which leave. */
+  txVlan: number | undefined;
   checksums: ChecksumWork = ownChecksums;
   /** Forwarding statistics count from these. */
   base: Readonly<Record<string, number>> = {};
@@ -48,12 +59,15 @@ class PortSettings {
 
 /** What the commands of a prompt work on. */
 export class PromptSession {
-  readonly slots: readonly PortSlot[];
   readonly datapath: Datapath;
   readonly topology: PortTopology;
   readonly say: (text: string) => void;
   readonly load: (file: string) => Promise<void>;
   mode: ForwardMode;
+  /** Packets for which there is no room are offered again. */
+  retrying = false;
+  /** How. */
+  retry: SendRetry = usualRetry;
   segments: readonly number[];
   burst: number;
   /** Nothing more is asked. */
@@ -62,11 +76,15 @@ export class PromptSession {
   signal: AbortSignal = new AbortController().signal;
   /** MAC addresses behind ports, that somebody told of. */
   readonly peers = new Map<number, Uint8Array>();
+  /** By number, those that are gone among them. */
+  readonly #slots: readonly PortSlot[];
   readonly #reopen: SessionOptions['reopen'];
-  readonly #settings: readonly PortSettings[];
+  readonly #add: SessionOptions['add'];
+  readonly #forget: SessionOptions['forget'];
+  readonly #settings = new Map<PortSlot, PortSettings>();
 
   constructor(options: SessionOptions) {
-    this.slots = options.slots;
+    this.#slots = options.slots;
     this.datapath = options.datapath;
     this.topology = options.topology;
     this.say = options.say;
@@ -75,7 +93,13 @@ export class PromptSession {
     this.segments = options.segments;
     this.burst = options.burst;
     this.#reopen = options.reopen;
-    this.#settings = options.slots.map(() => new PortSettings());
+    this.#add = options.add;
+    this.#forget = options.forget;
+  }
+
+  /** The ports there are. */
+  get slots(): readonly PortSlot[] {
+    return this.#slots.filter(({ attached }) => attached);
   }
 
   get vocabulary(): Vocabulary {
@@ -88,13 +112,15 @@ export class PromptSession {
   }
 
   slot(number: number): PortSlot {
-    const slot = this.slots[number];
-    if (slot === undefined) throw new CommandFailure(`Invalid port ${number}`);
+    const slot = this.#slots[number];
+    if (slot === undefined || !slot.attached) throw new CommandFailure(`Invalid port ${number}`);
     return slot;
   }
 
-  settings({ number }: PortSlot): PortSettings {
-    return this.#settings[number];
+  settings(slot: PortSlot): PortSettings {
+    const known = this.#settings.get(slot) ?? new PortSettings();
+    this.#settings.set(slot, known);
+    return known;
   }
 
   /** @throws CommandFailure when it was closed */
@@ -145,6 +171,7 @@ export class PromptSession {
     const port = this.opened(slot);
     const wait = { signal: this.signal };
     if (settings.mtu !== undefined) await port.setMtu(settings.mtu, wait);
+    if (settings.txVlan !== undefined) await port.setVlanOffload({ insert: true }, wait);
     if (rules?.vlanStrip === true) await port.setVlanOffload({ strip: true }, wait);
     if (settings.promiscuous) await port.control.setPromiscuous(true, wait);
     if (settings.allMulticast) await port.control.setAllMulticast(true, wait);
@@ -166,6 +193,27 @@ export class PromptSession {
       all.filter(isMulticast),
       wait,
     );
+  }
+
+  /** One more port, opened and stopped. @throws what opening it throws: it is not there then */
+  async attach(devargs: string): Promise<PortSlot> {
+    const slot = this.#add(devargs);
+    try {
+      await this.#reopen(slot, this.signal);
+      await slot.stop();
+      return slot;
+    } catch (error) {
+      await slot.detach();
+      throw error;
+    }
+  }
+
+  /** Takes a port away; the others keep their numbers. */
+  async detach(slot: PortSlot): Promise<void> {
+    this.#forget(slot);
+    await slot.detach();
+    await this.datapath.portClosed(slot.number);
+    this.#settings.delete(slot);
   }
 
   async close(slot: PortSlot): Promise<void> {
@@ -202,12 +250,22 @@ export class PromptSession {
 
   /** Where packets go that come in by a port. */
   partnerOf(number: number): number {
-    return partner(this.topology, number, this.slots.length);
+    return partnerAmong(this.#slots, this.topology, number);
   }
 
   work(txFirst: number): ForwardWork {
     const { mode, segments, burst, peers } = this;
-    const checksums = new Map(this.#settings.map(({ checksums: each }, port) => [port, each]));
-    return { mode, segments, burst, txFirst, peers, checksums };
+    const ports = this.slots.map((slot) => [slot.number, this.settings(slot)] as const);
+    const checksums = new Map(ports.map(([number, settings]) => [number, settings.checksums]));
+    // Whoever passes packets on as they are gives them no tag.
+    const tags = new Map(
+      untagged.has(mode)
+        ? []
+        : ports.flatMap(([number, { txVlan }]) =>
+            txVlan === undefined ? [] : [[number, VLAN_PRESENT | txVlan] as const],
+          ),
+    );
+    const retry = this.retrying ? this.retry : undefined;
+    return { mode, segments, burst, txFirst, peers, checksums, tags, retry };
   }
 }

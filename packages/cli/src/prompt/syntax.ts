@@ -60,12 +60,15 @@ export const wordKinds = {
   queues: number(1, 128),
   descriptors: number(1, 32_768),
   entries: number(1, 32_768),
+  delay: number(0, 1_000_000),
+  retries: number(0, 65_535),
   mac: { allowed: 'an address as in 02:00:00:00:00:01', accepts: isMac, offers: () => [] },
   lengths: pattern('bytes of each segment, with commas', /^\d+(,\d+)*$/),
   entry: pattern('entries as in (0,1),(1,0)', /^\(\d+,\d+\)(,\(\d+,\d+\))*$/),
   masks: pattern('masks of 64 entries each, as in (0xff,0x1)', /^\((0x)?[\da-f]+(,(0x)?[\da-f]+)*\)$/i),
   key: pattern('a key of hexadecimal digits', /^([\da-f]{2})+$/i),
   file: pattern('the name of a file', /./),
+  device: pattern('devargs of a port, or the address of a PCI device', /./),
 } satisfies Record<string, WordKind>;
 
 /**

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { Forwarder } from '../forward/forwarder.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { Stream, type StreamEnd } from '../forward/stream.ts';
-import type { QueuePlace, StreamTask } from '../ports/datapath.ts';
+import type { ForwardWork, QueuePlace, StreamTask } from '../ports/datapath.ts';
 import type { WorkerReport, WorkerRequest } from './messages.ts';
 
 /** Milliseconds between two reports of what was counted. */
@@ -47,7 +47,7 @@ export class ForwardThread {
         return;
       case 'start': {
         const { work, streams } = request;
-        this.#streams = streams.map((task) => this.#stream(task, work.checksums.get(task.to.port)));
+        this.#streams = streams.map((task) => this.#stream(task, work));
         const forwarder = new Forwarder(forwardStep(work.mode, work.segments), work.burst);
         for (const stream of this.#streams) forwarder.add(stream);
         const first = forwardStep('txonly', work.segments);
@@ -78,13 +78,15 @@ export class ForwardThread {
     });
   }
 
-  #stream({ name, from, to, own, peer }: StreamTask, checksums: Stream['checksums']): Stream {
+  #stream({ name, from, to, own, peer }: StreamTask, { checksums, tags, retry }: ForwardWork): Stream {
     return new Stream({
       name,
       from: this.#end(from),
       to: this.#end(to),
       addresses: { own, peer },
-      checksums,
+      checksums: checksums.get(to.port),
+      tag: tags?.get(to.port),
+      retry,
     });
   }
 

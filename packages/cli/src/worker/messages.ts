@@ -3,6 +3,12 @@ import type { LaneCounts } from '../forward/counts.ts';
 import type { LaneTraffic } from '../forward/lane.ts';
 import type { ForwardWork, StreamTask } from '../ports/datapath.ts';
 
+/** What a thread is told when it starts. */
+export interface ThreadPlace {
+  /** The CPU that it runs on; undefined: any of the process's. */
+  readonly cpu: number | undefined;
+}
+
 /** What a thread is told. It answers every request by its number, when that is done. */
 export type WorkerRequest = { readonly id: number } & (
   | {

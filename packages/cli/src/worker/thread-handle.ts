@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { VioError } from '@vio/native';
 import { distFile } from '../dist-file.ts';
-import type { WorkerOrder, WorkerReport } from './messages.ts';
+import type { ThreadPlace, WorkerOrder, WorkerReport } from './messages.ts';
 
 /** A thread that forwards, seen from the one that started it. */
 export class ThreadHandle {
@@ -9,9 +9,9 @@ export class ThreadHandle {
   readonly #waiting = new Map<number, { resolve: () => void; reject: (reason: VioError) => void }>();
   #next = 0;
 
-  /** @param onReport is told what it counted, and of broken queues */
-  constructor(onReport: (report: WorkerReport) => void) {
-    this.#worker = new Worker(distFile('worker.js'));
+  /** @param onReport is told what it counted, and of broken queues @param cpu that it runs on; undefined: any of this process's */
+  constructor(onReport: (report: WorkerReport) => void, cpu: number | undefined) {
+    this.#worker = new Worker(distFile('worker.js'), { workerData: { cpu } satisfies ThreadPlace });
     this.#worker.on('message', (report: WorkerReport) => {
       if (report.kind !== 'done') return onReport(report);
       const waiting = this.#waiting.get(report.id);

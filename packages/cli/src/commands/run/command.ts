@@ -37,7 +37,11 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .option('--rxd <descriptors>', 'descriptors of each receive ring', integer(1, 32_768))
     .option('--txd <descriptors>', 'descriptors of each transmit ring', integer(1, 32_768))
     .option('--nb-cores <threads>', 'threads that forward, each with queues of its own', integer(1, 64), 1)
-    .option('--lcores <cpus>', 'CPUs to run on, as in 0,2-3; those that there are of them', cpuList)
+    .option(
+      '--lcores <cpus>',
+      'CPUs to run on, as in 0,2-3; those that there are of them. Threads that forward have one each, behind the first',
+      cpuList,
+    )
     .option('--tx-first', 'send a burst on every queue before forwarding begins')
     .option(
       '--txqflags <flags>',
@@ -89,7 +93,10 @@ A command line of testpmd is understood as it is: vio run -l 0-1 -n 4 --vdev=...
         command.error("error: option '--pcap' cannot be used with several --nb-cores", {
           code: 'commander.conflictingOption',
         });
-      await runOn(options.lcores);
+      if (options.lcores !== undefined) {
+        const { runOn } = await import('./lcores.ts');
+        runOn(options.lcores);
+      }
       if (options.interactive === true || options.cmdlineFile !== undefined) {
         const { promptForPorts } = await import('./prompt.ts');
         process.exitCode = await promptForPorts(named, options, interrupted);
@@ -98,12 +105,4 @@ A command line of testpmd is understood as it is: vio run -l 0-1 -n 4 --vdev=...
       const { runPorts } = await import('./run.ts');
       await runPorts(named, options, interrupted);
     });
-}
-
-/** Runs on those CPUs of the list that there are. */
-async function runOn(lcores: readonly number[] | undefined): Promise<void> {
-  if (lcores === undefined) return;
-  const { cpuAffinity, setCpuAffinity } = await import('@vio/native');
-  const there = cpuAffinity().filter((cpu) => lcores.includes(cpu));
-  if (there.length > 0) setCpuAffinity(there);
 }

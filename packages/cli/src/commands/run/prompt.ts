@@ -71,6 +71,11 @@ export async function promptForPorts(
     mode: options.forwardMode,
     segments: options.txpkts,
     burst: options.burst,
+    add: (text) => set.add(text),
+    forget: (slot) => {
+      sources.get(slot.number)?.remove();
+      delete ports[slot.name];
+    },
     reopen: open,
     say,
     load: (file) => interpreter.load(file),
@@ -86,8 +91,8 @@ export async function promptForPorts(
   else if (!session.quitting && datapath.running) await over(options.duration, interrupted);
 
   if (datapath.running) await interpreter.execute('stop');
-  for (const { number } of slots) say(`\nStopping port ${number}...\nStopping ports...\nDone`);
-  for (const slot of slots.toReversed()) {
+  for (const { number } of session.slots) say(`\nStopping port ${number}...\nStopping ports...\nDone`);
+  for (const slot of session.slots.toReversed()) {
     await slot.close();
     say(`\nShutting down port ${slot.number}...\nClosing ports...\nPort ${slot.number} is closed\nDone`);
   }

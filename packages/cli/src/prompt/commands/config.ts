@@ -8,13 +8,14 @@ import { CommandFailure, type PromptSession } from '../session.ts';
 export const configCommands: readonly PromptCommand[] = [
   {
     section: 'config',
-    syntax: `set fwd ${forwardModes.join('|')}`,
-    help: 'The forwarding mode; from the next start on.',
+    syntax: `set fwd ${forwardModes.join('|')} [retry]`,
+    help: 'The forwarding mode; from the next start on. retry: packets for which there is no room are offered again.',
     run(session, args) {
       const name = args.text(0);
       const mode = forwardModes.find((each) => each === name) as ForwardMode;
       session.mode = mode;
-      session.say(`Set ${mode} packet forwarding mode`);
+      session.retrying = args.get(1) !== undefined;
+      session.say(`Set ${mode} packet forwarding mode${session.retrying ? ' with retry' : ''}`);
     },
   },
   {
@@ -39,6 +40,14 @@ export const configCommands: readonly PromptCommand[] = [
     run(session, args) {
       session.burst = args.number(0);
       session.say(`Number of packets per burst set to ${session.burst}`);
+    },
+  },
+  {
+    section: 'config',
+    syntax: 'set burst tx delay <delay> retry <retries>',
+    help: 'How retry works: microseconds before each time, and how often; from the next start on.',
+    run(session, args) {
+      session.retry = { delay: args.number(0), times: args.number(1) };
     },
   },
   {
@@ -85,6 +94,26 @@ export const configCommands: readonly PromptCommand[] = [
         await control.removeVlan(id, wait);
         vlans.delete(id);
       }
+    },
+  },
+  {
+    section: 'config',
+    syntax: 'tx_vlan set <port> <vlan>',
+    help: 'Put packets that leave by a port into a VLAN, except those that are sent as they came; from the next start on.',
+    async run(session, args) {
+      const slot = session.slot(args.number(0));
+      await session.opened(slot).setVlanOffload({ insert: true }, { signal: session.signal });
+      session.settings(slot).txVlan = args.number(1);
+    },
+  },
+  {
+    section: 'config',
+    syntax: 'tx_vlan reset <port>',
+    help: 'Put them into none; from the next start on.',
+    async run(session, args) {
+      const slot = session.slot(args.number(0));
+      await session.opened(slot).setVlanOffload({ insert: false }, { signal: session.signal });
+      session.settings(slot).txVlan = undefined;
     },
   },
   {

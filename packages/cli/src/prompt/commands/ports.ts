@@ -34,6 +34,29 @@ export const portCommands: readonly PromptCommand[] = [
   },
   {
     section: 'ports',
+    syntax: 'port attach <device>',
+    help: 'One more port; port start lets packets pass.',
+    async run(session, args) {
+      session.say('Attaching a new port...');
+      const { number } = await session.attach(args.text(0));
+      session.say(`Port ${number} is attached. Now total ports is ${session.slots.length}\nDone`);
+    },
+  },
+  {
+    section: 'ports',
+    syntax: 'port detach <port>',
+    help: 'Take a stopped port away; the others keep their numbers.',
+    async run(session, args) {
+      const slot = session.slot(args.number(0));
+      session.whileNotForwarding(slot);
+      session.whileStopped(slot);
+      session.say('Removing a device...');
+      await session.detach(slot);
+      session.say(`Port ${slot.number} is detached. Now total ports is ${session.slots.length}\nDone`);
+    },
+  },
+  {
+    section: 'ports',
     syntax: 'port config mtu <port> <mtu>',
     help: 'The largest packet, in bytes behind the Ethernet header.',
     run: setMtu,

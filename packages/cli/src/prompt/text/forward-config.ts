@@ -10,7 +10,7 @@ export function forwardConfigText(session: PromptSession): string {
     `P=${port}/Q=${queue}`;
   const used = [...new Set(streams.map(({ thread }) => thread))];
   return [
-    `${mode} packet forwarding - ports=${slots.length} - cores=${threads} - streams=${streams.length}`,
+    `${mode} packet forwarding${session.retrying ? ' with retry' : ''} - ports=${slots.length} - cores=${threads} - streams=${streams.length}`,
     ...used.flatMap((thread) => {
       const own = streams.filter((stream) => stream.thread === thread);
       return [
@@ -24,9 +24,10 @@ export function forwardConfigText(session: PromptSession): string {
 }
 
 /** Bursts, queues and rings, as `start` and `show config rxtx` show them. */
-export function rxtxConfigText({ mode, burst, slots, datapath }: PromptSession): string {
+export function rxtxConfigText({ mode, burst, slots, datapath, retrying, retry }: PromptSession): string {
   return [
     `  ${mode} packet forwarding packets/burst=${burst}`,
+    ...(retrying ? [`  TX retry num: ${retry.times}, delay between TX retries: ${retry.delay}us`] : []),
     `  nb forwarding cores=${datapath.threads} - nb forwarding ports=${slots.length}`,
     ...slots.flatMap(({ number, port }) => {
       if (port === undefined) return [];
