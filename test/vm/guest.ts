@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bundle } from './bundle.ts';
 import { here } from './checkout.ts';
-import { type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
+import { type ModuleChanges, type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
 
 export interface GuestResult {
@@ -23,6 +23,8 @@ export interface GuestOptions {
   readonly arguments?: readonly string[];
   /** Kernel modules to load besides those of vhost-net. */
   readonly modules?: readonly ModuleGroup[];
+  /** What is done to modules before they are loaded. */
+  readonly changes?: ModuleChanges;
   /** Kernel arguments besides the usual ones. */
   readonly kernel?: string;
   /**
@@ -53,7 +55,7 @@ const kernelArguments = [
 /** Runs a program of `guest/`, bundled into one file, in a guest. @param program its name without `.ts` */
 export async function runInGuest(program: string, options: GuestOptions = {}): Promise<GuestResult> {
   const kernel = await fetchKernel(guestModules);
-  const initramfs = await packInitramfs(kernel, options.modules ?? []);
+  const initramfs = await packInitramfs(kernel, options.modules ?? [], options.changes);
   const out = mkdtempSync(join(tmpdir(), 'vio-guest-'));
   try {
     await bundle(join(here, 'guest', `${program}.ts`), join(out, 'program.mjs'));

@@ -1,6 +1,6 @@
 // What the guest starts with: busybox, modules, and an init that hands over to the host's file system.
 import { execFile } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +26,8 @@ export const moduleGroups = {
   bridge: ['bridge'],
   disk: ['crc16', 'mbcache', 'jbd2', 'crc32c_generic', 'ext4', 'virtio_blk'],
   vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
+  /** What makes a kernel's own device of one on the vdpa bus. */
+  vduse: ['vdpa', 'virtio_vdpa', 'vduse'],
 } as const;
 
 export type ModuleGroup = keyof typeof moduleGroups;
@@ -54,10 +56,17 @@ sync
 poweroff -f
 `;
 
+/** What is done to modules before a guest gets them, by their names. */
+export type ModuleChanges = Readonly<Record<string, (module: Buffer) => Buffer>>;
+
 /** Packs the initramfs of a guest that sees this machine. @returns its path, in a directory that the caller removes */
-export function packInitramfs(kernel: Kernel, groups: readonly ModuleGroup[]): Promise<string> {
+export function packInitramfs(
+  kernel: Kernel,
+  groups: readonly ModuleGroup[],
+  changes: ModuleChanges = {},
+): Promise<string> {
   const modules = [...always, ...groups.flatMap((group) => moduleGroups[group])];
-  return packArchive({ kernel, modules, init: initScript(repository) });
+  return packArchive({ kernel, modules, init: initScript(repository), changes });
 }
 
 export interface ArchiveContents {
@@ -67,6 +76,7 @@ export interface ArchiveContents {
   readonly init: string;
   /** Programs and libraries of this machine besides busybox, which keep their places. */
   readonly programs?: readonly string[];
+  readonly changes?: ModuleChanges;
 }
 
 /** Packs an initramfs. @returns its path, in a directory that the caller removes */
@@ -75,6 +85,7 @@ export async function packArchive({
   modules,
   init,
   programs = [],
+  changes = {},
 }: ArchiveContents): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-initramfs-'));
   const root = join(directory, 'root');
@@ -83,7 +94,8 @@ export async function packArchive({
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   for (const program of programs) cpSync(program, join(root, program), { dereference: true });
   for (const module of modules) {
-    cpSync(join(kernel.modules, `${module}.ko`), join(root, `modules/${module}.ko`));
+    const bytes = readFileSync(join(kernel.modules, `${module}.ko`));
+    writeFileSync(join(root, `modules/${module}.ko`), changes[module]?.(bytes) ?? bytes);
   }
   writeFileSync(join(root, 'modules/order'), modules.join('\n'));
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });

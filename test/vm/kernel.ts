@@ -1,6 +1,7 @@
 // Debian's 6.12 kernel, fetched by package and unpacked into a cache; never installed.
 import { execFile, spawn } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -32,12 +33,15 @@ export async function fetchKernel(modules: readonly string[]): Promise<Kernel> {
   const version = name.replace('linux-image-', '');
   const directory = join(cacheDirectory, version);
   const kernel = { version, vmlinux: join(directory, 'vmlinux'), modules: join(directory, 'modules') };
-  if (hasAll(kernel, modules)) return kernel;
+  const there = modulesOf(kernel);
+  if (there !== undefined && modules.every((module) => there.includes(module))) return kernel;
+  // Another checkout may want others.
+  const wanted = [...new Set([...modules, ...(there ?? [])])];
   mkdirSync(cacheDirectory, { recursive: true });
   const scratch = mkdtempSync(join(cacheDirectory, 'fetch-'));
   try {
     await run('apt-get', ['download', '-q', name], { cwd: scratch });
-    await unpack(join(scratch, readdirSync(scratch)[0]), scratch, modules);
+    await unpack(join(scratch, readdirSync(scratch)[0]), scratch, wanted);
     rmSync(directory, { recursive: true, force: true });
     renameSync(join(scratch, 'unpacked'), directory);
   } finally {
@@ -54,14 +58,10 @@ async function kernelPackage(): Promise<string> {
   return name;
 }
 
-function hasAll(kernel: Kernel, modules: readonly string[]): boolean {
-  try {
-    readFileSync(kernel.vmlinux, { flag: 'r' });
-    const have = readdirSync(kernel.modules);
-    return modules.every((module) => have.includes(`${module}.ko`));
-  } catch {
-    return false;
-  }
+/** Names of the modules that are unpacked; undefined: there is no kernel yet. */
+function modulesOf(kernel: Kernel): string[] | undefined {
+  if (!existsSync(kernel.vmlinux) || !existsSync(kernel.modules)) return undefined;
+  return readdirSync(kernel.modules).map((file) => basename(file, '.ko'));
 }
 
 /** Takes the kernel and the modules out of the package's tar, without unpacking the other thousands of files. */

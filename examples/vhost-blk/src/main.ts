@@ -1,4 +1,4 @@
-// Usage: node dist/main.js [--read-only] [--queues N] IMAGE SOCKET
+// Usage: node dist/main.js [--read-only] [--queues N] IMAGE SOCKET|/dev/vduse/NAME
 import { parseArgs } from 'node:util';
 import { BlkDevice } from './blk-device.ts';
 
@@ -8,7 +8,7 @@ const { values, positionals } = parseArgs({
 });
 const [image, socket] = positionals;
 if (positionals.length !== 2) {
-  console.error('usage: node dist/main.js [--read-only] [--queues N] IMAGE SOCKET');
+  console.error('usage: node dist/main.js [--read-only] [--queues N] IMAGE SOCKET|/dev/vduse/NAME');
   process.exit(2);
 }
 

@@ -21,6 +21,8 @@ export interface MappedFileOptions {
   readonly populate?: boolean;
   /** Keep all pages in memory (mlock). Default false. */
   readonly lock?: boolean;
+  /** The file has no size, as the kernel's own (VDUSE): an access to what is not there faults the mapping. Default false. */
+  readonly unsized?: boolean;
 }
 
 /**
@@ -43,8 +45,8 @@ export class MappedFile implements Disposable {
    * @throws VioError VIO_MEMORY_RANGE when the file is smaller than offset + size, VIO_MEMORY_LOCK over RLIMIT_MEMLOCK
    */
   static map(fd: number, options: MappedFileOptions): MappedFile {
-    const { offset, size } = options;
-    checkInFile(fd, offset, size);
+    const { offset, size, unsized = false } = options;
+    if (!unsized) checkInFile(fd, offset, size);
     return new MappedFile(mapArea(fd, { ...options, within: true }), size);
   }
 

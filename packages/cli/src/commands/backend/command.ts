@@ -8,7 +8,7 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
   const command = program
     .command('backend')
     .description('serve virtio-user ports and guests with the embedded vhost-user backend')
-    .argument('<path>', 'the vhost-user socket');
+    .argument('<path>', 'the vhost-user socket, or /dev/vduse/NAME for a card of this kernel');
   addForwardOptions(command)
     .option('--client', 'connect to the socket (the frontend listens) instead of listening')
     .option('--queues <pairs>', 'queue pairs offered: 1 to 128', integer(1, 128), 8)

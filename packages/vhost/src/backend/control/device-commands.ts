@@ -30,13 +30,10 @@ export class DeviceCommands {
   /** @returns false to refuse the command */
   execute(command: ControlCommand): boolean {
     const target = this.#target;
-    if (!acceptable(command, target.shape.queuePairs, (pair) => target.isReady(pair))) return false;
+    if (!this.#acceptable(command)) return false;
     try {
       if (!target.command(command)) return false;
-      this.settings.apply(command);
-      const { config } = target.shape;
-      if (command.kind === 'announce-ack') config.announcing = false;
-      if (command.kind === 'mac-address') config.mac = command.mac;
+      this.#apply(command);
       target.done();
       return true;
     } catch (error) {
@@ -45,9 +42,26 @@ export class DeviceCommands {
     }
   }
 
+  /** Commands that were carried out before this process served the device; nobody is asked again. */
+  recall(commands: readonly ControlCommand[]): void {
+    for (const command of commands) if (this.#acceptable(command)) this.#apply(command);
+  }
+
   /** Everything as at first. */
   forget(): void {
     this.settings.reset();
     this.#target.shape.config.mac = undefined;
+  }
+
+  #acceptable(command: ControlCommand): boolean {
+    const target = this.#target;
+    return acceptable(command, target.shape.queuePairs, (pair) => target.isReady(pair));
+  }
+
+  #apply(command: ControlCommand): void {
+    this.settings.apply(command);
+    const { config } = this.#target.shape;
+    if (command.kind === 'announce-ack') config.announcing = false;
+    if (command.kind === 'mac-address') config.mac = command.mac;
   }
 }

@@ -34,6 +34,23 @@ export class DriverSettings {
     this.version++;
   }
 
+  /** The commands that make these settings of those of a driver that has asked for nothing yet. */
+  commands(): ControlCommand[] {
+    const { mac, unicast, multicast, rss, hash, queuePairs } = this;
+    const commands: ControlCommand[] = Array.from(this.rxModes, (mode) => ({
+      kind: 'rx-mode',
+      mode,
+      on: true,
+    }));
+    if (mac !== undefined) commands.push({ kind: 'mac-address', mac });
+    if (unicast.length + multicast.length > 0) commands.push({ kind: 'mac-table', unicast, multicast });
+    for (const id of this.vlans) commands.push({ kind: 'vlan-add', id });
+    if (hash !== undefined) commands.push({ kind: 'hash', config: hash });
+    if (rss !== undefined) commands.push({ kind: 'rss', config: rss });
+    else if (queuePairs > 1) commands.push({ kind: 'queue-pairs', pairs: queuePairs });
+    return commands;
+  }
+
   /** Takes over a command that was found good. */
   apply(command: ControlCommand): void {
     this.version++;

@@ -23,6 +23,8 @@ export interface MemoryOptions {
   readonly lock?: boolean;
   /** Pages of it come when they are touched. */
   readonly pages?: LatePages;
+  /** Its files have no size (VDUSE): what is not there faults when it is touched. */
+  readonly unsized?: boolean;
 }
 
 /** A region: its mapping, and the windows it is seen through. */
@@ -157,14 +159,14 @@ function checkSum(regions: readonly MemoryRegion[]): void {
 function mapRegion(
   announced: MemoryRegion,
   fd: number,
-  { preAllocate = false, lock = false, pages }: MemoryOptions,
+  { preAllocate = false, lock = false, pages, unsized = false }: MemoryOptions,
 ): Part {
   const { guestAddress, userAddress, size, mmapOffset } = announced;
   // Words are read as words.
   if (mmapOffset % 8 !== 0)
     throw new RangeError(`a region at byte ${mmapOffset} of its file is not aligned to 8`);
   const file = fileOf(fd);
-  const mapping = MappedFile.map(fd, { offset: mmapOffset, size, populate: preAllocate, lock });
+  const mapping = MappedFile.map(fd, { offset: mmapOffset, size, populate: preAllocate, lock, unsized });
   const address = pages === undefined ? undefined : awaitPages(mapping, pages);
   const windows: MemoryWindow[] = [];
   for (let at = 0; at < size; at += windowStep) {

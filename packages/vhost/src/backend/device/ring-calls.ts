@@ -9,13 +9,23 @@ export interface CallHooks {
   notified(): void;
 }
 
+/** What a driver is called by: an eventfd, or what does the same. */
+export interface Call {
+  /** undefined: it has none. */
+  readonly fd?: number;
+  /** What the descriptor is of. */
+  readonly kind?: EventFd['kind'];
+  signal(): void;
+  close(): void;
+}
+
 /** The calls (interrupts) of one ring: by which its driver is told of what was used. */
 export class RingCalls {
   /** Calls made so far. */
   count = 0;
   readonly #index: number;
   readonly #hooks: CallHooks;
-  #call: EventFd | undefined;
+  #call: Call | undefined;
   /** The driver is to be called as soon as there is a call, see `resume`. */
   #owed = false;
 
@@ -35,7 +45,7 @@ export class RingCalls {
   }
 
   /** Takes another descriptor, and closes the one there was. */
-  replace(call: EventFd | undefined): void {
+  replace(call: Call | undefined): void {
     this.#call?.close();
     this.#call = call;
     if (call === undefined || !this.#owed) return;

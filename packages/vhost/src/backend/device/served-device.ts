@@ -1,5 +1,5 @@
 import type { VioError } from '@vio/native';
-import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, rarpFrame } from '@vio/net';
+import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, rarpFrame } from '@vio/net';
 import { STATUS_DRIVER_OK } from '@vio/net/internal';
 import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
 import type { InflightEntries } from '@vio/rings/internal';
@@ -48,6 +48,14 @@ export interface ServingOptions {
   readonly asyncCopy?: boolean;
 }
 
+/** What serves a device that no connection builds up, and has to hear of more than those. */
+export interface DeviceHost {
+  /** A ring met an address without memory. True: there is more than was known, and the rings go on in it. */
+  memoryMissed(): boolean;
+  /** A command on the control queue was carried out, and is not answered yet. */
+  commandDone(): void;
+}
+
 /**
  * A device as the message handlers build it up and change it: memory, features, rings and the order in which they begin to run
  * and stop. Applications see it as a `VhostDevice`, which changes nothing of this.
@@ -90,6 +98,8 @@ export class ServedDevice {
   readonly vdpa: VdpaSession | undefined;
   /** Resolves when the device is given back, after `close`. */
   released: Promise<void> = Promise.resolve();
+  /** Undefined: a connection. */
+  host: DeviceHost | undefined;
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
   readonly #dequeue: DequeueOptions;
@@ -134,7 +144,10 @@ export class ServedDevice {
       shape,
       isReady: (pair) => this.#isReady(pair),
       command: (command) => listener.command(command),
-      done: () => this.#tell(),
+      done: () => {
+        this.#tell();
+        this.host?.commandDone();
+      },
       failed: (error) => listener.failed(error),
     });
     this.postcopy = new Postcopy(postcopyTimeout, (reason) => this.giveUp(reason));
@@ -332,6 +345,11 @@ export class ServedDevice {
     vring.sayBase(base);
   }
 
+  /** What its driver has asked for by its control queue while another process served it. Rings follow at the next `update`. */
+  recall(commands: readonly ControlCommand[]): void {
+    this.#commands.recall(commands);
+  }
+
   /** A ring's journal by its entries, as it is now; undefined: it keeps none. @throws VioError VIO_VHOST_INFLIGHT */
   inflightEntries({ index, size }: Vring): InflightEntries | undefined {
     if (size === 0) return undefined;
@@ -390,6 +408,7 @@ export class ServedDevice {
 
   /** A ring stops because of what its driver wrote; the others go on. */
   break(vring: Vring, fault: QueueFault): void {
+    if (fault.code === 'ADDRESS_UNMAPPED' && this.host?.memoryMissed() === true) return;
     const reason = this.#memory?.faulted === true ? memoryFault : fault;
     vring.break(reason);
     this.#changed();

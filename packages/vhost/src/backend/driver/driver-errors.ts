@@ -20,6 +20,14 @@ export function notNet(what: string, type: string): VioError {
   });
 }
 
+/** @param what only sockets have */
+export function notSocket(what: string): VioError {
+  return new VioError(`${what} is for sockets, not for /dev/vduse`, {
+    code: 'VIO_OPTION_CONFLICT',
+    remedy: 'register a path of a socket',
+  });
+}
+
 export function tooMany(path: string, connections: number): VioError {
   return new VioError(`a frontend was refused on ${path}: ${connections} are connected`, {
     code: 'VIO_VHOST_CONNECTIONS',

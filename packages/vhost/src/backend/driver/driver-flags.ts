@@ -10,11 +10,11 @@ import { LargeBuffers } from '../packets/large-buffers.ts';
 export interface VhostDriverFlags {
   /** Connect to the socket, the frontend listens; default false: listen. */
   readonly client?: boolean;
-  /** As a client: try once instead of again and again until there is somebody. */
+  /** As a client: try once instead of again and again until there is somebody. A VDUSE device that is lost is not tried again. */
   readonly noReconnect?: boolean;
   /** As a client with `noReconnect`: `start` resolves at once, and tries until it is connected once. Without, it does so anyway. */
   readonly asyncConnect?: boolean;
-  /** As a client: milliseconds between two attempts. Default 1000, as in DPDK. */
+  /** As a client, and for a VDUSE device that was lost: milliseconds between two attempts. Default 1000, as in DPDK. */
   readonly retry?: number;
   /** Frontends that may be connected at once; who comes then is refused. Default 1024. */
   readonly maxConnections?: number;
@@ -63,6 +63,11 @@ export interface VhostDriverFlags {
   readonly postcopySupport?: boolean;
   /** Milliseconds a page of such a guest may take, for which this process waits; then its connection ends. Default 60,000. */
   readonly postcopyTimeout?: number;
+  /**
+   * Of a VDUSE device: the directory of the files with which the next process goes on when this one is killed, `NAME.rings` and
+   * `NAME.json`; it is made. Default `/run/vio/vduse`, or `vio/vduse` in XDG_RUNTIME_DIR for who is not root.
+   */
+  readonly stateDirectory?: string;
 }
 
 /** Milliseconds. */
@@ -86,14 +91,21 @@ const flagNames: OptionNames<VhostDriverFlags> = {
   compliantOffloadFlags: true,
   postcopySupport: true,
   postcopyTimeout: true,
+  stateDirectory: true,
 };
 
-/** @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE */
-export function checkFlags(flags: VhostDriverFlags): void {
+/**
+ * @param vduse for a device on the vdpa bus instead of a socket
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE
+ */
+export function checkFlags(flags: VhostDriverFlags, vduse = false): void {
   checkOptions('VhostDriver.register', flags, flagNames);
+  if (vduse) checkVduse(flags);
+  else if (flags.stateDirectory !== undefined)
+    throw conflict('stateDirectory is for VDUSE devices', 'leave it out, or register /dev/vduse/NAME');
   const { client, noReconnect, asyncConnect } = flags;
   for (const [name, given] of Object.entries({ noReconnect, asyncConnect })) {
-    if (given === true && client !== true)
+    if (given === true && client !== true && !(vduse && name === 'noReconnect'))
       throw conflict(`${name} is for clients`, 'give client: true as well');
   }
   if (flags.iommuSupport === true && flags.type !== undefined)
@@ -117,6 +129,16 @@ export function checkFlags(flags: VhostDriverFlags): void {
   checkNumber('retry', flags.retry, 0);
   checkNumber('maxConnections', flags.maxConnections, 1);
   checkNumber('handshakeTimeout', flags.handshakeTimeout, 1);
+}
+
+/** What only sockets and their frontends have. The memory of a VDUSE device is the kernel's, page by page as it is used. */
+function checkVduse(flags: VhostDriverFlags): void {
+  const { client, asyncConnect, iommuSupport, postcopySupport, asyncCopy, preAllocate, lock } = flags;
+  const socket = Object.keys(flags.socket ?? {}).length > 0;
+  const given = { client, asyncConnect, iommuSupport, postcopySupport, asyncCopy, preAllocate, lock, socket };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === true) throw conflict(`${name} is for sockets, not for /dev/vduse`, `leave ${name} out`);
+  }
 }
 
 /** Protocol features that frontends are offered only where a flag says so. */

@@ -2,6 +2,7 @@ import type { UnixStream, VioError } from '@vio/native';
 import { callApplication, throwLater } from '@vio/native/internal';
 import { ServedDevice, type ServingOptions } from '../device/served-device.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
+import { caller, deviceListener, nextVid } from './device-callbacks.ts';
 import { noDescriptors } from './driver-errors.ts';
 import type { DeviceOffer } from '../offer/device-offer.ts';
 import { BackendConnection } from '../protocol/connection.ts';
@@ -20,8 +21,6 @@ interface Session {
   /** The device is taken down; answers that are owed may still be on their way. */
   ended: boolean;
 }
-
-let nextVid = 0;
 
 /** The frontends that are connected to one socket. */
 export class Sessions {
@@ -87,55 +86,21 @@ export class Sessions {
   serve(stream: UnixStream, onEnd: () => void = () => {}): void {
     const { vdpa } = this;
     const offer = vdpa === undefined ? this.#offer : new VdpaOffer(this.#offer, vdpa);
-    const watched = this.#watched;
     const extern = this.#extern;
     const shape = offer.shape(() => served.protocolFeatures);
-    const call = (callback: (callbacks: VhostCallbacks) => void): void => {
-      served.async.calling++;
-      try {
-        callback(this.#callbacks());
-      } catch (error) {
-        connection.applicationFailed(error);
-      } finally {
-        served.async.calling--;
-      }
-    };
+    const failed = (error: unknown): void => connection.applicationFailed(error);
+    const call = caller(() => served, this.#callbacks, failed);
     const served = new ServedDevice(
-      nextVid++,
+      nextVid(),
       this.#path,
-      {
-        newDevice: () => {
-          watched.ready(device);
-          call((to) => to.newDevice?.(device));
-        },
-        destroyDevice: () => {
-          watched.gone(device);
-          call((to) => to.destroyDevice?.(device));
-        },
-        vringStateChanged: (queue, enabled) => call((to) => to.vringStateChanged?.(device, queue, enabled)),
-        broken: (queue, fault) => {
-          watched.tell(device, 'broken', { queue, fault });
-          call((to) => to.broken?.(device, queue, fault));
-        },
-        baseCorrected: (queue, said, base) => call((to) => to.baseCorrected?.(device, queue, said, base)),
-        featuresChanged: (features) => call((to) => to.featuresChanged?.(device, features)),
-        command: (command) => {
-          served.async.calling++;
-          try {
-            return this.#callbacks().command?.(device, command) !== false;
-          } finally {
-            served.async.calling--;
-          }
-        },
-        notify: (queue) => {
-          let handled = false;
-          call((to) => (handled = to.guestNotify?.(device, queue) === true));
-          return handled;
-        },
-        notified: () => call((to) => to.guestNotified?.(device)),
+      deviceListener({
+        served: () => served,
+        device: () => device,
+        callbacks: this.#callbacks,
+        watched: this.#watched,
         giveUp: (reason) => queueMicrotask(() => void connection.end(reason)),
-        failed: (error) => connection.applicationFailed(error),
-      },
+        failed,
+      }),
       shape,
       { ...this.#serving, vdpa },
     );

@@ -5,7 +5,7 @@ import { VHOST_USER_PROTOCOL_F_MQ } from '../../wire/index.ts';
 import type { NetConfig } from '../device/net-config.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
 import type { DeviceOffer } from '../offer/device-offer.ts';
-import { closed, notNet, startedBefore, withoutFlag } from './driver-errors.ts';
+import { closed, notNet, notSocket, startedBefore, withoutFlag } from './driver-errors.ts';
 import { type VhostDriverFlags, checkFlags, servingOptions, withheldProtocol } from './driver-flags.ts';
 import { NetOffer } from '../offer/net-offer.ts';
 import type { ExternHandlers } from '../protocol/extern-handlers.ts';
@@ -14,6 +14,7 @@ import * as vdpaErrors from '../vdpa/vdpa-errors.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { Sessions } from './sessions.ts';
 import { acceptFrontends, connectAgain, connectOnce } from './socket-roles.ts';
+import { VduseRole, defaultStateDirectory, isVdusePath } from './vduse-role.ts';
 import { WatchedDevices } from '../telemetry/watched-devices.ts';
 import { TypeOffer } from '../offer/type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
@@ -26,9 +27,9 @@ const defaultHandshakeTimeout = 10_000;
 /** Milliseconds. */
 const defaultRetry = 1000;
 
-/** A vhost-user socket and the devices behind it, in the shape of DPDK's vhost library. */
+/** A vhost-user socket and the devices behind it, or a device on the kernel's vdpa bus (VDUSE), in the shape of DPDK's vhost library. */
 export class VhostDriver implements AsyncDisposable {
-  /** Of the socket. */
+  /** Of the socket, or of the VDUSE device. */
   readonly path: string;
   readonly #flags: VhostDriverFlags;
   readonly #offer: DeviceOffer;
@@ -38,6 +39,7 @@ export class VhostDriver implements AsyncDisposable {
   #callbacks: VhostCallbacks = {};
   #extern: ExternHandlers<VhostDevice> = {};
   #listener: UnixListener | undefined;
+  #vduse: VduseRole | undefined;
   #started = false;
   readonly #stopping = new AbortController();
   readonly #watched = new WatchedDevices();
@@ -64,11 +66,11 @@ export class VhostDriver implements AsyncDisposable {
   }
 
   /**
-   * Makes a driver for a socket; nothing happens before `start`.
+   * Makes a driver for a socket, or for a device of the kernel's vdpa bus (`/dev/vduse/NAME`); nothing happens before `start`.
    * @throws VioError VIO_OPTION_UNKNOWN for a flag there is not, VIO_OPTION_CONFLICT, VIO_OPTION_VALUE, VIO_VHOST_DEVICE_TYPE for a type that makes no sense
    */
   static register(path: string, flags: VhostDriverFlags = {}): VhostDriver {
-    checkFlags(flags);
+    checkFlags(flags, isVdusePath(path));
     return new VhostDriver(path, flags);
   }
 
@@ -130,11 +132,12 @@ export class VhostDriver implements AsyncDisposable {
    */
   setNetConfig(config: NetConfig): void {
     this.#net('setNetConfig').setConfig(config);
-    this.#sessions.configChanged();
+    this.configChanged();
   }
 
   /** What the configuration space of the device type says has changed: tells the frontends that want to know. */
   configChanged(): void {
+    this.#vduse?.configChanged();
     this.#sessions.configChanged();
   }
 
@@ -156,10 +159,11 @@ export class VhostDriver implements AsyncDisposable {
    * Has a vDPA device work on the rings of frontends that connect from now on, one at a time: packets do not pass this process, bursts
    * move nothing. What is offered is what this library and the device can do. The device stays the caller's.
    * @throws VioError VIO_VDPA_ATTACHED when there is one; VIO_VHOST_DEVICE_TYPE unless it and the devices are network cards;
-   *   VIO_OPTION_CONFLICT with iommuSupport
+   *   VIO_OPTION_CONFLICT with iommuSupport, and for /dev/vduse
    */
   attachVdpaDevice(device: VdpaDevice): void {
     this.#net('attachVdpaDevice');
+    if (isVdusePath(this.path)) throw notSocket('attachVdpaDevice');
     if (this.vdpaDevice !== undefined) throw vdpaErrors.alreadyAttached(this.path, this.vdpaDevice.name);
     if (device.deviceType !== netDevice) throw vdpaErrors.otherType(device.name, device.deviceType);
     if (this.#flags.iommuSupport === true) throw vdpaErrors.withIommu(device.name);
@@ -186,8 +190,8 @@ export class VhostDriver implements AsyncDisposable {
 
   /**
    * Begins to serve. As a server: listens when this resolves. As a client: resolves when connected with
-   * `noReconnect`, else at once, and keeps trying.
-   * @throws VioError VIO_SOCKET_*; VIO_VHOST_STARTED when it was started or closed before; VIO_QUEUE_COUNT for 128 queue
+   * `noReconnect`, else at once, and keeps trying. A VDUSE device is there when this resolves.
+   * @throws VioError VIO_SOCKET_*; VIO_VDUSE_*; VIO_VHOST_STARTED when it was started or closed before; VIO_QUEUE_COUNT for 128 queue
    *   pairs and a control queue; VIO_OPTION_CONFLICT for iommuSupport without the protocol features it takes
    */
   async start(): Promise<void> {
@@ -202,7 +206,10 @@ export class VhostDriver implements AsyncDisposable {
       retry = defaultRetry,
       maxConnections = defaultMaxConnections,
     } = this.#flags;
-    if (client !== true) {
+    if (isVdusePath(this.path)) {
+      this.#vduse = this.#vduseRole(retry);
+      this.#vduse.start();
+    } else if (client !== true) {
       this.#listener = UnixListener.listen(this.path, this.#flags.socket);
       const refused = (reason: VioError): void =>
         callApplication(() => this.#callbacks.connectionRefused?.(reason));
@@ -236,6 +243,7 @@ export class VhostDriver implements AsyncDisposable {
     this.#listener?.close();
     this.#listener = undefined;
     for (const server of this.#telemetry) await server[Symbol.asyncDispose]();
+    this.#vduse?.end(closed(this.path));
     await this.#sessions.end(closed(this.path));
   }
 
@@ -245,6 +253,22 @@ export class VhostDriver implements AsyncDisposable {
 
   get #offered(): DeviceOffer {
     return this.vdpaDevice === undefined ? this.#offer : new VdpaOffer(this.#offer, this.vdpaDevice);
+  }
+
+  #vduseRole(retry: number): VduseRole {
+    const { type, noReconnect = false, stateDirectory } = this.#flags;
+    return new VduseRole(
+      {
+        path: this.path,
+        offer: this.#offer,
+        id: type?.id,
+        callbacks: () => this.#callbacks,
+        serving: servingOptions(this.#flags),
+        watched: this.#watched,
+        stateDirectory: stateDirectory ?? defaultStateDirectory(),
+      },
+      noReconnect ? undefined : retry,
+    );
   }
 
   #net(what: string): NetOffer {
