@@ -1,4 +1,5 @@
 // The plugin against a switch that runs, as a container runtime calls it.
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -149,7 +150,7 @@ describe('ADD', () => {
     expect(JSON.parse(readFileSync(at(`pods/${uid}/vio/net1.json`), 'utf8'))).toMatchObject({
       type: 'vhost-user',
       'vhost-user': { mode: 'client', path: '/run/vio/net1.sock' },
-      vio: { queues: 1, network: 'fast' },
+      vio: { queues: 1, network: 'fast', container: 'c1' },
     });
   });
 
@@ -221,6 +222,41 @@ describe('DEL', () => {
     expect(ports()).toEqual([]);
   });
 
+  it('removes the socket of an application that listened and was killed, and no other file', async () => {
+    const fields = conf({ mode: 'server' });
+    await call('ADD', fields);
+    const killed =
+      'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
+    spawnSync(process.execPath, ['-e', killed, at('pods/c1-net1.sock')]);
+    expect(readdirSync(at('pods'))).toContain('c1-net1.sock');
+    await call('DEL', fields);
+    expect(readdirSync(at('pods'))).toEqual([]);
+    writeFileSync(at('pods/c1-net1.sock'), 'mine');
+    await call('DEL', fields);
+    expect(readFileSync(at('pods/c1-net1.sock'), 'utf8')).toBe('mine');
+  });
+
+  it('that comes late leaves what the next sandbox of the pod has', async () => {
+    const fields = conf({ socketDir: at('pods/{podUid}') });
+    const env = { CNI_ARGS: 'K8S_POD_UID=u1' };
+    await call('ADD', fields, 'c1', env);
+    await call('DEL', fields, 'c1', env);
+    await call('ADD', fields, 'c2', env);
+    await call('DEL', fields, 'c1', env);
+    expect([ports(), readdirSync(at('pods/u1')).toSorted()]).toEqual([
+      ['cni:fast:c2:net1'],
+      ['net1.json', 'net1.sock'],
+    ]);
+  });
+
+  it('removes the directory that had the name of the container', async () => {
+    const fields = conf({ socketDir: at('pods/{containerId}') });
+    await call('ADD', fields);
+    expect(existsSync(at('pods/c1/net1.sock'))).toBe(true);
+    await call('DEL', fields);
+    expect(readdirSync(at('pods'))).toEqual([]);
+  });
+
   it('without a switch asks to be called later', async () => {
     await stopSwitch();
     expect((await failure(call('DEL'))).code).toBe(11);
@@ -270,6 +306,12 @@ describe('GC', () => {
     await call('ADD', conf({ name: 'other' }), 'c4');
     await call('GC', conf({ 'cni.dev/valid-attachments': [{ containerID: 'c2', ifname: 'net1' }] }));
     expect(ports()).toEqual(['cni:fast:c2:net1', 'cni:other:c4:net1']);
+    expect(readdirSync(at('pods')).toSorted()).toEqual([
+      'c2-net1.json',
+      'c2-net1.sock',
+      'c4-net1.json',
+      'c4-net1.sock',
+    ]);
   });
 });
 
@@ -439,7 +481,7 @@ case "$1" in
     del-port) rm -f ${at('ovs')}/$4 ;;
     get) [ -e ${at('ovs')}/$4 ] && { [ "$5" = name ] && echo "\\"$4\\"" || cat ${at('ovs')}/$4; } ;;
     esac; true ;;
-  --format=json) echo '{"data":['$(ls ${at('ovs')} | sed 's/.*/["&"]/' | paste -sd,)'],"headings":["name"]}' ;;
+  --format=json) echo '{"data":['$(cd ${at('ovs')}; for port in *; do echo "[\\"$port\\",[\\"map\\",[[\\"vhost-server-path\\",$(cat $port)]]]]"; done | paste -sd,)'],"headings":["name","options"]}' ;;
 esac
 `;
     writeFileSync(at('ovs-vsctl'), script);

@@ -2,13 +2,13 @@ import type { Backend, WantedPort } from './backends/backend.ts';
 import { ovsBackend } from './backends/ovs-backend.ts';
 import { switchBackend } from './backends/switch-backend.ts';
 import { type CniResult, type Conf, decode, parseConf, supportedVersions } from './conf.ts';
-import { deviceInfo, writeDeviceInfo } from './contract/device-info.ts';
+import { containerOf, deviceInfo, writeDeviceInfo } from './contract/device-info.ts';
 import { type Attachment, type Environment, parseEnvironment } from './environment.ts';
 import { CniError, codes } from './errors.ts';
 import { delegate } from './ipam.ts';
 import { macFor } from './names.ts';
 import { resultOf } from './result.ts';
-import { prepareDirectory, removeFile, socketPlace } from './socket-place.ts';
+import { clearPlace, placeOf, prepareDirectory, removeFile, socketPlace } from './socket-place.ts';
 
 /** One call of the plugin. @returns what goes to stdout; undefined: nothing @throws CniError */
 export async function runPlugin(
@@ -42,7 +42,7 @@ async function add(
   try {
     const addresses = await delegate(conf, environment, 'ADD');
     try {
-      const info = deviceInfo(conf, place.inContainer, port.mac);
+      const info = deviceInfo(conf, attachment.containerId, place.inContainer, port.mac);
       writeDeviceInfo(place.infoFile, info);
       writeDeviceInfo(conf.deviceInfoFile, info);
       const made = {
@@ -74,7 +74,10 @@ async function remove(
   await backend.delete(conf, attachment);
   removeFile(conf.deviceInfoFile);
   try {
-    removeFile(socketPlace(conf, environment).infoFile);
+    const place = socketPlace(conf, environment);
+    // A pod whose sandbox was made anew has the place of before: what is there is the new one's.
+    const owner = containerOf(place.infoFile) ?? attachment.containerId;
+    if (owner === attachment.containerId) clearPlace(place);
   } catch (error) {
     // A runtime that does not say any more whose it was: the directory goes with the pod.
     if (!(error instanceof CniError) || error.code !== codes.invalidConf) throw error;
@@ -126,8 +129,9 @@ async function collect(conf: Conf, environment: Environment, backend: Backend): 
     containerId: containerID,
     ifName: ifname,
   }));
-  await backend.collect(conf, valid);
-  await delegate(conf, environment, 'GC');
+  for (const path of await backend.collect(conf, valid)) clearPlace(placeOf(path));
+  // Plugins of before 1.1 know neither STATUS nor GC.
+  if (conf.cniVersion === '1.1.0') await delegate(conf, environment, 'GC');
   return undefined;
 }
 

@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, realpathSync, rmSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Conf } from './conf.ts';
 import type { Environment } from './environment.ts';
@@ -15,6 +15,8 @@ export interface SocketPlace {
   readonly inContainer: string;
   /** What the container may read beside it: the same as in the device-info file. */
   readonly infoFile: string;
+  /** The directory is this container's alone, by its name: it goes with the container. */
+  readonly ownDirectory: boolean;
 }
 
 /**
@@ -53,7 +55,31 @@ export function socketPlace(conf: Conf, { attachment, args }: Environment): Sock
     );
   }
   const inContainer = join(conf.containerDir === '' ? directory : conf.containerDir, `${file}.sock`);
-  return { path, inContainer, infoFile: join(directory, `${file}.json`) };
+  const ownDirectory = conf.socketDir.endsWith('{containerId}');
+  return { path, inContainer, infoFile: infoBeside(path), ownDirectory };
+}
+
+/** The place of a socket of which nothing but its path is known. */
+export function placeOf(path: string): SocketPlace {
+  return { path, inContainer: path, infoFile: infoBeside(path), ownDirectory: false };
+}
+
+const infoBeside = (socket: string): string => socket.replace(/\.sock$/, '.json');
+
+/**
+ * Removes what an attachment leaves: its information, the socket of an application that listened and was killed, and a directory
+ * that nobody else can have. A file that is no socket stays.
+ * @throws CniError 5
+ */
+export function clearPlace({ path, infoFile, ownDirectory }: SocketPlace): void {
+  removeFile(infoFile);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) removeFile(path);
+  if (!ownDirectory) return;
+  try {
+    rmdirSync(dirname(path));
+  } catch {
+    // It is gone, or somebody has put something into it.
+  }
 }
 
 /** Makes the directory if there is none, and refuses what is reached by a link. @throws CniError 5 */

@@ -20,6 +20,6 @@ export interface Backend {
   check(port: WantedPort): Promise<void>;
   /** Whether the switch, and the bridge, are there. */
   status(conf: Conf): Promise<void>;
-  /** Deletes all ports of a network but these. */
-  collect(conf: Conf, valid: readonly Attachment[]): Promise<void>;
+  /** Deletes all ports of a network but these. @returns the paths of their sockets */
+  collect(conf: Conf, valid: readonly Attachment[]): Promise<string[]>;
 }

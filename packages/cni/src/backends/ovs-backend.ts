@@ -5,6 +5,9 @@ import { CniError, codes } from '../errors.ts';
 import { shortPortName } from '../names.ts';
 import type { Backend } from './backend.ts';
 
+/** A map as ovs-vsctl writes it in JSON. */
+type OvsMap = readonly ['map', readonly (readonly [string, string])[]];
+
 /**
  * Open vSwitch with DPDK, by ovs-vsctl. It connects to the socket (dpdkvhostuserclient), on which the application listens: so
  * both may be restarted. Which network a port is of stands in its external_ids.
@@ -66,16 +69,22 @@ export const ovsBackend: Backend = {
     const keep = new Set(valid.map((attachment: Attachment) => shortPortName(conf.name, attachment)));
     const found = await vsctl(conf, [
       '--format=json',
-      '--columns=name',
+      '--columns=name,options',
       'find',
       'Interface',
       `external_ids:vio-network=${quoted(conf.name)}`,
     ]);
     const { data } = JSON.parse(found === '' ? '{"data":[]}' : found) as {
-      data: readonly (readonly [string])[];
+      data: readonly (readonly [string, OvsMap])[];
     };
-    for (const [name] of data)
-      if (!keep.has(name)) await vsctl(conf, ['--if-exists', 'del-port', conf.bridge, name]);
+    const sockets: string[] = [];
+    for (const [name, [, options]] of data) {
+      if (keep.has(name)) continue;
+      await vsctl(conf, ['--if-exists', 'del-port', conf.bridge, name]);
+      const path = options.find(([key]) => key === 'vhost-server-path')?.[1];
+      if (path !== undefined) sockets.push(path);
+    }
+    return sockets;
   },
 };
 

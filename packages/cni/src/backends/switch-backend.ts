@@ -46,10 +46,13 @@ export const switchBackend: Backend = {
   async collect(conf, valid) {
     const keep = new Set(valid.map((attachment) => portName(conf.name, attachment)));
     const ports = (await call(conf, 'show-ports', {})) as readonly PortView[];
-    for (const { name } of ports) {
-      if (name.startsWith(portPrefix(conf.name)) && !keep.has(name))
-        await call(conf, 'delete-port', { name });
+    const sockets: string[] = [];
+    for (const { name, config } of ports) {
+      if (!name.startsWith(portPrefix(conf.name)) || keep.has(name)) continue;
+      await call(conf, 'delete-port', { name });
+      if (typeof config['socket'] === 'string') sockets.push(config['socket']);
     }
+    return sockets;
   },
 };
 

@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Conf } from '../conf.ts';
 import { CniError, codes } from '../errors.ts';
 
@@ -13,10 +13,12 @@ export interface DeviceInfo {
     readonly mtu?: number;
     readonly queues: number;
     readonly network: string;
+    /** Whose it is. */
+    readonly container: string;
   };
 }
 
-export function deviceInfo(conf: Conf, path: string, mac: string): DeviceInfo {
+export function deviceInfo(conf: Conf, container: string, path: string, mac: string): DeviceInfo {
   return {
     type: 'vhost-user',
     version: '1.1.0',
@@ -25,6 +27,7 @@ export function deviceInfo(conf: Conf, path: string, mac: string): DeviceInfo {
       mac,
       queues: conf.queues,
       network: conf.name,
+      container,
       ...(conf.mtu === undefined ? {} : { mtu: conf.mtu }),
     },
   };
@@ -35,8 +38,14 @@ export function writeDeviceInfo(file: string, info: DeviceInfo): void {
   if (file === '') return;
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    writeFileSync(temporary, `${JSON.stringify(info)}\n`, { flag: 'wx', mode: 0o644 });
-    chmodSync(temporary, 0o644);
+    // The directory may be the container's own: nothing is followed by name a second time.
+    const fd = openSync(temporary, 'wx', 0o644);
+    try {
+      fchmodSync(fd, 0o644);
+      writeFileSync(fd, `${JSON.stringify(info)}\n`);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(temporary, file);
   } catch (cause) {
     rmSync(temporary, { force: true });
@@ -46,5 +55,16 @@ export function writeDeviceInfo(file: string, info: DeviceInfo): void {
       'see that its directory is there and has room',
       cause,
     );
+  }
+}
+
+/** @returns the container that a file was written for; undefined when there is none, or it does not say */
+export function containerOf(file: string): string | undefined {
+  try {
+    const info = JSON.parse(readFileSync(file, 'utf8')) as { vio?: { container?: unknown } } | null;
+    const container = info?.vio?.container;
+    return typeof container === 'string' ? container : undefined;
+  } catch {
+    return undefined;
   }
 }
