@@ -48,7 +48,7 @@ export interface ServingOptions {
   readonly asyncCopy?: boolean;
 }
 
-/** What serves a device that no connection builds up, and has to hear of more than those. */
+/** What serves a device that no connection builds up, and has to hear of more than those. It is called in the middle of bursts, and never throws. */
 export interface DeviceHost {
   /** A ring met an address without memory. True: there is more than was known, and the rings go on in it. */
   memoryMissed(): boolean;

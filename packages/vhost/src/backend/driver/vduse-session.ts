@@ -97,17 +97,22 @@ export class VduseSession {
       throw error;
     }
     const node = this.#node;
-    served.config.setChannel({
-      configChanged: () => {
-        node.setSpace(served.config.space());
-        return Promise.resolve(true);
-      },
-      [Symbol.dispose]: () => {},
-    });
     const refused = (error: unknown): void => {
       if (VioError.is(error)) call((to) => to.refused?.(device, error));
       else failed(error);
     };
+    served.config.setChannel({
+      configChanged: () => {
+        try {
+          node.setSpace(served.config.space());
+          return Promise.resolve(true);
+        } catch (error) {
+          refused(error);
+          return Promise.resolve(false);
+        }
+      },
+      [Symbol.dispose]: () => {},
+    });
     this.#vduse = new VduseDevice(node, served, this.#state, node.offer, {
       refused,
       gone: (reason) => this.#lost(reason),

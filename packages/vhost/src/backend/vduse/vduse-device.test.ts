@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventFd, VioError, dupFd } from '@vio/native';
@@ -231,6 +231,22 @@ describe('a VDUSE device', () => {
     expect([set.receive().length, set.receive().length, set.events]).toEqual([0, 1, []]);
   });
 
+  it('tells of memory that cannot be had, and breaks the ring that misses it, in the middle of a burst', () => {
+    using set = started();
+    set.node.hidden = 0;
+    set.vduse.begin();
+    set.vduse.setStatus(ok);
+    const late = set.guest.rings[0].memory;
+    set.guest.rings[1].expose([{ address: late.put(new Uint8Array(72)), length: 72 }]);
+    const { regions } = set.guest;
+    set.node.memory = () => ({
+      regions: regions.map((region) => ({ ...region, mmapOffset: 4 })),
+      fds: regions.map(() => dupFd(set.guest.fd)),
+    });
+    expect([set.receive(), set.events]).toEqual([[], ['ADDRESS_UNMAPPED']]);
+    expect(set.refused).toMatchObject([{ code: 'VIO_VHOST_MEMORY' }]);
+  });
+
   it('breaks at an address that its driver does not share, now as before', () => {
     using set = started();
     set.vduse.begin();
@@ -319,6 +335,16 @@ describe('a VDUSE device with a control queue', () => {
     expect([await command(set, 0, 0, 1), set.state.commands(features)]).toEqual([0, promiscuous]);
     set.vduse.setStatus(0);
     expect(set.state.commands(features)).toEqual([]);
+  });
+
+  it('carries out a command that cannot be kept, and tells of that', async () => {
+    using set = started(features, 3);
+    set.vduse.begin();
+    set.vduse.setStatus(ok);
+    mkdirSync(join(set.directory, 'card.json'));
+    writeFileSync(join(set.directory, 'card.json', 'in the way'), '');
+    expect([await command(set, 0, 0, 1), [...set.served.settings.rxModes]]).toEqual([0, ['promiscuous']]);
+    expect(set.refused).toMatchObject([{ code: 'VIO_VDUSE_STATE' }]);
   });
 
   it('goes on with it when it was there already', () => {

@@ -60,8 +60,12 @@ export class VduseDevice implements VduseHandlers {
     this.#raw = offered.deviceId !== networkCard;
     this.#listener = listener;
     served.host = {
-      memoryMissed: () => this.#lookAgain(),
-      commandDone: () => this.#state.keep(served.settings.commands()),
+      memoryMissed: () => this.#attempt(() => this.#lookAgain()),
+      commandDone: () =>
+        this.#attempt(() => {
+          state.keep(served.settings.commands());
+          return true;
+        }),
     };
   }
 
@@ -119,6 +123,16 @@ export class VduseDevice implements VduseHandlers {
     this.#owed.clear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** For what is in the middle of something: what throws is told, and is a no. */
+  #attempt(action: () => boolean): boolean {
+    try {
+      return action();
+    } catch (error) {
+      this.#listener.refused(error);
+      return false;
+    }
   }
 
   #reset(): void {
