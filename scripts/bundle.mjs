@@ -1,63 +1,31 @@
-// Makes of each package what is published: one file per entry, so that a program finds and reads few of them. Only what
-// `dependencies` names stays outside; what is imported of `devDependencies` comes in, with its licence.
+// Makes of each package what is published: as few files as can be, since to find and read one costs a program that starts two
+// milliseconds. Only what `dependencies` names stays outside; what is imported of `devDependencies` comes in, with its licence.
 //
 //   node scripts/bundle.mjs [PACKAGE_DIRECTORY...]     default: the working directory
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+//
+// A library is one file, `dist/internal.js`, which its siblings import whatever entry of it they name. `dist/index.js` passes on
+// the names that are public. Other entries are files of their own, see `bundle/library.mjs`. A command is split by what it loads
+// later, see `bundle/program.mjs`.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { buildLibrary } from './bundle/library.mjs';
+import { buildProgram } from './bundle/program.mjs';
 import { licences } from './licences.mjs';
 
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-/** The sources of a command's programs: what is started, and what its threads are. */
-const programs = {
-  '.': { 'vio-source': './src/main.ts', default: './dist/main.js' },
-  './worker': { 'vio-source': './src/worker.ts', default: './dist/worker.js' },
-};
-
-/** The sources of a package's entries by what they become: those of `exports`, or the programs of a command. */
-function entries(directory, { exports = programs }) {
-  const built = Object.values(exports).filter(
-    (target) =>
-      target['vio-source'] !== undefined &&
-      (exports !== programs || existsSync(join(directory, target['vio-source']))),
-  );
-  return Object.fromEntries(
-    built.map((target) => [target.default.replace(/^\.\/dist\/|\.js$/g, ''), target['vio-source']]),
-  );
-}
-
 /** @param {string} directory absolute, of a package */
 async function bundle(directory) {
   const manifest = read(join(directory, 'package.json'));
-  const outside = { ...manifest.dependencies, ...manifest.peerDependencies };
-  const options = {
-    absWorkingDir: directory,
-    entryPoints: entries(directory, manifest),
-    outdir: 'dist',
-    bundle: true,
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    external: [...Object.keys(outside), 'vitest'],
-    metafile: true,
-    logLevel: 'warning',
-  };
-  let { metafile } = await build(options);
-  // What is CommonJS asks for Node's own modules by a function that modules do not have.
-  if (Object.values(metafile.inputs).some(({ format }) => format === 'cjs')) {
-    const js = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`;
-    ({ metafile } = await build({ ...options, banner: { js } }));
-  }
+  const build = manifest.exports?.['./internal'] === undefined ? buildProgram : buildLibrary;
+  const { files, inputs } = await build(directory, manifest);
   // Chunks have names of their own; those of the build before are nobody's any more.
-  const chunks = join(directory, 'dist/chunks');
-  const fresh = new Set(Object.keys(metafile.outputs).map((file) => resolve(directory, file)));
-  for (const file of existsSync(chunks) ? readdirSync(chunks) : []) {
-    if (!fresh.has(join(chunks, file))) rmSync(join(chunks, file));
+  rmSync(join(directory, 'dist/chunks'), { recursive: true, force: true });
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
   }
-  const notices = licences(directory, Object.keys(metafile.inputs));
+  const notices = licences(directory, [...inputs]);
   const file = join(directory, 'dist/THIRD_PARTY_NOTICES.txt');
   if (notices.length > 0) writeFileSync(file, notices.join('\n---\n\n'));
   else rmSync(file, { force: true });

@@ -31,4 +31,5 @@ if (process.argv.includes('--after-npm-install')) {
   if (!installed()) install();
   const turbo = join(root, 'node_modules', '.bin', 'turbo');
   run([turbo, 'run', 'build', '--log-order=grouped', '--output-logs=new-only']);
+  run([process.execPath, join(root, 'scripts/bundle/leftovers.mjs')]);
 }

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 /** Bytes of a MAC address. */
 export const macBytes = 6;
 
@@ -24,9 +22,12 @@ export function isMulticast(mac: string): boolean {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 }
 
-/** A random unicast address that is marked as locally administered, for a device without one (virtio 1.4, section 5.1.5). */
+/**
+ * A random unicast address that is marked as locally administered, for a device without one (virtio 1.4, section 5.1.5). It is no
+ * secret, and `node:crypto` takes longer to load than a port to open.
+ */
 export function randomMac(): string {
-  const bytes = randomBytes(macBytes);
+  const bytes = Uint8Array.from({ length: macBytes }, () => Math.floor(Math.random() * 256));
   bytes[0] = (bytes[0] & 0xfe) | 0x02;
   return macFromBytes(bytes);
 }

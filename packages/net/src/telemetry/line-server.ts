@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type ListenOptions, UnixListener, VioError, dupFd } from '@vio/native';
 import { disownFd } from '@vio/native/internal';
 import { type LineConnectionOptions, converse, errorOf } from './line-connection.ts';
@@ -58,7 +58,8 @@ export class LineServer implements AsyncDisposable {
     while (!signal.aborted) {
       try {
         const stream = await this.#listener.accept({ signal });
-        // Node's own socket reads and writes lines; the descriptor is its from here on.
+        // Node's own socket reads and writes lines, and is loaded by those who have clients; the descriptor is its from here on.
+        const { Socket } = await import('node:net');
         const fd = dupFd(stream.fd);
         disownFd(fd);
         stream.close();

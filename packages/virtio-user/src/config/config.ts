@@ -42,6 +42,9 @@ export type VirtioUserOptions = Partial<
   Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
+// Devargs are parsed once: a parser that zod makes for them by `new Function` takes longer to make than it saves.
+z.config({ jitless: true });
+
 /** DPDK reads integers with base 0, so hexadecimal is welcome. */
 const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
   z.pipe(

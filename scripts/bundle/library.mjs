@@ -1,0 +1,105 @@
+// A library as one file, and its other entries beside it: a module is in the first file that needs it, and later files import
+// it from there, so that a class is the same one at every entry.
+import { basename, join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { commonOptions, hasCommonJs, requireBanner } from './options.mjs';
+
+/** Entries that load next to nothing, and so come before the whole. What only tests need comes after. */
+const after = new Set(['./testing']);
+const whole = 'dist/internal.js';
+
+/**
+ * @param {string} directory absolute, of a package
+ * @returns what to write, by path in the package, and what went into it
+ */
+export async function buildLibrary(directory, manifest) {
+  const { '.': index, './internal': internal, ...others } = manifest.exports;
+  const sources = [index, internal].map((target) => target['vio-source']);
+  const plain = Object.entries(others)
+    .filter(([, target]) => target['vio-source'] !== undefined)
+    .map(([entry, target]) => ({ entry, out: target.default.slice(2), sources: [target['vio-source']] }));
+  const order = [
+    ...plain.filter(({ entry }) => !after.has(entry)),
+    { out: whole, sources },
+    ...plain.filter(({ entry }) => after.has(entry)),
+  ];
+  // What later files turn out to need of earlier ones is exported by these the second time.
+  const wanted = new Map(order.map(({ out }) => [out, new Map()]));
+  const options = commonOptions(directory, manifest);
+  await buildInOrder(options, order, wanted);
+  const { files, inputs } = await buildInOrder(options, order, wanted);
+  const names = await exportsOf(options, index['vio-source']);
+  files.set(index.default.slice(2), `export {\n  ${names.join(',\n  ')}\n} from "./${basename(whole)}";\n`);
+  return { files, inputs };
+}
+
+async function buildInOrder(options, order, wanted) {
+  const owners = new Map();
+  const files = new Map();
+  const inputs = new Set();
+  for (const { out, sources } of order) {
+    const result = await buildOne(options, owners, out, entryText(sources, wanted.get(out)));
+    const [{ text }] = result.outputFiles;
+    files.set(out, linked(text, owners, wanted, out));
+    for (const input of Object.keys(result.metafile.inputs)) {
+      inputs.add(input);
+      const file = resolve(options.absWorkingDir, input);
+      if (!owners.has(file)) owners.set(file, out);
+    }
+  }
+  inputs.delete('<stdin>');
+  return { files, inputs };
+}
+
+function entryText(sources, more) {
+  const names = [...more].map(([file, list]) => `export { ${[...list].join(', ')} } from '${file}';`);
+  return [...sources.map((source) => `export * from '${source}';`), ...names].join('\n');
+}
+
+async function buildOne(options, owners, out, contents) {
+  const all = {
+    ...options,
+    stdin: { contents, resolveDir: options.absWorkingDir, sourcefile: basename(out) },
+    outfile: join(options.absWorkingDir, out),
+    plugins: [owned(owners), ...options.plugins],
+  };
+  const result = await build(all);
+  return hasCommonJs(result) ? build({ ...all, banner: requireBanner }) : result;
+}
+
+const mark = 'owned:';
+
+/** What is in an earlier file stays there. */
+function owned(owners) {
+  return {
+    name: 'owned',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+        const file = resolve(resolveDir, path);
+        if (!owners.has(file)) return undefined;
+        return { path: `${mark}${file}`, external: true, sideEffects: false };
+      });
+    },
+  };
+}
+
+/** Imports of modules become imports of the files that have them; which names they are is noted. */
+function linked(text, owners, wanted, out) {
+  const up = '../'.repeat(out.split('/').length - 2) || './';
+  const links = text.replaceAll(/^import \{([^}]*)\} from "owned:([^"]+)";$/gm, (_, list, file) => {
+    const owner = owners.get(file);
+    const more = wanted.get(owner);
+    const names = list.split(',').map((name) => name.trim().split(' as ')[0]);
+    more.set(file, new Set([...(more.get(file) ?? []), ...names]));
+    return `import {${list}} from "${up}${owner.replace('dist/', '')}";`;
+  });
+  const left = links.match(/^.*"owned:.*$/m);
+  if (left !== null) throw new Error(`${out} cannot be linked: ${left[0]}`);
+  return links;
+}
+
+async function exportsOf(options, source) {
+  const { metafile } = await build({ ...options, entryPoints: [source], outdir: 'dist' });
+  const [{ exports }] = Object.values(metafile.outputs);
+  return exports.toSorted();
+}
