@@ -1,10 +1,11 @@
 // A library as one file, and its other entries beside it: a module is in the first file that needs it, and later files import
 // it from there, so that a class is the same one at every entry.
-import { basename, join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { commonOptions, hasCommonJs, requireBanner } from './options.mjs';
+import { commonOptions, exportsOf, hasCommonJs, importedNames, ofParts, requireBanner } from './options.mjs';
 
-/** Entries that load next to nothing, and so come before the whole. What only tests need comes after. */
+/** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
 const after = new Set(['./testing']);
 const whole = 'dist/internal.js';
 
@@ -40,11 +41,13 @@ async function buildInOrder(options, order, wanted) {
   for (const { out, sources } of order) {
     const result = await buildOne(options, owners, out, entryText(sources, wanted.get(out)));
     const [{ text }] = result.outputFiles;
-    files.set(out, linked(text, owners, wanted, out));
-    for (const input of Object.keys(result.metafile.inputs)) {
+    files.set(out, await ofParts(linked(text, owners, wanted, out)));
+    const [{ inputs: contents }] = Object.values(result.metafile.outputs);
+    for (const [input, { bytesInOutput }] of Object.entries(contents)) {
       inputs.add(input);
       const file = resolve(options.absWorkingDir, input);
-      if (!owners.has(file)) owners.set(file, out);
+      // What only passes on names is nobody's.
+      if (bytesInOutput > 0 && !owners.has(file)) owners.set(file, out);
     }
   }
   inputs.delete('<stdin>');
@@ -61,7 +64,7 @@ async function buildOne(options, owners, out, contents) {
     ...options,
     stdin: { contents, resolveDir: options.absWorkingDir, sourcefile: basename(out) },
     outfile: join(options.absWorkingDir, out),
-    plugins: [owned(owners), ...options.plugins],
+    plugins: [owned(owners), namedStars(options), ...options.plugins],
   };
   const result = await build(all);
   return hasCommonJs(result) ? build({ ...all, banner: requireBanner }) : result;
@@ -83,23 +86,36 @@ function owned(owners) {
   };
 }
 
+/** Says which names are passed on where all are: of what is in an earlier file, only that file would know. */
+function namedStars(options) {
+  return {
+    name: 'named stars',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+        let contents = readFileSync(path, 'utf8');
+        for (const [star, from] of contents.matchAll(/^export \* from '(\..*)';$/gm)) {
+          const names = await exportsOf(options, resolve(dirname(path), from));
+          contents = contents.replace(star, `export { ${names.join(', ')} } from '${from}';`);
+        }
+        return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
 /** Imports of modules become imports of the files that have them; which names they are is noted. */
 function linked(text, owners, wanted, out) {
-  const up = '../'.repeat(out.split('/').length - 2) || './';
-  const links = text.replaceAll(/^import \{([^}]*)\} from "owned:([^"]+)";$/gm, (_, list, file) => {
-    const owner = owners.get(file);
-    const more = wanted.get(owner);
-    const names = list.split(',').map((name) => name.trim().split(' as ')[0]);
-    more.set(file, new Set([...(more.get(file) ?? []), ...names]));
-    return `import {${list}} from "${up}${owner.replace('dist/', '')}";`;
-  });
+  const links = text.replaceAll(
+    /^(import|export) \{([^}]*)\} from "owned:([^"]+)";$/gm,
+    (_, keyword, list, file) => {
+      const owner = owners.get(file);
+      const more = wanted.get(owner);
+      more.set(file, new Set([...(more.get(file) ?? []), ...importedNames(list)]));
+      const path = relative(dirname(out), owner);
+      return `${keyword} {${list}} from "${path.startsWith('.') ? path : `./${path}`}";`;
+    },
+  );
   const left = links.match(/^.*"owned:.*$/m);
   if (left !== null) throw new Error(`${out} cannot be linked: ${left[0]}`);
   return links;
-}
-
-async function exportsOf(options, source) {
-  const { metafile } = await build({ ...options, entryPoints: [source], outdir: 'dist' });
-  const [{ exports }] = Object.values(metafile.outputs);
-  return exports.toSorted();
 }

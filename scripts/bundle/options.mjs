@@ -1,6 +1,7 @@
 // What every build by esbuild has in common.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { root } from '../workspace.mjs';
 
 /** Dependencies for the sake of their types only: the code comes in, since a module of CommonJS takes longest to load. */
@@ -34,6 +35,13 @@ export const requireBanner = {
 export const hasCommonJs = ({ metafile }) =>
   Object.values(metafile.inputs).some(({ format }) => format === 'cjs');
 
+/** @returns the names of values that a module exports */
+export async function exportsOf(options, source) {
+  const { metafile } = await build({ ...options, entryPoints: [source], outdir: 'dist' });
+  const [{ exports }] = Object.values(metafile.outputs);
+  return exports.toSorted();
+}
+
 /** Siblings stay outside. Both entries of one are in the same file, and so it is imported once. */
 function siblings(outside) {
   return {
@@ -49,7 +57,46 @@ function siblings(outside) {
   };
 }
 
-function isLibrary(name) {
-  const file = join(root, 'packages', name, 'package.json');
-  return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).exports?.['./internal'] !== undefined;
+/** @returns text in which imports that a part of a sibling satisfies (`@vio/rings/internal/driver`) are of that part alone */
+export async function ofParts(text) {
+  const imports = /^(import|export) (\{[^}]*\}) from "@vio\/([^/"]+)\/internal";$/gm;
+  const names = new Set(Array.from(text.matchAll(imports), ([, , , name]) => name));
+  const parts = new Map(await Promise.all(Array.from(names, async (name) => [name, await partsOf(name)])));
+  return text.replaceAll(imports, (all, keyword, list, name) => {
+    const wanted = importedNames(list);
+    const part = parts.get(name).find((each) => wanted.every((one) => each.names.has(one)));
+    return part === undefined ? all : `${keyword} ${list} from "${part.specifier}";`;
+  });
 }
+
+/** @param {string} list as in `{ a, b as c }` @returns {string[]} what the other file calls them */
+export const importedNames = (list) =>
+  list
+    .replaceAll(/[{}]/g, '')
+    .split(',')
+    .map((name) => name.trim().split(' as ')[0]);
+
+const known = new Map();
+
+function partsOf(name) {
+  if (!known.has(name)) known.set(name, readParts(name));
+  return known.get(name);
+}
+
+async function readParts(name) {
+  const directory = join(root, 'packages', name);
+  const manifest = manifestOf(name);
+  const entries = Object.entries(manifest.exports).filter(([entry]) => entry.startsWith('./internal/'));
+  return Promise.all(
+    entries.map(async ([entry, target]) => ({
+      specifier: `@vio/${name}${entry.slice(1)}`,
+      names: new Set(await exportsOf(commonOptions(directory, manifest), target['vio-source'])),
+    })),
+  );
+}
+
+const manifestFile = (name) => join(root, 'packages', name, 'package.json');
+const manifestOf = (name) => JSON.parse(readFileSync(manifestFile(name), 'utf8'));
+
+const isLibrary = (name) =>
+  existsSync(manifestFile(name)) && manifestOf(name).exports?.['./internal'] !== undefined;

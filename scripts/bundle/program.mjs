@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
-import { commonOptions, hasCommonJs, requireBanner } from './options.mjs';
+import { commonOptions, hasCommonJs, ofParts, requireBanner } from './options.mjs';
 
 /** The sources of a command's programs: what is started, and what its threads are. */
 const programs = {
@@ -36,8 +36,10 @@ export async function buildProgram(directory, manifest) {
   };
   let result = await build(options);
   if (hasCommonJs(result)) result = await build({ ...options, banner: requireBanner });
+  const files = new Map();
+  for (const { path, text } of result.outputFiles) files.set(relative(directory, path), await ofParts(text));
   return {
-    files: new Map(result.outputFiles.map(({ path, text }) => [relative(directory, path), text])),
+    files,
     inputs: new Set(Object.keys(result.metafile.inputs)),
   };
 }

@@ -31,7 +31,7 @@ describe.each(packages)('@vio/%s', (name) => {
   });
 });
 
-const insideUse = /['"]@vio\/[\w-]+\/internal['"]/;
+const insideUse = /['"]@vio\/[\w-]+\/internal['"/]/;
 
 describe('a program of the documentation imports what is for applications', () => {
   it.each(ownFiles('examples', /\.(ts|js|mjs)$/))('%s', (file) => {

@@ -41,7 +41,7 @@ export function publishedEntries(): Entry[] {
     if (project === undefined) throw new Error(`${config} is no project`);
     const read = (files: ReturnType<typeof declarations>) =>
       files.map(({ specifier, file }) => ({ specifier, exported: exportsOf(project, file) }));
-    const entries = read(declarations((entry) => entry !== internal));
+    const entries = read(declarations((entry) => !entry.startsWith(internal)));
     const inside = new Map(
       read(declarations((entry) => entry === internal)).map(({ specifier, exported }) => [
         specifier,
