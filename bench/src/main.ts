@@ -14,7 +14,7 @@ import { type Results, resultsMarkdown } from './report/results.ts';
 import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { logCost } from './solo/log.ts';
-import { dpdkFirstPacket, ourFirstPacket } from './solo/first-packet.ts';
+import { firstPackets } from './solo/first-packet.ts';
 import { pageCost } from './solo/page.ts';
 import { reconnection } from './solo/reconnect.ts';
 import { scales } from './solo/scale.ts';
@@ -99,9 +99,7 @@ const results: Results = {
   page: wanted('page') ? await pageCost(quick ? 3 : 15, cpus) : undefined,
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
-  firstPacket: wanted('first-packet')
-    ? { ours: await ourFirstPacket(quick ? 3 : 9), dpdk: await dpdkFirstPacket(quick ? 3 : 9) }
-    : undefined,
+  firstPackets: wanted('first-packet') ? await firstPackets(quick ? 3 : 15) : [],
   wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
   reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
   steady: wanted('steady')

@@ -18,7 +18,7 @@ export interface Results {
   readonly page: PageCost | undefined;
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
-  readonly firstPacket: { readonly ours: FirstPacket; readonly dpdk: FirstPacket } | undefined;
+  readonly firstPackets: readonly FirstPacket[];
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
   readonly steady: Steady | undefined;
@@ -34,7 +34,7 @@ export function resultsMarkdown(results: Results): string {
     ...pagePart(results.page),
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
-    ...firstPacketPart(results.firstPacket),
+    ...firstPacketPart(results.firstPackets),
     ...wakePart(results.wake),
     ...reconnectionPart(results.reconnection),
     ...steadyPart(results.steady),
@@ -145,19 +145,20 @@ function ns(value: number): string {
   return value.toFixed(1);
 }
 
-function firstPacketPart(first: Results['firstPacket']): string[] {
-  if (first === undefined) return [];
+function firstPacketPart(first: readonly FirstPacket[]): string[] {
+  if (first.length === 0) return [];
   return [
     '### From process start to the first packet at the backend',
     table(
       ['', 'median ms', 'best ms', 'command'],
-      [firstPacketRow('ours', first.ours), firstPacketRow('DPDK', first.dpdk)],
+      first.map(({ name, median, best, command }) => [
+        name,
+        median.toFixed(0),
+        best.toFixed(0),
+        `\`${command}\``,
+      ]),
     ),
   ];
-}
-
-function firstPacketRow(name: string, { median, best, command }: FirstPacket): string[] {
-  return [name, median.toFixed(0), best.toFixed(0), `\`${command}\``];
 }
 
 function wakePart(wakes: readonly Wake[]): string[] {

@@ -1,7 +1,8 @@
-// From the start of a process to its first packet at the backend, which is ours for both.
+// From the start of a process to its first packet at the backend, which is ours for all.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -12,55 +13,57 @@ import { preflight, testpmdProgram } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { median } from '../statistics.ts';
 
-export const firstPacketScript = fileURLToPath(new URL('../own/send-one.js', import.meta.url));
+const ours = fileURLToPath(new URL('../own/send-one.js', import.meta.url));
+const leanMegabytes = 32;
 
-/**
- * @param command makes the command line of a frontend that sends by itself
- * @returns milliseconds
- */
-export async function timeToFirstPacket(command: (socket: string) => readonly string[]): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), 'vio-first-'));
-  const socket = join(directory, 'vhost.sock');
-  const pool = privatePool();
-  const burst = new PacketBurst(32);
-  const driver = VhostDriver.register(socket);
-  const devices: VhostDevice[] = [];
-  driver.callbacks({ newDevice: (device) => devices.push(device) });
-  await driver.start();
-  const [program, ...args] = command(socket);
-  const begin = performance.now();
-  const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
-  try {
-    while ((devices[0]?.dequeueBurst(1, pool, burst, burst.capacity) ?? 0) === 0) {
-      if (performance.now() - begin > 30_000)
-        throw new Error(`no packet within 30 s of: ${program} ${args.join(' ')}`);
-      await turn();
-    }
-    return performance.now() - begin;
-  } finally {
-    const exit = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exit;
-    await driver.close();
-    rmSync(directory, { recursive: true });
-  }
+interface Contender {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Milliseconds. */
 export interface FirstPacket {
-  /** Milliseconds. */
+  readonly name: string;
   readonly median: number;
   readonly best: number;
   readonly command: string;
 }
 
-export function ourFirstPacket(times: number): Promise<FirstPacket> {
-  return repeat(times, (socket) => [process.execPath, firstPacketScript, socket]);
+/** @param rounds in each of which every contender starts once, in turn */
+export async function firstPackets(rounds: number): Promise<FirstPacket[]> {
+  preflight(leanMegabytes);
+  const directory = mkdtempSync(join(tmpdir(), 'vio-first-'));
+  try {
+    const contenders = contendersWith(join(directory, 'cache'));
+    const times: number[][] = contenders.map(() => []);
+    // The first start of each finds its files on the disk, and fills the cache.
+    for (let round = -1; round < rounds; round++) {
+      for (const [i, contender] of contenders.entries()) {
+        const time = await timeToFirstPacket(contender, join(directory, `${i}-${round}.sock`));
+        if (round >= 0) times[i].push(time);
+      }
+    }
+    return contenders.map(({ name, command }, i) => ({
+      name,
+      median: median(times[i]),
+      best: Math.min(...times[i]),
+      command: command
+        .join(' ')
+        .replace(process.execPath, 'node')
+        .replace(ours, 'bench/dist/own/send-one.js'),
+    }));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
-/** DPDK with as little memory as it starts with: zeroing hugepages is most of its time. */
-export function dpdkFirstPacket(times: number): Promise<FirstPacket> {
-  preflight(leanMegabytes);
-  return repeat(times, (socket) => [
+/** `SOCKET` stands for the socket. DPDK has as little memory as it starts with: zeroing hugepages is most of its time. */
+function contendersWith(cache: string): Contender[] {
+  const command = [process.execPath, ours, 'SOCKET'];
+  const keeps = 'enableCompileCache' in nodeModule;
+  const kept = { name: 'ours, NODE_COMPILE_CACHE', command, env: { NODE_COMPILE_CACHE: cache } };
+  const dpdk = [
     testpmdProgram,
     '--lcores=0@0,1@1',
     '--no-pci',
@@ -69,26 +72,45 @@ export function dpdkFirstPacket(times: number): Promise<FirstPacket> {
     '--single-file-segments',
     '-m',
     String(leanMegabytes),
-    `--vdev=net_virtio_user0,path=${socket}`,
+    '--vdev=net_virtio_user0,path=SOCKET',
     '--',
     '--forward-mode=txonly',
     '--nb-cores=1',
     '--total-num-mbufs=2048',
     '--auto-start',
-  ]);
+  ];
+  return [{ name: 'ours', command }, ...(keeps ? [kept] : []), { name: 'DPDK', command: dpdk }];
 }
 
-const leanMegabytes = 32;
-
-async function repeat(times: number, command: (socket: string) => readonly string[]): Promise<FirstPacket> {
-  const measured: number[] = [];
-  for (let i = 0; i < times; i++) measured.push(await timeToFirstPacket(command));
-  const words = command('SOCKET').map((word) =>
-    word === firstPacketScript ? 'bench/dist/own/send-one.js' : word,
-  );
-  return {
-    median: median(measured),
-    best: Math.min(...measured),
-    command: words.join(' ').replace(process.execPath, 'node'),
-  };
+/** @returns milliseconds */
+async function timeToFirstPacket({ command, env }: Contender, socket: string): Promise<number> {
+  const pool = privatePool();
+  const burst = new PacketBurst(32);
+  const driver = VhostDriver.register(socket);
+  const devices: VhostDevice[] = [];
+  driver.callbacks({ newDevice: (device) => devices.push(device) });
+  await driver.start();
+  const [program, ...args] = command.map((word) => word.replace('SOCKET', socket));
+  const begin = performance.now();
+  const child: ChildProcess = spawn(program, args, {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: { ...process.env, ...env },
+  });
+  let time = 0;
+  try {
+    while ((devices[0]?.dequeueBurst(1, pool, burst, burst.capacity) ?? 0) === 0) {
+      if (performance.now() - begin > 30_000)
+        throw new Error(`no packet within 30 s of: ${program} ${args.join(' ')}`);
+      await turn();
+    }
+    time = performance.now() - begin;
+  } finally {
+    const exit = once(child, 'exit');
+    // Ours ends by itself when its input ends, and keeps then what is to be kept.
+    if (env === undefined || time === 0) child.kill('SIGKILL');
+    else child.stdin?.end();
+    await exit;
+    await driver.close();
+  }
+  return time;
 }
