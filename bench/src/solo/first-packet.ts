@@ -94,7 +94,8 @@ async function timeToFirstPacket({ command, env }: Contender, socket: string): P
   const begin = performance.now();
   const child: ChildProcess = spawn(program, args, {
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: { ...process.env, ...env },
+    // Of this machine, not of the program: Node 20 reads all certificates of that file before it does anything, for 40 ms.
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, ...env },
   });
   let time = 0;
   try {
