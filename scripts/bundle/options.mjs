@@ -1,6 +1,6 @@
 // What every build by esbuild has in common.
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from '../workspace.mjs';
 
@@ -35,9 +35,17 @@ export const requireBanner = {
 export const hasCommonJs = ({ metafile }) =>
   Object.values(metafile.inputs).some(({ format }) => format === 'cjs');
 
+const exported = new Map();
+
 /** @returns the names of values that a module exports */
-export async function exportsOf(options, source) {
-  const { metafile } = await build({ ...options, entryPoints: [source], outdir: 'dist' });
+export function exportsOf(options, source) {
+  const file = resolve(options.absWorkingDir, source);
+  if (!exported.has(file)) exported.set(file, readExports(options, file));
+  return exported.get(file);
+}
+
+async function readExports(options, file) {
+  const { metafile } = await build({ ...options, entryPoints: [file], outdir: 'dist' });
   const [{ exports }] = Object.values(metafile.outputs);
   return exports.toSorted();
 }
