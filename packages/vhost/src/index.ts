@@ -10,7 +10,7 @@ export type {
 } from './transport.ts';
 export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
 export type { ConfigStore, ConfigWrite } from './backend/device/device-config.ts';
-export { type DeviceType, rawRingFeatures } from './backend/device/device-type.ts';
+export { type DeviceType, type UnsaidByFrontends, rawRingFeatures } from './backend/device/device-type.ts';
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
 export type { AsyncChannelOptions, AsyncDevice } from './backend/device/async-device.ts';
@@ -22,6 +22,34 @@ export type { TranslationCounts } from './backend/iommu/device-iommu.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
 export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';
+export {
+  cryptoCreate,
+  cryptoFetchRequests,
+  cryptoFinalizeRequests,
+  cryptoFree,
+  cryptoPerform,
+  cryptoSetZeroCopy,
+  cryptoStats,
+} from './backend/crypto/crypto-calls.ts';
+export type {
+  CryptoCapabilities,
+  CryptoEngine,
+  CryptoEngineSession,
+  CryptoOperation,
+  CryptoRange,
+  CryptoStatus,
+} from './backend/crypto/crypto-engine.ts';
+export type {
+  AeadParameters,
+  AkcipherParameters,
+  CipherParameters,
+  CryptoSessionParameters,
+  DigestParameters,
+} from './backend/crypto/crypto-parameters.ts';
+export { type CryptoDeviceOptions, cryptoDeviceType } from './backend/crypto/crypto-type.ts';
+export { nodeCryptoEngine } from './backend/crypto/engine/node-crypto-engine.ts';
+export type { CryptoCounts, CryptoOptions } from './backend/crypto/vhost-crypto.ts';
+export * as virtioCrypto from './backend/crypto/numbers.ts';
 export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/protocol/extern-handlers.ts';
 export { vdpaProtocolFeatures } from './backend/offer/vdpa-offer.ts';
 export type {

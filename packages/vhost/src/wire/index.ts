@@ -1,5 +1,18 @@
 export { backendRequest, backendRequests } from './backend-requests.ts';
 export { type ConfigPart, maxConfigBytes } from './config-payload.ts';
+export {
+  type AsymmetricSession,
+  type CryptoSessionLayout,
+  type CryptoSessionReply,
+  type CryptoSessionRequest,
+  type SymmetricSession,
+  cryptoSession,
+  cryptoSessionReply,
+  isAsymmetric,
+  maxAsymKeyBytes,
+  maxAuthKeyBytes,
+  maxCipherKeyBytes,
+} from './crypto-session.ts';
 export { frontendRequest, frontendRequests } from './frontend-requests.ts';
 export {
   type Inflight,

@@ -1,5 +1,5 @@
 import { DeviceConfig } from './device-config.ts';
-import { type DeviceType, TypedConfig } from './device-type.ts';
+import { type DeviceType, TypedConfig, type UnsaidByFrontends } from './device-type.ts';
 
 /** What its type decides about a device. */
 export interface DeviceShape {
@@ -13,6 +13,8 @@ export interface DeviceShape {
   readonly raw: boolean;
   /** Rings that have to run before the device does, from 0 on. */
   readonly firstRings: number;
+  /** What is done as if its frontend had said so. */
+  readonly unsaid: UnsaidByFrontends;
   readonly config: DeviceConfig;
 }
 
@@ -30,6 +32,7 @@ export function netShape(pairs: () => number, config = new DeviceConfig()): Devi
     },
     raw: false,
     firstRings: 2,
+    unsaid: {},
     config,
   };
 }
@@ -42,6 +45,7 @@ export function typedShape(type: DeviceType): DeviceShape {
     rings: type.queues,
     raw: true,
     firstRings: 1,
+    unsaid: type.unsaid ?? {},
     config: new DeviceConfig(undefined, new TypedConfig(type)),
   };
 }

@@ -10,6 +10,19 @@ import {
 import { maxConfigBytes, maxVrings } from '../../wire/index.ts';
 import type { ConfigWrite } from './device-config.ts';
 
+/** What frontends of a type do not say, and is done as if they had. */
+export interface UnsaidByFrontends {
+  /**
+   * Features that a driver's rings may have whose frontend accepts none at all. Their driver is called for everything that is
+   * used: whether it wants that depends on features. Default: none.
+   */
+  readonly features?: bigint;
+  /** Rings that no SET_VRING_ENABLE has spoken of are enabled. Default false. */
+  readonly enable?: boolean;
+  /** Protocol features that are not offered, because frontends take them and do not keep to them. Default: none. */
+  readonly withoutProtocol?: bigint;
+}
+
 /**
  * A virtio device that is no network card: what its application says of it. The application serves its rings
  * (`VhostDevice.rawVring`), and requests that this library does not know (`VhostDriver.externHandlers`).
@@ -25,6 +38,8 @@ export interface DeviceType {
   readonly features: bigint;
   /** Protocol features that the application's own handlers serve, besides those of this library. Default: none. */
   readonly protocolFeatures?: bigint;
+  /** What its frontends leave unsaid. Default: nothing. */
+  readonly unsaid?: UnsaidByFrontends;
   /** The configuration space, as it is now: at most 256 bytes. Default: there is none. */
   readonly config?: () => Uint8Array;
   /** A driver writes to the configuration space; false: that is not its to write. Default: nothing is. */
@@ -37,6 +52,7 @@ const names: OptionNames<DeviceType> = {
   queues: true,
   features: true,
   protocolFeatures: true,
+  unsaid: true,
   config: true,
   writeConfig: true,
 };

@@ -21,6 +21,7 @@ import { Postcopy } from '../migration/postcopy.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
 import { AsyncChannels } from '../async/async-channels.ts';
+import { AttachedHandlers } from './attached-handlers.ts';
 import type { ConfigChannel, DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
 import type { DeviceTaps } from './device-taps.ts';
@@ -105,6 +106,8 @@ export class ServedDevice {
   readonly #dequeue: DequeueOptions;
   readonly #translations: DeviceTranslations;
   readonly #commands: DeviceCommands;
+  /** What the application has attached to it. */
+  readonly attached = new AttachedHandlers();
   #memory: DriverMemory | undefined;
   #copier: BurstCopier | undefined;
   #inflight: InflightBuffer | undefined;
@@ -112,6 +115,8 @@ export class ServedDevice {
   #leftAt: number[] = [];
   /** SET_FEATURES has come. */
   #featuresSaid = false;
+  /** Which calls its driver wants is not known. */
+  #alwaysCalls = false;
 
   constructor(
     vid: number,
@@ -252,7 +257,11 @@ export class ServedDevice {
    * `update`.
    * @throws VioError VIO_VHOST_FEATURES when they change while the device runs
    */
-  setFeatures(features: bigint): void {
+  setFeatures(accepted: bigint): void {
+    const none = (accepted & ~(VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES)) === 0n;
+    const { features: unsaid = 0n } = this.#shape.unsaid;
+    this.#alwaysCalls = none && unsaid !== 0n;
+    const features = none ? accepted | unsaid : accepted;
     const changed = features ^ this.features;
     if (changed === VHOST_F_LOG_ALL && this.#featuresSaid) {
       this.features = features;
@@ -375,6 +384,7 @@ export class ServedDevice {
 
   #reset(): void {
     this.#destroy();
+    this.attached.reset();
     for (const vring of this.vrings) vring.close();
     this.vrings.length = 0;
     this.setInflight(undefined);
@@ -397,6 +407,7 @@ export class ServedDevice {
 
   #release(): void {
     this.reset();
+    this.attached.end();
     this.#changed();
     this.#translations[Symbol.dispose]();
     this.postcopy.end();
@@ -445,7 +456,7 @@ export class ServedDevice {
     const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
     const drained = !this.#shape.raw && (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
     for (const vring of this.vrings) {
-      vring.enabled = always || vring.asked === true;
+      vring.enabled = always || (vring.asked ?? this.#shape.unsaid.enable === true);
       vring.atRest = !vring.enabled && !drained;
       // A vDPA device lets go of it first.
       if (vring.atRest && vring.running && this.vdpa === undefined) vring.pause();
@@ -523,6 +534,7 @@ export class ServedDevice {
     return new ServedRing(vring.index, {
       onKick: (listener) => vring.kicks.listen(listener),
       call: () => vring.calls.signal(),
+      alwaysCalls: () => this.#alwaysCalls,
       broken: (fault) => this.break(vring, fault),
       failed: (error) => this.#listener.failed(error),
       lookAtMemory: () => this.lookAtMemory(),

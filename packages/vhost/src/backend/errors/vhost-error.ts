@@ -12,7 +12,8 @@ type Kind =
   | 'CONFIG'
   | 'LOG'
   | 'IOTLB'
-  | 'POSTCOPY';
+  | 'POSTCOPY'
+  | 'CRYPTO_SESSION';
 
 const remedies: Record<Kind, string> = {
   RING: 'the frontend must place its rings in the memory it shares, aligned, with an allowed size',
@@ -27,6 +28,7 @@ const remedies: Record<Kind, string> = {
   INFLIGHT:
     'the frontend must ask for an inflight buffer after SET_FEATURES, for as many and as large rings as it has',
   POSTCOPY: 'the frontend must send the pages that the guest left behind, or raise postcopyTimeout',
+  CRYPTO_SESSION: 'the frontend may close a session that it has opened, once',
   LOG: 'the frontend must share a log (SET_LOG_BASE) that has a bit for every page of the memory it shares',
   FD: 'the frontend must send an eventfd with SET_VRING_KICK, _CALL and _ERR',
   UNREAD: 'the frontend must read the answers to what it asks',

@@ -26,8 +26,8 @@ export class TypeOffer implements DeviceOffer {
     this.#type = type;
     this.#features = type.features;
     const config = type.config === undefined ? VHOST_USER_PROTOCOL_F_CONFIG : 0n;
-    this.#supportedProtocol =
-      (supportedProtocolFeatures & ~(ofNetworkCards | config)) | (type.protocolFeatures ?? 0n);
+    const without = ofNetworkCards | config | (type.unsaid?.withoutProtocol ?? 0n);
+    this.#supportedProtocol = (supportedProtocolFeatures & ~without) | (type.protocolFeatures ?? 0n);
     this.#protocolFeatures = this.#supportedProtocol;
   }
 

@@ -93,6 +93,7 @@ export class VdpaOffer implements DeviceOffer {
       },
       raw: false,
       firstRings: own.firstRings,
+      unsaid: {},
       config: config === undefined ? own.config : new DeviceConfig(undefined, config),
     };
   }

@@ -242,7 +242,7 @@ export class BackendConnection {
     const answer =
       before === undefined ? undefined : this.#askApplication(() => before(externMessage(message)), message);
     if (answer !== undefined) return this.#settled(answer);
-    const handler = request && handlerOf(request);
+    const handler = request && (handlerOf(request) ?? this.#attached(request, message));
     if (request === undefined || handler === undefined)
       return this.#settled(this.#performExtern(request, message));
     const ours = handler(this.#context, this.#validate(request, message), message.fds);
@@ -256,6 +256,12 @@ export class BackendConnection {
       if (ours instanceof AnswerWithFd) ours[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** What was attached to this device. */
+  #attached({ name }: Request<unknown, unknown>, message: Message): AnyHandler | undefined {
+    const attachment = this.#context.device.attached.of(name);
+    return attachment && (() => attachment.handle(message));
   }
 
   /** What only the application may know. */

@@ -11,6 +11,8 @@ export interface RawVringOwner {
   readonly onKick: OnKick;
   /** Calls the driver. */
   call(): void;
+  /** The driver is called for everything that is used. */
+  alwaysCalls(): boolean;
   broken(fault: QueueFault): void;
   /** The application threw while it served the ring. */
   failed(error: unknown): void;
@@ -112,7 +114,7 @@ export class ServedRing implements RawVring {
     const queue = this.#queue;
     if (queue === undefined || count <= 0 || !this.#isCurrent(chains)) return;
     queue.complete(chains, from, count);
-    if (queue.callNeeded()) this.#owner.call();
+    if (queue.callNeeded() || this.#owner.alwaysCalls()) this.#owner.call();
     this.#settle(queue);
   }
 
