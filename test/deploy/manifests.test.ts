@@ -1,6 +1,6 @@
 // What is deployed on Kubernetes, against the schemas of Kubernetes, and against those who read it.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,6 +120,24 @@ describe('the demo', () => {
       code: 50,
       message: expect.stringContaining('/nowhere/switch.sock'),
     });
+  });
+});
+
+describe.each(['Dockerfile.switch', 'Dockerfile.app'])('the image of %s', (file) => {
+  const lines = readFileSync(join(deploy, file), 'utf8').split('\n');
+
+  it('has a last stage of its own, and is no root', () => {
+    const stages = lines.filter((line) => line.startsWith('FROM ')).length;
+    const user = lines.findLast((line) => line.startsWith('USER '));
+    expect([stages, user]).toEqual([2, expect.stringMatching(/^USER [1-9]\d*:[1-9]\d*$/)]);
+  });
+
+  it('starts programs that there are', () => {
+    const programs = lines.join('\n').matchAll(/\/opt\/vio\/([\w./-]+\.js)/g);
+    const missing = Array.from(programs, ([, program]) => program).filter(
+      (program) => !existsSync(join(deploy, '../../..', program)),
+    );
+    expect(missing).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { serveControl } from '../control/control-server.ts';
 import { SwitchTelemetry } from '../control/switch-telemetry.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
-import { notifySystemd } from './notify.ts';
+import { notifySystemd, watchdog } from './notify.ts';
 import { type StatusPage, StatusServer } from './status-server.ts';
 
 /** What a switch says while it runs. */
@@ -82,13 +82,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       report.trouble({ what: 'the configuration stays as it was', code, message });
     });
   process.on('SIGHUP', hangup);
+  const calm = watchdog();
   try {
     const { length } = fabric.ports();
     report.ready({ control: control?.path, http: status?.url, page: status?.page, ports: length });
     await notifySystemd('READY=1');
     await ended(interrupted);
+    calm();
     await notifySystemd('STOPPING=1');
   } finally {
+    calm();
     process.off('SIGHUP', hangup);
   }
 }

@@ -1,5 +1,6 @@
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
+import { frameBytes } from './frame-offloads.ts';
 import { insertTag, isTagged, removeTag, tagBytes } from './frame-tag.ts';
 import { MacTable, type MacTableOptions } from './mac-table.ts';
 import {
@@ -104,7 +105,7 @@ export class Bridge {
     const { u8 } = pool.region;
     this.#tagged = inOnePiece >= headerBytes + tagBytes && isTagged(u8, at);
     this.#tci = this.#tagged ? (u8[at + 14] << 8) | u8[at + 15] : 0;
-    if (bytes - headerBytes - (this.#tagged ? tagBytes : 0) > rules.mtu) {
+    if (frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? tagBytes : 0) > rules.mtu) {
       counters[droppedOversize]++;
       return false;
     }
@@ -148,7 +149,7 @@ export class Bridge {
       return;
     }
     if ((form === vlanTagged) !== this.#tagged) this.#retag(burst, pool, i);
-    this.#put(to, burst, i);
+    this.#put(to, burst, pool, i);
   }
 
   #flood(from: SwitchPort, burst: PacketBurst, pool: BufferPool, i: number, now: number): void {
@@ -163,7 +164,7 @@ export class Bridge {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
       if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
-      if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, i);
+      if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, pool, i);
       else others++;
     }
     if (others === 0) return;
@@ -174,13 +175,13 @@ export class Bridge {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
       if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
-      if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, i);
+      if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, pool, i);
     }
   }
 
   /** A frame for one port, or one of several. */
-  #put(to: SwitchPort, burst: PacketBurst, i: number): void {
-    const bytes = burst.length[i] - headerBytes - (this.#tagged ? tagBytes : 0);
+  #put(to: SwitchPort, burst: PacketBurst, pool: BufferPool, i: number): void {
+    const bytes = frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? tagBytes : 0);
     if (bytes > to.rules.mtu) to.counters[droppedOversize]++;
     else if (to.add(burst, i)) this.#waiting[this.#waitingCount++] = to;
   }

@@ -1,5 +1,6 @@
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
+import { moveOffloads } from './frame-offloads.ts';
 
 export const tagBytes = 4;
 /** Destination and source: what stands in front of a tag. */
@@ -36,6 +37,7 @@ export function isTagged(u8: Uint8Array, at: number): boolean {
 function resize(burst: PacketBurst, pool: BufferPool, i: number, bytes: number): void {
   burst.offset[i] -= bytes;
   burst.length[i] += bytes;
+  moveOffloads(burst, i, bytes);
   if (burst.segments[i] === 1) return;
   const head = burst.buffer[i];
   pool.dataOffset[head] -= bytes;

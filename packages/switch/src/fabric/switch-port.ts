@@ -1,6 +1,7 @@
 import { PacketBurst } from '@vio/net';
 import type { Link } from './link.ts';
 import { droppedDown, droppedFull, portCounterNames, txBytes, txFrames } from './port-counters.ts';
+import { keepOffloads } from './frame-offloads.ts';
 import { StormLimit } from './storm-limit.ts';
 import { type VlanRules, vlanRules } from './vlan-rules.ts';
 
@@ -33,7 +34,7 @@ export class SwitchPort {
   isMirror = false;
   readonly counters = new Float64Array(portCounterNames.length);
   /** Frames on their way out. They belong to the burst that is being forwarded. */
-  readonly waiting = new PacketBurst(waitingCapacity);
+  readonly waiting = new PacketBurst(waitingCapacity, { offloads: true });
 
   constructor(number: number, name: string) {
     this.number = number;
@@ -48,6 +49,7 @@ export class SwitchPort {
     waiting.offset[to] = burst.offset[i];
     waiting.length[to] = burst.length[i];
     waiting.segments[to] = burst.segments[i];
+    keepOffloads(waiting, to, burst, i);
     return to === 0;
   }
 

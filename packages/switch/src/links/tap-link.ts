@@ -2,9 +2,11 @@ import { readSync, writeSync } from 'node:fs';
 import { FdWatcher } from '@vio/native';
 import { type PacketBurst, QueueStats } from '@vio/net';
 import { queueCounterNames } from '@vio/net/internal';
-import type { BufferPool } from '@vio/rings';
+import { BufferPool, Region } from '@vio/rings';
 import type { Tap } from '@vio/vhost-kernel';
+import { leavesWork } from '../fabric/frame-offloads.ts';
 import type { Link } from '../fabric/link.ts';
+import { PlainCopies, type PlainSink } from './plain-copies.ts';
 
 const largestFrame = 65_536;
 
@@ -15,7 +17,7 @@ export type TapParts = Pick<Tap, 'fds' | 'name' | 'mac' | 'up'>;
  * A tap whose frames are read and written one by one: what there is where the kernel has no vhost-net, or does not give it to this
  * process. Every frame is a system call.
  */
-export class TapLink implements Link {
+export class TapLink implements Link, PlainSink {
   readonly queues = 1;
   readonly #tap: TapParts;
   readonly #fd: number;
@@ -27,6 +29,8 @@ export class TapLink implements Link {
   /** Bytes of a frame that was read when there was no buffer for it. */
   #kept = 0;
   #watcher: FdWatcher | undefined;
+  /** Made when the first packet leaves work to the kernel, which is told of no such thing here. */
+  #plain: PlainCopies | undefined;
   #closed = false;
 
   constructor(tap: TapParts, wake: () => void) {
@@ -46,17 +50,42 @@ export class TapLink implements Link {
       if (this.#kept > 0) break;
       this.#put(pool, burst, bytes);
     }
+    burst.offloads?.flags.fill(0, 0, burst.count);
+    burst.offloads?.gsoType.fill(0, 0, burst.count);
     this.#rx.countBurst(pool.region.u8, burst, 0, burst.count);
     return burst.count;
   }
 
   deliver(burst: PacketBurst, from: number, count: number): number {
+    let lost = 0;
+    let at = from;
+    while (at < from + count) {
+      const plain = leavesWork(burst, at);
+      let end = at + 1;
+      while (end < from + count && leavesWork(burst, end) === plain) end++;
+      if (!plain) lost += end - at - this.#writeAll(burst, at, end - at);
+      else {
+        this.#plain ??= new PlainCopies(scratchPool(), this);
+        lost += this.#plain.deliver(burst, at, end - at);
+      }
+      at = end;
+    }
+    return lost;
+  }
+
+  sendPlain(burst: PacketBurst): number {
+    const sent = this.#writeAll(burst, 0, burst.count);
+    burst.release();
+    return sent;
+  }
+
+  #writeAll(burst: PacketBurst, from: number, count: number): number {
     const { pool } = burst;
-    if (pool === undefined || this.#closed) return count;
+    if (pool === undefined || this.#closed) return 0;
     let sent = 0;
     while (sent < count && this.#write(pool, burst, from + sent)) sent++;
     this.#tx.countBurst(pool.region.u8, burst, from, from + sent);
-    return count - sent;
+    return sent;
   }
 
   arm(): boolean {
@@ -140,4 +169,10 @@ export class TapLink implements Link {
       return false;
     }
   }
+}
+
+/** Buffers for one packet of 64 KiB, and for a burst of what it is cut into. */
+function scratchPool(): BufferPool {
+  const count = 256;
+  return new BufferPool({ region: new Region(new ArrayBuffer(count * 2176)), offset: 0, count });
 }

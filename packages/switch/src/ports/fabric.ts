@@ -2,8 +2,8 @@ import { PacketBurst } from '@vio/net';
 import { BufferPool, Region } from '@vio/rings';
 import { Rounds } from '../fabric/rounds.ts';
 
-/** Buffers for a burst of the largest frames. */
-const buffers = 1024;
+/** Buffers for a burst of the largest packets, and for what they may have to be cut into. */
+const buffers = 4096;
 const bufferBytes = 2176;
 const burstCapacity = 32;
 
@@ -19,6 +19,6 @@ export function createFabric(): Fabric {
   return {
     rounds: new Rounds(),
     pool: new BufferPool({ region, offset: 0, count: buffers }),
-    burst: new PacketBurst(burstCapacity),
+    burst: new PacketBurst(burstCapacity, { offloads: true }),
   };
 }

@@ -7,6 +7,8 @@ import type { Endpoint, EndpointListener } from './endpoint.ts';
 /** Milliseconds between two attempts to reach the other end, at least and at most. */
 const firstRetry = 200;
 const lastRetry = 5000;
+/** What is kept of the offloads of those behind the switch. */
+const offloads = { rxChecksum: true, lro: true, txChecksum: true, tso: true };
 
 /**
  * A virtio-net port of the switch's own: on a tap (`path=/dev/vhost-net`), a card, or a socket of another switch. It is looked for
@@ -46,10 +48,15 @@ export class UplinkEndpoint implements Endpoint {
 
   async #open(): Promise<void> {
     const { uplink, mtu } = this.#config;
-    const port = await openVirtioUser(uplink, {
+    const options = {
       signal: this.#ending.signal,
       reconnect: { maxDelay: lastRetry },
       ...(mtu === undefined ? {} : { mtu }),
+    };
+    // Where the other end does not take them, packets are completed here.
+    const port = await openVirtioUser(uplink, { ...options, offloads }).catch((error: unknown) => {
+      if (!VioError.is(error) || error.code !== 'VIO_OFFLOAD_UNAVAILABLE') throw error;
+      return openVirtioUser(uplink, options);
     });
     this.#port = port;
     // A switch wants what is addressed to others as well.
