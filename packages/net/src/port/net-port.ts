@@ -30,6 +30,7 @@ import {
   type RxWait,
   type UntilPacketsOptions,
   type UntilPacketsSyncOptions,
+  RxSleep,
   untilPackets,
   untilPacketsNames,
   untilPacketsSync,
@@ -96,6 +97,7 @@ export class NetPort extends PortEmitter {
   readonly #switchable: boolean;
   readonly #calls: RxCalls;
   readonly #wait: RxWait;
+  readonly #sleep: RxSleep;
   readonly #readers = new Map<number, PacketReader>();
   readonly #interrupts = new Map<number, RxInterrupt>();
   readonly #writers: (PacketWriter | undefined)[] = [];
@@ -123,6 +125,7 @@ export class NetPort extends PortEmitter {
       });
     this.#calls = new RxCalls(parts.rx, parts.rxCall);
     this.#wait = { port: this, calls: this.#calls };
+    this.#sleep = new RxSleep(this.#wait, [...parts.rx.keys()]);
   }
 
   /** As in `02:00:00:00:00:01`. */
@@ -259,7 +262,10 @@ export class NetPort extends PortEmitter {
    */
   async untilPackets(options: UntilPacketsOptions = {}): Promise<void> {
     checkOptions('untilPackets', options, untilPacketsNames);
-    await untilPackets(this.#wait, this.#pairs(options.queues), options.signal);
+    const { queues, signal } = options;
+    if (queues === undefined && signal === undefined && !this.#sleep.taken && !this.gone)
+      await this.#sleep.until();
+    else await untilPackets(this.#wait, this.#pairs(queues), signal);
   }
 
   /**

@@ -5,6 +5,8 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 interface Watched {
   readonly watcher: FdWatcher;
   readonly listeners: Set<() => void>;
+  /** Those for whom the process stays. */
+  holders: number;
 }
 
 /**
@@ -32,13 +34,28 @@ export class RxCalls {
    */
   listen(pair: number, listener: () => void): () => void {
     if (this.#closed) return () => {};
-    const watched = this.#watch(pair);
-    const { watcher, listeners } = watched;
-    if (listeners.size === 0) watcher.ref();
+    const { listeners } = this.#watch(pair);
     listeners.add(listener);
+    this.hold(pair);
     return () => {
-      if (listeners.delete(listener) && listeners.size === 0) watcher.unref();
+      if (listeners.delete(listener)) this.release(pair);
     };
+  }
+
+  /** As `listen`, until the port is closed; the process stays for it only while somebody holds the pair. */
+  listenQuietly(pair: number, listener: () => void): void {
+    if (!this.#closed) this.#watch(pair).listeners.add(listener);
+  }
+
+  /** The process does not end by itself until as many have released a pair as have held it. */
+  hold(pair: number): void {
+    const watched = this.#watched.get(pair);
+    if (watched !== undefined && watched.holders++ === 0) watched.watcher.ref();
+  }
+
+  release(pair: number): void {
+    const watched = this.#watched.get(pair);
+    if (watched !== undefined && --watched.holders === 0) watched.watcher.unref();
   }
 
   /**
@@ -74,7 +91,8 @@ export class RxCalls {
         if (call.drain()) this.#rx[pair].stats.countCall();
         for (const listener of Array.from(listeners)) callApplication(listener);
       });
-      watched = { watcher, listeners };
+      watcher.unref();
+      watched = { watcher, listeners, holders: 0 };
       this.#watched.set(pair, watched);
     }
     return watched;

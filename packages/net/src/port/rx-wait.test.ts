@@ -66,6 +66,39 @@ describe('untilPackets', () => {
     expect(wire.receiveq.callNeeded()).toBe(false);
   });
 
+  it('wakes all who wait at one time, whatever they wait for', async () => {
+    using port = wiredPort({}, 2);
+    const stop = new AbortController();
+    const waiting = [
+      port.untilPackets(),
+      port.untilPackets(),
+      port.untilPackets({ queues: [1] }),
+      port.untilPackets({ signal: stop.signal }),
+    ];
+    const [, wire] = port.wires;
+    wire.deliver(frameOf(60));
+    wire.rxCall.signal();
+    await Promise.all(waiting);
+    expect(port.rx[1].receive(port.burst())).toBe(1);
+  });
+
+  it('wakes again and again, and hears of packets between two sleeps without one', async () => {
+    using port = wiredPort();
+    const burst = port.burst();
+    for (let i = 0; i < 3; i++) {
+      const waiting = port.untilPackets();
+      expect(await settled(waiting)).toBe(false);
+      port.deliver(frameOf(60));
+      await waiting;
+      burst.release(port.rx[0].receive(burst));
+      port.deliver(frameOf(60));
+      port.wires[0].rxCall.signal();
+      await turns(5);
+      expect(await settled(port.untilPackets())).toBe(true);
+      burst.release(port.rx[0].receive(burst));
+    }
+  });
+
   it('wakes when the signal aborts', async () => {
     using port = wiredPort();
     const stop = new AbortController();

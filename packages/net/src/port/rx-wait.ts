@@ -49,6 +49,62 @@ export async function untilPackets(
 }
 
 /**
+ * The sleep of one who waits for all queue pairs, again and again. What it listens with is made once: whoever is woken goes on
+ * when all code before has run, and that is cold.
+ */
+export class RxSleep {
+  readonly #port: PortCore;
+  readonly #calls: RxCalls;
+  readonly #pairs: readonly number[];
+  #wake: (() => void) | undefined;
+  #listening = false;
+
+  constructor({ port, calls }: RxWait, pairs: readonly number[]) {
+    this.#port = port;
+    this.#calls = calls;
+    this.#pairs = pairs;
+  }
+
+  /** Somebody sleeps: whoever else wants to has to listen by himself. */
+  get taken(): boolean {
+    return this.#wake !== undefined;
+  }
+
+  /** As `untilPackets`. */
+  until(): Promise<void> {
+    let waiting = false;
+    for (const pair of this.#pairs) if (this.#port.rx[pair].sleep()) waiting = true;
+    if (waiting) {
+      for (const pair of this.#pairs) this.#port.rx[pair].disarmInterrupt();
+      return Promise.resolve();
+    }
+    if (!this.#listening) this.#listen();
+    for (const pair of this.#pairs) this.#calls.hold(pair);
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #listen(): void {
+    this.#listening = true;
+    const wake = (): void => this.#end();
+    for (const pair of this.#pairs) this.#calls.listenQuietly(pair, wake);
+    this.#port.on('link', wake);
+  }
+
+  #end(): void {
+    const wake = this.#wake;
+    if (wake === undefined) return;
+    this.#wake = undefined;
+    for (const pair of this.#pairs) {
+      if (!this.#port.closed) this.#port.rx[pair].disarmInterrupt();
+      this.#calls.release(pair);
+    }
+    wake();
+  }
+}
+
+/**
  * As `untilPackets`, but blocks this thread.
  * @param timeout milliseconds; Infinity: no limit
  * @returns false when time was over
