@@ -1,6 +1,6 @@
 // Drivers that want to do a disk harm: any request in any chain, over a connection of their own. The image changes only where a
 // request says so that was not refused, its size never, and the next driver is served as ever.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventFd, SharedMemory, UnixStream } from '@vio/native';
@@ -37,8 +37,8 @@ class Driver implements Disposable {
     this.ring = new ScriptedDriver({ memory: new MemoryMap([window]), size, features });
   }
 
-  static async connect(): Promise<Driver> {
-    const driver = new Driver(new ScriptedFrontend(await UnixStream.connect(socket)));
+  static async connect(to = socket): Promise<Driver> {
+    const driver = new Driver(new ScriptedFrontend(await UnixStream.connect(to)));
     await driver.#start();
     return driver;
   }
@@ -189,16 +189,15 @@ function mayHaveChanged(driver: Driver, attacks: readonly Attack[]): Set<number>
 const filled = (): Buffer =>
   Buffer.concat(Array.from({ length: sectors }, (_, n) => Buffer.alloc(512, (n % 250) + 1)));
 
+afterAll(() => rmSync(directory, { recursive: true }));
+
 describe('a disk under drivers that want to do it harm', () => {
   let device: BlkDevice;
   beforeAll(async () => {
     writeFileSync(path, filled());
     device = await BlkDevice.start(socket, path);
   });
-  afterAll(async () => {
-    await device[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true });
-  });
+  afterAll(() => device[Symbol.asyncDispose]());
 
   it('changes only what they may change, stays as large as it is, and serves the next one', async () => {
     const random = new Random(Number(process.env['VIO_FUZZ_SEED'] ?? 1));
@@ -273,20 +272,6 @@ describe('a disk under drivers that want to do it harm', () => {
     expect(await read(other, 100)).toBeDefined();
   });
 
-  it('answers IOERR to a read of more than it takes, and writes none of it', async () => {
-    using driver = await Driver.connect();
-    const { memory } = driver.ring;
-    const status = memory.put(Uint8Array.of(0xee));
-    const room = { address: guestBase + (memoryBytes >> 1), length: 1 << 20, writable: true };
-    driver.ring.expose([
-      { address: memory.put(header(blk.VIRTIO_BLK_T_IN, 0n)), length: 16 },
-      ...Array.from({ length: 17 }, () => room),
-      { address: status, length: 1, writable: true },
-    ]);
-    expect(await driver.settle(1)).toBe(true);
-    expect([memory.read(status, 1)[0], memory.read(room.address, 1)[0]]).toEqual([blk.VIRTIO_BLK_S_IOERR, 0]);
-  });
-
   it('goes on when a driver takes its memory away in the middle', async () => {
     using driver = await Driver.connect();
     using other = await Driver.connect();
@@ -299,5 +284,57 @@ describe('a disk under drivers that want to do it harm', () => {
     driver.kick.signal();
     driver[Symbol.dispose]();
     expect(await read(other, 100)).toBeDefined();
+  });
+});
+
+describe('a large disk', () => {
+  const large = join(directory, 'large.img');
+  const largeSocket = join(directory, 'large.sock');
+  let device: BlkDevice;
+  beforeAll(async () => {
+    writeFileSync(large, '');
+    truncateSync(large, 64 << 20);
+    device = await BlkDevice.start(largeSocket, large);
+  });
+  afterAll(() => device[Symbol.asyncDispose]());
+
+  /** A read of so many MiB, all into the same one. @returns where it is answered */
+  function exposeRead({ ring }: Driver, mebibytes: number): number {
+    const { memory } = ring;
+    const status = memory.put(Uint8Array.of(0xee));
+    const room = { address: guestBase + (memoryBytes >> 1), length: 1 << 20, writable: true };
+    ring.expose([
+      { address: memory.put(header(blk.VIRTIO_BLK_T_IN, 0n)), length: 16 },
+      ...Array.from({ length: mebibytes }, () => room),
+      { address: status, length: 1, writable: true },
+    ]);
+    return status;
+  }
+
+  it('is read up to as much as its configuration space says at once, and IOERR is answered to more', async () => {
+    using driver = await Driver.connect(largeSocket);
+    const most = Math.floor(blk.maxRequestBytes / 2 ** 20);
+    const places = [exposeRead(driver, most), exposeRead(driver, most + 1)];
+    expect(await driver.settle(2)).toBe(true);
+    const answers = places.map((at) => driver.ring.memory.read(at, 1)[0]);
+    expect(answers).toEqual([blk.VIRTIO_BLK_S_OK, blk.VIRTIO_BLK_S_IOERR]);
+  });
+
+  it('serves others while a driver keeps it busy', async () => {
+    using greedy = await Driver.connect(largeSocket);
+    using modest = await Driver.connect(largeSocket);
+    // One ring of 64 descriptors has room for few of them: each in a table.
+    const { memory } = greedy.ring;
+    const room = { address: guestBase + (memoryBytes >> 1), length: 1 << 20, writable: true };
+    for (let i = 0; i < 30; i++) {
+      const head = { address: memory.put(header(blk.VIRTIO_BLK_T_IN, 0n)), length: 16 };
+      const status = { address: memory.put(Uint8Array.of(0xee)), length: 1, writable: true };
+      greedy.ring.expose([{ table: [head, ...Array.from({ length: 15 }, () => room), status] }]);
+    }
+    greedy.kick.signal();
+    expect(await read(modest, 100)).toBe(0);
+    const done = greedy.ring.used().length;
+    expect(done).toBeLessThan(30);
+    expect(await greedy.settle(30 - done)).toBe(true);
   });
 });
