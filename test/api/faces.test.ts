@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ownFiles } from '../own-files.ts';
+import { ownFiles } from '../support/own-files.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { type Entry, publishedEntries } from './published-types.ts';
 

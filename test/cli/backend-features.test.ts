@@ -11,7 +11,7 @@ import { FrontendDevice, VhostUserFrontend, wire } from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
-import { untilIdle } from '../idle.ts';
+import { untilIdle } from '../support/idle.ts';
 import { Vio, vio } from './vio.ts';
 
 const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));

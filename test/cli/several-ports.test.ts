@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { allowedCpus } from '../cpus.ts';
+import { allowedCpus } from '../support/cpus.ts';
 import { Vio, jsonLines, vio } from './vio.ts';
 
 let directory: string;

@@ -18,8 +18,8 @@ import {
 import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { broadcast, frame, macOf, multicast } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PortEndpoint } from '../endpoint.ts';
-import { untilIdle } from '../idle.ts';
+import { PortEndpoint } from '../support/endpoint.ts';
+import { untilIdle } from '../support/idle.ts';
 
 const program = fileURLToPath(new URL('../../examples/l2-switch/dist/main.js', import.meta.url));
 

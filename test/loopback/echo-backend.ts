@@ -1,7 +1,7 @@
 // A vhost backend in a process of its own that sends every frame back. Arguments: SOCKET QUEUES [client]
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
-import { DeviceEndpoint } from '../endpoint.ts';
-import { echo } from '../exchange.ts';
+import { DeviceEndpoint } from '../support/endpoint.ts';
+import { echo } from '../support/exchange.ts';
 
 const [socket, queues, role] = process.argv.slice(2);
 const driver = VhostDriver.register(socket, { client: role === 'client' });

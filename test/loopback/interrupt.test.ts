@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
-import { PortEndpoint } from '../endpoint.ts';
-import { makeFrame, readFrame } from '../payload.ts';
+import { PortEndpoint } from '../support/endpoint.ts';
+import { makeFrame, readFrame } from '../support/payload.ts';
 
 const rounds = 1000;
 const backendScript = new URL('../dist/loopback/echo-backend.js', import.meta.url);

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { VhostDriver } from '@vio/vhost';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceEndpoint, PortEndpoint } from '../endpoint.ts';
-import { echo, exchange } from '../exchange.ts';
-import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
+import { DeviceEndpoint, PortEndpoint } from '../support/endpoint.ts';
+import { echo, exchange } from '../support/exchange.ts';
+import { frameSizes, goldenRows, negotiated } from '../support/golden-rows.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-loopback-'));
 const socket = join(directory, 'vhost.sock');

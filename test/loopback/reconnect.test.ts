@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LinkState } from '@vio/net';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { heldBuffers, isBack, traffic } from '../traffic.ts';
+import { heldBuffers, isBack, traffic } from '../support/traffic.ts';
 
 const rounds = 5;
 const directory = mkdtempSync(join(tmpdir(), 'vio-reconnect-'));

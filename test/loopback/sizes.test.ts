@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { VhostDriver } from '@vio/vhost';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DeviceEndpoint, PortEndpoint } from '../endpoint.ts';
-import { echo, exchange } from '../exchange.ts';
+import { DeviceEndpoint, PortEndpoint } from '../support/endpoint.ts';
+import { echo, exchange } from '../support/exchange.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-sizes-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -1,6 +1,6 @@
 // A vhost backend in a process of its own that sends every frame back, and sleeps after each. Argument: SOCKET
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
-import { DeviceEndpoint } from '../endpoint.ts';
+import { DeviceEndpoint } from '../support/endpoint.ts';
 
 const [socket] = process.argv.slice(2);
 const driver = VhostDriver.register(socket);

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import type { QueueFault } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceEndpoint } from '../endpoint.ts';
-import { exchange } from '../exchange.ts';
-import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
+import { DeviceEndpoint } from '../support/endpoint.ts';
+import { exchange } from '../support/exchange.ts';
+import { frameSizes, goldenRows, negotiated } from '../support/golden-rows.ts';
 import { type Column, columns, exchangePlan } from './plan.ts';
 import { type ForwardMode, Testpmd, jumboArguments, netVirtioUser, withLog } from './testpmd.ts';
 

@@ -7,8 +7,8 @@ import type { QueueFault } from '@vio/rings';
 import { type VhostDevice, VhostDriver, controlFeatures } from '@vio/vhost';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceEndpoint, PortEndpoint } from '../endpoint.ts';
-import { exchange } from '../exchange.ts';
+import { DeviceEndpoint, PortEndpoint } from '../support/endpoint.ts';
+import { exchange } from '../support/exchange.ts';
 import { exchangePlan } from './plan.ts';
 import { Testpmd, netVhost, netVirtioUser, withLog } from './testpmd.ts';
 

@@ -1,4 +1,4 @@
-import type { GoldenRow } from '../golden-rows.ts';
+import type { GoldenRow } from '../support/golden-rows.ts';
 
 /** One column of the matrix: a golden row with so many queue pairs. */
 export interface Column {

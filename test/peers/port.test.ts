@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { cpuFeatures } from '@vio/native';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PortEndpoint } from '../endpoint.ts';
-import { exchange } from '../exchange.ts';
-import { frameSizes, goldenRows, negotiated } from '../golden-rows.ts';
-import { isBack } from '../traffic.ts';
+import { PortEndpoint } from '../support/endpoint.ts';
+import { exchange } from '../support/exchange.ts';
+import { frameSizes, goldenRows, negotiated } from '../support/golden-rows.ts';
+import { isBack } from '../support/traffic.ts';
 import { type Column, columns, exchangePlan } from './plan.ts';
 import { type ForwardMode, Testpmd, netVhost, withLog } from './testpmd.ts';
 

@@ -10,8 +10,8 @@ import { VhostUserFrontend, wire } from '@vio/vhost';
 import { defaultProtocolFeatures } from '@vio/vhost/internal';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PortEndpoint } from '../endpoint.ts';
-import { exchange } from '../exchange.ts';
+import { PortEndpoint } from '../support/endpoint.ts';
+import { exchange } from '../support/exchange.ts';
 import { Testpmd, netVhost, withLog } from './testpmd.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-features-'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
-import { heldBuffers, isBack, traffic } from '../traffic.ts';
+import { heldBuffers, isBack, traffic } from '../support/traffic.ts';
 import { Testpmd, netVhost } from './testpmd.ts';
 
 const rounds = 13;

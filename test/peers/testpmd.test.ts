@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cpuFlags } from '../cpus.ts';
-import { goldenRows } from '../golden-rows.ts';
+import { cpuFlags } from '../support/cpus.ts';
+import { goldenRows } from '../support/golden-rows.ts';
 import { Testpmd, netVhost, netVirtioUser } from './testpmd.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-testpmd-'));

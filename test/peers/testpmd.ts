@@ -1,4 +1,4 @@
-import { allowedCpus } from '../cpus.ts';
+import { allowedCpus } from '../support/cpus.ts';
 import { filePrefix, preflight, removeFiles } from './preflight.ts';
 import { testpmdProgram } from './program.ts';
 import { PtyProcess } from './pty-process.ts';

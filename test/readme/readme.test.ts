@@ -6,7 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ownFiles } from '../own-files.ts';
+import { ownFiles } from '../support/own-files.ts';
 import { type CodeBlock, codeBlocks } from './code-blocks.ts';
 import { writeProgram } from './programs.ts';
 

@@ -6,7 +6,7 @@ import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Station } from '../station.ts';
+import { Station } from '../support/station.ts';
 import { type Steps, repository, runInUml } from './uml.ts';
 
 const ours = '10.1.0.1';

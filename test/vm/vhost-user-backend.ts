@@ -2,7 +2,7 @@
 // `server`.
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
-import { Station } from '../station.ts';
+import { Station } from '../support/station.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
 const [socket, pairs, address, role] = process.argv.slice(2);

@@ -2,7 +2,7 @@
 // and `audit` to have every copy checked.
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
-import { Station } from '../station.ts';
+import { Station } from '../support/station.ts';
 import { IommuAudit } from './iommu-audit.ts';
 import type { IommuSaid } from './vhost-user-iommu-plan.ts';
 

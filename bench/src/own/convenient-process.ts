@@ -3,7 +3,7 @@
 // Arguments: SAMPLES MILLISECONDS [DESCRIPTORS of links]. Prints one line of JSON.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Convenient } from '../solo/convenient.ts';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 import { linkWays } from './convenient/link-ways.ts';
 import { nodeWays } from './convenient/node-ways.ts';
 import { portWays } from './convenient/port-ways.ts';

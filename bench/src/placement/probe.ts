@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 
 /**
  * How far apart two CPUs are at this moment: the round trip of a cache line between them. A hypervisor moves virtual

@@ -1,7 +1,7 @@
 import type { Cell, Duel } from '../compare.ts';
 import type { Mode, Side } from '../modes.ts';
 import type { Distance } from '../placement/probe.ts';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 
 /** Column titles, from the contender's point of view. */
 export const modeNames: Readonly<Record<Mode, string>> = { txonly: 'Tx', rxonly: 'Rx', io: 'io' };

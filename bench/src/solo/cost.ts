@@ -1,7 +1,7 @@
 // What a packet costs either side while its peer costs nothing: both are in this process and take turns, and each
 // turn is timed on its own. Everything is in the cache of one core, so this is work without waiting.
 import { type Loop, deviceLoops, portLoops } from '../own/loops.ts';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 import { openPair } from './pair.ts';
 
 /** Nanoseconds per packet. */

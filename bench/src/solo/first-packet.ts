@@ -11,7 +11,7 @@ import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
 import { preflight, testpmdProgram } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 
 const ours = fileURLToPath(new URL('../own/send-one.js', import.meta.url));
 const leanMegabytes = 32;

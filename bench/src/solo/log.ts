@@ -4,7 +4,7 @@ import { openPort } from '@vio/net';
 import type { GoldenRow } from '@vio/test/golden-rows';
 import { FrontendDevice, VhostUserFrontend, wire } from '@vio/vhost';
 import { deviceLoops, portLoops } from '../own/loops.ts';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 import { timeTurns } from './cost.ts';
 import { pairOf } from './pair.ts';
 

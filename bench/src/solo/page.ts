@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 
 /** Medians; a ratio is that of neighbouring windows, with a page / without. */
 export interface PageCost {

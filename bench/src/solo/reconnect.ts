@@ -10,7 +10,7 @@ import { privatePool } from '@vio/rings/testing';
 import { netVirtioUser } from '@vio/test/testpmd';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type Contender, OwnContender, TestpmdContender } from '../contender.ts';
-import { median } from '../statistics.ts';
+import { median } from '@vio/test/median';
 
 /** Milliseconds. */
 export interface Reconnection {

@@ -1,4 +1,5 @@
 // Ratios of neighbouring windows, and a table of their medians.
+import { median } from '../../support/median.ts';
 import type { Direction, Window } from '../guest/bench.ts';
 
 /** What the others are compared to. */
@@ -11,12 +12,6 @@ const others: Readonly<Record<string, string>> = {
 };
 
 const directions: Readonly<Record<Direction, string>> = { tx: 'to the kernel', rx: 'from the kernel' };
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 /** Our packets per second for one of theirs, round by round. */
 export function ratios(

@@ -1,4 +1,5 @@
 // TCP between two guests through the switch of examples/: with checksums and segmentation left to others, and without.
+import { median } from '../../support/median.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,8 +116,7 @@ export function switchReport(windows: readonly Window[]): string {
     windows.filter((window) => window.kind === kind).map(({ bytes, seconds }) => bytes / seconds / 1e6);
   const [large, small] = [rates('with'), rates('without')];
   const ratios = large.map((rate, round) => rate / small[round]).toSorted((a, b) => a - b);
-  const middle = (sorted: readonly number[]): number => sorted[sorted.length >> 1];
-  const median = (rate: number[]): string => middle(rate.toSorted((a, b) => a - b)).toFixed(0);
+  const rate = (speeds: readonly number[]): string => median(speeds).toFixed(0);
   const [least, most] = [ratios[0], ratios.at(-1) ?? 0];
-  return `**${middle(ratios).toFixed(2)}** times (${least.toFixed(2)} to ${most.toFixed(2)}): ${median(large)} MB/s with checksums and segmentation left to others, ${median(small)} MB/s without. Medians of ${ratios.length} rounds.`;
+  return `**${median(ratios).toFixed(2)}** times (${least.toFixed(2)} to ${most.toFixed(2)}): ${rate(large)} MB/s with checksums and segmentation left to others, ${rate(small)} MB/s without. Medians of ${ratios.length} rounds.`;
 }

@@ -2,7 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { promisify } from 'node:util';
-import { exchangeDatagrams } from '../../datagrams.ts';
+import { exchangeDatagrams } from '../../support/datagrams.ts';
 import { lastPort } from '../vhost-user-plan.ts';
 import { monitor } from './monitor.ts';
 import { type SoFar, type Steps, reboot, reportSteps } from './steps.ts';

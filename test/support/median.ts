@@ -1,3 +1,4 @@
+/** The middle of values, or the mean of the two there. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -4,7 +4,7 @@ import { readFrames, writeFrames } from '@vio/net/testing';
 import { BufferPool } from '@vio/rings';
 import { privatePool } from '@vio/rings/testing';
 import type { VhostDevice } from '@vio/vhost';
-import { answer } from '../examples/tap-ping/dist/answer.js';
+import { answer } from '../../examples/tap-ping/dist/answer.js';
 
 const udp = 17;
 

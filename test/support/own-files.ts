@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 
 /** Folders that hold what others wrote or what was built. Links in node_modules lead round and round. */
 const notOurs = /(^|\/)(node_modules|\.turbo|\.git|dist|out)$|^packages\/cli\/examples$/;
