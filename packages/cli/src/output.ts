@@ -1,3 +1,5 @@
+import { jsonValue } from '@vio/net/internal';
+
 /** Where a command's results go: lines for a person, or one JSON object per line with `--json`. */
 export class Output {
   readonly #json: boolean;
@@ -13,9 +15,4 @@ export class Output {
   record(type: string, data: object, text: string): void {
     this.#stream.write(this.#json ? `${JSON.stringify({ type, ...data }, jsonValue)}\n` : `${text}\n`);
   }
-}
-
-/** For `JSON.stringify`: feature masks are bigints; JSON has none, so they are written as hexadecimal strings. */
-export function jsonValue(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
 }

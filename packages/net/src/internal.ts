@@ -24,6 +24,7 @@ export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts'
 export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
 export { checkPortOptions } from './device/port-options.ts';
+export { be16, putBe16 } from './frames/big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
@@ -44,6 +45,7 @@ export type { NetPortParts } from './port/net-port.ts';
 export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';
 export type { NetQueueOptions } from './queue/tx-queue.ts';
 export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';
+export { jsonValue } from './telemetry/json-value.ts';
 export type { LineRequest } from './telemetry/line-request.ts';
 export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';
 export { aboutProcess, callTelemetry, isTelemetryMethod } from './telemetry/methods.ts';

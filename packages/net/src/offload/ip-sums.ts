@@ -1,3 +1,4 @@
+import { putBe16 } from '../frames/big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
 
 /** Where TCP and UDP keep their checksum, in bytes from their header. */
@@ -31,13 +32,4 @@ export function addPseudoHeader(
   sum.add(u8, addresses, addresses + (version === 4 ? 8 : 32));
   sum.addWord(protocol);
   sum.addWord(bytes);
-}
-
-export function be16(u8: Uint8Array, at: number): number {
-  return (u8[at] << 8) | u8[at + 1];
-}
-
-export function putBe16(u8: Uint8Array, at: number, value: number): void {
-  u8[at] = (value >>> 8) & 0xff;
-  u8[at + 1] = value & 0xff;
 }

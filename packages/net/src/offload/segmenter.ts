@@ -1,9 +1,10 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
+import { be16, putBe16 } from '../frames/big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
 import { checksumFrom } from './complete.ts';
-import { addPseudoHeader, be16, completeIpv4, putBe16, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
+import { addPseudoHeader, completeIpv4, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
 import {
   HDR_GSO_ECN,
   HDR_GSO_TCPV4,

@@ -1,3 +1,5 @@
+import { be16 } from '../frames/big-endian.ts';
+
 const typeVlan = 0x8100;
 const typeProviderVlan = 0x88a8;
 const typeIpv4 = 0x0800;
@@ -94,8 +96,4 @@ export class PacketFlow {
   #findPorts(at: number, end: number): void {
     if ((this.protocol === protocolTcp || this.protocol === protocolUdp) && at + 4 <= end) this.portsAt = at;
   }
-}
-
-function be16(u8: Uint8Array, at: number): number {
-  return (u8[at] << 8) | u8[at + 1];
 }

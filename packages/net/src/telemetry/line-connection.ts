@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { VioError } from '@vio/native';
+import { jsonValue } from './json-value.ts';
 import { type LineRequest, parseLineRequest } from './line-request.ts';
 import type { WorkBudget } from './work-budget.ts';
 
@@ -119,11 +120,6 @@ async function answer(line: Buffer, options: LineConnectionOptions, maxRequest: 
 function encode(id: string | number | undefined, result: unknown): string {
   if (result instanceof Failed) return JSON.stringify({ id, error: result.error });
   return JSON.stringify({ id, result: result ?? null }, jsonValue);
-}
-
-/** Feature masks are bigints; JSON has none, so they are written as hexadecimal strings. */
-function jsonValue(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
 }
 
 function tooLong(code: string, maxRequest: number): VioError {

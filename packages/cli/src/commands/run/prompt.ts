@@ -1,17 +1,13 @@
 import { type DevicePort, portSource } from '@vio/net';
 import { exitCodes } from '../../failure.ts';
-import { TurnTimes } from '../../forward/turn-times.ts';
-import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { Output } from '../../output.ts';
-import { pageOf } from '../../page/server/page-of.ts';
-import { PortSet } from '../../ports/port-set.ts';
 import type { PortSlot } from '../../ports/port-slot.ts';
 import { Interpreter } from '../../prompt/interpreter.ts';
 import { PromptSession } from '../../prompt/session.ts';
 import { Terminal } from '../../prompt/terminal.ts';
-import { serveCommandTelemetry } from '../../telemetry/serve.ts';
 import { openDatapath } from './open-datapath.ts';
-import { allDevargs, slotOptions } from './open-ports.ts';
+import { slotOptions } from './open-ports.ts';
+import { beginRun } from './opening.ts';
 import type { RunOptions } from './options.ts';
 
 /**
@@ -25,33 +21,27 @@ export async function promptForPorts(
 ): Promise<number> {
   const terminal = new Terminal({ input: process.stdin, output: process.stdout });
   const say = (text: string): void => terminal.say(text);
-  const ports: Record<string, DevicePort> = {};
-  const output = new Output(false);
-  const times = new TurnTimes();
-  await using shown = serveCommandTelemetry('run', options, output);
-  const page = pageOf('run', options, shown.telemetry, options.nbCores === 1 ? times : undefined);
-  await using metrics = await serveMetrics(options.metrics, () => ports, page);
-  tellMetrics(metrics, output);
-  await using set = new PortSet(await allDevargs(devargs, options));
+  await using opening = await beginRun(devargs, options, new Output(false));
+  const { set, measured } = opening;
   const { slots } = set;
   await using datapath = await openDatapath(
     slots,
     options,
     (port, direction, queue, detail) =>
       say(`\nPort ${port}: ${direction} queue ${queue} is broken: ${detail}`),
-    times,
+    opening.times,
   );
   const sources = new Map<number, { remove(): void }>();
   const open = async (slot: PortSlot, signal: AbortSignal): Promise<void> => {
     sources.get(slot.number)?.remove();
-    const opening = slotOptions(options, ({ message, code }) =>
+    const how = slotOptions(options, ({ message, code }) =>
       say(`Port ${slot.number}: waiting for a backend: ${message} (${code})`),
     );
-    const port = await slot.open({ ...opening, scaled: true }, { signal });
-    ports[slot.name] = port;
+    const port = await slot.open({ ...how, scaled: true }, { signal });
+    measured[slot.name] = port;
     sources.set(
       slot.number,
-      shown.telemetry.add(portSource(port, slot.name, () => datapath.besides(slot.number))),
+      opening.telemetry.add(portSource(port, slot.name, () => datapath.besides(slot.number))),
     );
     tellOfEvents(slot, port, say);
   };
@@ -74,7 +64,7 @@ export async function promptForPorts(
     add: (text) => set.add(text),
     forget: (slot) => {
       sources.get(slot.number)?.remove();
-      delete ports[slot.name];
+      delete measured[slot.name];
     },
     reopen: open,
     say,

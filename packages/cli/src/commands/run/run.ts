@@ -1,16 +1,12 @@
 import type { VioError } from '@vio/native';
-import { type DevicePort, portSource } from '@vio/net';
+import { portSource } from '@vio/net';
 import { runSession } from '../../forward/session.ts';
-import { TurnTimes } from '../../forward/turn-times.ts';
-import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { Output } from '../../output.ts';
-import { pageOf } from '../../page/server/page-of.ts';
 import type { Datapath } from '../../ports/datapath.ts';
-import { PortSet } from '../../ports/port-set.ts';
-import { serveCommandTelemetry } from '../../telemetry/serve.ts';
 import { captureToFile, standardOutput } from './capture-file.ts';
 import { openDatapath } from './open-datapath.ts';
-import { allDevargs, slotOptions, tellOfPort } from './open-ports.ts';
+import { slotOptions, tellOfPort } from './open-ports.ts';
+import { beginRun } from './opening.ts';
 import type { RunOptions } from './options.ts';
 import { type PortLabel, portLabel } from './tell-of-link.ts';
 
@@ -23,21 +19,14 @@ export async function runPorts(
   // What goes to a program that reads a capture is nothing but the capture.
   const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
   const output = new Output(options.json === true, stream);
-  const ports: Record<string, DevicePort> = {};
-  const times = new TurnTimes();
-  await using shown = serveCommandTelemetry('run', options, output);
-  const page = pageOf('run', options, shown.telemetry, options.nbCores === 1 ? times : undefined);
-  await using metrics = await serveMetrics(options.metrics, () => ports, page);
-  tellMetrics(metrics, output);
-
-  await using set = new PortSet(await allDevargs(devargs, options));
-  const { slots } = set;
+  await using opening = await beginRun(devargs, options, output);
+  const { slots } = opening.set;
   const failed: AbortSignal[] = [];
   for (const slot of slots) {
     const label = portLabel(slot.number, slots.length);
-    const opening = slotOptions(options, (reason) => tellOfWait(reason, label, output));
-    const port = await slot.open(opening, { signal: interrupted });
-    ports[slot.name] = port;
+    const how = slotOptions(options, (reason) => tellOfWait(reason, label, output));
+    const port = await slot.open(how, { signal: interrupted });
+    opening.measured[slot.name] = port;
     failed.push(tellOfPort(slot, port, label, options, output));
   }
   await using datapath = await openDatapath(
@@ -48,10 +37,10 @@ export async function runPorts(
       const text = `${label.text}${direction} queue ${queue} is broken: ${detail}`;
       output.record('broken', { ...label.data, direction, queue, detail }, text);
     },
-    times,
+    opening.times,
   );
   for (const { port, name, number } of slots) {
-    if (port !== undefined) shown.telemetry.add(portSource(port, name, () => datapath.besides(number)));
+    if (port !== undefined) opening.telemetry.add(portSource(port, name, () => datapath.besides(number)));
   }
   const [{ port: first }] = slots;
   const capturing =

@@ -6,11 +6,10 @@ import {
   type PacketBurst,
   PacketFlow,
 } from '@vio/net';
-import { checksumFrom, exchangeWord } from '@vio/net/internal';
+import { be16, checksumFrom, exchangeWord, putBe16 } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { ChecksumWork } from '../lane.ts';
-import { be16, putBe16 } from './bytes.ts';
 import { setAddresses } from './mac.ts';
 
 const protocolTcp = 6;

@@ -1,8 +1,9 @@
 import { InternetChecksum, type PacketBurst, PacketFlow } from '@vio/net';
+import { be16, putBe16 } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { LaneAddresses } from '../lane.ts';
-import { be16, exchange, putBe16 } from './bytes.ts';
+import { exchange } from './bytes.ts';
 
 const addressBytes = 6;
 const ethernetBytes = 14;

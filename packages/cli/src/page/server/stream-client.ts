@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { jsonValue } from '../../output.ts';
+import { jsonValue } from '@vio/net/internal';
 
 /** Milliseconds that a browser may leave what it was sent unread. */
 const patience = 15_000;

@@ -1,0 +1,12 @@
+// 16-bit numbers of packets where they lie, in network byte order.
+
+/** The 16-bit number at a byte, most significant byte first. */
+export function be16(u8: Uint8Array, at: number): number {
+  return (u8[at] << 8) | u8[at + 1];
+}
+
+/** Stores the lower 16 bits of a number at a byte, most significant byte first. */
+export function putBe16(u8: Uint8Array, at: number, value: number): void {
+  u8[at] = (value >>> 8) & 0xff;
+  u8[at + 1] = value & 0xff;
+}
