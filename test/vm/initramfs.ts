@@ -25,6 +25,7 @@ export const moduleGroups = {
   /** Behind `vlan`, which has what it needs. */
   bridge: ['bridge'],
   disk: ['crc16', 'mbcache', 'jbd2', 'crc32c_generic', 'ext4', 'virtio_blk'],
+  crypto: ['af_alg', 'algif_skcipher', 'crypto_engine', 'virtio_crypto'],
   vdpa: ['irqbypass', 'vdpa', 'vhost_vdpa', 'vduse'],
   /** What makes a kernel's own device of one on the vdpa bus. */
   vduse: ['vdpa', 'virtio_vdpa', 'vduse'],
