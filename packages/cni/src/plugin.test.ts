@@ -473,10 +473,13 @@ describe('Open vSwitch', () => {
 echo "$*" >>${at('ovs-calls')}
 [ -e ${at('ovs-away')} ] && { echo "ovs-vsctl: unix:db.sock: database connection failed (No such file)" >&2; exit 1; }
 shift
+[ "$1" = --no-wait ] && shift
 case "$1" in
   br-exists) [ "$2" = br0 ] || exit 2 ;;
   add-port) [ "$2" = br0 ] || { echo "ovs-vsctl: no bridge named $2" >&2; exit 1; }
-    for word; do case "$word" in options:vhost-server-path=*) echo "\${word#*=}" >${at('ovs')}/$3 ;; esac; done ;;
+    for word; do case "$word" in options:vhost-server-path=*) echo "\${word#*=}" >${at('ovs')}/$3 ;; esac; done
+    [ -e ${at('ovs-slow')} ] && { echo "ovs-vsctl: terminating with signal 14 (Alarm clock)" >&2; exit 142; }
+    true ;;
   --if-exists) case "$2" in
     del-port) rm -f ${at('ovs')}/$4 ;;
     get) [ -e ${at('ovs')}/$4 ] && { [ "$5" = name ] && echo "\\"$4\\"" || cat ${at('ovs')}/$4; } ;;
@@ -518,6 +521,19 @@ esac
     await call('DEL', fields);
     expect(known()).toEqual([]);
     expect((await failure(call('CHECK', { ...fields, prevResult }))).code).toBe(101);
+  });
+
+  it('whose database has the port, but whose daemon does not answer, is asked later, and has none then', async () => {
+    const fields = openVswitch();
+    writeFileSync(at('ovs-slow'), '');
+    expect([(await failure(call('ADD', fields))).code, known(), readdirSync(at('pods'))]).toEqual([
+      11,
+      [],
+      [],
+    ]);
+    rmSync(at('ovs-slow'));
+    await call('ADD', fields);
+    expect(known()).toHaveLength(1);
   });
 
   it.each([

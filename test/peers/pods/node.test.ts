@@ -121,6 +121,35 @@ describe('a node that starts again', () => {
   });
 });
 
+describe('a socket directory', () => {
+  it('that is full has nothing half made in it, and no port', async () => {
+    mkdirSync(at('full'));
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=1m,nr_inodes=2', 'none', at('full')]);
+    try {
+      // One inode is the directory, one the socket: there is none for what stands beside it.
+      const outcome = await add('one', conf('1.0.0', { socketDir: at('full') })).catch(
+        (error: PluginFailure) => error.code,
+      );
+      expect([outcome, readdirSync(at('full')), await daemon.ports(), addresses()]).toEqual([5, [], [], []]);
+    } finally {
+      await run('umount', [at('full')]);
+    }
+  });
+
+  it('that cannot be written to is refused', async () => {
+    mkdirSync(at('fixed'));
+    await run('mount', ['-t', 'tmpfs', '-o', 'ro', 'none', at('fixed')]);
+    try {
+      const outcome = await add('one', conf('1.0.0', { socketDir: at('fixed') })).catch(
+        (error: PluginFailure) => error.code,
+      );
+      expect([outcome, await daemon.ports(), addresses()]).toEqual([5, [], []]);
+    } finally {
+      await run('umount', [at('fixed')]);
+    }
+  });
+});
+
 describe('a switch that is away', () => {
   it('lets nothing be half made: no address, no file, and the code that says when to try again', async () => {
     await daemon.stop();

@@ -23,7 +23,7 @@ export const ovsBackend: Backend = {
         'delete the container before it is added again',
       );
     }
-    await vsctl(conf, [
+    const command = [
       'add-port',
       bridge,
       port,
@@ -39,7 +39,14 @@ export const ovsBackend: Backend = {
       ...(queues === 1 ? [] : [`options:n_rxq=${queues}`]),
       `external_ids:vio-network=${quoted(conf.name)}`,
       `external_ids:vio-container=${quoted(attachment.containerId)}`,
-    ]);
+    ];
+    try {
+      await vsctl(conf, command);
+    } catch (error) {
+      // The database may have the port already, when it is ovs-vswitchd that does not answer.
+      await vsctl(conf, ['--no-wait', '--if-exists', 'del-port', bridge, port]).catch(() => {});
+      throw error;
+    }
   },
 
   async delete(conf, attachment) {

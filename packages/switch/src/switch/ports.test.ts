@@ -57,6 +57,21 @@ describe('a port that is added', () => {
   });
 });
 
+describe('a switch that is full', () => {
+  it('has 4096 ports, refuses one more by name, and takes it when another is gone', async () => {
+    await using network = await Network.start({});
+    const port = (i: number): object => ({ name: `p${i}`, bridge: 'br', socket: network.socket(`p${i}`) });
+    for (let i = 0; i < 4096; i++) await network.fabric.addPort(port(i));
+    expect(await codeOf(network.fabric.addPort(port(4096)))).toBe('VIO_SWITCH_PORTS_FULL');
+    expect(existsSync(network.socket('p4096'))).toBe(false);
+    for (const name of ['p7', 'p4095']) await network.connect(name);
+    expect(await network.whoHears('p7', frame(broadcast, macOf(1)))).toEqual(['p4095']);
+    await network.fabric.deletePort('p0');
+    await network.fabric.addPort(port(4096));
+    expect([network.fabric.ports().length, network.fabric.awake <= 2]).toEqual([4096, true]);
+  }, 60_000);
+});
+
 describe('a port that cannot be', () => {
   const port = { name: 'b', bridge: 'br' };
 
