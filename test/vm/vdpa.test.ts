@@ -141,3 +141,35 @@ describe('a port on a vDPA card', () => {
     expect(report.looped).toBe(200);
   });
 });
+
+describe('a vDPA card that works for the frontends of a backend', () => {
+  let report: Readonly<Record<string, unknown>>;
+
+  beforeAll(async () => {
+    const steps: Steps<Step> = { served: ['served', card()] };
+    const { served } = await reportOf<{ readonly served: typeof report }>('vdpa', {
+      modules: ['vdpa'],
+      arguments: [JSON.stringify(steps)],
+      timeout: 150_000,
+    });
+    report = served;
+  });
+
+  it('passes the suite of such devices, and that of ports', () => {
+    const entries = Object.entries((report['results'] ?? {}) as Readonly<Record<string, string>>);
+    expect(entries.filter(([, result]) => result !== 'passed')).toEqual([]);
+    expect(entries.length).toBeGreaterThan(40);
+  });
+
+  it("is another process's to have while it does", () => {
+    expect(report['taken']).toBe('VIO_VDPA_BUSY');
+  });
+
+  it('is relayed while a guest is moved: what it writes is marked, and it goes on afterwards', () => {
+    expect(report['journey']).toEqual({ before: 20, during: 20, after: 20, unmarked: 0, bases: [60, 60] });
+  });
+
+  it('ends connections by name when it is deleted', () => {
+    expect(report).toMatchObject({ ended: 'VIO_VDPA_GONE', down: 'VIO_VDPA_GONE' });
+  });
+});

@@ -10,3 +10,4 @@ export {
   TUN_F_USO4,
   TUN_F_USO6,
 } from './tap/tun-ioctls.ts';
+export { VhostVdpaDevice, type VhostVdpaDeviceOptions } from './vdpa/vhost-vdpa-device.ts';

@@ -11,6 +11,7 @@ import { filters } from './pci/filters.ts';
 import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
 import { queues } from './pci/queues.ts';
+import { vdpaPeers, vdpaSuite, vdpaTaken } from './pci/vdpa.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
 import { type Steps as StepsOf, reportSteps } from './steps.ts';
 
@@ -29,7 +30,10 @@ export type Step =
   | readonly ['example', driver: string, card: string, second: string, bytes: number]
   | readonly ['compliance', ours: string, driver: string]
   | readonly ['devbind', card: string, driver: string]
-  | readonly ['console', card: string, driver: string, vio: string];
+  | readonly ['console', card: string, driver: string, vio: string]
+  | readonly ['vdpaSuite', ours: string]
+  | readonly ['vdpaPeers', ours: string]
+  | readonly ['vdpaTaken', ours: string, how: string];
 
 function run(step: Step): Promise<object> | object {
   switch (step[0]) {
@@ -61,6 +65,12 @@ function run(step: Step): Promise<object> | object {
       return devbind(step[1], step[2]);
     case 'console':
       return consoleOf(step[1], step[2], step[3]);
+    case 'vdpaSuite':
+      return vdpaSuite(step[1]);
+    case 'vdpaPeers':
+      return vdpaPeers(step[1]);
+    case 'vdpaTaken':
+      return vdpaTaken(step[1], step[2]);
   }
 }
 

@@ -2,11 +2,15 @@
 import { type Steps, reportSteps } from './steps.ts';
 import { compliance } from './vdpa/compliance.ts';
 import { meetFaults } from './vdpa/faults.ts';
+import { served } from './vdpa/served.ts';
 import { type Traffic, carry } from './vdpa/traffic.ts';
 import { type CardOptions, cardMain } from './vdpa/vduse-process.ts';
 
 export type Step =
-  readonly ['traffic', traffic: Traffic] | readonly ['compliance', card: CardOptions] | readonly ['faults'];
+  | readonly ['traffic', traffic: Traffic]
+  | readonly ['compliance', card: CardOptions]
+  | readonly ['served', card: CardOptions]
+  | readonly ['faults'];
 
 function run(step: Step): Promise<unknown> {
   switch (step[0]) {
@@ -14,6 +18,8 @@ function run(step: Step): Promise<unknown> {
       return carry(step[1]);
     case 'compliance':
       return compliance(step[1]);
+    case 'served':
+      return served(step[1]);
     case 'faults':
       return meetFaults();
   }

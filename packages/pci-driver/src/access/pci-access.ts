@@ -29,6 +29,8 @@ export interface PciAccess {
    * @throws VioError VIO_HUGEPAGES, VIO_PAGEMAP_PERMISSION, VIO_MEMORY_LOCK, VIO_PCI_DMA
    */
   allocateDma(bytes: number, physical: boolean, hugepages?: '2M' | '1G'): DmaMemory;
+  /** What an IOMMU in front of the device, and VFIO, make possible; undefined: the device goes by physical addresses. */
+  readonly translated: TranslatedAccess | undefined;
   /**
    * Calls back when the device is to be taken away: VFIO asks, and waits until it is closed; UIO tells afterwards; a
    * device without driver is gone without a word. Does not keep the process alive.
@@ -37,6 +39,25 @@ export interface PciAccess {
   onRemovalRequest(handler: () => void): () => void;
   /** Gives everything back: mappings, descriptors. The device must have been reset. Idempotent. */
   close(): void;
+}
+
+/** A device whose addresses an IOMMU translates: it can be given memory of others, and its parts be handed on. */
+export interface TranslatedAccess {
+  /**
+   * Lets the device reach memory of this process, which is locked for it, at an address that the caller chooses.
+   * @param userAddress where it is in this process, a multiple of 4096
+   * @param address by which the device is to know it, a multiple of 4096
+   * @param bytes a multiple of 4096
+   * @returns takes it away again
+   * @throws VioError VIO_MEMORY_LOCK, VIO_PCI_DMA
+   */
+  map(userAddress: bigint, address: bigint, bytes: bigint): () => void;
+  /** Descriptor of the IOMMU group; stays the device's. */
+  readonly groupFd: number;
+  /** Descriptor of the device; stays its. */
+  readonly deviceFd: number;
+  /** Where a BAR is in the file of `deviceFd`, in bytes; undefined: it cannot be mapped from there. */
+  barAt(index: number): number | undefined;
 }
 
 /** Memory that a device reaches by addresses of its own. */
@@ -57,6 +78,8 @@ export interface PciInterrupts {
   readonly vectors: number;
   /** Vector i signals `events[i]`, from now on. Replaces what was enabled. */
   enableVectors(events: readonly EventFd[]): void;
+  /** A vector that is enabled signals another eventfd from now on, or (undefined) none. */
+  setVector(vector: number, fd: number | undefined): void;
   /** The one shared interrupt of the device (INTx); undefined: it cannot be waited for. */
   readonly line: InterruptLine | undefined;
   /** No more interrupts. */

@@ -19,6 +19,7 @@ export class SysfsAccess implements PciAccess {
   readonly kind: 'uio' | 'port-io';
   readonly config: Registers;
   readonly interrupts: PciInterrupts;
+  readonly translated = undefined;
   readonly #files: DeviceFiles;
   readonly #configFd: number;
   readonly #uio: number;
@@ -58,6 +59,7 @@ export class SysfsAccess implements PciAccess {
       vectors: 0,
       line: uio !== undefined ? { enable: (onInterrupt) => this.#watchLine(onInterrupt) } : undefined,
       enableVectors: () => {},
+      setVector: () => {},
       disable: () => this.#unwatchLine(),
     };
   }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { EventFd, FdWatcher, SharedMemory, closeFd, type Registers } from '@vio/native';
 import { FileRegisters, MmioRegisters, bufferAddress, openDevice } from '@vio/native/internal';
 import { enableDevice } from './config-space.ts';
-import type { DmaMemory, PciAccess, PciInterrupts } from './pci-access.ts';
+import type { DmaMemory, PciAccess, PciInterrupts, TranslatedAccess } from './pci-access.ts';
 import { missingBar, pciError } from './pci-errors.ts';
 import { physicalMemory } from './physical-memory.ts';
 import type { DeviceFiles } from './sysfs.ts';
@@ -22,6 +22,7 @@ export class VfioAccess implements PciAccess {
   readonly kind: 'vfio' | 'vfio-noiommu';
   readonly config: Registers;
   readonly interrupts: PciInterrupts;
+  readonly translated: TranslatedAccess | undefined;
   readonly #device: number;
   readonly #group: number;
   readonly #container: number;
@@ -74,6 +75,7 @@ export class VfioAccess implements PciAccess {
       for (const fd of opened.toReversed()) closeFd(fd);
       throw error;
     }
+    this.translated = unsafe ? undefined : this.#translatedAccess();
     this.interrupts = {
       vectors: this.#vectors,
       line:
@@ -81,7 +83,25 @@ export class VfioAccess implements PciAccess {
           ? { enable: (onInterrupt) => this.#watchLine(onInterrupt) }
           : undefined,
       enableVectors: (events) => this.#enableVectors(events),
+      setVector: (vector, fd) => vfio.setIrq(this.#device, vfio.MSIX_INDEX, vector, fd),
       disable: () => this.#disableInterrupts(),
+    };
+  }
+
+  #translatedAccess(): TranslatedAccess {
+    return {
+      map: (userAddress, address, bytes) => {
+        vfio.mapDma(this.#container, userAddress, address, Number(bytes));
+        return () => {
+          if (this.#open) vfio.unmapDma(this.#container, address, Number(bytes));
+        };
+      },
+      groupFd: this.#group,
+      deviceFd: this.#device,
+      barAt: (index) => {
+        const { size, offset, mappable } = vfio.regionInfo(this.#device, index);
+        return size > 0 && mappable ? offset : undefined;
+      },
     };
   }
 

@@ -113,6 +113,19 @@ export function setIrqs(device: number, index: number, eventFds: readonly number
   ioctl(device, DEVICE_SET_IRQS, new Uint8Array(view.buffer), `enable ${eventFds.length} interrupts`);
 }
 
+/** One interrupt of a kind that is enabled signals another eventfd from now on; undefined: none. */
+export function setIrq(device: number, index: number, vector: number, eventFd: number | undefined): void {
+  const view = irqSet(IRQ_DATA_EVENTFD | IRQ_TRIGGER, index, 1, 4);
+  view.setUint32(12, vector, true);
+  view.setInt32(20, eventFd ?? -1, true);
+  ioctl(
+    device,
+    DEVICE_SET_IRQS,
+    new Uint8Array(view.buffer),
+    `have interrupt ${vector} signal another eventfd`,
+  );
+}
+
 export function disableIrqs(device: number, index: number): void {
   const view = irqSet(IRQ_DATA_NONE | IRQ_TRIGGER, index, 0, 0);
   ioctl(device, DEVICE_SET_IRQS, new Uint8Array(view.buffer), 'disable interrupts');
@@ -168,6 +181,10 @@ export function mapDma(container: number, userAddress: bigint, iova: bigint, siz
     ENOMEM: {
       code: 'VIO_MEMORY_LOCK',
       remedy: 'raise RLIMIT_MEMLOCK (ulimit -l): the memory is locked for the device',
+    },
+    EINVAL: {
+      code: 'VIO_PCI_DMA',
+      remedy: 'the IOMMU does not translate these addresses: share memory below them, or above',
     },
   });
 }

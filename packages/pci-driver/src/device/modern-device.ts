@@ -1,4 +1,4 @@
-import type { Registers } from '@vio/native';
+import type { Registers, VioError } from '@vio/native';
 import type { DeviceTraits, Notifier } from '@vio/net';
 import {
   VIRTIO_F_ACCESS_PLATFORM,
@@ -178,6 +178,21 @@ export class ModernDevice implements VirtioPciDevice {
     };
   }
 
+  /** Every queue is notified in pages of its own. */
+  get notifiesByPage(): boolean {
+    const { multiplier } = this.#notifyPlace;
+    return multiplier > 0 && multiplier % 4096 === 0;
+  }
+
+  /** Where a queue is notified: the BAR, and bytes from its start. @throws VioError VIO_PCI_NOTIFY_RANGE */
+  notifyPlace(queue: number): { readonly bar: number; readonly offset: number } {
+    this.#common.write(common.queueSelect, queue);
+    const { bar, offset, length, multiplier } = this.#notifyPlace;
+    const within = this.#common.read(common.queueNotifyOffset) * multiplier;
+    if (within + 2 > length) throw notifyRange(queue, within, length);
+    return { bar, offset: offset + within };
+  }
+
   /**
    * A notification is 16 bits that name the queue; with NOTIFICATION_DATA, 32 with where its next buffer goes (4.1.5.2).
    * @throws VioError VIO_PCI_NOTIFY_RANGE
@@ -189,11 +204,7 @@ export class ModernDevice implements VirtioPciDevice {
     const withData = (this.#features & VIRTIO_F_NOTIFICATION_DATA) !== 0n;
     const width = withData ? 4 : 2;
     if (within + width > length || (offset + within) % width !== 0) {
-      throw pciError(
-        'VIO_PCI_NOTIFY_RANGE',
-        `queue ${queue} is notified at ${within}, beyond the ${length} bytes of the notification structure`,
-        'the device is broken: its notification capability is too short',
-      );
+      throw notifyRange(queue, within, length);
     }
     const configData = (this.#features & VIRTIO_F_NOTIF_CONFIG_DATA) !== 0n;
     const value = configData ? this.#common.read(common.notifyConfigData) : queue;
@@ -202,6 +213,14 @@ export class ModernDevice implements VirtioPciDevice {
     if (!withData) return { signal: () => registers.write(at, 2, value) };
     return { signal: () => registers.write(at, 4, (value | (nextAvailable() << 16)) >>> 0) };
   }
+}
+
+function notifyRange(queue: number, within: number, length: number): VioError {
+  return pciError(
+    'VIO_PCI_NOTIFY_RANGE',
+    `queue ${queue} is notified at ${within}, beyond the ${length} bytes of the notification structure`,
+    'the device is broken: its notification capability is too short',
+  );
 }
 
 /** A BAR, mapped; or else through the window that configuration space has into it. */

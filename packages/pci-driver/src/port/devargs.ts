@@ -1,3 +1,4 @@
+import type { VioError } from '@vio/native';
 import { linkSpeeds } from '@vio/net';
 import {
   devargValueError,
@@ -17,14 +18,15 @@ export interface PciConfig {
   readonly speed: number | undefined;
   /** A vectorised path is preferred where one can be used. */
   readonly vectorized: boolean;
+  /** The device is kept for vDPA (`PciVdpaDevice`), and no port is opened on it. */
+  readonly vdpa: boolean;
 }
 
 const flags: Readonly<Record<string, boolean>> = { '0': false, '1': true };
 
 /**
  * Takes apart `0000:00:04.0,speed=10000,vectorized=1`.
- * @throws VioError VIO_PCI_ADDRESS, VIO_DEVARGS_UNKNOWN_KEY, _SYNTAX, _TWICE, _VALUE; VIO_PCI_VDPA for vdpa=1, which leaves the
- *   device to another driver
+ * @throws VioError VIO_PCI_ADDRESS, VIO_DEVARGS_UNKNOWN_KEY, _SYNTAX, _TWICE, _VALUE
  */
 export function parsePciDevargs(text: string): PciConfig {
   const { name, values } = splitDevargs(text);
@@ -32,6 +34,7 @@ export function parsePciDevargs(text: string): PciConfig {
     address: fullAddress(name),
     speed: undefined,
     vectorized: false,
+    vdpa: false,
   };
   for (const [key, value] of values) {
     if (key === 'speed') {
@@ -41,8 +44,7 @@ export function parsePciDevargs(text: string): PciConfig {
     } else if (key === 'vectorized' || key === 'vdpa') {
       const flag = flags[value];
       if (flag === undefined) throw devargValueError(key, value, '0 or 1');
-      if (key === 'vectorized') config.vectorized = flag;
-      else if (flag) throw vdpaError(config.address);
+      config[key] = flag;
     } else {
       throw unknownDevarg(key, ['speed', 'vectorized', 'vdpa']);
     }
@@ -50,10 +52,11 @@ export function parsePciDevargs(text: string): PciConfig {
   return config;
 }
 
-function vdpaError(address: string) {
+/** A device that is not for ports. */
+export function keptForVdpa(address: string): VioError {
   return pciError(
     'VIO_PCI_VDPA',
-    `vdpa=1 leaves ${address} to a vDPA driver`,
-    'leave vdpa out to use the device as a port',
+    `${address} is kept for vDPA (vdpa=1): it works on the rings of others, and has no port`,
+    `attach it to a backend (vio backend SOCKET --vdpa ${address}, or PciVdpaDevice), or leave vdpa out`,
   );
 }

@@ -3,7 +3,7 @@ import { type PortOptions, VIRTIO_NET_F_RSS } from '@vio/net';
 import { openPortAs } from '@vio/net/internal';
 import { openAccess } from '../access/open-access.ts';
 import type { PciAccess } from '../access/pci-access.ts';
-import { parsePciDevargs } from './devargs.ts';
+import { keptForVdpa, parsePciDevargs } from './devargs.ts';
 import { PciNetDevice } from './pci-net-device.ts';
 import { PciPort } from './pci-port.ts';
 
@@ -56,9 +56,10 @@ export async function openPciPort(
   options: PciPortOptions = {},
 ): Promise<PciPort> {
   checkOptions('openPciPort', options, optionNames);
-  const { address, speed, vectorized } = parsePciDevargs(
+  const { address, speed, vectorized, vdpa } = parsePciDevargs(
     typeof device === 'string' ? device : device.address,
   );
+  if (vdpa) throw keptForVdpa(address);
   const access = typeof device === 'string' ? openAccess(address) : device;
   const { watchInterval, log } = options;
   const card = openCard(access, { watchInterval, log });

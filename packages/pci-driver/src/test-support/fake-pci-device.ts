@@ -1,5 +1,5 @@
-import { type EventFd, SharedMemory, type RegisterWidth } from '@vio/native';
-import type { DmaMemory, PciAccess, PciInterrupts } from '../access/pci-access.ts';
+import { EventFd, SharedMemory, type RegisterWidth, dupFd } from '@vio/native';
+import type { DmaMemory, PciAccess, PciInterrupts, TranslatedAccess } from '../access/pci-access.ts';
 import { missingBar } from '../access/pci-errors.ts';
 import { type Access, FakeRegisters } from './fake-registers.ts';
 
@@ -34,6 +34,8 @@ export interface FakeOptions {
   readonly notifyData?: (queue: number) => number;
   /** By which address the device knows the driver's memory. */
   readonly dmaAddress?: bigint;
+  /** An IOMMU stands in front of it. Default false. */
+  readonly translated?: boolean;
 }
 
 export interface FakeQueue {
@@ -95,6 +97,11 @@ export class FakePciDevice implements PciAccess {
   isr = 0;
   generation = 0;
   closed = false;
+  /** What it may reach of others: where that is in this process, by the address that it knows. */
+  readonly mapped = new Map<bigint, { readonly userAddress: bigint; readonly bytes: bigint }>();
+  readonly translated: TranslatedAccess | undefined;
+  /** Descriptors that vectors signal in the place of their events, by vector; -1: none. */
+  readonly vectorFds = new Map<number, number>();
   /** Eventfds of the vectors, as the driver enabled them. */
   vectorEvents: readonly EventFd[] = [];
   onLine: (() => void) | undefined;
@@ -117,6 +124,7 @@ export class FakePciDevice implements PciAccess {
   constructor(options: FakeOptions = {}) {
     this.#options = options;
     this.queues = this.#freshQueues();
+    this.translated = options.translated === true ? this.#behindIommu() : undefined;
     this.#writeConfigSpace();
     this.#deviceConfig = [...(options.config ?? [2, 0, 0, 0, 0, 7, 1, 0])];
     for (const [i, byte] of this.#deviceConfig.entries()) this.bar4.view.setUint8(deviceAt + i, byte);
@@ -132,7 +140,9 @@ export class FakePciDevice implements PciAccess {
     this.interrupts = {
       vectors: options.vectors ?? 3,
       line: { enable: (handler) => (this.onLine = handler) },
+      setVector: (vector, fd) => this.vectorFds.set(vector, fd ?? -1),
       enableVectors: (events) => {
+        this.vectorFds.clear();
         this.vectorEvents = events;
         this.#setMsixEnabled(true);
       },
@@ -196,7 +206,26 @@ export class FakePciDevice implements PciAccess {
     this.#deviceConfig[at] = value;
   }
 
+  #behindIommu(): TranslatedAccess {
+    return {
+      map: (userAddress, address, bytes) => {
+        if (this.mapped.has(address)) throw new RangeError('something is mapped there already');
+        this.mapped.set(address, { userAddress, bytes });
+        return () => this.mapped.delete(address);
+      },
+      groupFd: 101,
+      deviceFd: 102,
+      barAt: (index) => (index === 4 ? 0x10_0000 : undefined),
+    };
+  }
+
   #interrupt(vector: number, isr: number): void {
+    const fd = this.vectorFds.get(vector);
+    if (fd === -1) return;
+    if (fd !== undefined) {
+      using event = EventFd.adopt(dupFd(fd));
+      return event.signal();
+    }
     const event = this.vectorEvents[vector];
     if (event !== undefined) return event.signal();
     this.isr |= isr;

@@ -51,6 +51,13 @@ export function checkRingSize(size: number, most: number): void {
   });
 }
 
+export function refusedFeatures(path: string): VioError {
+  return new VioError(`${path} refused features that it had offered`, {
+    code: 'VIO_FEATURES_REFUSED',
+    remedy: 'offer fewer (disableFeatures), and see which the device cannot do',
+  });
+}
+
 export function notStarted(): VioError {
   return new VioError('the device did not start (DRIVER_OK did not stay set)', {
     code: 'VIO_VDPA_UNRESPONSIVE',

@@ -3,6 +3,7 @@ import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
 import { deviceSource } from '@vio/vhost/internal';
 import type { BackendOptions } from './options.ts';
+import { attachVdpa } from './vdpa.ts';
 import { DeviceLanes } from '../../forward/device-lanes.ts';
 import { Forwarder } from '../../forward/forwarder.ts';
 import { forwardStep, waitsForPackets } from '../../forward/modes.ts';
@@ -114,6 +115,8 @@ export async function runBackend(
       output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);
     },
   });
+  await using vdpa =
+    options.vdpa === undefined ? undefined : await attachVdpa(options.vdpa, driver, output, interrupted);
   await driver.start();
   output.record('listening', { path, client }, `vhost-user backend on ${path}`);
   forwarder.start();
@@ -121,6 +124,6 @@ export async function runBackend(
     duration: options.duration,
     interval: options.statsPeriod,
     interrupted,
-    failed: new AbortController().signal,
+    failed: vdpa?.failed ?? new AbortController().signal,
   });
 }

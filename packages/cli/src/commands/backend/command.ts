@@ -15,6 +15,10 @@ export function addBackendCommand(program: Command, interrupted: AbortSignal): v
     .option('--no-tso', 'offer no segmentation: neither TSO, USO nor UFO, in no direction')
     .option('--linear-buffer', 'drop packets that do not fit one buffer of 2048 bytes')
     .option('--ext-buffer', 'give packets that do not fit one buffer one of 64 KiB, never several')
+    .option(
+      '--vdpa <device>',
+      'hand frontends to hardware that works on their rings: a PCI address, or /dev/vhost-vdpa-N',
+    )
     .option('--iommu-support', 'serve guests behind an I/O MMU (iommu_platform=on)')
     .option('--postcopy-support', 'serve guests that come before their memory (postcopy)')
     .option('--legacy-ol-flags', 'tell offloads of packets as a sender has them')

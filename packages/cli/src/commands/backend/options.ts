@@ -9,6 +9,8 @@ export interface BackendOptions extends ForwardOptions {
   readonly linearBuffer?: true;
   readonly iommuSupport?: true;
   readonly postcopySupport?: true;
+  /** The vDPA device that works on the rings of frontends: address of a PCI card, or a path. */
+  readonly vdpa?: string;
   readonly extBuffer?: true;
   readonly legacyOlFlags?: true;
   /** Device features to offer, and those to leave out: names, or a mask. */

@@ -16,6 +16,7 @@ import {
 import { DeviceConfig } from '../device/device-config.ts';
 import type { DeviceShape } from '../device/device-shape.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
+import { configSpaceFeatures } from '../vdpa/virtio-features.ts';
 import type { DeviceOffer } from './device-offer.ts';
 
 /** What only makes sense with a device that has doorbells. */
@@ -63,8 +64,10 @@ export class VdpaOffer implements DeviceOffer {
 
   /** This library logs for devices that do not. */
   deviceFeatures(): bigint {
+    const { config, features } = this.#device;
     const ours = VHOST_USER_F_PROTOCOL_FEATURES | VHOST_F_LOG_ALL;
-    return this.#own.deviceFeatures() & (this.#device.features | ours);
+    const space = config === undefined ? 0n : configSpaceFeatures;
+    return (this.#own.deviceFeatures() | space) & (features | ours);
   }
 
   protocolFeatures(): bigint {

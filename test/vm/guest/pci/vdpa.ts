@@ -1,0 +1,119 @@
+// A card that works on the rings of vhost-user frontends; a port on the card at the other end of the wire sends every frame back.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { PciVdpaDevice, openPciPort } from '@vio/pci-driver';
+import { openVirtioUser } from '@vio/virtio-user';
+import { codeOf } from '../code-of.ts';
+import { mirror } from '../mirror.ts';
+import { monitor } from '../monitor.ts';
+import { until } from '../until.ts';
+import { Behind, held, moved, suite, testpmd } from '../vdpa-behind.ts';
+import { giveBack, hand, otherEnd } from './wire.ts';
+
+/** With a mirror at the other end of the wire. */
+async function mirrored<T>(ours: string, action: () => Promise<T>): Promise<T & { givenBack: boolean }> {
+  const cards = [ours, otherEnd(ours)];
+  for (const card of cards) hand(card, 'vfio-pci');
+  const far = await openPciPort(otherEnd(ours));
+  const stop = new AbortController();
+  const mirroring = mirror(far, stop.signal);
+  // An idle port does not keep a process alive.
+  const alive = setInterval(() => {}, 1000);
+  try {
+    const result = await action();
+    stop.abort();
+    await mirroring;
+    await far.close();
+    return { ...result, givenBack: cards.every((card) => giveBack(card)) };
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+/** @returns what came of every test of the suite */
+export function vdpaSuite(ours: string) {
+  return mirrored(ours, async () => ({
+    results: await suite(async () => {
+      const device = await PciVdpaDevice.open(ours);
+      return { device, close: () => device.close() };
+    }),
+  }));
+}
+
+/** DPDK's virtio-user, a guest that is moved, and the command. */
+export function vdpaPeers(ours: string) {
+  return mirrored(ours, async () => {
+    const device = await PciVdpaDevice.open(`${ours},vdpa=1`);
+    const port = await codeOf(openPciPort(`${ours},vdpa=1`));
+    const behind = await Behind.start(device);
+    const dpdk = await testpmd(behind.path);
+    const journey = await moved(behind.path, 20);
+    const before = held();
+    for (let round = 0; round < 10; round++) await (await behind.port()).close();
+    await until(() => JSON.stringify(held()) === JSON.stringify(before));
+    const leaked = held().descriptors - before.descriptors + held().mappings - before.mappings;
+    await behind[Symbol.asyncDispose]();
+    device.close();
+    return { port, dpdk, journey, leaked, command: await byCommand(ours) };
+  });
+}
+
+/** `vio backend SOCKET --vdpa ADDRESS`. */
+async function byCommand(ours: string) {
+  const path = '/tmp/vio-vdpa-command.sock';
+  const child = spawn(
+    process.execPath,
+    [process.argv[1], 'vio', 'backend', path, '--vdpa', ours, '--no-telemetry'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await until(() => existsSync(path), 20_000);
+  const port = await openVirtioUser(`net_virtio_user0,path=${path}`);
+  const frame = new Uint8Array(60).fill(0xff);
+  frame.set([0x88, 0xb5], 12);
+  await port.send(frame);
+  let same = false;
+  for await (const got of port.packets({ signal: AbortSignal.timeout(10_000) })) {
+    if (got[12] !== 0x88 || got[13] !== 0xb5) continue;
+    same = Buffer.compare(got, frame) === 0;
+    break;
+  }
+  await port.close();
+  child.kill('SIGINT');
+  const [exitCode] = (await once(child, 'exit')) as [number];
+  rmSync(path, { force: true });
+  return { handed: said.includes(`frontends are handed to ${ours}`), same, exitCode };
+}
+
+/** A card that is taken away while frames go through it. @param how `unbind`, or its name for QEMU */
+export async function vdpaTaken(ours: string, how: string) {
+  hand(ours, 'vfio-pci');
+  const device = await PciVdpaDevice.open(ours);
+  const behind = await Behind.start(device);
+  const port = await behind.port();
+  const alive = setInterval(() => {}, 1000);
+  const sending = setInterval(() => void codeOf(port.send(new Uint8Array(60), { timeout: 50 })), 1);
+  await until(() => port.stats()['tx_q0_good_packets'] > 0);
+  const removal =
+    how === 'unbind' ? writeFile('/sys/bus/pci/drivers/vfio-pci/unbind', ours) : monitor(`device_del ${how}`);
+  await until(() => behind.ended.length > 0, 20_000);
+  clearInterval(sending);
+  // Who takes it away waits until it is closed here.
+  await removal;
+  const again = await codeOf(behind.port());
+  await port.close();
+  await behind[Symbol.asyncDispose]();
+  clearInterval(alive);
+  return {
+    ended: [...new Set(behind.ended)],
+    down: device.down?.code,
+    refused: again !== 'none',
+    open: held().descriptors,
+    ...(how === 'unbind' ? { givenBack: giveBack(ours) } : {}),
+  };
+}
