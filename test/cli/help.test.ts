@@ -92,6 +92,7 @@ describe('help', () => {
         '--linear-buffer',
         '--ext-buffer',
         '--iommu-support',
+        '--vdpa',
         '--postcopy-support',
         '--legacy-ol-flags',
         '--features',

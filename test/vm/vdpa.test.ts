@@ -155,7 +155,7 @@ describe('a vDPA card that works for the frontends of a backend', () => {
     report = served;
   });
 
-  it('passes the suite of such devices, and that of ports', () => {
+  it('passes the suite of such devices', () => {
     const entries = Object.entries((report['results'] ?? {}) as Readonly<Record<string, string>>);
     expect(entries.filter(([, result]) => result !== 'passed')).toEqual([]);
     expect(entries.length).toBeGreaterThan(40);

@@ -31,7 +31,7 @@ export type Step =
   | readonly ['compliance', ours: string, driver: string]
   | readonly ['devbind', card: string, driver: string]
   | readonly ['console', card: string, driver: string, vio: string]
-  | readonly ['vdpaSuite', ours: string]
+  | readonly ['vdpaSuite', ours: string, whole: boolean]
   | readonly ['vdpaPeers', ours: string]
   | readonly ['vdpaTaken', ours: string, how: string];
 
@@ -66,7 +66,7 @@ function run(step: Step): Promise<object> | object {
     case 'console':
       return consoleOf(step[1], step[2], step[3]);
     case 'vdpaSuite':
-      return vdpaSuite(step[1]);
+      return vdpaSuite(step[1], step[2]);
     case 'vdpaPeers':
       return vdpaPeers(step[1]);
     case 'vdpaTaken':

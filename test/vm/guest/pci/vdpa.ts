@@ -33,12 +33,12 @@ async function mirrored<T>(ours: string, action: () => Promise<T>): Promise<T & 
 }
 
 /** @returns what came of every test of the suite */
-export function vdpaSuite(ours: string) {
+export function vdpaSuite(ours: string, whole: boolean) {
   return mirrored(ours, async () => ({
     results: await suite(async () => {
       const device = await PciVdpaDevice.open(ours);
       return { device, close: () => device.close() };
-    }),
+    }, whole),
   }));
 }
 

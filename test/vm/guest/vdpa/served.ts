@@ -13,7 +13,7 @@ export async function served(options: CardOptions): Promise<object> {
   const results = await suite(async () => {
     const opened = await VhostVdpaDevice.open(path);
     return { device: opened, close: () => opened.close() };
-  });
+  }, false);
   const device = await VhostVdpaDevice.open(path);
   const taken = await codeOf(VhostVdpaDevice.open(path));
   const behind = await Behind.start(device);
