@@ -1,9 +1,20 @@
 // Makes one file of a program: each file that a guest opens costs milliseconds.
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { type Plugin, build } from 'esbuild';
 import { repository } from './checkout.ts';
 
 const native = join(repository, 'packages/native');
+
+/** What is built already (the command) goes with what is built: its imports of siblings are not those of the sources. */
+const built: Plugin = {
+  name: 'built',
+  setup(bundled) {
+    bundled.onResolve({ filter: /^@vio\// }, ({ path, importer }) =>
+      /\/dist\/[^/]/.test(importer) ? { path: createRequire(importer).resolve(path) } : undefined,
+    );
+  },
+};
 
 /** @param entry a TypeScript file @param outfile for Node, which finds the addon where this checkout is */
 export async function bundle(entry: string, outfile: string): Promise<void> {
@@ -15,6 +26,7 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     target: 'node20',
     format: 'esm',
     conditions: ['vio-source'],
+    plugins: [built],
     logLevel: 'error',
     // The addon finds its binary beside its own package: the guest sees this machine's files.
     banner: {

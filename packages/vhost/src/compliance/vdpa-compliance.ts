@@ -120,8 +120,12 @@ async function growsMemory(create: VdpaFactory): Promise<void> {
     memory: { maxBuffers: 8192 },
   });
   await echo(port, 20);
+  // From now on there are buffers in the new memory only.
+  const old = port.burst(port.pool.free);
+  old.allocate(port.pool, port.pool.free, 0);
   assert.ok((await port.growPool(2048)) > 0);
-  await echo(port, port.pool.count);
+  await echo(port, 2 * port.tx[0].queue.size + 1);
+  old.release();
 }
 
 async function renewsMemory(create: VdpaFactory): Promise<void> {
