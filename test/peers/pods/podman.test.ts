@@ -27,7 +27,11 @@ beforeAll(async () => {
     });
   }
 }, 60_000);
-afterAll(() => daemon[Symbol.asyncDispose]());
+afterAll(async () => {
+  // Of a test that failed.
+  await podman.call('rm', '--all', '--force');
+  await daemon[Symbol.asyncDispose]();
+});
 
 let serial = 0;
 
