@@ -16,6 +16,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitDevice(env, exports);
   vio::InitMmio(env, exports);
   vio::InitGather(env, exports);
+  vio::InitCopyThread(env, exports);
   vio::InitDriver(env, exports);
   return exports;
 }

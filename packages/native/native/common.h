@@ -40,6 +40,7 @@ void InitCopy(Napi::Env env, Napi::Object exports);
 void InitDevice(Napi::Env env, Napi::Object exports);
 void InitMmio(Napi::Env env, Napi::Object exports);
 void InitGather(Napi::Env env, Napi::Object exports);
+void InitCopyThread(Napi::Env env, Napi::Object exports);
 void InitDriver(Napi::Env env, Napi::Object exports);
 
 }  // namespace vio

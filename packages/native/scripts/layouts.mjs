@@ -92,6 +92,17 @@ const layouts = {
       ['The packets’ own words.', ['offsets', singlesPerRun], ['lengths', singlesPerRun]],
     ],
   },
+  copyThreadControl: {
+    what: 'What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it.',
+    groups: [
+      [
+        'Numbers, modulo 2^30: descriptors up to the first are submitted, up to the second done.',
+        ['head', 16],
+        ['tail', 16],
+      ],
+      ['1 while the thread sleeps, or is about to; 1 when it is to end.', ['asleep', 16], ['stop', 16]],
+    ],
+  },
   driverJob: {
     what: 'The words of a job for the driver’s side of a ring. Offsets are bytes in the region.',
     groups: [

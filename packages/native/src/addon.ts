@@ -77,6 +77,22 @@ export interface Addon {
     unregister(handle: number): void;
     singles(job: Int32Array): () => number;
   };
+  createCopyThread(
+    arrays: {
+      readonly control: Int32Array;
+      readonly descriptors: Int32Array;
+      readonly copies: Int32Array;
+      readonly failed: Int32Array;
+    },
+    memories: number,
+    spinMicroseconds: number,
+  ): {
+    register(memory: number, buffer: ArrayBuffer, byteOffset: number, byteLength: number): void;
+    unregister(memory: number): void;
+    wake(): void;
+    drain(): void;
+    stop(): void;
+  };
   createDriverKernel(parts: DriverKernelParts): DriverKernel;
 }
 

@@ -12,6 +12,7 @@ export {
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
+export { type CopyQueue, type CopyRings, nativeCopyQueue, twinCopyQueue } from './kernels/copy-queue.ts';
 export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
 export type {
   DriverKernel,

@@ -14,6 +14,7 @@ export { type DeviceType, type UnsaidByFrontends, rawRingFeatures } from './back
 export type { NetConfig } from './backend/device/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
 export type { AsyncChannelOptions, AsyncDevice } from './backend/device/async-device.ts';
+export { CopyThread, type CopyThreadOptions } from './backend/async/copy-thread.ts';
 export { type DmaOptions, dmaConfigure, dmaUnconfigure } from './backend/async/dma-configure.ts';
 export type { DmaEngine } from './backend/async/dma-engine.ts';
 export type { Transfers } from './backend/async/transfers.ts';

@@ -77,6 +77,19 @@ enum Word {
 };
 }  // namespace singlesJob
 
+// What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it.
+namespace copyThreadControl {
+enum Word {
+  // Numbers, modulo 2^30: descriptors up to the first are submitted, up to the second done.
+  kHead = 0,
+  kTail = 16,
+  // 1 while the thread sleeps, or is about to; 1 when it is to end.
+  kAsleep = 32,
+  kStop = 48,
+  kWords = 64
+};
+}  // namespace copyThreadControl
+
 // The words of a job for the driver’s side of a ring. Offsets are bytes in the region.
 namespace driverJob {
 enum Word {

@@ -53,7 +53,8 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
   };
 }
 
-function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: number): ArrayBuffer {
+/** @returns the buffer, untransferable from now on @throws VioError VIO_MEMORY_RANGE when it has no such part */
+export function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: number): ArrayBuffer {
   if (buffer.byteLength === 0) {
     throw new VioError('a buffer without bytes has nothing to copy', {
       code: 'VIO_MEMORY_RANGE',

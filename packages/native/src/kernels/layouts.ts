@@ -72,6 +72,19 @@ export const singlesJob = {
 /** How many of them there are. */
 export const singlesJobWords = 159;
 
+/** What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it. */
+export const copyThreadControl = {
+  /** Numbers, modulo 2^30: descriptors up to the first are submitted, up to the second done. */
+  head: 0,
+  tail: 16,
+  /** 1 while the thread sleeps, or is about to; 1 when it is to end. */
+  asleep: 32,
+  stop: 48,
+} as const;
+
+/** How many of them there are. */
+export const copyThreadControlWords = 64;
+
 /** The words of a job for the driver’s side of a ring. Offsets are bytes in the region. */
 export const driverJob = {
   /** The ring, fixed: 1 packed or 0 split; 1 with IN_ORDER; descriptors; 1 when the device writes; 1 with EVENT_IDX; where the region begins for the device. */

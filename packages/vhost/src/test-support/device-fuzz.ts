@@ -118,7 +118,7 @@ function randomStep(random: Random, receives: boolean): Step {
 }
 
 /** Whether a descriptor names memory that is not for it: the ring as a buffer, a buffer as a table. */
-function overlap(ring: Uint8Array, { format, size }: Setup): boolean {
+export function overlap(ring: Uint8Array, { format, size }: Setup): boolean {
   const view = new DataView(ring.buffer, ring.byteOffset);
   for (let slot = 0; slot < size; slot++) {
     const at = ringParts.descriptors + 16 * slot;

@@ -225,7 +225,8 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
   #giveBack(chains: number): void {
     const queue = this.#queue;
     if (chains === 0 || queue === undefined) return;
-    this.#running.chains.complete(queue, chains);
-    if (queue.callNeeded()) this.#running.call();
+    const ring = this.#running;
+    ring.chains.complete(queue, ring.memory, chains);
+    if (queue.callNeeded()) ring.call();
   }
 }

@@ -273,7 +273,11 @@ export class DmaChannel {
     if (this.#fault !== undefined) return;
     const error = asyncError('ENGINE', `a DMA engine does not keep its promise: ${what}`, cause);
     this.#fault = error;
-    callApplication(() => this.#engine.quiesce());
+    try {
+      this.#engine.quiesce();
+    } catch {
+      // It is told that it breaks its promises, once.
+    }
     this.#finishAll();
     const tell = this.#onFault;
     if (tell === undefined) throwLater(error);

@@ -1,4 +1,4 @@
-import { ChainBurst, type DeviceQueue } from '@vio/rings';
+import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 
 /** Chains of a burst, and of four of them. */
 const chainsPerRun = 64;
@@ -46,13 +46,14 @@ export class HeldChains {
     else this.#held.push({ chains, from, end: from + count });
   }
 
-  /** Completes the first `count` of those that are held. */
-  complete(queue: DeviceQueue, count: number): void {
+  /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */
+  complete(queue: DeviceQueue, memory: MemoryMap, count: number): void {
     let left = count;
     while (left > 0 && this.#held.length > 0) {
       const [held] = this.#held;
       const n = Math.min(left, held.end - held.from);
-      queue.complete(held.chains, held.from, n);
+      if (queue.broken === undefined) queue.complete(held.chains, held.from, n);
+      else markWritten(queue, memory, held.chains, held.from, n);
       held.from += n;
       left -= n;
       if (held.from < held.end) return;
@@ -71,5 +72,24 @@ export class HeldChains {
 
   #fresh(): ChainBurst {
     return new ChainBurst(chainsPerBurst, 2 * this.#segments);
+  }
+}
+
+/** Tells the log of what was written to chains that are not completed any more. */
+function markWritten(
+  { log }: DeviceQueue,
+  { guestBase }: MemoryMap,
+  chains: ChainBurst,
+  from: number,
+  count: number,
+): void {
+  if (log === undefined) return;
+  const { firstSegment, readable, window, offset, length, written } = chains;
+  for (let c = from; c < from + count; c++) {
+    let left = written[c];
+    for (let s = firstSegment[c] + readable[c]; s < firstSegment[c + 1] && left > 0; s++) {
+      log.mark(guestBase[window[s]] + offset[s], Math.min(left, length[s]));
+      left -= length[s];
+    }
   }
 }

@@ -1,0 +1,227 @@
+// A thread that copies beside the one of JavaScript. Its queue is a ring of descriptors with one producer and one consumer and no
+// lock: JavaScript writes descriptors and publishes how many there are by one store, the thread publishes how many it has done by
+// another. Neither takes a call; one is needed to wake a thread that sleeps.
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "kernels/copy_engine.h"
+#include "kernels/layouts.h"
+
+// Node exports them, as in fds/watch.cc.
+extern "C" {
+using uv_thread = unsigned long;
+int uv_thread_create(uv_thread*, void (*entry)(void*), void*);
+int uv_thread_join(uv_thread*);
+}
+
+namespace vio {
+
+constexpr int32_t kNumberMask = 0x3fffffff;  // descriptors and copies are numbered modulo 2^30
+constexpr int kSpinsPerLook = 64;
+
+// A memory that copies may name. Written by JavaScript's thread before a descriptor names it is published, and again only
+// when none does any more.
+struct Shared {
+  uint8_t* base = nullptr;
+  int64_t size = 0;
+};
+
+struct CopyThread {
+  int32_t* control = nullptr;            // copyThreadControl
+  const int32_t* descriptors = nullptr;  // two numbers each: first copy, how many
+  const int32_t* copies = nullptr;       // five numbers each, as those of the copy engine
+  int32_t* failed = nullptr;             // 1: the descriptor names memory that is not there
+  int32_t descriptorMask = 0;
+  int32_t copyMask = 0;
+  int64_t spin = 0;  // nanoseconds until it sleeps
+  std::vector<Shared> memories;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> keep;  // JavaScript's thread only
+  Napi::ObjectReference arrays;
+  uv_thread thread = 0;
+  bool running = false;
+};
+
+static int32_t Load(const int32_t* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+static void Store(int32_t* word, int32_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
+
+static void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+static int64_t Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static uint8_t* At(const CopyThread* it, int32_t memory, int32_t offset, int32_t bytes) {
+  if (memory < 0 || static_cast<size_t>(memory) >= it->memories.size() || offset < 0 || bytes < 0) return nullptr;
+  const Shared& shared = it->memories[memory];
+  if (static_cast<int64_t>(offset) + bytes > shared.size) return nullptr;
+  return shared.base + offset;
+}
+
+static bool RunDescriptor(const CopyThread* it, int32_t number) {
+  const int32_t* descriptor = it->descriptors + static_cast<int64_t>(number & it->descriptorMask) * 2;
+  const int32_t first = descriptor[0];
+  for (int32_t i = 0; i < descriptor[1]; i++) {
+    const int32_t* copy = it->copies + static_cast<int64_t>((first + i) & it->copyMask) * 5;
+    const uint8_t* from = At(it, copy[0], copy[1], copy[4]);
+    uint8_t* to = At(it, copy[2], copy[3], copy[4]);
+    if (from == nullptr || to == nullptr) return false;
+    Copy(to, from, copy[4]);
+  }
+  return true;
+}
+
+static void Futex(int32_t* word, int operation, int32_t value) {
+  syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
+}
+
+// Sleeps unless something was published meanwhile: whoever publishes looks at `asleep` after that.
+static void Sleep(CopyThread* it, int32_t tail) {
+  int32_t* asleep = it->control + copyThreadControl::kAsleep;
+  Store(asleep, 1);
+  const bool idle = Load(it->control + copyThreadControl::kHead) == tail;
+  if (idle && Load(it->control + copyThreadControl::kStop) == 0) Futex(asleep, FUTEX_WAIT, 1);
+  Store(asleep, 0);
+}
+
+static void Work(void* data) {
+  auto* it = static_cast<CopyThread*>(data);
+  const int32_t* head = it->control + copyThreadControl::kHead;
+  int32_t tail = 0;
+  int64_t idleSince = Now();
+  for (;;) {
+    const int32_t end = Load(head);
+    if (end == tail) {
+      if (Load(it->control + copyThreadControl::kStop) != 0) return;
+      for (int i = 0; i < kSpinsPerLook && Load(head) == tail; i++) Pause();
+      if (Load(head) != tail || Now() - idleSince < it->spin) continue;
+      Sleep(it, tail);
+      idleSince = Now();
+      continue;
+    }
+    while (tail != end) {
+      it->failed[tail & it->descriptorMask] = RunDescriptor(it, tail) ? 0 : 1;
+      tail = (tail + 1) & kNumberMask;
+      __atomic_store_n(it->control + copyThreadControl::kTail, tail, __ATOMIC_RELEASE);
+    }
+    idleSince = Now();
+  }
+}
+
+static void Wake(CopyThread* it) {
+  int32_t* asleep = it->control + copyThreadControl::kAsleep;
+  if (__atomic_exchange_n(asleep, 0, __ATOMIC_SEQ_CST) != 0) Futex(asleep, FUTEX_WAKE, 1);
+}
+
+// What was published is done first.
+static void Stop(CopyThread* it) {
+  if (!it->running) return;
+  it->running = false;
+  Store(it->control + copyThreadControl::kStop, 1);
+  Wake(it);
+  uv_thread_join(&it->thread);
+}
+
+static CopyThread* Get(const Napi::CallbackInfo& info) { return static_cast<CopyThread*>(info.Data()); }
+
+// register(memory, buffer, byteOffset, byteLength); the caller checked that the buffer has this part.
+static void RegisterMemory(const Napi::CallbackInfo& info) {
+  CopyThread* it = Get(info);
+  const auto memory = static_cast<size_t>(Int(info[0]));
+  if (memory >= it->memories.size()) throw Napi::RangeError::New(info.Env(), "there are too many memories");
+  auto buffer = info[1].As<Napi::ArrayBuffer>();
+  it->keep[memory] = Napi::Persistent(buffer);
+  it->memories[memory].base = static_cast<uint8_t*>(buffer.Data()) + info[2].As<Napi::Number>().Int64Value();
+  it->memories[memory].size = info[3].As<Napi::Number>().Int64Value();
+}
+
+static void UnregisterMemory(const Napi::CallbackInfo& info) {
+  CopyThread* it = Get(info);
+  const auto memory = static_cast<size_t>(Int(info[0]));
+  if (memory >= it->memories.size()) return;
+  it->memories[memory] = Shared();
+  it->keep[memory].Reset();
+}
+
+static void WakeThread(const Napi::CallbackInfo& info) { Wake(Get(info)); }
+
+// Returns when all that was published is done.
+static void Drain(const Napi::CallbackInfo& info) {
+  CopyThread* it = Get(info);
+  if (!it->running) return;
+  Wake(it);
+  const int32_t head = Load(it->control + copyThreadControl::kHead);
+  for (int i = 1; __atomic_load_n(it->control + copyThreadControl::kTail, __ATOMIC_ACQUIRE) != head; i++) {
+    if (i % 256 == 0) sched_yield();
+    else Pause();
+  }
+}
+
+static void StopThread(const Napi::CallbackInfo& info) { Stop(Get(info)); }
+
+static int32_t* Words(const Napi::Object& arrays, const char* name, size_t* count) {
+  auto array = arrays.Get(name).As<Napi::Int32Array>();
+  *count = array.ElementLength();
+  return array.Data();
+}
+
+// createCopyThread({ control, descriptors, copies, failed }, memories, spinMicroseconds)
+//   -> { register, unregister, wake, drain, stop }
+static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto arrays = info[0].As<Napi::Object>();
+  auto made = std::make_unique<CopyThread>();
+  size_t control, descriptors, copies, failed;
+  made->control = Words(arrays, "control", &control);
+  made->descriptors = Words(arrays, "descriptors", &descriptors);
+  made->copies = Words(arrays, "copies", &copies);
+  made->failed = Words(arrays, "failed", &failed);
+  const bool fits = control >= copyThreadControl::kWords && failed > 0 && descriptors == 2 * failed && copies % 5 == 0;
+  if (!fits) throw Napi::TypeError::New(env, "the rings do not fit each other");
+  made->descriptorMask = static_cast<int32_t>(failed) - 1;
+  made->copyMask = static_cast<int32_t>(copies / 5) - 1;
+  made->spin = info[2].As<Napi::Number>().Int64Value() * 1000;
+  made->memories.resize(static_cast<size_t>(Int(info[1])));
+  made->keep.resize(made->memories.size());
+  made->arrays = Napi::Persistent(arrays);
+  CopyThread* it = made.release();
+  auto owner = Napi::External<CopyThread>::New(env, it, [](Napi::Env, CopyThread* thread) {
+    Stop(thread);
+    delete thread;
+  });
+  const int error = uv_thread_create(&it->thread, Work, it);
+  if (error != 0) return ThrowErrno(env, "uv_thread_create", -error);
+  it->running = true;
+  Napi::Object result = Napi::Object::New(env);
+  const auto add = [&](const char* name, auto callback) {
+    auto function = Napi::Function::New(env, callback, name, it);
+    function.Set("owner", owner);
+    result.Set(name, function);
+  };
+  add("register", RegisterMemory);
+  add("unregister", UnregisterMemory);
+  add("wake", WakeThread);
+  add("drain", Drain);
+  add("stop", StopThread);
+  return result;
+}
+
+void InitCopyThread(Napi::Env env, Napi::Object exports) {
+  exports.Set("createCopyThread", Napi::Function::New(env, CreateCopyThread));
+}
+
+}  // namespace vio
