@@ -11,6 +11,7 @@ import { describeMachine } from './report/machine.ts';
 import { medianRatio, modeNames } from './report/markdown.ts';
 import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
+import { type AsyncResult, asyncCost, dpdkBackendCost } from './solo/async.ts';
 import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
 import { logCost } from './solo/log.ts';
@@ -86,6 +87,18 @@ async function logs(): Promise<Results['logs']> {
   return list;
 }
 
+async function asyncCosts(): Promise<AsyncResult[]> {
+  const list: AsyncResult[] = [];
+  if (!wanted('async')) return list;
+  for (const length of [1518, 9000]) {
+    const cost = await asyncCost(length, quick ? 5 : 15);
+    const result = { length, cost, dpdk: await dpdkBackendCost(length, cpus) };
+    console.log(`async ${length}: ${JSON.stringify(result)}`);
+    list.push(result);
+  }
+  return list;
+}
+
 if (ab !== undefined) {
   await compareAll('frontend');
   process.exit(0);
@@ -96,6 +109,7 @@ const results: Results = {
   comparisons: [...(await compareAll('frontend')), ...(await compareAll('backend'))],
   costs: await costs(),
   logs: await logs(),
+  asyncs: await asyncCosts(),
   page: wanted('page') ? await pageCost(quick ? 3 : 15, cpus) : undefined,
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],

@@ -1,4 +1,5 @@
 import type { Comparison } from '../compare.ts';
+import type { AsyncResult, AsyncShare } from '../solo/async.ts';
 import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
@@ -15,6 +16,7 @@ export interface Results {
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly logs: readonly { readonly row: string; readonly length: number; readonly cost: LogCost }[];
+  readonly asyncs: readonly AsyncResult[];
   readonly page: PageCost | undefined;
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
@@ -31,6 +33,7 @@ export function resultsMarkdown(results: Results): string {
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
     ...logPart(results.logs),
+    ...asyncPart(results.asyncs),
     ...pagePart(results.page),
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
@@ -84,6 +87,24 @@ function logPart(logs: Results['logs']): string[] {
     table(
       ['devargs', 'bytes', 'backend dequeue', 'backend enqueue'],
       logs.map(({ row, length, cost }) => [row, String(length), share(cost.dequeue), share(cost.enqueue)]),
+    ),
+  ];
+}
+
+function asyncPart(asyncs: readonly AsyncResult[]): string[] {
+  if (asyncs.length === 0) return [];
+  const share = ({ alone, engine, ratio }: AsyncShare): string =>
+    `**${ratio.toFixed(2)}** (${ns(engine)} / ${ns(alone)})`;
+  return [
+    "### Copies beside the thread: what a frame costs the thread that switches, with an engine, for without\n\nMedian of ratios (nanoseconds per frame with `CopyThread` / without). DPDK's backend copies itself.",
+    table(
+      ['bytes', 'backend dequeue', 'backend enqueue', "DPDK's backend, enqueue"],
+      asyncs.map(({ length, cost, dpdk }) => [
+        String(length),
+        share(cost.dequeue),
+        share(cost.enqueue),
+        dpdk === undefined ? '' : ns(dpdk),
+      ]),
     ),
   ];
 }
