@@ -15,7 +15,7 @@ import { writeHeaders } from '../own/template.ts';
 import { median } from '../statistics.ts';
 import { pairOf } from './pair.ts';
 
-/** Nanoseconds per frame of the thread that switches; what it costs with an engine, of what it costs without: median of neighbours. */
+/** Nanoseconds per frame of the thread that switches, medians of turns; what it costs with an engine, of what it costs without: median of neighbours. */
 export interface AsyncShare {
   readonly alone: number;
   readonly engine: number;
@@ -85,15 +85,13 @@ async function compareTurns(
   for (let i = 0; i < samples + warmUpSamples; i++) {
     for (const kind of ['alone', 'engine'] as const) {
       if (kind === 'engine') device.asyncChannelRegister(queue, { engine, inOrder: true });
-      let nanoseconds = 0;
-      let frames = 0;
+      const costs: number[] = [];
       for (let turn = 0; turn < turnsPerSample; turn++) {
         const [time, moved] = turns[kind]();
-        nanoseconds += time;
-        frames += moved;
+        if (moved > 0) costs.push(time / moved);
       }
       if (kind === 'engine') device.asyncChannelUnregister(queue);
-      if (i >= warmUpSamples) seen[kind].push(nanoseconds / frames);
+      if (i >= warmUpSamples) seen[kind].push(median(costs));
     }
     await sleep(0);
   }
