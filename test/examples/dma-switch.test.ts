@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { broadcast, frame, macOf } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PortEndpoint } from '../endpoint.ts';
-import { untilIdle } from '../idle.ts';
+import { PortEndpoint } from '../support/endpoint.ts';
+import { untilIdle } from '../support/idle.ts';
 
 const program = fileURLToPath(new URL('../../examples/dma-switch/dist/main.js', import.meta.url));
 

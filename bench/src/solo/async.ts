@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
 import { BufferPool, Region, poolStride } from '@vio/rings';
+import { median } from '@vio/test/median';
 import { Testpmd, jumboArguments, netVhost, netVirtioUser } from '@vio/test/testpmd';
 import { CopyThread, type VhostDevice, dmaConfigure, dmaUnconfigure } from '@vio/vhost';
 import { openVirtioUser } from '@vio/virtio-user';
 import type { Cpus } from '../compare.ts';
 import { portLoops } from '../own/loops.ts';
 import { writeHeaders } from '../own/template.ts';
-import { median } from '../statistics.ts';
 import { pairOf } from './pair.ts';
 
 /** Nanoseconds per frame of the thread that switches, medians of turns; what it costs with an engine, of what it costs without: median of neighbours. */

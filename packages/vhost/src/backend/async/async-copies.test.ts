@@ -397,6 +397,8 @@ describe('a channel', () => {
       device.tryDequeueBurst(1, pool, burst),
     ]).toEqual([1, 1]);
     burst.release();
+    // Neither ring is of the other direction.
+    expect([device.pollEnqueueCompleted(1, burst), device.tryDequeueBurst(0, pool, burst)]).toEqual([0, 0]);
     expect([device.asyncGetInflight(0), device.pollEnqueueCompleted(0, burst)]).toEqual([1, 1]);
     burst.release();
     expect([...guest.rings[0].memory.read(at + header, 70)]).toEqual([...packet(70, 1)]);

@@ -105,6 +105,8 @@ export class AsyncDevice extends DeviceView {
    */
   pollEnqueueCompleted(queue: number, burst: PacketBurst, max = burst.capacity): number {
     const channel = this.#served.async.find(queue);
+    burst.count = 0;
+    if (queue % 2 !== 0) return 0;
     channel.poll();
     this.#look(this.#served.vrings[queue]);
     return channel.reportSent(burst, max);
@@ -123,6 +125,7 @@ export class AsyncDevice extends DeviceView {
     const path = vring?.dequeue;
     burst.count = 0;
     burst.pool = pool;
+    if (queue % 2 === 0) return 0;
     if (path !== undefined && vring.inUse) {
       if (!vring.enabled) {
         channel.clear();
