@@ -50,8 +50,12 @@ export function vdpaPeers(ours: string) {
     const behind = await Behind.start(device);
     const dpdk = await testpmd(behind.path);
     const journey = await moved(behind.path, 20);
+    // When it is detached, the device has let go of whom it worked for.
+    await behind.driver.detachVdpaDevice();
     const before = held();
+    behind.driver.attachVdpaDevice(device);
     for (let round = 0; round < 10; round++) await (await behind.port()).close();
+    await behind.driver.detachVdpaDevice();
     await until(() => JSON.stringify(held()) === JSON.stringify(before));
     const leaked = held().descriptors - before.descriptors + held().mappings - before.mappings;
     await behind[Symbol.asyncDispose]();
