@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Testpmd } from '@vio/test/testpmd';
 import type { Contender } from './contender.ts';
+import type { Window } from './duel.ts';
 import { type Mode, peerMode } from './modes.ts';
-import { type Distance, type PlacementProbe, distanceOf } from './placement/probe.ts';
-
-export interface Window {
-  /** Frames per second, as the common peer counts what it received from, or delivered to, the contender. */
-  readonly rate: number;
-  readonly distance: Distance;
-}
+import { type PlacementProbe, distanceOf } from './placement/probe.ts';
 
 /** Frames that go round in `io`: 4 bursts of 32, less than any ring on the way holds. */
 const ioBursts = 4;
@@ -44,12 +39,14 @@ export class Arena {
     await contender.start(mode, length);
     await common.run(mode === 'io' ? `start tx_first ${ioBursts}` : 'start');
     await sleep(times.settle);
+    await contender.takePolls();
     const begin = await this.#delivered(index, mode);
     await sleep(times.window);
     const end = await this.#delivered(index, mode);
+    const polls = await contender.takePolls();
     await this.#drain(contender, mode);
     const rate = ((end.frames - begin.frames) * 1000) / (end.time - begin.time);
-    return { rate, distance: distanceOf(before, await this.#probe.roundTrip()) };
+    return { rate, distance: distanceOf(before, await this.#probe.roundTrip()), polls };
   }
 
   async #delivered(port: number, mode: Mode): Promise<{ frames: number; time: number }> {

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GoldenRow } from '@vio/test/golden-rows';
 import { Testpmd, netVhost, netVirtioUser } from '@vio/test/testpmd';
-import { Arena, type Window } from './arena.ts';
+import { Arena } from './arena.ts';
 import { type Contender, OwnContender, TestpmdContender } from './contender.ts';
+import { type Duel, type Window, duel, playRounds } from './duel.ts';
 import type { Mode, Side } from './modes.ts';
 import type { Variation } from './options.ts';
-import { type Distance, PlacementProbe } from './placement/probe.ts';
+import { PlacementProbe } from './placement/probe.ts';
 
 export interface Plan {
   readonly modes: readonly Mode[];
@@ -28,14 +29,6 @@ export interface Cpus {
   readonly common: number;
 }
 
-/** Two windows side by side, at the same distance of the two CPUs. */
-export interface Duel {
-  readonly distance: Distance;
-  /** Frames per second. */
-  readonly dpdk: number;
-  readonly ours: number;
-}
-
 export interface Cell {
   readonly side: Side;
   readonly row: string;
@@ -49,6 +42,9 @@ export interface Comparison {
   /** Command lines, to be repeated by hand. */
   readonly commands: { readonly common: string; readonly dpdk: string; readonly ours: string };
 }
+
+/** A cell whose windows do not pair is played on, up to so many times its rounds. */
+const mostRounds = 4;
 
 interface Setting {
   readonly common: Testpmd;
@@ -137,18 +133,9 @@ async function fight(arena: Arena, mode: Mode, length: number, plan: Plan): Prom
   for (const index of [0, 1] as const) {
     await arena.measure(index, mode, length, { settle: 0, window: plan.warmUp });
   }
-  const duels: Duel[] = [];
-  for (let round = 0; round < plan.rounds; round++) {
+  return playRounds(plan.rounds, mostRounds, async () => {
     const windows: Window[] = [];
     for (const index of [0, 1, 1, 0] as const) windows.push(await arena.measure(index, mode, length, plan));
-    duels.push(...duel(windows[0], windows[1]), ...duel(windows[3], windows[2]));
-  }
-  return duels;
-}
-
-/** Windows at different distances say nothing about each other. */
-function duel(dpdk: Window, ours: Window): Duel[] {
-  return dpdk.distance === ours.distance
-    ? [{ distance: ours.distance, dpdk: dpdk.rate, ours: ours.rate }]
-    : [];
+    return [...duel(windows[0], windows[1]), ...duel(windows[3], windows[2])];
+  });
 }

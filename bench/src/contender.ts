@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Testpmd, type TestpmdOptions } from '@vio/test/testpmd';
 import type { Mode, Side } from './modes.ts';
 import type { Variation } from './options.ts';
-import type { Order } from './own/contender-process.ts';
+import type { Answer, Order } from './own/contender-process.ts';
+import type { Polls } from './own/polls.ts';
 
 /** Who is measured against the common peer. */
 export interface Contender {
@@ -12,6 +13,8 @@ export interface Contender {
   readonly command: string;
   start(mode: Mode, length: number): Promise<void>;
   stop(): Promise<void>;
+  /** What its polls have found since the last time; undefined: it does not count them. */
+  takePolls(): Promise<Polls | undefined>;
   close(): Promise<void>;
 }
 
@@ -38,6 +41,10 @@ export class TestpmdContender implements Contender {
 
   stop(): Promise<void> {
     return this.#testpmd.stop();
+  }
+
+  takePolls(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   close(): Promise<void> {
@@ -79,16 +86,21 @@ export class OwnContender implements Contender {
   }
 
   /** For a backend: resolves when the frontend is there. */
-  connected(): Promise<void> {
-    return this.#hear('ready');
+  async connected(): Promise<void> {
+    await this.#hear('ready');
   }
 
   async start(mode: Mode, length: number): Promise<void> {
-    await this.#order({ mode, length }, 'started');
+    await this.#order({ to: 'run', mode, length }, 'started');
   }
 
   async stop(): Promise<void> {
-    await this.#order({ mode: undefined, length: 0 }, 'stopped');
+    await this.#order({ to: 'stop' }, 'stopped');
+  }
+
+  async takePolls(): Promise<Polls | undefined> {
+    const { polls } = await this.#order({ to: 'count' }, 'counted');
+    return polls;
   }
 
   async close(): Promise<void> {
@@ -97,21 +109,24 @@ export class OwnContender implements Contender {
     await exit;
   }
 
-  async #order(order: Order, answer: string): Promise<void> {
+  #order(order: Order, answer: Answer['said']): Promise<Answer> {
     this.#child.send(order);
-    await this.#hear(answer);
+    return this.#hear(answer);
   }
 
-  async #hear(expected: string): Promise<void> {
+  async #hear(expected: Answer['said']): Promise<Answer> {
     const heard = new AbortController();
     const { signal } = heard;
     const ended = once(this.#child, 'exit', { signal }).then(([code]) => {
       throw new Error(`our process ended (${String(code)}) before it was ${expected}`);
     });
-    const [message] = await Promise.race([once(this.#child, 'message', { signal }), ended]).finally(() => {
-      ended.catch(() => {}); // aborted: it has spoken, and may end
-      heard.abort();
-    });
-    if (message !== expected) throw new Error(`our process said ${String(message)} instead of ${expected}`);
+    const [answer]: Answer[] = await Promise.race([once(this.#child, 'message', { signal }), ended]).finally(
+      () => {
+        ended.catch(() => {}); // aborted: it has spoken, and may end
+        heard.abort();
+      },
+    );
+    if (answer.said !== expected) throw new Error(`our process said ${answer.said} instead of ${expected}`);
+    return answer;
   }
 }

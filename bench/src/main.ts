@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { allowedCpus } from '@vio/test/cpus';
 import { scalarRows } from '@vio/test/golden-rows';
 import { type Cell, type Comparison, type Cpus, type Plan, compare } from './compare.ts';
+import { medianRatio } from './duel.ts';
 import type { Side } from './modes.ts';
 import { parseOptions } from './options.ts';
 import { ratioChart } from './report/chart.ts';
 import { describeMachine } from './report/machine.ts';
-import { medianRatio, modeNames } from './report/markdown.ts';
+import { modeNames } from './report/markdown.ts';
 import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
 import { type AsyncResult, asyncCost, dpdkBackendCost } from './solo/async.ts';
@@ -20,6 +21,7 @@ import { pageCost } from './solo/page.ts';
 import { reconnection } from './solo/reconnect.ts';
 import { scales } from './solo/scale.ts';
 import { steadyState } from './solo/steady.ts';
+import { switchScales } from './solo/switch-scale.ts';
 import { wakeLatency } from './solo/wake.ts';
 
 const { quick, write, only, ab, rounds } = parseOptions(process.argv.slice(2));
@@ -113,6 +115,7 @@ const results: Results = {
   page: wanted('page') ? await pageCost(quick ? 3 : 15, cpus) : undefined,
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
+  switchScales: wanted('switch') ? switchScales() : [],
   firstPackets: wanted('first-packet') ? await firstPackets(quick ? 3 : 15) : [],
   wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
   reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
@@ -124,6 +127,6 @@ const text = resultsMarkdown(results);
 console.log(`\n${text}`);
 if (write) {
   const cells = results.comparisons.flatMap((comparison) => comparison.cells);
-  await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), text);
+  await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), results.machine.name, text);
   writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
 }

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { testpmdProgram, testpmdVariable } from './program.ts';
 
-export { testpmdProgram } from './program.ts';
+export { testpmdProgram, testpmdVariable } from './program.ts';
 
 const hugeDirectory = '/dev/hugepages';
 const runDirectory = '/var/run/dpdk';

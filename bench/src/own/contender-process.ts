@@ -5,13 +5,22 @@ import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type OpenOptions, openVirtioUser } from '@vio/virtio-user';
 import type { Mode } from '../modes.ts';
-import { type Loop, deviceLoops, portLoops } from './loops.ts';
+import { type Loop, deviceLoops, pollCounter, portLoops } from './loops.ts';
+import type { Polls } from './polls.ts';
 
-export interface Order {
-  /** Null: stop. */
-  readonly mode: Mode | undefined;
-  /** Frame length in bytes. */
-  readonly length: number;
+export type Order =
+  | {
+      readonly to: 'run';
+      readonly mode: Mode;
+      /** Frame length in bytes. */
+      readonly length: number;
+    }
+  | { readonly to: 'stop' | 'count' };
+
+export interface Answer {
+  readonly said: 'listening' | 'ready' | 'started' | 'stopped' | 'counted';
+  /** Since they were asked for last. */
+  readonly polls?: Polls;
 }
 
 /** Polls between two looks at the event loop: some milliseconds under load. */
@@ -31,7 +40,7 @@ async function backend(socket: string): Promise<MakeLoop> {
   const driver = VhostDriver.register(socket);
   const appeared = new Promise<VhostDevice>((newDevice) => driver.callbacks({ newDevice }));
   await driver.start();
-  process.send?.('listening');
+  say({ said: 'listening' });
   const device = await appeared;
   return (mode, length) => deviceLoops[mode](device, pool, length);
 }
@@ -47,13 +56,25 @@ function turn(): void {
   setImmediate(turn);
 }
 
-process.on('message', ({ mode, length }: Order) => {
+function say(answer: Answer): void {
+  process.send?.(answer);
+}
+
+function run(mode: Mode, length: number): void {
   const key = `${mode} ${length}`;
-  if (mode !== undefined && !loops.has(key)) loops.set(key, makeLoop(mode, length));
+  const loop = loops.get(key) ?? makeLoop(mode, length);
+  loops.set(key, loop);
   const idle = running === undefined;
-  running = mode === undefined ? undefined : loops.get(key);
-  process.send?.(mode === undefined ? 'stopped' : 'started');
+  running = loop;
+  say({ said: 'started' });
   if (idle) turn();
+}
+
+process.on('message', (order: Order) => {
+  if (order.to === 'run') return run(order.mode, order.length);
+  if (order.to === 'count') return say({ said: 'counted', polls: pollCounter.take() });
+  running = undefined;
+  say({ said: 'stopped' });
 });
 process.on('disconnect', () => process.exit(0));
-process.send?.('ready');
+say({ said: 'ready' });

@@ -4,12 +4,15 @@ import { type NetPort, PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import type { VhostDevice } from '@vio/vhost';
 import type { Mode } from '../modes.ts';
+import { PollCounter } from './polls.ts';
 import { writeHeaders } from './template.ts';
 
 /** Polls a number of times. @returns frames moved */
 export type Loop = (polls: number) => number;
 
 const burstSize = 32;
+/** What the loops of this process have found. */
+export const pollCounter = new PollCounter(burstSize);
 /** Keeps the reads of received frames alive. */
 export const seen = { sum: 0 };
 
@@ -26,7 +29,7 @@ export const portLoops: Readonly<Record<Mode, MakePortLoop>> = {
         generate(pool, burst, length);
         const taken = tx.send(burst);
         burst.release(taken);
-        moved += taken;
+        moved += pollCounter.note(taken);
         if (burst.count === 0) tx.reap();
       }
       return moved;
@@ -37,7 +40,7 @@ export const portLoops: Readonly<Record<Mode, MakePortLoop>> = {
     return (polls) => {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
-        moved += rx.receive(burst);
+        moved += pollCounter.note(rx.receive(burst));
         consume(pool, burst);
       }
       return moved;
@@ -48,7 +51,7 @@ export const portLoops: Readonly<Record<Mode, MakePortLoop>> = {
     return (polls) => {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
-        if (rx.receive(burst) === 0) continue;
+        if (pollCounter.note(rx.receive(burst)) === 0) continue;
         const taken = tx.send(burst);
         burst.release(taken);
         moved += taken;
@@ -65,7 +68,7 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
         generate(pool, burst, length);
-        moved += device.enqueueBurst(0, burst, 0, burst.count);
+        moved += pollCounter.note(device.enqueueBurst(0, burst, 0, burst.count));
         burst.release();
       }
       return moved;
@@ -76,7 +79,7 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
     return (polls) => {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
-        moved += device.dequeueBurst(1, pool, burst, burstSize);
+        moved += pollCounter.note(device.dequeueBurst(1, pool, burst, burstSize));
         consume(pool, burst);
       }
       return moved;
@@ -87,7 +90,7 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
     return (polls) => {
       let moved = 0;
       for (let i = 0; i < polls; i++) {
-        if (device.dequeueBurst(1, pool, burst, burstSize) === 0) continue;
+        if (pollCounter.note(device.dequeueBurst(1, pool, burst, burstSize)) === 0) continue;
         moved += device.enqueueBurst(0, burst, 0, burst.count);
         burst.release();
       }

@@ -3,7 +3,8 @@
 import type { Cell } from '../compare.ts';
 import type { Mode, Side } from '../modes.ts';
 import type { Distance } from '../placement/probe.ts';
-import { medianRatio, modeNames } from './markdown.ts';
+import { medianRatio } from '../duel.ts';
+import { modeNames } from './markdown.ts';
 
 const colours: Readonly<Record<Mode, string>> = { txonly: '#2563eb', rxonly: '#d97706', io: '#059669' };
 const left = 210;

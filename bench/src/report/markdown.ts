@@ -1,4 +1,5 @@
-import type { Cell, Duel } from '../compare.ts';
+import type { Cell } from '../compare.ts';
+import { type Duel, medianRatio } from '../duel.ts';
 import type { Mode, Side } from '../modes.ts';
 import type { Distance } from '../placement/probe.ts';
 import { median } from '@vio/test/median';
@@ -32,13 +33,15 @@ export function ratioTable(cells: readonly Cell[], side: Side, distance: Distanc
 function entry(duels: readonly Duel[]): string {
   if (duels.length === 0) return '';
   const ratio = medianRatio(duels).toFixed(2);
-  return `**${ratio}** (${mpps(duels.map((d) => d.ours))} / ${mpps(duels.map((d) => d.dpdk))})`;
+  const rates = `${mpps(duels.map((d) => d.ours))} / ${mpps(duels.map((d) => d.dpdk))}`;
+  const shares = `${percent(duels.map((d) => d.empty))} / ${percent(duels.map((d) => d.full))} %`;
+  return `**${ratio}** (${rates}; ${duels.length}; ${shares})`;
 }
 
 function mpps(rates: readonly number[]): string {
   return (median(rates) / 1e6).toFixed(1);
 }
 
-export function medianRatio(duels: readonly Duel[]): number {
-  return median(duels.map((duel) => duel.ours / duel.dpdk));
+function percent(shares: readonly number[]): string {
+  return (100 * median(shares)).toFixed(0);
 }

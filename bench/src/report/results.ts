@@ -8,11 +8,13 @@ import type { PageCost } from '../solo/page.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
 import type { Scale } from '../solo/scale.ts';
 import type { Steady } from '../solo/steady.ts';
+import type { SwitchScale } from '../solo/switch-scale.ts';
 import type { Wake } from '../solo/wake.ts';
+import type { Machine } from './machine.ts';
 import { ratioTable, table } from './markdown.ts';
 
 export interface Results {
-  readonly machine: readonly string[];
+  readonly machine: Machine;
   readonly comparisons: readonly Comparison[];
   readonly costs: readonly { readonly row: string; readonly length: number; readonly cost: Cost }[];
   readonly logs: readonly { readonly row: string; readonly length: number; readonly cost: LogCost }[];
@@ -20,6 +22,7 @@ export interface Results {
   readonly page: PageCost | undefined;
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
+  readonly switchScales: readonly SwitchScale[];
   readonly firstPackets: readonly FirstPacket[];
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
@@ -29,7 +32,7 @@ export interface Results {
 /** All that was measured, as Markdown. */
 export function resultsMarkdown(results: Results): string {
   return [
-    results.machine.join('\n'),
+    results.machine.lines.join('\n'),
     ...comparisonParts(results.comparisons),
     ...costPart(results.costs),
     ...logPart(results.logs),
@@ -37,6 +40,7 @@ export function resultsMarkdown(results: Results): string {
     ...pagePart(results.page),
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
+    ...switchPart(results.switchScales),
     ...firstPacketPart(results.firstPackets),
     ...wakePart(results.wake),
     ...reconnectionPart(results.reconnection),
@@ -51,7 +55,7 @@ function comparisonParts(comparisons: readonly Comparison[]): string[] {
     const first = comparisons.find((comparison) => comparison.cells.some((cell) => cell.side === side));
     if (first === undefined) continue;
     parts.push(
-      `### Our ${side} against DPDK's\n\nOurs / DPDK's, median of ratios (Mpps of ours / of DPDK's).`,
+      `### Our ${side} against DPDK's\n\nOurs / DPDK's, median of ratios (Mpps of ours / of DPDK's; pairs of windows; our polls that found nothing / a whole burst).`,
       ...(['near', 'middle', 'far'] as const).flatMap((distance) => {
         const ratios = ratioTable(cells, side, distance);
         return ratios === '' ? [] : [`CPUs ${distance}:\n\n${ratios}`];
@@ -138,12 +142,12 @@ function convenientPart(convenient: readonly Convenient[]): string[] {
 function scalePart(scales: readonly Scale[]): string[] {
   if (scales.length === 0) return [];
   return [
-    '### Many ports, many queue pairs\n\nPorts told to be small (rings of 64, 96 buffers a pair) and their devices, all in one process.',
+    '### Many ports, many queue pairs\n\nPorts told to be small (rings of 32, 48 buffers a pair) and their devices, all in one process. Times and rates are those of its CPU time.',
     table(
       [
         'ports',
         'pairs of each',
-        'ms to open each',
+        'ms of CPU to open each',
         'KiB each',
         'descriptors each',
         'idle, % of a CPU in all',
@@ -157,6 +161,24 @@ function scalePart(scales: readonly Scale[]): string[] {
         scale.descriptors.toFixed(1),
         scale.idlePercent.toFixed(2),
         scale.mpps.toFixed(1),
+      ]),
+    ),
+  ];
+}
+
+function switchPart(scales: readonly SwitchScale[]): string[] {
+  if (scales.length === 0) return [];
+  return [
+    '### A switch with many ports\n\nHosts (rings of 64) and the switch in one process; frames of 64 bytes from everybody to addresses of all others. Times are CPU time.',
+    table(
+      ['ports', 'addresses', 'of them known', 'ms to open a port', 'ns a frame, hosts included', '% flooded'],
+      scales.map((scale) => [
+        String(scale.ports),
+        String(scale.addresses),
+        String(scale.learned),
+        scale.openMilliseconds.toFixed(1),
+        scale.nanoseconds.toFixed(0),
+        scale.floodedPercent.toFixed(2),
       ]),
     ),
   ];

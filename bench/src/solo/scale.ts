@@ -6,17 +6,15 @@ export interface Scale {
   readonly ports: number;
   /** Queue pairs of each. */
   readonly queues: number;
-  /** Of each port, its device included, as are the next two. */
+  /** CPU time of each port, its device included, as are the next two. */
   readonly openMilliseconds: number;
   readonly kibibytes: number;
   readonly descriptors: number;
   /** Of one CPU, all ports together. */
   readonly idlePercent: number;
-  /** Million packets a second there and back, one burst after the other through all. */
+  /** Million packets a second of CPU there and back, one burst after the other through all. */
   readonly mpps: number;
 }
-
-const program = fileURLToPath(new URL('../own/scale-process.js', import.meta.url));
 
 export function scales(): Scale[] {
   const sizes: readonly (readonly [ports: number, queues: number])[] = [
@@ -29,12 +27,16 @@ export function scales(): Scale[] {
     [1, 32],
     [1, 128],
   ];
-  return sizes.map(([ports, queues]) => measure(ports, queues));
+  return sizes.map((size) => runUnlimited('scale-process.js', size) as Scale);
 }
 
-function measure(ports: number, queues: number): Scale {
-  // Thirteen descriptors for each port and device: more than a shell allows, fewer than the hard limit.
+/**
+ * Runs one of our programs with as many descriptors as the hard limit allows: a port and its device take twelve.
+ * @param name of the program in `own/` @returns the JSON that it prints
+ */
+export function runUnlimited(name: string, args: readonly number[]): unknown {
+  const program = fileURLToPath(new URL(`../own/${name}`, import.meta.url));
   const command = `ulimit -n $(ulimit -H -n); exec "$0" "$@"`;
-  const args = ['-c', command, process.execPath, program, String(ports), String(queues)];
-  return JSON.parse(execFileSync('bash', args, { encoding: 'utf8' })) as Scale;
+  const words = ['-c', command, process.execPath, program, ...args.map(String)];
+  return JSON.parse(execFileSync('bash', words, { encoding: 'utf8' })) as unknown;
 }

@@ -97,8 +97,10 @@ export class MacTable {
 
   /** Forgets what was heard on a port, or all of it. @returns how many addresses */
   forget(port?: number): number {
+    // Ports come and go, and most of them were heard with few addresses: none is looked for once all are found.
+    const all = port === undefined ? this.size : this.#counted(port);
     let forgotten = 0;
-    for (let at = 0; at < this.#port.length; at++) {
+    for (let at = 0; forgotten < all && at < this.#port.length; at++) {
       if (this.#port[at] === -1 || (port !== undefined && this.#port[at] !== port)) continue;
       this.#give(at, -1);
       forgotten++;

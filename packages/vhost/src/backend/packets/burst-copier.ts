@@ -4,8 +4,11 @@ import { type SingleBurst, registerRegion } from '@vio/rings/internal';
 
 /** Words of a copy, see `CopyEngine`; here as well, because V8 folds constants of this module only. */
 const opWords = 5;
-/** Copies per run; a burst of more, which only a driver with thousands of tiny descriptors causes, takes several. */
-export const copiesPerRun = 4096;
+/**
+ * Copies per run, more than a burst of singles has; a burst of more takes several. A device has an array of them, and there may be
+ * thousands of devices.
+ */
+export const copiesPerRun = 512;
 
 /** Collects the copies of a burst between the driver's memory and local buffers, and runs them in one call. */
 export class BurstCopier {
@@ -92,6 +95,7 @@ export class BurstCopier {
   /** Notes a copy of every buffer of the burst, to the offsets `to` in local memory. */
   burstFromDriver(singles: SingleBurst, local: number, to: Int32Array): void {
     const { offset, length, count } = singles;
+    if (this.#count + count > this.#capacity) this.run();
     const window = this.#handle(singles.window);
     const ops = this.#ops;
     let at = this.#count * opWords;
@@ -114,6 +118,7 @@ export class BurstCopier {
     singles: SingleBurst,
   ): void {
     const { offset, count } = singles;
+    if (this.#count + count > this.#capacity) this.run();
     const window = this.#handle(singles.window);
     const ops = this.#ops;
     let at = this.#count * opWords;

@@ -35,9 +35,10 @@ export class DequeuePath {
   readonly #header: number;
   #queue: DeviceQueue;
   #singles: SinglesPath;
-  readonly #chains: ChainBurst;
-  /** What is being fetched into: those, or a holder's. */
-  #into: ChainBurst;
+  /** Only where a driver sends more than the fast way knows: most rings never need it. */
+  #slowChains: ChainBurst | undefined;
+  /** A holder's, while it is fetched into. */
+  #held: ChainBurst | undefined;
   readonly #most: number;
   readonly #linear: boolean;
   readonly #external: LargeBuffers | undefined;
@@ -72,7 +73,16 @@ export class DequeuePath {
     this.#most = codec === undefined ? maxPacketBytes : maxOffloadedBytes;
     this.#plain = new PlainPackets(chainsPerBurst, stats);
     this.#singles = this.#fastWay(queue);
-    this.#into = this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
+  }
+
+  get #chains(): ChainBurst {
+    const segments = Math.max(segmentsPerBurst, this.#queue.size);
+    return (this.#slowChains ??= new ChainBurst(chainsPerBurst, segments));
+  }
+
+  /** What is being fetched into: those, or a holder's. */
+  get #into(): ChainBurst {
+    return this.#held ?? this.#chains;
   }
 
   get queue(): DeviceQueue {
@@ -263,7 +273,8 @@ export class DequeuePath {
   /** @param said with offloads, where it goes what headers say */
   #takeChains(pool: BufferPool, burst: PacketBurst, wanted: number, said?: PacketOffloads): void {
     const holder = this.#holder;
-    const chains = (this.#into = holder === undefined ? this.#chains : holder.chains());
+    this.#held = holder?.chains();
+    const chains = this.#into;
     const header = this.#header;
     const first = holder === undefined ? 0 : chains.count;
     const more = first === 0 ? this.#queue.fetch(chains, wanted) : this.#queue.fetchMore(chains, wanted);

@@ -46,7 +46,8 @@ export class EnqueuePath {
   #atOnce = false;
   #queue: DeviceQueue;
   #singles: SinglesPath;
-  readonly #chains: ChainBurst;
+  /** Only where a driver sends more than the fast way knows: most rings never need it. */
+  #slowChains: ChainBurst | undefined;
   /** For packets over more chains than `#chains` holds; made when the first one comes. */
   #many: ChainBurst | undefined;
   /** Chains in front of this one are completed. */
@@ -73,7 +74,11 @@ export class EnqueuePath {
     this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
     this.#mergeable = mergeable;
     this.#least = mergeable ? headerBytes : headerBytes + 1;
-    this.#chains = new ChainBurst(chainsPerBurst, Math.max(segmentsPerBurst, queue.size));
+  }
+
+  get #chains(): ChainBurst {
+    const segments = Math.max(segmentsPerBurst, this.#queue.size);
+    return (this.#slowChains ??= new ChainBurst(chainsPerBurst, segments));
   }
 
   get queue(): DeviceQueue {

@@ -1,0 +1,135 @@
+// A switch with many ports in one process, with a host on every one: what it costs to open, and what a frame costs that goes from
+// a host to another whose address is known. Arguments: PORTS ADDRESSES. Prints one line of JSON.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { PacketBurst } from '@vio/net';
+import { VioSwitch, parseConfig } from '@vio/switch';
+import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import type { SwitchScale } from '../solo/switch-scale.ts';
+
+const [count, addresses] = process.argv.slice(2).map(Number);
+const queueSize = 64;
+const burstSize = 32;
+const length = 64;
+
+const directory = mkdtempSync(join(tmpdir(), 'vio-switch-scale-'));
+const socket = (i: number): string => join(directory, `${i}.sock`);
+const numbers = Array.from({ length: count }, (_, i) => i);
+const milliseconds = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1000;
+
+interface Host {
+  readonly port: VirtioUserPort;
+  readonly burst: PacketBurst;
+}
+
+const begin = process.cpuUsage();
+const fabric = await VioSwitch.start(
+  parseConfig({
+    bridges: [{ name: 'br', addresses: roomFor(addresses) }],
+    ports: numbers.map((i) => ({ name: `p${i}`, bridge: 'br', socket: socket(i), queues: 1 })),
+  }),
+);
+const hosts: Host[] = [];
+for (const i of numbers) {
+  const port = await openVirtioUser(
+    { path: socket(i), queue_size: queueSize },
+    { memory: { buffers: queueSize + burstSize } },
+  );
+  hosts.push({ port, burst: port.burst(burstSize) });
+}
+while (fabric.ports().some(({ connected }) => !connected)) await turn();
+const opened = milliseconds(process.cpuUsage(begin));
+
+// Every host speaks once from each of its addresses: host i has i, i + ports, i + 2 * ports, ...
+for (let first = 0; first < addresses; first += burstSize * count) {
+  for (const [i, host] of hosts.entries()) send(host, (k) => [0, (first + k * count + i) % addresses]);
+  await drained();
+}
+const learned = fabric.macs().length;
+
+await during(300);
+const before = { cpu: process.cpuUsage(), flooded: flooded() };
+const moved = await during(2000);
+const cpu = milliseconds(process.cpuUsage(before.cpu));
+
+const scale: SwitchScale = {
+  ports: count,
+  addresses,
+  openMilliseconds: opened / count,
+  learned,
+  nanoseconds: (cpu * 1e6) / moved,
+  floodedPercent: (100 * (flooded() - before.flooded)) / moved,
+};
+console.log(JSON.stringify(scale));
+for (const { port } of hosts) await port.close();
+await fabric.close();
+rmSync(directory, { recursive: true });
+
+/** Places of the table: a power of two, four times as many as addresses at least. */
+function roomFor(wanted: number): number {
+  return Math.max(8192, 2 ** Math.ceil(Math.log2(4 * wanted)));
+}
+
+function flooded(): number {
+  return Object.values(fabric.counters()).reduce((sum, counters) => sum + counters['flooded_frames'], 0);
+}
+
+/** A burst of frames, as far as there is room. @param ends numbers of the addresses that frame `k` goes to and comes from */
+function send({ port, burst }: Host, ends: (k: number) => readonly [to: number, from: number]): number {
+  const { u8 } = port.pool.region;
+  burst.allocate(port.pool, burstSize, length);
+  for (let k = 0; k < burst.count; k++) {
+    const [to, from] = ends(k);
+    address(u8, burst.offset[k], to);
+    address(u8, burst.offset[k] + 6, from);
+  }
+  const taken = port.tx[0].send(burst);
+  burst.release(taken);
+  return taken;
+}
+
+function address(u8: Uint8Array, at: number, number: number): void {
+  u8[at] = 2;
+  u8[at + 1] = 0;
+  u8[at + 2] = number >>> 24;
+  u8[at + 3] = number >>> 16;
+  u8[at + 4] = number >>> 8;
+  u8[at + 5] = number;
+}
+
+/** Everything the hosts have got is thrown away. @returns how many frames */
+function receive(): number {
+  let frames = 0;
+  for (const { port, burst } of hosts) {
+    for (let got = 0; (got = port.rx[0].receive(burst)) > 0; frames += got) burst.release();
+  }
+  return frames;
+}
+
+async function drained(): Promise<number> {
+  let frames = 0;
+  for (let quiet = 0; quiet < 3;) {
+    await turn();
+    const got = receive();
+    quiet = got === 0 ? quiet + 1 : 0;
+    frames += got;
+  }
+  return frames;
+}
+
+/** Every host sends to addresses of others, all over the table. @returns frames that have arrived */
+async function during(time: number): Promise<number> {
+  const end = performance.now() + time;
+  let frames = 0;
+  let next = 1;
+  while (performance.now() < end) {
+    for (const [i, host] of hosts.entries()) {
+      send(host, (k) => [(next = (next + 7919) % addresses), i + count * k]);
+    }
+    await turn();
+    frames += receive();
+  }
+  return frames + (await drained());
+}
