@@ -8,6 +8,7 @@ import { medianRatio } from './duel.ts';
 import type { Side } from './modes.ts';
 import { parseOptions } from './options.ts';
 import { ratioChart } from './report/chart.ts';
+import { latencyChart } from './report/latency-chart.ts';
 import { describeMachine } from './report/machine.ts';
 import { modeNames } from './report/markdown.ts';
 import { writeResults } from './report/readme.ts';
@@ -15,6 +16,7 @@ import { type Results, resultsMarkdown } from './report/results.ts';
 import { type AsyncResult, asyncCost, dpdkBackendCost } from './solo/async.ts';
 import { convenientWays } from './solo/convenient.ts';
 import { costPerPacket } from './solo/cost.ts';
+import { type Latency, latencies } from './solo/latency.ts';
 import { logCost } from './solo/log.ts';
 import { firstPackets } from './solo/first-packet.ts';
 import { pageCost } from './solo/page.ts';
@@ -101,6 +103,20 @@ async function asyncCosts(): Promise<AsyncResult[]> {
   return list;
 }
 
+/** The first row of each format stands for all of them. */
+async function allLatencies(): Promise<Latency[]> {
+  const list: Latency[] = [];
+  if (!wanted('latency')) return list;
+  for (const format of ['split', 'packed']) {
+    const row = scalarRows.find(({ name }) => name === `${format} mergeable`);
+    if (row === undefined) throw new Error(`there is no row for ${format} rings`);
+    const found = await latencies(row, quick ? 2 : 8, quick ? 300 : 500, cpus);
+    console.log(`latency ${row.name}: ${JSON.stringify(found)}`);
+    list.push(...found);
+  }
+  return list;
+}
+
 if (ab !== undefined) {
   await compareAll('frontend');
   process.exit(0);
@@ -117,6 +133,7 @@ const results: Results = {
   scales: wanted('scale') ? scales() : [],
   switchScales: wanted('switch') ? switchScales() : [],
   firstPackets: wanted('first-packet') ? await firstPackets(quick ? 3 : 15) : [],
+  latencies: await allLatencies(),
   wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
   reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
   steady: wanted('steady')
@@ -129,4 +146,9 @@ if (write) {
   const cells = results.comparisons.flatMap((comparison) => comparison.cells);
   await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), results.machine.name, text);
   writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
+  const [first] = results.latencies;
+  if (first !== undefined) {
+    const ofFirst = results.latencies.filter(({ row }) => row === first.row);
+    writeFileSync(new URL('../latency.svg', import.meta.url), latencyChart(ofFirst));
+  }
 }

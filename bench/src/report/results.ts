@@ -3,6 +3,7 @@ import type { AsyncResult, AsyncShare } from '../solo/async.ts';
 import type { Convenient } from '../solo/convenient.ts';
 import type { Cost } from '../solo/cost.ts';
 import type { FirstPacket } from '../solo/first-packet.ts';
+import type { Latency } from '../solo/latency.ts';
 import type { LogCost, Logged } from '../solo/log.ts';
 import type { PageCost } from '../solo/page.ts';
 import type { Reconnection } from '../solo/reconnect.ts';
@@ -24,6 +25,7 @@ export interface Results {
   readonly scales: readonly Scale[];
   readonly switchScales: readonly SwitchScale[];
   readonly firstPackets: readonly FirstPacket[];
+  readonly latencies: readonly Latency[];
   readonly wake: readonly Wake[];
   readonly reconnection: readonly Reconnection[];
   readonly steady: Steady | undefined;
@@ -42,6 +44,7 @@ export function resultsMarkdown(results: Results): string {
     ...scalePart(results.scales),
     ...switchPart(results.switchScales),
     ...firstPacketPart(results.firstPackets),
+    ...latencyPart(results.latencies),
     ...wakePart(results.wake),
     ...reconnectionPart(results.reconnection),
     ...steadyPart(results.steady),
@@ -201,6 +204,31 @@ function firstPacketPart(first: readonly FirstPacket[]): string[] {
         `\`${command}\``,
       ]),
     ),
+  ];
+}
+
+function latencyPart(latencies: readonly Latency[]): string[] {
+  if (latencies.length === 0) return [];
+  const rows = latencies
+    .filter(({ name }) => name === 'ours')
+    .map((ours) => {
+      const { row, burst, load, mpps } = ours;
+      const theirs = latencies.find(
+        (other) => other.name === 'DPDK' && other.row === row && other.burst === burst && other.load === load,
+      );
+      const both = (one: number, other = NaN): string => `${one.toFixed(1)} / ${other.toFixed(1)}`;
+      return [
+        row,
+        String(burst),
+        `${load} % (${mpps.toFixed(2)})`,
+        both(ours.p50, theirs?.p50),
+        both(ours.p99, theirs?.p99),
+        both(ours.p999, theirs?.p999),
+      ];
+    });
+  return [
+    "### There and back under load\n\nMicroseconds, ours / DPDK's, from the time a burst was due at the backend to the return of its last frame. Load: of the greatest rate of the slower of the two (million frames a second).",
+    table(['devargs', 'frames of a burst', 'load', 'p50 µs', 'p99 µs', 'p99.9 µs'], rows),
   ];
 }
 
