@@ -20,6 +20,8 @@ import { runSuites } from './suite.ts';
 import { until } from './until.ts';
 
 const { frontendRequests: requests } = wire;
+/** A guest without acceleration on a busy machine takes its time. */
+const patient = { timeout: 30_000 };
 
 /**
  * The suite of vDPA devices. @param whole with that of ports behind them, which takes a guest minutes
@@ -143,7 +145,7 @@ export async function moved(path: string, rounds: number) {
   });
   const events = rings.map(() => ({ kick: EventFd.create(), call: EventFd.create() }));
   using frontend = new ScriptedFrontend(await UnixStream.connect(path));
-  const offered = (await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined)) ?? 0n;
+  const offered = (await frontend.ask(requests.GET_PROTOCOL_FEATURES, undefined, patient)) ?? 0n;
   // Without a status: rings run when they are enabled.
   await frontend.send(requests.SET_PROTOCOL_FEATURES, offered & ~(1n << 16n));
   await frontend.send(requests.SET_OWNER, undefined);
@@ -166,7 +168,7 @@ export async function moved(path: string, rounds: number) {
     await frontend.send(requests.SET_VRING_KICK, { index, hasFd: true }, { fds: [events[index].kick.fd] });
   }
   for (const index of [0, 1]) await frontend.send(requests.SET_VRING_ENABLE, { index, value: 1 });
-  await frontend.ask(requests.GET_FEATURES, undefined);
+  await frontend.ask(requests.GET_FEATURES, undefined, patient);
   const [rx, tx] = rings;
   let number = 0;
   let unmarked = 0;
@@ -194,16 +196,16 @@ export async function moved(path: string, rounds: number) {
     return came;
   };
   const before = await exchange(false);
-  await frontend.ask(requests.SET_LOG_BASE, { size: log.size, offset: 0 }, { fds: [log.fd] });
+  await frontend.ask(requests.SET_LOG_BASE, { size: log.size, offset: 0 }, { ...patient, fds: [log.fd] });
   await frontend.send(requests.SET_FEATURES, features | VHOST_F_LOG_ALL);
-  await frontend.ask(requests.GET_FEATURES, undefined);
+  await frontend.ask(requests.GET_FEATURES, undefined, patient);
   const during = await exchange(true);
   await frontend.send(requests.SET_FEATURES, features);
-  await frontend.ask(requests.GET_FEATURES, undefined);
+  await frontend.ask(requests.GET_FEATURES, undefined, patient);
   const after = await exchange(false);
   const bases = [];
   for (const index of [0, 1])
-    bases.push((await frontend.ask(requests.GET_VRING_BASE, { index, value: 0 }))?.value);
+    bases.push((await frontend.ask(requests.GET_VRING_BASE, { index, value: 0 }, patient))?.value);
   frontend.close();
   memory.close();
   log.close();
