@@ -178,8 +178,12 @@ function dequeueTurns(
 export async function dpdkBackendCost(length: number, cpus: Cpus, window = 300): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
   const socket = join(directory, 'dpdk.sock');
-  const extra = ['--port-topology=loop', ...jumboArguments];
-  const settings = (forwardCpu: number) => ({ promptCpu: cpus.prompt, forwardCpu, memory: 256, extra });
+  const settings = (forwardCpu: number, more: readonly string[] = []) => ({
+    promptCpu: cpus.prompt,
+    forwardCpu,
+    memory: 256,
+    extra: ['--port-topology=loop', ...more],
+  });
   // Of buffers of 2 KiB, as many as it takes.
   const pieces = Array.from({ length: Math.ceil(length / pieceBytes) }, (_, i) =>
     Math.min(pieceBytes, length - i * pieceBytes),
@@ -188,7 +192,7 @@ export async function dpdkBackendCost(length: number, cpus: Cpus, window = 300):
   try {
     const frontend = await Testpmd.start({
       vdevs: [netVirtioUser(socket, 1, 'mrg_rxbuf=1,in_order=0')],
-      ...settings(cpus.common),
+      ...settings(cpus.common, jumboArguments),
     });
     try {
       for (const [testpmd, mode] of [
