@@ -49,4 +49,5 @@ export { jsonValue } from './telemetry/json-value.ts';
 export type { LineRequest } from './telemetry/line-request.ts';
 export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';
 export { aboutProcess, callTelemetry, isTelemetryMethod } from './telemetry/methods.ts';
+export { serveLatestTelemetry } from './telemetry/telemetry-server.ts';
 export { genericStats } from './port/port-stats.ts';

@@ -43,6 +43,15 @@ export function serveTelemetry(
   telemetry: Telemetry,
   options: TelemetryOptions = {},
 ): TelemetryServer {
+  return serveLatestTelemetry(path, () => telemetry, options);
+}
+
+/** Serves telemetry whose owner brings it up to date for each request. @throws VioError as `serveTelemetry` */
+export function serveLatestTelemetry(
+  path: string,
+  latest: () => Telemetry,
+  options: TelemetryOptions = {},
+): TelemetryServer {
   checkOptions('serveTelemetry', options, optionNames);
   const { writable = false, socket, maxClients } = options;
   const about = { ...aboutProcess(), ...options.about };
@@ -50,7 +59,7 @@ export function serveTelemetry(
     code: 'VIO_TELEMETRY_REQUEST',
     maxRequest: mostRequest,
     greeting: { ...about, max_output_len: mostRequest },
-    answer: (request) => callTelemetry(telemetry, request, about, writable),
+    answer: (request) => callTelemetry(latest(), request, about, writable),
     ...(socket === undefined ? {} : { socket }),
     ...(maxClients === undefined ? {} : { maxClients }),
   });

@@ -1,11 +1,8 @@
 import { type LinkView, Telemetry, type TelemetrySource } from '@vio/net';
-import { type LineRequest, LineServer, aboutProcess, callTelemetry } from '@vio/net/internal';
+import { type LineRequest, aboutProcess, callTelemetry, serveLatestTelemetry } from '@vio/net/internal';
 import type { VioSwitch } from '../switch/vio-switch.ts';
 
-/** Bytes of a request at most. */
-const mostRequest = 16 << 10;
-
-const about = (): Readonly<Record<string, unknown>> => ({ ...aboutProcess(), command: 'switch' });
+const about = { command: 'switch' };
 
 /** The ports of a switch for those who only look: each keeps its number while it is there. */
 export class SwitchTelemetry {
@@ -25,17 +22,12 @@ export class SwitchTelemetry {
 
   /** @throws VioError VIO_TELEMETRY_* */
   answer(request: LineRequest): unknown {
-    return callTelemetry(this.telemetry, request, about(), false);
+    return callTelemetry(this.telemetry, request, { ...aboutProcess(), ...about }, false);
   }
 
   /** Serves it on a socket of its own, where nothing can be changed. @throws VioError VIO_SOCKET_* */
   serve(path: string): AsyncDisposable {
-    return LineServer.listen(path, {
-      code: 'VIO_TELEMETRY_REQUEST',
-      maxRequest: mostRequest,
-      greeting: { ...about(), max_output_len: mostRequest },
-      answer: (request) => this.answer(request),
-    });
+    return serveLatestTelemetry(path, () => this.telemetry, { about });
   }
 
   #update(): void {
