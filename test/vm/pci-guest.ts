@@ -104,7 +104,7 @@ export async function runSteps(
     ...options,
     arguments: [JSON.stringify(steps)],
     monitor: true,
-    timeout: 240_000,
+    timeout: 420_000,
     qemu: [...(options.qemu ?? []), ...cards.flatMap(({ qemu }) => qemu)],
   });
   if (guest.exitCode !== 0) throw new Error(`the guest failed:\n${guest.stderr}\n${guest.console}`);

@@ -97,5 +97,5 @@ describe('ports behind a backend', () => {
   it('pass the suites of devices when a card works for them', async () => {
     const reports = await run({ whole: ['vdpaSuite', cards.split.address, true] });
     expect(outcome(reports['whole'])).toMatchObject({ failed: undefined, wrong: [], givenBack: true });
-  }, 300_000);
+  }, 480_000);
 });
