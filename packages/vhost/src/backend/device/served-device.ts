@@ -1,34 +1,26 @@
 import type { VioError } from '@vio/native';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, rarpFrame } from '@vio/net';
-import { STATUS_DRIVER_OK } from '@vio/net/internal';
-import { type QueueFault, freshPackedBase, ringFeatures } from '@vio/rings';
+import { type QueueFault, ringFeatures } from '@vio/rings';
 import type { InflightEntries } from '@vio/rings/internal';
-import {
-  VHOST_F_LOG_ALL,
-  VHOST_USER_F_PROTOCOL_FEATURES,
-  VHOST_USER_PROTOCOL_F_MQ,
-  VHOST_USER_PROTOCOL_F_STATUS,
-  type VringAddress,
-} from '../../wire/index.ts';
+import { VHOST_F_LOG_ALL, VHOST_USER_F_PROTOCOL_FEATURES, type VringAddress } from '../../wire/index.ts';
 import { DeviceCommands } from '../control/device-commands.ts';
 import type { DriverSettings } from '../control/driver-settings.ts';
-import { BurstCopier } from '../packets/burst-copier.ts';
 import { DeviceLog } from '../migration/device-log.ts';
 import type { LogArea } from '../migration/log-area.ts';
 import type { DeviceIommu, IotlbChannel } from '../iommu/device-iommu.ts';
 import { DeviceTranslations } from '../iommu/device-translations.ts';
 import { Postcopy } from '../migration/postcopy.ts';
 import type { DequeueOptions } from '../packets/dequeue.ts';
-import { ServedRing } from '../raw/raw-vring.ts';
 import { AsyncChannels } from '../async/async-channels.ts';
 import { AttachedHandlers } from './attached-handlers.ts';
 import type { ConfigChannel, DeviceConfig } from './device-config.ts';
 import type { DeviceListener } from './device-listener.ts';
 import type { DeviceTaps } from './device-taps.ts';
+import { DeviceRings } from './device-rings.ts';
 import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory, MemoryOptions } from './driver-memory.ts';
 import type { InflightBuffer } from './inflight-buffer.ts';
-import { baseUnknown, memoryFault } from './ring-faults.ts';
+import { memoryFault } from './ring-faults.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 import type { NotifierChannel, VdpaHost } from '../vdpa/vdpa-host.ts';
 import { VdpaSession } from '../vdpa/vdpa-session.ts';
@@ -103,20 +95,14 @@ export class ServedDevice {
   host: DeviceHost | undefined;
   readonly #listener: DeviceListener;
   readonly #shape: DeviceShape;
-  readonly #dequeue: DequeueOptions;
+  readonly #rings: DeviceRings;
   readonly #translations: DeviceTranslations;
   readonly #commands: DeviceCommands;
   /** What the application has attached to it. */
   readonly attached = new AttachedHandlers();
-  #memory: DriverMemory | undefined;
-  #copier: BurstCopier | undefined;
   #inflight: InflightBuffer | undefined;
   /** Where its rings were when the driver reset it, by number. */
   #leftAt: number[] = [];
-  /** SET_FEATURES has come. */
-  #featuresSaid = false;
-  /** Which calls its driver wants is not known. */
-  #alwaysCalls = false;
 
   constructor(
     vid: number,
@@ -137,9 +123,14 @@ export class ServedDevice {
     this.#listener = listener;
     this.#shape = shape;
     this.config = shape.config;
-    this.#dequeue = dequeue;
     this.async = new AsyncChannels(asyncCopy);
     this.#memoryOptions = memory;
+    this.#rings = new DeviceRings(this, shape, dequeue, {
+      changed: () => this.#changed(),
+      execute: (command) => this.#commands.execute(command),
+      failed: (error) => listener.failed(error),
+      baseCorrected: (queue, said, base) => listener.baseCorrected(queue, said, base),
+    });
     this.#translations = new DeviceTranslations(
       this,
       { changed: () => this.#changed(), failed: (error) => listener.failed(error) },
@@ -177,7 +168,7 @@ export class ServedDevice {
 
   /** The driver's memory, once it was announced. */
   get memory(): DriverMemory | undefined {
-    return this.#memory;
+    return this.#rings.memory;
   }
 
   /** Which ring is the control queue (virtio 1.4, section 5.1.2); undefined: there is none. */
@@ -213,7 +204,7 @@ export class ServedDevice {
       vring.leftAt = this.#leftAt[i];
       vring.async = this.async.of(i);
       vring.setLog(this.log.active(this.features));
-      if (this.#shape.raw) vring.raw = this.#rawRing(vring);
+      if (this.#shape.raw) vring.raw = this.#rings.raw(vring);
       this.vrings.push(vring);
     }
     return this.vrings[index];
@@ -222,9 +213,8 @@ export class ServedDevice {
   /** Replaces the driver's memory; running rings go on in the new one at `update`. */
   setMemory(memory: DriverMemory): void {
     for (const vring of this.vrings) vring.pause();
-    this.#memory?.replaceBy(memory);
-    this.#memory = memory;
-    this.#copier = new BurstCopier(memory.map);
+    this.memory?.replaceBy(memory);
+    this.#rings.setMemory(memory);
     this.#translations.setMemory(memory.map);
   }
 
@@ -240,7 +230,7 @@ export class ServedDevice {
     const before = this.log.replace(area);
     this.#relog();
     if (before === undefined) return;
-    this.#copier?.forget(before.log.region);
+    this.#rings.forget(before.log.region);
     before[Symbol.dispose]();
   }
 
@@ -260,16 +250,16 @@ export class ServedDevice {
   setFeatures(accepted: bigint): void {
     const none = (accepted & ~(VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES)) === 0n;
     const { features: unsaid = 0n } = this.#shape.unsaid;
-    this.#alwaysCalls = none && unsaid !== 0n;
+    this.#rings.alwaysCalls = none && unsaid !== 0n;
     const features = none ? accepted | unsaid : accepted;
     const changed = features ^ this.features;
-    if (changed === VHOST_F_LOG_ALL && this.#featuresSaid) {
+    if (changed === VHOST_F_LOG_ALL && this.#rings.featuresSaid) {
       this.features = features;
       this.#relog();
       this.#listener.featuresChanged(features);
       return;
     }
-    this.#featuresSaid = true;
+    this.#rings.featuresSaid = true;
     if (changed === 0n) return;
     if (this.running && this.vrings.some((vring) => vring.running && vring.enabled)) {
       throw vhostError('FEATURES', 'the features may not change while the device runs');
@@ -290,9 +280,9 @@ export class ServedDevice {
    * @throws VioError VIO_VHOST_RING, VIO_RING_* when a ring cannot run: it waits for other addresses, the rest goes on
    */
   update(): void {
-    this.#enableRings();
+    this.#rings.enable();
     try {
-      this.#runRings();
+      this.#rings.run();
     } finally {
       this.#tell();
     }
@@ -412,15 +402,14 @@ export class ServedDevice {
     this.#translations[Symbol.dispose]();
     this.postcopy.end();
     this.config[Symbol.dispose]();
-    this.#memory?.[Symbol.dispose]();
-    this.#memory = undefined;
-    this.#copier = undefined;
+    this.memory?.[Symbol.dispose]();
+    this.#rings.setMemory(undefined);
   }
 
   /** A ring stops because of what its driver wrote; the others go on. */
   break(vring: Vring, fault: QueueFault): void {
     if (fault.code === 'ADDRESS_UNMAPPED' && this.host?.memoryMissed() === true) return;
-    const reason = this.#memory?.faulted === true ? memoryFault : fault;
+    const reason = this.memory?.faulted === true ? memoryFault : fault;
     vring.break(reason);
     this.#changed();
     this.#listener.broken(vring.index, reason);
@@ -429,7 +418,7 @@ export class ServedDevice {
   /** Breaks all rings when the driver has taken its memory away. */
   lookAtMemory(): void {
     if (this.log.faulted) this.giveUp(vhostError('LOG', 'the log was taken away: its file was truncated'));
-    if (this.#memory?.faulted !== true && this.#inflight?.faulted !== true) return;
+    if (this.memory?.faulted !== true && this.#inflight?.faulted !== true) return;
     for (const vring of this.vrings) if (vring.running) this.break(vring, memoryFault);
   }
 
@@ -447,29 +436,6 @@ export class ServedDevice {
     for (const change of Array.from(this.changes)) change();
   }
 
-  /**
-   * Without bit 30 a started ring is enabled. With it a disabled one is drained, which is for frontends that know queue pairs (MQ):
-   * of the others none is touched, because it may be gone already. User-mode Linux only disables the rings of a driver that
-   * leaves, and gives their memory to others.
-   */
-  #enableRings(): void {
-    const always = (this.features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n;
-    const drained = !this.#shape.raw && (this.protocolFeatures & VHOST_USER_PROTOCOL_F_MQ) !== 0n;
-    for (const vring of this.vrings) {
-      vring.enabled = always || (vring.asked ?? this.#shape.unsaid.enable === true);
-      vring.atRest = !vring.enabled && !drained;
-      // A vDPA device lets go of it first.
-      if (vring.atRest && vring.running && this.vdpa === undefined) vring.pause();
-    }
-  }
-
-  /** The frontend has said all that is needed before rings run. */
-  get #mayRun(): boolean {
-    if (!this.#featuresSaid) return false;
-    const usesStatus = (this.protocolFeatures & VHOST_USER_PROTOCOL_F_STATUS) !== 0n;
-    return !usesStatus || (this.status & STATUS_DRIVER_OK) !== 0;
-  }
-
   #forgetInflight({ index, size }: Vring): void {
     this.#inflight?.stopped(index, ringFeatures(this.features).format, size);
   }
@@ -481,74 +447,14 @@ export class ServedDevice {
     this.#listener.destroyDevice();
   }
 
-  #runRings(): void {
-    const memory = this.#memory;
-    const copier = this.#copier;
-    // What a ring looks like is known only once features were accepted.
-    if (memory === undefined || copier === undefined || !this.#mayRun || this.vdpa !== undefined) return;
-    const refused: unknown[] = [];
-    const control = this.controlQueue;
-    for (const vring of this.vrings) {
-      if (!vring.ready || vring.atRest || vring.running) continue;
-      if (vring.fault !== undefined && !vring.awaitsTranslation) continue;
-      try {
-        if (!this.#isTranslated(vring) || !this.#settleBase(vring, memory)) continue;
-        if (vring.raw !== undefined) vring.runRaw(vring.raw, memory, this.features);
-        else if (vring.index === control) this.#runControl(vring, memory);
-        else vring.run(memory, copier, this.features, this.#dequeue);
-        vring.queue?.lookAhead();
-        this.#changed();
-      } catch (error) {
-        vring.addresses = undefined;
-        refused.push(error);
-      }
-    }
-    if (refused.length > 0) throw refused[0];
-  }
-
-  /** @returns false: it is not known where the ring lies, which was asked for, or there is no memory, and it is broken */
-  #isTranslated(vring: Vring): boolean {
-    const fault = vring.translate(this.features);
-    if (fault === undefined) {
-      vring.fault = undefined;
-      return true;
-    }
-    if (fault !== 'unknown' && vring.fault === undefined) {
-      this.break(vring, fault);
-      vring.awaitsTranslation = true;
-    }
-    return false;
-  }
-
-  /** @returns false: where the ring goes on cannot be found out, and it is broken */
-  #settleBase(vring: Vring, memory: DriverMemory): boolean {
-    const said = vring.base;
-    const settled = vring.settleBase(memory, this.features);
-    if (settled === 'unknown') this.break(vring, baseUnknown(said));
-    else if (settled === 'corrected')
-      this.#listener.baseCorrected(vring.index, said, vring.base ?? freshPackedBase);
-    return settled !== 'unknown';
-  }
-
-  #rawRing(vring: Vring): ServedRing {
-    return new ServedRing(vring.index, {
-      onKick: (listener) => vring.kicks.listen(listener),
-      call: () => vring.calls.signal(),
-      alwaysCalls: () => this.#alwaysCalls,
-      broken: (fault) => this.break(vring, fault),
-      failed: (error) => this.#listener.failed(error),
-      lookAtMemory: () => this.lookAtMemory(),
-    });
-  }
-
   /** The same device as its vDPA device's session needs it. */
   #vdpaHost(): VdpaHost {
     const { vid, vrings, log } = this;
     const now = {
       features: () => this.features,
       protocolFeatures: () => this.protocolFeatures,
-      memory: () => this.#memory,
-      mayRun: () => this.#mayRun,
+      memory: () => this.memory,
+      mayRun: () => this.#rings.mayRun,
     };
     return {
       vid,
@@ -566,28 +472,12 @@ export class ServedDevice {
       get mayRun() {
         return now.mayRun();
       },
-      settleBase: (vring) => this.#memory !== undefined && this.#settleBase(vring, this.#memory),
-      relay: (vring) => this.#relay(vring),
+      settleBase: (vring) => this.#rings.settleBase(vring),
+      relay: (vring) => this.#rings.relay(vring),
       tell: () => this.#tell(),
       configChanged: () => void this.config.changed(),
       giveUp: (reason) => this.giveUp(reason),
     };
-  }
-
-  #relay(vring: Vring): ReturnType<VdpaHost['relay']> {
-    if (this.#memory === undefined) throw new TypeError('buffers are passed on of memory that there is');
-    const raw = (vring.raw ??= this.#rawRing(vring));
-    vring.runRaw(raw, this.#memory, this.features, vring.index % 2 === 0 ? 'writable' : 'readable');
-    return { raw, memory: this.#memory.map };
-  }
-
-  #runControl(vring: Vring, memory: DriverMemory): void {
-    vring.runControl(
-      memory,
-      this.features,
-      (command) => this.#commands.execute(command),
-      (fault) => this.break(vring, fault),
-    );
   }
 
   #isReady(pair: number): boolean {

@@ -10,7 +10,6 @@ import {
   type RingView,
   freshPackedBase,
   packedBaseFromRing,
-  splitBaseFromUsedRing,
   ringFeatures,
   type WindowOffset,
 } from '@vio/rings';
@@ -32,10 +31,7 @@ import type { ServedRing } from '../raw/raw-vring.ts';
 import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
-import { vhostError } from '../errors/vhost-error.ts';
-
-/** A part of a ring: its name, address, bytes, and whether the device writes it. */
-type RingPart = [name: string, address: number, bytes: number, written: boolean];
+import { bothHalves, findBuffer, isPlaced, locateParts, partsOf, startOf } from './ring-parts.ts';
 
 /** A ring for somebody else to work on: where it goes on, and guest addresses of its parts. */
 export interface LentRing {
@@ -155,10 +151,10 @@ export class Vring {
 
   /** Where somebody else is to begin on it, and where its parts lie as guest addresses. @throws as `run` */
   lendable(memory: DriverMemory, features: bigint): LentRing {
-    const places = this.#locate(memory, features);
+    const places = locateParts(this, memory, features);
     const at = ({ window, offset }: WindowOffset): number => memory.map.guestBase[window] + offset;
     return {
-      base: this.#startAt(memory, places, ringFeatures(features).format === 'packed'),
+      base: startOf(this, memory, places, ringFeatures(features).format === 'packed'),
       descriptors: at(places.descriptors),
       driver: at(places.driver),
       device: at(places.device),
@@ -287,14 +283,8 @@ export class Vring {
   view(memory: DriverMemory, features: bigint): RingView | undefined {
     if (this.addresses === undefined || this.size === 0) return undefined;
     const { format, eventIdx } = ringFeatures(features);
-    if (
-      this.translation !== undefined &&
-      this.#partsAt(features).some(
-        ([, address, bytes]) => this.translation?.userAt(address, bytes) === undefined,
-      )
-    )
-      return undefined;
-    const { descriptors, driver, device } = this.#locate(memory, features);
+    if (!isPlaced(this, features)) return undefined;
+    const { descriptors, driver, device } = locateParts(this, memory, features);
     const { windows } = memory.map;
     const place = ({ window, offset }: WindowOffset) => ({ region: windows[window].region, offset });
     return {
@@ -307,7 +297,7 @@ export class Vring {
       broken: this.fault,
       held: undefined,
       find: (address, bytes) => {
-        const found = this.#find(memory, Number(address), bytes);
+        const found = findBuffer(this, memory, Number(address), bytes);
         return found === undefined ? undefined : place(found);
       },
     };
@@ -343,26 +333,10 @@ export class Vring {
     this.err?.signal();
   }
 
-  /**
-   * Behind an I/O MMU: looks whether all of the ring is translated, and asks for what is missing.
-   * @returns undefined: it is, or needs not be; 'unknown': something was asked for; else why it cannot run
-   */
-  translate(features: bigint): QueueFault | 'unknown' | undefined {
-    const { translation } = this;
-    if (translation === undefined) return undefined;
-    let unknown = false;
-    for (const [name, address, bytes, written] of this.#partsAt(features)) {
-      const place = translation.place(address, bytes, written);
-      if (place === 'unknown') unknown = true;
-      else if (typeof place !== 'number') return unmappedPart(this.index, name, address, place);
-    }
-    return unknown ? 'unknown' : undefined;
-  }
-
   /** Translations from one address to another are gone: a ring that lies there stops, others look theirs up again. */
   untranslate(from: number, end: number, features: bigint): void {
     if (!this.running) return;
-    const lies = this.#partsAt(features).some(
+    const lies = partsOf(this, features).some(
       ([, address, bytes]) => address < end && address + bytes > from,
     );
     if (!lies) {
@@ -398,7 +372,7 @@ export class Vring {
   settleBase(memory: DriverMemory, features: bigint): SettledBase {
     const { format, inOrder } = ringFeatures(features);
     if (format === 'split' || !this.#baseSaid) return 'kept';
-    const { descriptors } = this.#locate(memory, features);
+    const { descriptors } = locateParts(this, memory, features);
     const said = this.base === undefined ? freshPackedBase : bothHalves(this.base);
     // A predecessor's notes say where it was, and are right.
     if (this.inflight?.resumes(this.index, format, this.size) === true) return 'kept';
@@ -426,14 +400,14 @@ export class Vring {
 
   #open(memory: DriverMemory, features: bigint, indirectDirection: IndirectDirection): DeviceQueue {
     const ring = ringFeatures(features);
-    const addresses = this.#locate(memory, features);
+    const addresses = locateParts(this, memory, features);
     const queue = openDeviceQueue(this.inflight, this.index, {
       memory: memory.map,
       addresses,
       size: this.size,
       features: ring,
       translation: this.translation,
-      base: this.#startAt(memory, addresses, ring.format === 'packed'),
+      base: startOf(this, memory, addresses, ring.format === 'packed'),
       indirectDirection,
     });
     this.ran = true;
@@ -458,63 +432,4 @@ export class Vring {
     });
     return this.#marking;
   }
-
-  #locate(memory: DriverMemory, features: bigint): DeviceVringAddresses {
-    const find = ([name, address, bytes, written]: RingPart): WindowOffset => {
-      const { translation } = this;
-      const user = translation === undefined ? address : translation.place(address, bytes, written);
-      const found = typeof user === 'number' ? memory.map.fromUser(user, bytes) : undefined;
-      if (found !== undefined) return found;
-      throw vhostError(
-        'RING',
-        `the ${name} of ring ${this.index} at 0x${address.toString(16)} is not in the shared memory`,
-      );
-    };
-    const [descriptors, driver, device] = this.#partsAt(features);
-    return { descriptors: find(descriptors), driver: find(driver), device: find(device) };
-  }
-
-  /** What is known to be at a place of the driver's. */
-  #find(memory: DriverMemory, address: number, bytes: number): WindowOffset | undefined {
-    const { translation } = this;
-    if (translation === undefined) return memory.map.fromGuest(address, bytes);
-    const user = translation.userAt(address, bytes);
-    return user === undefined ? undefined : memory.map.fromUser(user, bytes);
-  }
-
-  /** What the ring is made of. */
-  #partsAt(features: bigint): [RingPart, RingPart, RingPart] {
-    const { addresses, size } = this;
-    if (addresses === undefined) throw new TypeError('the ring has no addresses yet');
-    const { format, eventIdx } = ringFeatures(features);
-    const packed = format === 'packed';
-    const event = eventIdx ? 2 : 0;
-    return [
-      ['descriptors', addresses.descriptors, 16 * size, packed],
-      ['driver area', addresses.driver, packed ? 4 : 4 + event + 2 * size, false],
-      ['device area', addresses.device, packed ? 4 : 4 + event + 8 * size, true],
-    ];
-  }
-
-  /**
-   * A split ring is continued where its own used index says, whatever base was given: DPDK's frontend says 0 for a
-   * ring that has been in use.
-   */
-  #startAt(memory: DriverMemory, addresses: DeviceVringAddresses, packed: boolean): number {
-    const { base } = this;
-    if (!packed) return splitBaseFromUsedRing(memory.map, addresses, this.size, base ?? 0);
-    return base === undefined ? freshPackedBase : bothHalves(base);
-  }
-}
-
-/** Some frontends give only the lower half of a packed ring's base: both positions are the same then. */
-function bothHalves(base: number): number {
-  return base > 0xffff ? base : (base | (base << 16)) >>> 0;
-}
-
-function unmappedPart(index: number, name: string, address: number, why: 'none' | 'scattered'): QueueFault {
-  const what = `the ${name} of ring ${index} at I/O address 0x${address.toString(16)}`;
-  const detail =
-    why === 'none' ? `${what} has no translation` : `${what} is in several pieces of the shared memory`;
-  return { code: 'ADDRESS_UNMAPPED', detail };
 }
