@@ -10,12 +10,14 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, resolve } from 'node:path';
 import { buildLibrary } from './bundle/library.mjs';
 import { buildProgram } from './bundle/program.mjs';
+import { isStale, writeStamp } from './bundle/stamp.mjs';
 import { licences } from './licences.mjs';
 
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
 /** @param {string} directory absolute, of a package */
 async function bundle(directory) {
+  if (!isStale(directory)) return;
   const manifest = read(join(directory, 'package.json'));
   const build = manifest.exports?.['./internal'] === undefined ? buildProgram : buildLibrary;
   const { files, inputs } = await build(directory, manifest);
@@ -29,6 +31,7 @@ async function bundle(directory) {
   const file = join(directory, 'dist/THIRD_PARTY_NOTICES.txt');
   if (notices.length > 0) writeFileSync(file, notices.join('\n---\n\n'));
   else rmSync(file, { force: true });
+  writeStamp(directory, [...files.keys()]);
 }
 
 /** Declarations of sources that are gone are left from a build of before: nobody publishes them. */

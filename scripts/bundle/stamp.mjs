@@ -1,0 +1,56 @@
+// Whether a package has to be bundled again. `npm start` bundles what it runs every time, and mostly nothing has changed.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { root } from '../workspace.mjs';
+
+/**
+ * @param {string} directory absolute, of a package
+ * @param {string} workspace it is in
+ * @returns {boolean} false when its files are what its sources became last time
+ */
+export function isStale(directory, workspace = root) {
+  const file = stampOf(directory, workspace);
+  if (!existsSync(file)) return true;
+  const { sources, paths, outputs } = JSON.parse(readFileSync(file, 'utf8'));
+  return sources !== sourcesOf(directory, workspace) || outputs !== hashOf(directory, paths);
+}
+
+/** @param {string[]} paths what was written, in the package */
+export function writeStamp(directory, paths, workspace = root) {
+  const outputs = hashOf(directory, paths);
+  const file = stampOf(directory, workspace);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify({ sources: sourcesOf(directory, workspace), paths, outputs }));
+}
+
+const stampOf = (directory, workspace) =>
+  join(workspace, 'node_modules/.cache/vio-bundle', `${basename(directory)}.json`);
+
+/** Of the package, of what bundles it, of siblings that have parts (their names decide which is imported), and of all versions. */
+function sourcesOf(directory, workspace) {
+  const packages = readdirSync(join(workspace, 'packages')).map((name) => join(workspace, 'packages', name));
+  const manifests = packages.map((each) => join(each, 'package.json')).filter(existsSync);
+  const withParts = manifests
+    .filter((file) => readFileSync(file, 'utf8').includes('"./internal/'))
+    .map((file) => join(dirname(file), 'src'));
+  const own = [join(directory, 'src'), join(directory, 'scripts'), join(workspace, 'scripts')];
+  const folders = [...new Set([...own, ...withParts])].filter(existsSync);
+  return hash([...folders.flatMap(filesBelow), ...manifests, join(workspace, 'pnpm-lock.yaml')]);
+}
+
+function filesBelow(directory) {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+const hashOf = (directory, paths) => hash(paths.map((path) => join(directory, path)));
+
+function hash(files) {
+  const all = createHash('sha256');
+  for (const file of files.toSorted()) {
+    all.update(file);
+    if (existsSync(file)) all.update(readFileSync(file));
+  }
+  return all.digest('hex');
+}
