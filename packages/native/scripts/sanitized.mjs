@@ -45,7 +45,10 @@ function runtime() {
 const options = `log_path=${join(reports, 'report')}:handle_segv=0:handle_sigbus=0:handle_abort=0`;
 const sanitized = {
   asan: { LD_PRELOAD: runtime(), ASAN_OPTIONS: `${options}:detect_leaks=0` },
-  tsan: { LD_PRELOAD: runtime(), TSAN_OPTIONS: `${options}:ignore_noninstrumented_modules=1` },
+  tsan: {
+    LD_PRELOAD: runtime(),
+    TSAN_OPTIONS: `${options}:ignore_noninstrumented_modules=1:suppressions=${join(scripts, 'races.supp')}`,
+  },
 }[variant];
 
 const built =
