@@ -6,8 +6,8 @@ import { beforeEach, expect, it } from 'vitest';
 import { root } from '../install/tarballs.ts';
 
 interface Stamp {
-  isStale(directory: string, workspace: string): boolean;
-  writeStamp(directory: string, paths: readonly string[], workspace: string): void;
+  readonly isStale: (directory: string, workspace: string) => boolean;
+  readonly writeStamp: (directory: string, paths: readonly string[], workspace: string) => void;
 }
 
 const { isStale, writeStamp } = (await import(join(root, 'scripts/bundle/stamp.mjs'))) as Stamp;
