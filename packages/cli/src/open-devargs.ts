@@ -46,8 +46,10 @@ export async function openDevargs(text: string, opening: PortOpening): Promise<N
   if (namesPciDevice(text)) {
     // Loaded on demand: most ports have a backend.
     const { openPciPort } = await import('@vio/pci-driver');
+    // A card has no backend that could come back.
+    const { reconnect: _, ...ofCards } = options;
     const port = await openPciPort(text, {
-      ...options,
+      ...ofCards,
       ...(pairs === undefined ? {} : { queues: pairs }),
     });
     return { port, name: port.address, server: false };
