@@ -8,6 +8,7 @@ export { ControlQueue, type ControlQueueOptions } from './control/control-queue.
 export { ControlResponder, type ControlResponderOptions } from './control/control-responder.ts';
 export type { NetControlOptions, QueuePairsListener } from './control/net-control.ts';
 export { pairSwitch } from './control/pair-switch.ts';
+export { wholePairs } from './control/whole-pairs.ts';
 export {
   type ConfigField,
   configBytes,

@@ -15,11 +15,11 @@ import {
   VIRTIO_NET_F_CTRL_VQ,
   DownEvent,
 } from '@vio/net';
-import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { disableBusMaster } from '../access/config-space.ts';
 import type { PciAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
+import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
 import { acceptFeatures, driverOk, fail, meet, resetDevice, resetQueue } from '../device/life-cycle.ts';
 import { openDevice } from '../device/open-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
@@ -35,10 +35,6 @@ export interface PciNetDeviceOptions {
   /** Gets a line when there are fewer interrupts than wished. */
   readonly log?: ((line: string) => void) | undefined;
 }
-
-const defaultWatchInterval = 1000;
-/** What the vendor of a device reads as when there is no device. */
-const noVendor = 0xffff;
 
 /** A virtio-net card, by its modern or its legacy registers. */
 export class PciNetDevice implements NetDevice {
@@ -218,12 +214,10 @@ export class PciNetDevice implements NetDevice {
   #look(): void {
     if (!this.#started || this.down !== undefined) return;
     try {
-      // A mapped register may answer even when the kernel has taken the device away.
-      if (this.access.config.read(0, 2) === noVendor) return this.#lose();
-      const { status } = this.registers;
-      // Every register of a device that was pulled out reads as ones, or as zeroes once its mapping is gone.
-      if (status === 0xff || status === 0) return this.#lose();
-      if ((status & STATUS_NEEDS_RESET) !== 0) return this.#fail(needsReset(this.access.address));
+      if (!isThere(this.access)) return this.#lose();
+      const health = healthOf(this.registers.status);
+      if (health === 'gone') return this.#lose();
+      if (health === 'needs reset') return this.#fail(needsReset(this.access.address));
     } catch (cause) {
       return this.#lose(cause);
     }

@@ -1,7 +1,7 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import { type OptionNames, callApplication, checkOptions } from '@vio/native/internal';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
-import { ControlQueue, STATUS_NEEDS_RESET, encodeConfigSpace } from '@vio/net/internal';
+import { ControlQueue, encodeConfigSpace, wholePairs } from '@vio/net/internal';
 import { Region, VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import {
   type VdpaDevice,
@@ -17,6 +17,7 @@ import type { PciAccess, TranslatedAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
 import { readCapabilities } from '../device/capabilities.ts';
 import { acceptFeatures, driverOk, meet, resetDevice } from '../device/life-cycle.ts';
+import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
 import { ModernDevice } from '../device/modern-device.ts';
 import { parsePciDevargs } from '../port/devargs.ts';
 import { readNetConfig } from '../port/net-config.ts';
@@ -42,9 +43,6 @@ const optionNames: OptionNames<PciVdpaDeviceOptions> = {
   signal: true,
 };
 
-const defaultWatchInterval = 1000;
-/** What the vendor of a device reads as when there is no device. */
-const noVendor = 0xffff;
 const pageBytes = 4096;
 
 /** What a card has while it works for a frontend. */
@@ -297,10 +295,8 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
     return queue;
   }
 
-  /** Pairs are used from the first on, without gaps. */
   async #tellPairs(work: Work): Promise<void> {
-    let pairs = 0;
-    while (work.enabled.has(2 * pairs) && work.enabled.has(2 * pairs + 1)) pairs++;
+    const pairs = wholePairs(work.enabled);
     if (work.control === undefined || pairs === 0 || pairs === work.pairs) return;
     await work.control.execute({ kind: 'queue-pairs', pairs });
     work.pairs = pairs;
@@ -330,13 +326,11 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
   #look(): void {
     if (!this.#open || this.#down !== undefined) return;
     try {
-      // A mapped register may answer even when the kernel has taken the card away.
-      if (this.#access.config.read(0, 2) === noVendor) return this.#lose();
+      if (!isThere(this.#access)) return this.#lose();
       if (this.#work === undefined) return;
-      const { status } = this.#registers;
-      // Every register of a card that was pulled out reads as ones, or as zeroes once its mapping is gone.
-      if (status === 0xff || status === 0) return this.#lose();
-      if ((status & STATUS_NEEDS_RESET) !== 0) this.#tellAll(needsReset(this.name));
+      const health = healthOf(this.#registers.status);
+      if (health === 'gone') return this.#lose();
+      if (health === 'needs reset') this.#tellAll(needsReset(this.name));
     } catch (cause) {
       this.#lose(cause);
     }

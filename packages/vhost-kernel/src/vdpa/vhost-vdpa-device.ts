@@ -7,6 +7,7 @@ import {
   STATUS_FEATURES_OK,
   STATUS_KNOWN,
   decodeConfigSpace,
+  wholePairs,
 } from '@vio/net/internal';
 import { ringFeatures } from '@vio/rings';
 import { type VdpaDevice, type VdpaFrontend, vdpaProtocolFeatures } from '@vio/vhost';
@@ -236,12 +237,11 @@ export class VhostVdpaDevice implements VdpaDevice, AsyncDisposable {
     await this.#iotlb.replace(fd, []);
   }
 
-  /** Pairs are used from the first on, without gaps: a card with a control queue is told how many. */
+  /** A card with a control queue is told how many pairs are in use. */
   async #tellPairs(): Promise<void> {
     const work = this.#work;
     if (work?.control === undefined) return;
-    let pairs = 0;
-    while (work.enabled.has(2 * pairs) && work.enabled.has(2 * pairs + 1)) pairs++;
+    const pairs = wholePairs(work.enabled);
     if (pairs === 0 || pairs === work.pairs) return;
     await work.control.queue.execute({ kind: 'queue-pairs', pairs });
     work.pairs = pairs;

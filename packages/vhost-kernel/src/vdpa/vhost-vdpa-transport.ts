@@ -12,7 +12,7 @@ import {
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_STATUS,
 } from '@vio/net';
-import { STATUS_DRIVER_OK, configBytes, decodeConfigSpace } from '@vio/net/internal';
+import { STATUS_DRIVER_OK, configBytes, decodeConfigSpace, wholePairs } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import type { SharedRegion, VhostStatus, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
@@ -295,11 +295,9 @@ export class VhostVdpaTransport implements VhostTransport {
     return new VdpaControl({ fd, index: 2 * pairs, iova, features: ringFeatures(this.#features) });
   }
 
-  /** Pairs are used from the first on, without gaps. */
   async #tellPairs(): Promise<void> {
     if ((this.#features & VIRTIO_NET_F_MQ) === 0n) return;
-    let pairs = 0;
-    while (this.#enabled.has(2 * pairs) && this.#enabled.has(2 * pairs + 1)) pairs++;
+    const pairs = wholePairs(this.#enabled);
     if (pairs === 0 || pairs === this.#pairs) return;
     await this.#control?.queue.execute({ kind: 'queue-pairs', pairs });
     this.#pairs = pairs;
