@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitEvent(env, exports);
   vio::InitSocket(env, exports);
   vio::InitListen(env, exports);
+  vio::InitPacket(env, exports);
   vio::InitWatch(env, exports);
   vio::InitEpollWatch(env, exports);
   vio::InitCopy(env, exports);

@@ -189,6 +189,22 @@ const layouts = {
       ],
     ],
   },
+  packetFrame: {
+    what: 'The words of a frame that a packet socket takes or gives.',
+    groups: [
+      [
+        'Where its virtio-net header begins, which the frame follows; bytes of both: room for what comes, or what goes.',
+        'at',
+        'bytes',
+      ],
+      [
+        'Of what has come: 1 when there was no room for all of it; its VLAN tag, or -1, and the EtherType of that.',
+        'truncated',
+        'tag',
+        'tagType',
+      ],
+    ],
+  },
 };
 
 const name = (entry) => (Array.isArray(entry) ? entry[0] : entry);

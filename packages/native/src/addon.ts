@@ -56,6 +56,13 @@ export interface Addon {
   socketPair(): [number, number];
   socketSend(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
   socketReceive(fd: number, bytes: Uint8Array, fds: number[]): number;
+  packetOpen(index: number): number;
+  createPacketBursts(
+    fd: number,
+    memory: Uint8Array,
+    incoming: Int32Array,
+    outgoing: Int32Array,
+  ): { receive(count: number): number; send(from: number, count: number): number };
   readonly loopWatch: WatchEngine;
   readonly threadWatch: WatchEngine;
   openDevice(path: string): number;

@@ -25,6 +25,8 @@ export type {
 export {
   driverJob,
   driverJobWords,
+  packetFrame,
+  packetFrameWords,
   queueCounter,
   queueCounterWords,
   singlesJob,
@@ -36,6 +38,7 @@ export { ContiguousMemory } from './memory/contiguous-memory.ts';
 export { LatePages } from './memory/late-pages.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
+export { PacketSocket } from './sockets/packet-socket.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
 export { defaultTimeout, shortTimeout } from './timeouts.ts';
 export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';

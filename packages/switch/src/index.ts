@@ -3,6 +3,7 @@ export { readConfig } from './config/config-file.ts';
 export {
   type BridgeConfig,
   type DirectoryConfig,
+  type InterfacePortConfig,
   type PortConfig,
   type SocketPortConfig,
   type SwitchConfig,
@@ -16,6 +17,7 @@ export type { ControlTarget } from './control/methods.ts';
 export { type StatusPage, StatusServer } from './daemon/status-server.ts';
 export type { MacEntry } from './fabric/mac-table.ts';
 export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
+export type { PortState } from './ports/endpoint.ts';
 export type { PortOrigin } from './ports/managed-port.ts';
 export type { MacView, PortView, Reloaded, Trouble } from './switch/views.ts';
 export { type SwitchOptions, VioSwitch } from './switch/vio-switch.ts';

@@ -156,4 +156,18 @@ enum Word {
 };
 }  // namespace driverJob
 
+// The words of a frame that a packet socket takes or gives.
+namespace packetFrame {
+enum Word {
+  // Where its virtio-net header begins, which the frame follows; bytes of both: room for what comes, or what goes.
+  kAt = 0,
+  kBytes = 1,
+  // Of what has come: 1 when there was no room for all of it; its VLAN tag, or -1, and the EtherType of that.
+  kTruncated = 2,
+  kTag = 3,
+  kTagType = 4,
+  kWords = 5
+};
+}  // namespace packetFrame
+
 }  // namespace vio

@@ -150,3 +150,17 @@ export const driverJob = {
 
 /** How many of them there are. */
 export const driverJobWords = 46;
+
+/** The words of a frame that a packet socket takes or gives. */
+export const packetFrame = {
+  /** Where its virtio-net header begins, which the frame follows; bytes of both: room for what comes, or what goes. */
+  at: 0,
+  bytes: 1,
+  /** Of what has come: 1 when there was no room for all of it; its VLAN tag, or -1, and the EtherType of that. */
+  truncated: 2,
+  tag: 3,
+  tagType: 4,
+} as const;
+
+/** How many of them there are. */
+export const packetFrameWords = 5;

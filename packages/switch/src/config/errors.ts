@@ -9,6 +9,7 @@ type Kind =
   | 'STATE'
   | 'DIRECTORY'
   | 'IN_USE'
+  | 'INTERFACE_TAKEN'
   | 'CLOSED'
   | 'CONTROL'
   | 'HTTP';

@@ -32,6 +32,7 @@ const mac = z
   .string()
   .refine((text) => isMac(text) && !isMulticast(text), 'a unicast address as in 02:00:00:00:00:01')
   .transform((text) => text.toLowerCase());
+const kernelName = z.string().regex(/^[^\s/:]{1,15}$/, 'an interface name of 1 to 15 characters');
 const mode = z.preprocess(
   (value) =>
     typeof value === 'string' && /^0?o?[0-7]{3,4}$/.test(value)
@@ -81,7 +82,15 @@ const tapPort = z.strictObject({
   name,
   bridge: name,
   /** Name of a tap interface, which is made if there is none. */
-  tap: z.string().regex(/^[^\s/:]{1,15}$/, 'an interface name of 1 to 15 characters'),
+  tap: kernelName,
+  ...rules,
+});
+
+const interfacePort = z.strictObject({
+  name,
+  bridge: name,
+  /** Name of an interface of this kernel that is there already, or comes. */
+  interface: kernelName,
   ...rules,
 });
 
@@ -135,8 +144,10 @@ export type SocketPortConfig = z.infer<typeof socketPort>;
 export type UplinkPortConfig = z.infer<typeof uplinkPort>;
 /** A port on a tap interface. */
 export type TapPortConfig = z.infer<typeof tapPort>;
+/** A port on an interface that is there already. */
+export type InterfacePortConfig = z.infer<typeof interfacePort>;
 /** A port, checked and complete; see the README for what each field means. */
-export type PortConfig = SocketPortConfig | UplinkPortConfig | TapPortConfig;
+export type PortConfig = SocketPortConfig | UplinkPortConfig | TapPortConfig | InterfacePortConfig;
 /** A directory of applications that listen, checked and complete. */
 export type DirectoryConfig = z.infer<typeof directorySchema>;
 /** A bridge, checked and complete. */
@@ -152,6 +163,7 @@ export function parsePort(input: unknown, what = 'the port'): PortConfig {
   if (typeof input !== 'object' || input === null) return parse(socketPort, input, what);
   // Of the kind that is meant, so that an error names a field.
   if ('uplink' in input) return parse(uplinkPort, input, what);
+  if ('interface' in input) return parse(interfacePort, input, what);
   return 'tap' in input ? parse(tapPort, input, what) : parse(socketPort, input, what);
 }
 
@@ -161,6 +173,12 @@ export function parseConfig(input: unknown): SwitchConfig {
   const config = { ...rest, ports: ports.map((port, i) => parsePort(port, `ports[${i}]`)) };
   checkTogether(config);
   return config;
+}
+
+/** The interface of this kernel that a port is on, if it is on one by its name: `%d` asks for any. */
+export function interfaceOf(port: PortConfig): string | undefined {
+  const interfaceName = 'interface' in port ? port.interface : 'tap' in port ? port.tap : undefined;
+  return interfaceName?.includes('%') === true ? undefined : interfaceName;
 }
 
 /** Configurations have no cycles, and come from one schema: their fields are in one order. */
@@ -192,11 +210,16 @@ function checkTogether({ bridges, ports, directories }: SwitchConfig): void {
   }
   const taken = new Set<string>();
   const sockets = new Set<string>();
+  const interfaces = new Set<string>();
   for (const port of [...ports, ...directories]) {
     if (!names.has(port.bridge)) wrong(`there is no bridge ${port.bridge}`, 'name one that is in `bridges`');
     if (!('name' in port)) continue;
     if (taken.has(port.name)) wrong(`there are two ports ${port.name}`, 'give each a name of its own');
     taken.add(port.name);
+    const kernel = interfaceOf(port);
+    if (kernel !== undefined && interfaces.has(kernel))
+      wrong(`two ports have the interface ${kernel}`, 'give each an interface of its own');
+    if (kernel !== undefined) interfaces.add(kernel);
     if (!('socket' in port)) continue;
     if (sockets.has(port.socket))
       wrong(`two ports have the socket ${port.socket}`, 'give each a socket of its own');

@@ -20,6 +20,12 @@ export function insertTag(burst: PacketBurst, pool: BufferPool, i: number, tci: 
   resize(burst, pool, i, tagBytes);
 }
 
+/** Makes the tag in front of a frame one of another EtherType (802.1ad): the fabric sees a frame without a tag then. */
+export function setTagType(u8: Uint8Array, at: number, type: number): void {
+  u8[at + 12] = type >>> 8;
+  u8[at + 13] = type & 0xff;
+}
+
 /** Takes the tag off frame `i`, in place. */
 export function removeTag(burst: PacketBurst, pool: BufferPool, i: number): void {
   const { u8 } = pool.region;

@@ -11,8 +11,13 @@ export interface EndpointListener {
   trouble(what: string, reason: Pick<VioError, 'code' | 'message'>): void;
 }
 
-/** How a port is reached: a socket, a tap, a device. */
+/** Whether somebody is at the other end of a port; if not, why: nobody has come yet, or what the kernel's interface is like. */
+export type PortState = 'up' | 'waiting' | 'down' | 'no-carrier' | 'missing';
+
+/** How a port is reached: a socket, a tap, an interface, a device. */
 export interface Endpoint {
+  /** While nobody is there: why. */
+  readonly absence: Exclude<PortState, 'up'>;
   /** Begins; resolves when the socket or the interface is there. @throws VioError when it cannot be */
   start(): Promise<void>;
   /** Ends; the listener is told that nobody is there. Idempotent. */

@@ -5,7 +5,7 @@ import type { Polled } from '../fabric/rounds.ts';
 import { StormLimit } from '../fabric/storm-limit.ts';
 import { SwitchPort, usualRules } from '../fabric/switch-port.ts';
 import { vlanRules } from '../fabric/vlan-rules.ts';
-import type { Endpoint, EndpointListener } from './endpoint.ts';
+import type { Endpoint, EndpointListener, PortState } from './endpoint.ts';
 import type { Fabric } from './fabric.ts';
 
 /** Who made a port: it goes with what made it. */
@@ -46,6 +46,10 @@ export class ManagedPort implements Polled, EndpointListener {
 
   get connected(): boolean {
     return this.port.link !== undefined;
+  }
+
+  get state(): PortState {
+    return this.connected ? 'up' : (this.endpoint?.absence ?? 'waiting');
   }
 
   /** Takes over the VLANs and limits of a configuration that is otherwise the same. */

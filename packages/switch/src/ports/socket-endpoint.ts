@@ -14,6 +14,7 @@ const retryMilliseconds = 200;
 
 /** A vhost-user socket: this side listens on it, or looks for an application that does. */
 export class SocketEndpoint implements Endpoint {
+  readonly absence = 'waiting';
   readonly #socket: string;
   readonly #driver: VhostDriver;
   readonly #listener: EndpointListener;

@@ -5,6 +5,7 @@ import type { Endpoint, EndpointListener } from './endpoint.ts';
 
 /** A tap interface of this machine. It is made, and set up; what is behind it (addresses, a bridge) is the administrator's. */
 export class TapEndpoint implements Endpoint {
+  readonly absence = 'waiting';
   readonly #config: TapPortConfig;
   readonly #listener: EndpointListener;
   #tap: Tap | undefined;

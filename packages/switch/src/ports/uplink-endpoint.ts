@@ -15,6 +15,7 @@ const offloads = { rxChecksum: true, lro: true, txChecksum: true, tso: true };
  * until it is there, and again when it goes.
  */
 export class UplinkEndpoint implements Endpoint {
+  readonly absence = 'waiting';
   readonly #config: UplinkPortConfig;
   readonly #listener: EndpointListener;
   readonly #ending = new AbortController();

@@ -1,8 +1,9 @@
 import type { VioError } from '@vio/native';
 import { switchError } from '../config/errors.ts';
-import { type PortConfig, mostPorts } from '../config/schema.ts';
+import { type PortConfig, interfaceOf, mostPorts } from '../config/schema.ts';
 import type { Endpoint } from '../ports/endpoint.ts';
 import type { Fabric } from '../ports/fabric.ts';
+import { InterfaceEndpoint } from '../ports/interface-endpoint.ts';
 import { ManagedPort, type PortOrigin } from '../ports/managed-port.ts';
 import { SocketEndpoint } from '../ports/socket-endpoint.ts';
 import { TapEndpoint } from '../ports/tap-endpoint.ts';
@@ -65,6 +66,7 @@ export class PortTable implements Iterable<ManagedPort> {
       );
     }
     const bridge = this.#bridges.find(config.bridge);
+    this.#checkInterface(config);
     if (this.#byName.size >= mostPorts) {
       throw switchError('PORTS_FULL', `the switch has ${mostPorts} ports`, 'delete some that nobody needs');
     }
@@ -105,6 +107,19 @@ export class PortTable implements Iterable<ManagedPort> {
     this.setMirrors();
   }
 
+  /** Of one interface every frame would come in twice. */
+  #checkInterface(config: PortConfig): void {
+    const kernel = interfaceOf(config);
+    for (const { config: other } of kernel === undefined ? [] : this) {
+      if (interfaceOf(other) !== kernel) continue;
+      throw switchError(
+        'INTERFACE_TAKEN',
+        `the port ${other.name} has the interface ${kernel}`,
+        'delete it first, or name another interface',
+      );
+    }
+  }
+
   /** Nothing is opened any more. */
   end(): void {
     this.#ending = true;
@@ -135,5 +150,6 @@ function endpointOf(port: ManagedPort): Endpoint {
   const { config } = port;
   if ('uplink' in config) return new UplinkEndpoint(config, port);
   if ('tap' in config) return new TapEndpoint(config, port);
+  if ('interface' in config) return new InterfaceEndpoint(config, port);
   return new SocketEndpoint(config, port);
 }

@@ -1,5 +1,6 @@
 import type { PortConfig } from '../config/schema.ts';
 import type { MacEntry } from '../fabric/mac-table.ts';
+import type { PortState } from '../ports/endpoint.ts';
 import type { ManagedPort, PortOrigin } from '../ports/managed-port.ts';
 
 /** A port as it is told of. */
@@ -12,6 +13,8 @@ export interface PortView {
   readonly origin: PortOrigin;
   /** Whether somebody is at its other end. */
   readonly connected: boolean;
+  /** Whether somebody is; if not, why. */
+  readonly state: PortState;
   /** What it was made from. */
   readonly config: PortConfig;
   /** What was negotiated with the other end, if there is one. */
@@ -52,12 +55,13 @@ export interface Reloaded {
   readonly reopened: readonly string[];
 }
 
-export function portView({ config, bridge, origin, connected, port }: ManagedPort): PortView {
+export function portView({ config, bridge, origin, connected, state, port }: ManagedPort): PortView {
   return {
     name: config.name,
     bridge: bridge.name,
     origin,
     connected,
+    state,
     config,
     link: port.link?.describe(),
   };

@@ -85,7 +85,7 @@ export class Network implements AsyncDisposable {
       ports: Object.entries(ports).map(([name, port]) => ({
         name,
         bridge: 'br',
-        ...('tap' in port || 'uplink' in port ? {} : { socket: this.socket(name) }),
+        ...('tap' in port || 'uplink' in port || 'interface' in port ? {} : { socket: this.socket(name) }),
         ...port,
       })),
     };

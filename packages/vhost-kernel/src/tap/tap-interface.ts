@@ -10,7 +10,7 @@ import {
   setInterfaceFlags,
   setInterfaceMac,
   setInterfaceMtu,
-} from './interface-ioctls.ts';
+} from '../interface/interface-ioctls.ts';
 import { interfaceNamespace, interfaceOf } from './tun-ioctls.ts';
 
 /**

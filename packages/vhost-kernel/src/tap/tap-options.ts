@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { type OptionNames, checkOptions, quoted } from '@vio/native/internal';
 import { isMac } from '@vio/net';
-import { maxInterfaceName } from './interface-ioctls.ts';
+import { maxInterfaceName } from '../interface/interface-ioctls.ts';
 
 /** How a tap is opened; what is left out stays as it is. */
 export interface TapOptions {

@@ -1,7 +1,7 @@
 // What goes to the kernel, byte by byte: linux/if_tun.h, and `struct ifreq` of linux/if.h.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
-import * as interfaces from './interface-ioctls.ts';
+import * as interfaces from '../interface/interface-ioctls.ts';
 import * as tun from './tun-ioctls.ts';
 
 const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));

@@ -2,7 +2,7 @@
 import { VioError, ioctl } from '@vio/native';
 import { openDevice } from '@vio/native/internal';
 import { io, ior, iow } from '../ioctl-number.ts';
-import { interfaceRequest, nameIn } from './interface-ioctls.ts';
+import { interfaceRequest, nameIn } from '../interface/interface-ioctls.ts';
 
 const type = 0x54; // 'T'
 const TUNSETIFF = iow(type, 202, 4);

@@ -7,7 +7,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** What `show` can show: the method that is called, and the columns a person sees. */
 const shown: Readonly<Record<string, { readonly method: string; readonly columns: readonly string[] }>> = {
-  ports: { method: 'show-ports', columns: ['name', 'bridge', 'origin', 'connected'] },
+  ports: { method: 'show-ports', columns: ['name', 'bridge', 'origin', 'state'] },
   bridges: { method: 'show-bridges', columns: ['name', 'ports', 'learned', 'ageing'] },
   macs: { method: 'show-macs', columns: ['bridge', 'vlan', 'mac', 'port', 'age'] },
   counters: { method: 'show-counters', columns: [] },

@@ -70,6 +70,13 @@ export function setInterfaceMtu(socket: number, name: string, mtu: number): void
   });
 }
 
+/** Whether its frames are those of Ethernet: not so of a tunnel, or of the loopback. */
+export function isEthernet(socket: number, name: string): boolean {
+  const request = interfaceRequest(name);
+  ioctl(socket, SIOCGIFHWADDR, request, `read the type of ${name}`, known);
+  return new DataView(request.buffer).getUint16(valueAt, true) === ARPHRD_ETHER;
+}
+
 /** @returns as in `02:00:00:00:00:01` */
 export function interfaceMac(socket: number, name: string): string {
   const request = interfaceRequest(name);
