@@ -256,12 +256,13 @@ describe('vio switch that cannot', () => {
   });
 });
 
-it('has a unit that systemd would take', () => {
-  // Only its form: whether systemd is installed is the machine's business.
-  const unit = readFileSync(
-    new URL('../../packages/switch/systemd/vio-switch.service', import.meta.url),
-    'utf8',
-  );
-  const lines = unit.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  expect(lines.filter((line) => !/^(\[(Unit|Service|Install)\]|[A-Z]\w+=.*)$/.test(line))).toEqual([]);
-});
+it.each(['vio-switch.service', 'vio-switch.socket', 'vio-switch-metrics.socket'])(
+  'has a unit %s that systemd would take',
+  (file) => {
+    // Only its form: whether systemd is installed is the machine's business.
+    const unit = readFileSync(new URL(`../../packages/switch/systemd/${file}`, import.meta.url), 'utf8');
+    const lines = unit.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const wrong = lines.filter((line) => !/^(\[(Unit|Service|Socket|Install)\]|[A-Z]\w+=.*)$/.test(line));
+    expect(wrong).toEqual([]);
+  },
+);

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { failureOf, openFds, rejectionOf, scratchDirectory } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { runChild, unprivileged } from '../test-support/child.ts';
+import { dupFd } from '../fds/fd.ts';
 import { UnixListener } from './unix-listener.ts';
 import { UnixStream } from './unix-stream.ts';
 
@@ -26,6 +27,22 @@ describe('listening', () => {
     listener.close();
     listener.close();
     expect([made, existsSync(listener.path), listener.fd]).toEqual([true, false, -1]);
+  });
+
+  it('on a socket that somebody else has made leaves its file to them', async () => {
+    const theirs = UnixListener.listen(join(directory, 'passed'));
+    using client = await UnixStream.connect(theirs.path);
+    const passed = UnixListener.adopt(dupFd(theirs.fd), theirs.path);
+    using served = await passed.accept();
+    passed.close();
+    expect([client.fd > 0, served.fd > 0, passed.fd, existsSync(theirs.path)]).toEqual([
+      true,
+      true,
+      -1,
+      true,
+    ]);
+    theirs.close();
+    expect(existsSync(theirs.path)).toBe(false);
   });
 
   it('replaces a socket file on which nobody listens any more', async () => {

@@ -40,21 +40,22 @@ const noRoom = {
 /** Listeners whose files the end of the process removes. */
 const open = new Set<UnixListener>();
 
-/** A listening Unix stream socket. It owns its file: closing, and the end of the process, remove it. */
+/** A listening Unix stream socket. It owns the file that it made: closing, and the end of the process, remove it. */
 export class UnixListener implements Disposable {
   /** Path of the socket file. */
   readonly path: string;
   #fd: number;
-  readonly #file: Made;
+  /** Undefined: the file is somebody else's. */
+  readonly #file: Made | undefined;
   /** Who waits for a connection, in their order. */
   readonly #waiting = new Set<Waiting>();
   /** Watches while somebody waits. */
   #watcher: FdWatcher | undefined;
 
-  private constructor(path: string, made: Made) {
+  private constructor(path: string, fd: number, file: Made | undefined) {
     this.path = path;
-    this.#fd = made.fd;
-    this.#file = made;
+    this.#fd = fd;
+    this.#file = file;
     if (open.size === 0) process.on('exit', closeAll);
     open.add(this);
   }
@@ -70,11 +71,23 @@ export class UnixListener implements Disposable {
     checkRights(options);
     const { backlog = 128, mode = -1, uid = -1, gid = -1 } = options;
     try {
-      return new UnixListener(path, addon.socketListen(path, backlog, mode, uid, gid));
+      const made = addon.socketListen(path, backlog, mode, uid, gid);
+      return new UnixListener(path, made.fd, made);
     } catch (error) {
       if (errnoName(error) === 'EADDRINUSE') checkIsSocket(path);
       throw systemError(error, `listen on ${path}`, listenErrors);
     }
+  }
+
+  /**
+   * Takes over a socket that listens already, as systemd passes them. The descriptor belongs to the listener then; the file does not,
+   * and stays when the listener is closed.
+   * @param path where it listens, for messages
+   */
+  static adopt(fd: number, path: string): UnixListener {
+    attempt(() => addon.setNonBlocking(fd), `use file descriptor ${fd} as a socket`);
+    addon.ownFd(fd);
+    return new UnixListener(path, fd, undefined);
   }
 
   /** -1 once closed. */
@@ -138,6 +151,7 @@ export class UnixListener implements Disposable {
 
   /** Removes the socket file if it is still the one this listener made. */
   #unlink(): void {
+    if (this.#file === undefined) return;
     try {
       const { dev, ino } = lstatSync(this.path);
       if (dev === this.#file.device && ino === this.#file.inode) unlinkSync(this.path);

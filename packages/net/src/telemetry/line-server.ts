@@ -28,8 +28,8 @@ export class LineServer implements AsyncDisposable {
   readonly #budget = new WorkBudget();
   readonly #stopping = new AbortController();
 
-  private constructor(path: string, listener: UnixListener, options: LineServerOptions) {
-    this.path = path;
+  private constructor(listener: UnixListener, options: LineServerOptions) {
+    this.path = listener.path;
     this.#listener = listener;
     this.#options = options;
     void this.#accept();
@@ -37,7 +37,12 @@ export class LineServer implements AsyncDisposable {
 
   /** Listens. @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN */
   static listen(path: string, options: LineServerOptions): LineServer {
-    return new LineServer(path, UnixListener.listen(path, { mode: 0o600, ...options.socket }), options);
+    return new LineServer(UnixListener.listen(path, { mode: 0o600, ...options.socket }), options);
+  }
+
+  /** Serves those who connect to a listener, which belongs to the server then. */
+  static adopt(listener: UnixListener, options: LineServerOptions): LineServer {
+    return new LineServer(listener, options);
   }
 
   /** Clients that are connected. */

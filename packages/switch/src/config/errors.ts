@@ -1,6 +1,7 @@
 import { VioError } from '@vio/native';
 
 type Kind =
+  | 'ACTIVATION'
   | 'CONFIG'
   | 'PORT_EXISTS'
   | 'PORT_MISSING'

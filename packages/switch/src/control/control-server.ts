@@ -1,6 +1,6 @@
-import { VioError } from '@vio/native';
+import { type UnixListener, VioError } from '@vio/native';
 import { quoted } from '@vio/native/internal';
-import { type LineRequest, LineServer, isTelemetryMethod } from '@vio/net/internal';
+import { type LineRequest, LineServer, type LineServerOptions, isTelemetryMethod } from '@vio/net/internal';
 import { switchError } from '../config/errors.ts';
 import { type ControlTarget, methods } from './methods.ts';
 import { SwitchTelemetry } from './switch-telemetry.ts';
@@ -14,15 +14,17 @@ export interface ControlSocket extends AsyncDisposable {
 /**
  * Serves the control socket of a switch, for this user alone: `{"id": 1, "method": "show-ports"}` is answered by
  * `{"id": 1, "result": [...]}` or by `error`, a line each; and the methods of telemetry, such as `/ethdev/list`, which only look.
+ * @param place path of a socket that is made, or one that listens already, as systemd passes them
  * @throws VioError VIO_SOCKET_*
  */
-export function serveControl(path: string, target: ControlTarget): ControlSocket {
+export function serveControl(place: string | UnixListener, target: ControlTarget): ControlSocket {
   const telemetry = new SwitchTelemetry(target.fabric);
-  return LineServer.listen(path, {
+  const options: LineServerOptions = {
     code: 'VIO_SWITCH_CONTROL',
     answer: (request) =>
       isTelemetryMethod(request.method) ? telemetry.answer(request) : control(target, request),
-  });
+  };
+  return typeof place === 'string' ? LineServer.listen(place, options) : LineServer.adopt(place, options);
 }
 
 async function control(target: ControlTarget, { method: name, params }: LineRequest): Promise<unknown> {

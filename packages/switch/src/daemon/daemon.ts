@@ -1,8 +1,9 @@
-import { VioError } from '@vio/native';
+import { UnixListener, VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
 import { serveControl } from '../control/control-server.ts';
 import { SwitchTelemetry } from '../control/switch-telemetry.ts';
+import { passedSockets } from './activation.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
 import { notifySystemd, watchdog } from './notify.ts';
@@ -33,8 +34,8 @@ export interface DaemonOptions {
   readonly override?: Partial<Pick<SwitchConfig, 'control' | 'state' | 'http'>>;
   /** Is told what happens. */
   readonly report: DaemonReport;
-  /** Shows its ports in one more way, until that is disposed of. */
-  readonly show?: (seen: SwitchTelemetry, config: SwitchConfig) => AsyncDisposable | undefined;
+  /** Shows its ports in one more way, until that is disposed of. @param controlled there is a control socket, which shows them as well */
+  readonly show?: (seen: SwitchTelemetry, controlled: boolean) => AsyncDisposable | undefined;
   /** Makes a page for people, at / of where /health and /metrics are. */
   readonly page?: (seen: SwitchTelemetry) => Promise<StatusPage>;
   /** Ends it. */
@@ -42,11 +43,13 @@ export interface DaemonOptions {
 }
 
 /**
- * Runs a switch as a service: control socket, /health and /metrics, a reload at SIGHUP. Resolves when it has ended in good order.
+ * Runs a switch as a service: control socket, /health and /metrics, a reload at SIGHUP. Sockets that systemd passes are used. Resolves
+ * when it has ended in good order.
  * @throws VioError when it cannot begin
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { file, override = {}, report, interrupted } = options;
+  const passed = passedSockets();
   const read = async (): Promise<SwitchConfig> => ({ ...(await readConfig(file)), ...override });
   const config = await read();
   await using fabric = await VioSwitch.start(config, { onTrouble: (trouble) => report.trouble(trouble) });
@@ -68,13 +71,19 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
   };
   const seen = new SwitchTelemetry(fabric);
+  // What systemd has made is in the place of what the configuration says.
+  const controlAt =
+    passed.control === undefined
+      ? config.control
+      : UnixListener.adopt(passed.control.fd, passed.control.path);
+  const httpAt = passed.http ?? config.http;
   await using control =
-    config.control === undefined ? undefined : serveControl(config.control, { fabric, reload, health });
-  await using _ = options.show?.(seen, config);
+    controlAt === undefined ? undefined : serveControl(controlAt, { fabric, reload, health });
+  await using _ = options.show?.(seen, control !== undefined);
   await using status =
-    config.http === undefined
+    httpAt === undefined
       ? undefined
-      : await StatusServer.start(config.http, fabric, health, await options.page?.(seen));
+      : await StatusServer.start(httpAt, fabric, health, await options.page?.(seen));
   const hangup = (): void =>
     void reload().catch((error: unknown) => {
       if (!VioError.is(error)) throw error;

@@ -11,6 +11,14 @@ const requestMilliseconds = 10_000;
 /** Where to listen: a port of this machine or of one of its addresses, or a Unix socket. */
 type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
+/** A socket that listens already, as systemd passes them. */
+export interface ListeningSocket {
+  /** It belongs to the server then. */
+  readonly fd: number;
+  /** Of a Unix socket; undefined: it is none. */
+  readonly path: string | undefined;
+}
+
 /** What a browser is shown besides. */
 export interface StatusPage {
   /** Answers a GET that is for the page. @param host that is listened on; undefined: a Unix socket @returns false: it is for others */
@@ -28,12 +36,12 @@ export class StatusServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #shown: StatusPage | undefined;
 
-  private constructor(server: Server, shown: StatusPage | undefined) {
+  private constructor(server: Server, shown: StatusPage | undefined, path: string | undefined) {
     this.#server = server;
     this.#shown = shown;
     const bound = server.address();
     if (bound === null || typeof bound === 'string') {
-      this.url = `unix:${String(bound)}`;
+      this.url = `unix:${path ?? String(bound)}`;
       return;
     }
     const host = isIPv6(bound.address) ? `[${bound.address}]` : bound.address;
@@ -41,15 +49,19 @@ export class StatusServer implements AsyncDisposable {
     if (shown !== undefined) this.page = `${this.url}/`;
   }
 
-  /** @param page at /; default: none @throws VioError VIO_SWITCH_HTTP when nobody can listen there */
+  /**
+   * @param where an address as the configuration has them, or a socket that listens already
+   * @param page at /; default: none
+   * @throws VioError VIO_SWITCH_HTTP when nobody can listen there
+   */
   static async start(
-    text: string,
+    where: string | ListeningSocket,
     fabric: VioSwitch,
     health: () => object,
     page?: StatusPage,
   ): Promise<StatusServer> {
-    const address = parseAddress(text);
-    const listened = 'host' in address ? address.host : undefined;
+    const address = typeof where === 'string' ? parseAddress(where) : { fd: where.fd };
+    let listened: string | undefined;
     const server = createServer((request, response) => {
       const path = request.url?.split('?')[0];
       if (request.method === 'GET' && path === '/metrics') {
@@ -70,7 +82,7 @@ export class StatusServer implements AsyncDisposable {
         reject(
           switchError(
             'HTTP',
-            `nobody can listen on ${text}: ${cause.message}`,
+            `nobody can listen on ${typeof where === 'string' ? where : `descriptor ${where.fd}`}: ${cause.message}`,
             'choose another address',
             cause,
           ),
@@ -78,7 +90,10 @@ export class StatusServer implements AsyncDisposable {
       );
       server.listen(address, resolve);
     });
-    return new StatusServer(server, page);
+    const bound = server.address();
+    if ('host' in address) listened = address.host;
+    else if (bound !== null && typeof bound === 'object') listened = bound.address;
+    return new StatusServer(server, page, typeof where === 'string' ? undefined : where.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

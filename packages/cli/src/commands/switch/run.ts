@@ -16,8 +16,8 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
     },
     interrupted,
     // A control socket shows what telemetry does.
-    show: (seen, { control: other }) => {
-      if (telemetry === false || (telemetry === undefined && other !== undefined)) return undefined;
+    show: (seen, controlled) => {
+      if (telemetry === false || (telemetry === undefined && controlled)) return undefined;
       if (telemetry !== undefined)
         output.record('telemetry', { path: telemetry }, `telemetry on ${telemetry}`);
       return atPlace('switch', telemetry, (path) => seen.serve(path));
