@@ -18,6 +18,7 @@ const chain = {
   hashMode: virtio.VIRTIO_CRYPTO_SYM_HASH_MODE_AUTH,
   chainOrder: virtio.VIRTIO_CRYPTO_SYM_ALG_CHAIN_ORDER_CIPHER_THEN_HASH,
 };
+const p256 = virtio.VIRTIO_CRYPTO_CURVE_NIST_P256;
 const rsa = { algorithm: virtio.VIRTIO_CRYPTO_AKCIPHER_RSA, keyType: 1, key, padding: 0, hashAlgorithm: 0 };
 
 /** Notes what is opened and closed, and does nothing. */
@@ -111,6 +112,8 @@ describe('a session', () => {
     await guest.open(symmetric(mac), virtio.VIRTIO_CRYPTO_MAC_CREATE_SESSION);
     await guest.open({ ...encrypts, hashResultBytes: 16 }, virtio.VIRTIO_CRYPTO_AEAD_CREATE_SESSION);
     await guest.open({ ...rsa, padding: 4 }, virtio.VIRTIO_CRYPTO_AKCIPHER_CREATE_SESSION);
+    const ecdsa = { ...rsa, algorithm: virtio.VIRTIO_CRYPTO_AKCIPHER_ECDSA, keyType: 2, padding: p256 };
+    await guest.open(ecdsa, virtio.VIRTIO_CRYPTO_AKCIPHER_CREATE_SESSION);
     const cipher = { algorithm: 3, key, encrypts: true };
     expect(engine.opened).toEqual([
       { service: 'chain', cipher, digest: { algorithm: 2, key, resultBytes: 20 }, cipherFirst: true },
@@ -119,6 +122,10 @@ describe('a session', () => {
       {
         service: 'akcipher',
         akcipher: { algorithm: 1, key, isPrivate: false, padding: 4, hash: 0, curve: 4 },
+      },
+      {
+        service: 'akcipher',
+        akcipher: { algorithm: 3, key, isPrivate: true, padding: 3, hash: 0, curve: 3 },
       },
     ]);
   });
@@ -148,6 +155,7 @@ describe('a session', () => {
     ['a type of key that there is not', { ...rsa, keyType: 0 }, 0x404, badmsg],
     ['an asymmetric key of no bytes', { ...rsa, key: new Uint8Array(0) }, 0x404, badmsg],
     ['DSA', { ...rsa, algorithm: 2 }, 0x404, notsupp],
+    ['ECDSA', { ...rsa, algorithm: virtio.VIRTIO_CRYPTO_AKCIPHER_ECDSA, padding: p256 }, 0x404, notsupp],
     ['padding that there is not', { ...rsa, padding: 2 }, 0x404, notsupp],
     ['MD5 to be signed', { ...rsa, padding: 1, hashAlgorithm: 4 }, 0x404, notsupp],
   ] as const)('with %s is refused by its number', async (_, session, opcode, status) => {
