@@ -95,10 +95,13 @@ async function asyncCosts(): Promise<AsyncResult[]> {
   const list: AsyncResult[] = [];
   if (!wanted('async')) return list;
   for (const length of [1518, 9000]) {
-    const cost = await asyncCost(length, quick ? 5 : 15);
-    const result = { length, cost, dpdk: await dpdkBackendCost(length, cpus) };
-    console.log(`async ${length}: ${JSON.stringify(result)}`);
-    list.push(result);
+    const dpdk = await dpdkBackendCost(length, cpus);
+    for (const frames of ['cached', 'beyond the caches'] as const) {
+      const cost = await asyncCost(length, frames, quick ? 5 : 15);
+      const result = { length, frames, cost, dpdk };
+      console.log(`async ${length}, ${frames}: ${JSON.stringify(result)}`);
+      list.push(result);
+    }
   }
   return list;
 }

@@ -105,9 +105,10 @@ function asyncPart(asyncs: readonly AsyncResult[]): string[] {
   return [
     "### Copies beside the thread: what a frame costs the thread that switches, with an engine, for without\n\nMedian of ratios (nanoseconds per frame with `CopyThread` / without). DPDK's backend copies itself.",
     table(
-      ['bytes', 'backend dequeue', 'backend enqueue', "DPDK's backend, enqueue"],
-      asyncs.map(({ length, cost, dpdk }) => [
+      ['bytes', 'frames', 'backend dequeue', 'backend enqueue', "DPDK's backend, enqueue"],
+      asyncs.map(({ length, frames, cost, dpdk }) => [
         String(length),
+        frames,
         share(cost.dequeue),
         share(cost.enqueue),
         dpdk === undefined ? '' : ns(dpdk),

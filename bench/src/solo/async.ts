@@ -27,10 +27,14 @@ export interface AsyncCost {
   readonly dequeue: AsyncShare;
 }
 
+/** Where frames lie when they are copied: still in a core's cache, or beyond it, as in a switch with many ports. */
+export type Frames = 'cached' | 'beyond the caches';
+
 /** One row. */
 export interface AsyncResult {
   /** Bytes of a frame. */
   readonly length: number;
+  readonly frames: Frames;
   readonly cost: AsyncCost;
   /** Nanoseconds per frame; undefined: not measured. */
   readonly dpdk: number | undefined;
@@ -39,9 +43,12 @@ export interface AsyncResult {
 const burstSize = 32;
 const turnsPerSample = 300;
 const warmUpSamples = 3;
-const devargs = 'mrg_rxbuf=1,in_order=0,queue_size=256';
 const dataRoom = 9216;
-const buffers = 256;
+/** Descriptors of the driver's rings, buffers of the backend's pool, and bursts of them that somebody else holds: the oldest come back. */
+const sizes = {
+  cached: { queueSize: 256, buffers: 256, held: 0 },
+  'beyond the caches': { queueSize: 1024, buffers: 4096, held: 120 },
+} as const;
 /** Most that testpmd puts into one of its buffers. */
 const pieceBytes = 2000;
 
@@ -49,17 +56,19 @@ const pieceBytes = 2000;
 type Turn = () => readonly [nanoseconds: number, frames: number];
 
 /** @param length bytes of a frame @param samples of 300 turns each, of either kind */
-export async function asyncCost(length: number, samples: number): Promise<AsyncCost> {
+export async function asyncCost(length: number, frames: Frames, samples: number): Promise<AsyncCost> {
+  const { queueSize, buffers, held } = sizes[frames];
+  const devargs = `queues=1,mrg_rxbuf=1,in_order=0,queue_size=${queueSize}`;
   // It never sleeps: to wake it is a system call that a busy switch does not make.
   const engine = CopyThread.create({ spin: 1e9 });
   dmaConfigure(engine);
-  await using pair = await pairOf(
-    (socket) => openVirtioUser(`net_virtio_user0,path=${socket},queues=1,${devargs}`),
-    { asyncCopy: true },
-  );
+  await using pair = await pairOf((socket) => openVirtioUser(`net_virtio_user0,path=${socket},${devargs}`), {
+    asyncCopy: true,
+  });
   const { port, device } = pair;
   const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 128)));
   const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom });
+  const used = new HeldBursts(pool, held);
   const receive = portLoops.rxonly(port, length);
   const send = portLoops.txonly(port, length);
   const enqueue = await compareTurns(
@@ -67,11 +76,41 @@ export async function asyncCost(length: number, samples: number): Promise<AsyncC
     device,
     0,
     engine,
-    enqueueTurns(device, pool, length, engine, receive),
+    enqueueTurns(device, pool, used, length, engine, receive),
   );
-  const dequeue = await compareTurns(samples, device, 1, engine, dequeueTurns(device, pool, engine, send));
+  const dequeue = await compareTurns(
+    samples,
+    device,
+    1,
+    engine,
+    dequeueTurns(device, pool, used, engine, send),
+  );
   dmaUnconfigure(engine);
   return { enqueue, dequeue };
+}
+
+/** Buffers that are done with, as others hold them for a while: the pool gives out those that were used longest ago. */
+class HeldBursts {
+  readonly #pool: BufferPool;
+  readonly #bursts: { readonly buffers: Int32Array; count: number }[];
+  #next = 0;
+
+  constructor(pool: BufferPool, bursts: number) {
+    this.#pool = pool;
+    this.#bursts = Array.from({ length: bursts }, () => ({ buffers: new Int32Array(burstSize), count: 0 }));
+  }
+
+  /** Takes the buffers of a burst, and gives those of the oldest one back. */
+  release(burst: PacketBurst): void {
+    const { count, buffer } = burst;
+    if (this.#bursts.length === 0 || count === 0) return burst.release();
+    const oldest = this.#bursts[this.#next];
+    this.#pool.release(oldest.buffers, 0, oldest.count);
+    for (let i = 0; i < count; i++) oldest.buffers[i] = buffer[i];
+    oldest.count = count;
+    this.#next = (this.#next + 1) % this.#bursts.length;
+    burst.count = 0;
+  }
 }
 
 async function compareTurns(
@@ -90,7 +129,11 @@ async function compareTurns(
         const [time, moved] = turns[kind]();
         if (moved > 0) costs.push(time / moved);
       }
-      if (kind === 'engine') device.asyncChannelUnregister(queue);
+      if (kind === 'engine') {
+        const rest = new PacketBurst(burstSize);
+        while (device.clearQueue(queue, rest) > 0) rest.release();
+        device.asyncChannelUnregister(queue);
+      }
       if (i >= warmUpSamples) seen[kind].push(median(costs));
     }
     await sleep(0);
@@ -103,6 +146,7 @@ async function compareTurns(
 function enqueueTurns(
   device: VhostDevice,
   pool: BufferPool,
+  used: HeldBursts,
   length: number,
   engine: CopyThread,
   receive: (polls: number) => number,
@@ -119,7 +163,7 @@ function enqueueTurns(
       const begin = performance.now();
       const frames = device.enqueueBurst(0, burst);
       const time = performance.now() - begin;
-      burst.release();
+      used.release(burst);
       receive(2);
       return [time * 1e6, frames];
     },
@@ -133,8 +177,8 @@ function enqueueTurns(
       const arrived = device.pollEnqueueCompleted(0, reported);
       const time = performance.now() - again + (between - begin);
       if (arrived !== frames) throw new Error(`${frames} frames were submitted, and ${arrived} have arrived`);
-      reported.release();
       burst.release(frames);
+      used.release(reported);
       receive(2);
       return [time * 1e6, frames];
     },
@@ -144,6 +188,7 @@ function enqueueTurns(
 function dequeueTurns(
   device: VhostDevice,
   pool: BufferPool,
+  used: HeldBursts,
   engine: CopyThread,
   send: (polls: number) => number,
 ): { alone: Turn; engine: Turn } {
@@ -154,21 +199,17 @@ function dequeueTurns(
       const begin = performance.now();
       const frames = device.dequeueBurst(1, pool, burst);
       const time = performance.now() - begin;
-      burst.release();
+      used.release(burst);
       return [time * 1e6, frames];
     },
+    // A call gives out what was submitted by the one before it, and has arrived since.
     engine: () => {
       send(1);
       const begin = performance.now();
-      let frames = device.tryDequeueBurst(1, pool, burst);
-      const between = performance.now();
-      burst.release();
+      const frames = device.tryDequeueBurst(1, pool, burst);
+      const time = performance.now() - begin;
+      used.release(burst);
       engine.quiesce();
-      const again = performance.now();
-      const late = device.tryDequeueBurst(1, pool, burst);
-      const time = performance.now() - again + (between - begin);
-      burst.release();
-      frames += late;
       return [time * 1e6, frames];
     },
   };

@@ -101,6 +101,7 @@ const layouts = {
         ['tail', 16],
       ],
       ['1 while the thread sleeps, or is about to; 1 when it is to end.', ['asleep', 16], ['stop', 16]],
+      ['Descriptors that have failed, of those that are done.', ['failures', 16]],
     ],
   },
   driverJob: {

@@ -30,6 +30,7 @@ export {
   queueCounter,
   queueCounterWords,
   singlesJob,
+  singlesJobWords,
   singlesPerRun,
 } from './kernels/layouts.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';

@@ -114,7 +114,9 @@ static void Work(void* data) {
       continue;
     }
     while (tail != end) {
-      it->failed[tail & it->descriptorMask] = RunDescriptor(it, tail) ? 0 : 1;
+      const bool right = RunDescriptor(it, tail);
+      it->failed[tail & it->descriptorMask] = right ? 0 : 1;
+      if (!right) __atomic_fetch_add(it->control + copyThreadControl::kFailures, 1, __ATOMIC_RELAXED);
       tail = (tail + 1) & kNumberMask;
       __atomic_store_n(it->control + copyThreadControl::kTail, tail, __ATOMIC_RELEASE);
     }

@@ -86,7 +86,9 @@ enum Word {
   // 1 while the thread sleeps, or is about to; 1 when it is to end.
   kAsleep = 32,
   kStop = 48,
-  kWords = 64
+  // Descriptors that have failed, of those that are done.
+  kFailures = 64,
+  kWords = 80
 };
 }  // namespace copyThreadControl
 

@@ -17,6 +17,7 @@ class Producer {
   readonly #rings: CopyRings;
   #head = 0;
   #copy = 0;
+  #failures = 0;
 
   constructor(queue: CopyQueue, of: CopyRings) {
     this.queue = queue;
@@ -36,7 +37,11 @@ class Producer {
     this.queue.submit(this.#head);
     this.queue.drain();
     if (this.queue.done() !== this.#head) throw new Error(`${this.queue.done()} of ${this.#head} are done`);
-    return descriptors.map((_, i) => this.queue.failed(first + i));
+    const results = descriptors.map((_, i) => this.queue.failed(first + i));
+    this.#failures += results.filter(Boolean).length;
+    if (this.queue.failures() !== this.#failures)
+      throw new Error(`${this.#failures} have failed, not ${this.queue.failures()}`);
+    return results;
   }
 }
 

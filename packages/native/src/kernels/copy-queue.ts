@@ -7,6 +7,7 @@ import { copyThreadControl, copyThreadControlWords } from './layouts.ts';
 const HEAD = copyThreadControl.head;
 const TAIL = copyThreadControl.tail;
 const ASLEEP = copyThreadControl.asleep;
+const FAILURES = copyThreadControl.failures;
 const numberMask = 0x3fff_ffff;
 
 /** The rings that describe copies. Descriptors and copies are numbered modulo 2^30; the entry of one is its number modulo the ring's size. */
@@ -27,6 +28,8 @@ export interface CopyQueue {
   submit(head: number): void;
   /** @returns the number up to which descriptors are done */
   done(): number;
+  /** @returns how many descriptors have failed so far; those that `done` told of before are among them */
+  failures(): number;
   /** @returns true when a descriptor that is done named memory that is not there: some of it was not copied */
   failed(descriptor: number): boolean;
   /** Returns when all that was submitted is done. */
@@ -57,6 +60,7 @@ export function nativeCopyQueue({ descriptors, copies }: CopyRings, spin: number
       if (Atomics.load(control, ASLEEP) !== 0) thread.wake();
     },
     done: () => Atomics.load(control, TAIL),
+    failures: () => Atomics.load(control, FAILURES),
     failed: (descriptor) => failed[descriptor & (failed.length - 1)] !== 0,
     drain: () => thread.drain(),
     stop: () => thread.stop(),
@@ -69,6 +73,7 @@ export function twinCopyQueue({ descriptors, copies }: CopyRings): CopyQueue {
   const failed = new Uint8Array(descriptors.length / 2);
   const copyMask = copies.length / copyOpWords - 1;
   let tail = 0;
+  let failures = 0;
   const part = (memory: number, offset: number, bytes: number): Uint8Array | undefined => {
     const all = known[memory];
     return all !== undefined && offset >= 0 && bytes >= 0 && offset + bytes <= all.length
@@ -95,10 +100,14 @@ export function twinCopyQueue({ descriptors, copies }: CopyRings): CopyQueue {
       known[memory] = undefined;
     },
     submit(head) {
-      for (; tail !== head; tail = (tail + 1) & numberMask)
-        failed[tail & (failed.length - 1)] = run(tail) ? 0 : 1;
+      for (; tail !== head; tail = (tail + 1) & numberMask) {
+        const right = run(tail);
+        failed[tail & (failed.length - 1)] = right ? 0 : 1;
+        if (!right) failures = (failures + 1) | 0;
+      }
     },
     done: () => tail,
+    failures: () => failures,
     failed: (descriptor) => failed[descriptor & (failed.length - 1)] !== 0,
     drain() {},
     stop() {},

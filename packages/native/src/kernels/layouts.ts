@@ -80,10 +80,12 @@ export const copyThreadControl = {
   /** 1 while the thread sleeps, or is about to; 1 when it is to end. */
   asleep: 32,
   stop: 48,
+  /** Descriptors that have failed, of those that are done. */
+  failures: 64,
 } as const;
 
 /** How many of them there are. */
-export const copyThreadControlWords = 64;
+export const copyThreadControlWords = 80;
 
 /** The words of a job for the driver’s side of a ring. Offsets are bytes in the region. */
 export const driverJob = {

@@ -1,14 +1,19 @@
 import { PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, ChainBurst, DeviceQueue, MemoryMap } from '@vio/rings';
+import type { SingleBurst } from '@vio/rings/internal';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import { type DequeueOptions, DequeuePath } from '../packets/dequeue.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
-import type { CopySink, PacketHolder } from '../packets/packet-holder.ts';
+import type { CopySink } from '../packets/packet-holder.ts';
 import type { DmaChannel, TransferOwner } from './dma-channel.ts';
 import { HeldChains } from './held-chains.ts';
 import { HeldPackets } from './held-packets.ts';
+import { type RunHolder, isSingleRing } from './single-chains.ts';
+import { SingleFetch } from './single-fetch.ts';
+import { SingleSubmit } from './single-submit.ts';
 import { TransferCopier } from './transfer-copier.ts';
+import { CopyRun } from './transfers.ts';
 
 /** Packets that are taken from a driver in one go. */
 const packetsPerRun = 64;
@@ -41,7 +46,7 @@ interface Running extends AsyncRing {
  * goes. When that stops, everything in flight is copied to its end and the driver has its chains back; the packets wait here
  * until they are reported, each once.
  */
-export class AsyncQueue implements PacketHolder, TransferOwner {
+export class AsyncQueue implements RunHolder, TransferOwner {
   readonly inOrder: boolean;
   readonly #writable: boolean;
   readonly #dma: DmaChannel;
@@ -51,12 +56,16 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
   #enqueue: EnqueuePath | undefined;
   /** Stays when the ring stops: packets of the driver's may wait. */
   #dequeue: DequeuePath | undefined;
+  /** The fast ways, at most one of them; undefined: the ring's own way takes everything. */
+  #fastEnqueue: SingleSubmit | undefined;
+  #fastDequeue: SingleFetch | undefined;
   /** Chains that belong to the next packet. */
   #skipped = 0;
   /** For packets from a driver, while they are taken: of an application that is told of offloads, and of one that is not. */
   readonly #telling = new PacketBurst(packetsPerRun, { offloads: true });
   readonly #plain = new PacketBurst(packetsPerRun);
   readonly #said = new PacketOffloads(packetsPerRun);
+  readonly #copyRun = new CopyRun();
 
   /** @param index of the ring: of an even one the driver receives */
   constructor(index: number, dma: DmaChannel, inOrder: boolean) {
@@ -87,6 +96,17 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
       this.#dequeue?.dispose();
       this.#dequeue = new DequeuePath(queue, copier, header, stats, codec, { ...dequeue, holder: this });
     }
+    this.#findFastWay(ring, queue);
+  }
+
+  #findFastWay({ memory, header, mergeable, stats, codec }: AsyncRing, queue: DeviceQueue): void {
+    this.#fastEnqueue = undefined;
+    this.#fastDequeue = undefined;
+    if (!isSingleRing(queue)) return;
+    if (!this.#writable) this.#fastDequeue = new SingleFetch({ queue, memory, header, codec, holder: this });
+    // Hashes are written packet by packet.
+    else if (header <= 12)
+      this.#fastEnqueue = new SingleSubmit({ queue, memory, header, mergeable, stats, holder: this });
   }
 
   /** Goes on with another view of the same ring. */
@@ -94,6 +114,7 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
     this.#queue = queue;
     this.#enqueue?.work(queue);
     this.#dequeue?.work(queue);
+    if (this.#ring !== undefined) this.#findFastWay(this.#ring, queue);
   }
 
   /** The ring stops: when this returns nothing touches the driver's memory any more. */
@@ -105,13 +126,15 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
     this.#ring = undefined;
     this.#queue = undefined;
     this.#enqueue = undefined;
+    this.#fastEnqueue = undefined;
+    this.#fastDequeue = undefined;
   }
 
   /** The channel is no more. */
   end(): void {
     this.stop();
     this.#dequeue?.dispose();
-    this.#dma.users--;
+    this.#dma.leave(this);
   }
 
   /** Submits packets to the driver. @returns how many; they are held until they are reported */
@@ -119,7 +142,8 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
     const path = this.#enqueue;
     if (path === undefined) return 0;
     const room = this.#room(count);
-    const n = room > 0 ? path.run(pool, burst, from, room) : 0;
+    let n = this.#fastEnqueue?.put(pool, burst, from, from + room) ?? 0;
+    if (n < room) n += path.run(pool, burst, from + n, room - n);
     this.#giveSkipped();
     return n;
   }
@@ -128,7 +152,10 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
   fetch(pool: BufferPool, burst: PacketBurst, max: number): void {
     const wanted = pool.available(Math.min(this.#room(max), packetsPerRun, burst.capacity));
     if (wanted <= 0 || this.#ring === undefined) return;
-    this.#dequeue?.submit(pool, burst.offloads === undefined ? this.#plain : this.#telling, wanted);
+    const working = burst.offloads === undefined ? this.#plain : this.#telling;
+    const fast = this.#fastDequeue;
+    const n = fast?.take(pool, working, wanted) ?? 0;
+    if (fast === undefined || (fast.blocked && n < wanted)) this.#dequeue?.submit(pool, working, wanted - n);
     this.#giveSkipped();
   }
 
@@ -178,6 +205,38 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
     if (!this.#dma.describe(this, entry)) this.#packets.arrived(entry);
   }
 
+  run(
+    burst: PacketBurst,
+    from: number,
+    singles: SingleBurst,
+    count: number,
+    local: number,
+    said?: PacketOffloads,
+  ): boolean {
+    const memory = this.#running.copies.windowMemory(singles.window);
+    if (local < 0 || memory < 0 || this.#skipped > 0 || !this.#dma.takesRun(count)) return false;
+    const run = this.#copyRun;
+    run.bytes = burst.length;
+    run.bytesAt = from;
+    if (this.#writable) {
+      run.source = local;
+      run.from = burst.offset;
+      run.fromAt = from;
+      run.destination = memory;
+      run.to = singles.offset;
+      run.toAt = 0;
+    } else {
+      run.source = memory;
+      run.from = singles.offset;
+      run.fromAt = 0;
+      run.destination = local;
+      run.to = burst.offset;
+      run.toAt = from;
+    }
+    this.#dma.describeRun(this, this.#packets.holdRun(burst, from, count, said), run, count);
+    return true;
+  }
+
   skip(chains: number): void {
     this.#skipped += chains;
   }
@@ -194,6 +253,10 @@ export class AsyncQueue implements PacketHolder, TransferOwner {
 
   completed(entry: number): void {
     this.#packets.arrived(entry);
+  }
+
+  completedRun(entry: number, count: number): void {
+    this.#packets.arrivedRun(entry, count);
   }
 
   get #running(): Running {

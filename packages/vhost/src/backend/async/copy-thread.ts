@@ -7,7 +7,7 @@ import {
 } from '@vio/native/internal';
 import { VioError } from '@vio/native';
 import type { DmaEngine } from './dma-engine.ts';
-import { type Transfers, numberAfter } from './transfers.ts';
+import { type Transfers, numberAfter, numbersFrom } from './transfers.ts';
 
 /** How a `CopyThread` works. */
 export interface CopyThreadOptions {
@@ -27,6 +27,7 @@ export class CopyThread implements DmaEngine {
   readonly #spin: number;
   #queue: CopyQueue | undefined;
   #seen = 0;
+  #failures = 0;
 
   private constructor(spin: number) {
     this.#spin = spin;
@@ -50,6 +51,7 @@ export class CopyThread implements DmaEngine {
   /** The thread begins. @throws VioError VIO_SYS_EAGAIN when there can be no more threads */
   begin(transfers: Transfers): void {
     this.#seen = 0;
+    this.#failures = 0;
     this.#queue =
       process.env['VIO_KERNELS'] === 'typescript'
         ? twinCopyQueue(transfers)
@@ -77,13 +79,19 @@ export class CopyThread implements DmaEngine {
   checkCompletedCopies(completed: Int32Array, max: number): number {
     const queue = this.#queue;
     if (queue === undefined) return 0;
-    const done = queue.done();
-    let seen = this.#seen;
-    let n = 0;
-    for (; seen !== done && n < max; n++, seen = numberAfter(seen))
-      completed[n] = queue.failed(seen) ? ~seen : seen;
-    this.#seen = seen;
-    return n;
+    const first = this.#seen;
+    const ready = numbersFrom(first, queue.done());
+    const count = ready < max ? ready : max;
+    for (let i = 0; i < count; i++) completed[i] = numberAfter(first, i);
+    // Hardly ever: only then is each of them looked at.
+    if (queue.failures() !== this.#failures)
+      for (let i = 0; i < count; i++) {
+        if (!queue.failed(completed[i])) continue;
+        completed[i] = ~completed[i];
+        this.#failures = (this.#failures + 1) | 0;
+      }
+    this.#seen = numberAfter(first, count);
+    return count;
   }
 
   /** Waits until the thread has done what it has: some microseconds. */

@@ -3,7 +3,7 @@ import type { VioError } from '@vio/native';
 import type { Region } from '@vio/rings';
 import { asyncError } from './async-error.ts';
 import type { DmaEngine } from './dma-engine.ts';
-import { Transfers, numberAfter, numbersFrom } from './transfers.ts';
+import { type CopyRun, Transfers, numberAfter, numbersFrom } from './transfers.ts';
 
 /** Memories that an engine knows at once: windows of 1 GiB of all drivers, and pools. */
 const mostMemories = 8192;
@@ -16,6 +16,8 @@ export interface TransferOwner {
   isNext(entry: number): boolean;
   /** All bytes of an entry have arrived. */
   completed(entry: number): void;
+  /** The same of so many entries, from this one on. */
+  completedRun(entry: number, count: number): void;
 }
 
 interface Memory {
@@ -130,13 +132,44 @@ export class DmaChannel {
       return false;
     }
     const at = head & (this.transfers.capacity - 1);
-    this.#owner[at] = owner;
+    // A store of the same object is dearer than a look.
+    if (this.#owner[at] !== owner) this.#owner[at] = owner;
     this.#entry[at] = entry;
     this.#state[at] = outstanding;
     this.transfers.describe(head, this.#firstCopy, copies);
     this.#head = numberAfter(head);
     this.#firstCopy = this.#copyHead;
     return true;
+  }
+
+  /** True when so many descriptors of one copy each may be described now: the last one has ended, and there is room. */
+  takesRun(count: number): boolean {
+    const { capacity, copyCapacity } = this.transfers;
+    return (
+      this.#fault === undefined &&
+      this.#firstCopy === this.#copyHead &&
+      numbersFrom(this.#tail, this.#head) + count <= capacity &&
+      numbersFrom(this.#copyTail, this.#copyHead) + count <= copyCapacity
+    );
+  }
+
+  /** Describes so many descriptors of one copy each, for entries from this one on. */
+  describeRun(owner: TransferOwner, entry: number, run: CopyRun, count: number): void {
+    this.transfers.noteRun(this.#head, this.#copyHead, run, count);
+    const mask = this.transfers.capacity - 1;
+    const owners = this.#owner;
+    const entries = this.#entry;
+    const state = this.#state;
+    const head = this.#head;
+    for (let i = 0; i < count; i++) {
+      const at = (head + i) & mask;
+      if (owners[at] !== owner) owners[at] = owner;
+      entries[at] = (entry + i) & mask;
+      state[at] = outstanding;
+    }
+    this.#head = numberAfter(head, count);
+    this.#copyHead = numberAfter(this.#copyHead, count);
+    this.#firstCopy = this.#copyHead;
   }
 
   /** Gives the engine what was described. What it does not take is done when this returns. */
@@ -179,11 +212,42 @@ export class DmaChannel {
       return this.#fail(
         `checkCompletedCopies answered ${String(count)}, asked for ${completed.length} at most`,
       );
-    for (let i = 0; i < count; i++) {
+    for (let i = this.#completeRuns(completed, count); i < count; i++) {
       const wrong = this.#complete(completed[i]);
       if (wrong !== undefined) return this.#fail(wrong);
     }
     this.#settle();
+  }
+
+  /**
+   * Descriptors that were completed in order, from the first that is in flight on, are told in runs of one owner.
+   * @returns how many of them are dealt with
+   */
+  #completeRuns(completed: Int32Array, count: number): number {
+    const mask = this.transfers.capacity - 1;
+    const state = this.#state;
+    const entries = this.#entry;
+    const owners = this.#owner;
+    const { inFlight } = this;
+    const most = count < inFlight ? count : inFlight;
+    let tail = this.#tail;
+    let i = 0;
+    while (i < most && completed[i] === tail) {
+      const owner = owners[tail & mask];
+      const first = entries[tail & mask];
+      if (owner === undefined || (owner.inOrder && !owner.isNext(first))) break;
+      let n = 0;
+      for (; i < most && completed[i] === tail; n++, i++) {
+        const at = tail & mask;
+        if (state[at] !== outstanding || owners[at] !== owner || entries[at] !== ((first + n) & mask)) break;
+        tail = numberAfter(tail);
+      }
+      // The first of them was completed before, out of order.
+      if (n === 0) break;
+      owner.completedRun(first, n);
+    }
+    this.#tail = tail;
+    return i;
   }
 
   /** Returns when nothing is in flight. What the engine does not complete is copied by this thread. */
@@ -192,6 +256,13 @@ export class DmaChannel {
     if (!this.#ask('quiesce', () => this.#engine.quiesce())) return;
     this.poll();
     this.#finishAll();
+  }
+
+  /** A ring copies by it no more; it has nothing in flight. */
+  leave(owner: TransferOwner): void {
+    this.users--;
+    for (let at = this.#owner.indexOf(owner); at !== -1; at = this.#owner.indexOf(owner, at))
+      this.#owner[at] = undefined;
   }
 
   /** The engine is let go; nothing is in flight. */
@@ -229,7 +300,6 @@ export class DmaChannel {
   #tell(at: number): void {
     this.#state[at] = done;
     this.#owner[at]?.completed(this.#entry[at]);
-    this.#owner[at] = undefined;
   }
 
   /** What is done up to the first that is not makes room. */

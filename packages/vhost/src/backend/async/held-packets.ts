@@ -64,6 +64,37 @@ export class HeldPackets {
     return entry;
   }
 
+  /** Takes packets of one chain each, from entry `from` of the burst on. @returns the entry of the first */
+  holdRun(burst: PacketBurst, from: number, count: number, said?: PacketOffloads): number {
+    const mask = this.capacity - 1;
+    const buffers = this.#buffer;
+    const offsets = this.#offset;
+    const lengths = this.#length;
+    const segments = this.#segments;
+    const chains = this.#chains;
+    const arrived = this.#arrived;
+    const pools = this.#pool;
+    const { buffer, offset, length, pool } = burst;
+    const first = this.#next;
+    for (let i = 0; i < count; i++) {
+      const entry = (first + i) & mask;
+      buffers[entry] = buffer[from + i];
+      offsets[entry] = offset[from + i];
+      lengths[entry] = length[from + i];
+      segments[entry] = 1;
+      chains[entry] = 1;
+      arrived[entry] = 0;
+      pools[entry] = pool;
+    }
+    if (this.said !== undefined)
+      for (let i = 0; i < count; i++) {
+        if (said === undefined) this.said.clear((first + i) & mask);
+        else this.said.copy((first + i) & mask, said, from + i);
+      }
+    this.#next = numberAfter(first, count);
+    return first & mask;
+  }
+
   /** More chains go back with the last packet. @returns false when there is none that has not arrived */
   addChains(chains: number): boolean {
     if (this.#settled === this.#next) return false;
@@ -80,6 +111,15 @@ export class HeldPackets {
   /** The bytes of an entry are there. */
   arrived(entry: number): void {
     this.#arrived[entry] = 1;
+  }
+
+  /** The bytes of so many entries are there, from this one on. */
+  arrivedRun(entry: number, count: number): void {
+    const mask = this.capacity - 1;
+    this.#look();
+    if ((this.#moving & mask) === entry && numbersFrom(this.#moving, this.#next) >= count)
+      this.#moving = numberAfter(this.#moving, count);
+    else for (let i = 0; i < count; i++) this.#arrived[(entry + i) & mask] = 1;
   }
 
   /** Settles those that have arrived, up to the first that has not. @returns the chains that go back to the driver now */

@@ -31,14 +31,19 @@ export class TransferCopier implements CopySink {
     return memory;
   }
 
+  /** What the engine calls a window; -1: it will not have it. */
+  windowMemory(window: number): number {
+    return this.#window[window] >= 0 ? this.#window[window] : this.#register(window);
+  }
+
   toDriver(local: number, from: number, window: number, offset: number, bytes: number): void {
-    const memory = this.#window[window] >= 0 ? this.#window[window] : this.#register(window);
+    const memory = this.windowMemory(window);
     if (local >= 0 && memory >= 0 && this.#dma.note(local, from, memory, offset, bytes)) return;
     this.#copier.toDriver(this.#own(), from, window, offset, bytes);
   }
 
   fromDriver(window: number, offset: number, local: number, to: number, bytes: number): void {
-    const memory = this.#window[window] >= 0 ? this.#window[window] : this.#register(window);
+    const memory = this.windowMemory(window);
     if (local >= 0 && memory >= 0 && this.#dma.note(memory, offset, local, to, bytes)) return;
     this.#copier.fromDriver(window, offset, this.#own(), to, bytes);
   }

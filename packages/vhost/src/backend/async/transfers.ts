@@ -2,8 +2,21 @@
 const copyWords = 5;
 /** int32 numbers per descriptor: its first copy, and how many it has. */
 const descriptorWords = 2;
+const none = new Int32Array(0);
 /** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
 export const numberMask = 0x3fff_ffff;
+
+/** Copies between two memories: where they begin and how long they are, by entries of arrays. */
+export class CopyRun {
+  source = -1;
+  from: Int32Array = none;
+  fromAt = 0;
+  destination = -1;
+  to: Int32Array = none;
+  toAt = 0;
+  bytes: Int32Array = none;
+  bytesAt = 0;
+}
 
 /**
  * The rings in which the library describes transfers to an engine: a descriptor is all the copies of one packet. Descriptors and
@@ -79,6 +92,29 @@ export class Transfers {
     copies[at + 2] = destination;
     copies[at + 3] = to;
     copies[at + 4] = bytes;
+  }
+
+  /**
+   * Writes descriptors of one copy each: `count` of them from `descriptor` and `copy` on, whose places and lengths are in arrays.
+   * @internal For `DmaChannel`.
+   */
+  noteRun(descriptor: number, copy: number, run: CopyRun, count: number): void {
+    const { descriptors, copies } = this;
+    const { source, from, fromAt, destination, to, toAt, bytes, bytesAt } = run;
+    const mask = this.capacity - 1;
+    const copyMask = this.copyCapacity - 1;
+    for (let i = 0; i < count; i++) {
+      const number = (copy + i) & numberMask;
+      const at = (number & copyMask) * copyWords;
+      copies[at] = source;
+      copies[at + 1] = from[fromAt + i];
+      copies[at + 2] = destination;
+      copies[at + 3] = to[toAt + i];
+      copies[at + 4] = bytes[bytesAt + i];
+      const descriptorAt = ((descriptor + i) & mask) * descriptorWords;
+      descriptors[descriptorAt] = number;
+      descriptors[descriptorAt + 1] = 1;
+    }
   }
 
   #descriptorAt(descriptor: number): number {

@@ -1,0 +1,104 @@
+import { type PacketBurst, PacketOffloads } from '@vio/net';
+import type { HeaderCodec } from '@vio/net/internal';
+import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
+import { SingleBurst, type SingleKind } from '@vio/rings/internal';
+import { type RunHolder, addSingles, singlesPerRun } from './single-chains.ts';
+
+/** Longest packet in one buffer, in bytes; what `DequeuePath` takes of any driver. */
+const longestPacket = 65_535;
+/** Of a header, all that says something: 10 bytes. */
+const headerHalves = 5;
+
+/** What the fast way works on. */
+export interface SingleFetchOptions {
+  readonly queue: DeviceQueue;
+  readonly memory: MemoryMap;
+  /** Bytes of the header in front of a packet. */
+  readonly header: number;
+  /** With offloads: what headers may say. */
+  readonly codec: HeaderCodec | undefined;
+  readonly holder: RunHolder;
+}
+
+/**
+ * The fast way of a driver's packets that are copied beside this thread: each in one descriptor, to one buffer. What stops it
+ * (`blocked`) is for `DequeuePath`, which takes everything.
+ */
+export class SingleFetch {
+  /** True when the last call stopped at a chain, or a header, that is not of this kind. */
+  blocked = false;
+  readonly #queue: DeviceQueue;
+  readonly #memory: MemoryMap;
+  readonly #header: number;
+  readonly #codec: HeaderCodec | undefined;
+  readonly #holder: RunHolder;
+  readonly #singles = new SingleBurst(singlesPerRun);
+  readonly #kind: SingleKind;
+  readonly #said = new PacketOffloads(singlesPerRun);
+  /** The header of a packet, copied once. */
+  readonly #copied = new Uint16Array(headerHalves);
+
+  constructor({ queue, memory, header, codec, holder }: SingleFetchOptions) {
+    this.#queue = queue;
+    this.#memory = memory;
+    this.#header = header;
+    this.#codec = codec;
+    this.#holder = holder;
+    this.#kind = { writable: false, prefix: header };
+  }
+
+  /**
+   * Submits up to `wanted` packets, to buffers of `pool`, which has as many.
+   * @param burst to work in
+   * @returns how many
+   */
+  take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
+    const singles = this.#singles;
+    const most = pool.dataRoom < longestPacket ? pool.dataRoom : longestPacket;
+    const fetched = this.#queue.fetchSingles(singles, wanted, this.#kind, 1, most);
+    this.blocked = singles.blocked;
+    if (fetched === 0) return 0;
+    const holder = this.#holder;
+    const chains = holder.chains();
+    const first = chains.count;
+    addSingles(chains, singles, this.#header);
+    const { copies } = holder;
+    const local = copies.localHandle(pool.region);
+    const codec = this.#codec;
+    const said = codec === undefined ? undefined : this.#said;
+    const { window, offset: starts, length: bytes } = singles;
+    const { offset, length } = burst;
+    burst.pool = pool;
+    pool.allocBurst(burst, fetched, 0);
+    let n = 0;
+    for (; n < fetched; n++) {
+      length[n] = bytes[n];
+      if (codec !== undefined && !this.#readHeader(codec, starts[n] - this.#header, bytes[n], n)) break;
+    }
+    if (!holder.run(burst, 0, singles, n, local, said))
+      for (let i = 0; i < n; i++) {
+        copies.fromDriver(window, starts[i], local, offset[i], bytes[i]);
+        holder.packet(burst, i, 1, said);
+      }
+    copies.run();
+    chains.written.fill(0, first, first + n);
+    if (n < fetched) {
+      this.blocked = true;
+      pool.release(burst.buffer, n, fetched - n);
+      this.#queue.unfetch(chains, fetched - n);
+    }
+    holder.complete(chains, first, n);
+    return n;
+  }
+
+  /** Copies a header, and reads the copy into entry `n`. @returns false when it makes no sense */
+  #readHeader(codec: HeaderCodec, at: number, bytes: number, n: number): boolean {
+    const copied = this.#copied;
+    const { u16, u8 } = this.#memory.windows[this.#singles.window].region;
+    if ((at & 1) === 0) {
+      const half = at >>> 1;
+      for (let i = 0; i < headerHalves; i++) copied[i] = u16[half + i];
+    } else for (let i = 0; i < headerHalves; i++) copied[i] = u8[at + 2 * i] | (u8[at + 2 * i + 1] << 8);
+    return codec.read(copied, 0, bytes, this.#said, n);
+  }
+}
