@@ -9,6 +9,7 @@ import {
   iotlbType,
   frontendRequests as requests,
 } from '../wire/index.ts';
+import type { VhostDriverFlags } from '../backend/driver/driver-flags.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 import { Pair } from './pair.ts';
 
@@ -50,8 +51,10 @@ export class IommuPair implements AsyncDisposable {
     });
   }
 
-  static async start(options: GuestOptions & { readonly silent?: boolean } = {}): Promise<IommuPair> {
-    const { features = VIRTIO_F_VERSION_1 } = options;
+  static async start(
+    options: GuestOptions & { readonly silent?: boolean; readonly flags?: VhostDriverFlags } = {},
+  ): Promise<IommuPair> {
+    const { features = VIRTIO_F_VERSION_1, flags } = options;
     const guest = new Guest({ ...options, features: features | VIRTIO_F_ACCESS_PLATFORM, iova });
     const [mine, theirs] = UnixStream.pair();
     let started: IommuPair | undefined;
@@ -62,7 +65,7 @@ export class IommuPair implements AsyncDisposable {
     };
     const pair = await Pair.start({
       guest,
-      flags: { iommuSupport: true },
+      flags: { ...flags, iommuSupport: true },
       instead: { SET_FEATURES: setFeatures },
     });
     started = new IommuPair(pair, guest, mine);

@@ -42,6 +42,37 @@ describe('the memory of a driver', () => {
     expect(await announced('vio-test-locked', { lock: true }, 'Locked')).toEqual([0, size / 1024]);
   });
 
+  it.each([
+    [{}, 'Locked', size / 1024],
+    [{}, 'Rss', size / 1024],
+    [{ lock: false }, 'Locked', 0],
+    [{ lock: false }, 'Rss', size / 1024],
+    [{ lock: false, preAllocate: false }, 'Rss', 0],
+  ] as const)(
+    'is there for copies beside the thread, unless it is not to be: %o, %s',
+    async (but, field, kib) => {
+      expect(await announced('vio-test-async', { asyncCopy: true, ...but }, field)).toEqual([0, kib]);
+    },
+  );
+
+  it('is let go when its frontend does, and when other memory takes its place', async () => {
+    await using backend = await TestBackend.start({ asyncCopy: true });
+    const [first, second] = ['vio-test-first', 'vio-test-second'];
+    using one = SharedMemory.create({ size, name: first, populate: false });
+    using other = SharedMemory.create({ size, name: second, populate: false });
+    const locked = (name: string): number => fields(name, 'Locked').reduce((sum, kib) => sum + kib, 0);
+    const frontend = await backend.connect();
+    await frontend.send(requests.SET_MEM_TABLE, [region], { fds: [one.fd] });
+    await handled(frontend);
+    expect([locked(first), locked(second)]).toEqual([size / 1024, 0]);
+    await frontend.send(requests.SET_MEM_TABLE, [region], { fds: [other.fd] });
+    await handled(frontend);
+    expect([locked(first), locked(second)]).toEqual([0, size / 1024]);
+    frontend.close();
+    await until(() => backend.ended.length === 1);
+    expect([locked(first), locked(second)]).toEqual([0, 0]);
+  });
+
   it.each(['SET_MEM_TABLE', 'ADD_MEM_REG'] as const)(
     'that cannot be locked is refused with the remedy of the limit: %s',
     async (name) => {
