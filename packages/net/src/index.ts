@@ -37,7 +37,8 @@ export {
 export { PacketBurst } from './packet-burst.ts';
 export { PacketCopier } from './port/packet-copier.ts';
 export { RxQueue } from './queue/rx-queue.ts';
-export { type Notifier, TxQueue } from './queue/tx-queue.ts';
+export type { Notifier } from './queue/queue-options.ts';
+export { TxQueue } from './queue/tx-queue.ts';
 export type { FrameOptions } from './frames/frame-options.ts';
 export type { FrameRules } from './frames/frame-rules.ts';
 export { rarpFrame } from './frames/rarp.ts';

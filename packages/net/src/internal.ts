@@ -44,7 +44,7 @@ export { toTransmitMetadata } from './offload/transmit-metadata.ts';
 export { pathLogLine, pathLogLines } from './paths.ts';
 export type { NetPortParts } from './port/net-port.ts';
 export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';
-export type { NetQueueOptions } from './queue/tx-queue.ts';
+export type { NetQueueOptions } from './queue/queue-options.ts';
 export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';
 export { jsonValue } from './telemetry/json-value.ts';
 export type { LineRequest } from './telemetry/line-request.ts';

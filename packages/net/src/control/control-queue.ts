@@ -2,7 +2,7 @@ import type { WaitOptions } from '@vio/native';
 import { settle, defaultTimeout } from '@vio/native/internal';
 import { type Region, type RingFeatures, driverQueueBytes } from '@vio/rings';
 import { type CommandPart, type CommandQueue, createCommandQueue } from '@vio/rings/internal';
-import type { Notifier } from '../queue/tx-queue.ts';
+import type { Notifier } from '../queue/queue-options.ts';
 import { commandHeaderBytes, encodeCommand } from './codec.ts';
 import { type ControlCommand, VIRTIO_NET_OK, describeCommand } from './commands.ts';
 import type { ControlChannel } from './control-channel.ts';

@@ -1,7 +1,7 @@
 import type { EventFd, VioError, WaitOptions } from '@vio/native';
 import type { RingFormat, VringAddresses } from '@vio/rings';
 import type { ControlChannel } from '../control/control-channel.ts';
-import type { Notifier } from '../queue/tx-queue.ts';
+import type { Notifier } from '../queue/queue-options.ts';
 import type { ConfigSpace } from './config-space.ts';
 import type { DeviceMemory, MemoryRequest } from './memory/device-memory.ts';
 

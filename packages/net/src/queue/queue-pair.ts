@@ -15,7 +15,8 @@ import { hasRxOffloads, hasTxOffloads } from '../offload/offload-features.ts';
 import { MergeableRxQueue } from './mergeable-rx-queue.ts';
 import { PortSwitches } from './port-switches.ts';
 import { PlainRxQueue, type RxQueue } from './rx-queue.ts';
-import { type Notifier, TxQueue } from './tx-queue.ts';
+import type { Notifier } from './queue-options.ts';
+import { TxQueue } from './tx-queue.ts';
 
 /** Where a queue pair lies, and what it is like. */
 export interface QueuePairOptions {

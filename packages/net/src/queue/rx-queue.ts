@@ -10,7 +10,7 @@ import { QueueStats } from '../stats.ts';
 import { BurstKernel } from './burst-kernel.ts';
 import { PortSwitches, type QueueSwitch } from './port-switches.ts';
 import { RxRefill } from './rx-refill.ts';
-import type { NetQueueOptions, Notifier } from './tx-queue.ts';
+import type { NetQueueOptions, Notifier } from './queue-options.ts';
 
 export interface RxQueueOptions extends NetQueueOptions {
   /** Descriptors that are free before the device gets buffers. Default: 32, or a quarter of a smaller ring. */

@@ -1,7 +1,6 @@
 import { callApplication } from '@vio/native/internal';
 import type { BufferPool, DriverQueue, QueueFault } from '@vio/rings';
 import type { BurstTap } from '../frames/burst-tap.ts';
-import type { FrameRules } from '../frames/frame-rules.ts';
 import { TxGate } from '../frames/gate.ts';
 import type { HeaderBytes } from '../header.ts';
 import type { PacketBurst } from '../packet-burst.ts';
@@ -10,36 +9,9 @@ import { prepareOffloads } from '../offload/prepare.ts';
 import { QueueStats } from '../stats.ts';
 import { BurstKernel } from './burst-kernel.ts';
 import { PortSwitches, type QueueSwitch } from './port-switches.ts';
+import type { NetQueueOptions, Notifier } from './queue-options.ts';
+import { TxTwin } from './tx-twin.ts';
 
-/** Wakes the other side of a queue: an eventfd, a doorbell. */
-export interface Notifier {
-  /** Wakes the other side; never blocks, never throws. */
-  signal(): void;
-}
-
-/** What a receive or transmit queue is made of. */
-export interface NetQueueOptions {
-  /** The virtqueue. */
-  readonly queue: DriverQueue;
-  /** Packet buffers. */
-  readonly pool: BufferPool;
-  /** Bytes of the virtio-net header. */
-  readonly headerBytes: HeaderBytes;
-  /** Tells the device of new buffers. */
-  readonly kick: Notifier;
-  /** Present when offloads were negotiated in this direction. */
-  readonly codec?: HeaderCodec | undefined;
-  /** What is done to every frame, of a queue without switches. Default: nothing. */
-  readonly rules?: FrameRules | undefined;
-  /** What is done to frames, and whether the queue runs, from now on. Default: as `rules` say, always. */
-  readonly switch?: QueueSwitch | undefined;
-  /** True: bursts are moved in C++, as far as they can be. Default false. */
-  readonly native?: boolean | undefined;
-  /** Called once when the queue breaks. */
-  readonly onBroken: (fault: QueueFault) => void;
-}
-
-const reapBurst = 64;
 /** Of `PortSwitches.words`; a constant of this module, because V8 folds those and not imported ones. */
 const VERSION = 0;
 
@@ -56,6 +28,8 @@ export class TxQueue {
   #queue: DriverQueue;
   readonly #native: boolean;
   #kernel: BurstKernel | undefined;
+  /** What does the same in TypeScript, and knows of the ring's chains for both. */
+  #twin: TxTwin;
   /** The device is away. */
   #paused = false;
   /** The device does not read this queue. */
@@ -64,9 +38,6 @@ export class TxQueue {
   readonly #separateHeader: boolean;
   /** Packets have one buffer each, and their headers say nothing. */
   readonly #simple: boolean;
-  readonly #tokens = new Int32Array(reapBurst);
-  /** Packets of several segments that the device holds; while there are none, completions are given back in bulk. */
-  #chains = 0;
   readonly #switch: QueueSwitch;
   readonly #switches: Int32Array;
   /** As the switches were when they were looked at last. */
@@ -89,6 +60,7 @@ export class TxQueue {
     this.#codec = options.codec;
     this.#native = options.native ?? false;
     this.#kernel = this.#kernelOf(options.queue);
+    this.#twin = this.#twinOf(options.queue);
     this.#switch = options.switch ?? { port: PortSwitches.create(options.rules ?? {}, 1), queue: 1 };
     this.#switches = this.#switch.port.words;
     this.#lookAtSwitches();
@@ -113,7 +85,7 @@ export class TxQueue {
 
   /** Buffers that a packet can have at most: the whole ring holds no more. One on the simple path. */
   get longest(): number {
-    return this.#simple ? 1 : this.#queue.size - (this.#separateHeader ? 1 : 0);
+    return this.#twin.longest;
   }
 
   /** Kicks sent to the device. */
@@ -176,12 +148,25 @@ export class TxQueue {
     return BurstKernel.create({ queue, pool, stats, headerBytes, mergeable: false, simple, codec });
   }
 
+  #twinOf(queue: DriverQueue): TxTwin {
+    return new TxTwin({
+      queue,
+      pool: this.pool,
+      stats: this.stats,
+      headerBytes: this.#header,
+      codec: this.#codec,
+      separateHeader: this.#separateHeader,
+      simple: this.#simple,
+    });
+  }
+
   #send(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
     if (wanted <= 0 || this.#silent) return 0;
     const kernel = this.#kernel;
     if (kernel === undefined || this.#queue.broken !== undefined) return this.#sendByTwin(burst, from);
-    this.#chains = kernel.send(burst, from, burst.count, this.#chains);
+    const twin = this.#twin;
+    twin.chains = kernel.send(burst, from, burst.count, twin.chains);
     const taken = kernel.packets;
     if (kernel.kick) this.#signal();
     if (kernel.blocked) return taken + this.#sendByTwin(burst, from + taken);
@@ -192,9 +177,9 @@ export class TxQueue {
   #sendByTwin(burst: PacketBurst, from: number): number {
     const wanted = burst.count - from;
     // With indirect tables a ring that is far from full can hold every buffer of the pool, and receiving starves.
-    if (this.#queue.free < wanted || this.#chains > 0) this.reap();
+    if (this.#queue.free < wanted || this.#twin.chains > 0) this.reap();
     if (this.#queue.broken !== undefined) return 0;
-    const taken = this.#add(burst, from);
+    const taken = this.#twin.add(burst, from);
     if (taken < wanted) this.stats.countFullRing();
     if (taken > 0 && this.#queue.kickNeeded()) this.#signal();
     return taken;
@@ -221,7 +206,7 @@ export class TxQueue {
       gate.sent(burst, at, at + taken);
       at += taken;
       if (at < stop) break;
-      if (stop < admitted) this.#dropTooLong(burst, at++);
+      if (stop < admitted) this.#twin.dropTooLong(burst, at++);
       else if (stop < end) gate.refuse(burst, at++, this.stats);
     }
     return at - from;
@@ -239,16 +224,13 @@ export class TxQueue {
   reap(): void {
     if (this.#paused) return;
     this.#reapByKernel();
-    for (;;) {
-      const n = this.#chains === 0 ? this.pool.reap(this.#queue, reapBurst) : this.#reapMixed();
-      if (n < reapBurst) break;
-    }
+    this.#twin.reap();
     if (this.#queue.broken !== undefined) this.#report(this.#queue.broken);
   }
 
   #reapByKernel(): void {
     if (this.#kernel !== undefined && this.#queue.broken === undefined)
-      this.#chains = this.#kernel.reap(this.#chains);
+      this.#twin.chains = this.#kernel.reap(this.#twin.chains);
   }
 
   /** While the device is away: what it has read comes back, and nothing more is sent. */
@@ -274,11 +256,7 @@ export class TxQueue {
 
   /** After the device was stopped: takes back every packet it held. @returns how many */
   reclaim(): number {
-    const tokens = new Int32Array(this.#queue.size);
-    const n = this.#queue.reclaim(tokens);
-    for (let i = 0; i < n; i++) this.pool.releaseChain(tokens[i]);
-    this.#chains = 0;
-    return n;
+    return this.#twin.reclaim();
   }
 
   /** Goes on with a fresh virtqueue in place of the old one. Packets still on that are given up, not sent twice. */
@@ -286,136 +264,14 @@ export class TxQueue {
     this.stats.countLost(this.reclaim());
     this.#queue = queue;
     this.#kernel = this.#kernelOf(queue);
+    this.#twin = this.#twinOf(queue);
     this.#reported = false;
     this.#paused = false;
-  }
-
-  /** Alternates between runs of single-segment packets, added in one go, and chains. */
-  #add(burst: PacketBurst, from: number): number {
-    const end = burst.count;
-    let at = from;
-    while (at < end) {
-      const singles = this.#separateHeader ? 0 : this.#addSingles(burst, at, end);
-      if (singles > 0) {
-        at += singles;
-        continue;
-      }
-      const added =
-        this.#simple || this.#queue.free === 0
-          ? 0
-          : this.#addChains(burst, at, this.#chainRun(burst, at, end));
-      at += added;
-      if (added > 0) continue;
-      // It would wait for ever, and all others behind it.
-      if (burst.segments[at] <= this.longest) break;
-      this.#dropTooLong(burst, at++);
-    }
-    return at - from;
-  }
-
-  #dropTooLong(burst: PacketBurst, at: number): void {
-    burst.pool ??= this.pool;
-    burst.releaseOne(at);
-    this.stats.countDrops(1, 'no_room');
-  }
-
-  /** Adds the packets of one segment from `from` on, as many as follow each other and fit the ring. @returns how many */
-  #addSingles(burst: PacketBurst, from: number, end: number): number {
-    const n = this.#prepareSingles(burst, from, end);
-    if (n > 0) this.#queue.add(burst.buffer, burst.offset, burst.length, from, n, this.#header);
-    return n;
-  }
-
-  /**
-   * Readies the packets of one segment from `from` on, as many as follow each other and fit the ring.
-   * @returns how many
-   */
-  #prepareSingles(burst: PacketBurst, from: number, end: number): number {
-    const { i32, u8 } = this.pool.region;
-    const { offset, length, segments } = burst;
-    const { stats } = this;
-    const queue = this.#queue;
-    const header = this.#header;
-    const limit = end - from < queue.free ? end : from + queue.free;
-    let i = from;
-    for (; i < limit && segments[i] === 1; i++) {
-      clearHeader(i32, u8, offset[i], header);
-      stats.count(u8, offset[i], length[i]);
-    }
-    stats.settle();
-    this.#writeHeaders(burst, from, i);
-    return i - from;
-  }
-
-  /** With offloads: what the burst says goes into the headers, which are clear. */
-  #writeHeaders(burst: PacketBurst, from: number, end: number): void {
-    const { offloads } = burst;
-    if (this.#codec === undefined || offloads === undefined) return;
-    const { u8 } = this.pool.region;
-    for (let i = from; i < end; i++) {
-      if (offloads.flags[i] !== 0)
-        this.#codec.write(u8, burst.offset[i] - this.#header, this.#header, offloads, i);
-    }
-  }
-
-  /** @returns how many packets from `from` on have to be chains */
-  #chainRun({ segments }: PacketBurst, from: number, end: number): number {
-    let i = from;
-    while (i < end && (segments[i] > 1 || this.#separateHeader)) i++;
-    return i - from;
-  }
-
-  #addChains(burst: PacketBurst, from: number, count: number): number {
-    const { pool } = this;
-    const { i32, u8 } = pool.region;
-    for (let i = from; i < from + count; i++) {
-      clearHeader(i32, u8, burst.offset[i], this.#header);
-      if (burst.segments[i] !== 1) continue;
-      pool.dataOffset[burst.buffer[i]] = burst.offset[i];
-      pool.dataLength[burst.buffer[i]] = burst.length[i];
-    }
-    this.#writeHeaders(burst, from, from + count);
-    const added = this.#queue.addChains(burst.buffer, burst.segments, pool, from, count, this.#header);
-    this.#chains += added;
-    this.stats.countBurst(u8, burst, from, from + added);
-    return added;
-  }
-
-  #reapMixed(): number {
-    const tokens = this.#tokens;
-    const n = this.#queue.reap(tokens, undefined, 0, reapBurst);
-    for (let i = 0; i < n; i++) {
-      if (this.pool.next[tokens[i]] !== -1 || this.#separateHeader) this.#chains--;
-      this.pool.releaseChain(tokens[i]);
-    }
-    return n;
   }
 
   #report(fault: QueueFault): void {
     if (this.#reported) return;
     this.#reported = true;
     callApplication(() => this.#onBroken(fault));
-  }
-}
-
-/**
- * Zeroes the header in front of the packet at `offset`: no checksum, no segmentation, num_buffers 0. A header that is
- * zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
- */
-function clearHeader(i32: Int32Array, u8: Uint8Array, offset: number, bytes: HeaderBytes): void {
-  const word = (offset - 12) >>> 2;
-  if (bytes === 12 && (offset & 3) === 0) {
-    if ((i32[word] | i32[word + 1] | i32[word + 2]) === 0) return;
-    i32[word] = 0;
-    i32[word + 1] = 0;
-    i32[word + 2] = 0;
-  } else {
-    clearBytes(u8, offset - bytes, offset);
-  }
-}
-
-function clearBytes(u8: Uint8Array, from: number, end: number): void {
-  for (let at = from; at < end; at++) {
-    if (u8[at] !== 0) u8[at] = 0;
   }
 }

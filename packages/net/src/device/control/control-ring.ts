@@ -1,7 +1,7 @@
 import { EventFd } from '@vio/native';
 import type { Region, RingFeatures } from '@vio/rings';
 import { ControlQueue } from '../../control/control-queue.ts';
-import type { Notifier } from '../../queue/tx-queue.ts';
+import type { Notifier } from '../../queue/queue-options.ts';
 import type { PlacedQueue } from '../net-device.ts';
 
 export interface ControlRingOptions {

@@ -2,7 +2,7 @@ import { BufferPool, type QueueFault, Region } from '@vio/rings';
 import type { PathChoice } from '../../paths.ts';
 import type { PortSwitches } from '../../queue/port-switches.ts';
 import { type QueuePair, createQueuePair } from '../../queue/queue-pair.ts';
-import type { Notifier } from '../../queue/tx-queue.ts';
+import type { Notifier } from '../../queue/queue-options.ts';
 import type { DeviceMemory } from '../memory/device-memory.ts';
 import type { MemoryPlan } from '../memory/memory-plan.ts';
 
