@@ -7,7 +7,7 @@ import {
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../../wire/index.ts';
 import { BurstCopier } from '../packets/burst-copier.ts';
-import type { DequeueOptions } from '../packets/dequeue.ts';
+import type { DequeueOptions } from '../packets/dequeue-options.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
 import type { DeviceShape } from './device-shape.ts';
 import type { DriverMemory } from './driver-memory.ts';

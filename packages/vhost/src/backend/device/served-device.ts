@@ -10,7 +10,7 @@ import type { LogArea } from '../migration/log-area.ts';
 import type { DeviceIommu, IotlbChannel } from '../iommu/device-iommu.ts';
 import { DeviceTranslations } from '../iommu/device-translations.ts';
 import { Postcopy } from '../migration/postcopy.ts';
-import type { DequeueOptions } from '../packets/dequeue.ts';
+import type { DequeueOptions } from '../packets/dequeue-options.ts';
 import { AsyncChannels } from '../async/async-channels.ts';
 import { AttachedHandlers } from './attached-handlers.ts';
 import type { ConfigChannel, DeviceConfig } from './device-config.ts';

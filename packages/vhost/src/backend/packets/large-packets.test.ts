@@ -6,7 +6,8 @@ import { freshMemory } from '@vio/rings/testing';
 import { describe, expect, it } from 'vitest';
 import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';
-import { type DequeueOptions, DequeuePath } from './dequeue.ts';
+import { DequeuePath } from './dequeue.ts';
+import type { DequeueOptions } from './dequeue-options.ts';
 import { LargeBuffers } from './large-buffers.ts';
 
 const header = 12;

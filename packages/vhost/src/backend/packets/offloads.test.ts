@@ -17,7 +17,8 @@ import { isComplete, naiveChecksum, tcpSegment } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { packet, packetPool, packetsOf, supply } from '../../test-support/packets.ts';
 import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
-import { type DequeueOptions, DequeuePath } from './dequeue.ts';
+import { DequeuePath } from './dequeue.ts';
+import type { DequeueOptions } from './dequeue-options.ts';
 import { EnqueuePath } from './enqueue.ts';
 import { LargeBuffers } from './large-buffers.ts';
 
