@@ -8,10 +8,10 @@ export type {
   VhostStatus,
   VringUserAddresses,
 } from './transport.ts';
-export { controlFeatures, hashFeatures } from './backend/device/device-features.ts';
-export type { ConfigStore, ConfigWrite } from './backend/device/device-config.ts';
-export { type DeviceType, type UnsaidByFrontends, rawRingFeatures } from './backend/device/device-type.ts';
-export type { NetConfig } from './backend/device/net-config.ts';
+export { controlFeatures, hashFeatures } from './backend/type/device-features.ts';
+export type { ConfigStore, ConfigWrite } from './backend/type/device-config.ts';
+export { type DeviceType, type UnsaidByFrontends, rawRingFeatures } from './backend/type/device-type.ts';
+export type { NetConfig } from './backend/type/net-config.ts';
 export { VhostDevice, untilDevicePackets } from './backend/device/vhost-device.ts';
 export type { AsyncChannelOptions, AsyncDevice } from './backend/device/async-device.ts';
 export { CopyThread, type CopyThreadOptions } from './backend/async/copy-thread.ts';
@@ -21,7 +21,7 @@ export type { Transfers } from './backend/async/transfers.ts';
 export type { DeviceConfigView, DeviceView } from './backend/device/device-view.ts';
 export type { TranslationCounts } from './backend/iommu/device-iommu.ts';
 export type { UntilDevicePacketsOptions } from './backend/device/until-packets.ts';
-export type { VringBase, VringInfo } from './backend/device/vring-info.ts';
+export type { VringBase, VringInfo } from './backend/vring/vring-info.ts';
 export type { RawVring } from './backend/raw/raw-vring.ts';
 export {
   cryptoCreate,

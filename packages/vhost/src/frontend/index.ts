@@ -2,3 +2,4 @@
 export { defaultProtocolFeatures, usableProtocolFeatures } from './protocol-choice.ts';
 export { FrontendDevice } from './frontend-device.ts';
 export { VhostUserFrontend, type VhostUserOptions } from './vhost-user-frontend.ts';
+export type { VhostUserRequests } from './vhost-user-requests.ts';

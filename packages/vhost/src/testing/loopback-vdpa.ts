@@ -12,7 +12,7 @@ import {
   freshPackedBase,
   ringFeatures,
 } from '@vio/rings';
-import type { ConfigWrite } from '../backend/device/device-config.ts';
+import type { ConfigWrite } from '../backend/type/device-config.ts';
 import { vdpaProtocolFeatures } from '../backend/offer/vdpa-offer.ts';
 import type {
   VdpaDevice,

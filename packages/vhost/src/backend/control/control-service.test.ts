@@ -8,7 +8,7 @@ import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { Guest, type GuestOptions, baseIs } from '../../test-support/guest.ts';
 import { packet, packetPool, packetsOf, supply } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
-import { controlFeatures } from '../device/device-features.ts';
+import { controlFeatures } from '../type/device-features.ts';
 
 const OK = 0;
 const ERR = 1;
@@ -112,7 +112,7 @@ describe.each(formats)('a control queue that a successor resumes (%s)', (_, opti
   /** Its backend dies, and another one takes its place; the frontend knows where the ring was. */
   async function resumed(set: Awaited<ReturnType<typeof started>>): Promise<void> {
     const { backend, guest, index, frontend } = set;
-    const base = set.served.vring(index).control?.queue.base() ?? 0;
+    const base = set.served.setup.vring(index).control?.queue.base() ?? 0;
     frontend.close();
     await until(() => backend.ended.length > 0);
     backend.events.length = 0;

@@ -1,5 +1,5 @@
 import type { ControlCommand } from '@vio/net';
-import type { DeviceConfig } from '../device/device-config.ts';
+import type { DeviceConfig } from '../type/device-config.ts';
 import { acceptable } from './acceptable.ts';
 import { DriverSettings } from './driver-settings.ts';
 

@@ -5,7 +5,7 @@ import {
   maxAuthKeyBytes,
   maxCipherKeyBytes,
 } from '../../wire/index.ts';
-import { type DeviceType, rawRingFeatures } from '../device/device-type.ts';
+import { type DeviceType, rawRingFeatures } from '../type/device-type.ts';
 import type { CryptoEngine } from './crypto-engine.ts';
 import { VIRTIO_CRYPTO_S_HW_READY, VIRTIO_ID_CRYPTO } from './numbers.ts';
 import { defaultMaxDataBytes } from './vhost-crypto.ts';

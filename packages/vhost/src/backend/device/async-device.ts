@@ -7,7 +7,7 @@ import { configuredDma } from '../async/dma-configure.ts';
 import type { DmaEngine } from '../async/dma-engine.ts';
 import { DeviceView } from './device-view.ts';
 import type { ServedDevice } from './served-device.ts';
-import type { Vring } from './vring.ts';
+import type { Vring } from '../vring/vring.ts';
 
 /** What an asynchronous channel is registered with. */
 export interface AsyncChannelOptions {

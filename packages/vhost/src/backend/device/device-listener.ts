@@ -1,7 +1,7 @@
 import type { VioError } from '@vio/native';
 import type { ControlCommand } from '@vio/net';
 import type { QueueFault } from '@vio/rings';
-import type { CallHooks } from './ring-calls.ts';
+import type { CallHooks } from '../vring/ring-calls.ts';
 
 /** What a device tells its owner; see `VhostCallbacks` for what each means. */
 export interface DeviceListener extends CallHooks {

@@ -9,11 +9,11 @@ import {
 import { BurstCopier } from '../packets/burst-copier.ts';
 import type { DequeueOptions } from '../packets/dequeue-options.ts';
 import { ServedRing } from '../raw/raw-vring.ts';
-import type { DeviceShape } from './device-shape.ts';
-import type { DriverMemory } from './driver-memory.ts';
-import { baseUnknown } from './ring-faults.ts';
-import { translateParts } from './ring-parts.ts';
-import type { Vring } from './vring.ts';
+import type { DeviceShape } from '../type/device-shape.ts';
+import type { DriverMemory } from '../vring/driver-memory.ts';
+import { baseUnknown } from '../vring/ring-faults.ts';
+import { translateParts } from '../vring/ring-parts.ts';
+import type { Vring } from '../vring/vring.ts';
 
 /** What the rings of a device look at in it. */
 export interface RingsDevice {

@@ -1,6 +1,6 @@
 import type { QueueEventName } from '@vio/net';
 import { queueCounterNames } from '@vio/net/internal';
-import type { Vring } from './vring.ts';
+import type { Vring } from '../vring/vring.ts';
 
 const receivedEvents: readonly QueueEventName[] = [
   'dropped_length_packets',

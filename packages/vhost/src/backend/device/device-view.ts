@@ -3,6 +3,7 @@ import {
   type DumpOptions,
   type RingDump,
   type RingPositions,
+  type RingView,
   devicePositions,
   dumpRing,
   ringFeatures,
@@ -15,7 +16,8 @@ import type { TranslationCounts } from '../iommu/device-iommu.ts';
 import { numaNodeOf } from './numa-node.ts';
 import type { ServedDevice } from './served-device.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
-import { type VringBase, type VringInfo, toBase, vringInfo } from './vring-info.ts';
+import { viewRing } from '../vring/ring-view.ts';
+import { type VringBase, type VringInfo, toBase, vringInfo } from '../vring/vring-info.ts';
 
 /** What a device says of itself in its configuration space, and what its driver changed of that. */
 export interface DeviceConfigView {
@@ -183,16 +185,14 @@ export class DeviceView {
    * is. For a person: `ringDumpText(name, dump)`.
    */
   dumpRing(queue: number, options: DumpOptions = {}): RingDump | undefined {
-    const { memory, vrings, features } = this.#served;
-    const view = memory === undefined ? undefined : vrings[queue]?.view(memory, features);
+    const view = this.#ringView(queue);
     return view === undefined ? undefined : dumpRing(view, options);
   }
 
   /** Where the two sides of a ring have got to; undefined unless it runs. */
   ringPositions(queue: number): RingPositions | undefined {
-    const { memory, vrings, features } = this.#served;
-    const base = vrings[queue]?.queue?.base();
-    const view = memory === undefined ? undefined : vrings[queue]?.view(memory, features);
+    const base = this.#served.vrings[queue]?.queue?.base();
+    const view = this.#ringView(queue);
     return base === undefined || view === undefined ? undefined : devicePositions(view, base);
   }
 
@@ -221,9 +221,15 @@ export class DeviceView {
     return vring === undefined ? {} : vringStats(vring);
   }
 
+  #ringView(queue: number): RingView | undefined {
+    const { memory, vrings, features } = this.#served;
+    const vring = vrings[queue];
+    return memory === undefined || vring === undefined ? undefined : viewRing(vring, memory, features);
+  }
+
   #inflightEntries(queue: number): InflightEntries | undefined {
     const vring = this.#served.vrings[queue];
-    return vring === undefined ? undefined : this.#served.inflightEntries(vring);
+    return vring === undefined ? undefined : this.#served.setup.inflightEntries(vring);
   }
 
   /** The names of a ring's counters, in the order of `vringStats`. */

@@ -22,7 +22,7 @@ export function ownEntries(served: ServedDevice, queue: number): OwnEntries {
       `chains of ring ${queue} are fetched by the library, which notes them down by itself`,
       'walk rings of a device of a type of your own, from their start on, or leave their notes alone',
     );
-  vring.ownEntries ??= served.inflightEntries(vring);
+  vring.ownEntries ??= served.setup.inflightEntries(vring);
   if (vring.ownEntries === undefined)
     throw notOurs(
       `ring ${queue} has no inflight buffer`,

@@ -1,6 +1,6 @@
 import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { ServedDevice } from './served-device.ts';
-import type { Vring } from './vring.ts';
+import type { Vring } from '../vring/vring.ts';
 
 /** What `VhostDevice.untilPackets` waits for. */
 export interface UntilDevicePacketsOptions {

@@ -199,7 +199,7 @@ describe('statistics of a ring that is set up anew', () => {
     await using pair = await started();
     supply(pair.guest.rings[0], 256);
     pair.send(packet(100));
-    pair.backend.served.stopVring(pair.backend.served.vring(0));
+    pair.backend.served.setup.stop(pair.backend.served.setup.vring(0));
     expect(pair.device.stats()).toMatchObject({ tx_q0_good_packets: 1 });
     for (const step of pair.guest.ringSteps(0)) await step.run(pair.frontend);
     await pair.frontend.ask(requests.GET_FEATURES, undefined);

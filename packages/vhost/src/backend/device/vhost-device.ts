@@ -10,7 +10,7 @@ import type { RawVring } from '../raw/raw-vring.ts';
 import type { ServedDevice } from './served-device.ts';
 import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts';
 import { vhostError } from '../errors/vhost-error.ts';
-import { type VringBase, fromBase } from './vring-info.ts';
+import { type VringBase, fromBase } from '../vring/vring-info.ts';
 
 /** Bursts between two looks at whether the driver took its memory away; a power of two. */
 const burstsPerLook = 64;
@@ -144,7 +144,7 @@ export class VhostDevice extends AsyncDevice {
   setVringBase(queue: number, base: VringBase): void {
     const vring = this.#served.vrings[queue];
     if (vring === undefined) throw vhostError('RING', `the device has no ring ${queue}`);
-    this.#served.rebase(vring, fromBase(base, this.#format));
+    this.#served.setup.rebase(vring, fromBase(base, this.#format));
     this.#served.update();
   }
 

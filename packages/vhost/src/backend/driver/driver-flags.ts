@@ -1,9 +1,9 @@
 import { type ListenOptions, VioError } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
 import { BufferPool } from '@vio/rings';
-import type { DeviceType } from '../device/device-type.ts';
+import type { DeviceType } from '../type/device-type.ts';
 import { VHOST_USER_PROTOCOL_F_PAGEFAULT } from '../../wire/index.ts';
-import type { ServingOptions } from '../device/served-device.ts';
+import type { ServingOptions } from '../device/serving-options.ts';
 import { LargeBuffers } from '../packets/large-buffers.ts';
 
 /** How a backend meets its frontends, and how it takes their packets. */

@@ -1,6 +1,7 @@
 import type { UnixStream, VioError } from '@vio/native';
 import { callApplication, throwLater } from '@vio/native/internal';
-import { ServedDevice, type ServingOptions } from '../device/served-device.ts';
+import { ServedDevice } from '../device/served-device.ts';
+import type { ServingOptions } from '../device/serving-options.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
 import { caller, deviceListener, nextVid } from './device-callbacks.ts';
 import { noDescriptors } from './driver-errors.ts';

@@ -7,9 +7,10 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_PROTOCOL_F_MQ,
 } from '../../wire/index.ts';
-import { controlFeatures, hashFeatures } from '../device/device-features.ts';
-import type { DeviceShape } from '../device/device-shape.ts';
-import { ServedDevice, type ServingOptions } from '../device/served-device.ts';
+import { controlFeatures, hashFeatures } from '../type/device-features.ts';
+import type { DeviceShape } from '../type/device-shape.ts';
+import { ServedDevice } from '../device/served-device.ts';
+import type { ServingOptions } from '../device/serving-options.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
 import type { DeviceOffer } from '../offer/device-offer.ts';
 import type { WatchedDevices } from '../telemetry/watched-devices.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../wire/index.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { Guest } from '../../test-support/guest.ts';
-import { controlFeatures } from '../device/device-features.ts';
+import { controlFeatures } from '../type/device-features.ts';
 import { VhostDriver } from './vhost-driver.ts';
 
 describe('callbacks', () => {

@@ -2,7 +2,7 @@ import { UnixListener, UnixStream, type VioError } from '@vio/native';
 import { callApplication, checkOptions } from '@vio/native/internal';
 import { Telemetry, type TelemetryOptions, type TelemetryServer, serveTelemetry } from '@vio/net';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../../wire/index.ts';
-import type { NetConfig } from '../device/net-config.ts';
+import type { NetConfig } from '../type/net-config.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
 import type { DeviceOffer } from '../offer/device-offer.ts';
 import { closed, notNet, notSocket, startedBefore, withoutFlag } from './driver-errors.ts';

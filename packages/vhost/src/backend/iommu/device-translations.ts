@@ -1,5 +1,5 @@
 import { VIRTIO_F_ACCESS_PLATFORM, type MemoryMap } from '@vio/rings';
-import type { Vring } from '../device/vring.ts';
+import type { Vring } from '../vring/vring.ts';
 import { DeviceIommu, type IotlbChannel } from './device-iommu.ts';
 
 /** The device whose rings lie behind an I/O MMU. */

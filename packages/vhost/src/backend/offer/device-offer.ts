@@ -1,4 +1,4 @@
-import type { DeviceShape } from '../device/device-shape.ts';
+import type { DeviceShape } from '../type/device-shape.ts';
 
 /** What frontends that connect from now on are offered. */
 export interface DeviceOffer {

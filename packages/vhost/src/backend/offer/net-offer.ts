@@ -13,10 +13,10 @@ import {
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
 } from '../../wire/index.ts';
 import { rssLimits } from '../control/acceptable.ts';
-import { type CommonConfig, DeviceConfig } from '../device/device-config.ts';
-import { hashFeatures, supportedFeatures, usualFeatures } from '../device/device-features.ts';
-import { type DeviceShape, netShape } from '../device/device-shape.ts';
-import { type NetConfig, checkNetConfig, configFeatures } from '../device/net-config.ts';
+import { type CommonConfig, DeviceConfig } from '../type/device-config.ts';
+import { hashFeatures, supportedFeatures, usualFeatures } from '../type/device-features.ts';
+import { type DeviceShape, netShape } from '../type/device-shape.ts';
+import { type NetConfig, checkNetConfig, configFeatures } from '../type/net-config.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import {
   iommuUnsaid,

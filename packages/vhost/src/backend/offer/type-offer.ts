@@ -5,8 +5,8 @@ import {
   VHOST_USER_PROTOCOL_F_NET_MTU,
   VHOST_USER_PROTOCOL_F_RARP,
 } from '../../wire/index.ts';
-import { type DeviceShape, typedShape } from '../device/device-shape.ts';
-import { type DeviceType, checkDeviceType } from '../device/device-type.ts';
+import { type DeviceShape, typedShape } from '../type/device-shape.ts';
+import { type DeviceType, checkDeviceType } from '../type/device-type.ts';
 import type { DeviceOffer } from './device-offer.ts';
 import { unsupportedFeatures, unsupportedProtocol } from './offer-errors.ts';
 import { supportedProtocolFeatures } from '../protocol/handlers.ts';

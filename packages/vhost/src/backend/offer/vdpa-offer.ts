@@ -13,8 +13,8 @@ import {
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../../wire/index.ts';
-import { DeviceConfig } from '../device/device-config.ts';
-import type { DeviceShape } from '../device/device-shape.ts';
+import { DeviceConfig } from '../type/device-config.ts';
+import type { DeviceShape } from '../type/device-shape.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { configSpaceFeatures } from '../vdpa/virtio-features.ts';
 import type { DeviceOffer } from './device-offer.ts';

@@ -1,4 +1,10 @@
-import { type DropReason, HDR_GSO_NONE, type PacketBurst, type PacketOffloads, type QueueStats } from '@vio/net';
+import {
+  type DropReason,
+  HDR_GSO_NONE,
+  type PacketBurst,
+  type PacketOffloads,
+  type QueueStats,
+} from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import { appendBuffer, beginBuffer } from './buffer-chain.ts';

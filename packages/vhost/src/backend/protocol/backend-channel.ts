@@ -13,7 +13,7 @@ import {
   expectedAck,
 } from '../../wire/index.ts';
 import type { NotifierChannel } from '../vdpa/vdpa-host.ts';
-import type { ConfigChannel } from '../device/device-config.ts';
+import type { ConfigChannel } from '../type/device-config.ts';
 import type { IotlbChannel } from '../iommu/device-iommu.ts';
 
 const { BACKEND_CONFIG_CHANGE_MSG, BACKEND_IOTLB_MSG, BACKEND_VRING_HOST_NOTIFIER_MSG } = backendRequests;

@@ -2,7 +2,7 @@ import { ringFeatures } from '@vio/rings';
 import { closeAll } from '../../wire/index.ts';
 import { AnswerWithFd } from './answer-with-fd.ts';
 import type { HandlerContext, HandlerTable } from './handler.ts';
-import { InflightBuffer } from '../device/inflight-buffer.ts';
+import { InflightBuffer } from '../vring/inflight-buffer.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 
 /** What this backend does to track unfinished work in memory that outlives it (INFLIGHT_SHMFD). */
@@ -22,7 +22,7 @@ export const inflightHandlers = {
       closeAll(fds);
       throw error;
     }
-    context.device.setInflight(InflightBuffer.map(area, fds[0]));
+    context.device.setup.setInflight(InflightBuffer.map(area, fds[0]));
   },
 } satisfies HandlerTable;
 

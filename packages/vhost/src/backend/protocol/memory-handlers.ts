@@ -1,5 +1,5 @@
 import { type MemoryRegion, closeAll, frontendRequests } from '../../wire/index.ts';
-import { DriverMemory, fileOf } from '../device/driver-memory.ts';
+import { DriverMemory, fileOf } from '../vring/driver-memory.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import type { HandlerTable } from './handler.ts';
 import { vhostError } from '../errors/vhost-error.ts';

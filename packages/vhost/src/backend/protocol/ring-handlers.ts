@@ -2,7 +2,7 @@ import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { checkRingSize } from '@vio/rings/internal';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../../wire/index.ts';
 import { vhostError } from '../errors/vhost-error.ts';
-import type { Vring } from '../device/vring.ts';
+import type { Vring } from '../vring/vring.ts';
 import { adoptEventFd } from './adopt-event-fd.ts';
 import type { HandlerContext, HandlerTable } from './handler.ts';
 
@@ -15,22 +15,22 @@ export const ringHandlers = {
     checkRingSize({ format, inOrder: false, indirect: false, eventIdx: false }, value);
     if (vring.running && vring.size !== value) {
       if (vring.enabled) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
-      device.startOver(vring);
+      device.setup.startOver(vring);
     }
     vring.size = value;
   },
   SET_VRING_ADDR: (context, addresses) => {
-    context.device.place(ring(context, addresses.index), addresses);
+    context.device.setup.place(ring(context, addresses.index), addresses);
   },
   SET_VRING_BASE: (context, { index, value }) => {
     const vring = ring(context, index);
     // It was only disabled before another one is set up in its place.
-    if (vring.running && !vring.enabled) context.device.startOver(vring);
+    if (vring.running && !vring.enabled) context.device.setup.startOver(vring);
     vring.sayBase(value);
   },
   GET_VRING_BASE: (context, { index }) => ({
     index,
-    value: context.device.stopVring(ring(context, index)),
+    value: context.device.setup.stop(ring(context, index)),
   }),
   SET_VRING_KICK: (context, { index }, fds) => {
     const vring = ownedRing(context, index, fds);
@@ -61,7 +61,7 @@ export const ringHandlers = {
 /** A ring within what was offered. */
 function ring({ device, rings }: HandlerContext, index: number): Vring {
   if (index >= rings) throw vhostError('RING', `ring ${index} does not exist, there are ${rings}`);
-  return device.vring(index);
+  return device.setup.vring(index);
 }
 
 function ownedRing(context: HandlerContext, index: number, fds: readonly number[]): Vring {

@@ -2,7 +2,7 @@ import { ChainBurst, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
-import type { DeviceType } from '../device/device-type.ts';
+import type { DeviceType } from '../type/device-type.ts';
 import { type Guest, type GuestOptions } from '../../test-support/guest.ts';
 import { Pair, type PairOptions } from '../../test-support/pair.ts';
 import { handled } from '../../test-support/test-backend.ts';

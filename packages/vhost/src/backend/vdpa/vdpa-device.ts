@@ -1,6 +1,6 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import type { MemoryMap } from '@vio/rings';
-import type { ConfigStore } from '../device/device-config.ts';
+import type { ConfigStore } from '../type/device-config.ts';
 
 /** A piece of the frontend's memory, which is to be mapped for the device. */
 export interface VdpaRegion {

@@ -1,8 +1,8 @@
 import type { VioError } from '@vio/native';
 import type { MemoryMap } from '@vio/rings';
 import type { DeviceLog } from '../migration/device-log.ts';
-import type { DriverMemory } from '../device/driver-memory.ts';
-import type { Vring } from '../device/vring.ts';
+import type { DriverMemory } from '../vring/driver-memory.ts';
+import type { Vring } from '../vring/vring.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 
 /** The device of a frontend, as the session with its vDPA device needs it. */

@@ -16,7 +16,8 @@ import {
   VHOST_USER_PROTOCOL_F_HOST_NOTIFIER,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
 } from '../../wire/index.ts';
-import type { Vring } from '../device/vring.ts';
+import { lendRing } from '../vring/ring-view.ts';
+import type { Vring } from '../vring/vring.ts';
 import { disturbanceOf } from './disturbances.ts';
 import { type LentRings, byRelay, directly } from './lent-rings.ts';
 import type { VdpaDevice, VdpaFrontend } from './vdpa-device.ts';
@@ -258,7 +259,7 @@ export class VdpaSession {
     for (const { index, size } of vrings)
       if (size > most) throw errors.ringTooLong(device.name, index, size, most);
     if (vrings.some((vring) => !this.#host.settleBase(vring))) return undefined;
-    const rings = vrings.map((vring) => ({ vring, lent: vring.lendable(memory, features) }));
+    const rings = vrings.map((vring) => ({ vring, lent: lendRing(vring, memory, features) }));
     const fresh = ringFeatures(features).format === 'packed' ? freshPackedBase : 0;
     const relayed =
       (this.#isLogging() && device.setFeatures === undefined) ||
@@ -304,7 +305,7 @@ export class VdpaSession {
     if (work.relayed || memory === undefined) return;
     vring.distrustBase();
     if (said !== undefined) vring.base = said;
-    else if (ringFeatures(features).format === 'split') vring.base = vring.lendable(memory, features).base;
+    else if (ringFeatures(features).format === 'split') vring.base = lendRing(vring, memory, features).base;
     else vring.settleBase(memory, features);
   }
 

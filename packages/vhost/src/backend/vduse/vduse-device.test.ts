@@ -7,7 +7,7 @@ import { PacketBurst, VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ } from '@vio/ne
 import { until } from '@vio/test-support';
 import { readFrames } from '@vio/net/testing';
 import { describe, expect, it } from 'vitest';
-import { netShape } from '../device/device-shape.ts';
+import { netShape } from '../type/device-shape.ts';
 import { ServedDevice } from '../device/served-device.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
 import { Guest } from '../../test-support/guest.ts';

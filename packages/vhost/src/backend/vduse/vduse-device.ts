@@ -1,7 +1,7 @@
 import { EventFd, type VioError, closeFd } from '@vio/native';
 import { STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, freshPackedBase, ringFeatures } from '@vio/rings';
-import { DriverMemory } from '../device/driver-memory.ts';
+import { DriverMemory } from '../vring/driver-memory.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 import { type VduseConfig, networkCard } from './vduse-ioctls.ts';
@@ -149,7 +149,7 @@ export class VduseDevice implements VduseHandlers {
     const { features } = this.#node;
     served.setFeatures(features);
     const { format } = ringFeatures(features);
-    if (format === 'packed' || this.#raw) served.setInflight(this.#state.journal(format));
+    if (format === 'packed' || this.#raw) served.setup.setInflight(this.#state.journal(format));
     this.#map();
     for (let index = 0; index < this.#queues; index++) this.#setUp(index);
     served.recall(this.#state.commands(features));
@@ -193,11 +193,11 @@ export class VduseDevice implements VduseHandlers {
     const info = node.queue(index);
     if (info?.ready !== true) return;
     const packed = (this.#served.features & VIRTIO_F_RING_PACKED) !== 0n;
-    const vring = this.#served.vring(index);
+    const vring = this.#served.setup.vring(index);
     const { size, descriptors, driver, device } = info;
     vring.size = size;
     vring.sayBase(packed ? info.packedBase : info.splitBase);
-    this.#served.place(vring, { index, flags: 0, descriptors, driver, device, log: 0 });
+    this.#served.setup.place(vring, { index, flags: 0, descriptors, driver, device, log: 0 });
     const kick = EventFd.create();
     vring.kicks.replace(kick);
     node.setKick(index, kick.fd);

@@ -5,7 +5,7 @@ import { openFds } from '@vio/test-support';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, supportedHashTypes } from '@vio/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DriverSettings } from '../control/driver-settings.ts';
-import { controlFeatures, hashFeatures } from '../device/device-features.ts';
+import { controlFeatures, hashFeatures } from '../type/device-features.ts';
 import { VduseState } from './vduse-state.ts';
 
 const features = controlFeatures | hashFeatures | VIRTIO_NET_F_MQ;

@@ -15,7 +15,7 @@ import { dupFd } from '@vio/native';
 import type { ControlCommand } from '@vio/net';
 import { decodeCommand, encodeCommand, requiredFeatures } from '@vio/net/internal';
 import { type RingFormat, inflightBytes } from '@vio/rings';
-import { InflightBuffer } from '../device/inflight-buffer.ts';
+import { InflightBuffer } from '../vring/inflight-buffer.ts';
 import { vduseError } from './vduse-errors.ts';
 
 /** Bytes of a state file at most: a table of MAC addresses is the largest thing in it. */

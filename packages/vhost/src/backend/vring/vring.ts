@@ -3,44 +3,27 @@ import { type ControlCommand, QueueStats, VIRTIO_NET_F_MRG_RXBUF } from '@vio/ne
 import { HeaderCodec, hasRxOffloads, hasTxOffloads, headerSize } from '@vio/net/internal';
 import {
   type DeviceQueue,
-  type MemoryMap,
-  type DeviceVringAddresses,
   type IndirectDirection,
   type QueueFault,
-  type RingView,
   freshPackedBase,
   packedBaseFromRing,
   ringFeatures,
-  type WindowOffset,
 } from '@vio/rings';
-import {
-  type DescriptorWords,
-  type DirtyLog,
-  type InflightEntries,
-  type Iotlb,
-  LoggedDevice,
-} from '@vio/rings/internal';
-import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
+import type { DescriptorWords, DirtyLog, InflightEntries, Iotlb } from '@vio/rings/internal';
+import type { VringAddress } from '../../wire/index.ts';
 import type { AsyncQueue, AsyncRing } from '../async/async-queue.ts';
-import type { BurstCopier } from '../packets/burst-copier.ts';
 import { ControlService } from '../control/control-service.ts';
+import type { BurstCopier } from '../packets/burst-copier.ts';
 import { DequeuePath } from '../packets/dequeue.ts';
 import type { DequeueOptions } from '../packets/dequeue-options.ts';
-import type { DriverMemory } from './driver-memory.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
 import type { ServedRing } from '../raw/raw-vring.ts';
+import type { DriverMemory } from './driver-memory.ts';
+import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
-import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
-import { bothHalves, findBuffer, isPlaced, locateParts, partsOf, startOf } from './ring-parts.ts';
-
-/** A ring for somebody else to work on: where it goes on, and guest addresses of its parts. */
-export interface LentRing {
-  readonly base: number;
-  readonly descriptors: number;
-  readonly driver: number;
-  readonly device: number;
-}
+import { RingMarking, type RingPlace } from './ring-marking.ts';
+import { bothHalves, locateParts, partsOf, startOf } from './ring-parts.ts';
 
 /** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
 export type SettledBase = 'kept' | 'corrected' | 'unknown';
@@ -101,12 +84,9 @@ export class Vring {
   /** The base is what the frontend said, or has to be looked at for another reason, and not where this side stopped. */
   #baseSaid = true;
 
-  /** Where it is marked what is written for the driver; undefined: nowhere. */
-  #log: DirtyLog | undefined;
-  /** What marks there, around the queue that runs; undefined: nothing is marked. */
-  #marking: LoggedDevice | undefined;
+  readonly #marking = new RingMarking();
   /** Where the ring lies that runs. */
-  #place: { readonly memory: MemoryMap; readonly addresses: DeviceVringAddresses } | undefined;
+  #place: RingPlace | undefined;
 
   /** The application wants to be kicked, see `VhostDevice.enableGuestNotification`. */
   #notifies = false;
@@ -148,18 +128,6 @@ export class Vring {
   /** True when it runs, or ran until it broke, and is enabled and in use. */
   get live(): boolean {
     return this.enabled && this.inUse && (this.running || this.fault !== undefined || this.awaitsTranslation);
-  }
-
-  /** Where somebody else is to begin on it, and where its parts lie as guest addresses. @throws as `run` */
-  lendable(memory: DriverMemory, features: bigint): LentRing {
-    const places = locateParts(this, memory, features);
-    const at = ({ window, offset }: WindowOffset): number => memory.map.guestBase[window] + offset;
-    return {
-      base: startOf(this, memory, places, ringFeatures(features).format === 'packed'),
-      descriptors: at(places.descriptors),
-      driver: at(places.driver),
-      device: at(places.device),
-    };
   }
 
   /** Builds the data path. @throws VioError VIO_VHOST_RING when a part of the ring is not in the driver's memory */
@@ -227,17 +195,17 @@ export class Vring {
 
   /** Marks there from now on what is written for the driver, or (undefined) nowhere. A ring that runs goes on as it is. */
   setLog(log: DirtyLog | undefined): void {
-    this.#log = log;
+    this.#marking.log = log;
     const { queue } = this;
-    if (queue === undefined) return;
-    const other = this.#logged(this.#marking?.bare ?? queue);
+    if (queue === undefined || this.#place === undefined) return;
+    const other = this.#marked(queue, this.#place);
     (this.enqueue ?? this.dequeue ?? this.control ?? this.raw)?.work(other);
     this.async?.work(other);
   }
 
   /** Marks bytes of the used ring, or of the packed ring, as written; nothing where there is no log. */
   markUsed(offset: number, bytes: number): void {
-    this.#marking?.markUsed(offset, bytes);
+    this.#marking.markUsed(offset, bytes);
   }
 
   /** Its counters begin at 0 again. */
@@ -280,30 +248,6 @@ export class Vring {
     return false;
   }
 
-  /** The ring as it lies in the driver's memory, broken or not; undefined while its place is not known. */
-  view(memory: DriverMemory, features: bigint): RingView | undefined {
-    if (this.addresses === undefined || this.size === 0) return undefined;
-    const { format, eventIdx } = ringFeatures(features);
-    if (!isPlaced(this, features)) return undefined;
-    const { descriptors, driver, device } = locateParts(this, memory, features);
-    const { windows } = memory.map;
-    const place = ({ window, offset }: WindowOffset) => ({ region: windows[window].region, offset });
-    return {
-      format,
-      size: this.size,
-      eventIdx,
-      descriptors: place(descriptors),
-      driver: place(driver),
-      device: place(device),
-      broken: this.fault,
-      held: undefined,
-      find: (address, bytes) => {
-        const found = findBuffer(this, memory, Number(address), bytes);
-        return found === undefined ? undefined : place(found);
-      },
-    };
-  }
-
   /** Takes the data path away, and remembers where it was. */
   pause(): void {
     this.async?.stop();
@@ -313,7 +257,7 @@ export class Vring {
       this.base = queue.base();
       this.#baseSaid = false;
     }
-    this.#marking = undefined;
+    this.#marking.stop();
     this.lent = false;
     this.control?.stop();
     this.raw?.stop();
@@ -414,23 +358,16 @@ export class Vring {
     this.ran = true;
     this.#baseSaid = false;
     this.#place = { memory: memory.map, addresses };
-    return this.#logged(queue);
+    this.#marking.stop();
+    return this.#marked(queue, this.#place);
   }
 
-  /** The queue, and around it what marks its writes where there is a log. */
-  #logged(bare: DeviceQueue): DeviceQueue {
-    this.#marking = undefined;
-    if (this.#log === undefined || this.#place === undefined) return bare;
-    const { flags = 0, log } = this.addresses ?? {};
-    this.#marking = new LoggedDevice(bare, {
-      ...this.#place,
-      log: this.#log,
-      whole: this.raw !== undefined,
-      // Behind an I/O MMU that is an I/O address, too: where the device area lies is known.
-      ...((flags & VHOST_VRING_F_LOG) === 0 || log === undefined || this.translation !== undefined
-        ? {}
-        : { deviceAddress: log }),
+  #marked(queue: DeviceQueue, place: RingPlace): DeviceQueue {
+    const { addresses, translation, raw } = this;
+    return this.#marking.around(queue, place, {
+      addresses,
+      translated: translation !== undefined,
+      raw: raw !== undefined,
     });
-    return this.#marking;
   }
 }

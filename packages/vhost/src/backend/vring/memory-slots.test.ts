@@ -138,9 +138,9 @@ describe('memory that comes region by region', () => {
 
     it('does not pause the rings', async () => {
       await using pair = await started();
-      const { dequeue } = pair.served.vring(1);
+      const { dequeue } = pair.served.setup.vring(1);
       await add(pair.frontend, pair.guest.regions[1], pair.guest.fd);
-      expect(pair.served.vring(1).dequeue).toBe(dequeue);
+      expect(pair.served.setup.vring(1).dequeue).toBe(dequeue);
     });
 
     it('is another one in another file, and overlaps', async () => {

@@ -43,7 +43,7 @@ async function afterDeath(
     if (i < buffers - 1) driver.used();
   }
   driver.wantCalls(wants);
-  const { enqueue, dequeue } = pair.served.vring(ring);
+  const { enqueue, dequeue } = pair.served.setup.vring(ring);
   const base = (enqueue ?? dequeue)?.queue.base() ?? 0;
   pair.frontend.close();
   await until(() => backend.ended.length > 0);

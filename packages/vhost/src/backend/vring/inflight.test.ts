@@ -10,7 +10,7 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import { type Inflight, decodeReply, expectedReply, frontendRequests as requests } from '../../wire/index.ts';
-import type { VhostDevice } from './vhost-device.ts';
+import type { VhostDevice } from '../device/vhost-device.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { packet, packetPool, sendFrom } from '../../test-support/packets.ts';

@@ -5,7 +5,7 @@ import { until, pipe } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import { handled } from '../../test-support/test-backend.ts';
-import { controlFeatures } from './device-features.ts';
+import { controlFeatures } from '../type/device-features.ts';
 import { packet, sendFrom } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
 
