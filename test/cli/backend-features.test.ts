@@ -7,7 +7,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SharedMemory, UnixStream } from '@vio/native';
 import { featureNames, openPort } from '@vio/net';
-import { FrontendDevice, VhostUserFrontend, wire } from '@vio/vhost';
+import {
+  FrontendDevice,
+  VHOST_USER_PROTOCOL_F_LOG_SHMFD,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_PAGEFAULT,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VhostUserFrontend,
+  protocolFeatureNames,
+  wire,
+} from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -63,7 +72,7 @@ function offeredProtocol(...options: string[]): Promise<string[]> {
     await frontend.ask(wire.frontendRequests.GET_FEATURES, undefined);
     const mask = await frontend.ask(wire.frontendRequests.GET_PROTOCOL_FEATURES, undefined);
     frontend.close();
-    return wire.protocolFeatureNames(mask ?? 0n);
+    return protocolFeatureNames(mask ?? 0n);
   });
 }
 
@@ -126,7 +135,7 @@ describe('vio backend', () => {
     const path = join(directory, 'told.sock');
     const backend = new Vio(['backend', path, '--postcopy-support']);
     await backend.says(/vhost-user backend on/);
-    const wanted = wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_PAGEFAULT;
+    const wanted = VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_PAGEFAULT;
     const asking = new ScriptedFrontend(await UnixStream.connect(path));
     await asking.send(wire.frontendRequests.SET_PROTOCOL_FEATURES, wanted);
     expect(await asking.acknowledged(wire.frontendRequests.POSTCOPY_LISTEN, undefined)).toBe(1n);
@@ -134,7 +143,7 @@ describe('vio backend', () => {
       /device 0: a request was refused: POSTCOPY_LISTEN came .* \(VIO_VHOST_STATE\); the frontend/,
     );
     asking.close();
-    const protocolFeatures = wire.VHOST_USER_PROTOCOL_F_MQ | wire.VHOST_USER_PROTOCOL_F_LOG_SHMFD;
+    const protocolFeatures = VHOST_USER_PROTOCOL_F_MQ | VHOST_USER_PROTOCOL_F_LOG_SHMFD;
     const frontend = await VhostUserFrontend.connect(path, { protocolFeatures });
     await using _ = await openPort(new FrontendDevice(frontend));
     using file = SharedMemory.create({ size: 4096, name: 'vio-test-log' });

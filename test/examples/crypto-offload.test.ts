@@ -15,6 +15,7 @@ import {
   virtioCrypto,
   wire,
 } from '@vio/vhost';
+import { cryptoSession, cryptoSessionReply } from '@vio/vhost/internal';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -88,9 +89,9 @@ class Guest implements Disposable {
       chainOrder: 0,
     };
     const opcode = virtioCrypto.VIRTIO_CRYPTO_CIPHER_CREATE_SESSION;
-    const payload = wire.cryptoSession.encode({ layout: 'qemu-7.1', opcode, session }, 'test');
+    const payload = cryptoSession.encode({ layout: 'qemu-7.1', opcode, session }, 'test');
     const reply = await this.frontend.ask(requests.CREATE_CRYPTO_SESSION, payload);
-    return wire.cryptoSessionReply.decode(reply ?? new Uint8Array(0), 'test').id;
+    return cryptoSessionReply.decode(reply ?? new Uint8Array(0), 'test').id;
   }
 
   /** Has data encrypted in place. @returns it, and the status */

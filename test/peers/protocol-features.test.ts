@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError } from '@vio/native';
 import { VIRTIO_NET_F_MTU } from '@vio/net';
 import { VIRTIO_F_EVENT_IDX } from '@vio/rings';
-import { VhostUserFrontend, wire } from '@vio/vhost';
+import { VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS, VhostUserFrontend, protocolFeatureNames } from '@vio/vhost';
 import { defaultProtocolFeatures } from '@vio/vhost/internal';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -59,13 +59,13 @@ describe('testpmd as the backend', () => {
 
   it('keeps no notes of what is in flight', async () => {
     const missing =
-      defaultProtocolFeatures & ~(await offered()) & ~wire.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
-    expect(wire.protocolFeatureNames(missing)).toEqual(['CONFIG', 'INFLIGHT_SHMFD', 'RESET_DEVICE']);
+      defaultProtocolFeatures & ~(await offered()) & ~VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+    expect(protocolFeatureNames(missing)).toEqual(['CONFIG', 'INFLIGHT_SHMFD', 'RESET_DEVICE']);
   });
 
   // DPDK 22.11 has no slots, later ones have.
   it('takes more memory while packets move, or is not asked to', async () => {
-    const slots = ((await offered()) & wire.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) !== 0n;
+    const slots = ((await offered()) & VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) !== 0n;
     await using port = await withLog(testpmd, () =>
       openVirtioUser(`path=${socket}`, { memory: { maxBuffers: 4096 } }),
     );

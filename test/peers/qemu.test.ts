@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
-import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
+import { type VhostDevice, VhostDriver, protocolFeatureNames } from '@vio/vhost';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const mac = '52:54:00:00:00:07';
@@ -80,7 +80,7 @@ describe.each([
   });
 
   it('acknowledges, has memory region by region, a way back and a status, and is refused nothing', () => {
-    expect(wire.protocolFeatureNames(device.protocolFeatures)).toEqual(
+    expect(protocolFeatureNames(device.protocolFeatures)).toEqual(
       expect.arrayContaining(['MQ', 'REPLY_ACK', 'BACKEND_REQ', 'CONFIGURE_MEM_SLOTS']),
     );
     expect([refused, ended, said]).toEqual([[], [], '']);

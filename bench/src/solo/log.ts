@@ -2,7 +2,15 @@
 import { SharedMemory } from '@vio/native';
 import { openPort } from '@vio/net';
 import type { GoldenRow } from '@vio/test/golden-rows';
-import { FrontendDevice, VhostUserFrontend, wire } from '@vio/vhost';
+import {
+  FrontendDevice,
+  VHOST_F_LOG_ALL,
+  VHOST_USER_PROTOCOL_F_LOG_SHMFD,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  VhostUserFrontend,
+} from '@vio/vhost';
 import { deviceLoops, portLoops } from '../own/loops.ts';
 import { median } from '@vio/test/median';
 import { timeTurns } from './cost.ts';
@@ -47,10 +55,10 @@ export async function logCost(row: GoldenRow, length: number, rounds: number): P
   });
   await frontend.setLogBase({ size: log.buffer.byteLength, offset: 0 }, log.fd);
   const bits = new Uint8Array(log.buffer);
-  const features = device.features & ~wire.VHOST_F_LOG_ALL;
+  const features = device.features & ~VHOST_F_LOG_ALL;
 
   const window = async (state: State): Promise<Sample> => {
-    await frontend.setFeatures(state === 'on' ? features | wire.VHOST_F_LOG_ALL : features);
+    await frontend.setFeatures(state === 'on' ? features | VHOST_F_LOG_ALL : features);
     // A frontend takes the pages away, and they are marked again.
     bits.fill(0);
     const [, dequeue] = timeTurns(portTransmit, deviceReceive);
@@ -84,7 +92,7 @@ async function openLogged({ packed, mergeable, inOrder }: GoldenRow) {
 }
 
 const wantedProtocol =
-  wire.VHOST_USER_PROTOCOL_F_MQ |
-  wire.VHOST_USER_PROTOCOL_F_REPLY_ACK |
-  wire.VHOST_USER_PROTOCOL_F_STATUS |
-  wire.VHOST_USER_PROTOCOL_F_LOG_SHMFD;
+  VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_REPLY_ACK |
+  VHOST_USER_PROTOCOL_F_STATUS |
+  VHOST_USER_PROTOCOL_F_LOG_SHMFD;

@@ -25,7 +25,7 @@ export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts'
 export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
 export { checkPortOptions } from './device/port-options.ts';
-export { be16, putBe16 } from './frames/big-endian.ts';
+export { be16, putBe16 } from './big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';

@@ -1,7 +1,7 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
 export type { SavedChains } from './device/saved-chains.ts';
 export { SingleBurst, type SingleKind } from './device/single-burst.ts';
-export { DirtyLog } from './dirty-log/dirty-log.ts';
+export { DirtyLog } from './memory/dirty-log.ts';
 export { LoggedDevice, type LoggedDeviceOptions } from './dirty-log/logged-device.ts';
 export {
   type CommandPart,

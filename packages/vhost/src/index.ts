@@ -1,5 +1,10 @@
 // What applications and transports use. What only the other packages of vio need is in internal.ts.
-export { FrontendDevice, VhostUserFrontend, type VhostUserOptions } from './frontend/index.ts';
+export {
+  FrontendDevice,
+  VhostUserFrontend,
+  type VhostUserOptions,
+  type VhostUserRequests,
+} from './frontend/index.ts';
 export type {
   SharedRegion,
   VhostTransport,
@@ -73,5 +78,5 @@ export {
   unwanted,
 } from './backend/steering/receive-steering.ts';
 export type { DriverSettings } from './backend/control/driver-settings.ts';
-export * as wire from './wire/index.ts';
+export * as wire from './wire/public.ts';
 export * from './wire/protocol-features.ts';

@@ -3,3 +3,4 @@ export { BurstCopier } from './backend/packets/burst-copier.ts';
 export { defaultProtocolFeatures, usableProtocolFeatures } from './frontend/index.ts';
 export { deviceRings, deviceSource } from './backend/telemetry/device-source.ts';
 export { frontendFeatures, ownFeatures } from './backend/vdpa/virtio-features.ts';
+export { cryptoSession, cryptoSessionReply } from './wire/crypto-session.ts';

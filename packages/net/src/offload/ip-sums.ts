@@ -1,4 +1,4 @@
-import { putBe16 } from '../frames/big-endian.ts';
+import { putBe16 } from '../big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
 
 /** Where TCP and UDP keep their checksum, in bytes from their header. */

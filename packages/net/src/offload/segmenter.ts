@@ -1,7 +1,7 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
-import { be16, putBe16 } from '../frames/big-endian.ts';
+import { be16, putBe16 } from '../big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
 import { checksumFrom } from './complete.ts';
 import { addPseudoHeader, completeIpv4, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';

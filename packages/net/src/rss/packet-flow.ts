@@ -1,4 +1,4 @@
-import { be16 } from '../frames/big-endian.ts';
+import { be16 } from '../big-endian.ts';
 
 const typeVlan = 0x8100;
 const typeProviderVlan = 0x88a8;

@@ -1,4 +1,4 @@
-import type { DirtyLog } from '../dirty-log/dirty-log.ts';
+import type { DirtyLog } from '../memory/dirty-log.ts';
 import type { QueueFault } from '../fault.ts';
 import type { RingFeatures, RingFormat } from '../format.ts';
 import type { Translation } from '../memory/iotlb.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'vitest';
 import { createDeviceQueue } from '../device/create-device-queue.ts';
 import { Region } from '../memory/region.ts';
 import { describeDeviceQueue } from '../test-support/ring-pairs.ts';
-import { DirtyLog } from './dirty-log.ts';
+import { DirtyLog } from '../memory/dirty-log.ts';
 import { LoggedDevice } from './logged-device.ts';
 
 /** Bits for 4 MiB, which is more than any ring here has with its pool. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { formats, setUp } from '../test-support/device-setup.ts';
 import { Region } from '../memory/region.ts';
-import { DirtyLog } from './dirty-log.ts';
+import { DirtyLog } from '../memory/dirty-log.ts';
 import { LoggedDevice, type LoggedDeviceOptions } from './logged-device.ts';
 
 const page = 4096;

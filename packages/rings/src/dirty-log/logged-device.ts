@@ -7,7 +7,7 @@ import type { SavedChains } from '../device/saved-chains.ts';
 import type { SingleBurst, SingleKind } from '../device/single-burst.ts';
 import { descriptorBytes } from '../layout/descriptor.ts';
 import type { MemoryMap } from '../memory/memory-map.ts';
-import type { DirtyLog } from './dirty-log.ts';
+import type { DirtyLog } from '../memory/dirty-log.ts';
 
 /** What of a ring's writes is marked, and where. */
 export interface LoggedDeviceOptions {

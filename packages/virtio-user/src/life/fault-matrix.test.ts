@@ -1,7 +1,12 @@
 import { type BackendScript, misbehaviourCodes } from '@vio/vhost/testing';
 import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_STATUS } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { wire } from '@vio/vhost';
+import {
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+  VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+} from '@vio/vhost';
 import { holdings, holdingsLike, rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
@@ -10,11 +15,11 @@ import { openVirtioUser } from '../open.ts';
 /** All that a port makes use of. */
 const protocolFeatures =
   allProtocolFeatures |
-  wire.VHOST_USER_PROTOCOL_F_CONFIG |
-  wire.VHOST_USER_PROTOCOL_F_BACKEND_REQ |
-  wire.VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD;
+  VHOST_USER_PROTOCOL_F_CONFIG |
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ |
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD;
 const features = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ | VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
-const withoutAcks = protocolFeatures & ~wire.VHOST_USER_PROTOCOL_F_REPLY_ACK;
+const withoutAcks = protocolFeatures & ~VHOST_USER_PROTOCOL_F_REPLY_ACK;
 /** A port that looks for its backend keeps notes of what is in flight. */
 const options = { reconnect: { minDelay: 1000 } };
 

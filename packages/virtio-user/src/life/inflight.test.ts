@@ -1,12 +1,12 @@
 import type { Reconnected } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { wire } from '@vio/vhost';
+import { VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD, wire } from '@vio/vhost';
 import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import type { VirtioUserPort } from '../virtio-user-port.ts';
 
-const protocolFeatures = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD;
+const protocolFeatures = allProtocolFeatures | VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD;
 const { GET_INFLIGHT_FD, SET_INFLIGHT_FD } = wire.frontendRequests;
 const reconnect = { minDelay: 1, maxDelay: 5 };
 

@@ -6,7 +6,7 @@ import {
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
-import { wire } from '@vio/vhost';
+import { VHOST_USER_PROTOCOL_F_NET_MTU } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import type { VirtioUserOptions } from '../config/config.ts';
@@ -64,7 +64,7 @@ describe('a port that is opened', () => {
   });
 
   it('says when the backend cannot be told the MTU', async () => {
-    const able = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_NET_MTU;
+    const able = allProtocolFeatures | VHOST_USER_PROTOCOL_F_NET_MTU;
     const missing = async (features: bigint, protocol: bigint): Promise<readonly string[]> =>
       (await opened(features, {}, { mtu: 1400 }, protocol)).missing;
     expect(await missing(usual | VIRTIO_NET_F_MTU, able)).toEqual([]);

@@ -1,7 +1,7 @@
 import { VIRTIO_NET_F_MQ } from '@vio/net';
 import { pathLogLine } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { wire } from '@vio/vhost';
+import { VHOST_USER_PROTOCOL_F_STATUS, wire } from '@vio/vhost';
 import { holdings, holdingsLike, rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
@@ -55,7 +55,7 @@ describe('the start', () => {
 
   it('does without a status where there is none', async () => {
     await using backend = new ListeningBackend({
-      protocolFeatures: allProtocolFeatures & ~wire.VHOST_USER_PROTOCOL_F_STATUS,
+      protocolFeatures: allProtocolFeatures & ~VHOST_USER_PROTOCOL_F_STATUS,
     });
     await backend.open();
     expect(backend.asked).toEqual(withoutStatus(dpdkStart));

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MemoryOptions, PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
-import { type VhostDevice, VhostDriver, wire } from '@vio/vhost';
+import { VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS, type VhostDevice, VhostDriver, wire } from '@vio/vhost';
 import { rejectionOf, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { ListeningBackend, allProtocolFeatures } from '../test-support/listening-backend.ts';
 import { openVirtioUser } from '../open.ts';
 
-const withSlots = allProtocolFeatures | wire.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+const withSlots = allProtocolFeatures | VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
 const memory: MemoryOptions = { maxBuffers: 10_000 };
 
 /** A port on a backend of our own, and what arrives there. */

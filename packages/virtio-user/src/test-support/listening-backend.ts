@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { UnixListener } from '@vio/native';
 import { VIRTIO_NET_F_MQ } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { wire } from '@vio/vhost';
+import {
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
+} from '@vio/vhost';
 import { type BackendScript, ScriptedBackend } from '@vio/vhost/testing';
 import type { VirtioUserOptions } from '../config/config.ts';
 import type { OpenOptions } from '../config/open-options.ts';
@@ -13,7 +17,7 @@ import type { VirtioUserPort } from '../virtio-user-port.ts';
 
 /** Protocol features of a backend that acknowledges everything and knows a device status. */
 export const allProtocolFeatures =
-  wire.VHOST_USER_PROTOCOL_F_MQ | wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_STATUS;
+  VHOST_USER_PROTOCOL_F_MQ | VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_STATUS;
 
 const usual: BackendScript = {
   features: VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MQ,

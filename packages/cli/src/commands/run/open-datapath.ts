@@ -2,7 +2,7 @@ import type { Datapath } from '../../ports/datapath.ts';
 import type { TurnTimes } from '../../forward/turn-times.ts';
 import { LocalDatapath } from '../../ports/local-datapath.ts';
 import type { PortSlot } from '../../ports/port-slot.ts';
-import type { TellOfBroken } from '../../ports/worker-datapath.ts';
+import type { TellOfBroken } from '../../worker/worker-datapath.ts';
 import { threadCpus } from './lcores.ts';
 import type { RunOptions } from './options.ts';
 
@@ -14,6 +14,6 @@ export async function openDatapath(
   times: TurnTimes,
 ): Promise<Datapath> {
   if (nbCores === 1) return new LocalDatapath(slots, portTopology, times);
-  const { WorkerDatapath } = await import('../../ports/worker-datapath.ts');
+  const { WorkerDatapath } = await import('../../worker/worker-datapath.ts');
   return new WorkerDatapath(slots, portTopology, nbCores, tellOfBroken, threadCpus(lcores, nbCores));
 }

@@ -4,11 +4,11 @@ import { type LaneCounts, noCounts, totalCounts } from '../forward/counts.ts';
 import { type LaneTraffic, burstCounters, noTraffic } from '../forward/lane.ts';
 import type { MeteredSource } from '../forward/rates.ts';
 import type { PortTopology } from '../forward/topology.ts';
-import type { CountedStream, WorkerReport } from '../worker/messages.ts';
-import { ThreadHandle } from '../worker/thread-handle.ts';
-import type { Datapath, ForwardWork, StreamReport, StreamTask } from './datapath.ts';
-import type { PortSlot } from './port-slot.ts';
-import { planStreams } from './streams.ts';
+import type { CountedStream, WorkerReport } from './messages.ts';
+import { ThreadHandle } from './thread-handle.ts';
+import type { Datapath, ForwardWork, StreamReport, StreamTask } from '../ports/datapath.ts';
+import type { PortSlot } from '../ports/port-slot.ts';
+import { planStreams } from '../ports/streams.ts';
 
 /** A stream, and what its thread said of it last. */
 class RemoteStream implements MeteredSource {

@@ -1,4 +1,4 @@
-import type { Region } from '../memory/region.ts';
+import type { Region } from './region.ts';
 
 /** Bytes of guest memory that a bit stands for, whatever pages the guest has. */
 const pageBytes = 4096;
