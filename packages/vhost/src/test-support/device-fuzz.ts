@@ -1,27 +1,26 @@
-import { PacketBurst, QueueStats, offloadFeatureBits } from '@vio/net';
-import { HeaderCodec } from '@vio/net/internal';
+import { PacketBurst, QueueStats } from '@vio/net';
 import { VioError } from '@vio/native';
-import {
-  BufferPool,
-  type DeviceQueue,
-  Region,
-  createDeviceQueue,
-  createTrackedDeviceQueue,
-  poolStride,
-} from '@vio/rings';
+import type { BufferPool, DeviceQueue } from '@vio/rings';
+import { Random } from '@vio/rings/testing';
 import { DequeuePath } from '../backend/packets/dequeue.ts';
 import { EnqueuePath } from '../backend/packets/enqueue.ts';
-import { Random } from '@vio/rings/testing';
-import { WatchedLog } from './watched-log.ts';
+import {
+  allocatePackets,
+  codecOf,
+  dataRoom,
+  journalBytes,
+  openRing,
+  overlap,
+  packetMemory,
+  packetPool,
+  poolCount,
+  poolDamage,
+  thrown,
+} from './fuzzed-ring.ts';
 import { HostileDriver, type Setup, randomSetup } from './hostile-driver.ts';
-import { HostileMemory, buffers, ringParts, ringPlace, ringWindow, tables } from './hostile-memory.ts';
+import { HostileMemory } from './hostile-memory.ts';
+import { WatchedLog } from './watched-log.ts';
 
-const dataRoom = 512;
-const headroom = 64;
-const poolCount = 64;
-/** Bytes in front of the pool, which nobody may write. */
-const front = 4096;
-const cleanFront = new Uint8Array(front).fill(0xc3);
 const stepsPerSetup = 60;
 const mostFindings = 5;
 
@@ -117,21 +116,6 @@ function randomStep(random: Random, receives: boolean): Step {
   return { packets, said };
 }
 
-/** Whether a descriptor names memory that is not for it: the ring as a buffer, a buffer as a table. */
-export function overlap(ring: Uint8Array, { format, size }: Setup): boolean {
-  const view = new DataView(ring.buffer, ring.byteOffset);
-  for (let slot = 0; slot < size; slot++) {
-    const at = ringParts.descriptors + 16 * slot;
-    const flags = view.getUint32(at + 12, true) >>> (format === 'split' ? 0 : 16);
-    const address = Number(view.getBigUint64(at, true));
-    const inside = ({ guest, size: bytes }: { guest: number; size: number }): boolean =>
-      address + view.getUint32(at + 8, true) > guest && address < guest + bytes;
-    if ((flags & 4) !== 0 ? [ringPlace, ...buffers].some(inside) : inside(ringPlace) || inside(tables))
-      return true;
-  }
-  return false;
-}
-
 /** One data path over memory of its own, with a pool of its own. */
 class Side {
   readonly memory: HostileMemory;
@@ -139,7 +123,7 @@ class Side {
   sent = 0;
   readonly #pool: BufferPool;
   readonly #burst = new PacketBurst(64, { offloads: true });
-  readonly #journal = new ArrayBuffer(65_536);
+  readonly #journal = new ArrayBuffer(journalBytes);
   readonly #log: WatchedLog;
   /** The queue without a log, and with one. */
   #queues: readonly DeviceQueue[] = [];
@@ -149,9 +133,7 @@ class Side {
   constructor(native: boolean) {
     this.memory = new HostileMemory(native);
     this.#log = new WatchedLog(this.memory);
-    const region = new Region(new ArrayBuffer(front + poolCount * poolStride(dataRoom, headroom)));
-    region.u8.set(cleanFront);
-    this.#pool = new BufferPool({ region, offset: front, count: poolCount, dataRoom, headroom });
+    this.#pool = packetPool(packetMemory());
   }
 
   get queue(): DeviceQueue {
@@ -167,42 +149,18 @@ class Side {
   start(setup: Setup, afresh: boolean): boolean {
     if (afresh) new Uint8Array(this.#journal).fill(0);
     const { map, copier } = this.memory;
-    const at = (offset: number) => ({ window: ringWindow, offset });
-    const { descriptors, driver, device } = ringParts;
-    const options = {
-      memory: map,
-      addresses: { descriptors: at(descriptors), driver: at(driver), device: at(device) },
-      size: setup.size,
-      features: setup.features,
-      base: setup.base,
-      indirectDirection: setup.direction,
-    };
     try {
-      const bare = setup.tracked
-        ? createTrackedDeviceQueue(options, { buffer: this.#journal, offset: 0 })
-        : createDeviceQueue(options);
+      const { bare, options } = openRing(this.memory, setup, this.#journal);
       this.#queues = setup.logged ? [bare, this.#log.around(bare, options)] : [bare];
       const queue = this.#queues[this.#queues.length - 1];
+      const { header, mergeable } = setup;
+      const codec = codecOf(setup);
       this.#path = setup.receives
-        ? new EnqueuePath(
-            queue,
-            copier,
-            map,
-            setup.header,
-            setup.mergeable,
-            new QueueStats(),
-            setup.offloads ? HeaderCodec.received(offloadFeatureBits) : undefined,
-          )
-        : new DequeuePath(
-            queue,
-            copier,
-            setup.header,
-            new QueueStats(),
-            setup.offloads ? HeaderCodec.sent(offloadFeatureBits) : undefined,
-          );
+        ? new EnqueuePath(queue, copier, map, header, mergeable, new QueueStats(), codec)
+        : new DequeuePath(queue, copier, header, new QueueStats(), codec);
       return true;
     } catch (error) {
-      if (!VioError.is(error)) this.#wrong = `it threw ${String(error)}`;
+      if (!VioError.is(error)) this.#wrong = thrown(error);
       return false;
     }
   }
@@ -244,7 +202,7 @@ class Side {
       else n = this.#receive(path, step, at);
       path.queue.callNeeded();
     } catch (error) {
-      this.#wrong ??= `it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+      this.#wrong ??= thrown(error);
     }
     const { count } = burst;
     const { queue, stats } = path;
@@ -258,13 +216,9 @@ class Side {
 
   /** What was wrong with the last step; undefined: nothing. */
   wrong(): string | undefined {
-    const { u8 } = this.#pool.region;
     const damage = this.memory.damage();
     if (damage !== undefined) this.#wrong ??= `the memory beside the windows was written, ${damage}`;
-    if (Buffer.compare(u8.subarray(0, front), cleanFront) !== 0) {
-      this.#wrong ??= 'the memory in front of the pool was written';
-    }
-    return this.#wrong;
+    return (this.#wrong ??= poolDamage(this.#pool));
   }
 
   /** Has the memory of another one from now on. */
@@ -276,24 +230,7 @@ class Side {
   #send(path: EnqueuePath, step: Step): number {
     const burst = this.#burst;
     const pool = this.#pool;
-    burst.count = 0;
-    burst.pool = pool;
-    const packets = step !== 'drain' && 'packets' in step ? step.packets : [];
-    for (const length of packets) {
-      const held = new Int32Array(Math.ceil(length / dataRoom));
-      if (pool.free < held.length) break;
-      pool.alloc(held, 0, held.length);
-      for (const [k, b] of held.entries()) {
-        pool.dataOffset[b] = pool.dataBase + b * pool.stride;
-        pool.dataLength[b] = Math.min(dataRoom, length - k * dataRoom);
-        pool.next[b] = held[k + 1] ?? -1;
-      }
-      const i = burst.count++;
-      burst.buffer[i] = held[0];
-      burst.offset[i] = pool.dataOffset[held[0]];
-      burst.length[i] = length;
-      burst.segments[i] = held.length;
-    }
+    allocatePackets(pool, burst, step !== 'drain' && 'packets' in step ? step.packets : []);
     if (step !== 'drain' && 'said' in step && burst.offloads !== undefined) {
       const { flags, gsoType, segmentSize, checksumStart, checksumOffset } = burst.offloads;
       const [first, type, size, start, offset] = step.said;
