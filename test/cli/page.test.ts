@@ -55,7 +55,7 @@ function open(path = '/live', where = tcp): Promise<{ asking: ClientRequest; str
 }
 
 /** What the stream says until there is this. */
-async function until(stream: IncomingMessage, pattern: RegExp): Promise<string> {
+async function saidUntil(stream: IncomingMessage, pattern: RegExp): Promise<string> {
   let said = '';
   for await (const chunk of stream.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     said += String(chunk);
@@ -99,7 +99,7 @@ describe('the live page', () => {
 
   it('streams what the port counts, its rings, its paths and packets', async () => {
     const { asking, stream } = await open();
-    const said = await until(stream, /event: packets\n.*\n\n/);
+    const said = await saidUntil(stream, /event: packets\n.*\n\n/);
     asking.destroy();
     const [, look = ''] = /^event: look\ndata: (.*)$/m.exec(said) ?? [];
     const [, packets = ''] = /^event: packets\ndata: (.*)$/m.exec(said) ?? [];
@@ -139,7 +139,7 @@ describe('the live page', () => {
     'a stream of the port %s is one of another, or of none',
     async (number) => {
       const { asking, stream } = await open(`/live?port=${number}`);
-      const said = await until(stream, /event: look/);
+      const said = await saidUntil(stream, /event: look/);
       asking.destroy();
       expect(said).toContain('event: hello');
     },
@@ -176,7 +176,7 @@ describe('the live page', () => {
     });
     expect(await stillForwards()).toBe(true);
     const { asking, stream } = await open();
-    await until(stream, /event: look[^]*event: look/);
+    await saidUntil(stream, /event: look[^]*event: look/);
     asking.destroy();
     for (const client of clients) client.destroy();
     expect(await stillForwards()).toBe(true);
@@ -188,7 +188,7 @@ it('packets are for those only who were told to have them', async () => {
   await silent.says(/vhost-user backend on/);
   const other = Number(/live page on http:\/\/127\.0\.0\.1:(\d+)\//.exec(silent.stdout)?.[1]);
   const { asking, stream } = await open('/live', other);
-  const said = await until(stream, /event: look/);
+  const said = await saidUntil(stream, /event: look/);
   asking.destroy();
   await silent.interrupt();
   expect(said).toContain('"packets":false');

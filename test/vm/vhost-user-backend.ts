@@ -3,10 +3,11 @@
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
 import { Station } from '../support/station.ts';
+import { teller } from './say.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
 const [socket, pairs, address, role] = process.argv.slice(2);
-const say = (said: Said): boolean => process.stdout.write(`${JSON.stringify(said)}\n`);
+const say = teller<Said>();
 
 const station = new Station(address, (port) => {
   if (port !== lastPort) return;

@@ -1,4 +1,3 @@
-export { type PacketPlaces, isComplete, naiveChecksum, tcpSegment, transportSum } from './checksum.ts';
 export {
   type Failure,
   applicationError,
@@ -9,10 +8,6 @@ export {
   failureOf,
   rejectionOf,
 } from './failure.ts';
-export { broadcast, frame, macOf, multicast } from './frames.ts';
 export { type Holdings, holdings, holdingsLike } from './holdings.ts';
-export { type FakeCard, fakePciBus } from './pci-bus.ts';
-export { pipe } from './pipe.ts';
-export { collectGarbage, fdFlags, mappingField, mappingsNamed, openFds } from './process-state.ts';
+export * from './plain.ts';
 export { scratchDirectory } from './scratch.ts';
-export { turns, until } from './until.ts';

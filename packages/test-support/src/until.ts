@@ -1,6 +1,9 @@
-/** Waits for what happens soon; returns also when it has not happened within 5 s, and the assertion behind it says so. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !condition() && Date.now() < end;) {
+/**
+ * Waits for what happens soon; returns also when it has not happened in time, and the assertion behind it says so.
+ * @param patience milliseconds
+ */
+export async function until(condition: () => boolean, patience = 10_000): Promise<void> {
+  for (const end = performance.now() + patience; !condition() && performance.now() < end;) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

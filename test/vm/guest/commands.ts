@@ -10,6 +10,11 @@ export async function sh(line: string): Promise<string> {
   return stdout;
 }
 
+/** Runs a line as a shell does, which ends at the first command that fails. @returns what it printed */
+export async function shell(line: string): Promise<string> {
+  return (await run('sh', ['-ec', line], { timeout: 120_000, maxBuffer: 1 << 24 })).stdout;
+}
+
 /** Runs `ip` on several lines at once: a process costs a guest a tenth of a second. */
 export function ip(lines: readonly string[], namespace?: string): void {
   const inside = namespace === undefined ? [] : ['-n', namespace];

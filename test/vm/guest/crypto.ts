@@ -1,9 +1,9 @@
 // A crypto card of QEMU's, behind which is a program of ours: the kernel's driver for it, by AF_ALG. Prints the reports of its steps as JSON.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { CryptoPlan, CryptoStep } from '../crypto-plan.ts';
+import { shell } from './commands.ts';
 import { monitor } from './monitor.ts';
 import { type Steps, reportSteps } from './steps.ts';
 
@@ -34,13 +34,9 @@ function repeat(file: string, sessions: number): Record<string, number> {
   return counts;
 }
 
-async function sh(line: string): Promise<string> {
-  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 60_000 })).stdout;
-}
-
 /** What QEMU says of its sockets. */
 const sockets = (): Promise<string> =>
-  sh(`stty -F /dev/ttyS1 raw -echo
+  shell(`stty -F /dev/ttyS1 raw -echo
   timeout 1 cat /dev/ttyS1 & sleep 0.2; printf '\\rinfo chardev\\r' > /dev/ttyS1; wait`);
 
 /** Waits until QEMU is connected to the card, or is not. */
@@ -66,7 +62,7 @@ async function kill(): Promise<string> {
 function run(step: CryptoStep): unknown {
   switch (step[0]) {
     case 'sh':
-      return sh(step[1]);
+      return shell(step[1]);
     case 'ciphers':
       return ciphers(inputs(step[1]));
     case 'repeat':

@@ -1,10 +1,11 @@
 // What can go wrong with a kernel backend, each told by name. Prints one JSON line.
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { LinkState } from '@vio/net';
 import { VhostNetTransport } from '@vio/vhost-kernel/internal';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
-import { codeOf } from './code-of.ts';
 import { sh } from './commands.ts';
+import { held } from './held.ts';
+import { codeOfOpening } from './opening-code.ts';
 
 const open = (rest: string): Promise<VirtioUserPort> =>
   openVirtioUser(`net_virtio_user0,path=/dev/vhost-net,queue_size=64,${rest}`);
@@ -27,26 +28,20 @@ async function downAfter(line: string): Promise<string> {
 }
 
 /** What a leak would show in: descriptors, mappings and interfaces. */
-const held = () => ({
-  fds: readdirSync('/proc/self/fd').length,
-  mappings: readFileSync('/proc/self/maps', 'utf8')
-    .split('\n')
-    .filter((line) => line.includes('memfd')).length,
-  interfaces: readdirSync('/sys/class/net').length,
-});
+const holdings = () => ({ ...held(/memfd/), interfaces: readdirSync('/sys/class/net').length });
 
 await sh('ip link add veth-x type dummy').catch(() => sh('ip tuntap add dev veth-x mode tun'));
 const codes: Record<string, string> = {
-  'a name of another kind': await codeOf(open('iface=veth-x')),
+  'a name of another kind': await codeOfOpening(open('iface=veth-x')),
   'several queues on a tap of one': await sh('ip tuntap add dev tap-one mode tap').then(() =>
-    codeOf(open('iface=tap-one,queues=2')),
+    codeOfOpening(open('iface=tap-one,queues=2')),
   ),
   'a tap held by another port': await open('iface=tap-y').then(async (port) => {
-    const code = await codeOf(open('iface=tap-y'));
+    const code = await codeOfOpening(open('iface=tap-y'));
     await port.close();
     return code;
   }),
-  'packed rings': await codeOf(open('packed_vq=1')),
+  'packed rings': await codeOfOpening(open('packed_vq=1')),
   'a tap deleted under the port': await downAfter('ip link del tap-x'),
 };
 
@@ -55,7 +50,7 @@ const opens: ((iface: string) => Promise<{ close: () => unknown }> | { close: ()
   (iface) => open(`iface=${iface}`),
   (iface) => VhostNetTransport.open({ path: '/dev/vhost-net', iface, queues: 2 }),
 ];
-const before = held();
+const before = holdings();
 let opened = 0;
 let refused = 0;
 for (const [i, rounds] of [200, 300].entries()) {
@@ -69,9 +64,9 @@ for (const [i, rounds] of [200, 300].entries()) {
     }
   }
 }
-const after = held();
+const after = holdings();
 
 process.setgid?.(65534);
 process.setuid?.(65534);
-codes['without permission'] = await codeOf(open('iface=tap-x'));
+codes['without permission'] = await codeOfOpening(open('iface=tap-x'));
 console.log(JSON.stringify({ codes, opened, refused, before, after }));

@@ -1,6 +1,6 @@
 // A backend that hands its frontends to a vDPA device: what is to be seen of it, whatever the device is.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SharedMemory, UnixStream } from '@vio/native';
 import { type DevicePort, openPort } from '@vio/net';
@@ -16,8 +16,8 @@ import {
   wire,
 } from '@vio/vhost';
 import { ScriptedFrontend, type VdpaUnderTest, describeVdpaCompliance } from '@vio/vhost/testing';
+import { until } from '@vio/test-support/plain';
 import { runSuites } from './suite.ts';
-import { until } from './until.ts';
 
 const { frontendRequests: requests } = wire;
 /** A guest without acceleration on a busy machine takes its time. */
@@ -214,13 +214,4 @@ export async function moved(path: string, rounds: number) {
     call.close();
   }
   return { before, during, after, unmarked, bases };
-}
-
-/** Descriptors, mappings of registers and of memory. */
-export function held(): { readonly descriptors: number; readonly mappings: number } {
-  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
-  return {
-    descriptors: readdirSync('/proc/self/fd').length,
-    mappings: mappings.filter((line) => /vfio|memfd/.test(line)).length,
-  };
 }

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ip, sh } from './commands.ts';
+import { until } from '@vio/test-support/plain';
+import { ip, sh, shell } from './commands.ts';
 import { type Steps, reportSteps } from './steps.ts';
 import { type EchoReport, tcpEcho } from './tcp-echo.ts';
-import { until } from './until.ts';
 import { Server, type ServerOptions, type ServerReport, serverMain } from './vduse/server.ts';
 
 /**
@@ -243,10 +243,6 @@ async function program(argv: readonly string[], count: number): Promise<ProgramR
   child.kill('SIGINT');
   const [code] = (await exit) as [number | null];
   return { pinged, code, left: served.filter((name) => existsSync(`/dev/vduse/${name}`)) };
-}
-
-async function shell(line: string): Promise<string> {
-  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 120_000 })).stdout;
 }
 
 if (!serverMain()) await reportSteps(JSON.parse(process.argv[2] ?? '{}') as Steps<Step>, run);

@@ -1,9 +1,9 @@
 // Network devices of QEMU's, behind which a backend of ours is. Prints the reports of its steps as JSON.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { promisify } from 'node:util';
 import { exchangeDatagrams } from '../../support/datagrams.ts';
 import { lastPort } from '../vhost-user-plan.ts';
+import { shell } from './commands.ts';
 import { monitor } from './monitor.ts';
 import { type SoFar, type Steps, reboot, reportSteps } from './steps.ts';
 import { tcpEcho } from './tcp-echo.ts';
@@ -42,10 +42,6 @@ async function run(step: Step, soFar: SoFar): Promise<unknown> {
     case 'reboot':
       return reboot(soFar);
   }
-}
-
-async function shell(line: string): Promise<string> {
-  return (await promisify(execFile)('sh', ['-ec', line], { timeout: 120_000 })).stdout;
 }
 
 /** Tells a wire to die, whenever one more part of the bytes is back. */

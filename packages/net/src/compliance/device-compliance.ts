@@ -7,7 +7,14 @@ import { openPort } from '../device/open-port.ts';
 import type { DevicePort } from '../device/device-port.ts';
 import type { PortOptions } from '../device/port-options.ts';
 import { WorkerPort } from '../port/worker-port.ts';
-import { aWhile, buffersAtRest, codeOf, exchange, exchangeBursts, frameOf } from './exchange.ts';
+import {
+  aWhile,
+  buffersAtRest,
+  rejectionCode,
+  exchangeFrames,
+  exchangeBursts,
+  uniqueFrame,
+} from './exchange.ts';
 import {
   changeFrames,
   followsItsPort,
@@ -70,8 +77,8 @@ export function describeDeviceCompliance(
       it(`carries frames of every size with ${describeOptions(variant)}`, () =>
         onPort(variant, async (port) => {
           for (let round = 0; round < 3; round++) {
-            const frames = sizes.map((size) => frameOf(port, size));
-            await exchange(port, frames);
+            const frames = sizes.map((size) => uniqueFrame(port, size));
+            await exchangeFrames(port, frames);
             await exchangeBursts(port, 0, frames);
           }
         }));
@@ -80,9 +87,9 @@ export function describeDeviceCompliance(
       onPort({}, async (port) => {
         const count = 2 * port.tx[0].queue.size + 1;
         const before = await buffersAtRest(port);
-        await exchange(
+        await exchangeFrames(
           port,
-          Array.from({ length: count }, () => frameOf(port, 60)),
+          Array.from({ length: count }, () => uniqueFrame(port, 60)),
         );
         assert.equal(await buffersAtRest(port), before, 'every buffer is there');
       }));
@@ -128,11 +135,11 @@ export function describeDeviceCompliance(
       onPort({}, async (port, { device }) => {
         for (const direction of ['rx', 'tx'] as const) {
           const reset = port.resetQueue({ direction, queue: 0 });
-          const code = await codeOf(reset);
+          const code = await rejectionCode(reset);
           assert.equal(code, device.reset === undefined ? 'VIO_FEATURE_MISSING' : undefined);
-          await exchange(
+          await exchangeFrames(
             port,
-            sizes.map((size) => frameOf(port, size)),
+            sizes.map((size) => uniqueFrame(port, size)),
           );
         }
       }));
@@ -173,7 +180,7 @@ async function ringSizes(create: DeviceFactory, options: PortOptions): Promise<v
       try {
         await using port = await openPort(device, { ...options, packed: false, queueSize });
         checkSizes(port, queueSize, queueSize);
-        await exchange(port, [frameOf(port, 60)]);
+        await exchangeFrames(port, [uniqueFrame(port, 60)]);
       } catch (error) {
         if (!VioError.is(error)) throw error;
       }
@@ -199,9 +206,9 @@ async function twoSizes(create: DeviceFactory, options: PortOptions): Promise<vo
       await using port = await openPort(device, { ...options, rxQueueSize: rx, txQueueSize: tx });
       checkSizes(port, rx, tx);
       const count = 2 * Math.max(port.rx[0].queue.size, port.tx[0].queue.size) + 1;
-      await exchange(
+      await exchangeFrames(
         port,
-        Array.from({ length: count }, () => frameOf(port, 60)),
+        Array.from({ length: count }, () => uniqueFrame(port, 60)),
       );
     });
   }
@@ -231,7 +238,7 @@ async function severalPairs(create: DeviceFactory, options: PortOptions): Promis
     }
     try {
       for (const pair of [1, 0]) {
-        const frames = sizes.map((size) => frameOf(port, size));
+        const frames = sizes.map((size) => uniqueFrame(port, size));
         await exchangeBursts(port, pair, frames);
       }
     } finally {
@@ -287,7 +294,7 @@ async function handsOff(create: DeviceFactory, options: PortOptions): Promise<vo
       return { buffer, address, fd, ready, close: () => {} };
     });
     const port = await openPort(keeping, options);
-    for (let i = 0; i < 8; i++) await port.send(frameOf(port, 1514));
+    for (let i = 0; i < 8; i++) await port.send(uniqueFrame(port, 1514));
     await device.stop({ timeout: 1000 });
     const [memory] = kept;
     const before = Buffer.from(new Uint8Array(memory.buffer));
@@ -337,7 +344,7 @@ async function moreMemory(port: DevicePort, { device }: DeviceUnderTest): Promis
   await exchangeBursts(
     port,
     0,
-    sizes.map((size) => frameOf(port, size)),
+    sizes.map((size) => uniqueFrame(port, size)),
   );
   port.pool.release(aside, 0, held);
 }
@@ -353,8 +360,8 @@ async function detached(create: DeviceFactory, options: PortOptions): Promise<vo
     try {
       using worker = WorkerPort.open(port.handles[0]);
       for (let round = 0; round < 2; round++) {
-        const frames = sizes.map((size) => frameOf(worker, size));
-        await exchange(worker, frames);
+        const frames = sizes.map((size) => uniqueFrame(worker, size));
+        await exchangeFrames(worker, frames);
         await exchangeBursts(worker, 0, frames);
       }
       await followsItsPort(port, worker);

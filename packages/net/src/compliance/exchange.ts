@@ -14,8 +14,12 @@ const sequenceAt = 14;
 
 let sequence = 0;
 
-/** A frame to everybody, with bytes that no other frame has. @param length 60 bytes or more */
-export function frameOf(port: NetPort, length: number): Uint8Array {
+/**
+ * A frame to everybody, with bytes that no other frame of this process has, of an EtherType that nobody else uses (IEEE 802, local
+ * experimental).
+ * @param length 60 bytes or more
+ */
+export function uniqueFrame(port: NetPort, length: number): Uint8Array {
   const number = sequence++;
   const frame = Uint8Array.from({ length }, (_, i) => (i * 7 + number * 13) & 255);
   frame.fill(0xff, 0, 6);
@@ -34,9 +38,12 @@ export function isOurs(frame: Uint8Array): boolean {
   return frame.length > headerBytes && frame[12] === etherType[0] && frame[13] === etherType[1];
 }
 
-/** Sends frames by `send`, a few at a time; they come back in their order, as they went, and wake `packets`. */
-export async function exchange(port: NetPort, frames: readonly Uint8Array[]): Promise<void> {
-  const signal = AbortSignal.timeout(patience);
+/**
+ * Sends frames of `uniqueFrame` by `send`, a few at a time; they come back in their order, as they went, and wake `packets`.
+ * @throws Error when one does not come back within 5 s and 10 ms for each of them, or is another
+ */
+export async function exchangeFrames(port: NetPort, frames: readonly Uint8Array[]): Promise<void> {
+  const signal = AbortSignal.timeout(patience + 10 * frames.length);
   const packets = port.packets({ signal });
   try {
     for (let first = 0; first < frames.length; first += window) {
@@ -120,7 +127,7 @@ export async function buffersAtRest({ pool, rx, tx }: NetPort): Promise<number> 
 }
 
 /** The code of what a promise is rejected with; undefined: it is not. Other errors are rejections still. */
-export async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+export async function rejectionCode(promise: Promise<unknown>): Promise<string | undefined> {
   const error: unknown = await promise.then(
     () => undefined,
     (reason: unknown) => reason,

@@ -4,10 +4,10 @@ import type { NetPort } from '../port/net-port.ts';
 import {
   buffersAtRest,
   checkSame,
-  codeOf,
-  exchange,
+  rejectionCode,
+  exchangeFrames,
   exchangeBursts,
-  frameOf,
+  uniqueFrame,
   isOurs,
   nextOf,
   patience,
@@ -48,12 +48,12 @@ export function describePortCompliance(name: string, create: PortFactory, runner
     }
   };
   const frames = (port: NetPort, count: number): Uint8Array[] =>
-    Array.from({ length: count }, (_, i) => frameOf(port, 60 + ((i * 131) % 1454)));
+    Array.from({ length: count }, (_, i) => uniqueFrame(port, 60 + ((i * 131) % 1454)));
 
   describe(name, () => {
     it(
       'keeps the order of frames that are sent one after the other',
-      on((port) => exchange(port, frames(port, 200))),
+      on((port) => exchangeFrames(port, frames(port, 200))),
     );
     it(
       'brings frames that are sent many at a time, and gives them in batches where they lie',
@@ -73,7 +73,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
     it(
       'brings a frame that is sent without waiting',
       on(async (port) => {
-        const frame = frameOf(port, 60);
+        const frame = uniqueFrame(port, 60);
         const packets = port.packets({ signal: AbortSignal.timeout(patience) });
         assert.equal(port.trySend(frame), true);
         checkSame(await nextOf(packets), frame);
@@ -94,7 +94,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
         const sent = frames(port, 10);
         const bytes = sent.reduce((sum, { length }) => sum + length, 0);
         const before = { ...port.stats() };
-        await exchange(port, sent);
+        await exchangeFrames(port, sent);
         const after = port.stats();
         const pair = Number(/\d+/.exec(Object.keys(after)[0] ?? '')?.[0] ?? 0);
         const grew = (counter: string): number => (after[counter] ?? 0) - (before[counter] ?? 0);
@@ -108,10 +108,10 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       'refuses frames of a size that there is not, and queue pairs',
       on(async (port) => {
         for (const length of [0, 9729]) {
-          assert.equal(await codeOf(port.send(new Uint8Array(length))), 'VIO_FRAME_SIZE');
+          assert.equal(await rejectionCode(port.send(new Uint8Array(length))), 'VIO_FRAME_SIZE');
         }
         await assert.rejects(port.send(new Uint8Array(60), { queue: 1000 }), RangeError);
-        await exchange(port, frames(port, 1));
+        await exchangeFrames(port, frames(port, 1));
       }),
     );
     it(
@@ -119,15 +119,15 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       on(async (port) => {
         const stop = new AbortController();
         const first = port.packets({ signal: stop.signal });
-        const frame = frameOf(port, 60);
+        const frame = uniqueFrame(port, 60);
         const next = nextOf(first);
         await port.send(frame);
         checkSame(await next, frame);
-        assert.equal(await codeOf(port.packets().next()), 'VIO_QUEUE_BUSY');
+        assert.equal(await rejectionCode(port.packets().next()), 'VIO_QUEUE_BUSY');
         const ended = first.next();
         stop.abort();
         assert.equal((await ended).done, true);
-        await exchange(port, frames(port, 1));
+        await exchangeFrames(port, frames(port, 1));
       }),
     );
     it(
@@ -135,7 +135,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       on(async (port) => {
         const signal = AbortSignal.timeout(5000);
         const burst = port.burst();
-        const frame = frameOf(port, 100);
+        const frame = uniqueFrame(port, 100);
         await port.send(frame);
         for (let found = false; !found;) {
           assert.ok(!signal.aborted, 'the frame came back');
@@ -169,7 +169,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       on(async (port) => {
         const capture = port.capture();
         const sent = frames(port, 3);
-        await exchange(port, sent);
+        await exchangeFrames(port, sent);
         capture.stop();
         const parts: Uint8Array[] = [];
         for await (const bytes of capture) parts.push(bytes);
@@ -184,7 +184,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
       on(async (port) => {
         const dumps = port.dumpRings();
         assert.equal(dumps.length, port.rx.length + port.tx.length);
-        await exchange(port, frames(port, 1));
+        await exchangeFrames(port, frames(port, 1));
       }),
     );
     it(
@@ -197,7 +197,7 @@ export function describePortCompliance(name: string, create: PortFactory, runner
         await reading;
         assert.equal(port.closed, true);
         assert.deepEqual(links, [false]);
-        assert.equal(await codeOf(port.send(new Uint8Array(60))), 'VIO_LINK_DOWN');
+        assert.equal(await rejectionCode(port.send(new Uint8Array(60))), 'VIO_LINK_DOWN');
         await under.close();
       }),
     );

@@ -1,15 +1,13 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { codeOf, turns } from '@vio/test-support';
-import { frameOf } from '../test-support/wire.ts';
+import { frameOf, framesOf } from '../test-support/wire.ts';
 import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
 const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 
 /** More turns than a reader polls before it sleeps. */
 const untilAsleep = 100;
-
-const numbered = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => frameOf(60, i));
 
 /** The next `count` frames of a reader that is ended after them. */
 async function read(port: WiredPort, count: number): Promise<Uint8Array[]> {
@@ -23,8 +21,8 @@ const owned = (port: WiredPort): number => port.pool.free + port.rx[0].queue.out
 describe('packets', () => {
   it('gives the frames that are there, in order', async () => {
     using port = wiredPort();
-    for (const frame of numbered(5)) port.deliver(frame);
-    expect(await read(port, 5)).toEqual(numbered(5));
+    for (const frame of framesOf(5)) port.deliver(frame);
+    expect(await read(port, 5)).toEqual(framesOf(5));
   });
 
   it('gives a frame of several buffers in one piece', async () => {
@@ -103,7 +101,7 @@ describe('packets', () => {
   it('gives nothing any more once its signal aborts between two frames', async () => {
     using port = wiredPort();
     const controller = new AbortController();
-    for (const frame of numbered(3)) port.deliver(frame);
+    for (const frame of framesOf(3)) port.deliver(frame);
     const frames = port.packets({ signal: controller.signal });
     await frames.next();
     controller.abort();
@@ -112,7 +110,7 @@ describe('packets', () => {
 
   it('loses no buffer when it is left between two frames of a burst', async () => {
     using port = wiredPort();
-    for (const frame of numbered(5)) port.deliver(frame);
+    for (const frame of framesOf(5)) port.deliver(frame);
     await read(port, 1);
     expect(owned(port)).toBe(port.pool.count);
   });
@@ -187,10 +185,10 @@ describe('batches', () => {
 
   it('gives the frames of a burst together, in order', async () => {
     using port = wiredPort();
-    for (const frame of numbered(5)) port.deliver(frame);
+    for (const frame of framesOf(5)) port.deliver(frame);
     const batches = port.batches();
     const { value } = await batches.next();
-    expect(copied(value ?? [])).toEqual(numbered(5));
+    expect(copied(value ?? [])).toEqual(framesOf(5));
     await batches.return();
   });
 
@@ -265,11 +263,11 @@ describe('a device that never pauses', () => {
 describe('a readable stream', () => {
   it('gives frames and ends when the link goes down', async () => {
     using port = wiredPort();
-    for (const frame of numbered(3)) port.deliver(frame);
+    for (const frame of framesOf(3)) port.deliver(frame);
     const frames: Uint8Array[] = [];
     for await (const frame of port.readable())
       if (frames.push(frame) === 3) port.setLink({ up: false, reason: gone });
-    expect(frames).toEqual(numbered(3));
+    expect(frames).toEqual(framesOf(3));
   });
 
   it('receives nothing before somebody reads', async () => {

@@ -1,10 +1,8 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { codeOf, turns } from '@vio/test-support';
-import { frameOf } from '../test-support/wire.ts';
+import { frameOf, framesOf } from '../test-support/wire.ts';
 import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
-
-const full = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => frameOf(60, i));
 
 describe('send', () => {
   it.each([1, 60, 256, 257, 1500, 2048])('brings a frame of %i bytes to the device', async (bytes) => {
@@ -27,7 +25,7 @@ describe('send', () => {
 
   it('fails on a queue pair that the device does not use, the frames that wait there, too', async () => {
     using port = wiredPort({ size: 8 }, 2);
-    for (const frame of full(8)) await port.send(frame, { queue: 1 });
+    for (const frame of framesOf(8)) await port.send(frame, { queue: 1 });
     const waiting = port.send(frameOf(60), { queue: 1 });
     port.tx[1].hold();
     expect([await codeOf(waiting), await codeOf(port.send(frameOf(60), { queue: 1 }))]).toEqual([
@@ -69,12 +67,12 @@ describe('send', () => {
     using port = wiredPort();
     const [wire] = port.wires;
     let sent = 0;
-    const all = Promise.all(full(12).map((frame) => port.send(frame).then(() => sent++)));
+    const all = Promise.all(framesOf(12).map((frame) => port.send(frame).then(() => sent++)));
     await turns(5);
     const before = sent;
     const first = wire.take();
     await all;
-    expect([before, [...first, ...wire.take()].map(({ frame }) => frame)]).toEqual([8, full(12)]);
+    expect([before, [...first, ...wire.take()].map(({ frame }) => frame)]).toEqual([8, framesOf(12)]);
   });
 
   it('waits while the pool is empty', async () => {
@@ -104,7 +102,7 @@ describe('send', () => {
 
   it('gives up at its timeout, even while other frames wait before it', async () => {
     using port = wiredPort();
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     const patient = port.send(frameOf(60, 8));
     expect(await codeOf(port.send(frameOf(60, 9), { timeout: 5 }))).toBe('VIO_TIMEOUT');
     port.wires[0].take();
@@ -113,7 +111,7 @@ describe('send', () => {
 
   it('sends nothing for a call that gave up', async () => {
     using port = wiredPort();
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     await codeOf(port.send(frameOf(60, 9), { timeout: 1 }));
     port.wires[0].take();
     await port.send(frameOf(61, 10));
@@ -122,7 +120,7 @@ describe('send', () => {
 
   it('gives up when its signal aborts', async () => {
     using port = wiredPort();
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     const controller = new AbortController();
     const sending = codeOf(port.send(frameOf(60), { signal: controller.signal }));
     controller.abort();
@@ -151,7 +149,7 @@ describe('send', () => {
 
   it('fails when the link goes down while it waits', async () => {
     using port = wiredPort();
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     const sending = codeOf(port.send(frameOf(60)));
     port.close();
     expect(await sending).toBe('VIO_LINK_DOWN');
@@ -159,7 +157,7 @@ describe('send', () => {
 
   it('fails when the queue breaks while it waits', async () => {
     using port = wiredPort();
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     const sending = codeOf(port.send(frameOf(60)));
     port.wires[0].corrupt(port.tx[0].queue);
     expect(await sending).toBe('VIO_QUEUE_BROKEN');
@@ -195,7 +193,7 @@ describe('sendMany', () => {
   it('keeps what has gone out, and sends no more, when its signal aborts', async () => {
     using port = wiredPort();
     const controller = new AbortController();
-    const sending = codeOf(port.sendMany(full(12), { signal: controller.signal }));
+    const sending = codeOf(port.sendMany(framesOf(12), { signal: controller.signal }));
     controller.abort();
     const code = await sending;
     const before = port.wires[0].take().length;
@@ -205,7 +203,7 @@ describe('sendMany', () => {
 
   it('keeps its buffers to itself no longer than it needs them', async () => {
     using port = wiredPort();
-    await codeOf(port.sendMany(full(12), { timeout: 1 }));
+    await codeOf(port.sendMany(framesOf(12), { timeout: 1 }));
     port.wires[0].take();
     port.tx[0].reap();
     expect(port.pool.free + port.rx[0].queue.outstanding).toBe(port.pool.count);
@@ -224,7 +222,7 @@ describe('trySend', () => {
   it('says that there is no room on the ring, and finds it again', () => {
     using port = wiredPort();
     const [wire] = port.wires;
-    const before = full(9).map((frame) => port.trySend(frame));
+    const before = framesOf(9).map((frame) => port.trySend(frame));
     wire.take();
     expect([before.indexOf(false), port.trySend(frameOf(61))]).toEqual([8, true]);
   });
@@ -239,7 +237,7 @@ describe('trySend', () => {
   it('does not overtake frames that wait', async () => {
     using port = wiredPort();
     const [wire] = port.wires;
-    for (const frame of full(8)) await port.send(frame);
+    for (const frame of framesOf(8)) await port.send(frame);
     const ninth = port.send(frameOf(60, 8));
     wire.take();
     const overtaken = port.trySend(frameOf(61));
@@ -295,15 +293,15 @@ describe('a writable stream', () => {
   it('sends its chunks in order', async () => {
     using port = wiredPort();
     const writer = port.writable().getWriter();
-    for (const frame of full(3)) await writer.write(frame);
+    for (const frame of framesOf(3)) await writer.write(frame);
     await writer.close();
-    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual(full(3));
+    expect(port.wires[0].take().map(({ frame }) => frame)).toEqual(framesOf(3));
   });
 
   it('holds its producer back while the ring is full', async () => {
     using port = wiredPort();
     const writer = port.writable().getWriter();
-    for (const frame of full(8)) await writer.write(frame);
+    for (const frame of framesOf(8)) await writer.write(frame);
     const ninth = writer.write(frameOf(60, 8));
     await turns(3);
     const wanted = writer.desiredSize;
@@ -315,7 +313,7 @@ describe('a writable stream', () => {
   it('gives up the frame that waits when it is aborted', async () => {
     using port = wiredPort();
     const writer = port.writable().getWriter();
-    for (const frame of full(8)) await writer.write(frame);
+    for (const frame of framesOf(8)) await writer.write(frame);
     const ninth = codeOf(writer.write(frameOf(60, 8)));
     await turns(1);
     await writer.abort('enough').catch(() => {});
@@ -327,7 +325,7 @@ describe('a writable stream', () => {
     const controller = new AbortController();
     const writer = port.writable({ signal: controller.signal }).getWriter();
     writer.closed.catch(() => {});
-    for (const frame of full(8)) await writer.write(frame);
+    for (const frame of framesOf(8)) await writer.write(frame);
     const ninth = codeOf(writer.write(frameOf(60, 8)));
     await turns(1);
     controller.abort();

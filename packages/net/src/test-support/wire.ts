@@ -232,6 +232,11 @@ export function frameOf(bytes: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (seed * 37 + i * 11 + (i >>> 8)) & 0xff);
 }
 
+/** So many frames of 60 bytes, each another. */
+export function framesOf(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => frameOf(60, i));
+}
+
 /** A wire whose receive queue is supplied. */
 export function supplied(options?: WireOptions): Wire {
   const wire = Wire.one(options);

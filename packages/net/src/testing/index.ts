@@ -8,5 +8,6 @@ export {
   type PortFactory,
   type PortUnderTest,
 } from '../compliance/port-compliance.ts';
+export { exchangeFrames, uniqueFrame } from '../compliance/exchange.ts';
 export type { ComplianceRunner } from '../compliance/runner.ts';
 export { readFrames, writeFrames } from './frames.ts';

@@ -5,7 +5,7 @@ import { type TapOptions, checkTapOptions } from './tap-options.ts';
 /** As JavaScript lets one write. */
 const misspelt: object = { name: 'tap0', queue: 2 };
 
-const codeOf = (options: TapOptions): string => codeOfCall(() => checkTapOptions(options));
+const codeOfOptions = (options: TapOptions): string => codeOfCall(() => checkTapOptions(options));
 
 describe('options of a tap', () => {
   it.each<TapOptions>([
@@ -17,7 +17,7 @@ describe('options of a tap', () => {
     { mac: '02:00:00:00:00:01' },
     { mac: 'AA:BB:CC:DD:EE:0F' },
   ])('%j are right', (options) => {
-    expect(codeOf(options)).toBe('no error');
+    expect(codeOfOptions(options)).toBe('no error');
   });
 
   it.each<[TapOptions, string]>([
@@ -36,6 +36,6 @@ describe('options of a tap', () => {
     [{ mac: '02:00:00:00:00' }, 'VIO_INTERFACE_MAC'],
     [{ mac: '02:00:00:00:00:0g' }, 'VIO_INTERFACE_MAC'],
   ])('%j are refused with %s', (options, code) => {
-    expect(codeOf(options)).toBe(code);
+    expect(codeOfOptions(options)).toBe(code);
   });
 });

@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { type DevicePort, openPort } from '@vio/net';
-import { type ComplianceRunner, describeDeviceCompliance } from '@vio/net/testing';
+import {
+  type ComplianceRunner,
+  describeDeviceCompliance,
+  exchangeFrames,
+  uniqueFrame,
+} from '@vio/net/testing';
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '../backend/driver/vhost-driver.ts';
 import type { VdpaDevice } from '../backend/vdpa/vdpa-device.ts';
@@ -182,36 +187,12 @@ async function endsByItself(create: VdpaFactory): Promise<void> {
   assert.deepEqual(backend.ended, [device.down.code, device.down.code]);
 }
 
-/** Frames go out and come back as they were. */
-async function echo(port: DevicePort, count: number): Promise<void> {
-  const packets = port.packets({ signal: AbortSignal.timeout(patience + 10 * count) });
-  try {
-    for (let sent = 0; sent < count;) {
-      const frames = Array.from({ length: Math.min(16, count - sent) }, (_, i) => frameOf(sent + i));
-      await Promise.all(frames.map((frame) => port.send(frame, { timeout: patience })));
-      for (const frame of frames) assert.deepEqual(await nextOf(packets), frame);
-      sent += frames.length;
-    }
-  } finally {
-    await packets.return();
-  }
-}
-
-/** Frames of local experimental EtherType 1, which nobody else sends. */
-function frameOf(number: number): Uint8Array {
-  const frame = new Uint8Array(bytes);
-  frame.fill(0xff, 0, 6);
-  frame.set([2, 0, 0, 0, 0, 1, 0x88, 0xb5], 6);
-  new DataView(frame.buffer).setUint32(14, number);
-  return frame;
-}
-
-async function nextOf(packets: AsyncGenerator<Uint8Array, void, undefined>): Promise<Uint8Array> {
-  for (;;) {
-    const { value } = await packets.next();
-    if (value === undefined) throw new Error('a frame did not come back');
-    if (value[12] === 0x88 && value[13] === 0xb5) return Uint8Array.from(value);
-  }
+/** So many frames go out and come back as they were. */
+function echo(port: DevicePort, count: number): Promise<void> {
+  return exchangeFrames(
+    port,
+    Array.from({ length: count }, () => uniqueFrame(port, bytes)),
+  );
 }
 
 async function soon(condition: () => boolean, what: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { until } from '../until.ts';
+import { until } from '@vio/test-support/plain';
 
 export class Load {
   readonly #running: ChildProcess;

@@ -7,8 +7,8 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Readable, Writable } from 'node:stream';
+import { until } from '@vio/test-support/plain';
 import { ip } from '../commands.ts';
-import { until } from '../until.ts';
 import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
 
 const telemetry = '/tmp/console-telemetry.sock';

@@ -4,12 +4,12 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LinkState } from '@vio/net';
 import { type PciPort, openPciPort } from '@vio/pci-driver';
-import { codeOf } from '../code-of.ts';
+import { codeOfOpening } from '../opening-code.ts';
 import { ip } from '../commands.ts';
 import { monitor } from '../monitor.ts';
 import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
 
-const opening = (address: string): Promise<string> => codeOf(openPciPort(address));
+const opening = (address: string): Promise<string> => codeOfOpening(openPciPort(address));
 
 /** Cards that cannot be opened. @param bound a card of the kernel's */
 export async function refusals(bound: string, driver: string) {
@@ -45,7 +45,7 @@ export async function needsReset(ours: string, driver: string) {
   const reason = await down;
   clearInterval(sending);
 
-  const afterwards = await codeOf(port.send(new Uint8Array(60)));
+  const afterwards = await codeOfOpening(port.send(new Uint8Array(60)));
   socket.close();
   await port.close();
   ip([`addr del 10.4.0.1/24 dev ${far}`, `link set ${far} down`]);
@@ -65,7 +65,7 @@ export async function unplug(ours: string, driver: string, how: string) {
   const sending = (async () => {
     while (!stop.signal.aborted) {
       // The frames of a dead device go nowhere, and are nobody's fault.
-      for (let i = 0; i < 16; i++) await codeOf(port.send(new Uint8Array(60), { timeout: 50 }));
+      for (let i = 0; i < 16; i++) await codeOfOpening(port.send(new Uint8Array(60), { timeout: 50 }));
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();
@@ -77,7 +77,7 @@ export async function unplug(ours: string, driver: string, how: string) {
   const reason = await down;
   stop.abort();
   await sending;
-  const afterwards = await codeOf(port.send(new Uint8Array(60), { timeout: 1000 }));
+  const afterwards = await codeOfOpening(port.send(new Uint8Array(60), { timeout: 1000 }));
   await port.close();
   await removal;
   if (how === 'sysfs') await writeFile('/sys/bus/pci/rescan', '1');

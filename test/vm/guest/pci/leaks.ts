@@ -1,6 +1,7 @@
 // What a port leaves behind that is opened and closed many times, or refused when it is half open.
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { openPciPort } from '@vio/pci-driver';
+import { held } from '../held.ts';
 import { giveBack, hand } from './wire.ts';
 
 const rounds = 25;
@@ -14,18 +15,16 @@ export async function leaks(ours: string, driver: string) {
     await openPciPort(ours, { queueSize: 0 }).catch(() => refused++);
   };
   await round();
-  const before = held();
+  const before = holdings();
   for (let i = 0; i < rounds; i++) await round();
-  const after = held();
+  const after = holdings();
   return { before, after, refused, givenBack: giveBack(ours) };
 }
 
 /** Descriptors, mappings of registers and of memory, hugepages. */
-function held() {
-  const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n');
+function holdings() {
   return {
-    descriptors: readdirSync('/proc/self/fd').length,
-    mappings: mappings.filter((line) => /resource|vfio|memfd|huge/.test(line)).length,
+    ...held(/resource|vfio|memfd|huge/),
     freeHugepages: /HugePages_Free:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1],
   };
 }

@@ -4,13 +4,17 @@ import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { PciVdpaDevice, openPciPort } from '@vio/pci-driver';
+import { until } from '@vio/test-support/plain';
 import { openVirtioUser } from '@vio/virtio-user';
-import { codeOf } from '../code-of.ts';
+import { held } from '../held.ts';
 import { mirror } from '../mirror.ts';
 import { monitor } from '../monitor.ts';
-import { until } from '../until.ts';
-import { Behind, held, moved, suite, testpmd } from '../vdpa-behind.ts';
+import { codeOfOpening } from '../opening-code.ts';
+import { Behind, moved, suite, testpmd } from '../vdpa-behind.ts';
 import { giveBack, hand, otherEnd } from './wire.ts';
+
+/** Mappings of cards, and of memory that is shared. */
+const ofCards = /vfio|memfd/;
 
 /** With a mirror at the other end of the wire. */
 async function mirrored<T>(ours: string, action: () => Promise<T>): Promise<T & { givenBack: boolean }> {
@@ -46,18 +50,18 @@ export function vdpaSuite(ours: string, whole: boolean) {
 export function vdpaPeers(ours: string) {
   return mirrored(ours, async () => {
     const device = await PciVdpaDevice.open(`${ours},vdpa=1`);
-    const port = await codeOf(openPciPort(`${ours},vdpa=1`));
+    const port = await codeOfOpening(openPciPort(`${ours},vdpa=1`));
     const behind = await Behind.start(device);
     const dpdk = await testpmd(behind.path);
     const journey = await moved(behind.path, 20);
     // When it is detached, the device has let go of whom it worked for.
     await behind.driver.detachVdpaDevice();
-    const before = held();
+    const before = held(ofCards);
     behind.driver.attachVdpaDevice(device);
     for (let round = 0; round < 10; round++) await (await behind.port()).close();
     await behind.driver.detachVdpaDevice();
-    await until(() => JSON.stringify(held()) === JSON.stringify(before));
-    const leaked = held().descriptors - before.descriptors + held().mappings - before.mappings;
+    await until(() => JSON.stringify(held(ofCards)) === JSON.stringify(before));
+    const leaked = held(ofCards).descriptors - before.descriptors + held(ofCards).mappings - before.mappings;
     await behind[Symbol.asyncDispose]();
     device.close();
     return { port, dpdk, journey, leaked, command: await byCommand(ours) };
@@ -101,7 +105,7 @@ export async function vdpaTaken(ours: string, how: string) {
   const behind = await Behind.start(device);
   const port = await behind.port();
   const alive = setInterval(() => {}, 1000);
-  const sending = setInterval(() => void codeOf(port.send(new Uint8Array(60), { timeout: 50 })), 1);
+  const sending = setInterval(() => void codeOfOpening(port.send(new Uint8Array(60), { timeout: 50 })), 1);
   await until(() => port.stats()['tx_q0_good_packets'] > 0);
   const removal =
     how === 'unbind' ? writeFile('/sys/bus/pci/drivers/vfio-pci/unbind', ours) : monitor(`device_del ${how}`);
@@ -109,7 +113,7 @@ export async function vdpaTaken(ours: string, how: string) {
   clearInterval(sending);
   // Who takes it away waits until it is closed here.
   await removal;
-  const again = await codeOf(behind.port());
+  const again = await codeOfOpening(behind.port());
   await port.close();
   await behind[Symbol.asyncDispose]();
   clearInterval(alive);
@@ -117,7 +121,7 @@ export async function vdpaTaken(ours: string, how: string) {
     ended: [...new Set(behind.ended)],
     down: device.down?.code,
     refused: again !== 'none',
-    open: held().descriptors,
+    open: held(ofCards).descriptors,
     ...(how === 'unbind' ? { givenBack: giveBack(ours) } : {}),
   };
 }

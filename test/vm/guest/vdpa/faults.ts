@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import type { LinkState } from '@vio/net';
 import { STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '@vio/net/internal';
 import { type OpenOptions, type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
-import { codeOf } from '../code-of.ts';
+import { codeOfOpening } from '../opening-code.ts';
 import { exchange, makeFrames } from './traffic.ts';
 import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';
 
@@ -45,37 +45,39 @@ export async function meetFaults() {
   // An idle port does not keep a process alive.
   const alive = setInterval(() => {}, 1000);
   const codes: Record<string, string> = {
-    'no card': await codeOf(openVirtioUser('net_virtio_user0,path=/dev/vhost-vdpa-9')),
+    'no card': await codeOfOpening(openVirtioUser('net_virtio_user0,path=/dev/vhost-vdpa-9')),
     'another kind of device': await withCard(card({ deviceId: 2, features: '300000000' }), () =>
-      codeOf(open()),
+      codeOfOpening(open()),
     ),
     'a card that refuses its features': await withCard(card({ refuses: STATUS_FEATURES_OK }), () =>
-      codeOf(open()),
+      codeOfOpening(open()),
     ),
-    'a card that does not start': await withCard(card({ refuses: STATUS_DRIVER_OK }), () => codeOf(open())),
+    'a card that does not start': await withCard(card({ refuses: STATUS_DRIVER_OK }), () =>
+      codeOfOpening(open()),
+    ),
   };
   const links = await withCard(card(), async (plugged) => {
     Object.assign(codes, {
-      'packed rings': await codeOf(open(',packed_vq=1')),
-      'rings too long': await codeOf(
+      'packed rings': await codeOfOpening(open(',packed_vq=1')),
+      'rings too long': await codeOfOpening(
         openVirtioUser(`path=${vdpaNodes()[0]},queue_size=512`, { exactQueueSize: true }),
       ),
-      'pairs too many': await codeOf(open(',queues=3')),
-      'another address': await codeOf(open(',mac=02:00:00:00:00:01')),
+      'pairs too many': await codeOfOpening(open(',queues=3')),
+      'another address': await codeOfOpening(open(',mac=02:00:00:00:00:01')),
     });
     const port = await open();
-    codes['a card that is taken'] = await codeOf(open());
+    codes['a card that is taken'] = await codeOfOpening(open());
     const seen = await followLink(port, plugged);
     await port.close();
     return seen;
   });
   const held = () => readdirSync('/proc/self/fd').length;
   const leaks = await withCard(card(), async () => {
-    await codeOf(open());
+    await codeOfOpening(open());
     const before = held();
     for (let round = 0; round < 25; round++) {
-      await codeOf(open());
-      await codeOf(open(',packed_vq=1'));
+      await codeOfOpening(open());
+      await codeOfOpening(open(',packed_vq=1'));
     }
     return held() - before;
   });
@@ -114,7 +116,7 @@ async function hung(): Promise<string> {
   return await withCard(card(), async (plugged) => {
     writeFileSync('/sys/class/vduse/vd0/msg_timeout', '1');
     await plugged.command('hang');
-    return codeOf(open());
+    return codeOfOpening(open());
   });
 }
 
@@ -124,7 +126,7 @@ async function withoutPrivileges() {
   const vdpa = openSync(vdpaNodes()[0], 'r+');
   process.setgid?.(nobody);
   process.setuid?.(nobody);
-  const code = await codeOf(open());
+  const code = await codeOfOpening(open());
   const port = await openVirtioUser('net_virtio_user0,queue_size=64', { descriptors: { vdpa } });
   const exchanged = await exchange(port, 0, makeFrames(5, 1514));
   await port.close();

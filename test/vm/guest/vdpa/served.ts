@@ -1,7 +1,7 @@
 // The kernel's vhost-vdpa as a device that works for the frontends of a backend. Its card, in another process, sends everything back.
 import { VhostVdpaDevice } from '@vio/vhost-kernel';
-import { codeOf } from '../code-of.ts';
-import { until } from '../until.ts';
+import { until } from '@vio/test-support/plain';
+import { codeOfOpening } from '../opening-code.ts';
 import { Behind, moved, suite } from '../vdpa-behind.ts';
 import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';
 
@@ -15,7 +15,7 @@ export async function served(options: CardOptions): Promise<object> {
     return { device: opened, close: () => opened.close() };
   }, false);
   const device = await VhostVdpaDevice.open(path);
-  const taken = await codeOf(VhostVdpaDevice.open(path));
+  const taken = await codeOfOpening(VhostVdpaDevice.open(path));
   const behind = await Behind.start(device);
   const journey = await moved(behind.path, 20);
   const port = await behind.port();

@@ -4,9 +4,9 @@ import { type Socket, createSocket } from 'node:dgram';
 import { promisify } from 'node:util';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_UDP_L4, type NetPort } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
+import { until } from '@vio/test-support/plain';
 import { ip, sh } from '../commands.ts';
 import { udpFrame, udpPayload, uniquePayload } from '../udp-frames.ts';
-import { until } from '../until.ts';
 
 const here = '10.5.0.2';
 const kernel = '10.5.0.1';

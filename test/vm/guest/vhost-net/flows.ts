@@ -3,9 +3,9 @@ import { type Socket, createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import type { NetPort } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
+import { until } from '@vio/test-support/plain';
 import { ip, sh } from '../commands.ts';
 import { udpFrame, udpPayload, uniquePayload } from '../udp-frames.ts';
-import { until } from '../until.ts';
 
 const here = '10.4.0.2';
 const kernel = '10.4.0.1';

@@ -1,7 +1,7 @@
 // What the kernel has a limit for.
 import { EventFd, SharedMemory } from '@vio/native';
 import { VhostNetTransport } from '@vio/vhost-kernel/internal';
-import { codeOf } from '../code-of.ts';
+import { codeOfOpening } from '../opening-code.ts';
 
 const page = 4096;
 
@@ -21,16 +21,16 @@ export async function exceedLimits() {
     }));
   await transport.setOwner();
   const codes = {
-    'regions too many': await codeOf(transport.setMemTable(regions(maxRegions + 1))),
-    'as many as there may be': await codeOf(transport.setMemTable(regions(maxRegions))),
-    'a ring outside of them': await codeOf(
+    'regions too many': await codeOfOpening(transport.setMemTable(regions(maxRegions + 1))),
+    'as many as there may be': await codeOfOpening(transport.setMemTable(regions(maxRegions))),
+    'a ring outside of them': await codeOfOpening(
       transport.setVringAddr(0, { descriptors: page, driver: 0, device: 0 }),
     ),
-    'a ring of no power of two': await codeOf(transport.setVringNum(0, 3)),
-    'a call that is no eventfd': await codeOf(transport.setVringCall(0, memory.fd)),
-    'a call that is one': await codeOf(transport.setVringCall(0, event.fd)),
-    'a ring that has no memory': await codeOf(transport.setVringEnable(0, true)),
-    'two owners': await codeOf(transport.setOwner()),
+    'a ring of no power of two': await codeOfOpening(transport.setVringNum(0, 3)),
+    'a call that is no eventfd': await codeOfOpening(transport.setVringCall(0, memory.fd)),
+    'a call that is one': await codeOfOpening(transport.setVringCall(0, event.fd)),
+    'a ring that has no memory': await codeOfOpening(transport.setVringEnable(0, true)),
+    'two owners': await codeOfOpening(transport.setOwner()),
   };
   transport.close();
   return codes;

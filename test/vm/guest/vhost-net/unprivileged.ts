@@ -7,7 +7,7 @@ import { closeFd } from '@vio/native';
 import { openDevice } from '@vio/native/internal';
 import { type OpenOptions, type VirtioUserOptions, openVirtioUser } from '@vio/virtio-user';
 import { Tap } from '@vio/vhost-kernel';
-import { codeOf } from '../code-of.ts';
+import { codeOfOpening } from '../opening-code.ts';
 import { ip, sh } from '../commands.ts';
 import { respond } from '../responder.ts';
 
@@ -24,9 +24,9 @@ export async function unprivilegedMain(): Promise<boolean> {
   const open = (devargs: VirtioUserOptions, descriptors: OpenOptions['descriptors']) =>
     openVirtioUser({ queues, queue_size: 64, ...devargs }, descriptors === undefined ? {} : { descriptors });
   const codes = {
-    'by path': await codeOf(open({ path: '/dev/vhost-net' }, undefined)),
-    'a tap alone': await codeOf(open({}, { tap: tapFds })),
-    'an address of its own': await codeOf(
+    'by path': await codeOfOpening(open({ path: '/dev/vhost-net' }, undefined)),
+    'a tap alone': await codeOfOpening(open({}, { tap: tapFds })),
+    'an address of its own': await codeOfOpening(
       open({ mac: '02:00:00:00:00:99' }, { tap: tapFds, vhostNet: vhostFds }),
     ),
   };

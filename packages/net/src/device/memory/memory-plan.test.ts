@@ -1,10 +1,8 @@
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, driverQueueBytes, ringFeatures } from '@vio/rings';
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
+import { pairsOf } from '../../test-support/ring-sizes.ts';
 import { planMemory } from './memory-plan.ts';
-
-const pairsOf = (pairs: number, size: number) =>
-  Array.from({ length: pairs }, () => ({ rx: size, tx: size }));
 
 describe.each([
   ['split', VIRTIO_F_VERSION_1],

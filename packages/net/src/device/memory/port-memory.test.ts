@@ -1,14 +1,12 @@
 import { SharedMemory, VioError } from '@vio/native';
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it, vi } from 'vitest';
+import { pairsOf } from '../../test-support/ring-sizes.ts';
 import { sharedMemory } from './device-memory.ts';
 import { planMemory } from './memory-plan.ts';
 import { PortMemory } from './port-memory.ts';
 
 const features = { format: 'split', inOrder: false, indirect: true, eventIdx: false } as const;
-
-const pairsOf = (pairs: number, size: number) =>
-  Array.from({ length: pairs }, () => ({ rx: size, tx: size }));
 
 describe('the memory of a port', () => {
   it('is of the pages that were asked for, and nothing else when there are none', () => {

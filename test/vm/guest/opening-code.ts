@@ -4,7 +4,7 @@ import { VioError } from '@vio/native';
  * The code of what an attempt fails with, in words what is no error of ours, `none` where it does not fail. What it opened is
  * closed.
  */
-export async function codeOf(attempt: Promise<{ close(): unknown } | void>): Promise<string> {
+export async function codeOfOpening(attempt: Promise<{ close(): unknown } | void>): Promise<string> {
   try {
     const opened = await attempt;
     await opened?.close();
