@@ -1,86 +1,11 @@
-// The plugin against a switch that runs, as a container runtime calls it.
+// The commands of a container runtime, and what is left of them.
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { VioSwitch, parseConfig, serveControl } from '@vio/switch';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CniError, runPlugin } from './index.ts';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { runPlugin } from './index.ts';
+import { type Fields, failure, pluginOnSwitch } from './test-support/plugin.ts';
 
-let directory: string;
-let fabric: VioSwitch;
-let control: AsyncDisposable;
-const at = (file: string): string => join(directory, file);
-
-beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'vio-cni-'));
-  await startSwitch();
-});
-afterEach(async () => {
-  await stopSwitch();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-async function startSwitch(): Promise<void> {
-  fabric = await VioSwitch.start(parseConfig({ bridges: [{ name: 'br0' }], state: at('state.json') }));
-  control = serveControl(at('control.sock'), { fabric, reload: undefined, health: () => ({}) });
-}
-
-async function stopSwitch(): Promise<void> {
-  await control[Symbol.asyncDispose]();
-  await fabric.close();
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const conf = (more: Fields = {}): Fields => ({
-  cniVersion: '1.1.0',
-  name: 'fast',
-  type: 'vio-cni',
-  bridge: 'br0',
-  control: at('control.sock'),
-  socketDir: at('pods'),
-  ...more,
-});
-
-const environment = (command: string, container = 'c1', more: Fields = {}): Record<string, string> => ({
-  CNI_COMMAND: command,
-  CNI_CONTAINERID: container,
-  CNI_NETNS: '/run/netns/x',
-  CNI_IFNAME: 'net1',
-  CNI_PATH: at('bin'),
-  ...more,
-});
-
-const call = (
-  command: string,
-  fields: Fields = conf(),
-  container?: string,
-  env: Fields = {},
-): Promise<object | undefined> => runPlugin(environment(command, container, env), JSON.stringify(fields));
-
-/** @returns code, message and details of the error, as the runtime gets them */
-async function failure(attempt: Promise<unknown>): Promise<CniError> {
-  const error: unknown = await attempt.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CniError) return error;
-  throw error ?? new Error('no failure');
-}
-
-const ports = (): string[] => fabric.ports().map(({ name }) => name);
+const { at, call, conf, fabric, ports, startSwitch, stopSwitch } = pluginOnSwitch();
 
 describe('VERSION', () => {
   it('needs neither a conf nor a container', async () => {
@@ -105,7 +30,7 @@ describe('ADD', () => {
       ],
     });
     expect(statSync(socketPath).mode & 0o777).toBe(0o620);
-    expect(fabric.port('cni:fast:c1:net1').config).toMatchObject({
+    expect(fabric().port('cni:fast:c1:net1').config).toMatchObject({
       vlan: { access: 7 },
       mtu: 1400,
       role: 'server',
@@ -273,7 +198,7 @@ describe('CHECK', () => {
 
   it('finds a port that the switch has lost', async () => {
     const fields = await added();
-    await fabric.deletePort('cni:fast:c1:net1');
+    await fabric().deletePort('cni:fast:c1:net1');
     expect((await failure(call('CHECK', fields))).code).toBe(101);
   });
 
@@ -315,47 +240,6 @@ describe('GC', () => {
   });
 });
 
-describe('IPAM', () => {
-  /** A plugin that answers what it is told, and notes its calls. */
-  function ipam(answer: object, exitCode = 0): Fields {
-    mkdirSync(at('bin'), { recursive: true });
-    const script = `#!/bin/sh\ncat >${at('ipam-stdin')}\necho $CNI_COMMAND $CNI_CONTAINERID >>${at('ipam-calls')}\necho '${JSON.stringify(answer)}'\nexit ${exitCode}\n`;
-    writeFileSync(at('bin/addresses'), script);
-    chmodSync(at('bin/addresses'), 0o755);
-    return { ipam: { type: 'addresses', subnet: '10.0.0.0/24' } };
-  }
-  const calls = (): string[] => readFileSync(at('ipam-calls'), 'utf8').trim().split('\n');
-
-  it('gives the interface its addresses, and is told of the end', async () => {
-    const fields = conf(
-      ipam({ cniVersion: '1.1.0', ips: [{ address: '10.0.0.5/24' }], routes: [{ dst: '0.0.0.0/0' }] }),
-    );
-    const result = await call('ADD', fields);
-    await call('CHECK', { ...fields, prevResult: result });
-    await call('DEL', fields);
-    expect(result).toMatchObject({
-      ips: [{ address: '10.0.0.5/24', interface: 0 }],
-      routes: [{ dst: '0.0.0.0/0' }],
-    });
-    expect([calls(), JSON.parse(readFileSync(at('ipam-stdin'), 'utf8'))]).toEqual([
-      ['ADD c1', 'CHECK c1', 'DEL c1'],
-      fields,
-    ]);
-  });
-
-  it('that fails is the failure, in its own words, and the port is gone', async () => {
-    const { code, message } = await failure(
-      call('ADD', conf(ipam({ code: 120, msg: 'no address left' }, 1))),
-    );
-    expect([code, message, ports(), readdirSync(at('pods'))]).toEqual([120, 'no address left', [], []]);
-  });
-
-  it('that is not there is an error that says where it was looked for', async () => {
-    const { code, message } = await failure(call('ADD', conf({ ipam: { type: 'nobody' } })));
-    expect([code, message, ports()]).toEqual([5, expect.stringContaining(at('bin')), []]);
-  });
-});
-
 describe('names', () => {
   it.each([
     ['long ones', 'n'.repeat(256), 'c'.repeat(256), 'i'.repeat(15)],
@@ -368,182 +252,5 @@ describe('names', () => {
     expect(ports()).toHaveLength(1);
     await call('DEL', conf({ name }), container, env);
     expect(ports()).toEqual([]);
-  });
-});
-
-describe('the environment', () => {
-  it.each([
-    ['CNI_COMMAND', 'NONSENSE'],
-    ['CNI_CONTAINERID', ''],
-    ['CNI_CONTAINERID', '../x'],
-    ['CNI_CONTAINERID', '-x'],
-    ['CNI_IFNAME', ''],
-    ['CNI_IFNAME', '..'],
-    ['CNI_IFNAME', 'a/b'],
-    ['CNI_IFNAME', 'a b'],
-    ['CNI_IFNAME', 'sixteencharacter'],
-    ['CNI_NETNS', ''],
-  ])('with %s=%j is refused by its name', async (variable, value) => {
-    const { code, message } = await failure(call('ADD', conf(), 'c1', { [variable]: value }));
-    expect([code, message]).toEqual([4, expect.stringContaining(variable)]);
-  });
-});
-
-describe('a conf', () => {
-  it.each<[string, string]>([
-    ['nonsense', '{'],
-    ['a list', '[]'],
-    ['nothing', ''],
-  ])('that is %s cannot be decoded', async (_, text) => {
-    expect((await failure(runPlugin(environment('ADD'), text))).code).toBe(6);
-  });
-
-  it.each([['0.3.1'], ['2.0.0'], [undefined], [7]])('of version %s is not supported', async (cniVersion) => {
-    expect((await failure(call('ADD', conf({ cniVersion })))).code).toBe(1);
-  });
-
-  it.each<[string, unknown, number]>([
-    ['nonsense', 1, 2],
-    ['vlans', 3, 2],
-    ['name', '', 7],
-    ['name', '../x', 7],
-    ['bridge', '', 7],
-    ['bridge', undefined, 7],
-    ['bridge', 'none', 7],
-    ['backend', 'vpp', 7],
-    ['control', 'relative', 7],
-    ['vlan', 4095, 7],
-    ['vlan', '7', 7],
-    ['trunk', [0], 7],
-    ['trunk', 'all', 7],
-    ['socketDir', '/tmp/../etc', 7],
-    ['socketDir', 'pods', 7],
-    ['socketDir', '/tmp/{podUid}', 7],
-    ['socketDir', '/tmp/{nonsense}', 7],
-    ['socketDir', `/${'x'.repeat(120)}`, 7],
-    ['containerDir', 'x', 7],
-    ['mode', 'both', 7],
-    ['queues', 0, 7],
-    ['queues', 1.5, 7],
-    ['mtu', 67, 7],
-    ['mac', '01:00:00:00:00:01', 7],
-    ['mac', 'nonsense', 7],
-    ['uid', -1, 7],
-    ['gid', 2 ** 32, 7],
-    ['socketMode', 660, 7],
-    ['timeout', 0, 7],
-    ['ipam', [], 7],
-    ['ipam', { type: '../../bin/sh' }, 7],
-    ['prevResult', 7, 7],
-    ['runtimeConfig', 'x', 7],
-  ])('whose %s is %j is refused by its name', async (key, value, code) => {
-    const { code: got, message, details } = await failure(call('ADD', conf({ [key]: value })));
-    expect([got, message, details.length > 0]).toEqual([code, expect.stringMatching(key.slice(0, 6)), true]);
-    expect(ports()).toEqual([]);
-  });
-});
-
-describe('a socket directory', () => {
-  it('that is a link to elsewhere is refused, and nothing is made there', async () => {
-    mkdirSync(at('elsewhere'));
-    symlinkSync('elsewhere', at('pods'));
-    expect([(await failure(call('ADD'))).code, readdirSync(at('elsewhere')), ports()]).toEqual([5, [], []]);
-  });
-
-  it('that is a file is refused', async () => {
-    writeFileSync(at('pods'), '');
-    expect([(await failure(call('ADD'))).code, ports()]).toEqual([5, []]);
-  });
-
-  it('in which a file has the place of the socket is refused, and the file stays', async () => {
-    mkdirSync(at('pods'));
-    writeFileSync(at('pods/c1-net1.sock'), 'mine');
-    expect([(await failure(call('ADD'))).code, readFileSync(at('pods/c1-net1.sock'), 'utf8')]).toEqual([
-      5,
-      'mine',
-    ]);
-  });
-});
-
-describe('Open vSwitch', () => {
-  /** An ovs-vsctl that keeps its ports in a directory, as a database of its own. */
-  function openVswitch(): Fields {
-    mkdirSync(at('ovs'));
-    const script = `#!/bin/sh
-echo "$*" >>${at('ovs-calls')}
-[ -e ${at('ovs-away')} ] && { echo "ovs-vsctl: unix:db.sock: database connection failed (No such file)" >&2; exit 1; }
-shift
-[ "$1" = --no-wait ] && shift
-case "$1" in
-  br-exists) [ "$2" = br0 ] || exit 2 ;;
-  add-port) [ "$2" = br0 ] || { echo "ovs-vsctl: no bridge named $2" >&2; exit 1; }
-    for word; do case "$word" in options:vhost-server-path=*) echo "\${word#*=}" >${at('ovs')}/$3 ;; esac; done
-    [ -e ${at('ovs-slow')} ] && { echo "ovs-vsctl: terminating with signal 14 (Alarm clock)" >&2; exit 142; }
-    true ;;
-  --if-exists) case "$2" in
-    del-port) rm -f ${at('ovs')}/$4 ;;
-    get) [ -e ${at('ovs')}/$4 ] && { [ "$5" = name ] && echo "\\"$4\\"" || cat ${at('ovs')}/$4; } ;;
-    esac; true ;;
-  --format=json) echo '{"data":['$(cd ${at('ovs')}; for port in *; do echo "[\\"$port\\",[\\"map\\",[[\\"vhost-server-path\\",$(cat $port)]]]]"; done | paste -sd,)'],"headings":["name","options"]}' ;;
-esac
-`;
-    writeFileSync(at('ovs-vsctl'), script);
-    chmodSync(at('ovs-vsctl'), 0o755);
-    return conf({ backend: 'ovs', ovsctl: at('ovs-vsctl') });
-  }
-  const known = (): string[] => readdirSync(at('ovs'));
-
-  it('gets a port that connects to the socket of the application', async () => {
-    const fields = { ...openVswitch(), vlan: 7, mtu: 1400, queues: 2 };
-    await call('ADD', fields);
-    const [port] = known();
-    const added = readFileSync(at('ovs-calls'), 'utf8')
-      .split('\n')
-      .find((line) => line.includes('add-port'));
-    expect(port).toMatch(/^vio[0-9a-f]{12}$/);
-    expect(added).toBe(
-      `--timeout=5 add-port br0 ${port} tag=7 -- set Interface ${port} type=dpdkvhostuserclient ` +
-        `options:vhost-server-path="${at('pods/c1-net1.sock')}" mtu_request=1400 options:n_rxq=2 ` +
-        'external_ids:vio-network="fast" external_ids:vio-container="c1"',
-    );
-  });
-
-  it('is asked for all the rest as well', async () => {
-    const fields = openVswitch();
-    const prevResult = await call('ADD', fields);
-    expect((await failure(call('ADD', fields))).code).toBe(100);
-    await call('CHECK', { ...fields, prevResult });
-    await call('STATUS', fields);
-    await call('ADD', fields, 'c2');
-    await call('GC', { ...fields, 'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'net1' }] });
-    expect(known()).toHaveLength(1);
-    await call('DEL', fields);
-    await call('DEL', fields);
-    expect(known()).toEqual([]);
-    expect((await failure(call('CHECK', { ...fields, prevResult }))).code).toBe(101);
-  });
-
-  it('whose database has the port, but whose daemon does not answer, is asked later, and has none then', async () => {
-    const fields = openVswitch();
-    writeFileSync(at('ovs-slow'), '');
-    expect([(await failure(call('ADD', fields))).code, known(), readdirSync(at('pods'))]).toEqual([
-      11,
-      [],
-      [],
-    ]);
-    rmSync(at('ovs-slow'));
-    await call('ADD', fields);
-    expect(known()).toHaveLength(1);
-  });
-
-  it.each([
-    ['a database that is away', 11, () => writeFileSync(at('ovs-away'), ''), {}],
-    ['a bridge there is not', 102, () => {}, { bridge: 'none' }],
-    ['no ovs-vsctl', 5, () => {}, { ovsctl: '/nowhere/ovs-vsctl' }],
-    ['an application that connects', 7, () => {}, { mode: 'client' }],
-  ])('fails with %s: %d', async (_, code, prepare, more) => {
-    const fields = openVswitch();
-    prepare();
-    expect((await failure(call('ADD', { ...fields, ...more }))).code).toBe(code);
   });
 });
