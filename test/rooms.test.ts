@@ -57,14 +57,13 @@ function imports(file: string): string[] {
   );
 }
 
-/** The room of a house, or of one around it, that something imported is in; undefined: none. */
-function roomOf(imported: string, { folder, rooms }: House): string | undefined {
-  if (imported.startsWith('@')) return imported.split('/')[1];
-  const within = relative(folder, imported);
-  const [first, second] = within.split('/');
-  if (first !== '..') return rooms.find(({ name }) => name === first)?.name;
-  // Beside the folder that the house is in: a room of the package.
-  return second === '..' || within.split('/').length < 3 ? undefined : second;
+/** What something imported is called in the table of a house: a room of it, or from outside, a room around it or a package. */
+function placeOf(imported: string, { folder }: House): { inside: boolean; name: string | undefined } {
+  if (imported.startsWith('@')) return { inside: false, name: imported.split('/')[1] };
+  const [first, second, ...rest] = relative(folder, imported).split('/');
+  if (first !== '..') return { inside: true, name: second === undefined ? undefined : first };
+  // Beside the folder that the house is in: a room of the package, unless it is a file.
+  return { inside: false, name: second === '..' || rest.length === 0 ? undefined : second };
 }
 
 describe.each(packages)('the README of %s', (name) => {
@@ -92,18 +91,16 @@ describe.each(all)('$folder', (house) => {
     expect(below).toEqual([]);
   });
 
-  // Of a table that names packages as well, those are looked at, too.
-  const packagesToo = rooms.some(({ mayImport }) =>
-    [...mayImport].some((each) => packages.includes(each) && !names.includes(each)),
-  );
+  // A table may say from outside as well what is imported: all of it then.
+  const namesOthers = rooms.some(({ mayImport }) => [...mayImport].some((each) => !names.includes(each)));
 
   it.each(rooms)('has a room $name that imports what it may', ({ name, mayImport }) => {
-    const sources = ownFiles(join(folder, name), /\.ts$/).filter((file) => !/\.test\.ts$/.test(file));
+    const sources = ownFiles(join(folder, name), /\.ts$/).filter((file) => !file.endsWith('.test.ts'));
     const others = sources.flatMap((file) =>
       imports(file).flatMap((imported) => {
-        const room = roomOf(imported, house);
-        if (room === undefined || room === name || mayImport.has(room)) return [];
-        if (!names.includes(room) && !packagesToo) return [];
+        const place = placeOf(imported, house);
+        if (place.name === undefined || place.name === name || mayImport.has(place.name)) return [];
+        if (!place.inside && !namesOthers) return [];
         return `${file}: ${imported}`;
       }),
     );

@@ -6,7 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError } from '@vio/native';
 import { VIRTIO_NET_F_MTU } from '@vio/net';
 import { VIRTIO_F_EVENT_IDX } from '@vio/rings';
-import { VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS, VhostUserFrontend, protocolFeatureNames } from '@vio/vhost';
+import {
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VhostUserFrontend,
+  protocolFeatureNames,
+} from '@vio/vhost';
 import { defaultProtocolFeatures } from '@vio/vhost/internal';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -58,8 +62,7 @@ describe('testpmd as the backend', () => {
   }
 
   it('keeps no notes of what is in flight', async () => {
-    const missing =
-      defaultProtocolFeatures & ~(await offered()) & ~VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+    const missing = defaultProtocolFeatures & ~(await offered()) & ~VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
     expect(protocolFeatureNames(missing)).toEqual(['CONFIG', 'INFLIGHT_SHMFD', 'RESET_DEVICE']);
   });
 

@@ -3,11 +3,11 @@
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
 import { Station } from '../support/station.ts';
-import { teller } from './say.ts';
+import { tell } from './say.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
 const [socket, pairs, address, role] = process.argv.slice(2);
-const say = teller<Said>();
+const say = (said: Said): boolean => tell(said);
 
 const station = new Station(address, (port) => {
   if (port !== lastPort) return;

@@ -4,11 +4,11 @@ import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { VhostDriver } from '@vio/vhost';
 import { Station } from '../support/station.ts';
 import { IommuAudit } from './iommu-audit.ts';
-import { teller } from './say.ts';
+import { tell } from './say.ts';
 import type { IommuSaid } from './vhost-user-iommu-plan.ts';
 
 const [socket, pairs, address, audited] = process.argv.slice(2);
-const say = teller<IommuSaid>();
+const say = (said: IommuSaid): boolean => tell(said);
 
 const audit = new IommuAudit();
 if (audited === 'audit') audit.watch();

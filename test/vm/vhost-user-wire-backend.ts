@@ -2,10 +2,10 @@
 import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
-import { teller } from './say.ts';
+import { tell } from './say.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
-const say = teller<Said>();
+const say = (said: Said): boolean => tell(said);
 const udp = 17;
 const pool = privatePool(512);
 const burst = new PacketBurst(32, { offloads: true });

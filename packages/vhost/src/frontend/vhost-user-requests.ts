@@ -13,8 +13,12 @@ import {
 } from '../wire/index.ts';
 import { type BackendPeer, refused } from './backend-peer.ts';
 
-/** Those that every vhost backend takes. */
-type CommonRequests =
+/**
+ * The requests of a vhost-user frontend whose meaning depends on nothing that was negotiated before, each as a method. Those of
+ * a protocol feature that is not in use reject with VIO_VHOST_UNSUPPORTED, and nothing is sent.
+ */
+export abstract class VhostUserRequests implements Pick<
+  VhostTransport,
   | 'setOwner'
   | 'queueNum'
   | 'setMemTable'
@@ -24,13 +28,8 @@ type CommonRequests =
   | 'setVringKick'
   | 'setVringCall'
   | 'setVringErr'
-  | 'getVringBase';
-
-/**
- * The requests of a vhost-user frontend whose meaning depends on nothing that was negotiated before, each as a method. Those of
- * a protocol feature that is not in use reject with VIO_VHOST_UNSUPPORTED, and nothing is sent.
- */
-export abstract class VhostUserRequests implements Pick<VhostTransport, CommonRequests> {
+  | 'getVringBase'
+> {
   readonly #backend: BackendPeer;
 
   /** @internal `VhostUserFrontend` is what there is of it. */

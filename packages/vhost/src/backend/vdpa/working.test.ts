@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { LoopbackVdpa } from '../../testing/index.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { TestBackend, handled } from '../../test-support/test-backend.ts';
-import { type VdpaSetUp, echo, setUpVdpa, split } from '../../test-support/vdpa-setup.ts';
+import { type VdpaSetUp, echo, setUpVdpa } from '../../test-support/vdpa-setup.ts';
 import {
   MessageReader,
   VHOST_USER_PROTOCOL_F_HOST_NOTIFIER,

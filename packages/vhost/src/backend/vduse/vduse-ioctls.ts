@@ -8,24 +8,37 @@ const configHead = 336;
 export const nameBytes = 256;
 
 // linux/vduse.h
+/** Agrees on a version of the interface. */
 export const VDUSE_SET_API_VERSION = number(1, 0x01, 8);
+/** Makes a device; on /dev/vduse/control. */
 export const VDUSE_CREATE_DEV = number(1, 0x02, configHead);
+/** Takes a device away, by its name; on /dev/vduse/control. */
 export const VDUSE_DESTROY_DEV = number(1, 0x03, nameBytes);
+/** A descriptor of a piece of the driver's memory, from an I/O address on. */
 export const VDUSE_IOTLB_GET_FD = number(3, 0x10, 32);
+/** The features that the driver accepted. */
 export const VDUSE_DEV_GET_FEATURES = number(2, 0x11, 8);
+/** Changes the configuration space. */
 export const VDUSE_DEV_SET_CONFIG = number(1, 0x12, 8);
+/** Tells the driver that the configuration space has changed. */
 export const VDUSE_DEV_INJECT_CONFIG_IRQ = number(0, 0x13, 0);
+/** Says how many descriptors a queue has at most. */
 export const VDUSE_VQ_SETUP = number(1, 0x14, 32);
+/** Where the driver has put a queue, and whether it is ready. */
 export const VDUSE_VQ_GET_INFO = number(3, 0x15, 48);
+/** Gives a queue the eventfd that its driver kicks. */
 export const VDUSE_VQ_SETUP_KICKFD = number(1, 0x16, 8);
+/** Interrupts the driver for a queue. */
 export const VDUSE_VQ_INJECT_IRQ = number(1, 0x17, 4);
 
 /** An answer: it could not be done. */
 export const VDUSE_REQ_RESULT_FAILED = 1;
 
-/** What the kernel asks for. */
+/** The kernel asks where a queue is. */
 export const VDUSE_GET_VQ_STATE = 0;
+/** The kernel says the device status. */
 export const VDUSE_SET_STATUS = 1;
+/** The kernel says that memory of the driver's is another, or gone. */
 export const VDUSE_UPDATE_IOTLB = 2;
 /** Bytes of such a question, and of its answer. */
 export const requestBytes = 152;
@@ -35,13 +48,17 @@ export const networkCard = 1;
 
 /** What a device is made of. */
 export interface VduseConfig {
+  /** As under /dev/vduse. */
   readonly name: string;
   /** Virtio device type. */
   readonly deviceId: number;
+  /** Offered to the driver. */
   readonly features: bigint;
+  /** How many there are. */
   readonly queues: number;
   /** Descriptors of a queue at most. */
   readonly queueSize: number;
+  /** The configuration space. */
   readonly space: Uint8Array;
 }
 
@@ -49,21 +66,28 @@ export interface VduseConfig {
 export interface VduseQueue {
   /** Descriptors. */
   readonly size: number;
+  /** Of the descriptor table, or the packed ring. */
   readonly descriptors: number;
+  /** Of the driver area. */
   readonly driver: number;
+  /** Of the device area. */
   readonly device: number;
-  /** As in `DeviceQueue.base()`. */
+  /** Where a split ring goes on, as in `DeviceQueue.base()`. */
   readonly splitBase: number;
+  /** The same of a packed one. */
   readonly packedBase: number;
+  /** The driver has set it up. */
   readonly ready: boolean;
 }
 
+/** As the kernel takes it: 256 bytes, zeroes behind it. */
 export function encodeName(name: string): Uint8Array {
   const bytes = new Uint8Array(nameBytes);
   new TextEncoder().encodeInto(name, bytes.subarray(0, nameBytes - 1));
   return bytes;
 }
 
+/** What VDUSE_CREATE_DEV is given. */
 export function encodeConfig({ name, deviceId, features, queues, space }: VduseConfig): Uint8Array {
   const bytes = new Uint8Array(configHead + space.length);
   const view = new DataView(bytes.buffer);
@@ -78,6 +102,7 @@ export function encodeConfig({ name, deviceId, features, queues, space }: VduseC
   return bytes;
 }
 
+/** Of what VDUSE_VQ_GET_INFO fills in. */
 export function decodeQueue(bytes: Uint8Array): VduseQueue {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [availWrap, avail, usedWrap, used] = [32, 34, 36, 38].map((at) => view.getUint16(at, true));
