@@ -131,7 +131,7 @@ const results: Results = {
   costs: await costs(),
   logs: await logs(),
   asyncs: await asyncCosts(),
-  page: wanted('page') ? await pageCost(quick ? 3 : 15, cpus) : undefined,
+  page: wanted('page') ? await pageCost(rounds ?? (quick ? 3 : 15), cpus) : undefined,
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
   switchScales: wanted('switch') ? switchScales() : [],
