@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { PortActivity } from '../top/activity.ts';
 import { type Watched, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
-import { type ProcessView, packetMemory } from './process-view.ts';
+import { type ProcessView, busiestThread, cpuPlace, packetMemory } from './process-view.ts';
 
 const idle: ProcessView = { cpu: 0, ran: 0, waited: 0, throttled: 0, throttledTime: 0 };
 const on = (...cpus: number[]): Watched => ({
@@ -58,19 +61,61 @@ describe('what holds a program up', () => {
 });
 
 describe('two sides', () => {
-  // CPUs 0 and 1 are threads of a core, 4 is on another socket.
-  const place = (cpu: number) => ({ siblings: cpu < 2 ? '0-1' : String(cpu), package: cpu < 4 ? '0' : '1' });
+  // A machine of two sockets. On the first one CPUs 0 to 3 have one L3 cache, two threads to each core, and 4 has another.
+  const cpus = mkdtempSync(join(tmpdir(), 'vio-cpus-'));
+  afterAll(() => rmSync(cpus, { recursive: true }));
+  const machine = [
+    { cpu: 0, threads: '0-1', cache: '0-3', socket: 0 },
+    { cpu: 1, threads: '0-1', cache: '0-3', socket: 0 },
+    { cpu: 2, threads: '2-3', cache: '0-3', socket: 0 },
+    { cpu: 3, threads: '2-3', cache: '0-3', socket: 0 },
+    { cpu: 4, threads: '4', cache: '4', socket: 0 },
+    { cpu: 5, threads: '5', cache: '5', socket: 1 },
+    // Virtual machines do not always tell of their caches.
+    { cpu: 6, threads: '6', cache: undefined, socket: 2 },
+    { cpu: 7, threads: '7', cache: undefined, socket: 2 },
+  ];
+  for (const { cpu, threads, cache, socket } of machine) {
+    const files = {
+      'topology/thread_siblings_list': threads,
+      'topology/physical_package_id': String(socket),
+      ...(cache === undefined ? {} : { 'cache/index3/shared_cpu_list': cache }),
+    };
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(cpus, `cpu${cpu}`, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, `${text}\n`);
+    }
+  }
+  const place = (cpu: number) => cpuPlace(cpu, cpus);
 
   it.each([
     [[0, 0, 0, 1], [0, 0, 0, 0], 'they shared a CPU in 3 of 4 looks'],
     [[0, 0], [1, 1], 'they shared a core in 2 of 2 looks'],
-    [[2, 2], [4, 4], 'they were on different sockets in 2 of 2 looks'],
+    [[0, 0, 3], [4, 4, 4], 'they shared no L3 cache in 3 of 3 looks'],
+    [[2, 2], [5, 5], 'they were on different sockets in 2 of 2 looks'],
+    [[6, 6], [0, 0], 'they were on different sockets in 2 of 2 looks'],
   ])('on %j and %j are noted', (a, b, words) => {
     expect(notes(checkPlaces(on(...a), on(...b), place)).join()).toContain(words);
   });
 
-  it('on cores of their own are well', () => {
-    expect(notes(checkPlaces(on(2, 2), on(3, 3), place))).toEqual([]);
+  it.each([
+    [[1, 1], [2, 3], 'they were on CPUs of their own in 2 of 2 looks, with one L3 cache in 2 of 2 looks'],
+    [[6, 6], [7, 7], 'they were on CPUs of their own in 2 of 2 looks'],
+    [
+      [1, 1, 2],
+      [0, 3, 2],
+      'they were on CPUs of their own in 2 of 3 looks, with one L3 cache in 1 of 3 looks',
+    ],
+  ])('on %j and %j are well', (a, b, detail) => {
+    expect(checkPlaces(on(...a), on(...b), place)).toMatchObject([{ status: 'ok', detail }]);
+  });
+
+  it('on this machine are somewhere', () => {
+    expect(cpuPlace(0)).toMatchObject({
+      siblings: expect.stringMatching(/./),
+      package: expect.stringMatching(/\d/),
+    });
   });
 });
 
@@ -93,6 +138,28 @@ describe('how packets are moved', () => {
 
   it('is not judged by a handful of packets', () => {
     expect(notes(checkTraffic({ ...port, tx: { pps: 10, bps: 0 }, batch: 1, kicks: 10 }))).toEqual([]);
+  });
+});
+
+describe('the thread that is looked at', () => {
+  const processes = mkdtempSync(join(tmpdir(), 'vio-processes-'));
+  afterAll(() => rmSync(processes, { recursive: true }));
+  const running = (pid: number, threads: Readonly<Record<number, number>>): void => {
+    for (const [thread, ran] of Object.entries(threads)) {
+      const directory = join(processes, String(pid), 'task', thread);
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'schedstat'), `${ran} 5 7\n`);
+    }
+  };
+
+  it('is the one that has run most', () => {
+    running(10, { 10: 1000, 11: 5_000_000, 12: 900_000 });
+    running(20, { 20: 7, 21: 3 });
+    expect([busiestThread(10, processes), busiestThread(20, processes)]).toEqual([11, 20]);
+  });
+
+  it('is the main one of a process that is not to be seen', () => {
+    expect(busiestThread(30, processes)).toBe(30);
   });
 });
 

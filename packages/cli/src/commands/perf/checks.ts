@@ -59,36 +59,60 @@ function checkPages(name: string, { bytes, pageBytes }: PacketMemory): Finding {
   );
 }
 
+/** How far from each other two CPUs are, from nearest to farthest. */
+const distances = ['cpu', 'core', 'cache', 'socket', 'sockets'] as const;
+type Distance = (typeof distances)[number];
+
+/** What two threads on such CPUs share is named by the nearest; `sockets`: nothing. A machine that tells of no cache has one for each socket. */
+function distance(x: number, y: number, place: (cpu: number) => CpuPlace): Distance {
+  if (x === y) return 'cpu';
+  const [a, b] = [place(x), place(y)];
+  if (a.siblings === b.siblings) return 'core';
+  if (a.package !== b.package) return 'sockets';
+  return a.cache === b.cache ? 'cache' : 'socket';
+}
+
 /** How two programs that serve each other lie: one after the other's views were taken at the same moments. */
 export function checkPlaces(a: Watched, b: Watched, place: (cpu: number) => CpuPlace): Finding[] {
   const looks = Math.min(a.views.length, b.views.length);
   if (looks === 0) return [];
   const check = `${a.name} and ${b.name}`;
-  const pairs = Array.from({ length: looks }, (_, i) => [a.views[i].cpu, b.views[i].cpu] as const);
-  const together = pairs.filter(([x, y]) => x === y).length;
-  const siblings = pairs.filter(([x, y]) => x !== y && place(x).siblings === place(y).siblings).length;
-  const apart = pairs.filter(([x, y]) => place(x).package !== place(y).package).length;
-  const remedy = `pin them to CPUs of their own: taskset -pc 0 ${a.pid}; taskset -pc 1 ${b.pid}`;
-  if (2 * together > looks)
-    return [
-      note(
-        check,
-        `they shared a CPU in ${together} of ${looks} looks: while one polls, the other waits`,
-        remedy,
-      ),
-    ];
-  if (2 * siblings > looks)
-    return [note(check, `they shared a core in ${siblings} of ${looks} looks, as its two threads`, remedy)];
-  if (2 * apart > looks) {
-    return [
-      note(
-        check,
-        `they were on different sockets in ${apart} of ${looks} looks: every cache line goes between them`,
-        'pin both to one socket: taskset -c, or numactl --cpunodebind',
-      ),
-    ];
+  const seen = new Map<Distance, number>(distances.map((each) => [each, 0]));
+  for (let i = 0; i < looks; i++) {
+    const each = distance(a.views[i].cpu, b.views[i].cpu, place);
+    seen.set(each, (seen.get(each) ?? 0) + 1);
   }
-  return [ok(check, `they were on CPUs of their own in ${looks - together} of ${looks} looks`)];
+  const count = (each: Distance): number => seen.get(each) ?? 0;
+  const often = distances.find((each) => 2 * count(each) > looks);
+  const times = (each: Distance): string => `in ${count(each)} of ${looks} looks`;
+  const apart = `pin them to CPUs of their own: taskset -pc 0 ${a.pid}; taskset -pc 1 ${b.pid}`;
+  switch (often) {
+    case 'cpu':
+      return [note(check, `they shared a CPU ${times('cpu')}: while one polls, the other waits`, apart)];
+    case 'core':
+      return [note(check, `they shared a core ${times('core')}, as its two threads`, apart)];
+    case 'socket':
+      return [
+        note(
+          check,
+          `they shared no L3 cache ${times('socket')}: every cache line goes between two of them`,
+          'pin both to CPUs of one L3 cache: taskset -c, as cache/index3/shared_cpu_list of a CPU in /sys names them',
+        ),
+      ];
+    case 'sockets':
+      return [
+        note(
+          check,
+          `they were on different sockets ${times('sockets')}: every cache line goes between them`,
+          'pin both to one socket: taskset -c, or numactl --cpunodebind',
+        ),
+      ];
+    default: {
+      const own = looks - count('cpu');
+      const near = place(a.views[0].cpu).cache === undefined ? '' : `, with one L3 cache ${times('cache')}`;
+      return [ok(check, `they were on CPUs of their own in ${own} of ${looks} looks${near}`)];
+    }
+  }
 }
 
 /** How a port moves its packets. */

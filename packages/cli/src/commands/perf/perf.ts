@@ -7,7 +7,7 @@ import type { Look } from '../top/snapshot.ts';
 import { Watcher } from '../top/watcher.ts';
 import { type Watched, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
 import type { PerfOptions } from './options.ts';
-import { type ProcessView, cpuPlace, packetMemory, viewProcess } from './process-view.ts';
+import { type ProcessView, busiestThread, cpuPlace, packetMemory, viewProcess } from './process-view.ts';
 
 /** Looks at the processes besides the first. */
 const looks = 20;
@@ -24,10 +24,11 @@ export async function perf(
   if (before.length === 0) throw nobody();
   const begin = performance.now();
   const views = new Map<number, ProcessView[]>(before.map(({ pid }) => [pid, []]));
+  const threads = new Map(before.map(({ pid }) => [pid, busiestThread(pid)]));
   for (let i = 0; i <= looks && !signal.aborted; i++) {
     if (i > 0) await setTimeout((1000 * duration) / looks, undefined, { signal }).catch(() => {});
     for (const [pid, seen] of views) {
-      const view = viewProcess(pid);
+      const view = viewProcess(pid, threads.get(pid));
       if (view !== undefined) seen.push(view);
     }
   }
