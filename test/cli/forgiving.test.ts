@@ -1,10 +1,11 @@
 // What `vio` puts up with: backends that come late, leave and come back, readers that leave, and how it says what is wrong.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { readPcap } from '@vio/net';
@@ -141,6 +142,43 @@ describe('a capture to stdout', () => {
     port.stdout.destroy();
     const [exitCode] = (await once(port, 'exit')) as [number];
     expect([exitCode, (await said).toString()]).toEqual([0, expect.not.stringContaining('remedy')]);
+  });
+});
+
+describe('a capture to stdout that waits for a packet', () => {
+  const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
+  const silent = ['--forward-mode', 'rxonly', '--pcap', '-'];
+
+  const behindPipe = '{ "$@" || echo wrong >&2; } | head -c 24';
+
+  it.each([
+    ['a socket', []],
+    ['a pipe', ['sh', '-c', behindPipe, 'sh']],
+  ])('ends the program quietly when its reader leaves, behind %s', async (_, shell) => {
+    await startBackend();
+    const [command, ...args] = [...shell, process.execPath, bin, 'run', `path=${socket}`, ...silent];
+    const port = spawn(command, args);
+    const said = buffer(port.stderr);
+    // The head of the file is all that comes.
+    await once(port.stdout, 'data');
+    port.stdout.destroy();
+    const [exitCode] = (await once(port, 'exit')) as [number];
+    expect([exitCode, (await said).toString()]).toEqual([0, expect.not.stringMatching(/remedy|wrong/)]);
+    expect((await said).toString()).toContain('stdout: 0 packets');
+  });
+
+  it('does not take a file for somebody who leaves', async () => {
+    await startBackend();
+    const file = join(directory, 'silent.pcap');
+    const out = openSync(file, 'w');
+    const port = spawn(process.execPath, [bin, 'run', `path=${socket}`, '--duration', '0.3', ...silent], {
+      stdio: ['ignore', out, 'pipe'],
+    });
+    closeSync(out);
+    const said = buffer(port.stderr ?? Readable.from([]));
+    const [exitCode] = (await once(port, 'exit')) as [number];
+    expect([exitCode, readPcap(readFileSync(file)).packets]).toEqual([0, []]);
+    expect((await said).toString()).toContain('stdout: 0 packets');
   });
 });
 

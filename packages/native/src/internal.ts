@@ -10,6 +10,7 @@ export {
   writeAsync,
 } from './devices/device.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
+export { watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
 export { type CopyQueue, type CopyRings, nativeCopyQueue, twinCopyQueue } from './kernels/copy-queue.ts';

@@ -8,6 +8,7 @@ import { openDatapath } from './open-datapath.ts';
 import { slotOptions, tellOfPort } from './open-ports.ts';
 import { beginRun } from './opening.ts';
 import type { RunOptions } from './options.ts';
+import { watchReader } from './reader-watch.ts';
 import { type PortLabel, portLabel } from './tell-of-link.ts';
 
 /** Opens ports and forwards on every queue pair until it is interrupted. */
@@ -19,6 +20,7 @@ export async function runPorts(
   // What goes to a program that reads a capture is nothing but the capture.
   const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
   const output = new Output(options.json === true, stream);
+  using _reader = options.pcap === standardOutput ? watchReader() : undefined;
   await using opening = await beginRun(devargs, options, output);
   const { slots } = opening.set;
   const failed: AbortSignal[] = [];
