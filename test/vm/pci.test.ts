@@ -102,6 +102,7 @@ describe('without IOMMU, by physical addresses', () => {
         'tap7',
         transferred,
       ],
+      'power-forward': ['power', 'uio_pci_generic', split.address, packed.address, transferred],
       devbind: ['devbind', split.address, 'uio_pci_generic'],
       console: ['console', packed.address, 'uio_pci_generic', join(repository, 'packages/cli/bin/vio.js')],
       compliance: ['compliance', packed.address, 'uio_pci_generic'],
@@ -198,6 +199,20 @@ describe('without IOMMU, by physical addresses', () => {
       expect(Math.min(...(report['forwarded'] as number[]))).toBeGreaterThan(100);
     },
   );
+
+  it('the example power-forward carries TCP between the cards that it finds, and sleeps in between', () => {
+    const { told, ...report } = reports['power-forward'];
+    expect(report).toEqual({
+      sent: transferred,
+      received: transferred,
+      same: true,
+      exitCode: 0,
+      ways: ['port 0 queue 0 -> port 1', 'port 1 queue 0 -> port 0'],
+      givenBack: true,
+    });
+    const [frames, ipv4, slept] = told as number[];
+    expect([frames > 100, ipv4 > 100, slept > 0]).toEqual([true, true, true]);
+  });
 
   it('a card passes the suites of devices and ports', () => {
     const { results, givenBack } = reports['compliance'];

@@ -1,11 +1,13 @@
 // Ports and queues as somebody names them on the command line, forwarded by loops that sleep.
 import { setTimeout } from 'node:timers/promises';
+import type { DevicePort } from '@vio/net';
+import { listVirtioDevices, openPciPort } from '@vio/pci-driver';
 import { openVirtioUser } from '@vio/virtio-user';
 import { type LoopCounts, type Way, newCounts, runLoop } from './loop.js';
 import type { Options } from './options.js';
 
 export async function l3fwd({
-  vdevs,
+  devices,
   portMask,
   promiscuous,
   config,
@@ -14,13 +16,18 @@ export async function l3fwd({
 }: Options): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
-  const enabled = vdevs.map((_, port) => port).filter((port) => ((portMask >>> port) & 1) !== 0);
+  const all = devices.length > 0 ? devices : cards();
+  const enabled = all.map((_, port) => port).filter((port) => ((portMask >>> port) & 1) !== 0);
+  for (const { port } of config) {
+    if (port >= all.length)
+      throw new Error(`port ${port} of --config is none of the ${all.length} that there are`);
+  }
   // Both ends of a way have as many queues.
   const queues = Math.max(...config.map(({ queue }) => queue + 1));
-  const ports = new Map<number, Awaited<ReturnType<typeof openVirtioUser>>>();
+  const ports = new Map<number, DevicePort>();
   try {
     for (const number of enabled) {
-      const port = await openVirtioUser(withQueues(vdevs[number], queues));
+      const port = await open(all[number], queues);
       ports.set(number, port);
       if (promiscuous) await port.control.setPromiscuous(true).catch(() => {});
       console.log(`port ${number}: ${port.mac}, ${port.rx.length} queues`);
@@ -59,7 +66,18 @@ export async function l3fwd({
   }
 }
 
-/** What the devargs say of queues themselves counts. */
-function withQueues(devargs: string, queues: number): string {
-  return /(^|,)queues=/.test(devargs) ? devargs : `${devargs},queues=${queues}`;
+/** Addresses of all virtio network cards with a driver for programs. */
+function cards(): string[] {
+  const drivers = ['vfio-pci', 'uio_pci_generic', 'igb_uio'];
+  const networkCard = 1;
+  return listVirtioDevices()
+    .filter(({ type, driver }) => type === networkCard && driver !== undefined && drivers.includes(driver))
+    .map(({ address }) => address);
+}
+
+function open(device: string, queues: number): Promise<DevicePort> {
+  if (/^([0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](,|$)/i.test(device))
+    return openPciPort(device, { queues });
+  // What the devargs say of queues themselves counts.
+  return openVirtioUser(/(^|,)queues=/.test(device) ? device : `${device},queues=${queues}`);
 }

@@ -9,8 +9,8 @@ export interface QueueOfLoop {
 }
 
 export interface Options {
-  /** Devargs of each port, by number. */
-  readonly vdevs: readonly string[];
+  /** Each port by number: an address of a card, or devargs; none: all cards that there are for programs. */
+  readonly devices: readonly string[];
   /** The ports that are used, one bit for each. */
   readonly portMask: number;
   readonly promiscuous: boolean;
@@ -22,13 +22,14 @@ export interface Options {
 }
 
 export const usage =
-  'usage: main.js --vdev DEVARGS... -- -p PORTMASK [-P] --config "(port,queue,lcore)[,...]" [--parse-ptype] [--duration S]';
+  'usage: main.js [-a ADDRESS]... [--vdev DEVARGS]... -- -p PORTMASK [-P] --config "(port,queue,lcore)[,...]" [--parse-ptype] [--duration S]';
 
 /** Options of DPDK's environment and of l3fwd-power may stay; those without a meaning are ignored. */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: args.filter((arg) => arg !== '--'),
     options: {
+      allow: { type: 'string', short: 'a', multiple: true, default: [] },
       vdev: { type: 'string', multiple: true, default: [] },
       portmask: { type: 'string', short: 'p' },
       promiscuous: { type: 'boolean', short: 'P', default: false },
@@ -53,10 +54,10 @@ export function parseOptions(args: readonly string[]): Options {
   if (!(portMask > 0) || config.length === 0) throw new Error(usage);
   for (const { port } of config) {
     if (((portMask >>> port) & 1) === 0) throw new Error(`port ${port} of --config is not in the mask of -p`);
-    if (port >= values.vdev.length) throw new Error(`port ${port} of --config has no --vdev`);
   }
   return {
-    vdevs: values.vdev,
+    // As DPDK numbers them: cards first.
+    devices: [...values.allow, ...values.vdev],
     portMask,
     promiscuous: values.promiscuous,
     config,

@@ -10,6 +10,7 @@ import { example } from './pci/example.ts';
 import { filters } from './pci/filters.ts';
 import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
+import { power } from './pci/power.ts';
 import { queues } from './pci/queues.ts';
 import { vdpaPeers, vdpaSuite, vdpaTaken } from './pci/vdpa.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
@@ -28,6 +29,7 @@ export type Step =
   | readonly ['unplug', ours: string, driver: string, how: string]
   | readonly ['death', ours: string, driver: string, ending: Ending]
   | readonly ['example', driver: string, card: string, second: string, bytes: number]
+  | readonly ['power', driver: string, first: string, second: string, bytes: number]
   | readonly ['compliance', ours: string, driver: string]
   | readonly ['devbind', card: string, driver: string]
   | readonly ['console', card: string, driver: string, vio: string]
@@ -59,6 +61,8 @@ function run(step: Step): Promise<object> | object {
       return death(step[1], step[2], step[3]);
     case 'example':
       return example(step[1], step[2], step[3], step[4]);
+    case 'power':
+      return power(step[1], step[2], step[3], step[4]);
     case 'compliance':
       return compliance(step[1], step[2]);
     case 'devbind':
@@ -75,12 +79,15 @@ function run(step: Step): Promise<object> | object {
 }
 
 if (process.argv[2] === 'vio') {
-  // This bundle is the command, too, and the example.
+  // This bundle is the command, too, and two examples.
   process.argv.splice(2, 1);
   await import('../../../packages/cli/dist/main.js');
 } else if (process.argv[2] === 'pci-forward') {
   process.argv.splice(2, 1);
   await import('../../../examples/pci-forward/dist/main.js');
+} else if (process.argv[2] === 'power-forward') {
+  process.argv.splice(2, 1);
+  await import('../../../examples/power-forward/dist/main.js');
 } else if (process.argv[2] === 'hold') {
   await hold(process.argv[3] ?? '');
 } else {
