@@ -30,6 +30,25 @@ it('looks at both sides, and at how packets are moved between them', async () =>
   );
 });
 
+it('finds what runs here by itself', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-perf-'));
+  const env = { XDG_RUNTIME_DIR: directory };
+  const socket = join(directory, 'vhost.sock');
+  const backend = new Vio(['backend', socket], env);
+  await backend.says(/vhost-user backend on/);
+  const port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen'], env);
+  await port.says(/pps/);
+  const ended = await new Vio(['perf', '--duration', '0.3', '--json'], env).ended;
+  await port.interrupt();
+  await backend.interrupt();
+  rmSync(directory, { recursive: true });
+  const checks = jsonLines<{ check: string }>(ended).map(({ check }) => check);
+  const [run, served] = [`run ${port.process.pid}`, `backend ${backend.process.pid}`];
+  expect(checks).toEqual(
+    expect.arrayContaining([`${run}: waiting`, `${served}: waiting`, `${run} and ${served}`]),
+  );
+});
+
 it('says that nobody is there', async () => {
   const { exitCode, stderr } = await vio('perf', '/nowhere.sock');
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining('VIO_TOP_NOTHING')]);

@@ -44,6 +44,22 @@ describe('vio top', () => {
     });
   });
 
+  it('finds what runs here by itself', async () => {
+    const env = { XDG_RUNTIME_DIR: directory };
+    const unnamed = new Vio(['backend', join(directory, 'found.sock')], env);
+    await unnamed.says(/vhost-user backend on/);
+    const other = new Vio(['run', `path=${join(directory, 'found.sock')}`], env);
+    await unnamed.says(/^device/m);
+    const ended = await new Vio(['top', '--once', '--json', '--interval', '0.1'], env).ended;
+    const picture = await new Vio(['top', '--once', '--interval', '0.1'], env).ended;
+    await other.interrupt();
+    await unnamed.interrupt();
+    const [{ ports }] = jsonLines<{ ports: { pid: number; kind: string }[] }>(ended);
+    const kindOf = ({ process }: Vio) => ports.find(({ pid }) => pid === process.pid)?.kind;
+    expect([kindOf(unnamed), kindOf(other)]).toEqual(['device', 'port']);
+    expect(picture.stdout).toMatch(new RegExp(`^backend ${unnamed.process.pid} `, 'm'));
+  });
+
   it('goes on without what answers nonsense or nothing', async () => {
     const odd = join(directory, 'odd.sock');
     const server = createServer((socket) => socket.on('error', () => {}).write('nonsense\n')).listen(odd);
