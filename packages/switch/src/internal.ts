@@ -1,4 +1,3 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
 export { parsePort } from './config/schema.ts';
-export type { SwitchTelemetry } from './control/switch-telemetry.ts';
 export { type DaemonOptions, type DaemonReport, runDaemon } from './daemon/daemon.ts';

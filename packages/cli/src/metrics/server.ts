@@ -8,6 +8,7 @@ import {
 import { isIPv6 } from 'node:net';
 import { VioError } from '@vio/native';
 import { type Measured, prometheusContentType, prometheusText } from '@vio/net';
+import { inTurns } from '@vio/net/internal';
 import { refusal, securityHeaders } from '../page/server/guard.ts';
 import type { Shown } from '../page/server/hub.ts';
 import { LivePage, target } from '../page/server/live-page.ts';
@@ -54,7 +55,7 @@ export class MetricsServer implements AsyncDisposable {
     shown: Shown,
   ): Promise<MetricsServer> {
     const page = new LivePage(shown);
-    const server = createServer(answerer(address, measured, page));
+    const server = createServer(inTurns(answerer(address, measured, page)));
     server.maxConnections = mostConnections;
     server.headersTimeout = requestMilliseconds;
     server.requestTimeout = requestMilliseconds;

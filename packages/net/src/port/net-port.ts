@@ -329,15 +329,23 @@ export class NetPort extends PortEmitter {
    * person: `ringDumpText(name, dump)`.
    */
   dumpRings(options: DumpOptions = {}): NamedRingDump[] {
+    return [...this.ringDumps(options)];
+  }
+
+  /**
+   * The same, each when it is asked for.
+   * @internal For telemetry.
+   */
+  *ringDumps(options: DumpOptions = {}): Generator<NamedRingDump, void, undefined> {
     const eventIdx = (this.features & VIRTIO_F_EVENT_IDX) !== 0n;
     const dump = (name: string, queue: DriverQueue): NamedRingDump => ({
       name,
       ...dumpRing(driverRingView(queue, this.region, eventIdx), options),
     });
-    return this.rx.flatMap((rx, pair) => [
-      dump(`receiveq${pair}`, rx.queue),
-      dump(`transmitq${pair}`, this.tx[pair].queue),
-    ]);
+    for (const [pair, rx] of this.rx.entries()) {
+      yield dump(`receiveq${pair}`, rx.queue);
+      yield dump(`transmitq${pair}`, this.tx[pair].queue);
+    }
   }
 
   #writer(pair: number): PacketWriter {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { VioError } from '@vio/native';
 import { jsonValue } from './json-value.ts';
 import { type LineRequest, parseLineRequest } from './line-request.ts';
-import type { WorkBudget } from './work-budget.ts';
+import type { BudgetAccount } from './work-budget.ts';
 
 /** Who answers, and how long a client is put up with. */
 export interface LineConnectionOptions {
@@ -31,51 +31,144 @@ export class LineStream {
   }
 }
 
+/** An answer of any length: its JSON, made and sent part by part, between which others get their turn. */
+export class LineParts {
+  readonly texts: Iterator<string>;
+
+  constructor(texts: Iterable<string>) {
+    this.texts = texts[Symbol.iterator]();
+  }
+}
+
+/** What a client has of what there is for all of them. */
+export interface LineClient {
+  /** Of the thread's time. */
+  readonly account: BudgetAccount;
+  /** Answers that go on as a stream, of all clients. */
+  readonly streams: { open: number };
+}
+
 const newline = 10;
+/** Milliseconds of making parts in a row, and characters that are sent at once. */
+const partsInRow = 0.1;
+const partsAtOnce = 16_384;
+/** Streams at once: each one is told of everything that passes. */
+const mostStreams = 8;
 
 /** Serves one client until it is gone. Never rejects. */
 export async function converse(
   client: Socket,
   options: LineConnectionOptions,
-  budget: WorkBudget,
+  { account, streams }: LineClient,
 ): Promise<void> {
   const { idle = 60_000, patience = 10_000 } = options;
-  client.setTimeout(idle, () => client.destroy());
+  // Bytes of a request that is never whole are no request.
+  const silence = setTimeout(() => client.destroy(), idle).unref();
+  const asked = (): void => void silence.refresh();
   try {
-    const stream = await answerLines(client, options, budget);
-    if (stream !== undefined) await carry(client, stream.bytes, patience);
+    const stream = await answerLines(client, options, { account, streams }, asked);
+    clearTimeout(silence);
+    if (stream !== undefined) {
+      void discard(client, account);
+      await carry(client, stream.bytes, patience);
+    }
     // What is still to be read is not taken back; a client that does not read it runs into the time above.
     client.destroySoon();
   } catch {
     // The client is gone, or does not read.
+    clearTimeout(silence);
     client.destroy();
   }
 }
 
-/** @returns what the connection is to carry from now on; undefined: the client has said all */
+/**
+ * @param asked is told of every request
+ * @returns what the connection is to carry from now on; undefined: the client has said all
+ */
 async function answerLines(
   client: Socket,
   options: LineConnectionOptions,
-  budget: WorkBudget,
+  { account, streams }: LineClient,
+  asked: () => void,
 ): Promise<LineStream | undefined> {
   const { code, maxRequest = 64 << 10, patience = 10_000 } = options;
   let pending: Buffer = Buffer.alloc(0);
   for await (const chunk of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    // Nothing more is read before this: a client that says little at a time costs as much as one that asks.
+    await account.spend(() => (pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])));
     for (let end = pending.indexOf(newline); end !== -1; end = pending.indexOf(newline)) {
       const line = pending.subarray(0, end);
       pending = pending.subarray(end + 1);
-      const { id, result } = await budget.spend(() => answer(line, options, maxRequest));
+      asked();
+      const answered = await account.spend(() => answer(line, options, maxRequest));
+      const { id, result } = admitted(client, answered, streams, code);
+      if (result instanceof LineParts) {
+        await answerInParts(client, { id, result }, account, patience);
+        continue;
+      }
       const said = result instanceof LineStream ? result.head : result;
-      await write(client, await budget.spend(() => encode(id, said)), patience);
+      await account.spend(() => write(client, encode(id, said), patience));
       if (result instanceof LineStream) return result;
     }
     if (pending.length > maxRequest) {
-      await write(client, JSON.stringify({ error: errorOf(tooLong(code, maxRequest)) }), patience);
+      await write(client, `${JSON.stringify({ error: errorOf(tooLong(code, maxRequest)) })}\n`, patience);
       break;
     }
   }
   return undefined;
+}
+
+/** The answer; if it is a stream, with a place for it until the client is gone, or an error when there is none. */
+function admitted(client: Socket, answered: Answer, streams: { open: number }, code: string): Answer {
+  const { id, result } = answered;
+  if (!(result instanceof LineStream)) return answered;
+  const end = (): void => result.bytes[Symbol.dispose]?.();
+  if (streams.open < mostStreams && !client.destroyed) {
+    streams.open++;
+    client.once('close', () => {
+      streams.open--;
+      end();
+    });
+    return answered;
+  }
+  end();
+  const reason = new VioError(`${mostStreams} clients are told of everything that passes already`, {
+    code,
+    remedy: 'end some of them',
+    retryable: true,
+  });
+  return { id, result: new Failed(reason) };
+}
+
+/** @throws what a part throws when others have been sent already, and nothing else can be said */
+async function answerInParts(
+  client: Socket,
+  { id, result: { texts } }: { readonly id: Answer['id']; readonly result: LineParts },
+  account: BudgetAccount,
+  patience: number,
+): Promise<void> {
+  let text = `{${id === undefined ? '' : `"id":${JSON.stringify(id)},`}"result":`;
+  let sent = false;
+  for (let done = false; !done;) {
+    await account.spend(() => {
+      try {
+        for (const end = performance.now() + partsInRow; !done && performance.now() < end;) {
+          const part = texts.next();
+          done = part.done === true;
+          text += done ? '}\n' : String(part.value);
+        }
+      } catch (error) {
+        if (sent) throw error;
+        done = true;
+        text = encode(id, new Failed(error));
+      }
+      if (!done && text.length < partsAtOnce) return undefined;
+      const all = text;
+      text = '';
+      sent = true;
+      return write(client, all, patience);
+    });
+  }
 }
 
 /** The error of an answer. */
@@ -117,9 +210,10 @@ async function answer(line: Buffer, options: LineConnectionOptions, maxRequest: 
   }
 }
 
+/** The line of an answer. */
 function encode(id: string | number | undefined, result: unknown): string {
-  if (result instanceof Failed) return JSON.stringify({ id, error: result.error });
-  return JSON.stringify({ id, result: result ?? null }, jsonValue);
+  if (result instanceof Failed) return `${JSON.stringify({ id, error: result.error })}\n`;
+  return `${JSON.stringify({ id, result: result ?? null }, jsonValue)}\n`;
 }
 
 function tooLong(code: string, maxRequest: number): VioError {
@@ -129,10 +223,17 @@ function tooLong(code: string, maxRequest: number): VioError {
   });
 }
 
-/** Nobody asks any more: what a client says now is dropped, and that it leaves is seen. */
+/** Nobody asks any more: what a client says now is dropped, no faster than requests are read, and that it leaves is seen. */
+async function discard(client: Socket, account: BudgetAccount): Promise<void> {
+  try {
+    for await (const _ of client.iterator({ destroyOnReturn: false })) await account.spend(() => {});
+  } catch {
+    // It has not ended well.
+  }
+  client.destroySoon();
+}
+
 async function carry(client: Socket, bytes: LineStream['bytes'], patience: number): Promise<void> {
-  client.setTimeout(0);
-  client.resume();
   const iterator = bytes[Symbol.asyncIterator]();
   const left = new Promise<undefined>((resolve) => client.once('close', () => resolve(undefined)));
   try {
@@ -150,8 +251,7 @@ async function carry(client: Socket, bytes: LineStream['bytes'], patience: numbe
 /** Resolves when the client has room for more. @throws Error when it does not read, or is gone */
 function write(client: Socket, data: string | Uint8Array, patience: number): Promise<void> {
   if (client.destroyed) return Promise.reject(new Error('the client is gone'));
-  const ready = typeof data === 'string' ? client.write(`${data}\n`) : client.write(data);
-  if (ready) return Promise.resolve();
+  if (client.write(data)) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => settle(new Error('the client does not read')), patience).unref();
     const settle = (failure?: Error): void => {

@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { scratchDirectory, until } from '@vio/test-support';
-import { describe, expect, it } from 'vitest';
+import { scratchDirectory, turns, until } from '@vio/test-support';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { LineStream } from './line-connection.ts';
 import { LineServer, type LineServerOptions } from './line-server.ts';
 
@@ -103,7 +103,8 @@ describe('lines on a socket', () => {
   });
 
   it('are answered a hundred thousand times, while others get their turn', { timeout: 120_000 }, async () => {
-    await using server = serve();
+    // All the time there is, and more.
+    await using server = serve({ share: 100 });
     const asked = 100_000;
     const socket = await client(server.path);
     let answered = 0;
@@ -134,6 +135,38 @@ describe('lines on a socket', () => {
     deaf.destroy();
     other.destroy();
     expect(found).toMatchObject({ result: expect.stringMatching(/^x+$/) });
+  });
+
+  it('that come byte by byte, and are never whole, end the connection', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await using server = serve({ idle: 60_000 });
+    const slow = await client(server.path);
+    await turnsUntil(() => server.clients === 1);
+    let closed = false;
+    slow.on('close', () => (closed = true));
+    let seconds = 0;
+    for (; seconds < 600 && !closed; seconds++) {
+      slow.write('x');
+      await turns(4);
+      await vi.advanceTimersByTimeAsync(1000);
+    }
+    expect(server.clients).toBe(0);
+    // One of them may be on its way.
+    expect([60, 61, 62]).toContain(seconds);
+  });
+
+  it('keep the connection, each for a while', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await using server = serve({ idle: 60_000 });
+    const patient = await client(server.path);
+    for (let i = 0; i < 5; i++) {
+      patient.write('{"method":"m"}\n');
+      await once(patient, 'data');
+      await vi.advanceTimersByTimeAsync(50_000);
+    }
+    const there = server.clients;
+    patient.destroy();
+    expect(there).toBe(1);
   });
 
   it('are for so many clients at once', async () => {
@@ -170,6 +203,42 @@ describe('lines on a socket', () => {
     expect(text).toMatch(/^\{"id":1,"result":\{"begin":1\}\}\n(abc)+/);
   });
 
+  it('may be followed by bytes for eight clients at once, and the ninth is told so', async () => {
+    let ended = 0;
+    const answer = (): LineStream => {
+      let end = (): void => {};
+      const over = new Promise<void>((resolve) => (end = resolve));
+      async function* bytes(): AsyncGenerator<Uint8Array> {
+        yield Buffer.from('bytes\n');
+        await over;
+      }
+      const stop = (): void => {
+        ended++;
+        end();
+      };
+      return new LineStream({ begin: 1 }, Object.assign(bytes(), { [Symbol.dispose]: stop }));
+    };
+    await using server = serve({ answer });
+    const ask = async (): Promise<[Socket, unknown]> => {
+      const socket = await client(server.path);
+      socket.write('{"method":"s"}\n');
+      const [line] = (await once(socket, 'data')) as [Buffer];
+      return [socket, JSON.parse(line.toString().split('\n')[0])];
+    };
+    const eight: [Socket, unknown][] = [];
+    for (let i = 0; i < 8; i++) eight.push(await ask());
+    const [ninth, refused] = await ask();
+    const endedOfNinth = ended;
+    ninth.write('{"method":"s"}\n');
+    await once(ninth, 'data');
+    eight[3][0].destroy();
+    await until(() => ended >= 3);
+    const [again, begun] = await ask();
+    for (const [socket] of [...eight, [ninth], [again]]) socket.destroy();
+    expect(refused).toMatchObject({ error: { code: 'VIO_TEST', retryable: true } });
+    expect([endedOfNinth, begun]).toEqual([1, { result: { begin: 1 } }]);
+  });
+
   it('that wait for something end when the client leaves, and not with the next of it', async () => {
     let ended = false;
     let end = (): void => {};
@@ -189,3 +258,63 @@ describe('lines on a socket', () => {
     expect(ended).toBe(true);
   });
 });
+
+/** Waits without a timer. */
+async function turnsUntil(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns(1);
+}
+
+// What is saved up for those who ask now and then is 20 ms, and a piece of work counts as 0.03 ms at least.
+describe('a thread that has no time left for them', () => {
+  const nothing = 1e-12;
+
+  it('answers no more than it has time for, and leaves the rest in the buffers of the kernel', async () => {
+    await using server = serve({ share: nothing });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => client(server.path)));
+    let answered = 0;
+    for (const each of clients) {
+      each.on('data', (chunk: Buffer) => {
+        for (const byte of chunk) if (byte === 10) answered++;
+      });
+      each.write('{"method":"m"}\n'.repeat(100_000));
+    }
+    await once(clients[0], 'data');
+    await turns(2000);
+    const unread = clients.filter(({ writableLength }) => writableLength > 0).length;
+    for (const each of clients) each.destroy();
+    expect(answered).toBeLessThan(340);
+    expect(unread).toBe(8);
+  });
+
+  it('reads no more than it has time for of those who never ask', async () => {
+    await using server = serve({ share: nothing, maxRequest: 1 << 30 });
+    const flooding = await client(server.path);
+    flooding.write(Buffer.alloc(96 << 20, 'x'));
+    await turns(2000);
+    const unread = flooding.writableLength;
+    flooding.destroy();
+    expect(unread).toBeGreaterThan(0);
+  });
+
+  it('lets in no more than it has time for of those who come and go', async () => {
+    await using server = serve({ share: nothing, greeting: { hello: 1 } });
+    let greeted = 0;
+    let last: Socket | undefined;
+    for (let i = 0; i < 1000; i++) {
+      // A full backlog refuses them.
+      const socket = connect(server.path).on('error', () => {});
+      socket.once('data', () => {
+        greeted++;
+        socket.destroy();
+      });
+      last = socket;
+      await turns(1);
+    }
+    await turns(100);
+    last?.destroy();
+    expect(greeted).toBeGreaterThan(0);
+    expect(greeted).toBeLessThan(160);
+  });
+});
+
+afterEach(() => void vi.useRealTimers());

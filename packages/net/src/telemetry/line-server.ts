@@ -1,13 +1,18 @@
 import type { Socket } from 'node:net';
-import { type ListenOptions, UnixListener, VioError, dupFd } from '@vio/native';
+import { type ListenOptions, UnixListener, type UnixStream, VioError, dupFd } from '@vio/native';
 import { disownFd } from '@vio/native/internal';
 import { type LineConnectionOptions, converse, errorOf } from './line-connection.ts';
 import { WorkBudget } from './work-budget.ts';
+
+/** Milliseconds that somebody who comes costs, besides what is seen of it. */
+const coming = 0.1;
 
 /** How lines are served. */
 export interface LineServerOptions extends LineConnectionOptions {
   /** Clients at once; who comes beyond is sent away. Default 64. */
   readonly maxClients?: number;
+  /** Of the thread's time, what all of them may cost together. Default 0.01. */
+  readonly share?: number;
   /** What is said to everybody who connects. Default: nothing. */
   readonly greeting?: object;
   /** Who may connect. Default: this user. */
@@ -17,7 +22,8 @@ export interface LineServerOptions extends LineConnectionOptions {
 /**
  * A Unix socket on which requests and answers are lines: `{"id": 1, "method": "health"}` is answered by `{"id": 1, "result": ...}`
  * or by `error` with `code`, `message`, `remedy` and `retryable`. A client's requests are served one after the other; clients,
- * requests, waits and the time that all of it takes are bounded. The process does not stay alive for it.
+ * requests, waits and the time that all of it takes are bounded: nobody is let in, read or answered before it is his turn, so
+ * that whoever asks for more fills buffers of the kernel. The process does not stay alive for it.
  */
 export class LineServer implements AsyncDisposable {
   /** Of the socket. */
@@ -25,13 +31,15 @@ export class LineServer implements AsyncDisposable {
   readonly #listener: UnixListener;
   readonly #options: LineServerOptions;
   readonly #clients = new Set<Socket>();
-  readonly #budget = new WorkBudget();
+  readonly #budget: WorkBudget;
+  readonly #streams = { open: 0 };
   readonly #stopping = new AbortController();
 
   private constructor(listener: UnixListener, options: LineServerOptions) {
     this.path = listener.path;
     this.#listener = listener;
     this.#options = options;
+    this.#budget = new WorkBudget(options.share);
     void this.#accept();
   }
 
@@ -60,15 +68,13 @@ export class LineServer implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     const { signal } = this.#stopping;
+    const door = this.#budget.account();
     while (!signal.aborted) {
       try {
         const stream = await this.#listener.accept({ signal });
-        // Node's own socket reads and writes lines, and is loaded by those who have clients; the descriptor is its from here on.
+        // Node's own socket reads and writes lines, and is loaded by those who have clients.
         const { Socket } = await import('node:net');
-        const fd = dupFd(stream.fd);
-        disownFd(fd);
-        stream.close();
-        this.#serve(new Socket({ fd, readable: true, writable: true }));
+        await door.spend(() => this.#serve(stream, Socket), coming);
       } catch {
         // Ended, or out of descriptors: not at once again.
         if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10).unref());
@@ -76,7 +82,9 @@ export class LineServer implements AsyncDisposable {
     }
   }
 
-  #serve(client: Socket): void {
+  #serve(stream: UnixStream, NodeSocket: typeof Socket): void {
+    if (this.#stopping.signal.aborted) return stream.close();
+    const client = socketOf(stream, NodeSocket);
     const { maxClients = 64, greeting, code } = this.#options;
     client.unref();
     client.on('error', () => client.destroy());
@@ -93,6 +101,16 @@ export class LineServer implements AsyncDisposable {
     this.#clients.add(client);
     client.on('close', () => this.#clients.delete(client));
     if (greeting !== undefined) client.write(`${JSON.stringify(greeting)}\n`);
-    void converse(client, this.#options, this.#budget);
+    void converse(client, this.#options, { account: this.#budget.account(), streams: this.#streams });
   }
+}
+
+/** Node's socket in place of ours, whose descriptor becomes its own. It reads once at a time: whenever somebody asks it to. */
+function socketOf(stream: UnixStream, NodeSocket: typeof Socket): Socket {
+  const fd = dupFd(stream.fd);
+  disownFd(fd);
+  stream.close();
+  const once = { readableHighWaterMark: 1 };
+  // A client that has said all is answered still.
+  return new NodeSocket({ fd, readable: true, writable: true, allowHalfOpen: true, ...once });
 }

@@ -1,5 +1,6 @@
 import { VioError } from '@vio/native';
-import { LineStream } from './line-connection.ts';
+import { jsonValue } from './json-value.ts';
+import { LineParts, LineStream } from './line-connection.ts';
 import type { LineRequest } from './line-request.ts';
 import type { TelemetrySource } from './source.ts';
 import { ethdevInfo, ethdevStats } from './ethdev.ts';
@@ -63,7 +64,7 @@ const methods: Readonly<Record<string, Method>> = {
     source.paths?.(),
   ),
   '/vio/rings': ofPort('Every ring: size and fill', (source) => source.rings()),
-  '/vio/dump': ofPort('Every ring as it lies in memory', (source) => source.dump()),
+  '/vio/dump': ofPort('Every ring as it lies in memory', (source) => new LineParts(jsonList(source.dump()))),
   '/vio/memory': ofPort('Pool and shared memory', (source) => source.memory()),
   '/vio/rates': {
     help: 'What all counters grow by in a second. Parameter: number of the port',
@@ -71,7 +72,7 @@ const methods: Readonly<Record<string, Method>> = {
   },
   '/vio/snapshot': {
     help: 'Link, counters and rings of all ports',
-    run: ({ telemetry }) => snapshot(telemetry),
+    run: ({ telemetry }) => new LineParts(snapshot(telemetry)),
   },
   '/vio/events': {
     help: 'What happened. Parameter: cursor of the answer before, or 0',
@@ -129,10 +130,29 @@ function listed(params: unknown): string[] {
   });
 }
 
-function snapshot(telemetry: Telemetry): object {
-  return {
-    time: Date.now(),
-    ports: telemetry.all.map(({ id, source }) => ({
+/** The JSON of a list, item by item. */
+function* jsonList(items: Iterable<object>): Generator<string> {
+  let before = '[';
+  for (const item of items) {
+    yield before + JSON.stringify(item, jsonValue);
+    before = ',';
+  }
+  yield before === '[' ? '[]' : ']';
+}
+
+/** One port after the other: a switch has thousands. */
+function* snapshot(telemetry: Telemetry): Generator<string> {
+  yield `{"time":${Date.now()},"ports":`;
+  yield* jsonList(portViews(telemetry));
+  yield '}';
+}
+
+function* portViews(telemetry: Telemetry): Generator<object> {
+  for (const { id } of telemetry.all) {
+    const source = telemetry.find(id)?.source;
+    // Gone while others were looked at.
+    if (source === undefined) continue;
+    yield {
       id,
       name: source.name,
       kind: source.kind,
@@ -141,8 +161,8 @@ function snapshot(telemetry: Telemetry): object {
       stats: source.stats(),
       rings: source.rings(),
       memory: source.memory(),
-    })),
-  };
+    };
+  }
 }
 
 function capture(source: TelemetrySource, text: string | undefined): LineStream {

@@ -50,15 +50,11 @@ export function portSource(
       reconnects: port.reconnects,
     }),
     stats: () => ({ ...port.stats(), ...more() }),
-    rings: () =>
-      port.rx.flatMap((rx, pair) => [
-        ringState(`receiveq${pair}`, rx.queue),
-        ringState(`transmitq${pair}`, port.tx[pair].queue),
-      ]),
+    rings: () => portRings(port),
     link: () => linkView(port.link, port),
     paths: () => port.paths,
     memory: () => ({ pool: { free: port.pool.free, count: port.pool.count }, bytes: port.region.u8.length }),
-    dump: () => port.dumpRings(),
+    dump: () => port.ringDumps(),
     capture: (snaplen, buffer) =>
       port.capture({
         format: 'pcapng',
@@ -68,6 +64,14 @@ export function portSource(
     events: portEvents(port),
     controls: portControls(port),
   };
+}
+
+/** The rings of a port's own queues, in pairs. */
+export function portRings(port: NetPort): RingState[] {
+  return port.rx.flatMap((rx, pair) => [
+    ringState(`receiveq${pair}`, rx.queue),
+    ringState(`transmitq${pair}`, port.tx[pair].queue),
+  ]);
 }
 
 function ringState(name: string, queue: DriverQueue): RingState {

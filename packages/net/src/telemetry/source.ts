@@ -66,8 +66,8 @@ export interface TelemetrySource {
   paths?(): unknown;
   /** Pool and shared memory. */
   memory(): Readonly<Record<string, unknown>>;
-  /** Every ring as it lies in memory. */
-  dump(): readonly object[];
+  /** Every ring as it lies in memory, each when it is asked for. */
+  dump(): Iterable<object>;
   /**
    * The bytes of a pcapng file of what passes. Disposing of it, where that can be, ends it also while it waits for a packet.
    * @param snaplen bytes of each packet; undefined: all

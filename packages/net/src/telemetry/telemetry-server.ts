@@ -35,21 +35,12 @@ export interface TelemetryServer extends AsyncDisposable {
 /**
  * Serves telemetry on a Unix socket: a line is a request, `{"id": 1, "method": "/ethdev/xstats", "params": 0}` or DPDK's
  * `/ethdev/xstats,0`, and is answered by a line: `{"id": 1, "result": ...}`, or `error` with `code`, `message`, `remedy` and
- * `retryable`. Whoever connects is told version and process first. Answering has a tenth of the thread's time at most.
+ * `retryable`. Whoever connects is told version and process first. All of it together has a hundredth of the thread's time.
  * @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN
  */
 export function serveTelemetry(
   path: string,
   telemetry: Telemetry,
-  options: TelemetryOptions = {},
-): TelemetryServer {
-  return serveLatestTelemetry(path, () => telemetry, options);
-}
-
-/** Serves telemetry whose owner brings it up to date for each request. @throws VioError as `serveTelemetry` */
-export function serveLatestTelemetry(
-  path: string,
-  latest: () => Telemetry,
   options: TelemetryOptions = {},
 ): TelemetryServer {
   checkOptions('serveTelemetry', options, optionNames);
@@ -59,7 +50,7 @@ export function serveLatestTelemetry(
     code: 'VIO_TELEMETRY_REQUEST',
     maxRequest: mostRequest,
     greeting: { ...about, max_output_len: mostRequest },
-    answer: (request) => callTelemetry(latest(), request, about, writable),
+    answer: (request) => callTelemetry(telemetry, request, about, writable),
     ...(socket === undefined ? {} : { socket }),
     ...(maxClients === undefined ? {} : { maxClients }),
   });

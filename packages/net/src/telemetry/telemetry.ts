@@ -45,11 +45,19 @@ export class Telemetry {
   }
 
   /**
+   * One of them; undefined: there is none, or not any more.
+   * @internal For the server.
+   */
+  find(id: number): Observed | undefined {
+    return this.#observed.get(id);
+  }
+
+  /**
    * @internal For the server.
    * @throws VioError VIO_TELEMETRY_PORT
    */
   get(id: number): Observed {
-    const observed = this.#observed.get(id);
+    const observed = this.find(id);
     if (observed !== undefined) return observed;
     throw new VioError(`there is no port ${id}`, {
       code: 'VIO_TELEMETRY_PORT',

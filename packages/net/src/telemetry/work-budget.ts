@@ -1,45 +1,113 @@
-import { setImmediate, setTimeout } from 'node:timers/promises';
-
-/** Of this thread's time, what questions may cost. */
-const share = 0.1;
+/** Of the thread's time, what everybody who asks may cost together. */
+const usualShare = 0.01;
 /** Milliseconds of work that may be saved up, so that somebody who asks now and then does not wait. */
-const most = 10;
-/** Milliseconds of work in a row. */
+const most = 20;
+/** Milliseconds that may be owed: where a piece seems to have taken more, somebody else had the CPU. */
+const mostOwed = 5;
+/** Milliseconds that are saved up again before work that had to end goes on. */
 const slice = 0.2;
+/** Milliseconds, behind which is looked again. */
+const longestRest = 1000;
+/** Milliseconds that every piece of work costs besides what is seen of it: reads, wakings, garbage. */
+const besides = 0.03;
+/** Milliseconds that somebody who seldom asks is ahead of those who always do. */
+const credit = 2;
+
+interface Piece {
+  readonly account: BudgetAccount;
+  readonly run: () => void;
+  /** Milliseconds, besides what it takes. */
+  readonly extra: number;
+}
 
 /**
- * Keeps those who ask from taking the thread away from those who move packets: whoever has worked for a while lets the event
- * loop go on, and all of them together have a share of the time.
+ * Keeps those who ask from taking the thread away from those who move packets: all of them together have a share of the time, and
+ * whoever has cost least so far is next. The event loop goes on behind each piece of work; while the share is used up nothing is
+ * done at all, and one timer waits.
  */
 export class WorkBudget {
+  readonly #share: number;
+  readonly #waiting = new Set<Piece>();
   #saved = most;
   #at = performance.now();
-  #inRow = 0;
+  /** What whoever had paid most had paid when it was his turn: nobody saves up more than a credit by not asking. */
+  #reached = 0;
+  /** Work is being done, or somebody will go on with it. */
+  #busy = false;
 
-  /** Does a piece of work, when it is its turn. @returns what it gives */
-  async spend<T>(work: () => T | Promise<T>): Promise<T> {
-    await this.#turn();
+  /** @param share of the thread's time; default: a hundredth */
+  constructor(share = usualShare) {
+    this.#share = share;
+  }
+
+  /** For one who asks. */
+  account(): BudgetAccount {
+    return new BudgetAccount((piece) => this.#add(piece));
+  }
+
+  #add(piece: Piece): void {
+    const { account } = piece;
+    account.paid = Math.max(account.paid, this.#reached - credit);
+    this.#waiting.add(piece);
+    if (!this.#busy) this.#work();
+  }
+
+  /** One piece, if there is one and time for it. */
+  #work(): void {
+    const piece = this.#next();
+    this.#busy = piece !== undefined;
+    if (piece === undefined) return;
     const begin = performance.now();
-    // What is waited for costs nothing.
-    const result = work();
-    const took = performance.now() - begin;
-    this.#saved -= took;
-    this.#inRow += took;
-    return result;
-  }
-
-  async #turn(): Promise<void> {
-    while (this.#inRow >= slice || this.#refill() <= 0) {
-      this.#inRow = 0;
-      if (this.#saved > 0) await setImmediate();
-      else await setTimeout(Math.ceil(-this.#saved / share) + 1, undefined, { ref: false });
+    this.#saved = Math.min(most, this.#saved + this.#share * (begin - this.#at));
+    this.#at = begin;
+    if (this.#saved <= 0) {
+      const wait = Math.min(longestRest, Math.ceil((slice - this.#saved) / this.#share));
+      setTimeout(() => this.#work(), wait).unref();
+      return;
     }
+    this.#waiting.delete(piece);
+    this.#reached = Math.max(this.#reached, piece.account.paid);
+    piece.run();
+    const cost = performance.now() - begin + besides + piece.extra;
+    piece.account.paid += cost;
+    this.#saved = Math.max(-mostOwed, this.#saved - cost);
+    setImmediate(() => this.#work());
   }
 
-  #refill(): number {
-    const now = performance.now();
-    this.#saved = Math.min(most, this.#saved + share * (now - this.#at));
-    this.#at = now;
-    return this.#saved;
+  #next(): Piece | undefined {
+    let next: Piece | undefined;
+    for (const piece of this.#waiting) {
+      if (next === undefined || piece.account.paid < next.account.paid) next = piece;
+    }
+    return next;
+  }
+}
+
+/** What one who asks has cost. */
+export class BudgetAccount {
+  /** Milliseconds. */
+  paid = 0;
+  readonly #add: (piece: Piece) => void;
+
+  constructor(add: (piece: Piece) => void) {
+    this.#add = add;
+  }
+
+  /**
+   * Does a piece of work, when it is its turn. What it waits for costs nothing.
+   * @param extra milliseconds that it costs and are not seen
+   * @returns what it gives
+   */
+  spend<T>(work: () => T | Promise<T>, extra = 0): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#add({ account: this, run, extra });
+    });
   }
 }

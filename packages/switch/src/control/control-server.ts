@@ -1,9 +1,18 @@
 import { type UnixListener, VioError } from '@vio/native';
 import { quoted } from '@vio/native/internal';
-import { type LineRequest, LineServer, type LineServerOptions, isTelemetryMethod } from '@vio/net/internal';
+import {
+  type LineRequest,
+  LineServer,
+  type LineServerOptions,
+  aboutProcess,
+  callTelemetry,
+  isTelemetryMethod,
+} from '@vio/net/internal';
 import { switchError } from '../config/errors.ts';
 import { type ControlTarget, methods } from './methods.ts';
-import { SwitchTelemetry } from './switch-telemetry.ts';
+
+/** Of the switch's thread, what all clients may cost: that ports come and go is its work, and more than a look at it. */
+const controlShare = 0.1;
 
 /** A control socket that is served; disposing of it ends that. */
 export interface ControlSocket extends AsyncDisposable {
@@ -18,11 +27,14 @@ export interface ControlSocket extends AsyncDisposable {
  * @throws VioError VIO_SOCKET_*
  */
 export function serveControl(place: string | UnixListener, target: ControlTarget): ControlSocket {
-  const telemetry = new SwitchTelemetry(target.fabric);
+  const about = { ...aboutProcess(), command: 'switch' };
   const options: LineServerOptions = {
     code: 'VIO_SWITCH_CONTROL',
+    share: controlShare,
     answer: (request) =>
-      isTelemetryMethod(request.method) ? telemetry.answer(request) : control(target, request),
+      isTelemetryMethod(request.method)
+        ? callTelemetry(target.fabric.telemetry, request, about, false)
+        : control(target, request),
   };
   return typeof place === 'string' ? LineServer.listen(place, options) : LineServer.adopt(place, options);
 }

@@ -2,7 +2,6 @@ import { UnixListener, VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
 import { serveControl } from '../control/control-server.ts';
-import { SwitchTelemetry } from '../control/switch-telemetry.ts';
 import { passedSockets } from './activation.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
@@ -34,10 +33,10 @@ export interface DaemonOptions {
   readonly override?: Partial<Pick<SwitchConfig, 'control' | 'state' | 'http'>>;
   /** Is told what happens. */
   readonly report: DaemonReport;
-  /** Shows its ports in one more way, until that is disposed of. @param controlled there is a control socket, which shows them as well */
-  readonly show?: (seen: SwitchTelemetry, controlled: boolean) => AsyncDisposable | undefined;
+  /** Shows its ports in one more way, which ends with it. @param controlled there is a control socket, which shows them as well */
+  readonly show?: (fabric: VioSwitch, controlled: boolean) => void;
   /** Makes a page for people, at / of where /health and /metrics are. */
-  readonly page?: (seen: SwitchTelemetry) => Promise<StatusPage>;
+  readonly page?: (fabric: VioSwitch) => Promise<StatusPage>;
   /** Ends it. */
   readonly interrupted: AbortSignal;
 }
@@ -70,7 +69,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       await notifySystemd('READY=1');
     }
   };
-  const seen = new SwitchTelemetry(fabric);
   // What systemd has made is in the place of what the configuration says.
   const controlAt =
     passed.control === undefined
@@ -79,11 +77,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const httpAt = passed.http ?? config.http;
   await using control =
     controlAt === undefined ? undefined : serveControl(controlAt, { fabric, reload, health });
-  await using _ = options.show?.(seen, control !== undefined);
+  options.show?.(fabric, control !== undefined);
   await using status =
     httpAt === undefined
       ? undefined
-      : await StatusServer.start(httpAt, fabric, health, await options.page?.(seen));
+      : await StatusServer.start(httpAt, fabric, health, await options.page?.(fabric));
   const hangup = (): void =>
     void reload().catch((error: unknown) => {
       if (!VioError.is(error)) throw error;

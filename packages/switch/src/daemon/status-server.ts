@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { prometheusContentType, prometheusText } from '@vio/net';
+import { inTurns } from '@vio/net/internal';
 import { switchError } from '../config/errors.ts';
 import type { VioSwitch } from '../switch/vio-switch.ts';
 
@@ -62,17 +63,19 @@ export class StatusServer implements AsyncDisposable {
   ): Promise<StatusServer> {
     const address = typeof where === 'string' ? parseAddress(where) : { fd: where.fd };
     let listened: string | undefined;
-    const server = createServer((request, response) => {
-      const path = request.url?.split('?')[0];
-      if (request.method === 'GET' && path === '/metrics') {
+    const shown = inTurns((request, response) => {
+      if (request.method === 'GET' && pathOf(request) === '/metrics') {
         response.writeHead(200, { 'content-type': prometheusContentType });
         response.end(prometheusText(fabric.measured()));
-      } else if (request.method === 'GET' && path === '/health') {
-        response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
-        response.end(`${JSON.stringify(health())}\n`);
       } else if (request.method !== 'GET' || page?.answer(request, response, listened) !== true) {
         response.writeHead(404, { 'content-type': 'text/plain' }).end('see /health and /metrics\n');
       }
+    });
+    const server = createServer((request, response) => {
+      // Who asks for this takes no answer for a bad one.
+      if (request.method !== 'GET' || pathOf(request) !== '/health') return shown(request, response);
+      response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
+      response.end(`${JSON.stringify(health())}\n`);
     });
     server.maxConnections = mostConnections;
     server.headersTimeout = requestMilliseconds;
@@ -101,6 +104,10 @@ export class StatusServer implements AsyncDisposable {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+function pathOf({ url }: IncomingMessage): string | undefined {
+  return url?.split('?')[0];
 }
 
 function parseAddress(text: string): Address {

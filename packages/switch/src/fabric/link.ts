@@ -26,6 +26,8 @@ export interface Link {
   stats(): Readonly<Record<string, number>>;
   /** Its rings, where it has some of its own. */
   rings?(): readonly RingState[];
+  /** Every one of these as it lies in memory. */
+  dump?(): Iterable<object>;
   /** What was negotiated, for a person. */
   describe(): Readonly<Record<string, unknown>>;
 }

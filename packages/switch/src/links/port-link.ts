@@ -6,12 +6,14 @@ import {
   type NetPort,
   PacketBurst,
   PacketCopier,
+  type RingState,
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
   VIRTIO_NET_F_HOST_USO,
   featureNames,
 } from '@vio/net';
+import { portRings } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { leavesWork } from '../fabric/frame-offloads.ts';
 import type { Link } from '../fabric/link.ts';
@@ -133,6 +135,14 @@ export class PortLink implements Link, PlainSink {
 
   stats(): Record<string, number> {
     return this.port.stats();
+  }
+
+  rings(): RingState[] {
+    return portRings(this.port);
+  }
+
+  dump(): Iterable<object> {
+    return this.port.ringDumps();
   }
 
   describe(): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { type PacketBurst, type RingState, featureNames } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import { ReceiveSteering, type VhostDevice } from '@vio/vhost';
-import { deviceRings } from '@vio/vhost/internal';
+import { deviceDumps, deviceRings } from '@vio/vhost/internal';
 import type { Link } from '../fabric/link.ts';
 
 /** A frontend that is connected to a socket of the switch: a container's port, or a guest. */
@@ -67,6 +67,10 @@ export class VhostLink implements Link {
 
   rings(): RingState[] {
     return deviceRings(this.device);
+  }
+
+  dump(): Iterable<object> {
+    return deviceDumps(this.device);
   }
 
   describe(): Record<string, unknown> {

@@ -12,6 +12,8 @@ import type { Bridges } from './bridges.ts';
 
 /** Who wants to know what becomes of ports. */
 export interface PortTableListener {
+  /** It is there from now on. */
+  opened(port: ManagedPort): void;
   /** Somebody has come to a port, or has gone. */
   changed(port: ManagedPort): void;
   /** It is not there any more. */
@@ -91,6 +93,7 @@ export class PortTable implements Iterable<ManagedPort> {
       throw error;
     }
     this.setMirrors();
+    this.#listener.opened(port);
     return port;
   }
 

@@ -1,4 +1,10 @@
-import type { RingState } from '@vio/net';
+import {
+  type RingState,
+  type Telemetry,
+  type TelemetryOptions,
+  type TelemetryServer,
+  serveTelemetry,
+} from '@vio/net';
 import { VioError } from '@vio/native';
 import { switchError } from '../config/errors.ts';
 import { type BridgeConfig, type SwitchConfig, isSame, parsePort } from '../config/schema.ts';
@@ -7,9 +13,11 @@ import { createFabric } from '../ports/fabric.ts';
 import type { ManagedPort } from '../ports/managed-port.ts';
 import { Bridges } from './bridges.ts';
 import { Directories } from './directories.ts';
+import { portStats } from './port-source.ts';
 import { PortTable } from './port-table.ts';
 import { reload } from './reload.ts';
 import { Restoration } from './restoration.ts';
+import { ShownPorts } from './shown-ports.ts';
 import { type SwitchState, StateFile, emptyState } from './state-file.ts';
 import { type MacView, type PortView, type Reloaded, type Trouble, portView } from './views.ts';
 
@@ -31,6 +39,8 @@ export class VioSwitch implements AsyncDisposable {
   readonly #restoration = new Restoration(this.#fabric.rounds);
   readonly #state: StateFile | undefined;
   readonly #onTrouble: (trouble: Trouble) => void;
+  readonly #shown: ShownPorts;
+  readonly #servers = new Set<TelemetryServer>();
   readonly #sweeping: NodeJS.Timeout;
   /** Changes of ports, one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
@@ -42,10 +52,15 @@ export class VioSwitch implements AsyncDisposable {
     this.#onTrouble = options.onTrouble ?? (() => {});
     this.#state = config.state === undefined ? undefined : new StateFile(config.state);
     this.#ports = new PortTable(this.#fabric, this.#bridges, {
+      opened: (port) => this.#shown.changed(port),
       changed: (port) => this.#changed(port),
-      closed: (port) => this.#restoration.settle(port.config.name),
+      closed: (port) => {
+        this.#shown.closed(port);
+        this.#restoration.settle(port.config.name);
+      },
       trouble: (port, what, reason) => this.#tell(port, what, reason),
     });
+    this.#shown = new ShownPorts(this.#ports);
     this.#directories = new Directories(
       this.#ports,
       (action) => this.#inTurn(action),
@@ -159,14 +174,31 @@ export class VioSwitch implements AsyncDisposable {
   /** Switch counters and those of the rings, by port, for `prometheusText`. */
   measured(): Record<string, { stats(): Record<string, number>; readonly link: { readonly up: boolean } }> {
     return Object.fromEntries(
-      Array.from(this.#ports, ({ port }) => [
-        port.name,
-        {
-          stats: () => ({ ...prefixed(counterRecord(port.counters)), ...port.link?.stats() }),
-          link: { up: port.link !== undefined },
-        },
+      Array.from(this.#ports, (managed) => [
+        managed.port.name,
+        { stats: () => portStats(managed), link: { up: managed.connected } },
       ]),
     );
+  }
+
+  /**
+   * The ports, for those who look.
+   * @internal For the control socket and the daemon.
+   */
+  get telemetry(): Telemetry {
+    return this.#shown.telemetry;
+  }
+
+  /**
+   * Lets other programs of this user look at the ports while they run, by a Unix socket; see `serveTelemetry` of @vio/net. It ends
+   * with the switch. Nothing can be changed by it, `writable` or not: that is the control socket's.
+   * @param path of the socket
+   * @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN
+   */
+  serveTelemetry(path: string, options: TelemetryOptions = {}): TelemetryServer {
+    const server = serveTelemetry(path, this.telemetry, options);
+    this.#servers.add(server);
+    return server;
   }
 
   /**
@@ -185,6 +217,7 @@ export class VioSwitch implements AsyncDisposable {
     this.#closed = true;
     this.#restoration.close();
     clearInterval(this.#sweeping);
+    for (const server of this.#servers) await server[Symbol.asyncDispose]();
     this.#directories.close();
     this.#ports.end();
     await this.#changing;
@@ -220,6 +253,7 @@ export class VioSwitch implements AsyncDisposable {
 
   #changed(port: ManagedPort): void {
     if (this.#closed) return;
+    this.#shown.changed(port);
     const { name } = port.config;
     if (port.connected) this.#restoration.settle(name);
     if (!this.#begun || this.#ports.get(name) === undefined) return;
@@ -244,6 +278,7 @@ export class VioSwitch implements AsyncDisposable {
   }
 
   #tell(port: string, what: string, { code, message }: Pick<VioError, 'code' | 'message'>): void {
+    this.#shown.trouble(port, what, code, message);
     this.#onTrouble({ port, what, code, message });
   }
 
@@ -252,8 +287,4 @@ export class VioSwitch implements AsyncDisposable {
     this.#changing = turn.catch(() => {});
     return turn;
   }
-}
-
-function prefixed(record: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [`switch_${name}`, value]));
 }

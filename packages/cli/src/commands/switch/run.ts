@@ -1,6 +1,7 @@
 import { runDaemon } from '@vio/switch/internal';
 import { Output } from '../../output.ts';
 import { atPlace } from '../../telemetry/serve.ts';
+import { version } from '../../version.ts';
 import type { SwitchRunOptions } from './options.ts';
 
 /** Runs a switch until it is interrupted. */
@@ -16,15 +17,16 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
     },
     interrupted,
     // A control socket shows what telemetry does.
-    show: (seen, controlled) => {
-      if (telemetry === false || (telemetry === undefined && controlled)) return undefined;
+    show: (fabric, controlled) => {
+      if (telemetry === false || (telemetry === undefined && controlled)) return;
       if (telemetry !== undefined)
         output.record('telemetry', { path: telemetry }, `telemetry on ${telemetry}`);
-      return atPlace('switch', telemetry, (path) => seen.serve(path));
+      const about = { version: `vio ${version}`, command: 'switch' };
+      atPlace('switch', telemetry, (path) => fabric.serveTelemetry(path, { about }));
     },
-    page: async (seen) => {
+    page: async (fabric) => {
       const { switchPage } = await import('./page.ts');
-      return switchPage(seen);
+      return switchPage(fabric);
     },
     report: {
       ready(where) {

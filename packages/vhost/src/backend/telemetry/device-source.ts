@@ -24,10 +24,7 @@ export function deviceSource(
     rings: () => deviceRings(device),
     link: () => ({ status: device.running ? 'UP' : 'DOWN' }),
     memory: () => ({ regions: device.memoryTable() }),
-    dump: () =>
-      Array.from({ length: device.vringCount }, (_, queue) => device.dumpRing(queue)).filter(
-        (dump) => dump !== undefined,
-      ),
+    dump: () => deviceDumps(device),
     capture: (snaplen, buffer) =>
       device.capture({
         format: 'pcapng',
@@ -60,4 +57,12 @@ export function deviceRings(device: VhostDevice): RingState[] {
     });
   }
   return rings;
+}
+
+/** Every ring of a device as it lies in memory, each when it is asked for. */
+export function* deviceDumps(device: VhostDevice): Generator<object, void, undefined> {
+  for (let queue = 0; queue < device.vringCount; queue++) {
+    const dump = device.dumpRing(queue);
+    if (dump !== undefined) yield dump;
+  }
 }
