@@ -42,14 +42,18 @@ const panelTypes: Readonly<Record<string, string>> = {
 function program(document: Dashboard): string {
   const plugins = [...new Set(document.panels.map(({ type }) => type))];
   return [
-    "import type { Dashboard } from '@grafana/schema';",
+    "import type { Dashboard, VariableModel } from '@grafana/schema';",
+    "import type { QueryVariableSpec } from '@grafana/schema/v2';",
     ...plugins.map(
       (type) => `import type * as ${type} from '@grafana/schema/composable/${panelTypes[type]}';`,
     ),
     // In JSON a value of an enum is what it stands for. What is left out is as the plugin has it.
     'type InJson<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: InJson<T[K]> } : T;',
     'type Some<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Some<T[K]> } : T;',
-    `export const whole: InJson<Dashboard> = ${JSON.stringify(document, undefined, 2)};`,
+    // What the list of variables shows of a query is written down in either version of the format, and only the second tells its type.
+    'type Variable = VariableModel & Pick<QueryVariableSpec, "definition">;',
+    'type Document = Omit<Dashboard, "templating"> & { templating?: { list?: Variable[] } };',
+    `export const whole: InJson<Document> = ${JSON.stringify(document, undefined, 2)};`,
     ...document.panels.flatMap(({ type, options, fieldConfig: { defaults } }, i) => [
       `export const options${i}: Some<InJson<${type}.Options>> = ${JSON.stringify(options ?? {})};`,
       ...(defaults.custom === undefined
@@ -75,6 +79,7 @@ async function compiled(name: string, document: Dashboard): Promise<string> {
     types: [],
     paths: {
       '@grafana/schema': [join(schema, 'dist/types/index.d.ts')],
+      '@grafana/schema/v2': [join(schema, 'dist/types/schema/dashboard/v2/types.spec.gen.d.ts')],
       '@grafana/schema/composable/*': [join(schema, 'dist/types/raw/composable/*/types.gen.d.ts')],
     },
   };

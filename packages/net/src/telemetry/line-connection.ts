@@ -149,26 +149,34 @@ async function answerInParts(
 ): Promise<void> {
   let text = `{${id === undefined ? '' : `"id":${JSON.stringify(id)},`}"result":`;
   let sent = false;
-  for (let done = false; !done;) {
-    await account.spend(() => {
-      try {
-        for (const end = performance.now() + partsInRow; !done && performance.now() < end;) {
-          const part = texts.next();
-          done = part.done === true;
-          text += done ? '}\n' : String(part.value);
+  /** Makes some. @returns whether these were the last */
+  const more = (): boolean => {
+    try {
+      for (const end = performance.now() + partsInRow; performance.now() < end;) {
+        const part = texts.next();
+        if (part.done === true) {
+          text += '}\n';
+          return true;
         }
-      } catch (error) {
-        if (sent) throw error;
-        done = true;
-        text = encode(id, new Failed(error));
+        text += part.value;
       }
-      if (!done && text.length < partsAtOnce) return undefined;
-      const all = text;
-      text = '';
-      sent = true;
-      return write(client, all, patience);
-    });
-  }
+      return false;
+    } catch (error) {
+      if (sent) throw error;
+      text = encode(id, new Failed(error));
+      return true;
+    }
+  };
+  const piece = async (): Promise<boolean> => {
+    const over = more();
+    if (!over && text.length < partsAtOnce) return false;
+    sent = true;
+    const all = text;
+    text = '';
+    await write(client, all, patience);
+    return over;
+  };
+  while (!(await account.spend(piece)));
 }
 
 /** The error of an answer. */

@@ -142,10 +142,8 @@ describe('lines on a socket', () => {
     await using server = serve({ idle: 60_000 });
     const slow = await client(server.path);
     await turnsUntil(() => server.clients === 1);
-    let closed = false;
-    slow.on('close', () => (closed = true));
     let seconds = 0;
-    for (; seconds < 600 && !closed; seconds++) {
+    for (; seconds < 600 && !slow.closed; seconds++) {
       slow.write('x');
       await turns(4);
       await vi.advanceTimersByTimeAsync(1000);

@@ -20,7 +20,7 @@ export async function runPorts(
   // What goes to a program that reads a capture is nothing but the capture.
   const stream = options.pcap === standardOutput ? process.stderr : process.stdout;
   const output = new Output(options.json === true, stream);
-  using _reader = options.pcap === standardOutput ? watchReader() : undefined;
+  using _ = options.pcap === standardOutput ? watchReader() : undefined;
   await using opening = await beginRun(devargs, options, output);
   const { slots } = opening.set;
   const failed: AbortSignal[] = [];
