@@ -65,6 +65,20 @@ describe.each(readdirSync(join(root, '.github/workflows')))('the workflow %s', (
   });
 });
 
+it('the workflows install what CONTRIBUTING.md says that suites need of Debian', () => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const needed = Array.from(text.matchAll(/\(Debian: ([^;)]*)/g), ([, list]) =>
+    Array.from(list.matchAll(/`([a-z][\w.+-]+)`/g), ([, name]) => name),
+  ).flat();
+  const workflows = readdirSync(join(root, '.github/workflows'))
+    .map((name) => readFileSync(join(root, '.github/workflows', name), 'utf8'))
+    .join('\n');
+  // GitHub's machines have a browser of their own.
+  const missing = needed.filter((name) => name !== 'chromium' && !workflows.split(/\s+/).includes(name));
+  expect(needed.length).toBeGreaterThan(5);
+  expect(missing).toEqual([]);
+});
+
 it('the linter sees what is wrong', async () => {
   const lint = await createLinter();
   const wrong =

@@ -42,9 +42,9 @@ try {
   const parts = [50, 90, 99, 99.9].map((p) => `p${p} ${percentile(times, p).toFixed(2)} us`);
   console.log(`round trip of one frame: ${parts.join(', ')}`);
 
-  const crossed = ((sent + received + 2 * times.length) / 1e6).toFixed(1);
+  const crossed = (sent + received + 2 * times.length).toLocaleString('en');
   console.log(
-    `\nSeen: two processes, one memory, one Unix socket to agree; ${crossed} million frames crossed without a system call.`,
+    `\nSeen: two processes, one memory, one Unix socket to agree; ${crossed} frames crossed without a system call.`,
   );
   const why = contention(shares);
   if (why !== undefined) console.log(why);
