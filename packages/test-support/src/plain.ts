@@ -1,5 +1,13 @@
 // What needs no test runner: programs that tests start have it as well, in a guest of their own too.
-export { type PacketPlaces, isComplete, naiveChecksum, tcpSegment, transportSum } from './checksum.ts';
+export {
+  type PacketPlaces,
+  isComplete,
+  isCompleteDatagram,
+  naiveChecksum,
+  tcpSegment,
+  transportSum,
+  udpDatagram,
+} from './checksum.ts';
 export { broadcast, frame, macOf, multicast } from './frames.ts';
 export { type FakeCard, fakePciBus } from './pci-bus.ts';
 export { pipe } from './pipe.ts';

@@ -23,8 +23,10 @@ export class HeaderCodec {
   readonly #flags: number;
   readonly #checksum: boolean;
   readonly #ecn: boolean;
-  /** By segmentation type without ECN: 1 when it was negotiated. */
+  /** By segmentation type without ECN: 1 when it was negotiated, for one version of IP at least. */
   readonly #kinds = new Uint8Array(128);
+  /** The same for every version of IP: what may be said of any packet. */
+  readonly #whole = new Uint8Array(128);
 
   /** For headers that a device has written. */
   static received(negotiated: bigint): HeaderCodec {
@@ -71,6 +73,7 @@ export class HeaderCodec {
     this.#ecn = (negotiated & ecnBit) !== 0n;
     for (const [kind, bits] of Object.entries(kinds)) {
       if ((negotiated & bits) !== 0n) this.#kinds[Number(kind)] = 1;
+      if ((negotiated & bits) === bits) this.#whole[Number(kind)] = 1;
     }
   }
 
@@ -118,12 +121,15 @@ export class HeaderCodec {
     job[driverJob.segmentation] = this.#kinds.reduce((bits, known, kind) => bits | (known << kind), 0);
   }
 
-  /** True when the other side takes what an entry says, or it says nothing: else it is to be done before. */
+  /**
+   * True when the other side takes what an entry says, or it says nothing: else it is to be done before. Datagrams of a driver that takes
+   * those of one version of IP only are made before, whichever they are: frames are not looked at here.
+   */
   takes(offloads: PacketOffloads, entry: number): boolean {
     if ((offloads.flags[entry] & needsChecksum) === 0) return true;
     const type = offloads.gsoType[entry];
     const gso = type & ~ecn;
-    return this.#checksum && (gso === none || (this.#kinds[gso] === 1 && (gso === type || this.#ecn)));
+    return this.#checksum && (gso === none || (this.#whole[gso] === 1 && (gso === type || this.#ecn)));
   }
 
   /**

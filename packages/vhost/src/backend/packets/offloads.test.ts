@@ -3,80 +3,26 @@ import {
   HDR_F_NEEDS_CSUM,
   HDR_GSO_TCPV4,
   PacketBurst,
-  QueueStats,
-  VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
-  VIRTIO_NET_F_GUEST_TSO4,
-  VIRTIO_NET_F_HOST_TSO4,
 } from '@vio/net';
-import { HeaderCodec } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
 import type { BufferPool } from '@vio/rings';
-import { freshMemory } from '@vio/rings/testing';
-import { isComplete, naiveChecksum, tcpSegment } from '@vio/test-support';
+import { isComplete } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { packet, packetPool, packetsOf, supply } from '../../test-support/packets.ts';
-import { cases, setUpSingles } from '../../test-support/singles-setup.ts';
-import { DequeuePath } from './dequeue.ts';
-import type { DequeueOptions } from './dequeue-options.ts';
-import { EnqueuePath } from './enqueue.ts';
+import {
+  type Said,
+  burstOf,
+  checksum,
+  header,
+  receive,
+  segmentation,
+  takes,
+  tcp,
+  transmit,
+} from '../../test-support/offloading-drivers.ts';
+import { headerBytes, packet, packetPool } from '../../test-support/packets.ts';
+import { cases } from '../../test-support/singles-setup.ts';
 import { LargeBuffers } from './large-buffers.ts';
-
-const headerBytes = 12;
-type Side = (typeof cases)[number];
-
-/** A TCP segment over IPv4 with the pseudo-header's sum where its checksum is to be. */
-function tcp(payload: number): Uint8Array {
-  const bytes = tcpSegment(payload);
-  const pseudo = [...bytes.subarray(26, 34), 0, 6, (20 + payload) >>> 8, (20 + payload) & 0xff];
-  new DataView(bytes.buffer).setUint16(50, ~naiveChecksum(Uint8Array.from(pseudo)));
-  return bytes;
-}
-
-interface Said {
-  readonly flags?: number;
-  readonly type?: number;
-  readonly headers?: number;
-  readonly size?: number;
-  readonly start?: number;
-  readonly offset?: number;
-}
-const checksum: Said = { flags: HDR_F_NEEDS_CSUM, start: 34, offset: 16 };
-const segmentation: Said = { ...checksum, type: HDR_GSO_TCPV4, headers: 54, size: 1000 };
-
-function header({ flags = 0, type = 0, headers = 0, size = 0, start = 0, offset = 0 }: Said): Uint8Array {
-  const view = new DataView(new ArrayBuffer(headerBytes));
-  view.setUint8(0, flags);
-  view.setUint8(1, type);
-  for (const [i, value] of [headers, size, start, offset].entries()) view.setUint16(2 + 2 * i, value, true);
-  return new Uint8Array(view.buffer);
-}
-
-const work = VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4;
-const takes = VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4;
-
-/** A driver's transmit queue that may leave work to us. */
-function transmit({ engine, format }: Side, options: DequeueOptions = {}) {
-  const memory = freshMemory({ guestAddress: 0x1_ffff_8000, size: 0x10_0000 });
-  const set = setUpSingles(engine, format, { memory, size: 64, headerBytes: 0 });
-  const stats = new QueueStats();
-  const path = new DequeuePath(set.queue, set.copier, headerBytes, stats, HeaderCodec.sent(work), options);
-  return {
-    ...set,
-    path,
-    stats,
-    pool: packetPool(128),
-    /** @param cuts where the frame, header in front, is cut into descriptors */
-    send: (said: Said, bytes: Uint8Array, ...cuts: number[]): void => {
-      const frame = Uint8Array.of(...header(said), ...bytes);
-      const at = set.driver.memory.put(frame);
-      const ends = [...cuts, frame.length];
-      set.driver.expose(
-        ends.map((end, i) => ({ address: at + (cuts[i - 1] ?? 0), length: end - (cuts[i - 1] ?? 0) })),
-      );
-    },
-  };
-}
 
 const shapes: [string, number[]][] = [
   ['in one descriptor', []],
@@ -238,51 +184,6 @@ describe.each(cases)('$format, $where: a driver', (side) => {
     expect([burst.length[0], readFrames(burst)[0]]).toEqual([65_549, bytes]);
   });
 });
-
-/** A driver's receive queue, of a driver that takes so much of the work. */
-function receive({ engine, format }: Side, taken: bigint, mergeable = true) {
-  const memory = freshMemory({ guestAddress: 0x1_ffff_8000, size: 0x10_0000 });
-  const set = setUpSingles(engine, format, { memory, size: 64, writable: true });
-  const stats = new QueueStats();
-  const codec = taken === 0n ? undefined : HeaderCodec.received(taken);
-  const path = new EnqueuePath(set.queue, set.copier, memory, headerBytes, mergeable, stats, codec);
-  const buffers: number[] = [];
-  return {
-    path,
-    stats,
-    supply: (count: number, bytes: number) => {
-      for (let i = 0; i < count; i++) buffers.push(supply(set.driver, bytes));
-    },
-    /** What has come, each with its header. */
-    received: (): { header: Uint8Array; bytes: Uint8Array }[] =>
-      set.driver.used().map(({ length }) => {
-        const at = buffers.shift() ?? 0;
-        const all = set.driver.memory.read(at, length);
-        return { header: all.subarray(0, headerBytes), bytes: all.subarray(headerBytes) };
-      }),
-  };
-}
-
-function burstOf(pool: BufferPool, said: Said, ...packets: Uint8Array[]): PacketBurst {
-  const plain = packetsOf(pool, ...packets);
-  const burst = new PacketBurst(64, { offloads: true });
-  burst.pool = pool;
-  for (let i = 0; i < plain.count; i++) {
-    burst.buffer[i] = plain.buffer[i];
-    burst.offset[i] = plain.offset[i];
-    burst.length[i] = plain.length[i];
-    burst.segments[i] = plain.segments[i];
-  }
-  burst.count = plain.count;
-  const { offloads } = burst;
-  offloads?.flags.fill(said.flags ?? 0);
-  offloads?.gsoType.fill(said.type ?? 0);
-  offloads?.headerLength.fill(said.headers ?? 0);
-  offloads?.segmentSize.fill(said.size ?? 0);
-  offloads?.checksumStart.fill(said.start ?? 0);
-  offloads?.checksumOffset.fill(said.offset ?? 0);
-  return burst;
-}
 
 describe.each(cases)('$format, $where: to a driver', (side) => {
   it('that takes it, what is left to do is told', () => {
