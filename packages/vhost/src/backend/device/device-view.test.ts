@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process';
+import { constants, writeSync } from 'node:fs';
+import { PacketBurst } from '@vio/net';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
-import { openFds, until } from '@vio/test-support';
+import { fdFlags, openFds, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { UnixStream } from '@vio/native';
 import {
@@ -12,7 +15,7 @@ import {
   frontendRequests as requests,
   needsReply,
 } from '../../wire/index.ts';
-import { packet, sendFrom, supply } from '../../test-support/packets.ts';
+import { packet, packetPool, sendFrom, supply } from '../../test-support/packets.ts';
 import { Pair, type PairOptions } from '../../test-support/pair.ts';
 import { addressesOf, nodeOfMost } from './numa-node.ts';
 
@@ -172,7 +175,25 @@ describe('calls of a driver', () => {
     sendFrom(pair.guest.rings[1], packet(60));
     pair.receive();
     expect([pair.device.vringCall(1), pair.device.vringCall(9)]).toEqual([false, false]);
+    expect([pair.device.vringCallNonBlock(1), pair.device.vringCallNonBlock(9)]).toEqual([false, false]);
   });
+
+  it.each(['vringCall', 'vringCallNonBlock'] as const)(
+    'are made by %s for what was used and not told, and wait for nobody: the descriptor is full, and blocks',
+    async (call) => {
+      await using pair = await Pair.start();
+      const { fd } = pair.guest.calls[1];
+      // libuv makes what it hands down as stdin block, and descriptors of one file share that.
+      spawnSync(process.execPath, ['-e', ''], { stdio: [fd, 'ignore', 'ignore'] });
+      writeSync(fd, new Uint8Array(BigUint64Array.of(2n ** 64n - 2n).buffer));
+      sendFrom(pair.guest.rings[1], packet(60));
+      // What `dequeueBurst` does before it calls.
+      pair.served.vrings[1].dequeue?.run(packetPool(), new PacketBurst(), 1);
+      const blocks = (fdFlags(fd) & constants.O_NONBLOCK) === 0;
+      expect([blocks, pair.device[call](1), pair.device[call](1)]).toEqual([true, true, false]);
+      expect(pair.device.vringStats(1).guest_notifications).toBe(1);
+    },
+  );
 });
 
 describe('a change of the configuration', () => {

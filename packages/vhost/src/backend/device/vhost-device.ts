@@ -120,12 +120,21 @@ export class VhostDevice extends AsyncDevice {
 
   /**
    * Calls the driver for what was used on a ring and not told yet, if it wants to be called. Bursts do so by themselves.
-   * Never blocks: DPDK's `rte_vhost_vring_call` and `rte_vhost_vring_call_nonblock` are both this.
+   * Never blocks, also where the driver's descriptor is full and was made to block.
    * @returns whether it was called
    */
   vringCall(queue: number): boolean {
     const vring = this.#served.vrings[queue];
     return vring?.queue?.callNeeded() === true && vring.calls.now();
+  }
+
+  /**
+   * The same as `vringCall`. In DPDK (`rte_vhost_vring_call_nonblock`) it gives up (EAGAIN) where another thread holds the ring; here
+   * a ring belongs to the one thread that may call, so there is nothing to wait for.
+   * @returns whether it was called
+   */
+  vringCallNonBlock(queue: number): boolean {
+    return this.vringCall(queue);
   }
 
   /**
