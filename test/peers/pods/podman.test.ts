@@ -5,7 +5,7 @@ import { scratchDirectory } from '@vio/test-support';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PtyProcess } from '../pty-process.ts';
 import { SwitchDaemon, saying } from './daemon.ts';
-import { Podman, appCommand, podUser, testpmdCommand } from './podman.ts';
+import { Podman, appCommand, podUser, project, testpmdCommand } from './podman.ts';
 
 const directory = scratchDirectory('podman');
 let daemon: SwitchDaemon;
@@ -76,6 +76,21 @@ describe('podman', () => {
     const calls = readFileSync(podman.callsFile, 'utf8').trim().split('\n');
     expect(new Set(calls.map((line) => line.split(' ')[0]))).toEqual(new Set(['VERSION', 'ADD', 'DEL']));
     expect(calls.filter((line) => !line.startsWith('VERSION'))).toEqual(['ADD eth0', 'DEL eth0']);
+    expect(await left()).toEqual(nothing);
+  });
+});
+
+describe('a backend in a pod', () => {
+  it('is forbidden userfaultfd: a guest that comes before its memory is sent away by name, others are served', async () => {
+    const command = [process.execPath, join(project, 'test/dist/peers/pods/postcopy-app.js')];
+    const program = podman.start({ name: 'late', network: 'client', command });
+    await program.until(() => program.exit !== undefined, 40_000);
+    expect(JSON.parse(program.output.trim())).toEqual({
+      code: 'VIO_USERFAULTFD',
+      message: 'cannot wait for pages of memory: userfaultfd says EPERM',
+      remedy: expect.stringMatching(/unprivileged_userfaultfd=1[^]*CAP_SYS_PTRACE[^]*seccomp/),
+      served: true,
+    });
     expect(await left()).toEqual(nothing);
   });
 });

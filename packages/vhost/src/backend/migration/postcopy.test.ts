@@ -1,7 +1,8 @@
-import { SharedMemory, closeFd } from '@vio/native';
+import { SharedMemory, VioError, closeFd } from '@vio/native';
+import { LatePages } from '@vio/native/internal';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { holdings, until } from '@vio/test-support';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ScriptedFrontend } from '../../testing/index.ts';
 import {
   VHOST_USER_PROTOCOL_F_PAGEFAULT,
@@ -23,6 +24,7 @@ const formats = [
 
 const open: { close(): void }[] = [];
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const one of open.splice(0)) one.close();
 });
 
@@ -143,5 +145,26 @@ describe('postcopy', () => {
     expect(await frontend.acknowledged(requests.POSTCOPY_LISTEN, undefined)).toBe(1n);
     await handled(frontend);
     expect(pair.backend.refused.map(({ code }) => code)).toEqual(['VIO_VHOST_STATE', 'VIO_VHOST_STATE']);
+  });
+
+  it('that the system forbids ends the connection by name, and says what helps; others go on, and nothing is left', async () => {
+    await using other = await Pair.start();
+    await using backend = await TestBackend.start({ postcopySupport: true });
+    const refused = new VioError('forbidden', { code: 'VIO_USERFAULTFD', remedy: 'allow it' });
+    vi.spyOn(LatePages, 'open').mockImplementation(() => {
+      throw refused;
+    });
+    const before = holdings().fds;
+    const frontend = await backend.connect();
+    await frontend.send(requests.POSTCOPY_ADVISE, undefined);
+    await until(() => backend.ended.length > 0);
+    // With a descriptor or not at all is how this request is answered: there is no way to refuse it.
+    expect(backend.ended).toEqual([refused]);
+    expect(other.moves(other.guest, 1)).toBe(true);
+    frontend.close();
+    await until(() => holdings().fds <= before);
+    expect(holdings().fds).toBeLessThanOrEqual(before);
+    vi.restoreAllMocks();
+    await advise(await backend.connect());
   });
 });
