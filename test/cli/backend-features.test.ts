@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SharedMemory, UnixStream } from '@vio/native';
-import { featureNames, openPort } from '@vio/net';
+import { HDR_F_NEEDS_CSUM, featureNames, openPort } from '@vio/net';
+import { writeFrames } from '@vio/net/testing';
 import {
   FrontendDevice,
   VHOST_USER_PROTOCOL_F_LOG_SHMFD,
@@ -129,6 +131,32 @@ describe('vio backend', () => {
       return lengths;
     });
     expect(back).toEqual([bytes, 60].filter((length) => length > 0));
+  });
+
+  it.each([
+    ['as they came', [], HDR_F_NEEDS_CSUM],
+    [
+      'as a sender has them with --legacy-ol-flags, which says nothing of what is no TCP',
+      ['--legacy-ol-flags'],
+      0,
+    ],
+  ])('sends packets on with what is left to do of them, %s', async (_, options, expected) => {
+    const flags = await beside(['--forward-mode', 'io', ...options], async (path) => {
+      await using port = await openVirtioUser({ path }, { offloads: { rxChecksum: true, txChecksum: true } });
+      const burst = port.burst(1);
+      writeFrames(port.pool, burst, [new Uint8Array(60)]);
+      const { offloads } = burst;
+      if (offloads === undefined) throw new TypeError('the port has offloads');
+      offloads.flags[0] = HDR_F_NEEDS_CSUM;
+      offloads.checksumStart[0] = 34;
+      offloads.checksumOffset[0] = 2;
+      expect(port.tx[0].send(burst)).toBe(1);
+      while (port.rx[0].receive(burst) === 0) await turn();
+      const [said] = offloads.flags;
+      burst.release();
+      return said & HDR_F_NEEDS_CSUM;
+    });
+    expect(flags).toBe(expected);
   });
 
   it('says why it ends the connection of a device, or refuses a request of its frontend, and what to do', async () => {

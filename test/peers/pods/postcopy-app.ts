@@ -1,7 +1,13 @@
 // A backend in a container whose seccomp profile has no userfaultfd: a frontend that asks for postcopy, and one that does not. Prints
 // what became of the first, and whether the second is served.
 import { UnixStream } from '@vio/native';
-import { VhostDriver, VhostUserFrontend, wire } from '@vio/vhost';
+import {
+  VHOST_USER_PROTOCOL_F_PAGEFAULT,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VhostDriver,
+  VhostUserFrontend,
+  wire,
+} from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 
 const path = '/tmp/vhost.sock';
@@ -13,7 +19,7 @@ const ended = new Promise<object>((resolve) =>
 );
 await driver.start();
 const first = new ScriptedFrontend(await UnixStream.connect(path));
-const wanted = wire.VHOST_USER_PROTOCOL_F_REPLY_ACK | wire.VHOST_USER_PROTOCOL_F_PAGEFAULT;
+const wanted = VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_PAGEFAULT;
 await first.send(wire.frontendRequests.SET_PROTOCOL_FEATURES, wanted);
 await first.send(wire.frontendRequests.POSTCOPY_ADVISE, undefined);
 const reason = await ended;
