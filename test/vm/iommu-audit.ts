@@ -13,6 +13,8 @@ export class IommuAudit {
   copies = 0;
   wrong = 0;
   unmapped = 0;
+  /** Pages of the frontend that may be touched otherwise than before; for who follows that to empty. */
+  readonly changed = new Set<number>();
   /** By page of the device: the page of the frontend, and what is allowed. */
   readonly #pages = new Map<bigint, { readonly user: number; readonly access: number }>();
   /** By page of the frontend: the pages of the device that lead there. */
@@ -32,6 +34,7 @@ export class IommuAudit {
         this.#forget(at);
         const there = Number((user + (at - iova)) / page);
         this.#pages.set(at, { user: there, access });
+        this.changed.add(there);
         if (!this.#leading.has(there)) this.#leading.set(there, new Set());
         this.#leading.get(there)?.add(at);
       }
@@ -56,10 +59,23 @@ export class IommuAudit {
     });
   }
 
+  /** Pages of the frontend that may be touched. */
+  reachable(): Iterable<number> {
+    return this.#leading.keys();
+  }
+
+  /** What may be done to a page of the frontend: 1 read, 2 write, 3 both, 0 nothing. */
+  accessTo(user: number): number {
+    let access = 0;
+    for (const at of this.#leading.get(user) ?? []) access |= this.#pages.get(at)?.access ?? 0;
+    return access;
+  }
+
   #forget(at: bigint): void {
     const known = this.#pages.get(at);
     if (known === undefined) return;
     this.#pages.delete(at);
+    this.changed.add(known.user);
     const leading = this.#leading.get(known.user);
     leading?.delete(at);
     if (leading?.size !== 0) return;
@@ -72,8 +88,7 @@ export class IommuAudit {
     const from = map.windows[window].userAddress + offset;
     const last = Math.floor((from + bytes - 1) / Number(page));
     for (let user = Math.floor(from / Number(page)); user <= last; user++) {
-      const allowed = Array.from(this.#leading.get(user) ?? [], (at) => this.#pages.get(at)?.access ?? 0);
-      if (!allowed.some((each) => (each & access) !== 0)) this.wrong++;
+      if ((this.accessTo(user) & access) === 0) this.wrong++;
     }
   }
 }

@@ -9,6 +9,9 @@ export interface IommuSaid {
   readonly trouble?: string;
 }
 
+/** How it is found out that only what is translated is touched. */
+export type Watch = 'audit' | 'guard';
+
 /** What was copied to and from the guest's memory, checked against what its frontend had said by then. */
 export interface Audit {
   /** Copies that were looked at. */
@@ -21,4 +24,11 @@ export interface Audit {
   readonly misses: number;
   readonly updates: number;
   readonly invalidations: number;
+  /** With `guard`. */
+  readonly guard?: {
+    /** Times that pages came or went. */
+    readonly changes: number;
+    /** Pages that nobody could touch in the end. */
+    readonly away: number;
+  };
 }

@@ -1,3 +1,4 @@
+import { type SinglesKernel, singlesJob } from '@vio/native/internal';
 import {
   type QueueFault,
   type RingFormat,
@@ -6,13 +7,14 @@ import {
   VIRTIO_F_VERSION_1,
 } from '@vio/rings';
 import { coded, until } from '@vio/test-support';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { VHOST_USER_PROTOCOL_F_MQ, iotlbType, frontendRequests as requests } from '../../wire/index.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { IommuPair } from '../../test-support/iommu-pair.ts';
 import { headerBytes, packet, sendFrom, supply } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
 import { VhostDriver } from '../driver/vhost-driver.ts';
+import { BurstCopier } from '../packets/burst-copier.ts';
 
 const page = 4096;
 const formats: readonly RingFormat[] = ['split', 'packed'];
@@ -32,6 +34,26 @@ async function received(pair: IommuPair): Promise<Uint8Array[]> {
   await until(() => (came = pair.pair.receive()).length > 0);
   return came;
 }
+
+/** Counts the packets that kernels of rings which are made from now on move. */
+function countKernelPackets() {
+  const counted = { taken: 0, put: 0 };
+  type Create = (this: BurstCopier) => SinglesKernel | undefined;
+  const create = Reflect.get<object, string>(BurstCopier.prototype, 'singles') as Create;
+  vi.spyOn(BurstCopier.prototype, 'singles').mockImplementation(function (this: BurstCopier) {
+    const kernel = create.call(this);
+    if (kernel === undefined) return undefined;
+    const run = (): number => {
+      const count = kernel.run();
+      counted[kernel.job[singlesJob.writable] === 1 ? 'put' : 'taken'] += count;
+      return count;
+    };
+    return { job: kernel.job, run };
+  });
+  return counted;
+}
+
+afterEach(() => vi.restoreAllMocks());
 
 describe.each(formats)('%s: behind an I/O MMU', (format) => {
   it('a device runs once its rings are translated, each page asked for once', async () => {
@@ -153,6 +175,48 @@ describe.each(formats)('%s: behind an I/O MMU', (format) => {
     expect((await received(iommu)).length).toBe(1);
     await until(() => pair.send(packet(60, 9)) === 1);
     expect(rx.memory.read(to + headerBytes, 60)).toEqual(packet(60, 9));
+  });
+
+  it('the kernels in C++ work on the range used last, and on none of it once that is unmapped in part', async () => {
+    const moved = countKernelPackets();
+    await using iommu = await running(format);
+    const { pair, guest } = iommu;
+    const [rx, tx] = guest.rings;
+    await iommu.settled();
+    const bytes = 16 * page;
+    const [from, to] = [iommu.base(1) + 0x4_0000, iommu.base(0) + 0x4_0000];
+    const users = [from, to].map((at) => iommu.pages.get(at)?.user ?? 0);
+    for (const [i, at] of [from, to].entries()) await iommu.say(iotlbType.update, at, bytes, users[i]);
+    const send = (n: number): void => void tx.expose([{ address: from + n * page, length: 100 }]);
+    const give = (n: number): void =>
+      void rx.expose([{ address: to + n * page, length: headerBytes + 60, writable: true }]);
+    for (let n = 0; n < 4; n++) {
+      send(n);
+      give(n);
+      expect([pair.receive().length, pair.send(packet(60, n))]).toEqual([1, 1]);
+      tx.used();
+      rx.used();
+      expect(rx.memory.read(to + n * page + headerBytes, 60)).toEqual(packet(60, n));
+    }
+    const before = { ...moved };
+    expect([before.taken > 0, before.put > 0]).toEqual([true, true]);
+    // One page of each range goes, and with it, for this side, all of it: the frontend is asked for what it still needs.
+    iommu.silent = true;
+    for (const at of [from, to]) await iommu.unmap(at + 5 * page);
+    for (const n of [5, 6]) {
+      send(n);
+      give(n);
+    }
+    for (let i = 0; i < 5; i++) {
+      expect([pair.receive(), pair.send(packet(60, 9))]).toEqual([[], 0]);
+      await iommu.settled();
+    }
+    expect(moved).toEqual(before);
+    for (const n of [5, 6]) {
+      const untouched = rx.memory.read(to + n * page, headerBytes + 60);
+      expect(untouched.every((byte) => byte === 0)).toBe(true);
+    }
+    expect([tx.used(), rx.used(), pair.backend.broken]).toEqual([[], [], []]);
   });
 
   it('a ring whose translation goes away stops without a word, and goes on where it was', async () => {
