@@ -66,6 +66,15 @@ describe.each([
     ]);
   });
 
+  it('misses no page that the device alone has written: frames that were not looked at before each move are right', () => {
+    expect(journey.frames).toHaveLength(plan.moves);
+    for (const { right, wrong } of journey.frames) expect([right > 0, wrong]).toEqual([true, 0]);
+  });
+
+  it('gets no packet with a wrong checksum, which TCP would have had sent again', () => {
+    expect(journey.guest).toContain('damaged: 0 0 0');
+  });
+
   it('is refused nothing, and breaks nothing', () => {
     expect(journey.backends).toEqual([]);
   });

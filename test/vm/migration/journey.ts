@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Journey, type Plan, guestAddress, hostAddress, pairs } from './plan.ts';
+import { type Found, HeldFrames } from './held-frames.ts';
+import { type Journey, type Plan, guestAddress, hostAddress, mtu, pairs } from './plan.ts';
 import { Qmp } from './qmp.ts';
 import { Transfer } from './transfer.ts';
 
@@ -36,7 +37,7 @@ async function startBackend(side: number): Promise<void> {
   await once(lines, 'line');
   lines.on('line', (line) => backends.push(`side ${side}: ${line}`));
   child.on('exit', (code, signal) => fail(`side ${side} ended: ${code ?? signal}`));
-  sh(`ip link set side${side} master wire`);
+  sh(`ip link set side${side} mtu ${mtu} master wire`);
 }
 
 interface Qemu {
@@ -124,17 +125,21 @@ async function travel(): Promise<Journey> {
   );
   const transfer = new Transfer();
   for (const side of [0, 1]) await startBackend(side);
+  using held = new HeldFrames('frames');
+  sh(`ip link set frames mtu ${mtu} master wire`);
   let here = await startQemu(0, 0, false);
   await booted;
   await transfer.goesOn();
   const meanwhile: number[] = [];
   const answers: boolean[] = [];
   const moves: string[][] = [];
+  const frames: Found[] = [];
   for (let number = 1; number <= plan.moves; number++) {
     const next = await startQemu(number % 2, number, true);
     const before = transfer.back;
     moves.push(await move(here, next, number));
     here = next;
+    frames.push(await held.ask(guest));
     await transfer.goesOn();
     meanwhile.push(transfer.back - before);
     answers.push(sh(`ping -c 3 -i 0.3 -W 5 ${guestAddress} || true`).includes(' bytes from '));
@@ -142,7 +147,7 @@ async function travel(): Promise<Journey> {
   await transfer.end();
   await finished;
   const { sent, back, wrong } = transfer;
-  return { meanwhile, answers, moves, sent, back: wrong ? -1 : back, guest, backends: [...backends] };
+  return { meanwhile, answers, moves, frames, sent, back: wrong ? -1 : back, guest, backends: [...backends] };
 }
 
 const watchdog = setTimeout(() => {

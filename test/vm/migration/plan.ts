@@ -1,9 +1,13 @@
+import type { Found } from './held-frames.ts';
+
 /** The guest's address, and that of the host it talks to. */
 export const guestAddress = '10.1.0.1';
 export const hostAddress = '10.1.0.2';
 /** TCP: the host sends bytes to the guest by one port, and gets them back by the other. */
 export const port = { to: 5000, back: 5001 };
 export const pairs = 4;
+/** Bytes behind the Ethernet header. */
+export const mtu = 9000;
 
 export interface Plan {
   readonly packed: boolean;
@@ -29,6 +33,8 @@ export interface Journey {
   /** Bytes that were sent, and that came back as they were; -1: some did not. */
   readonly sent: number;
   readonly back: number;
+  /** After each move: the frames that came before its end, and were not looked at. */
+  readonly frames: readonly Found[];
   /** What the guest said last. */
   readonly guest: readonly string[];
   /** What the backends said, a line each. */
