@@ -8,6 +8,7 @@ import {
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_RSS,
 } from '@vio/net';
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -34,7 +35,10 @@ interface Cell {
 
 const packed = true;
 const mergeable = false;
-/** Of these QEMU offers RSS only where it can load its eBPF program, and hashes wherever the backend has them. */
+/**
+ * The switch offers both. QEMU 7.2 takes over hashes wherever the backend has them, and RSS from a tap only, to which it gives an eBPF
+ * program: never from a vhost-user backend, not even with `rss=on`.
+ */
 const hashes = 'hash=on,rss=on';
 const cells: Readonly<Record<string, Cell>> = {
   '1 pair, split and packed': { pairs: 1, ends: [{}, { packed }] },
@@ -176,6 +180,7 @@ describe.each(names.map((name, cell) => [name, cell] as const))('%s', (name, cel
       VIRTIO_NET_F_CSUM,
       VIRTIO_NET_F_HOST_TSO4,
       VIRTIO_NET_F_HASH_REPORT,
+      VIRTIO_NET_F_RSS,
     ];
     // The kernel writes the bits in their order.
     const has = (report: unknown) => bits.map((bit) => String(report)[bit.toString(2).length - 1] === '1');
@@ -186,6 +191,7 @@ describe.each(names.map((name, cell) => [name, cell] as const))('%s', (name, cel
       true,
       true,
       end.properties === hashes,
+      false,
     ]);
     expect([has(guest.reports[`${cell} near`]), has(guest.reports[`${cell} far`])]).toEqual(wanted);
   });
