@@ -18,7 +18,12 @@ export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
 export { DevicePort } from './device/device-port.ts';
 export type { FeatureWishes } from './device/features/choose-features.ts';
 export { openPort } from './device/open-port.ts';
-export type { PortOptions, PortReconnect, ReconnectOptions } from './device/port-options.ts';
+export type {
+  CommonPortOptions,
+  PortOptions,
+  PortReconnect,
+  ReconnectOptions,
+} from './device/port-options.ts';
 export type { VlanOffload } from './device/life/port-operations.ts';
 export type { QueueName } from './device/queues/queue-name.ts';
 

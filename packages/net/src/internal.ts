@@ -18,13 +18,21 @@ export {
   decodeConfigSpace,
   encodeConfigSpace,
 } from './device/config-space.ts';
-export { type Devargs, devargValueError, splitDevargs, unknownDevarg } from './device/devargs.ts';
+export {
+  type Devargs,
+  devargFlag,
+  devargForms,
+  devargInteger,
+  devargValueError,
+  splitDevargs,
+  unknownDevarg,
+} from './device/devargs.ts';
 export type { DevicePortParts } from './device/device-port.ts';
 export * from './device/device-status.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
 export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
-export { checkPortOptions } from './device/port-options.ts';
+export { checkPortOptions, commonOptionNames, reconnectNames } from './device/port-options.ts';
 export { be16, putBe16 } from './big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';

@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { linkSpeeds } from './link-speed.ts';
 
 /** A device-argument string taken apart: its driver's name or address, and its keys, as written. */
 export interface Devargs {
@@ -31,6 +32,22 @@ export function splitDevargs(text: string): Devargs {
     values.set(key, part.slice(at + 1));
   }
   return { name, values };
+}
+
+/** What flags and speeds take in every device's devargs, for the remedy of an error. */
+export const devargForms = { flag: '0 or 1', speed: `one of ${linkSpeeds.join(', ')}` } as const;
+
+/** A flag as it stands in devargs. @returns undefined: it is neither `0` nor `1` */
+export function devargFlag(text: string): boolean | undefined {
+  return text === '1' ? true : text === '0' ? false : undefined;
+}
+
+/**
+ * An integer as it stands in devargs. DPDK reads it with base 0, so hexadecimal is welcome (`0x400`).
+ * @returns undefined: it is something else, as `1e4`, `-1` and nothing are
+ */
+export function devargInteger(text: string): number | undefined {
+  return /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : undefined;
 }
 
 /** @param allowed what the key takes, as in `0 or 1` */

@@ -1,5 +1,5 @@
 import { VioError, type WaitOptions, cpuFeatures } from '@vio/native';
-import { defaultTimeout, shortTimeout } from '@vio/native/internal';
+import { checkOptions, defaultTimeout, shortTimeout } from '@vio/native/internal';
 import { VIRTIO_F_NOTIFICATION_DATA, ringFeatures } from '@vio/rings';
 import { pairSwitch } from '../control/pair-switch.ts';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MTU } from '../feature-bits.ts';
@@ -19,7 +19,7 @@ import { randomMac } from '../frames/mac-address.ts';
 import { dataRoom } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
 import type { NetDevice } from './net-device.ts';
-import { type PortOptions, checkPortOptions } from './port-options.ts';
+import { type PortOptions, checkPortOptions, portOptionNames, reconnectNames } from './port-options.ts';
 import { type PortQueues, buildQueues } from './queues/build-queues.ts';
 import { queuePairHandles } from './queues/queue-handles.ts';
 import { queueNumber } from './queues/queue-name.ts';
@@ -30,8 +30,9 @@ import { VringEvents } from './queues/vring-events.ts';
  * Opens a port on a device, however that is reached: decides features and paths, plans memory and rings, starts the device
  * and fills the receive queues. The device belongs to the port from now on: a failure at any step closes it, and gives
  * everything back.
- * @throws VioError VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT, VIO_QUEUE_SIZE, VIO_MTU,
- *   VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the device
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT,
+ *   VIO_QUEUE_SIZE, VIO_MTU, VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the
+ *   device
  */
 export function openPort(device: NetDevice, options: PortOptions = {}): Promise<DevicePort> {
   return openPortAs(device, options, (parts) => new DevicePort(parts));
@@ -46,7 +47,8 @@ export async function openPortAs<P extends DevicePort>(
   /** What gives back what there is, the last first. */
   const undo: (() => Promise<void> | void)[] = [() => device.close()];
   try {
-    checkPortOptions(options);
+    checkPortOptions('openPort', options, portOptionNames);
+    checkOptions('reconnect', options.reconnect, { ...reconnectNames, connect: true });
     return await build(device, options, construct, undo);
   } catch (error) {
     for (const step of undo.toReversed()) await step();

@@ -1,6 +1,7 @@
 import type { WaitOptions } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
 import type { FrameOptions } from '../frames/frame-options.ts';
+import { checkOffloadNames } from '../offload/offload-features.ts';
 import type { FeatureWishes } from './features/choose-features.ts';
 import type { MemoryOptions } from './memory/device-memory.ts';
 import type { NetDevice } from './net-device.ts';
@@ -30,27 +31,17 @@ export interface PortReconnect extends ReconnectOptions {
   readonly connect: (wait: WaitOptions) => Promise<NetDevice>;
 }
 
-/** What a port is to be like. */
-export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
-  /** Milliseconds for each step of starting the device. Default 5000. */
+/** What every opener of a port takes: `openPort`, `openVirtioUser`, `openPciPort`. */
+export interface CommonPortOptions
+  extends WaitOptions, FrameOptions, Pick<FeatureWishes, 'eventIdx' | 'offloads' | 'without'> {
+  /** Milliseconds for each step of reaching and starting the device. Default 5000. */
   readonly timeout?: number | undefined;
-  /**
-   * Descriptors of each ring. A ring of a device that does not have as many is of the device's size, and `port.warnings` says so.
-   * Default: up to the device.
-   */
-  readonly queueSize?: number | undefined;
-  /** Descriptors of each receive ring. Default: `queueSize`. */
+  /** Descriptors of each receive ring. Default: `queueSize`, or the devarg `queue_size`. */
   readonly rxQueueSize?: number | undefined;
-  /** Descriptors of each transmit ring. Default: `queueSize`. */
+  /** Descriptors of each transmit ring. Default: `queueSize`, or the devarg `queue_size`. */
   readonly txQueueSize?: number | undefined;
-  /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false. */
+  /** True: a ring of another size than was asked for is an error (VIO_QUEUE_SIZE). Default false: `port.warnings` says so. */
   readonly exactQueueSize?: boolean | undefined;
-  /** As in `02:00:00:00:00:01`. Default: the device's, or a random local one. */
-  readonly mac?: string | undefined;
-  /** Mbit/s to report. Default: what the device says. */
-  readonly speed?: number | undefined;
-  /** Vectorised paths are preferred where they can be used. Default false. */
-  readonly vectorized?: boolean | undefined;
   /**
    * What the application promises of the packets it sends: 0xf01, DPDK's `txq_flags` of one segment and no offload, has the simple
    * transmit path elected where nothing speaks against it. A packet of several buffers is dropped there, and counted as
@@ -66,13 +57,75 @@ export interface PortOptions extends WaitOptions, FrameOptions, FeatureWishes {
   readonly detached?: boolean | undefined;
   /** Queues that do not start with the port, but by `port.startQueue`. Default: none. */
   readonly deferredStart?: readonly QueueName[] | undefined;
-  /** Looks for a device that went. Detached queue pairs do not come back. Default: it is not looked for. */
-  readonly reconnect?: PortReconnect | undefined;
-  /** Gets one line per elected path, as DPDK logs them. Default: nothing is logged. */
+  /**
+   * Gets one line per elected path, as DPDK logs them, and one for whatever was asked for and is not so: features that the
+   * device does not offer (`port.missing`), no vectorised path, filters that are emulated. Default: nothing is logged.
+   */
   readonly log?: ((line: string) => void) | undefined;
   /** Number of the port in log lines. Default 0. */
   readonly portNumber?: number | undefined;
 }
+
+/** What a port is to be like. What is not in `CommonPortOptions`, an opener may take by other names, such as devargs. */
+export interface PortOptions extends CommonPortOptions, FeatureWishes {
+  /**
+   * Descriptors of each ring. A ring of a device that does not have as many is of the device's size, and `port.warnings` says so.
+   * Default: up to the device.
+   */
+  readonly queueSize?: number | undefined;
+  /** As in `02:00:00:00:00:01`. Default: the device's, or a random local one. */
+  readonly mac?: string | undefined;
+  /** Mbit/s to report. Default: what the device says. */
+  readonly speed?: number | undefined;
+  /** Vectorised paths are preferred where they can be used. Default false. */
+  readonly vectorized?: boolean | undefined;
+  /** Looks for a device that went. Detached queue pairs do not come back. Default: it is not looked for. */
+  readonly reconnect?: PortReconnect | undefined;
+}
+
+/** The names of what every opener takes: each spreads them into its own. */
+export const commonOptionNames: OptionNames<CommonPortOptions> = {
+  timeout: true,
+  signal: true,
+  mtu: true,
+  vlan: true,
+  eventIdx: true,
+  offloads: true,
+  without: true,
+  rxQueueSize: true,
+  txQueueSize: true,
+  exactQueueSize: true,
+  txqFlags: true,
+  memory: true,
+  detached: true,
+  deferredStart: true,
+  log: true,
+  portNumber: true,
+};
+
+/** The names of all options of `openPort`. */
+export const portOptionNames: OptionNames<PortOptions> = {
+  ...commonOptionNames,
+  queues: true,
+  queueSize: true,
+  packed: true,
+  inOrder: true,
+  mergeable: true,
+  wanted: true,
+  controlQueue: true,
+  mac: true,
+  speed: true,
+  vectorized: true,
+  reconnect: true,
+};
+
+/** The names of how a device is looked for. */
+export const reconnectNames: OptionNames<ReconnectOptions> = {
+  minDelay: true,
+  maxDelay: true,
+  attempts: true,
+  inflight: true,
+};
 
 const vlanNames: OptionNames<NonNullable<FrameOptions['vlan']>> = { strip: true, insert: true };
 const memoryNames: OptionNames<MemoryOptions> = {
@@ -82,8 +135,19 @@ const memoryNames: OptionNames<MemoryOptions> = {
   maxBuffers: true,
 };
 
-/** Refuses parts of the options that there are not. @throws VioError VIO_OPTION_UNKNOWN */
-export function checkPortOptions({ vlan, memory }: Pick<PortOptions, 'vlan' | 'memory'>): void {
-  checkOptions('vlan', vlan, vlanNames);
-  checkOptions('memory', memory, memoryNames);
+/**
+ * Refuses options of an opener that there are not, and parts of them.
+ * @param where the opener's name
+ * @param names all that it takes
+ * @throws VioError VIO_OPTION_UNKNOWN
+ */
+export function checkPortOptions<T extends CommonPortOptions>(
+  where: string,
+  options: T,
+  names: OptionNames<T>,
+): void {
+  checkOptions(where, options, names);
+  checkOptions('vlan', options.vlan, vlanNames);
+  checkOptions('memory', options.memory, memoryNames);
+  checkOffloadNames(options.offloads);
 }

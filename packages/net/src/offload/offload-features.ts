@@ -55,6 +55,11 @@ const optionNames: OptionNames<OffloadOptions> = {
   rss: true,
 };
 
+/** Refuses an offload that there is not. @throws VioError VIO_OPTION_UNKNOWN */
+export function checkOffloadNames(options: OffloadOptions | undefined): void {
+  checkOptions('offloads', options, optionNames);
+}
+
 /** Offloads that are set up by the control queue. */
 export const controlledOffloads = VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT;
 
@@ -73,7 +78,7 @@ export const segmentationFeatureBits = offloadFeatureBits & ~(VIRTIO_NET_F_CSUM 
 
 /** Feature bits the options ask for (virtio 1.4, 5.1.3 and 5.1.3.1). @throws VioError VIO_OPTION_UNKNOWN */
 export function offloadFeatures(options: OffloadOptions): bigint {
-  checkOptions('offloads', options, optionNames);
+  checkOffloadNames(options);
   const { rxChecksum, lro, uro, txChecksum, tso, uso, ecn, hashReport, rss } = options;
   let features = 0n;
   if (rxChecksum === true || lro === true || uro === true) features |= VIRTIO_NET_F_GUEST_CSUM;

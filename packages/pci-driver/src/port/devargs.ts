@@ -1,6 +1,8 @@
 import type { VioError } from '@vio/native';
-import { linkSpeeds } from '@vio/net';
 import {
+  devargFlag,
+  devargForms,
+  devargInteger,
   devargValueError,
   isSpeedDevarg,
   speedToReport,
@@ -22,8 +24,6 @@ export interface PciConfig {
   readonly vdpa: boolean;
 }
 
-const flags: Readonly<Record<string, boolean>> = { '0': false, '1': true };
-
 /**
  * Takes apart `0000:00:04.0,speed=10000,vectorized=1`.
  * @throws VioError VIO_PCI_ADDRESS, VIO_DEVARGS_UNKNOWN_KEY, _SYNTAX, _TWICE, _VALUE
@@ -38,12 +38,12 @@ export function parsePciDevargs(text: string): PciConfig {
   };
   for (const [key, value] of values) {
     if (key === 'speed') {
-      if (!isSpeedDevarg(Number(value)))
-        throw devargValueError(key, value, `one of ${linkSpeeds.join(', ')}`);
-      config.speed = speedToReport(Number(value));
+      const speed = devargInteger(value);
+      if (speed === undefined || !isSpeedDevarg(speed)) throw devargValueError(key, value, devargForms.speed);
+      config.speed = speedToReport(speed);
     } else if (key === 'vectorized' || key === 'vdpa') {
-      const flag = flags[value];
-      if (flag === undefined) throw devargValueError(key, value, '0 or 1');
+      const flag = devargFlag(value);
+      if (flag === undefined) throw devargValueError(key, value, devargForms.flag);
       config[key] = flag;
     } else {
       throw unknownDevarg(key, ['speed', 'vectorized', 'vdpa']);

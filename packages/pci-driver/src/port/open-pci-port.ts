@@ -1,6 +1,6 @@
-import { type OptionNames, checkOptions } from '@vio/native/internal';
-import { type PortOptions, VIRTIO_NET_F_RSS } from '@vio/net';
-import { openPortAs } from '@vio/net/internal';
+import type { OptionNames } from '@vio/native/internal';
+import { type CommonPortOptions, type PortOptions, VIRTIO_NET_F_RSS } from '@vio/net';
+import { checkPortOptions, commonOptionNames, openPortAs } from '@vio/net/internal';
 import { openAccess } from '../access/open-access.ts';
 import type { PciAccess } from '../access/pci-access.ts';
 import { keptForVdpa, parsePciDevargs } from './devargs.ts';
@@ -8,10 +8,8 @@ import { PciNetDevice } from './pci-net-device.ts';
 import { PciPort } from './pci-port.ts';
 
 /** As of every port. Queue pairs default to 1, rings to the device's size, at most 1024, all features to those it offers. */
-export interface PciPortOptions extends Omit<
-  PortOptions,
-  'mac' | 'speed' | 'vectorized' | 'wanted' | 'controlQueue' | 'reconnect'
-> {
+export interface PciPortOptions
+  extends CommonPortOptions, Pick<PortOptions, 'queues' | 'queueSize' | 'packed' | 'inOrder' | 'mergeable'> {
   /**
    * Milliseconds between two looks at a device that does not interrupt, whether it is still there and what its link
    * does. Default 1000.
@@ -20,28 +18,13 @@ export interface PciPortOptions extends Omit<
 }
 
 const optionNames: OptionNames<PciPortOptions> = {
-  timeout: true,
-  signal: true,
+  ...commonOptionNames,
   queues: true,
   queueSize: true,
-  txqFlags: true,
-  rxQueueSize: true,
-  txQueueSize: true,
-  exactQueueSize: true,
   packed: true,
   inOrder: true,
   mergeable: true,
-  offloads: true,
-  without: true,
-  eventIdx: true,
-  mtu: true,
-  vlan: true,
-  memory: true,
-  detached: true,
-  deferredStart: true,
   watchInterval: true,
-  log: true,
-  portNumber: true,
 };
 
 /**
@@ -55,16 +38,16 @@ export async function openPciPort(
   device: string | PciAccess,
   options: PciPortOptions = {},
 ): Promise<PciPort> {
-  checkOptions('openPciPort', options, optionNames);
+  checkPortOptions('openPciPort', options, optionNames);
   const { address, speed, vectorized, vdpa } = parsePciDevargs(
     typeof device === 'string' ? device : device.address,
   );
   if (vdpa) throw keptForVdpa(address);
   const access = typeof device === 'string' ? openAccess(address) : device;
-  const { watchInterval, log } = options;
-  const card = openCard(access, { watchInterval, log });
+  const { watchInterval, ...common } = options;
+  const card = openCard(access, { watchInterval, log: common.log });
   const port: PortOptions = {
-    ...options,
+    ...common,
     vectorized,
     speed,
     wanted: (options.queues ?? 1) > 1 ? VIRTIO_NET_F_RSS : 0n,

@@ -1,7 +1,15 @@
 import { VioError } from '@vio/native';
 import { checkSocketPath } from '@vio/native/internal';
-import { isMac, linkSpeeds } from '@vio/net';
-import { devargValueError, isSpeedDevarg, speedToReport, unknownDevarg } from '@vio/net/internal';
+import { isMac } from '@vio/net';
+import {
+  devargFlag,
+  devargForms,
+  devargInteger,
+  devargValueError,
+  isSpeedDevarg,
+  speedToReport,
+  unknownDevarg,
+} from '@vio/net/internal';
 import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
@@ -45,17 +53,15 @@ export type VirtioUserOptions = Partial<
 // Devargs are parsed once: a parser that zod makes for them by `new Function` takes longer to make than it saves.
 z.config({ jitless: true });
 
-/** DPDK reads integers with base 0, so hexadecimal is welcome. */
+/** As a string has it, or as an object does. */
 const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
   z.pipe(
-    z.transform((value: unknown) =>
-      typeof value === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(value) ? Number(value) : value,
-    ),
+    z.transform((value: unknown) => (typeof value === 'string' ? devargInteger(value) : value)),
     z.int().check(...checks),
   );
 const flag = z.pipe(
   z.transform((value: unknown) =>
-    value === '1' || value === 1 ? true : value === '0' || value === 0 ? false : value,
+    typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value,
   ),
   z.boolean(),
 );
@@ -77,19 +83,20 @@ const schema = z.strictObject({
   vectorized: off,
 });
 
+const { flag: zeroOrOne, speed: speeds } = devargForms;
 const allowed: Readonly<Record<string, string>> = {
   path: 'the path of a vhost-user socket',
   mac: 'six bytes as in 02:00:00:00:00:01',
-  cq: '0 or 1',
+  cq: zeroOrOne,
   queue_size: 'a power of two from 1 to 32768 (with packed_vq=1: any number of them)',
   queues: '1 to 128',
   iface: 'an interface name of 1 to 15 characters',
-  server: '0 or 1',
-  mrg_rxbuf: '0 or 1',
-  in_order: '0 or 1',
-  packed_vq: '0 or 1',
-  speed: `one of ${linkSpeeds.join(', ')}`,
-  vectorized: '0 or 1',
+  server: zeroOrOne,
+  mrg_rxbuf: zeroOrOne,
+  in_order: zeroOrOne,
+  packed_vq: zeroOrOne,
+  speed: speeds,
+  vectorized: zeroOrOne,
 };
 
 /**

@@ -264,6 +264,17 @@ describe('a device that a driver has to itself', () => {
     expect(choose({ without: VIRTIO_F_RING_PACKED }) & VIRTIO_F_RING_PACKED).toBe(0n);
   });
 
+  it('can be left out, and are not missed then', () => {
+    const missed = (without: bigint) => negotiate({ without }, VIRTIO_F_VERSION_1).missing;
+    expect(missed(0n)).toEqual(expect.arrayContaining(['IN_ORDER', 'MRG_RXBUF']));
+    expect(missed(VIRTIO_F_IN_ORDER)).not.toContain('IN_ORDER');
+  });
+
+  it('that its transport needs cannot be left out', () => {
+    const { code, message } = failureOf(() => choose({ without: VIRTIO_F_VERSION_1 }));
+    expect([code, message]).toEqual(['VIO_FEATURE_MISSING', expect.stringContaining('`without`')]);
+  });
+
   it('must have VERSION_1 among them, if its transport needs it', () => {
     expect(failureOf(() => choose({ offered: VIRTIO_NET_F_MAC })).code).toBe('VIO_FEATURE_MISSING');
   });

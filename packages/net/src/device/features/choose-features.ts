@@ -43,13 +43,16 @@ export interface FeatureWishes {
   readonly inOrder?: boolean | undefined;
   /** Received packets may lie in several buffers. Default: where that is offered. */
   readonly mergeable?: boolean | undefined;
-  /** Kicks and calls by event index (EVENT_IDX) where that is offered. Default false. */
+  /**
+   * True: kicks and calls by event index (EVENT_IDX) where that is offered, so that two sides that sleep wake each other once
+   * for many packets. Default false, as DPDK: for two that poll it is only work.
+   */
   readonly eventIdx?: boolean | undefined;
   /** Checksums and segmentation that are left to the other side; each is missed by name. Default: none. */
   readonly offloads?: OffloadOptions | undefined;
   /** More feature bits that are taken where they are offered. */
   readonly wanted?: bigint | undefined;
-  /** Feature bits that are not taken although they are offered. */
+  /** Feature bits that are not taken although they are offered; nor are they missed. Default 0n: none. */
   readonly without?: bigint | undefined;
   /**
    * Who carries out commands: true: the device's control queue if it has one that answers, else whoever can take its place;
@@ -110,13 +113,7 @@ const legacyFeatures = 0xffff_ffffn;
 export function chooseFeatures(choice: FeatureChoice): ChosenFeatures {
   const { traits, queues = 1, offloads = {}, without = 0n } = choice;
   const offered = choice.offered & ~without;
-  if ((offered & traits.needed) !== traits.needed) {
-    throw missing(
-      featureNames(traits.needed & ~offered).join(', '),
-      'this transport',
-      'the device is broken: use another',
-    );
-  }
+  if ((offered & traits.needed) !== traits.needed) throw needed(traits.needed & ~offered, choice);
   const wanted = wishes(choice);
   let accepted = wanted & offered;
   if ((accepted & VIRTIO_F_VERSION_1) === 0n) accepted &= legacyFeatures;
@@ -148,7 +145,7 @@ export function chooseFeatures(choice: FeatureChoice): ChosenFeatures {
     features: accepted | traits.own | (control === 'emulated' ? controlFeatures : 0n),
     accepted,
     control,
-    missing: featureNames(asked(choice, wanted) & ~accepted),
+    missing: featureNames(asked(choice, wanted) & ~accepted & ~without),
   };
 }
 
@@ -203,6 +200,16 @@ function controlRoute({ controlQueue = true, control }: FeatureChoice, offered: 
 function fits({ ownMtu, deviceMtu, room }: FeatureChoice, accepted: bigint): boolean {
   const mtu = ownMtu ?? deviceMtu;
   return mtu === undefined || (accepted & VIRTIO_NET_F_MRG_RXBUF) !== 0n || mtu + ethernetBytes <= room;
+}
+
+/** Bits without which the device cannot be driven: it lacks them, or the application does not want them. */
+function needed(bits: bigint, { offered }: FeatureChoice): VioError {
+  const names = featureNames(bits).join(', ');
+  if ((offered & bits) !== bits) return missing(names, 'this transport', 'the device is broken: use another');
+  return new VioError(`this transport needs the feature ${names}, which is one of \`without\``, {
+    code: 'VIO_FEATURE_MISSING',
+    remedy: `leave ${names} out of \`without\``,
+  });
 }
 
 function missing(feature: string, what: string, remedy: string): VioError {
