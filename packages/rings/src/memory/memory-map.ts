@@ -15,6 +15,8 @@ export interface MemoryWindow {
    * across the border of the two is in one window all the same. Default 0.
    */
   readonly reach?: number;
+  /** Bytes of the region, said by a window that makes it only when it is asked for. Default: `region.size`. */
+  readonly regionSize?: number;
 }
 
 /** A window whose region is made when it is first asked for: most windows of a large memory never are. */
@@ -23,15 +25,17 @@ export class LateWindow implements MemoryWindow {
   readonly userAddress: number;
   readonly size: number;
   readonly reach: number;
+  readonly regionSize: number;
   readonly #make: () => Region;
   #region: Region | undefined;
 
   /** @param make gives a region of `size` and `reach` bytes */
-  constructor(place: Omit<Required<MemoryWindow>, 'region'>, make: () => Region) {
+  constructor(place: Omit<Required<MemoryWindow>, 'region' | 'regionSize'>, make: () => Region) {
     this.guestAddress = place.guestAddress;
     this.userAddress = place.userAddress;
     this.size = place.size;
     this.reach = place.reach;
+    this.regionSize = place.size + place.reach;
     this.#make = make;
   }
 
@@ -66,7 +70,7 @@ export class MemoryMap {
     this.size = Int32Array.from(this.windows, (w) => w.size + (w.reach ?? 0));
     for (const [i, w] of this.windows.entries()) {
       const previous = this.windows[i - 1];
-      const room = w instanceof LateWindow ? maxRegionSize : Math.min(w.region.size, maxRegionSize);
+      const room = Math.min(w.regionSize ?? w.region.size, maxRegionSize);
       if (!Number.isInteger(w.size) || w.size < 1 || w.size + (w.reach ?? 0) > room) {
         throw new RangeError(`a memory window of ${w.size} bytes does not fit its region of ${room} bytes`);
       }

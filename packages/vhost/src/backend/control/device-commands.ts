@@ -1,7 +1,7 @@
 import type { ControlCommand } from '@vio/net';
 import type { DeviceConfig } from '../type/device-config.ts';
 import { acceptable } from './acceptable.ts';
-import { DriverSettings } from './driver-settings.ts';
+import { CommandedSettings } from './driver-settings.ts';
 
 /** What carries commands out. */
 export interface CommandTarget {
@@ -20,7 +20,7 @@ export interface CommandTarget {
 /** What a driver asks for by its control queue: judged, shown to the application, and kept. */
 export class DeviceCommands {
   /** What has been asked for; as at first for a driver that has no control queue. */
-  readonly settings = new DriverSettings();
+  readonly settings = new CommandedSettings();
   readonly #target: CommandTarget;
 
   constructor(target: CommandTarget) {

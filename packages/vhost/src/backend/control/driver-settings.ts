@@ -1,24 +1,37 @@
 import type { ControlCommand, HashConfig, RssConfig, RxMode } from '@vio/net';
 
 /** What a driver has asked for by its control queue, since it started (virtio 1.4, section 5.1.9.5). */
-export class DriverSettings {
+export interface DriverSettings {
   /** Queue pairs in use, from the first on: one until the driver says otherwise. */
-  queuePairs = 1;
+  readonly queuePairs: number;
   /** Receive modes that are on. */
-  readonly rxModes = new Set<RxMode>();
+  readonly rxModes: ReadonlySet<RxMode>;
   /** The driver's address; undefined: it did not say. */
-  mac: string | undefined;
+  readonly mac: string | undefined;
   /** Addresses it receives for besides its own. */
-  unicast: readonly string[] = [];
+  readonly unicast: readonly string[];
   /** Multicast addresses that the driver wants. */
-  multicast: readonly string[] = [];
+  readonly multicast: readonly string[];
   /** VLANs it receives. */
-  readonly vlans = new Set<number>();
+  readonly vlans: ReadonlySet<number>;
   /** Receive-side scaling; undefined: automatic receive steering. */
-  rss: RssConfig | undefined;
+  readonly rss: RssConfig | undefined;
   /** Hashes to report when there is no `rss`. */
-  hash: HashConfig | undefined;
+  readonly hash: HashConfig | undefined;
   /** Changes so far, of these and of the rings in use: who derives something from these settings does it anew when this has changed. */
+  readonly version: number;
+}
+
+/** The same as commands change it. */
+export class CommandedSettings implements DriverSettings {
+  queuePairs = 1;
+  readonly rxModes = new Set<RxMode>();
+  mac: string | undefined;
+  unicast: readonly string[] = [];
+  multicast: readonly string[] = [];
+  readonly vlans = new Set<number>();
+  rss: RssConfig | undefined;
+  hash: HashConfig | undefined;
   version = 0;
 
   /** Everything as at first. */

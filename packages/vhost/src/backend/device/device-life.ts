@@ -1,4 +1,4 @@
-import type { DriverSettings } from '../control/driver-settings.ts';
+import type { CommandedSettings } from '../control/driver-settings.ts';
 import type { DeviceShape } from '../type/device-shape.ts';
 import type { Vring } from '../vring/vring.ts';
 import type { DeviceListener } from './device-listener.ts';
@@ -9,7 +9,7 @@ export interface LivingDevice {
   /** Which ring is the control queue; undefined: there is none. */
   readonly controlQueue: number | undefined;
   /** What the driver has asked for there. */
-  readonly settings: DriverSettings;
+  readonly settings: CommandedSettings;
 }
 
 /** Which rings of a device live, and whether it runs as a whole: told to its owner in DPDK's order, and to whoever sleeps. */

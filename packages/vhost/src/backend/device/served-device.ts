@@ -4,7 +4,7 @@ import type { QueueFault } from '@vio/rings';
 import { VHOST_F_LOG_ALL, VHOST_USER_F_PROTOCOL_FEATURES } from '../../wire/index.ts';
 import { AsyncChannels } from '../async/async-channels.ts';
 import { DeviceCommands } from '../control/device-commands.ts';
-import type { DriverSettings } from '../control/driver-settings.ts';
+import type { CommandedSettings } from '../control/driver-settings.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 import type { DeviceIommu, IotlbChannel } from '../iommu/device-iommu.ts';
 import { DeviceTranslations } from '../iommu/device-translations.ts';
@@ -134,7 +134,7 @@ export class ServedDevice {
   }
 
   /** What the driver has asked for by its control queue; as at first for one that has none. */
-  get settings(): DriverSettings {
+  get settings(): CommandedSettings {
     return this.#commands.settings;
   }
 

@@ -8,7 +8,7 @@ import {
   supportedHashTypes,
 } from '@vio/net';
 import { describe, expect, it } from 'vitest';
-import { DriverSettings } from '../control/driver-settings.ts';
+import { CommandedSettings } from '../control/driver-settings.ts';
 import { packetPool, packetsOf } from '../../test-support/packets.ts';
 import { FlowTable } from './flow-table.ts';
 import { ReceiveSteering, type SteeredDevice, unwanted } from './receive-steering.ts';
@@ -53,7 +53,7 @@ const frame = (destination: string, rest: number[] = [0x08, 0x06]): Uint8Array =
 
 /** A driver's device, without rings: it notes what it is given. */
 function setUp({ pairs = 4, features = 0n, flows = 4096 } = {}) {
-  const settings = new DriverSettings();
+  const settings = new CommandedSettings();
   settings.apply({ kind: 'queue-pairs', pairs });
   const enqueued: number[][] = [];
   const device = {
@@ -211,7 +211,7 @@ describe('a driver that filters', () => {
   };
 
   /** What gets through. */
-  function through(...commands: Parameters<DriverSettings['apply']>[0][]): string[] {
+  function through(...commands: Parameters<CommandedSettings['apply']>[0][]): string[] {
     const { ringOf, settings } = setUp({ features, pairs: 1 });
     for (const command of commands) settings.apply(command);
     return Object.keys(all).filter((name) => ringOf(all[name]) !== unwanted);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openFds } from '@vio/test-support';
 import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, supportedHashTypes } from '@vio/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DriverSettings } from '../control/driver-settings.ts';
+import { CommandedSettings } from '../control/driver-settings.ts';
 import { controlFeatures, hashFeatures } from '../type/device-features.ts';
 import { VduseState } from './vduse-state.ts';
 
@@ -38,7 +38,7 @@ describe('what a VDUSE device keeps for a successor', () => {
     }
     using state = opened();
     expect(state.commands(features)).toEqual(commands);
-    const settings = new DriverSettings();
+    const settings = new CommandedSettings();
     for (const command of state.commands(features)) settings.apply(command);
     expect(settings.commands()).toEqual(commands);
   });
