@@ -2,7 +2,7 @@ import { EventFd, SharedMemory } from '@vio/native';
 import { bufferAddress } from '@vio/native/internal';
 import { ControlQueue } from '@vio/net/internal';
 import { Region, type RingFeatures } from '@vio/rings';
-import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';
+import type { KernelRegion } from '../vhost-requests.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
 export interface VdpaControlOptions {

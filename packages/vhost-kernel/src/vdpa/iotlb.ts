@@ -1,5 +1,5 @@
 import { writeAsync } from '@vio/native/internal';
-import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';
+import type { KernelRegion } from '../vhost-requests.ts';
 
 const VHOST_IOTLB_MSG_V2 = 2;
 const VHOST_ACCESS_RW = 3;

@@ -1,5 +1,5 @@
 import { VioError } from '@vio/native';
-import type { KernelRegion } from '../vhost-net/vhost-ioctls.ts';
+import type { KernelRegion } from '../vhost-requests.ts';
 import type { IovaRange } from './vdpa-ioctls.ts';
 
 const deviceTypes: Readonly<Record<number, string>> = {

@@ -1,19 +1,10 @@
 // Ioctls of /dev/vhost-vdpa-N, as in linux/vhost.h. Any of them may sleep: devices answer from other processes
 // (VDUSE) or from firmware.
 import { ioctlAsync, openDeviceAsync } from '@vio/native/internal';
-import { io, ior, iow, iowr } from '../ioctl-number.ts';
+import { io, ior, iow } from '../ioctl-number.ts';
+import * as requests from '../vhost-requests.ts';
 
-const type = 0xaf;
-const VHOST_GET_FEATURES = ior(type, 0x00, 8);
-const VHOST_SET_FEATURES = iow(type, 0x00, 8);
-const VHOST_SET_OWNER = io(type, 0x01);
-const VHOST_SET_VRING_NUM = iow(type, 0x10, 8);
-const VHOST_SET_VRING_ADDR = iow(type, 0x11, 40);
-const VHOST_SET_VRING_BASE = iow(type, 0x12, 8);
-const VHOST_GET_VRING_BASE = iowr(type, 0x12, 8);
-const VHOST_SET_VRING_KICK = iow(type, 0x20, 8);
-const VHOST_SET_VRING_CALL = iow(type, 0x21, 8);
-const VHOST_SET_VRING_ERR = iow(type, 0x22, 8);
+const type = requests.vhostType;
 const VHOST_SET_BACKEND_FEATURES = iow(type, 0x25, 8);
 const VHOST_GET_BACKEND_FEATURES = ior(type, 0x26, 8);
 const VHOST_VDPA_GET_DEVICE_ID = ior(type, 0x70, 4);
@@ -38,12 +29,6 @@ export interface IovaRange {
   readonly first: bigint;
   readonly last: bigint;
 }
-
-const ringEvents = {
-  kick: VHOST_SET_VRING_KICK,
-  call: VHOST_SET_VRING_CALL,
-  err: VHOST_SET_VRING_ERR,
-};
 
 const missing = {
   code: 'VIO_VDPA_UNAVAILABLE',
@@ -89,12 +74,6 @@ async function getWord(fd: number, request: number, what: string): Promise<bigin
   return new DataView(word.buffer).getBigUint64(0, true);
 }
 
-function wordOf(value: bigint): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, value, true);
-  return bytes;
-}
-
 /** @returns the device type of virtio 1.4, section 5: 1 is a network card */
 export const getDeviceId = (fd: number) =>
   getNumber(fd, VHOST_VDPA_GET_DEVICE_ID, 4, 'ask what kind of device it is');
@@ -105,12 +84,12 @@ export const getQueueCount = (fd: number) =>
 export const getMaxRingSize = (fd: number) =>
   getNumber(fd, VHOST_VDPA_GET_VRING_NUM, 2, 'ask how long rings may be');
 export const getStatus = (fd: number) => getNumber(fd, VHOST_VDPA_GET_STATUS, 1, 'ask for the device status');
-export const getFeatures = (fd: number) => getWord(fd, VHOST_GET_FEATURES, 'ask for the features');
+export const getFeatures = (fd: number) => getWord(fd, requests.VHOST_GET_FEATURES, 'ask for the features');
 export const getBackendFeatures = (fd: number) =>
   getWord(fd, VHOST_GET_BACKEND_FEATURES, 'ask for the features of vhost-vdpa');
 
 export async function setOwner(fd: number): Promise<void> {
-  await ioctlAsync(fd, VHOST_SET_OWNER, new Uint8Array(0), 'own the device', {
+  await ioctlAsync(fd, requests.VHOST_SET_OWNER, new Uint8Array(0), 'own the device', {
     EBUSY: { code: 'VIO_VDPA_BUSY', remedy: 'open the device anew for every port', retryable: true },
   });
 }
@@ -118,11 +97,19 @@ export async function setOwner(fd: number): Promise<void> {
 export async function setFeatures(fd: number, features: bigint): Promise<void> {
   const what = `have the device use the features 0x${features.toString(16)}`;
   const refused = { code: 'VIO_FEATURES_REFUSED', remedy: 'use only features that the device offers' };
-  await ioctlAsync(fd, VHOST_SET_FEATURES, wordOf(features), what, { EINVAL: refused, EOPNOTSUPP: refused });
+  await ioctlAsync(fd, requests.VHOST_SET_FEATURES, requests.word(features), what, {
+    EINVAL: refused,
+    EOPNOTSUPP: refused,
+  });
 }
 
 export async function setBackendFeatures(fd: number, features: bigint): Promise<void> {
-  await ioctlAsync(fd, VHOST_SET_BACKEND_FEATURES, wordOf(features), 'agree on features with vhost-vdpa');
+  await ioctlAsync(
+    fd,
+    VHOST_SET_BACKEND_FEATURES,
+    requests.word(features),
+    'agree on features with vhost-vdpa',
+  );
 }
 
 export async function setStatus(fd: number, status: number): Promise<void> {
@@ -160,21 +147,13 @@ export async function suspend(fd: number): Promise<void> {
   await ioctlAsync(fd, VHOST_VDPA_SUSPEND, new Uint8Array(0), 'suspend the device');
 }
 
-/** `struct vhost_vring_state` and `struct vhost_vring_file` alike: ring and a number. */
-function pair(ring: number, value: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, ring, true);
-  view.setUint32(4, value, true);
-  return bytes;
-}
-
 const noSuchRing = {
   ENOBUFS: { code: 'VIO_VHOST_RING', remedy: 'the device has fewer queues: use fewer queue pairs' },
 };
 
 export async function setVringNum(fd: number, ring: number, size: number): Promise<void> {
-  await ioctlAsync(fd, VHOST_SET_VRING_NUM, pair(ring, size), `have a ring of ${size} descriptors`, {
+  const state = requests.vringState(ring, size);
+  await ioctlAsync(fd, requests.VHOST_SET_VRING_NUM, state, `have a ring of ${size} descriptors`, {
     ...noSuchRing,
     EINVAL: {
       code: 'VIO_VHOST_RING',
@@ -184,13 +163,14 @@ export async function setVringNum(fd: number, ring: number, size: number): Promi
 }
 
 export async function setVringBase(fd: number, ring: number, base: number): Promise<void> {
-  await ioctlAsync(fd, VHOST_SET_VRING_BASE, pair(ring, base), `start the ring at ${base}`, noSuchRing);
+  const state = requests.vringState(ring, base);
+  await ioctlAsync(fd, requests.VHOST_SET_VRING_BASE, state, `start the ring at ${base}`, noSuchRing);
 }
 
 export async function getVringBase(fd: number, ring: number): Promise<number> {
-  const bytes = pair(ring, 0);
-  await ioctlAsync(fd, VHOST_GET_VRING_BASE, bytes, 'ask where the ring stopped', noSuchRing);
-  return new DataView(bytes.buffer).getUint32(4, true);
+  const state = requests.vringState(ring, 0);
+  await ioctlAsync(fd, requests.VHOST_GET_VRING_BASE, state, 'ask where the ring stopped', noSuchRing);
+  return requests.vringValue(state);
 }
 
 /** Parts of a ring, as the device knows them. */
@@ -201,27 +181,39 @@ export interface RingIova {
 }
 
 export async function setVringAddr(fd: number, ring: number, iova: RingIova): Promise<void> {
-  const view = new DataView(new ArrayBuffer(40));
-  view.setUint32(0, ring, true);
-  view.setBigUint64(8, BigInt(iova.descriptors), true);
-  view.setBigUint64(16, BigInt(iova.device), true);
-  view.setBigUint64(24, BigInt(iova.driver), true);
-  const bytes = new Uint8Array(view.buffer);
-  await ioctlAsync(fd, VHOST_SET_VRING_ADDR, bytes, 'tell the device where the ring is', noSuchRing);
+  const address = requests.vringAddress(ring, {
+    descriptors: BigInt(iova.descriptors),
+    used: BigInt(iova.device),
+    avail: BigInt(iova.driver),
+  });
+  await ioctlAsync(
+    fd,
+    requests.VHOST_SET_VRING_ADDR,
+    address,
+    'tell the device where the ring is',
+    noSuchRing,
+  );
 }
 
-/** @param eventFd undefined: none, which is -1 to the kernel */
+/** @param eventFd undefined: none */
 export async function setVringEvent(
   fd: number,
-  event: keyof typeof ringEvents,
+  event: requests.RingEvent,
   ring: number,
   eventFd: number | undefined,
 ): Promise<void> {
   const what = `give the device the ${event} eventfd`;
-  await ioctlAsync(fd, ringEvents[event], pair(ring, eventFd ?? -1), what, noSuchRing);
+  const file = requests.vringState(ring, eventFd);
+  await ioctlAsync(fd, requests.ringEventRequests[event], file, what, noSuchRing);
 }
 
 export async function setVringEnable(fd: number, ring: number, enabled: boolean): Promise<void> {
   const what = enabled ? 'enable a ring' : 'disable a ring';
-  await ioctlAsync(fd, VHOST_VDPA_SET_VRING_ENABLE, pair(ring, enabled ? 1 : 0), what, noSuchRing);
+  await ioctlAsync(
+    fd,
+    VHOST_VDPA_SET_VRING_ENABLE,
+    requests.vringState(ring, enabled ? 1 : 0),
+    what,
+    noSuchRing,
+  );
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { SharedMemory, VioError } from '@vio/native';
 import { bufferAddress } from '@vio/native/internal';
 import type { SharedRegion, VringUserAddresses } from '@vio/vhost';
-import type { KernelRegion, KernelRing } from './vhost-ioctls.ts';
+import type { KernelRegion, KernelRing } from '../vhost-requests.ts';
 
 /** The kernel's default where it does not say. */
 const defaultRegions = 64;
