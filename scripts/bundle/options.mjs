@@ -4,8 +4,11 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from '../workspace.mjs';
 
-/** Dependencies for the sake of their types only: the code comes in, since a module of CommonJS takes longest to load. */
-const inside = new Set(['eventemitter3']);
+/**
+ * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and a part of a sibling that has no
+ * state and is smaller than what it costs to find one more file.
+ */
+const inside = new Set(['eventemitter3', '@vio/net/internal/http']);
 
 /**
  * @param {string} directory absolute, of a package
@@ -56,6 +59,7 @@ function siblings(outside) {
     name: 'siblings',
     setup({ onResolve }) {
       onResolve({ filter: /^@vio\// }, ({ path }) => {
+        if (inside.has(path)) return undefined;
         const [, name, entry] = /^@vio\/([^/]+)(\/internal)?$/.exec(path) ?? [];
         if (!outside.some((known) => path === known || path.startsWith(`${known}/`))) return undefined;
         const whole = name !== undefined && (entry !== undefined || isLibrary(name));

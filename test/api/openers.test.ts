@@ -56,7 +56,9 @@ it('openPort closes the device of a port that is refused', async () => {
 
 describe('a devarg', () => {
   it.each([
-    ...['1e4', '10000.0', '+10000', '-1', '0b10', '0x', 'ten', '1000', ' 10000 0', ''].map((v) => `speed=${v}`),
+    ...['1e4', '10000.0', '+10000', '-1', '0b10', '0x', 'ten', '1000', ' 10000 0', ''].map(
+      (v) => `speed=${v}`,
+    ),
     ...['2', '01', 'yes', 'true', '0x1', ''].map((v) => `vectorized=${v}`),
   ])('%s is refused of every device, in the same words', async (devarg) => {
     const refused = await rejectionOf(user(`,${devarg}`));
@@ -78,11 +80,15 @@ describe('a devarg', () => {
     expect(await rejectionOf(card(`,${devarg}`))).toMatchObject({ code, message, remedy });
   });
 
-  it.each(['speed=10000', 'speed=0x2710', 'speed=0XC350', 'speed=4294967295', 'vectorized=1', 'vectorized=0'])(
-    '%s is taken of every device, which is then looked for',
-    async (devarg) => {
-      expect((await rejectionOf(user(`,${devarg}`))).code).toBe('VIO_SOCKET_MISSING');
-      expect((await rejectionOf(card(`,${devarg}`))).code).toMatch(/^VIO_PCI_/);
-    },
-  );
+  it.each([
+    'speed=10000',
+    'speed=0x2710',
+    'speed=0XC350',
+    'speed=4294967295',
+    'vectorized=1',
+    'vectorized=0',
+  ])('%s is taken of every device, which is then looked for', async (devarg) => {
+    expect((await rejectionOf(user(`,${devarg}`))).code).toBe('VIO_SOCKET_MISSING');
+    expect((await rejectionOf(card(`,${devarg}`))).code).toMatch(/^VIO_PCI_/);
+  });
 });

@@ -1,12 +1,12 @@
 import type { Measured } from '@vio/net';
+import type { HttpAddress } from '@vio/net/internal/http';
 import type { Output } from '../output.ts';
 import type { Shown } from '../page/server/hub.ts';
-import type { MetricsAddress } from './address.ts';
 import type { MetricsServer } from './server.ts';
 
 /** Serves metrics and the live page where the user wants them; undefined when he does not. */
 export async function serveMetrics(
-  address: MetricsAddress | undefined,
+  address: HttpAddress | undefined,
   measured: () => Readonly<Record<string, Measured>>,
   shown: Shown,
 ): Promise<MetricsServer | undefined> {

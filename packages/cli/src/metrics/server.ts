@@ -5,20 +5,14 @@ import {
   type ServerResponse,
   createServer,
 } from 'node:http';
-import { isIPv6 } from 'node:net';
 import { VioError } from '@vio/native';
 import { type Measured, prometheusContentType, prometheusText } from '@vio/net';
 import { inTurns } from '@vio/net/internal';
+import { type HttpAddress, type HttpPlace, listenHttp } from '@vio/net/internal/http';
 import { refusal, securityHeaders } from '../page/server/guard.ts';
 import type { Shown } from '../page/server/hub.ts';
 import { LivePage, target } from '../page/server/live-page.ts';
 import { aboutProcess } from './about-process.ts';
-import type { MetricsAddress } from './address.ts';
-
-/** More than any number of Prometheus servers; who comes beyond is refused. */
-const mostConnections = 64;
-/** For a whole request. */
-const requestMilliseconds = 10_000;
 
 /** What there is to say before there is a port or device. */
 const about = aboutProcess();
@@ -32,17 +26,11 @@ export class MetricsServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #page: LivePage;
 
-  private constructor(server: Server, page: LivePage) {
+  private constructor(server: Server, { url, browsable }: HttpPlace, page: LivePage) {
     this.#server = server;
     this.#page = page;
-    const bound = server.address();
-    if (bound === null || typeof bound === 'string') {
-      this.url = `unix:${String(bound)}`;
-      return;
-    }
-    const host = isIPv6(bound.address) ? `[${bound.address}]` : bound.address;
-    this.page = `http://${host}:${bound.port}/`;
-    this.url = `${this.page}metrics`;
+    this.page = browsable ? `${url}/` : undefined;
+    this.url = browsable ? `${url}/metrics` : url;
   }
 
   /**
@@ -50,20 +38,16 @@ export class MetricsServer implements AsyncDisposable {
    * @throws VioError VIO_CLI_METRICS when nobody can listen there
    */
   static async start(
-    address: MetricsAddress,
+    address: HttpAddress,
     measured: () => Readonly<Record<string, Measured>>,
     shown: Shown,
   ): Promise<MetricsServer> {
     const page = new LivePage(shown);
     const server = createServer(inTurns(answerer(address, measured, page)));
-    server.maxConnections = mostConnections;
-    server.headersTimeout = requestMilliseconds;
-    server.requestTimeout = requestMilliseconds;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(address, cause)));
-      server.listen(address, resolve);
+    const place = await listenHttp(server, address).catch((cause: unknown) => {
+      throw listenError(address, cause);
     });
-    return new MetricsServer(server, page);
+    return new MetricsServer(server, place, page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +58,7 @@ export class MetricsServer implements AsyncDisposable {
 }
 
 function answerer(
-  address: MetricsAddress,
+  address: HttpAddress,
   measured: () => Readonly<Record<string, Measured>>,
   page: LivePage,
 ): RequestListener {
@@ -101,9 +85,10 @@ function isLoopback(host: string | undefined): boolean {
   return host === 'localhost' || host === '::1' || host?.startsWith('127.') === true;
 }
 
-function listenError(address: MetricsAddress, cause: Error): VioError {
+function listenError(address: HttpAddress, cause: unknown): VioError {
   const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
-  return new VioError(`metrics cannot be served on ${where}: ${cause.message}`, {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new VioError(`metrics cannot be served on ${where}: ${why}`, {
     code: 'VIO_CLI_METRICS',
     remedy: 'choose another address or port (0: any that is free), or end who uses this one',
     cause,

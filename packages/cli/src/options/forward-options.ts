@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ForwardMode, forwardModes } from '../forward/mode-names.ts';
-import type { MetricsAddress } from '../metrics/address.ts';
+import type { HttpAddress } from '@vio/net/internal/http';
 import type { TelemetryChoice } from '../telemetry/serve.ts';
 import { integer, metricsAddress, number, segmentList } from './option-values.ts';
 
@@ -12,7 +12,7 @@ export interface ForwardOptions extends TelemetryChoice {
   readonly burst: number;
   readonly duration?: number;
   readonly statsPeriod: number;
-  readonly metrics?: MetricsAddress;
+  readonly metrics?: HttpAddress;
   readonly pagePackets?: true;
   readonly json?: true;
 }

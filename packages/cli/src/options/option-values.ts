@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { type MetricsAddress, parseMetricsAddress } from '../metrics/address.ts';
+import { type HttpAddress, parseHttpAddress } from '@vio/net/internal/http';
 
 /** Parsers of option values, for commander: what is out of range is wrong usage. */
 export function number(min: number, max: number): (text: string) => number {
@@ -21,8 +21,8 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-export function metricsAddress(text: string): MetricsAddress {
-  const address = parseMetricsAddress(text);
+export function metricsAddress(text: string): HttpAddress {
+  const address = parseHttpAddress(text);
   if (address === undefined)
     throw new InvalidArgumentError('Allowed: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock.');
   return address;

@@ -1,16 +1,9 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import { isIPv6 } from 'node:net';
 import { prometheusContentType, prometheusText } from '@vio/net';
 import { inTurns } from '@vio/net/internal';
+import { type HttpAddress, type HttpPlace, listenHttp, parseHttpAddress } from '@vio/net/internal/http';
 import { switchError } from '../config/errors.ts';
 import type { VioSwitch } from '../switch/vio-switch.ts';
-
-const mostConnections = 64;
-/** For a whole request. */
-const requestMilliseconds = 10_000;
-
-/** Where to listen: a port of this machine or of one of its addresses, or a Unix socket. */
-type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** A socket that listens already, as systemd passes them. */
 export interface ListeningSocket {
@@ -37,17 +30,11 @@ export class StatusServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #shown: StatusPage | undefined;
 
-  private constructor(server: Server, shown: StatusPage | undefined, path: string | undefined) {
+  private constructor(server: Server, { url, browsable }: HttpPlace, shown: StatusPage | undefined) {
     this.#server = server;
     this.#shown = shown;
-    const bound = server.address();
-    if (bound === null || typeof bound === 'string') {
-      this.url = `unix:${path ?? String(bound)}`;
-      return;
-    }
-    const host = isIPv6(bound.address) ? `[${bound.address}]` : bound.address;
-    this.url = `http://${host}:${bound.port}`;
-    if (shown !== undefined) this.page = `${this.url}/`;
+    this.url = url;
+    this.page = browsable && shown !== undefined ? `${url}/` : undefined;
   }
 
   /**
@@ -61,7 +48,7 @@ export class StatusServer implements AsyncDisposable {
     health: () => object,
     page?: StatusPage,
   ): Promise<StatusServer> {
-    const address = typeof where === 'string' ? parseAddress(where) : { fd: where.fd };
+    const address = typeof where === 'string' ? addressOf(where) : where;
     let listened: string | undefined;
     const shown = inTurns((request, response) => {
       if (request.method === 'GET' && pathOf(request) === '/metrics') {
@@ -77,26 +64,13 @@ export class StatusServer implements AsyncDisposable {
       response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
       response.end(`${JSON.stringify(health())}\n`);
     });
-    server.maxConnections = mostConnections;
-    server.headersTimeout = requestMilliseconds;
-    server.requestTimeout = requestMilliseconds;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(
-          switchError(
-            'HTTP',
-            `nobody can listen on ${typeof where === 'string' ? where : `descriptor ${where.fd}`}: ${cause.message}`,
-            'choose another address',
-            cause,
-          ),
-        ),
-      );
-      server.listen(address, resolve);
+    const place = await listenHttp(server, address).catch((cause: unknown) => {
+      const at = typeof where === 'string' ? where : `descriptor ${where.fd}`;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw switchError('HTTP', `nobody can listen on ${at}: ${why}`, 'choose another address', cause);
     });
-    const bound = server.address();
-    if ('host' in address) listened = address.host;
-    else if (bound !== null && typeof bound === 'object') listened = bound.address;
-    return new StatusServer(server, page, typeof where === 'string' ? undefined : where.path);
+    listened = place.host;
+    return new StatusServer(server, place, page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,17 +84,12 @@ function pathOf({ url }: IncomingMessage): string | undefined {
   return url?.split('?')[0];
 }
 
-function parseAddress(text: string): Address {
-  if (text.startsWith('/')) return { path: text };
-  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw switchError(
-      'HTTP',
-      `${text} is no address`,
-      'give PORT, HOST:PORT, [IPV6]:PORT or the path of a socket',
-    );
-  }
-  const [, ipv6, name] = match;
-  return { host: ipv6 ?? (name === undefined || name === '' ? '127.0.0.1' : name), port };
+function addressOf(text: string): HttpAddress {
+  const address = parseHttpAddress(text);
+  if (address !== undefined) return address;
+  throw switchError(
+    'HTTP',
+    `${text} is no address`,
+    'give PORT, HOST:PORT, [IPV6]:PORT or the path of a socket',
+  );
 }
