@@ -8,5 +8,6 @@ export { driverPositions } from './dump/ring-positions.ts';
 export { driverRingView } from './dump/ring-view.ts';
 export * from './feature-bits.ts';
 export { ringFeatures } from './format.ts';
+export { checkRingSize, isRingSize } from './layout/ring-size.ts';
 export { BufferPool, poolStride } from './memory/buffer-pool.ts';
 export { Region, maxRegionSize, registerRegion } from './memory/region.ts';

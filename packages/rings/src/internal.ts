@@ -15,7 +15,7 @@ export { needEvent } from './event-index.ts';
 export { ringFeatureNames } from './feature-bits.ts';
 export { forgetIfIdle, isTracked } from './inflight/forget.ts';
 export { type DescriptorWords, InflightEntries } from './inflight/inflight-entries.ts';
-export { checkRingSize } from './layout/ring-size.ts';
+export { checkRingSize, isRingSize } from './layout/ring-size.ts';
 export { Iotlb, mayRead, mayWrite, translationPage } from './memory/iotlb.ts';
 export { LateWindow } from './memory/memory-map.ts';
 export { maxRegionSize, registerRegion } from './memory/region.ts';

@@ -31,7 +31,7 @@ import { VringEvents } from './queues/vring-events.ts';
  * and fills the receive queues. The device belongs to the port from now on: a failure at any step closes it, and gives
  * everything back.
  * @throws VioError VIO_OPTION_UNKNOWN, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT,
- *   VIO_QUEUE_SIZE, VIO_MTU, VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the
+ *   VIO_RING_SIZE, VIO_QUEUE_SIZE, VIO_MTU, VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the
  *   device
  */
 export function openPort(device: NetDevice, options: PortOptions = {}): Promise<DevicePort> {

@@ -127,7 +127,7 @@ describe('C5 (4.1.4.3.2) queue sizes', () => {
 
   it.each([0, 3, 257])('split: %i of at most 256 is refused before it is written', async (queueSize) => {
     const device = new FakePciDevice();
-    await expect(openPciPort(device, { queueSize })).rejects.toMatchObject({ code: 'VIO_PCI_QUEUE_SIZE' });
+    await expect(openPciPort(device, { queueSize })).rejects.toMatchObject({ code: 'VIO_RING_SIZE' });
     expect(bar4Writes(device, 0x18)).toEqual([]);
   });
 
@@ -138,7 +138,7 @@ describe('C5 (4.1.4.3.2) queue sizes', () => {
     await expect(
       openPciPort(new FakePciDevice({ features: packed }), { queueSize: 0 }),
     ).rejects.toMatchObject({
-      code: 'VIO_PCI_QUEUE_SIZE',
+      code: 'VIO_RING_SIZE',
     });
   });
 });

@@ -22,14 +22,14 @@ describe('the size of a ring', () => {
   });
 
   it.each([
-    ['a split ring that is no power of two', { wanted: 100 }, 'VIO_PCI_QUEUE_SIZE'],
+    ['a split ring that is no power of two', { wanted: 100 }, 'VIO_RING_SIZE'],
     [
       'a split ring that is no power of two, of a legacy device',
       { wanted: 100, resizable: false },
-      'VIO_PCI_QUEUE_SIZE',
+      'VIO_RING_SIZE',
     ],
-    ['half a descriptor', { wanted: 0.5 }, 'VIO_PCI_QUEUE_SIZE'],
-    ['no descriptor', { wanted: 0 }, 'VIO_PCI_QUEUE_SIZE'],
+    ['half a descriptor', { wanted: 0.5 }, 'VIO_RING_SIZE'],
+    ['no descriptor', { wanted: 0 }, 'VIO_RING_SIZE'],
     ['a device without a queue', { most: 0 }, 'VIO_PCI_NO_QUEUE'],
   ] as const)('is refused of %s', (_, input, code) => {
     expect(() => choose(input)).toThrow(expect.objectContaining({ code }));

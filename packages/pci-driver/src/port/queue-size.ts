@@ -1,4 +1,5 @@
 import type { QueueSizeRequest } from '@vio/net';
+import { checkRingSize } from '@vio/rings/internal';
 import { pciError } from '../access/pci-errors.ts';
 
 /** What the size of a ring depends on. Without a wish 1024 descriptors are enough. */
@@ -14,7 +15,7 @@ const usualSize = 1024;
 /**
  * Decides the size of a ring. Pure. Without a wish it is the device's, at most 1024 where it takes less; a wish that the device does
  * not have is answered with what it has.
- * @throws VioError VIO_PCI_QUEUE_SIZE for what no ring of the format can have, VIO_PCI_NO_QUEUE
+ * @throws VioError VIO_RING_SIZE for what no ring of the format can have, VIO_PCI_NO_QUEUE
  */
 export function chooseQueueSize({
   queue,
@@ -25,16 +26,8 @@ export function chooseQueueSize({
   format,
 }: QueueSizeInput): number {
   if (most === 0) throw noQueue(queue);
-  const possible = (n: number): boolean =>
-    Number.isInteger(n) && n >= 1 && (format === 'packed' || (n & (n - 1)) === 0);
   const size = wanted ?? Math.min(most, enough);
-  if (!possible(size)) {
-    throw pciError(
-      'VIO_PCI_QUEUE_SIZE',
-      `a ${format} ring of ${size} descriptors is not possible on this device`,
-      format === 'split' ? `use a power of two up to ${most}` : `use 1 to ${most}`,
-    );
-  }
+  checkRingSize({ format }, size);
   return resizable ? Math.min(size, most) : most;
 }
 

@@ -10,6 +10,7 @@ import {
   speedToReport,
   unknownDevarg,
 } from '@vio/net/internal';
+import { isRingSize } from '@vio/rings/internal';
 import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
@@ -72,7 +73,7 @@ const schema = z.strictObject({
   path: z.string().check(z.minLength(1)),
   mac: z.optional(z.string().check(z.refine(isMac))),
   cq: off,
-  queue_size: z._default(integer(z.minimum(1), z.maximum(32768)), 256),
+  queue_size: z._default(integer(), 256),
   queues: z._default(integer(z.minimum(1), z.maximum(128)), 1),
   iface: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
   server: off,
@@ -159,8 +160,8 @@ function besideDescriptors(key: string): VioError {
 
 /** What a key's own range cannot say. */
 function checkTogether(config: VirtioUserConfig): void {
-  const powerOfTwo = (config.queue_size & (config.queue_size - 1)) === 0;
-  if (!config.packed_vq && !powerOfTwo) throw valueError('queue_size', config.queue_size);
+  const format = config.packed_vq ? 'packed' : 'split';
+  if (!isRingSize({ format }, config.queue_size)) throw valueError('queue_size', config.queue_size);
   if (config.backend === 'vhost-user') checkSocketPath(config.path);
   if (config.backend !== 'vhost-user' && config.server) {
     throw new VioError(`server=1 does not belong to ${config.path}, which is a character device`, {

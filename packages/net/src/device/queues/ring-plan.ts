@@ -1,5 +1,6 @@
 import { VioError } from '@vio/native';
 import { ringFeatures } from '@vio/rings';
+import { checkRingSize } from '@vio/rings/internal';
 import { ControlQueue } from '../../control/control-queue.ts';
 import type { ChosenFeatures } from '../features/choose-features.ts';
 import { type MemoryPlan, type RingSizes, planMemory } from '../memory/memory-plan.ts';
@@ -22,7 +23,8 @@ export interface RingPlan {
 
 /**
  * Asks the device for the size of every ring, and plans the memory. Sizes may differ: a legacy device dictates each of them.
- * @throws VioError VIO_QUEUE_SIZE when a ring of another size is not wanted, VIO_POOL_SIZE, and those of the device
+ * @throws VioError VIO_RING_SIZE for what no ring can have, VIO_QUEUE_SIZE when a ring of another size is not wanted, VIO_POOL_SIZE,
+ *   and those of the device
  */
 export function planRings(
   device: NetDevice,
@@ -36,6 +38,7 @@ export function planRings(
   const { format } = rings;
   const warnings: VioError[] = [];
   const sizeOf = (queue: number, wanted: number | undefined): number => {
+    if (wanted !== undefined) checkRingSize(rings, wanted);
     const size = device.queueSize({ queue, format, wanted });
     if (wanted === undefined || size === wanted) return size;
     const other = otherSize(queue, wanted, size);

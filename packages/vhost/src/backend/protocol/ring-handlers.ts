@@ -12,7 +12,7 @@ export const ringHandlers = {
     const vring = ring(context, index);
     const { device } = context;
     const format = (device.features & VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed';
-    checkRingSize({ format, inOrder: false, indirect: false, eventIdx: false }, value);
+    checkRingSize({ format }, value);
     if (vring.running && vring.size !== value) {
       if (vring.enabled) throw vhostError('STATE', `ring ${index} runs: its size cannot change`);
       device.setup.startOver(vring);
