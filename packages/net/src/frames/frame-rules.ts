@@ -10,8 +10,9 @@ export interface FrameRules {
   readonly vlanInsert?: boolean;
 }
 
-/** Bytes of an Ethernet header without tags, and of a tag. */
+/** Bytes of an Ethernet header without tags. */
 export const ethernetBytes = 14;
+/** Bytes of a VLAN tag. */
 export const vlanTagBytes = 4;
 
 /** Smallest MTU of IPv4 (RFC 791), and the largest that fits a frame of 9728 bytes, which is DPDK's limit, with a tag. */

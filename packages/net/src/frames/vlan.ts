@@ -2,19 +2,13 @@ import type { BufferPool } from '@vio/rings';
 import { HDR_F_NEEDS_CSUM, type PacketOffloads } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import { ethernetBytes, vlanTagBytes } from './frame-rules.ts';
+import { addressBytes, growHead, isTagged, putTag, takeTag } from './vlan-tag.ts';
 
 /** Set in `burst.vlan[i]` when there is a tag; the lower 16 bits are the tag control information (802.1Q: PCP, DEI, VID). */
 export const VLAN_PRESENT = 0x1_0000;
 
-/** Bytes of the two addresses, in front of which a tag is never put. */
-const addressBytes = 12;
 /** The largest number in a virtio-net header. */
 const mostBytes = 0xffff;
-
-/** True when the frame at `offset` has an 802.1Q tag; the outer tag of QinQ (802.1ad) is another one. */
-function isTagged(u8: Uint8Array, offset: number): boolean {
-  return u8[offset + addressBytes] === 0x81 && u8[offset + addressBytes + 1] === 0;
-}
 
 /** Bytes of the tags of a frame, of both kinds, two at most. */
 export function tagBytes(u8: Uint8Array, offset: number, bytes: number): number {
@@ -41,13 +35,8 @@ export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Arra
       continue;
     }
     vlan[i] = VLAN_PRESENT | (u8[at + 14] << 8) | u8[at + 15];
-    u8.copyWithin(at + vlanTagBytes, at, at + addressBytes);
-    offset[i] = at + vlanTagBytes;
-    length[i] -= vlanTagBytes;
-    if (segments[i] !== 1) {
-      pool.dataOffset[buffer[i]] += vlanTagBytes;
-      pool.dataLength[buffer[i]] -= vlanTagBytes;
-    }
+    takeTag(u8, at);
+    growHead(burst, pool, i, -vlanTagBytes);
     if (offloads !== undefined) moveUp(offloads, i);
   }
 }
@@ -66,23 +55,12 @@ export function insertTag(
   header: number,
 ): boolean {
   const { u8 } = pool.region;
-  const { offset, length, segments, buffer, offloads } = burst;
-  const b = buffer[i];
-  const start = pool.dataBase + b * pool.stride - pool.headroom;
-  const at = offset[i] - vlanTagBytes;
-  if (at - header < start || (offloads !== undefined && !moveDown(offloads, i))) return false;
-  const tag = vlan[i];
-  u8.copyWithin(at, at + vlanTagBytes, at + vlanTagBytes + addressBytes);
-  u8[at + 12] = 0x81;
-  u8[at + 13] = 0;
-  u8[at + 14] = (tag >>> 8) & 0xff;
-  u8[at + 15] = tag & 0xff;
-  offset[i] = at;
-  length[i] += vlanTagBytes;
-  if (segments[i] !== 1) {
-    pool.dataOffset[b] -= vlanTagBytes;
-    pool.dataLength[b] += vlanTagBytes;
-  }
+  const { offset, buffer, offloads } = burst;
+  const start = pool.dataBase + buffer[i] * pool.stride - pool.headroom;
+  const at = offset[i];
+  if (at - vlanTagBytes - header < start || (offloads !== undefined && !moveDown(offloads, i))) return false;
+  putTag(u8, at, vlan[i]);
+  growHead(burst, pool, i, vlanTagBytes);
   vlan[i] = 0;
   return true;
 }

@@ -1,7 +1,8 @@
 import type { PacketBurst } from '@vio/net';
+import { isTagged, vlanTagBytes } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { frameBytes } from './frame-offloads.ts';
-import { insertTag, isTagged, removeTag, tagBytes } from './frame-tag.ts';
+import { insertTag, removeTag } from './frame-tag.ts';
 import { MacTable, type MacTableOptions } from './mac-table.ts';
 import {
   droppedOversize,
@@ -97,15 +98,15 @@ export class Bridge {
     const { native, tags, member } = rules.vlans;
     const bytes = burst.length[i];
     const inOnePiece = burst.segments[i] === 1 ? bytes : pool.dataLength[burst.buffer[i]];
-    if (bytes < headerBytes || (inOnePiece < headerBytes + tagBytes && inOnePiece < bytes)) {
+    if (bytes < headerBytes || (inOnePiece < headerBytes + vlanTagBytes && inOnePiece < bytes)) {
       counters[droppedRunt]++;
       return false;
     }
     const at = burst.offset[i];
     const { u8 } = pool.region;
-    this.#tagged = inOnePiece >= headerBytes + tagBytes && isTagged(u8, at);
+    this.#tagged = inOnePiece >= headerBytes + vlanTagBytes && isTagged(u8, at);
     this.#tci = this.#tagged ? (u8[at + 14] << 8) | u8[at + 15] : 0;
-    if (frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? tagBytes : 0) > rules.mtu) {
+    if (frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? vlanTagBytes : 0) > rules.mtu) {
       counters[droppedOversize]++;
       return false;
     }
@@ -181,7 +182,7 @@ export class Bridge {
 
   /** A frame for one port, or one of several. */
   #put(to: SwitchPort, burst: PacketBurst, pool: BufferPool, i: number): void {
-    const bytes = frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? tagBytes : 0);
+    const bytes = frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? vlanTagBytes : 0);
     if (bytes > to.rules.mtu) to.counters[droppedOversize]++;
     else if (to.add(burst, i)) this.#waiting[this.#waitingCount++] = to;
   }
