@@ -1,4 +1,5 @@
-// Every package declares what its sources import, and nothing else; what only its tests need is the root's.
+// Every package declares what its sources import, and nothing else; what only its tests need is the root's. What it imports of
+// its siblings is what the arrows of ARCHITECTURE.md allow.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +15,17 @@ interface Manifest {
 
 const manifest = (directory: string): Manifest =>
   JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+
+/** A part of the linter's configuration. */
+interface Override {
+  readonly files: readonly string[];
+  readonly rules: {
+    readonly 'no-restricted-imports'?: readonly [
+      string,
+      { readonly patterns: readonly { readonly regex: string }[] },
+    ];
+  };
+}
 
 /** Tests and what only they use are not published. */
 const isTest = (path: string): boolean => /\.test\.ts$|(^|\/)test-support\//.test(path);
@@ -59,5 +71,67 @@ describe.each(places.filter((place) => existsSync(join(root, place, 'package.jso
       (dependency) => !buildTools.has(dependency) && !dependency.startsWith('@vio/'),
     );
     expect([...Object.keys(dependencies), ...bundled].toSorted()).toEqual([...used].toSorted());
+  });
+});
+
+/** What each package of the drawing may import. A line that begins with an arrow goes on from what that arrow stands behind in the first. */
+function arrows(): Map<string, ReadonlySet<string>> {
+  const architecture = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const [, drawing = ''] = /^```text\n([^]*?)^```$/m.exec(architecture) ?? [];
+  const lines = drawing.split('\n').filter((line) => line.includes('<-'));
+  const names = (line: string): string[] => line.match(/@vio\/[\w-]+/g) ?? [];
+  const chains = lines.map((line) => {
+    const goesOn = line.trimStart().startsWith('<-');
+    return goesOn ? [...names(lines[0].slice(0, line.indexOf('<-'))).slice(-1), ...names(line)] : names(line);
+  });
+  const left = new Map<string, Set<string>>();
+  for (const chain of chains) {
+    for (const [i, name] of chain.entries()) {
+      const known = left.get(name) ?? new Set();
+      if (i > 0) known.add(chain[i - 1]);
+      left.set(name, known);
+    }
+  }
+  for (let grew = true; grew;) {
+    grew = false;
+    for (const known of left.values()) {
+      const before = known.size;
+      // What is added while the set is walked is walked as well.
+      for (const name of known) for (const further of left.get(name) ?? []) known.add(further);
+      grew ||= known.size > before;
+    }
+  }
+  return left;
+}
+
+describe('the arrows of ARCHITECTURE.md', () => {
+  const allowed = arrows();
+  const manifests = readdirSync(join(root, 'packages'))
+    .map((name) => manifest(join(root, 'packages', name)))
+    .filter(({ name }) => name !== '@vio/test-support');
+
+  it('are drawn of every package', () => {
+    expect([...allowed.keys()].toSorted()).toEqual(manifests.map(({ name }) => name).toSorted());
+  });
+
+  it.each(manifests)('$name imports what is left of it, and nothing else', ({ name, dependencies = {} }) => {
+    const siblings = Object.keys(dependencies).filter((dependency) => dependency.startsWith('@vio/'));
+    expect(siblings.filter((sibling) => allowed.get(name)?.has(sibling) !== true)).toEqual([]);
+  });
+
+  it('are those that the linter knows', () => {
+    const { overrides } = JSON.parse(
+      readFileSync(join(root, '.oxlintrc.json'), 'utf8').replaceAll(/^\s*\/\/.*$/gm, ''),
+    ) as { overrides: Override[] };
+    for (const { name } of manifests) {
+      const place = `packages/${name.slice('@vio/'.length)}/**`;
+      const rule = overrides.find(({ files }) => files.includes(place))?.rules['no-restricted-imports'];
+      const patterns = rule?.[1].patterns.map(({ regex }) => new RegExp(regex)) ?? [];
+      const forbidden = manifests.filter(
+        (other) => other.name !== name && allowed.get(name)?.has(other.name) !== true,
+      );
+      const missed = forbidden.filter((other) => !patterns.some((pattern) => pattern.test(other.name)));
+      expect([name, missed.map((other) => other.name)]).toEqual([name, []]);
+    }
   });
 });
