@@ -31,6 +31,32 @@ describe.each(packages)('@vio/%s', (name) => {
   });
 });
 
+/** What is there under more than one place. */
+function ambiguous(found: Iterable<readonly [name: string, place: string]>): string[] {
+  const places = new Map<string, Set<string>>();
+  for (const [name, place] of found) places.set(name, (places.get(name) ?? new Set()).add(place));
+  return [...places].filter(([, at]) => at.size > 1).map(([name, at]) => `${name}: ${[...at].join(', ')}`);
+}
+
+describe('no two packages give one name', () => {
+  it('to different exports', () => {
+    expect(ambiguous(entries.flatMap(({ places }) => [...places]))).toEqual([]);
+  });
+
+  it('to different types of their sources', () => {
+    const sources = ownFiles('packages', /\/src\/.*\.ts$/).filter(
+      (file) => !/\.test\.ts$|\/test-support\//.test(file),
+    );
+    const types = sources.flatMap((file) =>
+      Array.from(
+        readFileSync(join(root, file), 'utf8').matchAll(/^export (?:class|interface|type) (\w+)/gm),
+        ([, name]) => [name, file.split('/')[1]] as const,
+      ),
+    );
+    expect(ambiguous(types)).toEqual([]);
+  });
+});
+
 const insideUse = /['"]@vio\/[\w-]+\/internal['"/]/;
 
 describe('a program of the documentation imports what is for applications', () => {

@@ -29,6 +29,8 @@ export interface Entry {
   readonly names: readonly string[];
   /** Names that the package's second entry exports as well. */
   readonly twice: readonly string[];
+  /** Where each name is declared, those of the package's second entry included. */
+  readonly places: ReadonlyMap<string, string>;
   /** Types of ours that a signature of this entry mentions, and that no entry exports: `file: name, by whom`. */
   readonly unnamed: readonly string[];
 }
@@ -52,6 +54,12 @@ export function publishedEntries(): Entry[] {
     return entries.map(({ specifier, exported }) => ({
       specifier,
       names: [...exported].map(([name, symbol]) => `${kindOf(symbol)} ${name}`).toSorted(),
+      places: new Map(
+        [...exported, ...(inside.get(join(specifier, internal)) ?? [])].map(([name, symbol]) => [
+          name,
+          placeOf(symbol),
+        ]),
+      ),
       twice: [...exported.keys()].filter((name) => inside.get(join(specifier, internal))?.has(name)),
       unnamed: [...exported].flatMap(([name, symbol]) =>
         [...mentions(project, symbol)]

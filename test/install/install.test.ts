@@ -168,11 +168,11 @@ describe('the two entries of a package', () => {
        import { DevicePort, NetPort, QueueStats } from '@vio/net';
        import { queueCounterNames } from '@vio/net/internal';
        import { VirtioUserPort } from '@vio/virtio-user';
-       import { parseConfig } from '@vio/virtio-user/internal';
+       import { parseVirtioUserConfig } from '@vio/virtio-user/internal';
        const thrown = (call) => { try { call(); } catch (error) { return error instanceof VioError; } };
        console.log(
          thrown(() => checkOptions('it', { no: 1 }, {})),
-         thrown(() => parseConfig('no=1')),
+         thrown(() => parseVirtioUserConfig('no=1')),
          VirtioUserPort.prototype instanceof DevicePort && DevicePort.prototype instanceof NetPort,
          queueCounterNames.length === new QueueStats().counters.length,
        );`,

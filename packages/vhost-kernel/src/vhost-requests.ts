@@ -60,7 +60,10 @@ export function vringValue(state: Uint8Array<ArrayBuffer>): number {
 }
 
 /** `struct vhost_vring_addr`: ring, flags, descriptors, used, avail, log. */
-export function vringAddress(ring: number, { descriptors, used, avail }: KernelRing): Uint8Array<ArrayBuffer> {
+export function vringAddress(
+  ring: number,
+  { descriptors, used, avail }: KernelRing,
+): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(40));
   view.setUint32(0, ring, true);
   view.setBigUint64(8, descriptors, true);

@@ -1,3 +1,3 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
-export { parseConfig } from './config/config.ts';
+export { parseVirtioUserConfig } from './config/config.ts';
 export { parseDevargs } from './config/devargs.ts';

@@ -14,7 +14,7 @@ export interface LaneRates {
 }
 
 /** What happened between two samples. */
-export interface Rates {
+export interface ForwardRates {
   /** Seconds since forwarding began. */
   readonly seconds: number;
   /** Packets per second since the previous sample. */
@@ -60,14 +60,14 @@ export class RateMeter {
     for (const lane of traffic.lanes) this.#seen.set(lane, lane.traffic());
   }
 
-  sample(): Rates {
+  sample(): ForwardRates {
     const now = performance.now();
     const seconds = Math.max(now - this.#at, 1e-3) / 1000;
     const { received, sent, dropped } = this.#traffic.counts;
     const queues = this.#sampleLanes(seconds);
     const sum = (rate: (queue: LaneRates) => number): number =>
       queues.reduce((all, one) => all + rate(one), 0);
-    const rates: Rates = {
+    const rates: ForwardRates = {
       seconds: (now - this.#begin) / 1000,
       rxPps: (received - this.#received) / seconds,
       txPps: (sent - this.#sent) / seconds,
@@ -105,7 +105,7 @@ export class RateMeter {
 }
 
 /** For a person: one line, and one more for each queue pair where there are several. */
-export function formatRates(rates: Rates): string {
+export function formatRates(rates: ForwardRates): string {
   const { seconds, received, sent, dropped, queues } = rates;
   const all = `${seconds.toFixed(1).padStart(7)} s  ${flow(rates)}  received ${received}  sent ${sent}  dropped ${dropped}`;
   const each =

@@ -23,7 +23,7 @@ export interface ForwardWork {
 }
 
 /** A queue of a port. */
-export interface QueuePlace {
+export interface PortQueue {
   readonly port: number;
   readonly queue: number;
 }
@@ -31,16 +31,16 @@ export interface QueuePlace {
 /** A way that packets take, with the addresses of the port they leave by. */
 export interface StreamTask {
   readonly name: string;
-  readonly from: QueuePlace;
-  readonly to: QueuePlace;
+  readonly from: PortQueue;
+  readonly to: PortQueue;
   readonly own: Uint8Array;
   readonly peer: Uint8Array;
 }
 
 /** What passed one way since forwarding began. */
 export interface StreamReport {
-  readonly from: QueuePlace;
-  readonly to: QueuePlace;
+  readonly from: PortQueue;
+  readonly to: PortQueue;
   /** Thread that forwards it, from 0. */
   readonly thread: number;
   readonly counts: Readonly<LaneCounts>;

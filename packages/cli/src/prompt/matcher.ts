@@ -1,11 +1,11 @@
 import { quoted } from '@vio/native/internal';
 import { CommandArguments, type PromptCommand } from './command.ts';
 import { nearest } from './nearest.ts';
-import { type Place, type Vocabulary, expected, fits, offers, parseSyntax } from './syntax.ts';
+import { type SyntaxPlace, type Vocabulary, expected, fits, offers, parseSyntax } from './syntax.ts';
 
 interface Entry {
   readonly command: PromptCommand;
-  readonly places: readonly Place[];
+  readonly places: readonly SyntaxPlace[];
 }
 
 /** A line that is a command. */
@@ -84,7 +84,7 @@ export class Matcher {
 }
 
 /** How many of the words, from the first on, a command has as well. */
-function reachOf(places: readonly Place[], words: readonly string[], known: Vocabulary): number {
+function reachOf(places: readonly SyntaxPlace[], words: readonly string[], known: Vocabulary): number {
   let reach = 0;
   while (reach < words.length && reach < places.length && fits(places[reach], words[reach], known)) reach++;
   return reach;

@@ -8,7 +8,7 @@ import type { Datapath, ForwardWork } from '../ports/datapath.ts';
 import type { PortSlot } from '../ports/port-slot.ts';
 import { partnerAmong } from '../ports/streams.ts';
 import type { PortCounters } from './text/port-stats.ts';
-import type { PortView } from './text/port-info.ts';
+import type { ShownPort } from './text/port-info.ts';
 import type { ForwardedPackets } from './text/forward-stats.ts';
 import type { Vocabulary } from './syntax.ts';
 
@@ -129,7 +129,7 @@ export class PromptSession {
     return slot.port;
   }
 
-  view(slot: PortSlot): PortView {
+  view(slot: PortSlot): ShownPort {
     const { number, device, driver, devargs } = slot;
     const { promiscuous, allMulticast } = this.settings(slot);
     const port = this.opened(slot);

@@ -16,7 +16,7 @@ export interface WordKind {
 }
 
 /** One place of a command: fixed words, or a kind of word. */
-export interface Place {
+export interface SyntaxPlace {
   /** As in `<port>` or `on|off`. */
   readonly label: string;
   /** Its value is an argument of the command. */
@@ -75,7 +75,7 @@ export const wordKinds = {
  * Takes a syntax apart. Words stand for themselves; `on|off` are several that are allowed, one of which is an argument; `<port>` is a kind
  * of word, and an argument; `[...]` may be left out, at the end.
  */
-export function parseSyntax(syntax: string): Place[] {
+export function parseSyntax(syntax: string): SyntaxPlace[] {
   return syntax.split(' ').map((part) => {
     const optional = part.startsWith('[');
     const label = optional ? part.slice(1, -1) : part;
@@ -96,16 +96,16 @@ function kindOf(name: string): WordKind {
 }
 
 /** Whether a word may stand there. */
-export function fits({ words, kind }: Place, text: string, known: Vocabulary): boolean {
+export function fits({ words, kind }: SyntaxPlace, text: string, known: Vocabulary): boolean {
   return kind === undefined ? words.includes(text) : kind.accepts(text, known);
 }
 
 /** What may stand there, as far as it can be listed. */
-export function offers({ words, kind }: Place, known: Vocabulary): readonly string[] {
+export function offers({ words, kind }: SyntaxPlace, known: Vocabulary): readonly string[] {
   return kind === undefined ? words : kind.offers(known);
 }
 
 /** What is expected there, for a person. */
-export function expected({ label, words, kind }: Place): string {
+export function expected({ label, words, kind }: SyntaxPlace): string {
   return kind === undefined ? words.join('|') : `${label} (${kind.allowed})`;
 }

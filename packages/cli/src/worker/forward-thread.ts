@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { Forwarder } from '../forward/forwarder.ts';
 import { forwardStep } from '../forward/modes.ts';
 import { Stream, type StreamEnd } from '../forward/stream.ts';
-import type { ForwardWork, QueuePlace, StreamTask } from '../ports/datapath.ts';
+import type { ForwardWork, PortQueue, StreamTask } from '../ports/datapath.ts';
 import type { WorkerReport, WorkerRequest } from './messages.ts';
 
 /** Milliseconds between two reports of what was counted. */
@@ -12,7 +12,7 @@ const reportInterval = 20;
 /** Forwards between queue pairs that this thread has taken over, as its parent says. */
 export class ForwardThread {
   readonly #parent: MessagePort;
-  readonly #pairs = new Map<string, { readonly place: QueuePlace; readonly port: WorkerPort }>();
+  readonly #pairs = new Map<string, { readonly place: PortQueue; readonly port: WorkerPort }>();
   #streams: readonly Stream[] = [];
   #forwarder: Forwarder | undefined;
   #reports: NodeJS.Timeout | undefined;
@@ -90,7 +90,7 @@ export class ForwardThread {
     });
   }
 
-  #end(place: QueuePlace): StreamEnd {
+  #end(place: PortQueue): StreamEnd {
     const found = this.#pairs.get(nameOf(place));
     if (found === undefined)
       throw new RangeError(`nobody has queue pair ${place.queue} of port ${place.port}`);
@@ -118,6 +118,6 @@ export class ForwardThread {
   }
 }
 
-function nameOf({ port, queue }: QueuePlace): string {
+function nameOf({ port, queue }: PortQueue): string {
   return `${port}/${queue}`;
 }

@@ -3,7 +3,7 @@ import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { FakePciDevice, structureCapability, usualCapabilities } from '../test-support/fake-pci-device.ts';
 import { readCapabilities } from './capabilities.ts';
-import { openDevice } from './open-device.ts';
+import { openVirtioDevice } from './open-device.ts';
 
 const read = (device: FakePciDevice) => readCapabilities(device.config, (index) => device.barSize(index));
 
@@ -65,14 +65,16 @@ describe('a structure that cannot be used', () => {
     ['has a capability that is cut off', { id: 9, body: [8, 1, 4, 0, 0, 0] }, /only 8 bytes/],
   ])('because it %s is named, and why', (_, bad, why) => {
     const device = new FakePciDevice({ capabilities: [bad, ...usualCapabilities().slice(0, -1)] });
-    expect(() => openDevice(device)).toThrow(
+    expect(() => openVirtioDevice(device)).toThrow(
       expect.objectContaining({ code: 'VIO_PCI_CAPABILITY', message: expect.stringMatching(why) as string }),
     );
   });
 
   it('has no consequence when another one can be used', () => {
     const bad = structureCapability(1, 5, 0, 64);
-    expect(openDevice(new FakePciDevice({ capabilities: [bad, ...usualCapabilities()] })).modern).toBe(true);
+    expect(openVirtioDevice(new FakePciDevice({ capabilities: [bad, ...usualCapabilities()] })).modern).toBe(
+      true,
+    );
   });
 });
 
@@ -85,5 +87,5 @@ it('names a BAR that can be reached in no way', () => {
     unmappable: [4],
     capabilities: usualCapabilities().filter(({ body }) => body[1] !== 5),
   });
-  expect(() => openDevice(device)).toThrow(expect.objectContaining({ code: 'VIO_PCI_BAR' }));
+  expect(() => openVirtioDevice(device)).toThrow(expect.objectContaining({ code: 'VIO_PCI_BAR' }));
 });

@@ -14,11 +14,11 @@ import { readCapabilities } from './capabilities.ts';
 import { ConfigWindow } from './config-window.ts';
 import { resetDevice, resetQueue } from './life-cycle.ts';
 import { ModernDevice } from './modern-device.ts';
-import { openDevice } from './open-device.ts';
+import { openVirtioDevice } from './open-device.ts';
 import { ISR_CONFIG } from './virtio-pci-device.ts';
 
 function modern(device: FakePciDevice): ModernDevice {
-  const opened = openDevice(device);
+  const opened = openVirtioDevice(device);
   if (!(opened instanceof ModernDevice)) throw new TypeError('not a modern device');
   return opened;
 }
@@ -161,7 +161,7 @@ describe('C6 (4.1.4.3.2)', () => {
 describe('C7 (4.1.4.3.2) reset', () => {
   it('waits until the status reads 0', async () => {
     const device = new FakePciDevice({ slowReset: 3 });
-    await resetDevice(openDevice(device));
+    await resetDevice(openVirtioDevice(device));
     const reads = device.log.filter(({ space, at, write }) => space === 'bar4' && at === 0x14 && !write);
     expect(reads.map(({ value }) => value)).toEqual([1, 1, 1, 0]);
   });
@@ -176,7 +176,7 @@ describe('C7 (4.1.4.3.2) reset', () => {
 
   it('can be given up by a signal', async () => {
     const signal = AbortSignal.timeout(5);
-    const device = openDevice(new FakePciDevice({ slowReset: Infinity }));
+    const device = openVirtioDevice(new FakePciDevice({ slowReset: Infinity }));
     await expect(resetDevice(device, { signal })).rejects.toMatchObject({ code: 'VIO_ABORTED' });
   });
 });
@@ -239,7 +239,7 @@ describe('C10 (4.1.4.8.2, 4.1.4.9.2)', () => {
   it('ignores vendor data', () => {
     const vendor = structureCapability(9, 4, 0, 64);
     const device = new FakePciDevice({ capabilities: [vendor, ...usualCapabilities()] });
-    expect(openDevice(device).modern).toBe(true);
+    expect(openVirtioDevice(device).modern).toBe(true);
   });
 
   it('reaches a BAR that cannot be mapped through the window, with aligned accesses of 1, 2 or 4 bytes', async () => {
@@ -302,7 +302,7 @@ describe('C12 (4.1.5.2.1) notifications', () => {
     const device = new FakePciDevice({ notifyMultiplier: 8 });
     const seen: number[][] = [];
     device.onNotify = (...notified) => seen.push(notified);
-    const opened = openDevice(device);
+    const opened = openVirtioDevice(device);
     opened.notifier(1, () => 0).signal();
     opened.notifier(0, () => 0).signal();
     expect(seen).toEqual([
@@ -315,7 +315,7 @@ describe('C12 (4.1.5.2.1) notifications', () => {
     const device = new FakePciDevice({ notifyMultiplier: 0 });
     const seen: number[][] = [];
     device.onNotify = (...notified) => seen.push(notified);
-    openDevice(device)
+    openVirtioDevice(device)
       .notifier(1, () => 0)
       .signal();
     expect(seen).toEqual([[0, 1, 2]]);
@@ -325,7 +325,7 @@ describe('C12 (4.1.5.2.1) notifications', () => {
     const device = new FakePciDevice({ notifyData: (queue) => 0x4000 + queue });
     const seen: number[] = [];
     device.onNotify = (_, value) => seen.push(value);
-    const opened = openDevice(device);
+    const opened = openVirtioDevice(device);
     opened.setFeatures(VIRTIO_F_VERSION_1 | VIRTIO_F_NOTIF_CONFIG_DATA);
     opened.notifier(1, () => 0).signal();
     expect(seen).toEqual([0x4001]);
@@ -355,7 +355,7 @@ describe('C12 (4.1.5.2.1) notifications', () => {
     const device = new FakePciDevice({ notifyData: (queue) => 0x4000 + queue });
     const seen: number[] = [];
     device.onNotify = (_, value) => seen.push(value);
-    const opened = openDevice(device);
+    const opened = openVirtioDevice(device);
     opened.setFeatures(VIRTIO_F_VERSION_1 | VIRTIO_F_NOTIF_CONFIG_DATA | VIRTIO_F_NOTIFICATION_DATA);
     opened.notifier(1, () => 0xffff).signal();
     expect(seen).toEqual([0xffff_4001]);
@@ -363,7 +363,7 @@ describe('C12 (4.1.5.2.1) notifications', () => {
 
   it('never leave the structure', () => {
     const device = new FakePciDevice({ notifyMultiplier: 0x2000 });
-    expect(() => openDevice(device).notifier(1, () => 0)).toThrow(
+    expect(() => openVirtioDevice(device).notifier(1, () => 0)).toThrow(
       expect.objectContaining({ code: 'VIO_PCI_NOTIFY_RANGE' }),
     );
   });

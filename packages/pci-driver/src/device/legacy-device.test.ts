@@ -3,7 +3,7 @@ import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { openPciPort } from '../port/open-pci-port.ts';
 import { FakePciDevice, usualCapabilities } from '../test-support/fake-pci-device.ts';
-import { openDevice } from './open-device.ts';
+import { openVirtioDevice } from './open-device.ts';
 
 const [msix] = usualCapabilities();
 const features = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
@@ -12,7 +12,7 @@ const accesses = (device: FakePciDevice, at: number) =>
 
 describe('legacy registers', () => {
   it('are used when there are no modern capabilities', () => {
-    expect(openDevice(new FakePciDevice({ legacy: true })).modern).toBe(false);
+    expect(openVirtioDevice(new FakePciDevice({ legacy: true })).modern).toBe(false);
   });
 
   it.each([
@@ -72,7 +72,7 @@ describe('legacy registers', () => {
     const device = new FakePciDevice({ legacy: true, features: features | VIRTIO_F_VERSION_1 });
     const port = await openPciPort(device);
     expect(port.features).toBe(features);
-    expect(() => openDevice(device).setFeatures(VIRTIO_F_VERSION_1)).toThrow(RangeError);
+    expect(() => openVirtioDevice(device).setFeatures(VIRTIO_F_VERSION_1)).toThrow(RangeError);
     await port.close();
   });
 
@@ -83,9 +83,9 @@ describe('legacy registers', () => {
       if (++looks === 2) device.setConfigByte(1, 0x44);
     };
     const fields = [0, 1].map((at) => ({ at, width: 1 as const }));
-    expect(openDevice(device).readConfig(fields)).toEqual([2, 0x44]);
+    expect(openVirtioDevice(device).readConfig(fields)).toEqual([2, 0x44]);
     device.onConfigRead = () => device.setConfigByte(0, looks++ & 0xff);
-    expect(() => openDevice(device).readConfig(fields)).toThrow(
+    expect(() => openVirtioDevice(device).readConfig(fields)).toThrow(
       expect.objectContaining({ code: 'VIO_PCI_CONFIG_UNSTABLE' }),
     );
   });

@@ -8,7 +8,7 @@ import type { VirtioPciDevice } from './virtio-pci-device.ts';
  * The registers of a device: modern ones where it has them, else legacy ones.
  * @throws VioError VIO_PCI_CAPABILITIES, VIO_PCI_CAPABILITY, VIO_PCI_BAR, VIO_PCI_LEGACY
  */
-export function openDevice(access: PciAccess): VirtioPciDevice {
+export function openVirtioDevice(access: PciAccess): VirtioPciDevice {
   const capabilities = readCapabilities(access.config, (index) => access.barSize(index));
   return ModernDevice.open(access, capabilities) ?? new LegacyDevice(access, capabilities);
 }

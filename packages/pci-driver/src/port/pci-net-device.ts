@@ -21,7 +21,7 @@ import type { PciAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
 import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
 import { acceptFeatures, driverOk, fail, meet, resetDevice, resetQueue } from '../device/life-cycle.ts';
-import { openDevice } from '../device/open-device.ts';
+import { openVirtioDevice } from '../device/open-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
 import { type InterruptMode, PortInterrupts } from './interrupts.ts';
 import { KickRelay } from './kick-relay.ts';
@@ -70,7 +70,7 @@ export class PciNetDevice implements NetDevice {
   constructor(access: PciAccess, options: PciNetDeviceOptions = {}) {
     this.access = access;
     this.#options = options;
-    this.registers = openDevice(access);
+    this.registers = openVirtioDevice(access);
     this.traits = this.registers.traits;
     access.onRemovalRequest(() => this.#lose());
   }

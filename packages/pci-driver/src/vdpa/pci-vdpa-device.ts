@@ -21,7 +21,7 @@ import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
 import { ModernDevice } from '../device/modern-device.ts';
 import { parsePciDevargs } from '../port/devargs.ts';
 import { readNetConfig } from '../port/net-config.ts';
-import { GuestMemory } from './guest-memory.ts';
+import { IovaSpace } from './iova-space.ts';
 import * as errors from './pci-vdpa-errors.ts';
 import { type VdpaInterruptMode, VdpaInterrupts } from './vdpa-interrupts.ts';
 
@@ -48,7 +48,7 @@ const pageBytes = 4096;
 /** What a card has while it works for a frontend. */
 interface Work {
   readonly frontend: VdpaFrontend;
-  readonly memory: GuestMemory;
+  readonly memory: IovaSpace;
   interrupts: VdpaInterrupts | undefined;
   control: ControlQueue | undefined;
   readonly endKicks: (() => void)[];
@@ -237,7 +237,7 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
     if (last >= 2 * this.queueNum) throw errors.tooManyRings(this.name, last + 1, 2 * this.queueNum);
     const work: Work = {
       frontend,
-      memory: new GuestMemory(this.#translated, frontend),
+      memory: new IovaSpace(this.#translated, frontend),
       interrupts: undefined,
       control: undefined,
       endKicks: [],
@@ -277,7 +277,7 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
   }
 
   /** The card's own control queue, which is not the frontend's: it says how many pairs are in use. */
-  #makeControl(memory: GuestMemory, agreed: bigint): ControlQueue {
+  #makeControl(memory: IovaSpace, agreed: bigint): ControlQueue {
     const features = ringFeatures(agreed);
     const { buffer, address } = memory.allocate(ControlQueue.bytes(features));
     const index = this.#controlIndex;

@@ -3,7 +3,7 @@ import { Exchange } from './exchange.ts';
 import { longestPacket, type RingPairFactory, type RingPairRequest } from './ring-pair.ts';
 
 /** The test runner's functions and fast-check, handed in so that this package depends on neither. */
-export interface ComplianceRunner {
+export interface RingComplianceRunner {
   /** Groups tests, as `describe` of Vitest, Jest and Mocha does. */
   readonly describe: (name: string, body: () => void) => unknown;
   /** Declares a test, as `it` of them does. */
@@ -29,7 +29,7 @@ const sizes: Readonly<Record<RingFormat, readonly number[]>> = { split: [1, 4, 6
 export function describeRingCompliance(
   name: string,
   create: RingPairFactory,
-  runner: ComplianceRunner,
+  runner: RingComplianceRunner,
 ): void {
   const { describe, it } = runner;
   describe(name, () => {
@@ -85,7 +85,7 @@ async function withExchange(
   }
 }
 
-async function runScripts(create: RingPairFactory, request: RingPairRequest, { fc }: ComplianceRunner) {
+async function runScripts(create: RingPairFactory, request: RingPairRequest, { fc }: RingComplianceRunner) {
   const longest = Math.min(longestPacket, request.size);
   const portion = fc.integer({ min: 1, max: request.size + 1 });
   type Step = (exchange: Exchange) => void;

@@ -1,11 +1,11 @@
 import type { RingFormat } from '../format.ts';
 import { entriesInFlight } from './in-flight.ts';
-import { InflightArea, version } from './inflight-layout.ts';
+import { QueueRegion, version } from './inflight-layout.ts';
 import type { InflightMemory } from './tracked-device.ts';
 
 /** True when a device has begun to note down there what it has, and its successor goes on from that. */
 export function isTracked({ buffer, offset }: InflightMemory, format: RingFormat, size: number): boolean {
-  return new InflightArea(buffer, offset, format, size).u16[version / 2] !== 0;
+  return new QueueRegion(buffer, offset, format, size).u16[version / 2] !== 0;
 }
 
 /**
@@ -15,5 +15,5 @@ export function isTracked({ buffer, offset }: InflightMemory, format: RingFormat
 export function forgetIfIdle(memory: InflightMemory, format: RingFormat, size: number): void {
   if (entriesInFlight(memory, format, size).length > 0) return;
   const { buffer, offset } = memory;
-  new InflightArea(buffer, offset, format, size).u16[version / 2] = 0;
+  new QueueRegion(buffer, offset, format, size).u16[version / 2] = 0;
 }

@@ -1,5 +1,5 @@
 import type { RingFormat } from '../format.ts';
-import { InflightArea, packedRegion, packedState, splitRegion, splitState } from './inflight-layout.ts';
+import { QueueRegion, packedRegion, packedState, splitRegion, splitState } from './inflight-layout.ts';
 import type { InflightMemory } from './tracked-device.ts';
 
 /**
@@ -11,7 +11,7 @@ export function entriesInFlight(
   format: RingFormat,
   size: number,
 ): number[] {
-  const area = new InflightArea(buffer, offset, format, size);
+  const area = new QueueRegion(buffer, offset, format, size);
   const [head, { bytes, counter }] =
     format === 'split' ? [splitRegion.head, splitState] : [packedRegion.head, packedState];
   const order = (entry: number): number => area.counter(head + entry * bytes + counter);

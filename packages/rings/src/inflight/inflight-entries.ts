@@ -1,7 +1,7 @@
 import type { RingFormat } from '../format.ts';
 import { entriesInFlight } from './in-flight.ts';
 import {
-  InflightArea,
+  QueueRegion,
   descNum,
   inflightError,
   packedRegion,
@@ -32,7 +32,7 @@ export class InflightEntries {
   /** Descriptors of the ring, and entries. */
   readonly size: number;
   readonly #memory: InflightMemory;
-  readonly #area: InflightArea;
+  readonly #area: QueueRegion;
   /** The order in which chains were fetched. */
   #counter: number;
 
@@ -40,7 +40,7 @@ export class InflightEntries {
     this.format = format;
     this.size = size;
     this.#memory = memory;
-    this.#area = new InflightArea(memory.buffer, memory.offset, format, size);
+    this.#area = new QueueRegion(memory.buffer, memory.offset, format, size);
     const newest = this.taken().at(-1);
     this.#counter = newest === undefined ? 0 : this.#area.counter(this.#counterAt(newest)) + 1;
   }

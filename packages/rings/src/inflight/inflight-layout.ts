@@ -47,7 +47,7 @@ export function inflightBytes(format: RingFormat, size: number): number {
 }
 
 /** The part of one virtqueue, seen in all the ways it is read and written. */
-export class InflightArea {
+export class QueueRegion {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly i32: Int32Array;

@@ -1,7 +1,7 @@
 import type { SavedChains } from '../device/saved-chains.ts';
 import { DESC_F_AVAIL, DESC_F_USED } from '../layout/descriptor.ts';
 import {
-  type InflightArea,
+  type QueueRegion,
   currentVersion,
   descNum,
   inflightError,
@@ -40,7 +40,7 @@ interface Position {
  */
 export class PackedJournal implements Journal {
   readonly #size: number;
-  readonly #area: InflightArea;
+  readonly #area: QueueRegion;
   /** Words of the descriptor ring, and the word it starts at. */
   readonly #ring: Int32Array;
   readonly #start: number;
@@ -59,7 +59,7 @@ export class PackedJournal implements Journal {
   readonly #scratch = new Float64Array(1);
   readonly #scratchWords = new Int32Array(this.#scratch.buffer);
 
-  private constructor(area: InflightArea, size: number, ring: Int32Array, start: number, state: State) {
+  private constructor(area: QueueRegion, size: number, ring: Int32Array, start: number, state: State) {
     this.#size = size;
     this.#area = area;
     this.#ring = ring;
@@ -83,13 +83,7 @@ export class PackedJournal implements Journal {
    * @param base of an empty area: where the device goes on, as `DeviceQueue.base()` says it
    * @throws VioError VIO_RING_INFLIGHT
    */
-  static open(
-    area: InflightArea,
-    size: number,
-    ring: Int32Array,
-    start: number,
-    base: number,
-  ): OpenedJournal {
+  static open(area: QueueRegion, size: number, ring: Int32Array, start: number, base: number): OpenedJournal {
     if (area.u16[version / 2] === 0) startAfresh(area, size, base);
     const state = recover(area, size, ring, start);
     const { used, slots } = state;
@@ -224,7 +218,7 @@ function entryAt(entry: number): number {
 }
 
 /** The version goes last: until then the area counts as empty. */
-function startAfresh({ u8, u16 }: InflightArea, size: number, base: number): void {
+function startAfresh({ u8, u16 }: QueueRegion, size: number, base: number): void {
   u8.fill(0);
   u16[descNum / 2] = size;
   for (let entry = 0; entry < size; entry++) u16[(entryAt(entry) + packedState.next) / 2] = entry + 1;
@@ -234,7 +228,7 @@ function startAfresh({ u8, u16 }: InflightArea, size: number, base: number): voi
 }
 
 /** Finishes or undoes what the predecessor was about to do, and finds out what it had. */
-function recover(area: InflightArea, size: number, ring: Int32Array, start: number): State {
+function recover(area: QueueRegion, size: number, ring: Int32Array, start: number): State {
   const { u8, u16 } = area;
   if (u16[version / 2] !== currentVersion) throw inflightError(`its version is ${u16[version / 2]}`);
   if (u16[descNum / 2] !== size) {
@@ -272,7 +266,7 @@ function recover(area: InflightArea, size: number, ring: Int32Array, start: numb
 }
 
 /** If the driver has seen the last batch it is used, else it never was. @returns where used descriptors go on */
-function settle({ u8, u16 }: InflightArea, size: number, ring: Int32Array, start: number): Position {
+function settle({ u8, u16 }: QueueRegion, size: number, ring: Int32Array, start: number): Position {
   const position = (slot: number, wrap: number): Position => ({ slot: u16[slot / 2], wrap: u8[wrap] & 1 });
   const now = position(packedRegion.usedIdx, packedRegion.usedWrap);
   const old = position(packedRegion.oldUsedIdx, packedRegion.oldUsedWrap);
@@ -289,7 +283,7 @@ function settle({ u8, u16 }: InflightArea, size: number, ring: Int32Array, start
   return used;
 }
 
-function freeEntries({ u16 }: InflightArea, size: number): Set<number> {
+function freeEntries({ u16 }: QueueRegion, size: number): Set<number> {
   const free = new Set<number>();
   for (
     let entry = u16[packedRegion.freeHead / 2];
@@ -325,7 +319,7 @@ function availableBits(wrap: number): number {
   return wrap === 1 ? AVAIL : USED;
 }
 
-function savedChains({ u16, i32 }: InflightArea, { chains, slots }: State): SavedChains {
+function savedChains({ u16, i32 }: QueueRegion, { chains, slots }: State): SavedChains {
   const words = new Int32Array(4 * slots);
   const first: number[] = [];
   let to = 0;

@@ -1,6 +1,6 @@
 import type { SavedChains } from '../device/saved-chains.ts';
 import {
-  type InflightArea,
+  type QueueRegion,
   currentVersion,
   descNum,
   inflightError,
@@ -33,7 +33,7 @@ export class SplitJournal implements Journal {
   #counterLow: number;
   #counterHigh: number;
 
-  private constructor(area: InflightArea, counter: number) {
+  private constructor(area: QueueRegion, counter: number) {
     this.#u8 = area.u8;
     this.#u16 = area.u16;
     this.#i32 = area.i32;
@@ -48,7 +48,7 @@ export class SplitJournal implements Journal {
    * @param used `used.idx` of the ring
    * @throws VioError VIO_RING_INFLIGHT
    */
-  static open(area: InflightArea, size: number, used: number): OpenedJournal {
+  static open(area: QueueRegion, size: number, used: number): OpenedJournal {
     if (area.u16[version / 2] === 0) startAfresh(area, size, used);
     else finishLastBatch(area, size, used);
     const heads = inFlight(area, size);
@@ -108,7 +108,7 @@ function stateOf(head: number): number {
 }
 
 /** The version goes last: until then the area counts as empty. */
-function startAfresh(area: InflightArea, size: number, used: number): void {
+function startAfresh(area: QueueRegion, size: number, used: number): void {
   area.u8.fill(0);
   area.u16[descNum / 2] = size;
   area.u16[usedIdx] = used;
@@ -116,7 +116,7 @@ function startAfresh(area: InflightArea, size: number, used: number): void {
 }
 
 /** Chains the driver has seen as used, though they are still noted down: those of the last batch. */
-function finishLastBatch(area: InflightArea, size: number, used: number): void {
+function finishLastBatch(area: QueueRegion, size: number, used: number): void {
   const { u8, u16 } = area;
   if (u16[version / 2] !== currentVersion) throw inflightError(`its version is ${u16[version / 2]}`);
   if (u16[descNum / 2] !== size) {
@@ -134,7 +134,7 @@ function finishLastBatch(area: InflightArea, size: number, used: number): void {
 }
 
 /** Heads of the chains that were fetched and not used, in the order they were fetched. */
-function inFlight(area: InflightArea, size: number): number[] {
+function inFlight(area: QueueRegion, size: number): number[] {
   const order = (head: number): number => area.counter(stateOf(head) + counterAt);
   return Array.from({ length: size }, (_, head) => head)
     .filter((head) => area.u8[stateOf(head)] !== 0)

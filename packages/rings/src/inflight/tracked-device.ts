@@ -7,7 +7,7 @@ import { ringPart } from '../device/ring-part.ts';
 import type { SavedChains } from '../device/saved-chains.ts';
 import type { SingleBurst, SingleKind } from '../device/single-burst.ts';
 import { checkRingSize } from '../layout/ring-size.ts';
-import { InflightArea } from './inflight-layout.ts';
+import { QueueRegion } from './inflight-layout.ts';
 import type { Journal, OpenedJournal } from './journal.ts';
 import { PackedJournal } from './packed-journal.ts';
 import { SplitJournal } from './split-journal.ts';
@@ -34,7 +34,7 @@ export function createTrackedDeviceQueue(options: DeviceQueueOptions, memory: In
 
 function openJournal(options: DeviceQueueOptions, { buffer, offset }: InflightMemory): OpenedJournal {
   const { size, features, addresses } = options;
-  const area = new InflightArea(buffer, offset, features.format, size);
+  const area = new QueueRegion(buffer, offset, features.format, size);
   if (features.format === 'split') {
     const used = ringPart(options.memory, addresses.device, 'used ring', 4, 4);
     return SplitJournal.open(area, size, Atomics.load(used.u16, addresses.device.offset / 2 + 1));

@@ -4,7 +4,7 @@ import type { DeviceQueue } from '../device/device-queue.ts';
 import type { RingFormat } from '../format.ts';
 import { freshMemory } from '../testing/guest-memory.ts';
 import { type ScriptedChain, ScriptedDriver } from '../testing/scripted-driver.ts';
-import { InflightArea, inflightBytes } from '../inflight/inflight-layout.ts';
+import { QueueRegion, inflightBytes } from '../inflight/inflight-layout.ts';
 import type { Journal, OpenedJournal } from '../inflight/journal.ts';
 import { PackedJournal } from '../inflight/packed-journal.ts';
 import { SplitJournal } from '../inflight/split-journal.ts';
@@ -43,8 +43,8 @@ export class Guest {
     return createTrackedDeviceQueue({ ...this.driver.device, base }, { buffer: this.inflight, offset: 0 });
   }
 
-  area(): InflightArea {
-    return new InflightArea(this.inflight, 0, this.driver.features.format, size);
+  area(): QueueRegion {
+    return new QueueRegion(this.inflight, 0, this.driver.features.format, size);
   }
 
   /** One buffer whose first byte is `mark`, in `descriptors` descriptors. @returns its id */

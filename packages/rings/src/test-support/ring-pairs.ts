@@ -1,4 +1,4 @@
-import { type ComplianceRunner, describeRingCompliance } from '../compliance/ring-compliance.ts';
+import { type RingComplianceRunner, describeRingCompliance } from '../compliance/ring-compliance.ts';
 import { poolBuffers, type RingPair, type RingPairRequest } from '../compliance/ring-pair.ts';
 import type { DeviceQueue, DeviceQueueOptions } from '../device/device-queue.ts';
 import { createDriverQueue, driverQueueBytes } from '../driver/create-driver-queue.ts';
@@ -14,7 +14,7 @@ const headroom = 64;
 export function describeDeviceQueue(
   kind: string,
   create: (options: DeviceQueueOptions) => DeviceQueue,
-  runner: ComplianceRunner,
+  runner: RingComplianceRunner,
 ): void {
   const over = (cut: Cut) => (request: RingPairRequest) => connect(request, cut, create);
   describeRingCompliance(`${kind} in one window`, over(oneWindow), runner);

@@ -1,4 +1,4 @@
-export { describeRingCompliance, type ComplianceRunner } from '../compliance/ring-compliance.ts';
+export { describeRingCompliance, type RingComplianceRunner } from '../compliance/ring-compliance.ts';
 export {
   poolBuffers,
   type RingPair,

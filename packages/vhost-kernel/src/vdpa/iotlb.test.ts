@@ -1,7 +1,7 @@
 // The messages to vhost-vdpa, byte by byte: `struct vhost_msg_v2` of linux/vhost_types.h.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { KernelStandIn, packed } from '../test-support/kernel-stand-in.ts';
-import { Iotlb } from './iotlb.ts';
+import { VdpaIotlb } from './iotlb.ts';
 
 const kernel = vi.hoisted(() => ({ current: undefined as KernelStandIn | undefined }));
 vi.mock('@vio/native/internal', async (original) => ({
@@ -23,7 +23,7 @@ const kinds = (): number[] => standIn.calls.map(({ given }) => (typeof given ===
 
 describe('the table by which a device reaches memory', () => {
   it('is written by messages of 72 bytes: type 2, address space, I/O address, size, address, access, kind', async () => {
-    await new Iotlb(false).replace(7, [region]);
+    await new VdpaIotlb(false).replace(7, [region]);
     const message = packed([
       ['u32', 2],
       ['u32', 0],
@@ -39,12 +39,12 @@ describe('the table by which a device reaches memory', () => {
   });
 
   it('is changed as a whole where the kernel takes batches', async () => {
-    await new Iotlb(true).replace(7, [region, other]);
+    await new VdpaIotlb(true).replace(7, [region, other]);
     expect(kinds()).toEqual([5, 2, 2, 6]);
   });
 
   it('loses the regions of before', async () => {
-    const iotlb = new Iotlb(true);
+    const iotlb = new VdpaIotlb(true);
     await iotlb.replace(7, [region, other]);
     standIn.calls.length = 0;
     await iotlb.replace(7, [other]);
@@ -52,7 +52,7 @@ describe('the table by which a device reaches memory', () => {
   });
 
   it('ends its batch when a message fails, and remembers what was mapped', async () => {
-    const iotlb = new Iotlb(true);
+    const iotlb = new VdpaIotlb(true);
     const write = standIn.writeAsync;
     Object.assign(standIn, {
       writeAsync: (fd: number, message: Uint8Array) =>

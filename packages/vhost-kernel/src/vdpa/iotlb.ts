@@ -14,7 +14,7 @@ const BATCH_END = 6;
 const messageBytes = 72;
 
 /** The table by which a device reaches memory: I/O addresses, and what is there in this process. */
-export class Iotlb {
+export class VdpaIotlb {
   readonly #batched: boolean;
   #mapped: KernelRegion[] = [];
 

@@ -13,9 +13,9 @@ import { ringFeatures } from '@vio/rings';
 import { type VdpaDevice, type VdpaFrontend, vdpaProtocolFeatures } from '@vio/vhost';
 import { frontendFeatures, ownFeatures } from '@vio/vhost/internal';
 import { VdpaControl } from './control-queue.ts';
-import { Iotlb } from './iotlb.ts';
+import { VdpaIotlb } from './iotlb.ts';
 import { RingEvents } from './ring-events.ts';
-import { VdpaDevice as OpenDevice, type VdpaFacts } from './vdpa-device.ts';
+import { VdpaNode, type VdpaFacts } from './vdpa-node.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
@@ -63,9 +63,9 @@ export class VhostVdpaDevice implements VdpaDevice, AsyncDisposable {
       return () => this.#onConfig.delete(handler);
     },
   };
-  readonly #device: OpenDevice;
+  readonly #device: VdpaNode;
   readonly #facts: VdpaFacts;
-  readonly #iotlb: Iotlb;
+  readonly #iotlb: VdpaIotlb;
   readonly #onConfig = new Set<() => void>();
   #space: Uint8Array;
   #owned = false;
@@ -79,7 +79,7 @@ export class VhostVdpaDevice implements VdpaDevice, AsyncDisposable {
   static async open(path: string, options: VhostVdpaDeviceOptions = {}): Promise<VhostVdpaDevice> {
     checkOptions('VhostVdpaDevice.open', options, optionNames);
     const { descriptor, ...wait } = options;
-    const device = await OpenDevice.open(path, wait, descriptor);
+    const device = await VdpaNode.open(path, wait, descriptor);
     try {
       const facts = await device.meet(wait);
       const space = await device.ask('reading the configuration', wait, (fd) =>
@@ -92,12 +92,12 @@ export class VhostVdpaDevice implements VdpaDevice, AsyncDisposable {
     }
   }
 
-  private constructor(device: OpenDevice, facts: VdpaFacts, space: Uint8Array) {
+  private constructor(device: VdpaNode, facts: VdpaFacts, space: Uint8Array) {
     this.name = device.path;
     this.#device = device;
     this.#facts = facts;
     this.#space = space;
-    this.#iotlb = new Iotlb(this.#can(vdpa.VHOST_BACKEND_F_IOTLB_BATCH));
+    this.#iotlb = new VdpaIotlb(this.#can(vdpa.VHOST_BACKEND_F_IOTLB_BATCH));
     this.features = frontendFeatures(facts.features);
     this.maxRingSize = facts.maxRingSize;
     const { maxPairs } = decodeConfigSpace(space, facts.features);

@@ -17,8 +17,8 @@ import { VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import type { SharedRegion, VhostStatus, VhostTransport, VringUserAddresses } from '@vio/vhost';
 import { KernelMemory } from '../vhost-net/kernel-memory.ts';
 import { VdpaControl } from './control-queue.ts';
-import { Iotlb } from './iotlb.ts';
-import { VdpaDevice, type VdpaFacts } from './vdpa-device.ts';
+import { VdpaIotlb } from './iotlb.ts';
+import { VdpaNode, type VdpaFacts } from './vdpa-node.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
@@ -66,10 +66,10 @@ export class VhostVdpaTransport implements VhostTransport {
   readonly mtu = undefined;
   /** The kernel has no limit; each takes a message. */
   readonly maxRegions = 512;
-  readonly #device: VdpaDevice;
+  readonly #device: VdpaNode;
   readonly #facts: VdpaFacts;
   readonly #mac: string | undefined;
-  readonly #iotlb: Iotlb;
+  readonly #iotlb: VdpaIotlb;
   #memory: KernelMemory | undefined;
   #control: VdpaControl | undefined;
   /** Virtqueues that are enabled. */
@@ -86,7 +86,7 @@ export class VhostVdpaTransport implements VhostTransport {
    */
   static async open(options: VhostVdpaOptions, wait: WaitOptions = {}): Promise<VhostVdpaTransport> {
     checkOptions('VhostVdpaTransport.open', options, optionNames);
-    const device = await VdpaDevice.open(options.path, wait, options.device);
+    const device = await VdpaNode.open(options.path, wait, options.device);
     try {
       return new VhostVdpaTransport(device, await device.meet(wait), options.mac);
     } catch (error) {
@@ -95,11 +95,11 @@ export class VhostVdpaTransport implements VhostTransport {
     }
   }
 
-  private constructor(device: VdpaDevice, facts: VdpaFacts, mac: string | undefined) {
+  private constructor(device: VdpaNode, facts: VdpaFacts, mac: string | undefined) {
     this.#device = device;
     this.#facts = facts;
     this.#mac = mac?.toLowerCase();
-    this.#iotlb = new Iotlb(this.#can(vdpa.VHOST_BACKEND_F_IOTLB_BATCH));
+    this.#iotlb = new VdpaIotlb(this.#can(vdpa.VHOST_BACKEND_F_IOTLB_BATCH));
     device.onEnd(() => this.#release());
     // A request that waits for the control queue of a dead device would keep the rest from going.
     device.onDown(() => this.#control?.queue.close());

@@ -5,7 +5,7 @@ import type { FuzzLog, Random } from '@vio/rings/testing';
 import { FakeStream } from './fake-stream.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../wire/index.ts';
 import { BackendConnection } from '../backend/protocol/connection.ts';
-import { DeviceConfig } from '../backend/type/device-config.ts';
+import { DeviceConfigSpace } from '../backend/type/device-config.ts';
 import { usualFeatures } from '../backend/type/device-features.ts';
 import { netShape } from '../backend/type/device-shape.ts';
 import { noExternHandlers } from '../backend/protocol/extern-handlers.ts';
@@ -60,7 +60,12 @@ export class FuzzedBackend {
       },
       netShape(
         () => queuePairs,
-        new DeviceConfig(() => ({ mac: '02:00:00:00:00:01', linkUp: true, mtu: 1500, maxPairs: queuePairs })),
+        new DeviceConfigSpace(() => ({
+          mac: '02:00:00:00:00:01',
+          linkUp: true,
+          mtu: 1500,
+          maxPairs: queuePairs,
+        })),
       ),
       { iommu: true, postcopyTimeout: 1 },
     );

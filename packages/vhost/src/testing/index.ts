@@ -13,4 +13,4 @@ export {
   misbehaviourCodes,
 } from './scripted-backend.ts';
 export { StubEngine, type StubEngineFault, type StubEngineOptions } from './stub-engine.ts';
-export { ScriptedFrontend, type SendOptions } from './scripted-frontend.ts';
+export { ScriptedFrontend, type RequestSendOptions } from './scripted-frontend.ts';

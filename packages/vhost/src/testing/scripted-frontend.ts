@@ -11,7 +11,7 @@ import {
 } from '../wire/index.ts';
 
 /** How a request is sent. */
-export interface SendOptions {
+export interface RequestSendOptions {
   /** Stay the caller's. */
   readonly fds?: readonly number[];
   /** Ask for an acknowledgement. */
@@ -41,7 +41,7 @@ export class ScriptedFrontend implements Disposable {
   }
 
   /** Sends a well-formed request. */
-  send<P>(request: Request<P, unknown>, payload: P, options: SendOptions = {}): Promise<void> {
+  send<P>(request: Request<P, unknown>, payload: P, options: RequestSendOptions = {}): Promise<void> {
     return this.sendRaw(encodeRequest(request, payload, options.needReply), options.fds);
   }
 
@@ -49,7 +49,7 @@ export class ScriptedFrontend implements Disposable {
   async ask<P, R>(
     request: Request<P, R>,
     payload: P,
-    options: SendOptions & WaitOptions = {},
+    options: RequestSendOptions & WaitOptions = {},
   ): Promise<R | undefined> {
     await this.send(request, payload, options);
     const expected = expectedReply(request);
@@ -63,7 +63,7 @@ export class ScriptedFrontend implements Disposable {
   async acknowledged<P>(
     request: Request<P, undefined>,
     payload: P,
-    options: SendOptions & WaitOptions = {},
+    options: RequestSendOptions & WaitOptions = {},
   ): Promise<bigint> {
     await this.send(request, payload, { ...options, needReply: true });
     const message = await this.next(options);

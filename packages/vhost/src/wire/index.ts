@@ -16,7 +16,7 @@ export {
 export { frontendRequest, frontendRequests } from './frontend-requests.ts';
 export {
   type Inflight,
-  type Iotlb,
+  type IotlbMessage,
   type LogArea,
   type MemoryRegion,
   iotlbType,

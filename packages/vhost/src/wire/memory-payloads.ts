@@ -177,7 +177,7 @@ export const inflight: PayloadCodec<Inflight> = fixedPayload<Inflight>({
 export const iotlbType = { miss: 1, update: 2, invalidate: 3, accessFail: 4 } as const;
 
 /** `struct vhost_iotlb_msg`. 64-bit values stay exact: an invalidation may span the whole address space. */
-export interface Iotlb {
+export interface IotlbMessage {
   /** I/O virtual address of the range. */
   readonly iova: bigint;
   /** Bytes. */
@@ -190,7 +190,7 @@ export interface Iotlb {
   readonly type: number;
 }
 
-export const iotlb: PayloadCodec<Iotlb> = fixedPayload<Iotlb>({
+export const iotlb: PayloadCodec<IotlbMessage> = fixedPayload<IotlbMessage>({
   bytes: 32,
   write(view, entry) {
     view.setBigUint64(0, entry.iova, true);

@@ -1,13 +1,13 @@
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { linkSpeeds } from '@vio/net';
-import { type VirtioUserOptions, parseConfig } from './config.ts';
+import { type VirtioUserOptions, parseVirtioUserConfig } from './config.ts';
 
 const path = '/tmp/vio-nobody-has-this.sock';
 
 describe('without further devargs', () => {
   it('everything is as in DPDK', () => {
-    expect(parseConfig({ path })).toEqual({
+    expect(parseVirtioUserConfig({ path })).toEqual({
       path,
       backend: 'vhost-user',
       iface: undefined,
@@ -25,7 +25,7 @@ describe('without further devargs', () => {
   });
 
   it('the result cannot be changed', () => {
-    expect(Object.isFrozen(parseConfig({ path }))).toBe(true);
+    expect(Object.isFrozen(parseVirtioUserConfig({ path }))).toBe(true);
   });
 });
 
@@ -46,15 +46,19 @@ describe('a string and an object that say the same', () => {
   ];
 
   it.each(same)('are the same: %s', (text, options) => {
-    expect(parseConfig(`net_virtio_user0,path=${path},${text}`)).toEqual(parseConfig({ path, ...options }));
+    expect(parseVirtioUserConfig(`net_virtio_user0,path=${path},${text}`)).toEqual(
+      parseVirtioUserConfig({ path, ...options }),
+    );
   });
 
   it.each(same)('change what they name: %s', (text, options) => {
-    expect(parseConfig(`path=${path},${text}`)).toMatchObject(options);
+    expect(parseVirtioUserConfig(`path=${path},${text}`)).toMatchObject(options);
   });
 
   it('leave out what is undefined', () => {
-    expect(parseConfig({ path, mac: undefined, queues: undefined })).toEqual(parseConfig({ path }));
+    expect(parseVirtioUserConfig({ path, mac: undefined, queues: undefined })).toEqual(
+      parseVirtioUserConfig({ path }),
+    );
   });
 });
 
@@ -89,7 +93,7 @@ describe('a wrong devarg is one error that names key, value, range and remedy:',
   ];
 
   it.each(wrong)('%s', (text, value, range) => {
-    const error = failureOf(() => parseConfig(`path=${path},${text}`));
+    const error = failureOf(() => parseVirtioUserConfig(`path=${path},${text}`));
     expect(error).toMatchObject({
       code: 'VIO_DEVARGS_VALUE',
       message: expect.stringContaining(value),
@@ -104,7 +108,7 @@ describe('a wrong devarg is one error that names key, value, range and remedy:',
     ['mac', { mac: 2 }],
     ['path', { path: 2 }],
   ])('%s of the wrong type', (key, options) => {
-    const call = parseConfig as (options: Record<string, unknown>) => unknown;
+    const call = parseVirtioUserConfig as (options: Record<string, unknown>) => unknown;
     const error = failureOf(() => call({ path, ...options }));
     expect(error).toMatchObject({
       code: 'VIO_DEVARGS_VALUE',
@@ -113,14 +117,14 @@ describe('a wrong devarg is one error that names key, value, range and remedy:',
   });
 
   it.each(['path=', 'queues=2', 'net_virtio_user0'])('no path: %s', (text) => {
-    expect(failureOf(() => parseConfig(text))).toMatchObject({
+    expect(failureOf(() => parseVirtioUserConfig(text))).toMatchObject({
       code: 'VIO_DEVARGS_MISSING_PATH',
       remedy: expect.stringContaining('path='),
     });
   });
 
   it('an unknown key', () => {
-    expect(failureOf(() => parseConfig(`path=${path},queue=2`))).toMatchObject({
+    expect(failureOf(() => parseVirtioUserConfig(`path=${path},queue=2`))).toMatchObject({
       code: 'VIO_DEVARGS_UNKNOWN_KEY',
       message: expect.stringContaining('queue'),
       remedy: expect.stringContaining('queues'),
@@ -128,7 +132,7 @@ describe('a wrong devarg is one error that names key, value, range and remedy:',
   });
 
   it('an unknown key of an object', () => {
-    const call = parseConfig as (options: Record<string, unknown>) => unknown;
+    const call = parseVirtioUserConfig as (options: Record<string, unknown>) => unknown;
     expect(failureOf(() => call({ path, queueSize: 4 }))).toMatchObject({
       code: 'VIO_DEVARGS_UNKNOWN_KEY',
       message: expect.stringContaining('queueSize'),
@@ -139,18 +143,18 @@ describe('a wrong devarg is one error that names key, value, range and remedy:',
 describe('a path', () => {
   it('of 107 bytes is taken', () => {
     const longest = `/${'a'.repeat(106)}`;
-    expect(parseConfig({ path: longest }).path).toBe(longest);
+    expect(parseVirtioUserConfig({ path: longest }).path).toBe(longest);
   });
 
   it.each([`/${'a'.repeat(107)}`, `/${'ä'.repeat(54)}`])('of 108 bytes or more is not: %s', (long) => {
-    expect(failureOf(() => parseConfig({ path: long }))).toMatchObject({
+    expect(failureOf(() => parseVirtioUserConfig({ path: long }))).toMatchObject({
       code: 'VIO_SOCKET_PATH_TOO_LONG',
       message: expect.stringContaining('107'),
     });
   });
 
   it.each(['/dev/null', '/etc/passwd', '/tmp'])('to something else than a socket is refused: %s', (other) => {
-    expect(failureOf(() => parseConfig({ path: other }))).toMatchObject({
+    expect(failureOf(() => parseVirtioUserConfig({ path: other }))).toMatchObject({
       code: 'VIO_SOCKET_NOT_A_SOCKET',
       message: expect.stringContaining(other),
     });
@@ -159,7 +163,7 @@ describe('a path', () => {
 
 describe('devargs that do not belong together', () => {
   it('iface and a socket', () => {
-    expect(failureOf(() => parseConfig({ path, iface: 'tap0' }))).toMatchObject({
+    expect(failureOf(() => parseVirtioUserConfig({ path, iface: 'tap0' }))).toMatchObject({
       code: 'VIO_DEVARGS_CONFLICT',
       message: expect.stringContaining('iface=tap0'),
     });

@@ -106,7 +106,7 @@ const allowed: Readonly<Record<string, string>> = {
  * @throws VioError VIO_DEVARGS_UNKNOWN_KEY, _VALUE, _MISSING_PATH, _CONFLICT and those of `parseDevargs`,
  *   VIO_SOCKET_PATH_TOO_LONG, VIO_DESCRIPTORS
  */
-export function parseConfig(
+export function parseVirtioUserConfig(
   input: string | VirtioUserOptions,
   descriptors?: BackendDescriptors,
 ): VirtioUserConfig {

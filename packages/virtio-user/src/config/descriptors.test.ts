@@ -4,7 +4,7 @@ import { ScriptedBackend } from '@vio/vhost/testing';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { holdings, holdingsLike, failureOf } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseConfig, type VirtioUserOptions } from './config.ts';
+import { parseVirtioUserConfig, type VirtioUserOptions } from './config.ts';
 import type { BackendDescriptors } from './descriptors.ts';
 import type { OpenOptions } from './open-options.ts';
 import { openVirtioUser } from '../open.ts';
@@ -59,7 +59,7 @@ describe('descriptors that do not fit', () => {
   ];
 
   it.each(cases)('%s', (_what, descriptors, devargs, message) => {
-    const { code, message: said } = failureOf(() => parseConfig(devargs, descriptors()));
+    const { code, message: said } = failureOf(() => parseVirtioUserConfig(devargs, descriptors()));
     expect([code, said]).toEqual(['VIO_DESCRIPTORS', expect.stringMatching(message)]);
   });
 });
@@ -72,7 +72,7 @@ describe('devargs that say what descriptors say already', () => {
     [{ tap: [0], vhostNet: [0] }, { path: '/dev/vhost-net' }],
     [{ tap: [0] }, { iface: 'tap0' }],
   ])('%j with %j', (descriptors, devargs) => {
-    expect(failureOf(() => parseConfig(devargs, descriptors)).code).toBe('VIO_DEVARGS_CONFLICT');
+    expect(failureOf(() => parseVirtioUserConfig(devargs, descriptors)).code).toBe('VIO_DEVARGS_CONFLICT');
   });
 
   it.each<OpenOptions>([{ reconnect: true }, { netns: '/run/netns/blue' }])(

@@ -1,6 +1,6 @@
 import type { PortOptions, ReconnectOptions } from '@vio/net';
 import type { BackendPlace } from './backend-place.ts';
-import { type VirtioUserConfig, type VirtioUserOptions, parseConfig } from './config.ts';
+import { type VirtioUserConfig, type VirtioUserOptions, parseVirtioUserConfig } from './config.ts';
 import { type OpenOptions, checkOpenOptions } from './open-options.ts';
 
 /** Everything that devargs and options say, resolved. */
@@ -16,7 +16,7 @@ export interface PortPlan {
 /** @throws VioError VIO_OPTION_UNKNOWN, VIO_DEVARGS_*, VIO_DESCRIPTORS, VIO_SOCKET_* */
 export function planPort(devargs: string | VirtioUserOptions, options: OpenOptions): PortPlan {
   checkOpenOptions(options);
-  const config = parseConfig(devargs, options.descriptors);
+  const config = parseVirtioUserConfig(devargs, options.descriptors);
   const { netns, descriptors, socket, ...rest } = options;
   const { mac, queues, queue_size: queueSize, packed_vq: packed, in_order: inOrder } = config;
   return {

@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 import { FuzzLog, type Fuzzed, Random } from '@vio/rings/testing';
-import { parseConfig } from '../config/config.ts';
+import { parseVirtioUserConfig } from '../config/config.ts';
 import { parseDevargs } from '../config/devargs.ts';
 
 const words =
@@ -16,7 +16,7 @@ export function fuzzDevargs(states: number, seed: number): Fuzzed {
   while (log.open) {
     log.state(() => {
       const text = randomText(random);
-      for (const parse of [parseDevargs, parseConfig]) {
+      for (const parse of [parseDevargs, parseVirtioUserConfig]) {
         try {
           const parsed = parse(text);
           log.saw(parse.name);

@@ -5,7 +5,7 @@ import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } from '@vio/rings';
 import { type VhostTransport, VhostUserFrontend } from '@vio/vhost';
 import { VhostNetTransport, VhostVdpaTransport } from '@vio/vhost-kernel/internal';
 import { type VirtioUserConfig, type VirtioUserOptions, openVirtioUser } from '@vio/virtio-user';
-import { parseDevargs, parseConfig } from '@vio/virtio-user/internal';
+import { parseDevargs, parseVirtioUserConfig } from '@vio/virtio-user/internal';
 import { completedDevargs } from '../../options/devargs.ts';
 import { type Finding, fromError, hasProblem, note, ok, problem } from './finding.ts';
 import type { DoctorOptions } from './options.ts';
@@ -61,7 +61,7 @@ function questionOf(text: string): Question {
   // What is at the path is told below, and better.
   if (path !== undefined && !['socket', 'missing', 'character-device'].includes(fileKind(path)))
     return ofPath(path);
-  const config = parseConfig(devargs);
+  const config = parseVirtioUserConfig(devargs);
   return { path: config.path, config, devargs };
 }
 

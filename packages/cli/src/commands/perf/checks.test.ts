@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { PortActivity } from '../top/activity.ts';
-import { type Watched, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
+import { type WatchedProgram, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
 import { type ProcessView, busiestThread, cpuPlace, packetMemory } from './process-view.ts';
 
 const idle: ProcessView = { cpu: 0, ran: 0, waited: 0, throttled: 0, throttledTime: 0 };
-const on = (...cpus: number[]): Watched => ({
+const on = (...cpus: number[]): WatchedProgram => ({
   pid: 7,
   name: 'run 7',
   views: cpus.map((cpu) => ({ ...idle, cpu })),

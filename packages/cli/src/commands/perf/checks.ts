@@ -3,7 +3,7 @@ import { type Finding, note, ok } from '../doctor/finding.ts';
 import type { CpuPlace, PacketMemory, ProcessView } from './process-view.ts';
 
 /** A program between the first and the last look. */
-export interface Watched {
+export interface WatchedProgram {
   readonly pid: number;
   /** As in `run 4711`. */
   readonly name: string;
@@ -20,7 +20,7 @@ const smallBatch = 4;
 const kicksPerPacket = 0.1;
 
 /** What the time of a program says. @param seconds between the first and the last view */
-export function checkProgram({ name, views, memory }: Watched, seconds: number): Finding[] {
+export function checkProgram({ name, views, memory }: WatchedProgram, seconds: number): Finding[] {
   const first = views.at(0);
   const last = views.at(-1);
   if (first === undefined || last === undefined)
@@ -73,7 +73,11 @@ function distance(x: number, y: number, place: (cpu: number) => CpuPlace): Dista
 }
 
 /** How two programs that serve each other lie: one after the other's views were taken at the same moments. */
-export function checkPlaces(a: Watched, b: Watched, place: (cpu: number) => CpuPlace): Finding[] {
+export function checkPlaces(
+  a: WatchedProgram,
+  b: WatchedProgram,
+  place: (cpu: number) => CpuPlace,
+): Finding[] {
   const looks = Math.min(a.views.length, b.views.length);
   if (looks === 0) return [];
   const check = `${a.name} and ${b.name}`;

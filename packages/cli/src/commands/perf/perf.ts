@@ -5,7 +5,7 @@ import { inWords } from '../doctor/finding.ts';
 import { type PortActivity, activity } from '../top/activity.ts';
 import type { Look } from '../top/snapshot.ts';
 import { Watcher } from '../top/watcher.ts';
-import { type Watched, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
+import { type WatchedProgram, checkPlaces, checkProgram, checkTraffic } from './checks.ts';
 import type { PerfOptions } from './options.ts';
 import { type ProcessView, busiestThread, cpuPlace, packetMemory, viewProcess } from './process-view.ts';
 
@@ -46,7 +46,7 @@ export async function perf(
   for (const finding of findings) output.record('finding', finding, inWords(finding));
 }
 
-function watched({ pid, command }: Look, views: ReadonlyMap<number, ProcessView[]>): Watched {
+function watched({ pid, command }: Look, views: ReadonlyMap<number, ProcessView[]>): WatchedProgram {
   return { pid, name: `${command} ${pid}`, views: views.get(pid) ?? [], memory: packetMemory(pid) };
 }
 

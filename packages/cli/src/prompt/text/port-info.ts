@@ -11,7 +11,7 @@ import {
 const border = '*********************';
 
 /** What the prompt has told a port, or taken it to be. */
-export interface PortView {
+export interface ShownPort {
   readonly number: number;
   readonly device: string;
   readonly driver: string;
@@ -23,7 +23,7 @@ export interface PortView {
 }
 
 /** `show port info`, as testpmd words it; what a virtio port does not have is not there. */
-export function portInfo(view: PortView): string {
+export function portInfo(view: ShownPort): string {
   const { number, device, driver, devargs, port } = view;
   const { mtu, rss } = port;
   const { vlanStrip = false } = port.rules;
@@ -64,7 +64,7 @@ export function portInfo(view: PortView): string {
 }
 
 /** `show port summary`. */
-export function portSummary(views: readonly PortView[], ports: number): string {
+export function portSummary(views: readonly ShownPort[], ports: number): string {
   return [
     `Number of available ports: ${ports}`,
     'Port MAC Address       Name         Driver         Status   Link',

@@ -1,12 +1,12 @@
 import type { ControlCommand } from '@vio/net';
-import type { DeviceConfig } from '../type/device-config.ts';
+import type { DeviceConfigSpace } from '../type/device-config.ts';
 import { acceptable } from './acceptable.ts';
 import { CommandedSettings } from './driver-settings.ts';
 
 /** What carries commands out. */
 export interface CommandTarget {
   /** What the device has: its queue pairs may become fewer, and some commands change what it says of itself. */
-  readonly shape: { readonly queuePairs: number; readonly config: DeviceConfig };
+  readonly shape: { readonly queuePairs: number; readonly config: DeviceConfigSpace };
   /** Both rings of a pair could run. */
   isReady(pair: number): boolean;
   /** Asks the application. @returns false to refuse the command */

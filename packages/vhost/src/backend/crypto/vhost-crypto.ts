@@ -1,7 +1,7 @@
 import { callApplication } from '@vio/native/internal';
 import { ChainBurst, type ChainBytes } from '@vio/rings';
 import type { Message } from '../../wire/index.ts';
-import type { Attachment } from '../device/attached-handlers.ts';
+import type { AttachedHandler } from '../device/attached-handlers.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 import type { CryptoEngine, CryptoOperation, CryptoStatus } from './crypto-engine.ts';
 import { CryptoSessions, type OpenSession } from './crypto-sessions.ts';
@@ -71,7 +71,7 @@ const pending = new WeakMap<CryptoOperation, Pending>();
 const no = new Uint8Array(0);
 
 /** The crypto engine of one device: its sessions, and its requests on their way there and back. */
-export class VhostCrypto implements Attachment {
+export class VhostCrypto implements AttachedHandler {
   static readonly requests = ['CREATE_CRYPTO_SESSION', 'CLOSE_CRYPTO_SESSION'];
   zeroCopy = false;
   readonly #sessions: CryptoSessions;

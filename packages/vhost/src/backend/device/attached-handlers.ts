@@ -1,7 +1,7 @@
 import type { Message } from '../../wire/index.ts';
 
 /** What was attached to a device, and serves requests that this library itself has no handlers for. */
-export interface Attachment {
+export interface AttachedHandler {
   /**
    * Handles a request whose header, size and protocol feature are right.
    * @returns the payload of the answer; undefined: it is handled, and has none
@@ -15,18 +15,18 @@ export interface Attachment {
 
 /** Who serves which request of one device besides the tables of this library, by the request's name. */
 export class AttachedHandlers {
-  readonly #byRequest = new Map<string, Attachment>();
+  readonly #byRequest = new Map<string, AttachedHandler>();
 
   /** Who serves a request; undefined: nobody. */
-  of(request: string): Attachment | undefined {
+  of(request: string): AttachedHandler | undefined {
     return this.#byRequest.get(request);
   }
 
-  attach(attachment: Attachment, requests: readonly string[]): void {
+  attach(attachment: AttachedHandler, requests: readonly string[]): void {
     for (const request of requests) this.#byRequest.set(request, attachment);
   }
 
-  detach(attachment: Attachment): void {
+  detach(attachment: AttachedHandler): void {
     for (const [request, by] of this.#byRequest) if (by === attachment) this.#byRequest.delete(request);
   }
 
@@ -39,7 +39,7 @@ export class AttachedHandlers {
     this.#byRequest.clear();
   }
 
-  #all(): Set<Attachment> {
+  #all(): Set<AttachedHandler> {
     return new Set(this.#byRequest.values());
   }
 }

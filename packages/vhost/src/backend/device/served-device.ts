@@ -11,11 +11,11 @@ import { DeviceTranslations } from '../iommu/device-translations.ts';
 import { DeviceLog } from '../migration/device-log.ts';
 import type { LogArea } from '../migration/log-area.ts';
 import { Postcopy } from '../migration/postcopy.ts';
-import type { ConfigChannel, DeviceConfig } from '../type/device-config.ts';
+import type { ConfigChannel, DeviceConfigSpace } from '../type/device-config.ts';
 import type { DeviceShape } from '../type/device-shape.ts';
 import type { NotifierChannel } from '../vdpa/vdpa-host.ts';
 import { VdpaSession } from '../vdpa/vdpa-session.ts';
-import type { DriverMemory, MemoryOptions } from '../vring/driver-memory.ts';
+import type { DriverMemory, MappingOptions } from '../vring/driver-memory.ts';
 import { memoryFault } from '../vring/ring-faults.ts';
 import type { Vring } from '../vring/vring.ts';
 import { AttachedHandlers } from './attached-handlers.ts';
@@ -48,9 +48,9 @@ export class ServedDevice {
   /** What the next burst of the driver's is to be, so that the network learns where it is now; undefined: nothing. */
   rarp: Uint8Array | undefined = undefined;
   /** What it says of itself. */
-  readonly config: DeviceConfig;
+  readonly config: DeviceConfigSpace;
   /** How its driver's memory is mapped. */
-  readonly #memoryOptions: MemoryOptions;
+  readonly #memoryOptions: MappingOptions;
   /** Where its driver's memory may be until it has followed it here. */
   readonly postcopy: Postcopy;
   /** Where it is marked what is written to the driver's memory. */
@@ -144,7 +144,7 @@ export class ServedDevice {
   }
 
   /** How memory is mapped that is announced now. */
-  get memoryOptions(): MemoryOptions {
+  get memoryOptions(): MappingOptions {
     const { pages } = this.postcopy;
     return pages === undefined ? this.#memoryOptions : { pages };
   }

@@ -2,7 +2,7 @@ import type { VioError } from '@vio/native';
 import type { MemoryMap } from '@vio/rings';
 import type { DeviceLog } from '../migration/device-log.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
-import type { DeviceConfig } from '../type/device-config.ts';
+import type { DeviceConfigSpace } from '../type/device-config.ts';
 import type { VdpaHost } from '../vdpa/vdpa-host.ts';
 import type { DriverMemory } from '../vring/driver-memory.ts';
 import type { Vring } from '../vring/vring.ts';
@@ -17,7 +17,7 @@ export interface HostingDevice {
   readonly memory: DriverMemory | undefined;
   readonly vrings: readonly Vring[];
   readonly log: DeviceLog;
-  readonly config: DeviceConfig;
+  readonly config: DeviceConfigSpace;
   giveUp(reason: VioError): void;
 }
 

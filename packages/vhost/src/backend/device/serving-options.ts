@@ -1,11 +1,11 @@
 import type { DequeueOptions } from '../packets/dequeue-options.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
-import type { MemoryOptions } from '../vring/driver-memory.ts';
+import type { MappingOptions } from '../vring/driver-memory.ts';
 
 /** How a device is served, as its application said. */
 export interface ServingOptions {
   readonly dequeue?: DequeueOptions;
-  readonly memory?: MemoryOptions;
+  readonly memory?: MappingOptions;
   /** Its driver may be behind an I/O MMU. */
   readonly iommu?: boolean;
   /** Milliseconds that a page may take which follows a guest. */

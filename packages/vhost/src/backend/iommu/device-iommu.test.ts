@@ -1,7 +1,7 @@
 import { MemoryMap, Region } from '@vio/rings';
 import { coded } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Iotlb, iotlbType } from '../../wire/index.ts';
+import { type IotlbMessage, iotlbType } from '../../wire/index.ts';
 import { DeviceIommu } from './device-iommu.ts';
 
 const userBase = 0x7f00_0000_0000;
@@ -14,7 +14,8 @@ function setUp() {
   const said: string[] = [];
   const heard: string[] = [];
   const channel = {
-    iotlb: ({ iova, permissions, type }: Iotlb) => said.push(`${type} ${iova.toString(16)} ${permissions}`),
+    iotlb: ({ iova, permissions, type }: IotlbMessage) =>
+      said.push(`${type} ${iova.toString(16)} ${permissions}`),
   };
   const iommu = new DeviceIommu(
     {

@@ -1,7 +1,7 @@
 import { defaultTimeout } from '@vio/native/internal';
 import type { MemoryMap } from '@vio/rings';
 import { Iotlb, mayRead, mayWrite, translationPage } from '@vio/rings/internal';
-import { type Iotlb as IotlbMessage, iotlbType } from '../../wire/index.ts';
+import { type IotlbMessage, iotlbType } from '../../wire/index.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 
 /** Pages whose translation was asked for, or that have none, at most. */

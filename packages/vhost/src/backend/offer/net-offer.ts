@@ -13,7 +13,7 @@ import {
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
 } from '../../wire/index.ts';
 import { rssLimits } from '../control/acceptable.ts';
-import { type CommonConfig, DeviceConfig } from '../type/device-config.ts';
+import { type CommonConfig, DeviceConfigSpace } from '../type/device-config.ts';
 import { hashFeatures, supportedFeatures, usualFeatures } from '../type/device-features.ts';
 import { type DeviceShape, netShape } from '../type/device-shape.ts';
 import { type NetConfig, checkNetConfig, configFeatures } from '../type/net-config.ts';
@@ -95,7 +95,7 @@ export class NetOffer implements DeviceOffer {
     const asked = this.#queuePairs;
     const pairs = (): number =>
       asked ?? ((taken() & VHOST_USER_PROTOCOL_F_MQ) === 0n ? pairsOfOthers : mostPairsWithControl);
-    return netShape(pairs, new DeviceConfig(() => this.#commonConfig(pairs())));
+    return netShape(pairs, new DeviceConfigSpace(() => this.#commonConfig(pairs())));
   }
 
   /** Device features for a frontend that connects now. */

@@ -13,7 +13,7 @@ import {
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../../wire/index.ts';
-import { DeviceConfig } from '../type/device-config.ts';
+import { DeviceConfigSpace } from '../type/device-config.ts';
 import type { DeviceShape } from '../type/device-shape.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { configSpaceFeatures } from '../vdpa/virtio-features.ts';
@@ -97,7 +97,7 @@ export class VdpaOffer implements DeviceOffer {
       raw: false,
       firstRings: own.firstRings,
       unsaid: {},
-      config: config === undefined ? own.config : new DeviceConfig(undefined, config),
+      config: config === undefined ? own.config : new DeviceConfigSpace(undefined, config),
     };
   }
 }

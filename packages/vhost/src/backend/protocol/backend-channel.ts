@@ -5,7 +5,7 @@ import {
   closeAll,
   backendRequests,
   type ExpectedReply,
-  type Iotlb,
+  type IotlbMessage,
   type Request,
   type VringArea,
   decodeReply,
@@ -69,7 +69,7 @@ export class BackendChannel implements ConfigChannel, IotlbChannel, NotifierChan
   }
 
   /** A translation is missing, or does not do. Those of one burst go out together. */
-  iotlb(message: Iotlb): void {
+  iotlb(message: IotlbMessage): void {
     if (this.#closed || this.#translations.length >= mostTranslations) return;
     this.#translations.push(encodeRequest(BACKEND_IOTLB_MSG, message));
     if (!this.#translating) void this.#translate();

@@ -37,7 +37,7 @@ const macBytes = 6;
 const nothing: CommonConfig = { mac: undefined, linkUp: true, maxPairs: 1, mtu: undefined };
 
 /** What one device says of itself in its configuration space, and how its frontend hears of changes. */
-export class DeviceConfig implements ConfigStore, Disposable {
+export class DeviceConfigSpace implements ConfigStore, Disposable {
   /** Asks the driver to announce itself on the network, until it says that it has. */
   announcing = false;
   /** The address its driver gave it; undefined: none. */

@@ -1,4 +1,4 @@
-import { DeviceConfig } from './device-config.ts';
+import { DeviceConfigSpace } from './device-config.ts';
 import { type DeviceType, TypedConfig, type UnsaidByFrontends } from './device-type.ts';
 
 /** What its type decides about a device. */
@@ -15,11 +15,11 @@ export interface DeviceShape {
   readonly firstRings: number;
   /** What is done as if its frontend had said so. */
   readonly unsaid: UnsaidByFrontends;
-  readonly config: DeviceConfig;
+  readonly config: DeviceConfigSpace;
 }
 
 /** A network card: two rings per pair, and the control queue, which DPDK's frontend counts as one more. @param pairs offered */
-export function netShape(pairs: () => number, config = new DeviceConfig()): DeviceShape {
+export function netShape(pairs: () => number, config = new DeviceConfigSpace()): DeviceShape {
   return {
     get queuePairs() {
       return pairs();
@@ -46,6 +46,6 @@ export function typedShape(type: DeviceType): DeviceShape {
     raw: true,
     firstRings: 1,
     unsaid: type.unsaid ?? {},
-    config: new DeviceConfig(undefined, new TypedConfig(type)),
+    config: new DeviceConfigSpace(undefined, new TypedConfig(type)),
   };
 }

@@ -16,7 +16,7 @@ const windowReach = 2 ** 20;
 const maxBytes = 2 ** 42;
 
 /** How a driver's memory is mapped. */
-export interface MemoryOptions {
+export interface MappingOptions {
   /** Fault all of it in at once. */
   readonly preAllocate?: boolean;
   /** Keep all of it in memory (mlock). */
@@ -62,7 +62,7 @@ export class DriverMemory implements Disposable {
     regions: readonly MemoryRegion[],
     fds: readonly number[],
     beside?: DriverMemory,
-    options: MemoryOptions = {},
+    options: MappingOptions = {},
   ): DriverMemory {
     const before = beside === undefined ? [] : beside.#parts;
     const made: Part[] = [];
@@ -159,7 +159,7 @@ function checkSum(regions: readonly MemoryRegion[]): void {
 function mapRegion(
   announced: MemoryRegion,
   fd: number,
-  { preAllocate = false, lock = false, pages, unsized = false }: MemoryOptions,
+  { preAllocate = false, lock = false, pages, unsized = false }: MappingOptions,
 ): Part {
   const { guestAddress, userAddress, size, mmapOffset } = announced;
   // Words are read as words.

@@ -3,7 +3,7 @@ import { type DirtyLog, LoggedDevice } from '@vio/rings/internal';
 import { VHOST_VRING_F_LOG, type VringAddress } from '../../wire/index.ts';
 
 /** Where a ring lies that runs. */
-export interface RingPlace {
+export interface MarkedPlace {
   readonly memory: MemoryMap;
   readonly addresses: DeviceVringAddresses;
 }
@@ -25,7 +25,7 @@ export class RingMarking {
   #marking: LoggedDevice | undefined;
 
   /** The queue, and around it what marks its writes where there is a log. */
-  around(queue: DeviceQueue, place: RingPlace, { addresses, translated, raw }: MarkedRing): DeviceQueue {
+  around(queue: DeviceQueue, place: MarkedPlace, { addresses, translated, raw }: MarkedRing): DeviceQueue {
     const bare = this.#marking?.bare ?? queue;
     this.#marking = undefined;
     if (this.log === undefined) return bare;

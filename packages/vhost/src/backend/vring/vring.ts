@@ -22,7 +22,7 @@ import type { DriverMemory } from './driver-memory.ts';
 import { type InflightBuffer, openDeviceQueue } from './inflight-buffer.ts';
 import { type CallHooks, RingCalls } from './ring-calls.ts';
 import { RingKicks } from './ring-kicks.ts';
-import { RingMarking, type RingPlace } from './ring-marking.ts';
+import { RingMarking, type MarkedPlace } from './ring-marking.ts';
 import { bothHalves, locateParts, partsOf, startOf } from './ring-parts.ts';
 
 /** What became of the base that a frontend gave a packed ring, see `Vring.settleBase`. */
@@ -86,7 +86,7 @@ export class Vring {
 
   readonly #marking = new RingMarking();
   /** Where the ring lies that runs. */
-  #place: RingPlace | undefined;
+  #place: MarkedPlace | undefined;
 
   /** The application wants to be kicked, see `VhostDevice.enableGuestNotification`. */
   #notifies = false;
@@ -362,7 +362,7 @@ export class Vring {
     return this.#marked(queue, this.#place);
   }
 
-  #marked(queue: DeviceQueue, place: RingPlace): DeviceQueue {
+  #marked(queue: DeviceQueue, place: MarkedPlace): DeviceQueue {
     const { addresses, translation, raw } = this;
     return this.#marking.around(queue, place, {
       addresses,

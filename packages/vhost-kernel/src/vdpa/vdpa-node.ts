@@ -32,7 +32,7 @@ export interface VdpaFacts {
 }
 
 /** An open /dev/vhost-vdpa-N: requests one at a time, what it tells by itself, and its end. */
-export class VdpaDevice {
+export class VdpaNode {
   readonly path: string;
   readonly #fd: number;
   readonly #line: RequestLine;
@@ -48,7 +48,7 @@ export class VdpaDevice {
    * @param given a descriptor of the device, which stays the caller's
    * @throws VioError VIO_VDPA_*, VIO_TIMEOUT, VIO_ABORTED
    */
-  static async open(path: string, wait: WaitOptions, given?: number): Promise<VdpaDevice> {
+  static async open(path: string, wait: WaitOptions, given?: number): Promise<VdpaNode> {
     const opening = given === undefined ? openClosed(path) : resetDuplicate(given);
     try {
       // The kernel resets a device that is opened, which takes as long as the device likes.
@@ -57,7 +57,7 @@ export class VdpaDevice {
         opening.then(resolve, reject);
         return () => {};
       });
-      return new VdpaDevice(path, fd);
+      return new VdpaNode(path, fd);
     } catch (error) {
       void opening.then(closeElsewhere, () => {});
       throw error;

@@ -11,7 +11,7 @@ const aligned = (bytes: bigint): bigint => ((bytes + pageBytes - 1n) / pageBytes
  * The memory of a frontend as a card sees it: by guest addresses. Behind it are memory of this side's, and a second view of a ring that
  * begins at address 0, which a card takes for no ring at all.
  */
-export class GuestMemory implements Disposable {
+export class IovaSpace implements Disposable {
   readonly #access: TranslatedAccess;
   readonly #unmap: (() => void)[] = [];
   readonly #own: SharedMemory[] = [];
