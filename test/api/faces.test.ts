@@ -44,7 +44,7 @@ describe('no two packages give one name', () => {
   });
 
   it('to different types of their sources', () => {
-    const sources = ownFiles('packages', /\/src\/.*\.ts$/).filter(
+    const sources = ownFiles('packages', /\.ts$/).filter(
       (file) => !/\.test\.ts$|\/test-support\//.test(file),
     );
     const types = sources.flatMap((file) =>
