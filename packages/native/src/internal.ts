@@ -9,6 +9,7 @@ export {
   openDeviceAsync,
   writeAsync,
 } from './devices/device.ts';
+export { io, ior, iow, iowr } from './devices/ioctl-number.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
 export { watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';

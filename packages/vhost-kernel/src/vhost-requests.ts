@@ -1,5 +1,5 @@
 // What vhost-net and vhost-vdpa are asked alike: requests of linux/vhost.h, structures of linux/vhost_types.h.
-import { io, ior, iow, iowr } from './ioctl-number.ts';
+import { io, ior, iow, iowr } from '@vio/native/internal';
 
 /** Of all requests of linux/vhost.h. */
 export const vhostType = 0xaf;

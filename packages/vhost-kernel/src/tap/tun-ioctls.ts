@@ -1,7 +1,6 @@
 // Ioctls of /dev/net/tun, as in linux/if_tun.h.
 import { VioError, ioctl } from '@vio/native';
-import { openDevice } from '@vio/native/internal';
-import { io, ior, iow } from '../ioctl-number.ts';
+import { io, ior, iow, openDevice } from '@vio/native/internal';
 import { interfaceRequest, nameIn } from '../interface/interface-ioctls.ts';
 
 const type = 0x54; // 'T'

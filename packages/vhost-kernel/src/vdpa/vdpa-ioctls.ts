@@ -1,7 +1,6 @@
 // Ioctls of /dev/vhost-vdpa-N, as in linux/vhost.h. Any of them may sleep: devices answer from other processes
 // (VDUSE) or from firmware.
-import { ioctlAsync, openDeviceAsync } from '@vio/native/internal';
-import { io, ior, iow } from '../ioctl-number.ts';
+import { ioctlAsync, openDeviceAsync, io, ior, iow } from '@vio/native/internal';
 import * as requests from '../vhost-requests.ts';
 
 const type = requests.vhostType;

@@ -1,7 +1,6 @@
 // Ioctls of /dev/vhost-net, as in linux/vhost.h. Rings are numbered 0 (receive) and 1 (transmit) within a queue pair.
 import { ioctl } from '@vio/native';
-import { openDevice } from '@vio/native/internal';
-import { iow } from '../ioctl-number.ts';
+import { openDevice, iow } from '@vio/native/internal';
 import * as requests from '../vhost-requests.ts';
 
 const VHOST_SET_MEM_TABLE = iow(requests.vhostType, 0x03, 8);

@@ -10,7 +10,7 @@ export type {
   SymmetricSession,
 } from './crypto-session.ts';
 export { frontendRequests } from './frontend-requests.ts';
-export type { Inflight, Iotlb, LogArea, MemoryRegion } from './memory-payloads.ts';
+export type { Inflight, IotlbMessage, LogArea, MemoryRegion } from './memory-payloads.ts';
 export {
   type Header,
   type Message,

@@ -1,6 +1,7 @@
-/** Ioctl numbers as the kernel's _IOC makes them. @param direction 1: it reads what is given; 2: it writes it */
-const number = (direction: number, nr: number, bytes: number): number =>
-  ((direction << 30) | (bytes << 16) | (0x81 << 8) | nr) >>> 0;
+import { io, ior, iow, iowr } from '@vio/native/internal';
+
+/** Of all requests of linux/vduse.h. */
+const type = 0x81;
 
 /** Bytes of the fixed part of what a device is made of; the configuration space follows. */
 const configHead = 336;
@@ -9,27 +10,27 @@ export const nameBytes = 256;
 
 // linux/vduse.h
 /** Agrees on a version of the interface. */
-export const VDUSE_SET_API_VERSION = number(1, 0x01, 8);
+export const VDUSE_SET_API_VERSION = iow(type, 0x01, 8);
 /** Makes a device; on /dev/vduse/control. */
-export const VDUSE_CREATE_DEV = number(1, 0x02, configHead);
+export const VDUSE_CREATE_DEV = iow(type, 0x02, configHead);
 /** Takes a device away, by its name; on /dev/vduse/control. */
-export const VDUSE_DESTROY_DEV = number(1, 0x03, nameBytes);
+export const VDUSE_DESTROY_DEV = iow(type, 0x03, nameBytes);
 /** A descriptor of a piece of the driver's memory, from an I/O address on. */
-export const VDUSE_IOTLB_GET_FD = number(3, 0x10, 32);
+export const VDUSE_IOTLB_GET_FD = iowr(type, 0x10, 32);
 /** The features that the driver accepted. */
-export const VDUSE_DEV_GET_FEATURES = number(2, 0x11, 8);
+export const VDUSE_DEV_GET_FEATURES = ior(type, 0x11, 8);
 /** Changes the configuration space. */
-export const VDUSE_DEV_SET_CONFIG = number(1, 0x12, 8);
+export const VDUSE_DEV_SET_CONFIG = iow(type, 0x12, 8);
 /** Tells the driver that the configuration space has changed. */
-export const VDUSE_DEV_INJECT_CONFIG_IRQ = number(0, 0x13, 0);
+export const VDUSE_DEV_INJECT_CONFIG_IRQ = io(type, 0x13);
 /** Says how many descriptors a queue has at most. */
-export const VDUSE_VQ_SETUP = number(1, 0x14, 32);
+export const VDUSE_VQ_SETUP = iow(type, 0x14, 32);
 /** Where the driver has put a queue, and whether it is ready. */
-export const VDUSE_VQ_GET_INFO = number(3, 0x15, 48);
+export const VDUSE_VQ_GET_INFO = iowr(type, 0x15, 48);
 /** Gives a queue the eventfd that its driver kicks. */
-export const VDUSE_VQ_SETUP_KICKFD = number(1, 0x16, 8);
+export const VDUSE_VQ_SETUP_KICKFD = iow(type, 0x16, 8);
 /** Interrupts the driver for a queue. */
-export const VDUSE_VQ_INJECT_IRQ = number(1, 0x17, 4);
+export const VDUSE_VQ_INJECT_IRQ = iow(type, 0x17, 4);
 
 /** An answer: it could not be done. */
 export const VDUSE_REQ_RESULT_FAILED = 1;
