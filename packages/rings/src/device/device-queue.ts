@@ -49,10 +49,10 @@ export interface DeviceQueue {
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number;
 
   /**
-   * Marks all chains of the burst used, with `singles.written[i]` bytes written each; see `complete`.
+   * Marks chains of the burst used, with `singles.written[i]` bytes written each; see `complete`. By default all of them.
    * @internal For `@vio/vhost`.
    */
-  completeSingles(singles: SingleBurst): void;
+  completeSingles(singles: SingleBurst, from?: number, count?: number): void;
 
   /**
    * Says to a kernel what does not change: format, size, and where the parts of the ring are, each as window of the

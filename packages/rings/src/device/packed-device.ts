@@ -207,6 +207,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     }
     singles.window = window;
     singles.writable = kind.writable;
+    singles.prefix = prefix;
     singles.blocked = blocked;
     singles.count = i;
     this.#next = next;
@@ -296,11 +297,10 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     this.inFlight -= this.#used.complete(chains, from, count);
   }
 
-  completeSingles(singles: SingleBurst): void {
-    const { id, count } = singles;
+  completeSingles(singles: SingleBurst, from = 0, count = singles.count): void {
     if (count === 0 || this.broken !== undefined) return;
-    if (this.inOrder && !singles.writable) this.#used.completeBatch(id[count - 1], count);
-    else this.#used.completeSingles(singles);
+    if (this.inOrder && !singles.writable) this.#used.completeBatch(singles.id[from + count - 1], count);
+    else this.#used.completeSingles(singles, from, count);
     this.inFlight -= count;
   }
 

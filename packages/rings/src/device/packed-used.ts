@@ -59,7 +59,8 @@ export class PackedUsed {
   }
 
   /** The same for chains of one slot each. */
-  completeSingles({ id, written, count }: SingleBurst): void {
+  completeSingles({ id, written }: SingleBurst, from: number, count: number): void {
+    const end = from + count;
     const words = this.#words;
     const ring = this.#ring;
     const size = this.#size;
@@ -67,19 +68,19 @@ export class PackedUsed {
     const firstFlags = this.doneWrap === 1 ? AVAIL_AND_USED : 0;
     let done = this.done;
     let flags = firstFlags;
-    for (let i = 0; ;) {
+    for (let i = from; ;) {
       if (++done === size) {
         done = 0;
         flags ^= AVAIL_AND_USED;
       }
-      if (++i === count) break;
+      if (++i === end) break;
       const at = ring + (done << 2);
       words[at + 2] = written[i];
       words[at + 3] = usedWord(id[i], written[i], flags);
     }
     this.#moved(done, flags, count);
-    words[first + 2] = written[0];
-    Atomics.store(words, first + 3, usedWord(id[0], written[0], firstFlags));
+    words[first + 2] = written[from];
+    Atomics.store(words, first + 3, usedWord(id[from], written[from], firstFlags));
   }
 
   /** IN_ORDER: one used descriptor, with the id of the last buffer, stands for `count` slots (spec 2.8.8). */

@@ -11,6 +11,8 @@ export class SingleBurst {
   window = 0;
   /** True: the device writes them. */
   writable = false;
+  /** Bytes in front of the data that `offset` and `length` leave out. */
+  prefix = 0;
   /** True when the last fetch stopped at a chain that is not of this kind: it is for `DeviceQueue.fetch`. */
   blocked = false;
   /** Split: head descriptor index; packed: buffer id. */

@@ -176,6 +176,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     }
     singles.window = window;
     singles.writable = kind.writable;
+    singles.prefix = prefix;
     singles.blocked = i < count;
     singles.count = i;
     this.#next = (this.#next + i) & 0xffff;
@@ -254,10 +255,10 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     this.#use(chains.id, chains.written, from, count);
   }
 
-  completeSingles(singles: SingleBurst): void {
-    const { id, written, count } = singles;
-    if (this.inOrder && !singles.writable && count > 1) this.#useBatch(id[count - 1], count);
-    else this.#use(id, written, 0, count);
+  completeSingles(singles: SingleBurst, from = 0, count = singles.count): void {
+    const { id, written } = singles;
+    if (this.inOrder && !singles.writable && count > 1) this.#useBatch(id[from + count - 1], count);
+    else this.#use(id, written, from, count);
   }
 
   /** IN_ORDER: one used entry, with the head of the last buffer, stands for `count` of them (spec 2.7.9). */

@@ -40,7 +40,6 @@ export class LoggedDevice implements DeviceQueue {
   /** Guest address of the packed ring, and where the device area is: one address or two. */
   readonly #ring: number;
   readonly #device: readonly number[];
-  #prefix = 0;
 
   constructor(queue: DeviceQueue, options: LoggedDeviceOptions) {
     const { log, memory, addresses, deviceAddress, whole = false } = options;
@@ -80,7 +79,6 @@ export class LoggedDevice implements DeviceQueue {
   }
 
   fetchSingles(singles: SingleBurst, max: number, kind: SingleKind, least: number, most: number): number {
-    this.#prefix = kind.prefix;
     return this.bare.fetchSingles(singles, max, kind, least, most);
   }
 
@@ -128,15 +126,15 @@ export class LoggedDevice implements DeviceQueue {
     this.log.onMarked?.();
   }
 
-  completeSingles(singles: SingleBurst): void {
-    const { window, offset, written, count } = singles;
+  completeSingles(singles: SingleBurst, from = 0, count = singles.count): void {
+    const { window, offset, written, prefix } = singles;
     if (count === 0 || this.broken !== undefined) return;
     if (singles.writable) {
-      const start = this.#memory.guestBase[window] - this.#prefix;
-      for (let i = 0; i < count; i++) this.log.mark(start + offset[i], written[i]);
+      const start = this.#memory.guestBase[window] - prefix;
+      for (let i = from; i < from + count; i++) this.log.mark(start + offset[i], written[i]);
     }
     const at = this.bare.usedAt();
-    this.bare.completeSingles(singles);
+    this.bare.completeSingles(singles, from, count);
     this.#markSlots(at, count);
     this.log.onMarked?.();
   }

@@ -140,11 +140,11 @@ class TrackedDevice implements DeviceQueue {
     this.#journal.used(chains.id, from, count);
   }
 
-  completeSingles(singles: SingleBurst): void {
-    if (singles.count === 0 || this.broken !== undefined) return;
-    this.#journal.using(singles.id, this.#ones, 0, singles.count);
-    this.#queue.completeSingles(singles);
-    this.#journal.used(singles.id, 0, singles.count);
+  completeSingles(singles: SingleBurst, from = 0, count = singles.count): void {
+    if (count === 0 || this.broken !== undefined) return;
+    this.#journal.using(singles.id, this.#ones, from, count);
+    this.#queue.completeSingles(singles, from, count);
+    this.#journal.used(singles.id, from, count);
   }
 
   pending(): number {

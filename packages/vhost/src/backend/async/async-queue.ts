@@ -10,7 +10,7 @@ import type { CopySink } from '../packets/packet-holder.ts';
 import type { DmaChannel, TransferOwner } from './dma-channel.ts';
 import { HeldChains } from './held-chains.ts';
 import { HeldPackets } from './held-packets.ts';
-import { type RunHolder, isSingleRing } from './single-chains.ts';
+import { type SinglesHolder, isSingleRing } from './single-chains.ts';
 import { SingleFetch } from './single-fetch.ts';
 import { SingleSubmit } from './single-submit.ts';
 import { TransferCopier } from './transfer-copier.ts';
@@ -47,7 +47,7 @@ interface Running extends AsyncRing {
  * goes. When that stops, everything in flight is copied to its end and the driver has its chains back; the packets wait here
  * until they are reported, each once.
  */
-export class AsyncQueue implements RunHolder, TransferOwner {
+export class AsyncQueue implements SinglesHolder, TransferOwner {
   readonly inOrder: boolean;
   readonly #writable: boolean;
   readonly #dma: DmaChannel;
@@ -186,8 +186,9 @@ export class AsyncQueue implements RunHolder, TransferOwner {
     if (path === undefined) return this.#packets.report(burst, max);
     if (path.takeWaiting(burst, max) > 0) return burst.count;
     const said = burst.offloads ?? this.#said;
+    const { says } = this.#packets;
     this.#packets.report(burst, Math.min(max, packetsPerRun), said);
-    return path.finish(burst, said, max);
+    return path.finish(burst, says ? said : undefined, max);
   }
 
   // What the data paths say.
@@ -206,14 +207,16 @@ export class AsyncQueue implements RunHolder, TransferOwner {
     if (!this.#dma.describe(this, entry)) this.#packets.arrived(entry);
   }
 
-  run(
-    burst: PacketBurst,
-    from: number,
-    singles: SingleBurst,
-    count: number,
-    local: number,
-    said?: PacketOffloads,
-  ): boolean {
+  singles(): SingleBurst {
+    return this.#running.chains.fillingSingles;
+  }
+
+  holdSingles(count: number): void {
+    this.#running.chains.holdSingles(count);
+  }
+
+  run(burst: PacketBurst, from: number, count: number, local: number, said?: PacketOffloads): boolean {
+    const singles = this.singles();
     const memory = this.#running.copies.windowMemory(singles.window);
     if (local < 0 || memory < 0 || this.#skipped > 0 || !this.#dma.takesRun(count)) return false;
     const run = this.#copyRun;

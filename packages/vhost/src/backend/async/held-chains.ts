@@ -1,16 +1,21 @@
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
+import { SingleBurst } from '@vio/rings/internal';
 
 /** Chains of a burst, and of four of them. */
 const chainsPerRun = 64;
 const chainsPerBurst = 4 * chainsPerRun;
 const segmentsPerRun = 2048;
 
-/** Chains of one burst that are held. */
+/** Chains of one burst that are held: of any kind, or of one descriptor each. */
 interface Held {
-  readonly chains: ChainBurst;
+  readonly chains: ChainBurst | undefined;
+  readonly singles: SingleBurst | undefined;
   from: number;
   end: number;
 }
+
+/** Bursts of single chains that are kept for the next ones. */
+const mostEmptySingles = 64;
 
 /** Chains of a ring that were fetched and not completed, in order. Nothing is copied: they stay in the bursts they were fetched to. */
 export class HeldChains {
@@ -18,6 +23,8 @@ export class HeldChains {
   /** Those fetched to last, and others that are empty. */
   #filling: ChainBurst;
   readonly #empty: ChainBurst[] = [];
+  #fillingSingles = new SingleBurst(chainsPerRun);
+  readonly #emptySingles: SingleBurst[] = [];
   readonly #held: Held[] = [];
 
   /** @param size descriptors of the ring */
@@ -39,11 +46,22 @@ export class HeldChains {
     return this.#filling;
   }
 
+  /** Where the next ones of one descriptor each are fetched to: nothing is in there. */
+  get fillingSingles(): SingleBurst {
+    return this.#fillingSingles;
+  }
+
   /** Holds chains. */
   hold(chains: ChainBurst, from: number, count: number): void {
     const last = this.#held.at(-1);
     if (last !== undefined && last.chains === chains && last.end === from) last.end += count;
-    else this.#held.push({ chains, from, end: from + count });
+    else this.#held.push({ chains, singles: undefined, from, end: from + count });
+  }
+
+  /** Holds the first so many of those that were fetched to `fillingSingles`. */
+  holdSingles(count: number): void {
+    this.#held.push({ chains: undefined, singles: this.#fillingSingles, from: 0, end: count });
+    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(chainsPerRun);
   }
 
   /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */
@@ -52,20 +70,20 @@ export class HeldChains {
     while (left > 0 && this.#held.length > 0) {
       const [held] = this.#held;
       const n = Math.min(left, held.end - held.from);
-      if (queue.broken === undefined) queue.complete(held.chains, held.from, n);
-      else markWritten(queue, memory, held.chains, held.from, n);
+      completeHeld(queue, memory, held, n);
       held.from += n;
       left -= n;
       if (held.from < held.end) return;
       this.#held.shift();
-      this.#recycle(held.chains);
+      this.#recycle(held);
     }
   }
 
   /** A burst that is held no more is empty, whatever the next run finds there. */
-  #recycle(chains: ChainBurst): void {
-    if (this.#held.some((held) => held.chains === chains)) return;
-    if (chains.capacity !== chainsPerBurst) return;
+  #recycle({ chains, singles }: Held): void {
+    if (singles !== undefined && this.#emptySingles.length < mostEmptySingles)
+      this.#emptySingles.push(singles);
+    if (chains?.capacity !== chainsPerBurst || this.#held.some((held) => held.chains === chains)) return;
     chains.clear();
     if (chains !== this.#filling) this.#empty.push(chains);
   }
@@ -73,6 +91,19 @@ export class HeldChains {
   #fresh(): ChainBurst {
     return new ChainBurst(chainsPerBurst, 2 * this.#segments);
   }
+}
+
+function completeHeld(
+  queue: DeviceQueue,
+  memory: MemoryMap,
+  { chains, singles, from }: Held,
+  count: number,
+): void {
+  const broken = queue.broken !== undefined;
+  if (chains !== undefined && broken) markWritten(queue, memory, chains, from, count);
+  else if (chains !== undefined) queue.complete(chains, from, count);
+  else if (singles !== undefined && broken) markSingles(queue, memory, singles, from, count);
+  else if (singles !== undefined) queue.completeSingles(singles, from, count);
 }
 
 /** Tells the log of what was written to chains that are not completed any more. */
@@ -92,4 +123,16 @@ function markWritten(
       left -= length[s];
     }
   }
+}
+
+/** The same of chains of one descriptor each. */
+function markSingles(
+  { log }: DeviceQueue,
+  { guestBase }: MemoryMap,
+  { window, offset, written, prefix, writable }: SingleBurst,
+  from: number,
+  count: number,
+): void {
+  if (log === undefined || !writable) return;
+  for (let i = from; i < from + count; i++) log.mark(guestBase[window] + offset[i] - prefix, written[i]);
 }

@@ -2,6 +2,16 @@ import { type PacketBurst, PacketOffloads } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
 import { numberAfter, numbersFrom } from './transfers.ts';
 
+/** Words of a packet: where it is, as in a burst; chains that go back to the driver with it; 1 when its bytes have arrived; 1 when something is said of it. */
+const BUFFER = 0;
+const OFFSET = 1;
+const LENGTH = 2;
+const SEGMENTS = 3;
+const CHAINS = 4;
+const ARRIVED = 5;
+const SAID = 6;
+const packetWords = 8;
+
 /**
  * Packets that are on their way, in the order in which they were submitted: some still copied, then (from the front) such whose
  * bytes have arrived and whose chains the driver has back, which wait to be reported.
@@ -9,17 +19,13 @@ import { numberAfter, numbersFrom } from './transfers.ts';
 export class HeldPackets {
   /** A power of two. */
   readonly capacity: number;
-  /** Where each packet is, as in a burst. */
-  readonly #buffer: Int32Array;
-  readonly #offset: Int32Array;
-  readonly #length: Int32Array;
-  readonly #segments: Int32Array;
+  /** `packetWords` of each: they are written and read together, and lie in one cache line. */
+  readonly #words: Int32Array;
   readonly #pool: (BufferPool | undefined)[];
-  /** Chains that go back to the driver with it. */
-  readonly #chains: Int32Array;
-  readonly #arrived: Uint8Array;
-  /** What the driver said of each; undefined: nothing is kept. */
-  readonly said: PacketOffloads | undefined;
+  /** What the driver said of those of which it said something; undefined: nothing is kept. */
+  readonly #said: PacketOffloads | undefined;
+  /** How many those are. */
+  #saying = 0;
   /** Entries: the first to be reported, the first whose chains are still held, the first that is still copied, the next one. */
   #first = 0;
   #settled = 0;
@@ -28,19 +34,19 @@ export class HeldPackets {
 
   constructor(capacity: number, keepsSaid: boolean) {
     this.capacity = capacity;
-    this.#buffer = new Int32Array(capacity);
-    this.#offset = new Int32Array(capacity);
-    this.#length = new Int32Array(capacity);
-    this.#segments = new Int32Array(capacity);
+    this.#words = new Int32Array(capacity * packetWords);
     this.#pool = Array.from({ length: capacity }, () => undefined);
-    this.#chains = new Int32Array(capacity);
-    this.#arrived = new Uint8Array(capacity);
-    this.said = keepsSaid ? new PacketOffloads(capacity) : undefined;
+    this.#said = keepsSaid ? new PacketOffloads(capacity) : undefined;
   }
 
   /** Packets that are held: submitted, and not reported. */
   get count(): number {
     return numbersFrom(this.#first, this.#next);
+  }
+
+  /** True when something is said of some of those that are held. */
+  get says(): boolean {
+    return this.#saying > 0;
   }
 
   /** Packets there is room for. */
@@ -52,45 +58,40 @@ export class HeldPackets {
   hold(burst: PacketBurst, i: number, chains: number, said?: PacketOffloads): number {
     const entry = this.#next & (this.capacity - 1);
     this.#next = numberAfter(this.#next);
-    this.#buffer[entry] = burst.buffer[i];
-    this.#offset[entry] = burst.offset[i];
-    this.#length[entry] = burst.length[i];
-    this.#segments[entry] = burst.segments[i];
+    const words = this.#words;
+    const at = entry * packetWords;
+    words[at + BUFFER] = burst.buffer[i];
+    words[at + OFFSET] = burst.offset[i];
+    words[at + LENGTH] = burst.length[i];
+    words[at + SEGMENTS] = burst.segments[i];
+    words[at + CHAINS] = chains;
+    words[at + ARRIVED] = 0;
+    words[at + SAID] = 0;
     this.#pool[entry] = burst.pool;
-    this.#chains[entry] = chains;
-    this.#arrived[entry] = 0;
-    if (said === undefined) this.said?.clear(entry);
-    else this.said?.copy(entry, said, i);
+    if (said !== undefined) this.#keep(entry, said, i);
     return entry;
   }
 
   /** Takes packets of one chain each, from entry `from` of the burst on. @returns the entry of the first */
   holdRun(burst: PacketBurst, from: number, count: number, said?: PacketOffloads): number {
     const mask = this.capacity - 1;
-    const buffers = this.#buffer;
-    const offsets = this.#offset;
-    const lengths = this.#length;
-    const segments = this.#segments;
-    const chains = this.#chains;
-    const arrived = this.#arrived;
+    const words = this.#words;
     const pools = this.#pool;
     const { buffer, offset, length, pool } = burst;
     const first = this.#next;
     for (let i = 0; i < count; i++) {
       const entry = (first + i) & mask;
-      buffers[entry] = buffer[from + i];
-      offsets[entry] = offset[from + i];
-      lengths[entry] = length[from + i];
-      segments[entry] = 1;
-      chains[entry] = 1;
-      arrived[entry] = 0;
+      const at = entry * packetWords;
+      words[at + BUFFER] = buffer[from + i];
+      words[at + OFFSET] = offset[from + i];
+      words[at + LENGTH] = length[from + i];
+      words[at + SEGMENTS] = 1;
+      words[at + CHAINS] = 1;
+      words[at + ARRIVED] = 0;
+      words[at + SAID] = 0;
       pools[entry] = pool;
     }
-    if (this.said !== undefined)
-      for (let i = 0; i < count; i++) {
-        if (said === undefined) this.said.clear((first + i) & mask);
-        else this.said.copy((first + i) & mask, said, from + i);
-      }
+    if (said !== undefined) for (let i = 0; i < count; i++) this.#keep((first + i) & mask, said, from + i);
     this.#next = numberAfter(first, count);
     return first & mask;
   }
@@ -98,7 +99,7 @@ export class HeldPackets {
   /** More chains go back with the last packet. @returns false when there is none that has not arrived */
   addChains(chains: number): boolean {
     if (this.#settled === this.#next) return false;
-    this.#chains[(this.#next - 1) & (this.capacity - 1)] += chains;
+    this.#words[((this.#next - 1) & (this.capacity - 1)) * packetWords + CHAINS] += chains;
     return true;
   }
 
@@ -110,7 +111,7 @@ export class HeldPackets {
 
   /** The bytes of an entry are there. */
   arrived(entry: number): void {
-    this.#arrived[entry] = 1;
+    this.#words[entry * packetWords + ARRIVED] = 1;
   }
 
   /** The bytes of so many entries are there, from this one on. */
@@ -119,15 +120,19 @@ export class HeldPackets {
     this.#look();
     if ((this.#moving & mask) === entry && numbersFrom(this.#moving, this.#next) >= count)
       this.#moving = numberAfter(this.#moving, count);
-    else for (let i = 0; i < count; i++) this.#arrived[(entry + i) & mask] = 1;
+    else for (let i = 0; i < count; i++) this.arrived((entry + i) & mask);
   }
 
   /** Settles those that have arrived, up to the first that has not. @returns the chains that go back to the driver now */
   settle(): number {
     this.#look();
     let chains = 0;
-    for (; this.#settled !== this.#moving; this.#settled = numberAfter(this.#settled))
-      chains += this.#chains[this.#settled & (this.capacity - 1)];
+    const words = this.#words;
+    const mask = this.capacity - 1;
+    const end = this.#moving;
+    for (let entry = this.#settled; entry !== end; entry = numberAfter(entry))
+      chains += words[(entry & mask) * packetWords + CHAINS];
+    this.#settled = end;
     return chains;
   }
 
@@ -139,27 +144,58 @@ export class HeldPackets {
   report(burst: PacketBurst, max: number, said?: PacketOffloads): number {
     const most = max < burst.capacity ? max : burst.capacity;
     const { buffer, offset, length, segments } = burst;
+    const waiting = numbersFrom(this.#first, this.#settled);
+    const count = most < waiting ? most : waiting;
+    const words = this.#words;
+    const pools = this.#pool;
+    const mask = this.capacity - 1;
+    const first = this.#first;
+    const pool = pools[first & mask];
     let n = 0;
-    for (; n < most && this.#first !== this.#settled; n++) {
-      const entry = this.#first & (this.capacity - 1);
-      const pool = this.#pool[entry];
-      if (n === 0) burst.pool = pool;
-      else if (burst.pool !== pool) break;
-      buffer[n] = this.#buffer[entry];
-      offset[n] = this.#offset[entry];
-      length[n] = this.#length[entry];
-      segments[n] = this.#segments[entry];
-      if (said !== undefined && this.said !== undefined) said.copy(n, this.said, entry);
-      this.#pool[entry] = undefined;
-      this.#first = numberAfter(this.#first);
+    for (; n < count; n++) {
+      const entry = (first + n) & mask;
+      if (pools[entry] !== pool) break;
+      const at = entry * packetWords;
+      buffer[n] = words[at + BUFFER];
+      offset[n] = words[at + OFFSET];
+      length[n] = words[at + LENGTH];
+      segments[n] = words[at + SEGMENTS];
+      pools[entry] = undefined;
     }
+    if (said !== undefined || this.#saying > 0) this.#tell(said, first, n);
+    if (n > 0) burst.pool = pool;
+    this.#first = numberAfter(first, n);
     burst.count = n;
     return n;
   }
 
+  /** Keeps what is said of a packet, if anything is. */
+  #keep(entry: number, said: PacketOffloads, i: number): void {
+    if (this.#said === undefined || (said.flags[i] === 0 && said.gsoType[i] === 0)) return;
+    this.#words[entry * packetWords + SAID] = 1;
+    this.#said.copy(entry, said, i);
+    this.#saying++;
+  }
+
+  /** What was said of packets from `first` on. */
+  #tell(said: PacketOffloads | undefined, first: number, count: number): void {
+    said?.flags.fill(0, 0, count);
+    said?.gsoType.fill(0, 0, count);
+    if (this.#said === undefined || this.#saying === 0) return;
+    const mask = this.capacity - 1;
+    for (let i = 0; i < count; i++) {
+      const entry = (first + i) & mask;
+      if (this.#words[entry * packetWords + SAID] === 0) continue;
+      said?.copy(i, this.#said, entry);
+      this.#saying--;
+    }
+  }
+
   #look(): void {
     let moving = this.#moving;
-    while (moving !== this.#next && this.#arrived[moving & (this.capacity - 1)] === 1)
+    const words = this.#words;
+    const mask = this.capacity - 1;
+    while (moving !== this.#next && words[(moving & mask) * packetWords + ARRIVED] === 1)
       moving = numberAfter(moving);
     this.#moving = moving;
   }

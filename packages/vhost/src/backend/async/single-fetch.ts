@@ -1,8 +1,8 @@
 import { type PacketBurst, PacketOffloads } from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
-import { SingleBurst, type SingleKind } from '@vio/rings/internal';
-import { type RunHolder, addSingles, singlesPerRun } from './single-chains.ts';
+import type { SingleBurst, SingleKind } from '@vio/rings/internal';
+import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
 
 /** Longest packet in one buffer, in bytes; what `DequeuePath` takes of any driver. */
 const longestPacket = 65_535;
@@ -17,7 +17,7 @@ export interface SingleFetchOptions {
   readonly header: number;
   /** With offloads: what headers may say. */
   readonly codec: HeaderCodec | undefined;
-  readonly holder: RunHolder;
+  readonly holder: SinglesHolder;
 }
 
 /**
@@ -29,10 +29,8 @@ export class SingleFetch {
   blocked = false;
   readonly #queue: DeviceQueue;
   readonly #memory: MemoryMap;
-  readonly #header: number;
   readonly #codec: HeaderCodec | undefined;
-  readonly #holder: RunHolder;
-  readonly #singles = new SingleBurst(singlesPerRun);
+  readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
   readonly #said = new PacketOffloads(singlesPerRun);
   /** The header of a packet, copied once. */
@@ -41,7 +39,6 @@ export class SingleFetch {
   constructor({ queue, memory, header, codec, holder }: SingleFetchOptions) {
     this.#queue = queue;
     this.#memory = memory;
-    this.#header = header;
     this.#codec = codec;
     this.#holder = holder;
     this.#kind = { writable: false, prefix: header };
@@ -53,15 +50,12 @@ export class SingleFetch {
    * @returns how many
    */
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {
-    const singles = this.#singles;
+    const holder = this.#holder;
+    const singles = holder.singles();
     const most = pool.dataRoom < longestPacket ? pool.dataRoom : longestPacket;
     const fetched = this.#queue.fetchSingles(singles, wanted, this.#kind, 1, most);
     this.blocked = singles.blocked;
     if (fetched === 0) return 0;
-    const holder = this.#holder;
-    const chains = holder.chains();
-    const first = chains.count;
-    addSingles(chains, singles, this.#header);
     const { copies } = holder;
     const local = copies.localHandle(pool.region);
     const codec = this.#codec;
@@ -70,35 +64,35 @@ export class SingleFetch {
     const { offset, length } = burst;
     burst.pool = pool;
     pool.allocBurst(burst, fetched, 0);
-    let n = 0;
-    for (; n < fetched; n++) {
-      length[n] = bytes[n];
-      if (codec !== undefined && !this.#readHeader(codec, starts[n] - this.#header, bytes[n], n)) break;
-    }
-    if (!holder.run(burst, 0, singles, n, local, said))
+    const n = codec === undefined ? fetched : this.#readHeaders(codec, singles);
+    for (let i = 0; i < n; i++) length[i] = bytes[i];
+    if (!holder.run(burst, 0, n, local, said))
       for (let i = 0; i < n; i++) {
         copies.fromDriver(window, starts[i], local, offset[i], bytes[i]);
         holder.packet(burst, i, 1, said);
       }
     copies.run();
-    chains.written.fill(0, first, first + n);
     if (n < fetched) {
       this.blocked = true;
       pool.release(burst.buffer, n, fetched - n);
-      this.#queue.unfetch(chains, fetched - n);
+      unfetchSingles(this.#queue, singles, n);
     }
-    holder.complete(chains, first, n);
+    if (n > 0) holder.holdSingles(n);
     return n;
   }
 
-  /** Copies a header, and reads the copy into entry `n`. @returns false when it makes no sense */
-  #readHeader(codec: HeaderCodec, at: number, bytes: number, n: number): boolean {
+  /** Copies headers, and reads the copies. @returns how many make sense, up to the first that does not */
+  #readHeaders(codec: HeaderCodec, { window, offset, length, count, prefix }: SingleBurst): number {
     const copied = this.#copied;
-    const { u16, u8 } = this.#memory.windows[this.#singles.window].region;
-    if ((at & 1) === 0) {
-      const half = at >>> 1;
-      for (let i = 0; i < headerHalves; i++) copied[i] = u16[half + i];
-    } else for (let i = 0; i < headerHalves; i++) copied[i] = u8[at + 2 * i] | (u8[at + 2 * i + 1] << 8);
-    return codec.read(copied, 0, bytes, this.#said, n);
+    const { u16, u8 } = this.#memory.windows[window].region;
+    for (let n = 0; n < count; n++) {
+      const at = offset[n] - prefix;
+      if ((at & 1) === 0) {
+        const half = at >>> 1;
+        for (let i = 0; i < headerHalves; i++) copied[i] = u16[half + i];
+      } else for (let i = 0; i < headerHalves; i++) copied[i] = u8[at + 2 * i] | (u8[at + 2 * i + 1] << 8);
+      if (!codec.read(copied, 0, length[n], this.#said, n)) return n;
+    }
+    return count;
   }
 }

@@ -1,10 +1,12 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
-import { SingleBurst, type SingleKind } from '@vio/rings/internal';
-import { type RunHolder, addSingles, singlesPerRun } from './single-chains.ts';
+import type { SingleKind } from '@vio/rings/internal';
+import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
 
 /** More than any driver's buffer has, in bytes. */
 const largestBuffer = 0x3fff_ffff;
+/** Last word of a 12-byte header with num_buffers 1. */
+const oneBuffer = 1 << 16;
 
 /** What the fast way works on. */
 export interface SingleSubmitOptions {
@@ -15,7 +17,7 @@ export interface SingleSubmitOptions {
   /** A packet may be spread over several chains. */
   readonly mergeable: boolean;
   readonly stats: QueueStats;
-  readonly holder: RunHolder;
+  readonly holder: SinglesHolder;
 }
 
 /**
@@ -28,8 +30,7 @@ export class SingleSubmit {
   readonly #header: number;
   readonly #mergeable: boolean;
   readonly #stats: QueueStats;
-  readonly #holder: RunHolder;
-  readonly #singles = new SingleBurst(singlesPerRun);
+  readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
   /** Bytes of the driver's buffers, as the last one had: how many a packet will take. */
   #usual = 2048;
@@ -64,70 +65,72 @@ export class SingleSubmit {
       wanted += bytes <= usual ? 1 : Math.ceil(bytes / usual);
     }
     if (last === from) return 0;
-    const singles = this.#singles;
-    const most = wanted < singlesPerRun ? wanted : singlesPerRun;
-    if (this.#queue.fetchSingles(singles, most, this.#kind, 1, largestBuffer) === 0) return 0;
-
     const holder = this.#holder;
-    const chains = holder.chains();
-    const first = chains.count;
-    addSingles(chains, singles, header);
-    const { firstSegment, offset: starts, length: rooms, written, count } = chains;
-    const copies = holder.copies;
+    const singles = holder.singles();
+    const most = wanted < singlesPerRun ? wanted : singlesPerRun;
+    const fetched = this.#queue.fetchSingles(singles, most, this.#kind, 1, largestBuffer);
+    if (fetched === 0) return 0;
+
+    const { copies } = holder;
     const local = copies.localHandle(pool.region);
-    const { window } = singles;
-    this.#usual = rooms[firstSegment[count - 1]];
-    let s = firstSegment[first];
+    const { window, offset: starts, length: rooms, written } = singles;
+    this.#usual = rooms[fetched - 1] + header;
     // Those in one chain each come first, as one run.
-    const { length: each } = singles;
-    let n = 0;
-    while (from + n < last && n < singles.count && each[n] >= length[from + n]) {
-      written[first + n] = header + length[from + n];
-      n++;
+    let c = 0;
+    while (from + c < last && c < fetched && rooms[c] >= length[from + c]) {
+      written[c] = header + length[from + c];
+      c++;
     }
-    if (n > 0 && holder.run(burst, from, singles, n, local))
-      for (let k = 0; k < n; k++) this.#writeHeader(window, starts[s + k], 1);
-    else n = 0;
-    let i = from + n;
-    let c = first + n;
-    s += n;
-    for (; i < last && c < count; i++) {
+    if (c > 0 && holder.run(burst, from, c, local)) this.#writeHeaders(window, starts, c);
+    else c = 0;
+    let i = from + c;
+    for (; i < last && c < fetched; i++) {
       let left = length[i];
       let used = 1;
-      let room = rooms[s] - header;
-      if (this.#mergeable) while (room < left && c + used < count) room += rooms[s + used++];
+      let room = rooms[c];
+      if (this.#mergeable) while (room < left && c + used < fetched) room += rooms[c + used++] + header;
       if (room < left) break;
-      this.#writeHeader(window, starts[s], used);
-      let at = header;
+      this.#writeHeader(window, starts[c] - header, used);
+      let at = 0;
       let source = offset[i];
-      for (const behind = c + used; c < behind; c++, s++) {
-        const piece = rooms[s] - at < left ? rooms[s] - at : left;
-        copies.toDriver(local, source, window, starts[s] + at, piece);
-        written[c] = at + piece;
+      for (const behind = c + used; c < behind; c++) {
+        const piece = rooms[c] - at < left ? rooms[c] - at : left;
+        copies.toDriver(local, source, window, starts[c] + at, piece);
+        written[c] = header + at + piece;
         source += piece;
         left -= piece;
-        at = 0;
+        at = -header;
       }
       holder.packet(burst, i, used);
     }
     copies.run();
-    if (c < count) this.#queue.unfetch(chains, count - c);
-    holder.complete(chains, first, c - first);
+    if (c < fetched) unfetchSingles(this.#queue, singles, c);
+    if (c > 0) holder.holdSingles(c);
     this.#stats.countBurst(pool.region.u8, burst, from, i);
     return i - from;
   }
 
-  /** No offload, so many buffers. It is not read before: the packet's bytes make the cache line dirty anyway. */
-  #writeHeader(window: number, start: number, buffers: number): void {
-    const { i32, u8 } = this.#memory.windows[window].region;
+  /** No offloads, one buffer each. They are not read before: a packet's bytes make the cache line dirty anyway. */
+  #writeHeaders(window: number, starts: Int32Array, count: number): void {
+    const { i32 } = this.#memory.windows[window].region;
     const header = this.#header;
-    if (header === 12 && (start & 3) === 0) {
+    for (let i = 0; i < count; i++) {
+      const start = starts[i] - header;
+      if (header !== 12 || (start & 3) !== 0) {
+        this.#writeHeader(window, start, 1);
+        continue;
+      }
       const word = start >>> 2;
       i32[word] = 0;
       i32[word + 1] = 0;
-      i32[word + 2] = buffers << 16;
-      return;
+      i32[word + 2] = oneBuffer;
     }
+  }
+
+  /** No offload, so many buffers. */
+  #writeHeader(window: number, start: number, buffers: number): void {
+    const { u8 } = this.#memory.windows[window].region;
+    const header = this.#header;
     u8.fill(0, start, start + header);
     if (header < 12) return;
     u8[start + 10] = buffers;

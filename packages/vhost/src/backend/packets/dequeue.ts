@@ -177,11 +177,15 @@ export class DequeuePath {
     return burst.count;
   }
 
-  /** With a holder: ends what packets of it came for, once their bytes are there. @returns how many, which is also `burst.count` */
-  finish(burst: PacketBurst, said: PacketOffloads, max: number): number {
+  /**
+   * With a holder: ends what packets of it came for, once their bytes are there.
+   * @param said undefined: nothing is said of any of them
+   * @returns how many, which is also `burst.count`
+   */
+  finish(burst: PacketBurst, said: PacketOffloads | undefined, max: number): number {
     if (burst.count > 0 && burst.pool !== undefined)
       this.stats.countBurst(burst.pool.region.u8, burst, 0, burst.count);
-    return this.#say(burst, said, max);
+    return said === undefined ? burst.count : this.#say(burst, said, max);
   }
 
   /** Of packets that came with their headers in front of them. */
