@@ -18,6 +18,8 @@ export interface LineConnectionOptions {
   readonly patience?: number;
 }
 
+// What is sent in another way than as JSON is known by its class: an answer may be anything, and have any member.
+
 /** An answer after which the connection carries bytes instead of lines, until either side ends it. */
 export class LineStream {
   /** What the line says that comes first. */

@@ -4,7 +4,10 @@ export interface Lent {
   close(): void;
 }
 
-/** An answer that the descriptor of some memory goes with. It is this side's until the answer is sent. */
+/**
+ * An answer that the descriptor of some memory goes with. It is this side's until the answer is sent. It is known by its class: other
+ * answers are payloads of any form.
+ */
 export class AnswerWithFd<T> implements Disposable {
   readonly value: T;
   readonly #memory: Lent;
