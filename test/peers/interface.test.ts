@@ -1,5 +1,5 @@
 // A switch on interfaces of this kernel that are there already: veths, and Linux's own stack behind them.
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,10 +22,10 @@ import {
 } from '@vio/test-support';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sh } from '../support/sh.ts';
 
 const directory = scratchDirectory('interface');
 const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
-const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
 let serial = 0;
 let a = '';
 let b = '';

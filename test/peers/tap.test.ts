@@ -1,13 +1,13 @@
 // Taps of this machine's kernel: no guest needed, but CAP_NET_ADMIN.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { TUN_F_CSUM, Tap } from '@vio/vhost-kernel';
 import { codeOfCall } from '@vio/test-support';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { sh } from '../support/sh.ts';
 
-const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
 const exists = (name: string): boolean => sh(`ip link show ${name} 2>/dev/null || true`) !== '';
 
 const taps: Tap[] = [];

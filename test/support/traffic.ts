@@ -1,5 +1,6 @@
 // Traffic through a port whose backend sends every frame back, for as long as a test wants.
 import type { NetPort, Reconnected } from '@vio/net';
+import { turns } from '@vio/test-support/plain';
 
 export interface Traffic {
   /** By number of the frame, how often it came back. */
@@ -44,7 +45,7 @@ export function traffic(of: NetPort): Traffic {
   const loop = (async () => {
     while (!stopping.signal.aborted) {
       turn();
-      await new Promise((resolve) => setImmediate(resolve));
+      await turns(1);
     }
   })();
   return {

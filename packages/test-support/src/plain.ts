@@ -8,7 +8,7 @@ export {
   transportSum,
   udpDatagram,
 } from './checksum.ts';
-export { broadcast, frame, macOf, multicast } from './frames.ts';
+export { broadcast, content, frame, macOf, multicast } from './frames.ts';
 export { type FakeCard, fakePciBus } from './pci-bus.ts';
 export { pipe } from './pipe.ts';
 export { collectGarbage, fdFlags, mappingField, mappingsNamed, openFds } from './process-state.ts';

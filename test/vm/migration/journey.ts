@@ -1,10 +1,11 @@
 // In a network namespace of its own: a bridge with a host on it, two backends, and a guest that goes to and fro between two
 // QEMUs. Argument: the plan, as JSON. Prints the journey.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
+import { sh } from '../../support/sh.ts';
 import { type Found, HeldFrames } from './held-frames.ts';
 import { type Journey, type Plan, guestAddress, hostAddress, mtu, pairs } from './plan.ts';
 import { Qmp } from './qmp.ts';
@@ -26,7 +27,6 @@ const finished = new Promise<void>((resolve) => (finish = resolve));
 let fail = (_reason: string): void => {};
 const failed = new Promise<never>((_, reject) => (fail = (reason) => reject(new Error(reason))));
 
-const sh = (line: string): string => execFileSync('sh', ['-ec', line], { encoding: 'utf8' });
 const socketOf = (side: number): string => join(directory, `side${side}.sock`);
 
 async function startBackend(side: number): Promise<void> {

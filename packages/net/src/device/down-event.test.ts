@@ -1,9 +1,9 @@
 import { VioError } from '@vio/native';
 import { expect, it } from 'vitest';
+import { turns } from '@vio/test-support';
 import { DownEvent } from './down-event.ts';
 
 const reason = new VioError('it is gone', { code: 'VIO_TEST_GONE', remedy: 'none' });
-const later = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 it('tells each handler once, and never within the call that ends it', async () => {
   const event = new DownEvent();
@@ -12,18 +12,18 @@ it('tells each handler once, and never within the call that ends it', async () =
   event.tell(reason);
   event.tell(new VioError('again', { code: 'VIO_TEST_AGAIN', remedy: 'none' }));
   expect(told).toEqual([]);
-  await later();
+  await turns(1);
   expect([told, event.reason]).toEqual([[reason], reason]);
 });
 
 it('tells soon who comes late', async () => {
   const event = new DownEvent();
   event.tell(reason);
-  await later();
+  await turns(1);
   const told: unknown[] = [];
   event.subscribe((why) => told.push(why));
   expect(told).toEqual([]);
-  await later();
+  await turns(1);
   expect(told).toEqual([reason]);
 });
 
@@ -37,7 +37,7 @@ it.each([
     event.subscribe((why) => told.push(why)),
     () => event.tell(reason),
   );
-  await later();
+  await turns(1);
   expect(told).toEqual([]);
 });
 
@@ -47,6 +47,6 @@ it('tells nobody of an end after it was closed', async () => {
   event.subscribe((why) => told.push(why));
   event.close();
   event.tell(reason);
-  await later();
+  await turns(1);
   expect(told).toEqual([]);
 });

@@ -88,7 +88,7 @@ describe('lines on a socket', () => {
     const socket = await client(server.path);
     for (const byte of '{"id":9,"method":"slow"}\n') {
       socket.write(byte);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turns(1);
     }
     const found = await lines(socket, 1);
     socket.destroy();
@@ -184,7 +184,7 @@ describe('lines on a socket', () => {
       try {
         for (;;) {
           yield Buffer.from('abc');
-          await new Promise((resolve) => setImmediate(resolve));
+          await turns(1);
         }
       } finally {
         ended = true;

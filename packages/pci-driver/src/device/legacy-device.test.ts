@@ -1,6 +1,7 @@
 import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_STATUS } from '@vio/net';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
+import { turns } from '@vio/test-support';
 import { openPciPort } from '../port/open-pci-port.ts';
 import { FakePciDevice, usualCapabilities } from '../test-support/fake-pci-device.ts';
 import { openVirtioDevice } from './open-device.ts';
@@ -48,7 +49,7 @@ describe('legacy registers', () => {
     await using port = await openPciPort(device, { queueSize: 256, log: (line) => lines.push(line) });
     const told: unknown[] = [];
     port.on('warning', (warning) => told.push(warning));
-    await new Promise((resolve) => setImmediate(resolve));
+    await turns(1);
     expect([port.rx[0].queue.size, port.tx[0].queue.size]).toEqual([1024, 256]);
     expect(told).toEqual(port.warnings);
     expect(port.warnings).toMatchObject([{ code: 'VIO_QUEUE_SIZE' }]);

@@ -4,7 +4,7 @@ import { packetFrame, packetFrameWords } from '@vio/native/internal';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_UDP_L4, PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
 import { privatePool } from '@vio/rings/testing';
-import { isComplete, tcpSegment } from '@vio/test-support';
+import { content, isComplete, tcpSegment } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { InterfaceLink } from './interface-link.ts';
 
@@ -92,7 +92,6 @@ class Kernel {
   }
 }
 
-const content = (bytes: number): Uint8Array => Uint8Array.from({ length: bytes }, (_, i) => i & 0xff);
 /** A TCP packet whose checksum, and whose segmentation into pieces of 1000 bytes, is left to others. */
 const large = tcpSegment(3000);
 const largeHeader = [HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, 54, 0, 1000 & 0xff, 1000 >> 8, 34, 0, 16, 0];

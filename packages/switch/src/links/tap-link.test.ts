@@ -3,7 +3,7 @@ import { UnixStream } from '@vio/native';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_NONE, HDR_GSO_TCPV4, PacketBurst } from '@vio/net';
 import { writeFrames } from '@vio/net/testing';
 import { privatePool } from '@vio/rings/testing';
-import { isComplete, naiveChecksum, tcpSegment, until } from '@vio/test-support';
+import { content, isComplete, naiveChecksum, tcpSegment, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { TapLink } from './tap-link.ts';
 
@@ -38,8 +38,6 @@ function pair(buffers = 64) {
     },
   };
 }
-
-const content = (bytes: number): Uint8Array => Uint8Array.from({ length: bytes }, (_, i) => i & 0xff);
 
 describe('a tap', () => {
   it.each([60, 1514, 9014])('carries frames of %d bytes both ways', async (bytes) => {

@@ -1,5 +1,6 @@
 import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
+import { turns } from '@vio/test-support';
 import { RequestLine } from './request-line.ts';
 
 /** A request that ends when the test says so. */
@@ -19,7 +20,6 @@ function held() {
 }
 
 const ended = new VioError('it is over', { code: 'VIO_TEST', remedy: 'none' });
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a line of requests', () => {
   it('starts one when the one before is over, whether it failed or not', async () => {
@@ -27,7 +27,7 @@ describe('a line of requests', () => {
     const [first, second] = [held(), held()];
     const failing = line.ask('the first', undefined, first.request);
     const going = line.ask('the second', undefined, second.request);
-    await turn();
+    await turns(1);
     expect(second.started()).toBe(false);
     first.reject(new Error('no'));
     await expect(failing).rejects.toThrow('no');
@@ -72,7 +72,7 @@ describe('a line of requests', () => {
     const line = new RequestLine(() => {});
     const { request, resolve } = held();
     const asked = line.ask('it', undefined, request);
-    await turn();
+    await turns(1);
     line.end(ended);
     await expect(asked).rejects.toBe(ended);
     expect([line.open, line.busy]).toEqual([false, true]);

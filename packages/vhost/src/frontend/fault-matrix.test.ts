@@ -1,5 +1,5 @@
 import { EventFd, SharedMemory, VioError } from '@vio/native';
-import { openFds } from '@vio/test-support';
+import { openFds, turns } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { type Misbehaviour, ScriptedBackend, misbehaviourCodes } from '../testing/index.ts';
 import {
@@ -88,7 +88,7 @@ async function failure(
     (error: unknown) => error,
   );
   // A doubled answer to the very last request is still on its way.
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await turns(5);
   const { down } = frontend;
   frontend.close();
   backend.close();

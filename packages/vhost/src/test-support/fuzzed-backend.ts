@@ -2,6 +2,7 @@ import type { VioError } from '@vio/native';
 import * as net from '@vio/net';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import type { FuzzLog, Random } from '@vio/rings/testing';
+import { turns } from '@vio/test-support';
 import { FakeStream } from './fake-stream.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES, closeAll } from '../wire/index.ts';
 import { BackendConnection } from '../backend/protocol/connection.ts';
@@ -21,7 +22,7 @@ const burst = new net.PacketBurst(32);
 
 /** Resolves when what is under way has happened: answers have gone out. */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return turns(1);
 }
 
 /** One connection, its device, and an application that moves packets. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readSync } from 'node:fs';
 import { openPciPort } from '@vio/pci-driver';
+import { turns } from '@vio/test-support/plain';
 import { giveBack, hand } from './wire.ts';
 
 const COMMAND_MASTER = 4;
@@ -31,7 +32,7 @@ export async function hold(ours: string): Promise<never> {
   for (;;) {
     // A wire without anybody at its end stalls, which is all the same here.
     await port.send(new Uint8Array(60), { timeout: 10 }).catch(() => {});
-    await new Promise((resolve) => setImmediate(resolve));
+    await turns(1);
   }
 }
 

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LinkState } from '@vio/net';
 import { type PciPort, openPciPort } from '@vio/pci-driver';
+import { turns } from '@vio/test-support/plain';
 import { codeOfOpening } from '../opening-code.ts';
 import { ip } from '../commands.ts';
 import { monitor } from '../monitor.ts';
@@ -66,7 +67,7 @@ export async function unplug(ours: string, driver: string, how: string) {
     while (!stop.signal.aborted) {
       // The frames of a dead device go nowhere, and are nobody's fault.
       for (let i = 0; i < 16; i++) await codeOfOpening(port.send(new Uint8Array(60), { timeout: 50 }));
-      await new Promise((resolve) => setImmediate(resolve));
+      await turns(1);
     }
   })();
   await sleep(50);

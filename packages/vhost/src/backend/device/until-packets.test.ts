@@ -1,5 +1,6 @@
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
+import { turns } from '@vio/test-support';
 import { frontendRequests as requests } from '../../wire/index.ts';
 import { handled } from '../../test-support/test-backend.ts';
 import { packet, sendFrom, supply } from '../../test-support/packets.ts';
@@ -30,7 +31,7 @@ function sends(pair: Pair, seed = 0): boolean {
 async function ended(wait: Promise<void>): Promise<boolean> {
   let over = false;
   void wait.then(() => (over = true));
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  await turns(20);
   return over;
 }
 
