@@ -27,6 +27,69 @@ const counters = [
   'size1519',
 ];
 
+/** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */
+const piecesPerRun = 256;
+
+/** What the jobs for the device’s side of a ring begin with: a queue is described, and lent, the same way to both kernels. */
+const deviceRing = [
+  [
+    'The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors.',
+    'packed',
+    'writable',
+    'inOrder',
+    'size',
+  ],
+  [
+    'What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first.',
+    'tables',
+  ],
+  [
+    'Where its parts are: handle and offset each. A packed ring has only the first.',
+    'table',
+    'tableAt',
+    'avail',
+    'availAt',
+    'used',
+    'usedAt',
+  ],
+  [
+    'Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.',
+    'next',
+    'nextWrap',
+    'done',
+    'doneWrap',
+    'room',
+  ],
+  [
+    'The window of the driver’s memory: handle and offset, guest address in halves, bytes.',
+    'data',
+    'dataAt',
+    'low',
+    'high',
+    'bytes',
+  ],
+  [
+    'Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.',
+    'prefix',
+    'most',
+    'local',
+  ],
+  [
+    'Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.',
+    'count',
+    'blocked',
+  ],
+  [
+    'The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.',
+    'log',
+    'logDataLow',
+    'logDataHigh',
+    'logRingLow',
+    'logRingHigh',
+    'logBeyond',
+  ],
+];
+
 const layouts = {
   queueCounter: {
     what: 'Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC.',
@@ -37,59 +100,31 @@ const layouts = {
   singlesJob: {
     what: 'The words of a job for the device’s side of a ring. Handles are those of the copy engine, offsets and lengths bytes.',
     groups: [
-      [
-        'The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors.',
-        'packed',
-        'writable',
-        'inOrder',
-        'size',
-      ],
-      [
-        'Where its parts are: handle and offset each. A packed ring has only the first.',
-        'table',
-        'tableAt',
-        'avail',
-        'availAt',
-        'used',
-        'usedAt',
-      ],
-      [
-        'Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.',
-        'next',
-        'nextWrap',
-        'done',
-        'doneWrap',
-        'room',
-      ],
-      [
-        'The window of the driver’s memory: handle and offset, guest address in halves, bytes.',
-        'data',
-        'dataAt',
-        'low',
-        'high',
-        'bytes',
-      ],
-      [
-        'Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.',
-        'prefix',
-        'most',
-        'local',
-      ],
-      [
-        'Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.',
-        'count',
-        'blocked',
-      ],
-      [
-        'The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.',
-        'log',
-        'logDataLow',
-        'logDataHigh',
-        'logRingLow',
-        'logRingHigh',
-        'logBeyond',
-      ],
+      ...deviceRing,
       ['The packets’ own words.', ['offsets', singlesPerRun], ['lengths', singlesPerRun]],
+    ],
+  },
+  chainsJob: {
+    what: 'The words of a job for chains of any kind. It begins as `singlesJob` does; the window there is nobody’s.',
+    groups: [
+      ...deviceRing,
+      [
+        'Writable: 1 with MRG_RXBUF; 1 when every packet has its header in `headers`, else it says nothing.',
+        'mergeable',
+        'headed',
+      ],
+      [
+        'Set by the run: ring slots that its chains took, the window that the last of them ends in, and a window that it does not know and needed, or -1.',
+        'slots',
+        'window',
+        'unknown',
+      ],
+      [
+        'The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each.',
+        ['pieces', singlesPerRun],
+        ['headers', 5 * singlesPerRun],
+      ],
+      ['Local pieces, packet after packet.', ['offsets', piecesPerRun], ['lengths', piecesPerRun]],
     ],
   },
   copyThreadControl: {
@@ -249,6 +284,9 @@ function typescript() {
     '/** Most packets that one call of the device’s kernel moves. */',
     `export const singlesPerRun = ${singlesPerRun};`,
     '',
+    '/** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */',
+    `export const piecesPerRun = ${piecesPerRun};`,
+    '',
     `${tables.join('\n\n')}\n`,
   ].join('\n');
 }
@@ -279,6 +317,8 @@ function cplusplus() {
     '',
     '// Most packets that one call of the device’s kernel moves.',
     `constexpr int32_t kSinglesPerRun = ${singlesPerRun};`,
+    '// Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes.',
+    `constexpr int32_t kPiecesPerRun = ${piecesPerRun};`,
     '',
     tables.join('\n\n'),
     '',

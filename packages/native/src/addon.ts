@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
 import { VioError } from './error.ts';
+import type { KernelWindows } from './kernels/chains-kernel.ts';
 import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
 
 /** How readiness of descriptors is learned. `events`: 1 readable, 2 writable, 4 hangup. */
@@ -83,6 +84,7 @@ export interface Addon {
     register(buffer: ArrayBuffer, byteOffset: number, byteLength: number): number;
     unregister(handle: number): void;
     singles(job: Int32Array): () => number;
+    chains(parts: KernelWindows & { readonly job: Int32Array }): () => number;
   };
   createCopyThread(
     arrays: {

@@ -13,6 +13,7 @@ export { io, ior, iow, iowr } from './devices/ioctl-number.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
 export { watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
+export type { ChainsKernel, KernelWindows } from './kernels/chains-kernel.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
 export { type CopyQueue, type CopyRings, nativeCopyQueue, twinCopyQueue } from './kernels/copy-queue.ts';
 export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
@@ -25,10 +26,13 @@ export type {
   KernelPool,
 } from './kernels/kernel-parts.ts';
 export {
+  chainsJob,
+  chainsJobWords,
   driverJob,
   driverJobWords,
   packetFrame,
   packetFrameWords,
+  piecesPerRun,
   queueCounter,
   queueCounterWords,
   singlesJob,

@@ -58,7 +58,7 @@ static void Unregister(const Napi::CallbackInfo& info) {
   engine->targets[handle] = Target();
 }
 
-// createCopyEngine(ops: Int32Array) -> { run, register, unregister, singles }
+// createCopyEngine(ops: Int32Array) -> { run, register, unregister, singles, chains }
 static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto ops = info[0].As<Napi::Int32Array>();
@@ -79,6 +79,7 @@ static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
   add("register", Napi::Function::New(env, Register, "register", engine));
   add("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
   add("singles", Napi::Function::New(env, CreateSingles, "singles", engine));
+  add("chains", Napi::Function::New(env, CreateChains, "chains", engine));
   return result;
 }
 

@@ -52,4 +52,7 @@ inline bool Inside(const Engine* engine, int32_t handle, int32_t offset, int32_t
 // singles.cc: engine.singles(job: Int32Array) -> run()
 Napi::Value CreateSingles(const Napi::CallbackInfo& info);
 
+// chains.cc: engine.chains(parts) -> run()
+Napi::Value CreateChains(const Napi::CallbackInfo& info);
+
 }  // namespace vio

@@ -31,6 +31,16 @@ struct DirtyLog {
       if ((__atomic_load_n(byte, __ATOMIC_RELAXED) & bit) == 0) __atomic_fetch_or(byte, bit, __ATOMIC_RELAXED);
     }
   }
+
+  // Entries of a used or packed ring of `size`, from `at` on: `front` bytes lie before entry 0, each has `each`.
+  void MarkRing(uint64_t ring, int32_t at, int32_t count, int32_t size, int32_t front, int32_t each) {
+    Written();
+    const int32_t first = count < size - at ? count : size - at;
+    if (front > 0) Mark(ring, static_cast<uint64_t>(front));
+    const uint64_t entries = ring + static_cast<uint64_t>(front);
+    Mark(entries + static_cast<uint64_t>(each) * at, static_cast<uint64_t>(each) * first);
+    if (count > first) Mark(entries, static_cast<uint64_t>(each) * (count - first));
+  }
 };
 
 }  // namespace vio

@@ -7,6 +7,8 @@ namespace vio {
 
 // Most packets that one call of the device’s kernel moves.
 constexpr int32_t kSinglesPerRun = 64;
+// Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes.
+constexpr int32_t kPiecesPerRun = 256;
 
 // Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC.
 namespace queueCounter {
@@ -37,45 +39,107 @@ enum Word {
   kWritable = 1,
   kInOrder = 2,
   kSize = 3,
+  // What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first.
+  kTables = 4,
   // Where its parts are: handle and offset each. A packed ring has only the first.
-  kTable = 4,
-  kTableAt = 5,
-  kAvail = 6,
-  kAvailAt = 7,
-  kUsed = 8,
-  kUsedAt = 9,
+  kTable = 5,
+  kTableAt = 6,
+  kAvail = 7,
+  kAvailAt = 8,
+  kUsed = 9,
+  kUsedAt = 10,
   // Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.
-  kNext = 10,
-  kNextWrap = 11,
-  kDone = 12,
-  kDoneWrap = 13,
-  kRoom = 14,
+  kNext = 11,
+  kNextWrap = 12,
+  kDone = 13,
+  kDoneWrap = 14,
+  kRoom = 15,
   // The window of the driver’s memory: handle and offset, guest address in halves, bytes.
-  kData = 15,
-  kDataAt = 16,
-  kLow = 17,
-  kHigh = 18,
-  kBytes = 19,
+  kData = 16,
+  kDataAt = 17,
+  kLow = 18,
+  kHigh = 19,
+  kBytes = 20,
   // Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.
-  kPrefix = 20,
-  kMost = 21,
-  kLocal = 22,
+  kPrefix = 21,
+  kMost = 22,
+  kLocal = 23,
   // Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.
-  kCount = 23,
-  kBlocked = 24,
+  kCount = 24,
+  kBlocked = 25,
   // The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.
-  kLog = 25,
-  kLogDataLow = 26,
-  kLogDataHigh = 27,
-  kLogRingLow = 28,
-  kLogRingHigh = 29,
-  kLogBeyond = 30,
+  kLog = 26,
+  kLogDataLow = 27,
+  kLogDataHigh = 28,
+  kLogRingLow = 29,
+  kLogRingHigh = 30,
+  kLogBeyond = 31,
   // The packets’ own words.
-  kOffsets = 31,
-  kLengths = 95,
-  kWords = 159
+  kOffsets = 32,
+  kLengths = 96,
+  kWords = 160
 };
 }  // namespace singlesJob
+
+// The words of a job for chains of any kind. It begins as `singlesJob` does; the window there is nobody’s.
+namespace chainsJob {
+enum Word {
+  // The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors.
+  kPacked = 0,
+  kWritable = 1,
+  kInOrder = 2,
+  kSize = 3,
+  // What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first.
+  kTables = 4,
+  // Where its parts are: handle and offset each. A packed ring has only the first.
+  kTable = 5,
+  kTableAt = 6,
+  kAvail = 7,
+  kAvailAt = 8,
+  kUsed = 9,
+  kUsedAt = 10,
+  // Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.
+  kNext = 11,
+  kNextWrap = 12,
+  kDone = 13,
+  kDoneWrap = 14,
+  kRoom = 15,
+  // The window of the driver’s memory: handle and offset, guest address in halves, bytes.
+  kData = 16,
+  kDataAt = 17,
+  kLow = 18,
+  kHigh = 19,
+  kBytes = 20,
+  // Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.
+  kPrefix = 21,
+  kMost = 22,
+  kLocal = 23,
+  // Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.
+  kCount = 24,
+  kBlocked = 25,
+  // The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.
+  kLog = 26,
+  kLogDataLow = 27,
+  kLogDataHigh = 28,
+  kLogRingLow = 29,
+  kLogRingHigh = 30,
+  kLogBeyond = 31,
+  // Writable: 1 with MRG_RXBUF; 1 when every packet has its header in `headers`, else it says nothing.
+  kMergeable = 32,
+  kHeaded = 33,
+  // Set by the run: ring slots that its chains took, the window that the last of them ends in, and a window that it does not know and needed, or -1.
+  kSlots = 34,
+  kWindow = 35,
+  kUnknown = 36,
+  // The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each.
+  kPieces = 37,
+  kHeaders = 101,
+  // Local pieces, packet after packet.
+  kOffsets = 421,
+  kLengths = 677,
+  kWords = 933
+};
+}  // namespace chainsJob
 
 // What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it.
 namespace copyThreadControl {

@@ -10,6 +10,7 @@
 #include "kernels/descriptor.h"
 #include "kernels/dirty_log.h"
 #include "kernels/layouts.h"
+#include "kernels/net_header.h"
 
 namespace vio {
 
@@ -86,24 +87,10 @@ struct Burst {
         Copy(packet.local, packet.data + prefix, packet.bytes);
         lengths[i] = packet.bytes;
       } else {
-        WriteHeader(packet.data);
+        WritePlainHeader(packet.data, prefix, 1);
         Copy(packet.data + prefix, packet.local, packet.bytes);
       }
     }
-  }
-
-  // No offload, one buffer. Words are stored where they differ: the cache line of a recycled buffer stays clean.
-  void WriteHeader(uint8_t* at) const {
-    if (prefix == 12 && (reinterpret_cast<uintptr_t>(at) & 3) == 0) {
-      auto* words = reinterpret_cast<uint32_t*>(at);
-      const uint32_t wanted[3] = {0, 0, 1 << 16};
-      for (int i = 0; i < 3; i++) {
-        if (Load(words + i) != wanted[i]) __atomic_store_n(words + i, wanted[i], __ATOMIC_RELAXED);
-      }
-      return;
-    }
-    memset(at, 0, prefix);
-    if (prefix >= 12) at[10] = 1;
   }
 
   uint64_t Address(int low, int high) const {
@@ -120,15 +107,8 @@ struct Burst {
     }
   }
 
-  // Entries of the used or packed ring, from `at` on; `front` bytes lie before entry 0.
-  void MarkRing(int32_t at, int32_t size, int32_t front, int32_t each) {
-    if (log.bits == nullptr) return;
-    log.Written();
-    const uint64_t ring = Address(kLogRingLow, kLogRingHigh);
-    const int32_t first = count < size - at ? count : size - at;
-    if (front > 0) log.Mark(ring, static_cast<uint64_t>(front));
-    log.Mark(ring + static_cast<uint64_t>(front) + static_cast<uint64_t>(each) * at, static_cast<uint64_t>(each) * first);
-    if (count > first) log.Mark(ring + static_cast<uint64_t>(front), static_cast<uint64_t>(each) * (count - first));
+  void MarkRing(int32_t at, int32_t front, int32_t each) {
+    if (log.bits != nullptr) log.MarkRing(Address(kLogRingLow, kLogRingHigh), at, count, job[kSize], front, each);
   }
 
   // What the used descriptor says.
@@ -187,7 +167,7 @@ static void RunPacked(Burst& burst, uint32_t* ring, int32_t wanted) {
   // The driver reads in ring order: it does not get past the first one before. Sequentially consistent, because its
   // wish to be called is read next.
   __atomic_store_n(first + 3, firstWord, __ATOMIC_SEQ_CST);
-  burst.MarkRing(job[kDone], size, 0, 16);
+  burst.MarkRing(job[kDone], 0, 16);
 }
 
 static void RunSplit(Burst& burst, uint32_t* table, uint16_t* avail, uint16_t* used, int32_t wanted) {
@@ -223,7 +203,7 @@ static void RunSplit(Burst& burst, uint32_t* table, uint16_t* avail, uint16_t* u
     if (Burst::Load(entry + 1) != written) __atomic_store_n(entry + 1, written, __ATOMIC_RELAXED);
   }
   __atomic_store_n(used + 1, static_cast<uint16_t>(done + burst.count), __ATOMIC_SEQ_CST);
-  burst.MarkRing(done & mask, job[kSize], 4, 8);
+  burst.MarkRing(done & mask, 4, 8);
 }
 
 static bool InRange(int32_t value, int32_t least, int32_t most) { return value >= least && value <= most; }

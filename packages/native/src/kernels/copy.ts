@@ -2,7 +2,8 @@ import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
 import { VioError } from '../error.ts';
 import { isMapping } from '../memory/area.ts';
-import { singlesJobWords } from './layouts.ts';
+import type { ChainsKernel, KernelWindows } from './chains-kernel.ts';
+import { chainsJobWords, singlesJobWords } from './layouts.ts';
 import type { SinglesKernel } from './singles-kernel.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
@@ -31,6 +32,8 @@ export interface CopyEngine {
   run(count: number): number;
   /** @returns a kernel that moves whole bursts between rings and buffers registered here; undefined: there is none */
   singles(): SinglesKernel | undefined;
+  /** @returns one for chains of any kind, over these windows of a driver's memory; undefined: there is none */
+  chains(windows: KernelWindows): ChainsKernel | undefined;
 }
 
 /** The engine in C++: memmove with prefetch. @param capacity copies per run */
@@ -49,6 +52,11 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
       const job = new Int32Array(singlesJobWords);
       markAsUntransferable(job.buffer);
       return { job, run: native.singles(job) };
+    },
+    chains({ guestBase, size, handles }) {
+      const job = new Int32Array(chainsJobWords);
+      for (const { buffer } of [job, guestBase, size, handles]) markAsUntransferable(buffer);
+      return { job, run: native.chains({ job, guestBase, size, handles }) };
     },
   };
 }
@@ -108,5 +116,6 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
       return n;
     },
     singles: () => undefined,
+    chains: () => undefined,
   };
 }

@@ -3,6 +3,9 @@
 /** Most packets that one call of the device’s kernel moves. */
 export const singlesPerRun = 64;
 
+/** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */
+export const piecesPerRun = 256;
+
 /** Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC. */
 export const queueCounter = {
   /** Packets, bytes, what was dropped, whom they were for, and how many of which size. */
@@ -31,46 +34,108 @@ export const singlesJob = {
   writable: 1,
   inOrder: 2,
   size: 3,
+  /** What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first. */
+  tables: 4,
   /** Where its parts are: handle and offset each. A packed ring has only the first. */
-  table: 4,
-  tableAt: 5,
-  avail: 6,
-  availAt: 7,
-  used: 8,
-  usedAt: 9,
+  table: 5,
+  tableAt: 6,
+  avail: 7,
+  availAt: 8,
+  used: 9,
+  usedAt: 10,
   /** Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken. */
-  next: 10,
-  nextWrap: 11,
-  done: 12,
-  doneWrap: 13,
-  room: 14,
+  next: 11,
+  nextWrap: 12,
+  done: 13,
+  doneWrap: 14,
+  room: 15,
   /** The window of the driver’s memory: handle and offset, guest address in halves, bytes. */
-  data: 15,
-  dataAt: 16,
-  low: 17,
-  high: 18,
-  bytes: 19,
+  data: 16,
+  dataAt: 17,
+  low: 18,
+  high: 19,
+  bytes: 20,
   /** Bytes of the header in front of each packet; the longest packet to take; the handle of local memory. */
-  prefix: 20,
-  most: 21,
-  local: 22,
+  prefix: 21,
+  most: 22,
+  local: 23,
   /** Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind. */
-  count: 23,
-  blocked: 24,
+  count: 24,
+  blocked: 25,
   /** The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it. */
-  log: 25,
-  logDataLow: 26,
-  logDataHigh: 27,
-  logRingLow: 28,
-  logRingHigh: 29,
-  logBeyond: 30,
+  log: 26,
+  logDataLow: 27,
+  logDataHigh: 28,
+  logRingLow: 29,
+  logRingHigh: 30,
+  logBeyond: 31,
   /** The packets’ own words. */
-  offsets: 31,
-  lengths: 95,
+  offsets: 32,
+  lengths: 96,
 } as const;
 
 /** How many of them there are. */
-export const singlesJobWords = 159;
+export const singlesJobWords = 160;
+
+/** The words of a job for chains of any kind. It begins as `singlesJob` does; the window there is nobody’s. */
+export const chainsJob = {
+  /** The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors. */
+  packed: 0,
+  writable: 1,
+  inOrder: 2,
+  size: 3,
+  /** What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first. */
+  tables: 4,
+  /** Where its parts are: handle and offset each. A packed ring has only the first. */
+  table: 5,
+  tableAt: 6,
+  avail: 7,
+  availAt: 8,
+  used: 9,
+  usedAt: 10,
+  /** Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken. */
+  next: 11,
+  nextWrap: 12,
+  done: 13,
+  doneWrap: 14,
+  room: 15,
+  /** The window of the driver’s memory: handle and offset, guest address in halves, bytes. */
+  data: 16,
+  dataAt: 17,
+  low: 18,
+  high: 19,
+  bytes: 20,
+  /** Bytes of the header in front of each packet; the longest packet to take; the handle of local memory. */
+  prefix: 21,
+  most: 22,
+  local: 23,
+  /** Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind. */
+  count: 24,
+  blocked: 25,
+  /** The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it. */
+  log: 26,
+  logDataLow: 27,
+  logDataHigh: 28,
+  logRingLow: 29,
+  logRingHigh: 30,
+  logBeyond: 31,
+  /** Writable: 1 with MRG_RXBUF; 1 when every packet has its header in `headers`, else it says nothing. */
+  mergeable: 32,
+  headed: 33,
+  /** Set by the run: ring slots that its chains took, the window that the last of them ends in, and a window that it does not know and needed, or -1. */
+  slots: 34,
+  window: 35,
+  unknown: 36,
+  /** The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each. */
+  pieces: 37,
+  headers: 101,
+  /** Local pieces, packet after packet. */
+  offsets: 421,
+  lengths: 677,
+} as const;
+
+/** How many of them there are. */
+export const chainsJobWords = 933;
 
 /** What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it. */
 export const copyThreadControl = {

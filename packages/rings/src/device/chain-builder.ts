@@ -67,6 +67,20 @@ export class ChainBuilder {
     this.bytes = memory.size[0];
   }
 
+  /** What a kernel is told of indirect tables (`singlesJob.tables`). */
+  tablesFor(direction: IndirectDirection): number {
+    if (!this.#indirect) return 0;
+    return direction === 'flags' ? 1 : direction === 'readable' ? 2 : 3;
+  }
+
+  /** Looks in another window first from now on. */
+  lookIn(window: number): void {
+    this.window = window;
+    this.low = this.memory.guestLow[window];
+    this.high = this.memory.guestHigh[window];
+    this.bytes = this.memory.size[window];
+  }
+
   /** Tells a kernel the window used last. */
   lendWindow(job: Int32Array): void {
     job[singlesJob.data] = this.window;
@@ -196,6 +210,7 @@ export class ChainBuilder {
     chains.id[i] = id;
     chains.slots[i] = slots;
     chains.held[i] = this.#held === 0 ? this.#descriptors : this.#held;
+    chains.parts[i] = this.#descriptors;
     chains.descriptors += this.#descriptors;
     chains.firstSegment[i] = this.#first;
     chains.readable[i] = this.#readable;
@@ -237,10 +252,7 @@ export class ChainBuilder {
     const offset = address - guestBase[window];
     this.foundWindow = window;
     this.foundOffset = offset;
-    this.window = window;
-    this.low = this.memory.guestLow[window];
-    this.high = this.memory.guestHigh[window];
-    this.bytes = size[window];
+    this.lookIn(window);
     const room = size[window] - offset;
     return room < left ? room : left;
   }

@@ -24,6 +24,8 @@ export class ChainBurst {
   readonly slots: Int32Array;
   /** Descriptors of the ring that the chain occupies: as `slots` in a packed one. */
   readonly held: Int32Array;
+  /** Descriptors the chain is made of, those of its indirect table included. */
+  readonly parts: Int32Array;
   /** capacity + 1 entries. */
   readonly firstSegment: Int32Array;
   /** Number of device-readable segments, which come first. */
@@ -48,6 +50,7 @@ export class ChainBurst {
     this.id = new Int32Array(capacity);
     this.slots = new Int32Array(capacity);
     this.held = new Int32Array(capacity);
+    this.parts = new Int32Array(capacity);
     this.firstSegment = new Int32Array(capacity + 1);
     this.readable = new Int32Array(capacity);
     this.readableBytes = new Int32Array(capacity);

@@ -69,7 +69,19 @@ export interface DeviceQueue {
   lend(job: Int32Array): void;
 
   /**
-   * The kernel has taken and completed `count` chains of one slot.
+   * The window of the memory map in which the fast ways look first: that of the last buffer that was looked up.
+   * @internal For `@vio/vhost`.
+   */
+  readonly window: number;
+
+  /**
+   * Has them look in another one first; not for a queue with a translation.
+   * @internal For `@vio/vhost`.
+   */
+  lookIn(window: number): void;
+
+  /**
+   * The kernel has taken and completed chains. @param count ring slots they occupied: split, one each
    * @internal For kernels.
    */
   takeBack(count: number): void;

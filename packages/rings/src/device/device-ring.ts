@@ -54,6 +54,15 @@ export abstract class DeviceRing {
     return this.builder.missed;
   }
 
+  /** Where the fast ways look first. */
+  get window(): number {
+    return this.builder.window;
+  }
+
+  lookIn(window: number): void {
+    this.builder.lookIn(window);
+  }
+
   translationsChanged(): void {
     this.builder.forget();
   }

@@ -308,6 +308,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     job[singlesJob.packed] = 1;
     job[singlesJob.inOrder] = this.inOrder ? 1 : 0;
     job[singlesJob.size] = this.size;
+    job[singlesJob.tables] = this.builder.tablesFor(this.#indirectDirection);
     job[singlesJob.table] = this.#table.window;
     job[singlesJob.tableAt] = this.#table.offset;
     return true;

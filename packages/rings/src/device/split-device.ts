@@ -295,6 +295,7 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     job[singlesJob.packed] = 0;
     job[singlesJob.inOrder] = this.inOrder ? 1 : 0;
     job[singlesJob.size] = this.size;
+    job[singlesJob.tables] = this.builder.tablesFor('flags');
     job[singlesJob.table] = descriptors.window;
     job[singlesJob.tableAt] = descriptors.offset;
     job[singlesJob.avail] = driver.window;

@@ -27,6 +27,11 @@ export class TranslatingBuilder extends ChainBuilder {
     this.missed = false;
   }
 
+  /** A kernel that looks addresses up itself does not know the translation. */
+  override tablesFor(): number {
+    return -1;
+  }
+
   protected override locate(address: number, left: number, writable: boolean): number {
     const translation = this.#translation;
     const piece = translation.locate(address, left, writable);

@@ -99,6 +99,14 @@ export class LoggedDevice implements DeviceQueue {
     job[singlesJob.logDataHigh] = Math.floor(data / 0x1_0000_0000);
   }
 
+  get window(): number {
+    return this.bare.window;
+  }
+
+  lookIn(window: number): void {
+    this.bare.lookIn(window);
+  }
+
   takeBack(count: number): void {
     this.bare.takeBack(count);
     this.log.onMarked?.();

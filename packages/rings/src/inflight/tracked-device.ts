@@ -115,6 +115,14 @@ class TrackedDevice implements DeviceQueue {
     this.lend();
   }
 
+  get window(): number {
+    return this.#queue.window;
+  }
+
+  lookIn(window: number): void {
+    this.#queue.lookIn(window);
+  }
+
   refetch(chains: ChainBurst, saved: SavedChains, from: number, max: number): number {
     return this.#queue.refetch(chains, saved, from, max);
   }

@@ -11,6 +11,8 @@ import {
 } from '@vio/rings';
 import { ScriptedDriver, freshMemory } from '@vio/rings/testing';
 import { BurstCopier } from '../backend/packets/burst-copier.ts';
+import { createChains } from '../backend/packets/chains.ts';
+import type { FillHeader } from '../backend/packets/chains-path.ts';
 import { createSingles } from '../backend/packets/singles.ts';
 import type { SinglesPath } from '../backend/packets/singles-path.ts';
 
@@ -30,13 +32,15 @@ export interface Options extends Partial<RingFeatures> {
   readonly writable?: boolean;
   readonly headerBytes?: number;
   readonly buffers?: number;
+  readonly mergeable?: boolean;
+  readonly fillHeader?: FillHeader;
 }
 
 /** Guest address of the first window: its 64 KiB cross a 4 GiB boundary, so that both halves of an address matter. */
 export const base = 0x1_ffff_8000;
 export const dataRoom = 100;
 
-/** The fast way over a queue whose driver plays what a test says, with a local pool of 16 buffers of 100 bytes. */
+/** The fast ways over a queue whose driver plays what a test says, with a local pool of 16 buffers of 100 bytes. */
 export function setUpSingles(engine: () => CopyEngine, format: RingFormat, options: Options = {}) {
   const {
     size = 8,
@@ -44,6 +48,8 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
     writable = false,
     headerBytes = 12,
     buffers = 16,
+    mergeable = false,
+    fillHeader,
     ...features
   } = options;
   const driver = new ScriptedDriver({
@@ -56,7 +62,9 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
   const singles: SinglesPath = createSingles({ queue, copier, headerBytes, writable });
   const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 64)));
   const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom, headroom: 64 });
-  return { driver, memory, queue, copier, singles, pool, burst: new PacketBurst(32) };
+  const chains = createChains({ queue, copier, headerBytes, writable, mergeable, fillHeader });
+  if (chains === undefined) throw new TypeError('a queue that is not for chains');
+  return { driver, memory, queue, copier, singles, chains, pool, burst: new PacketBurst(32) };
 }
 
 /** The packets of a burst, one buffer each. */

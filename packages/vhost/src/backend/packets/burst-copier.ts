@@ -1,4 +1,9 @@
-import { type CopyEngine, type SinglesKernel, nativeCopyEngine } from '@vio/native/internal';
+import {
+  type ChainsKernel,
+  type CopyEngine,
+  type SinglesKernel,
+  nativeCopyEngine,
+} from '@vio/native/internal';
 import type { MemoryMap, Region } from '@vio/rings';
 import { type SingleBurst, registerRegion } from '@vio/rings/internal';
 
@@ -61,6 +66,17 @@ export class BurstCopier {
   /** @returns a kernel over the same memory; undefined: there is none */
   singles(): SinglesKernel | undefined {
     return this.#engine.singles();
+  }
+
+  /** @returns a kernel for chains of any kind over the same memory; undefined: there is none */
+  chains(): ChainsKernel | undefined {
+    const { guestBase, size } = this.map;
+    return this.#engine.chains({ guestBase, size, handles: this.#window });
+  }
+
+  /** Makes a window known to the engine, and so to the kernel of chains. */
+  know(window: number): void {
+    this.#handle(window);
   }
 
   /** Turns a window, at this word of a job, into what the engine calls it. */

@@ -4,11 +4,10 @@ import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { DequeueChains } from './dequeue-chains.ts';
 import type { DequeueOptions } from './dequeue-options.ts';
+import { FastPath } from './fast-path.ts';
 import { injectPacket } from './inject-packet.ts';
 import type { LargeBuffers } from './large-buffers.ts';
 import { PlainPackets } from './plain-packets.ts';
-import { createSingles } from './singles.ts';
-import type { SinglesPath } from './singles-path.ts';
 
 /** Packets of a burst, at most. */
 const chainsPerBurst = 64;
@@ -19,7 +18,7 @@ export class DequeuePath {
   readonly #copier: BurstCopier;
   readonly #header: number;
   #queue: DeviceQueue;
-  #singles: SinglesPath;
+  #fast: FastPath;
   /** For what the fast way does not take. */
   readonly #chains: DequeueChains;
   readonly #linear: boolean;
@@ -49,7 +48,7 @@ export class DequeuePath {
     this.#codec = codec;
     this.#plain = new PlainPackets(chainsPerBurst, stats);
     this.#chains = new DequeueChains({ queue, copier, headerBytes, stats, codec, options });
-    this.#singles = this.#fastWay(queue);
+    this.#fast = this.#fastWay(queue);
   }
 
   get queue(): DeviceQueue {
@@ -60,14 +59,14 @@ export class DequeuePath {
   work(queue: DeviceQueue): void {
     this.#queue = queue;
     this.#chains.work(queue);
-    this.#singles = this.#fastWay(queue);
+    this.#fast = this.#fastWay(queue);
   }
 
   /** With offloads the header comes along, into the headroom: what is read and checked there the driver cannot change. */
-  #fastWay(queue: DeviceQueue): SinglesPath {
+  #fastWay(queue: DeviceQueue): FastPath {
     const front = this.#codec === undefined ? 0 : this.#header;
     const headerBytes = this.#header - front;
-    return createSingles({ queue, copier: this.#copier, headerBytes, writable: false, front });
+    return new FastPath({ queue, copier: this.#copier, headerBytes, writable: false, front });
   }
 
   /**
@@ -91,9 +90,9 @@ export class DequeuePath {
     wanted = pool.available(wanted);
     if (wanted <= 0) return 0;
     if (this.#codec !== undefined) return this.#takeOffloaded(pool, burst, wanted, max, this.#codec);
-    const n = this.#singles.take(pool, burst, wanted);
+    const n = this.#fast.take(pool, burst, wanted);
     if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
-    else if (this.#singles.blocked) this.#chains.take(pool, burst, wanted);
+    else if (this.#fast.blocked) this.#chains.take(pool, burst, wanted);
     if (burst.offloads !== undefined) clear(burst.offloads, burst.count);
     return burst.count;
   }
@@ -143,9 +142,9 @@ export class DequeuePath {
     // A pool without room for a header in front of its data takes the longer way.
     const front = pool.dataBase - this.#header;
     const roomy = pool.headroom >= this.#header && (front & 1) === 0 && (pool.stride & 1) === 0;
-    const n = roomy ? this.#singles.take(pool, burst, wanted) : 0;
+    const n = roomy ? this.#fast.take(pool, burst, wanted) : 0;
     if (n > 0) this.#readHeaders(pool, burst, said, codec);
-    else if (!roomy || this.#singles.blocked) this.#chains.take(pool, burst, wanted, said);
+    else if (!roomy || this.#fast.blocked) this.#chains.take(pool, burst, wanted, said);
     return this.#say(burst, said, max);
   }
 

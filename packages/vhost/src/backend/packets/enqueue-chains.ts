@@ -222,7 +222,7 @@ export class EnqueueChains {
   ): void {
     const writer = this.#writer;
     writer.begin(chains, c);
-    this.#fillHeader(this.#spreadHeader, 0, burst, i);
+    this.fillHeader(this.#spreadHeader, 0, burst, i);
     if (this.#header >= 12) {
       this.#spreadHeader[numBuffersOffset] = used & 0xff;
       this.#spreadHeader[numBuffersOffset + 1] = used >>> 8;
@@ -238,11 +238,11 @@ export class EnqueueChains {
   }
 
   #writeHeader(window: number, offset: number, burst: PacketBurst, i: number): void {
-    this.#fillHeader(this.#memory.windows[window].region.u8, offset, burst, i);
+    this.fillHeader(this.#memory.windows[window].region.u8, offset, burst, i);
   }
 
   /** What is left to the driver, num_buffers 1, and the hash of packet `i` if it has one. */
-  #fillHeader(u8: Uint8Array, at: number, { offloads }: PacketBurst, i: number): void {
+  fillHeader(u8: Uint8Array, at: number, { offloads }: PacketBurst, i: number): void {
     if (offloads !== undefined && this.#codec !== undefined && offloads.flags[i] !== 0)
       this.#codec.write(u8, at, this.#header, offloads, i);
     else u8.fill(0, at, at + this.#header);

@@ -10,9 +10,8 @@ import { type HeaderCodec, checksumFrom, exchangeWord } from '@vio/net/internal'
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import { EnqueueChains } from './enqueue-chains.ts';
+import { FastPath } from './fast-path.ts';
 import type { PacketHolder } from './packet-holder.ts';
-import { createSingles } from './singles.ts';
-import type { SinglesPath } from './singles-path.ts';
 
 /** Packets that are worked on at a time. */
 const packetsAtOnce = 64;
@@ -32,7 +31,8 @@ export class EnqueuePath {
   /** Present when copies are done beside this thread, except while they may not be (`EnqueueChains.atOnce`). */
   readonly #holder: PacketHolder | undefined;
   #queue: DeviceQueue;
-  #singles: SinglesPath;
+  readonly #mergeable: boolean;
+  #fast: FastPath;
   /** For what the fast way does not take. */
   readonly #chains: EnqueueChains;
 
@@ -53,9 +53,10 @@ export class EnqueuePath {
     this.#codec = codec;
     this.#holder = holder;
     this.#reportsHashes = headerBytes === 20;
-    this.#singles = createSingles({ queue, copier, headerBytes, writable: true });
+    this.#mergeable = mergeable;
     const parts = { queue, copier, memory, headerBytes, mergeable, stats, codec, holder };
     this.#chains = new EnqueueChains(parts);
+    this.#fast = this.#fastWay(queue);
   }
 
   get queue(): DeviceQueue {
@@ -66,11 +67,17 @@ export class EnqueuePath {
   work(queue: DeviceQueue): void {
     this.#queue = queue;
     this.#chains.work(queue);
-    this.#singles = createSingles({
+    this.#fast = this.#fastWay(queue);
+  }
+
+  #fastWay(queue: DeviceQueue): FastPath {
+    return new FastPath({
       queue,
       copier: this.#copier,
       headerBytes: this.#header,
       writable: true,
+      mergeable: this.#mergeable,
+      fillHeader: (u8, at, burst, i) => this.#chains.fillHeader(u8, at, burst, i),
     });
   }
 
@@ -182,15 +189,16 @@ export class EnqueuePath {
     return 1;
   }
 
-  /** @param one by one: their headers say something */
-  #put(pool: BufferPool, burst: PacketBurst, from: number, end: number, each: boolean): number {
-    // Hashes are written packet by packet, and a holder wants every chain.
-    const slow = each || this.#reportsHashes || this.#holder !== undefined;
+  /** @param says their headers say something */
+  #put(pool: BufferPool, burst: PacketBurst, from: number, end: number, says: boolean): number {
+    const headed = says || this.#reportsHashes;
+    // A holder wants every chain.
+    const slow = this.#holder !== undefined;
     let at = from;
     while (at < end) {
-      let done = slow ? 0 : this.#singles.put(pool, burst, at, end);
+      let done = slow ? 0 : this.#fast.put(pool, burst, at, end, headed);
       if (done > 0) this.stats.countBurst(pool.region.u8, burst, at, at + done);
-      else if (slow || this.#singles.blocked) done = this.#chains.put(pool, burst, at, end);
+      else if (slow || this.#fast.blocked) done = this.#chains.put(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }
