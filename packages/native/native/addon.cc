@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitOwned(env, exports);
   vio::InitSystem(env, exports);
   vio::InitEvent(env, exports);
+  vio::InitEventWait(env, exports);
   vio::InitSocket(env, exports);
   vio::InitListen(env, exports);
   vio::InitPacket(env, exports);

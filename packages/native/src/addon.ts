@@ -7,9 +7,12 @@ import { VioError } from './error.ts';
 import type { KernelWindows } from './kernels/chains-kernel.ts';
 import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
 
-/** How readiness of descriptors is learned. `events`: 1 readable, 2 writable, 4 hangup. */
+/**
+ * How readiness of descriptors is learned. `events`: 1 readable, 2 writable, 4 hangup. `kind`: of an event that is drained before the
+ * callback, which hears 1 then, or 4 when there was nothing; -1 of other descriptors.
+ */
 interface WatchEngine {
-  watch(fd: number, events: number, callback: (events: number) => void): object;
+  watch(fd: number, events: number, callback: (events: number) => void, kind: number): object;
   unwatch(watcher: object): void;
   reference(watcher: object, referenced: boolean): void;
 }
@@ -35,6 +38,12 @@ export interface Addon {
   eventKind(fd: number): number;
   eventFdSignal(fd: number, kind: number): void;
   eventFdDrain(fd: number, kind: number): boolean;
+  createEventWait(
+    fds: Int32Array,
+    kinds: Int32Array,
+    signalled: Int32Array,
+    wakeMs: number,
+  ): { readonly wait: (timeoutMs: number) => number; readonly fds: number[] };
   closeFd(fd: number): void;
   ownFd(fd: number): void;
   disownFd(fd: number): void;

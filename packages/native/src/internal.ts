@@ -11,7 +11,8 @@ export {
 } from './devices/device.ts';
 export { io, ior, iow, iowr } from './devices/ioctl-number.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
-export { watchDuplicate } from './fds/fd-watcher.ts';
+export { EventWait } from './fds/event-wait.ts';
+export { EventWatcher, watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
 export type { ChainsKernel, KernelWindows } from './kernels/chains-kernel.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';

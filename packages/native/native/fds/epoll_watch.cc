@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "common.h"
+#include "fds/event.h"
 
 namespace vio {
 
@@ -27,6 +28,7 @@ struct EpollWatcher {
   uint32_t events;
   Napi::FunctionReference callback;
   bool referenced = false;
+  int kind = -1;  // of an event that is drained before the callback
 };
 
 // All members but the descriptors belong to the thread of JavaScript; the other one only waits, and calls over what it saw.
@@ -106,7 +108,9 @@ static void Tell(napi_env raw, napi_value, void* context, void* data) {
   Napi::Env env(raw);
   Napi::HandleScope scope(env);
   try {
-    watcher->callback.Call({Napi::Number::New(env, Readiness(seen, watcher->events))});
+    uint32_t what = Readiness(seen, watcher->events);
+    if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kReadable : kHangup;
+    watcher->callback.Call({Napi::Number::New(env, what)});
   } catch (const Napi::Error& error) {
     napi_fatal_exception(env, error.Value());
   }
@@ -175,7 +179,7 @@ static EpollThread* ThreadOf(Napi::Env env) {
   return threads[env] = thread.release();
 }
 
-// watch(fd, events, callback(events)) -> watcher, as that of the event loop.
+// watch(fd, events, callback(events), kind) -> watcher, as that of the event loop.
 static Napi::Value ThreadWatchFd(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   EpollThread* thread = ThreadOf(env);
@@ -184,6 +188,7 @@ static Napi::Value ThreadWatchFd(const Napi::CallbackInfo& info) {
   watcher->thread = thread;
   watcher->fd = Int(info[0]);
   watcher->events = static_cast<uint32_t>(Int(info[1]));
+  watcher->kind = Int(info[3]);
   do watcher->id = thread->next++;
   while (watcher->id == 0 || thread->watchers.count(watcher->id) != 0);
   if (Arm(thread, *watcher, EPOLL_CTL_ADD) != 0) return ThrowErrno(env, "epoll_ctl", errno);

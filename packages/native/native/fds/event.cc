@@ -30,6 +30,7 @@
 #include <cstring>
 
 #include "common.h"
+#include "fds/event.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -246,19 +247,20 @@ static napi_value EventFdSignal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-static bool Drain(const Two& what) {
-  if (what.fd < 0) return false;
-  if (what.kind == kEventFd) return DrainEventFd(what.fd);
-  if (what.kind == kPipe) return DrainPipe(what.fd);
-  if (what.kind != kSocket) return DrainSlowly(what.fd);
+bool DrainEvent(int fd, int kind) {
+  if (fd < 0) return false;
+  if (kind == kEventFd) return DrainEventFd(fd);
+  if (kind == kPipe) return DrainPipe(fd);
+  if (kind != kSocket) return DrainSlowly(fd);
   char bytes[4096];
-  return recv(what.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0;
+  return recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0;
 }
 
 // eventFdDrain(fd, kind) -> true if it had been signalled
 static napi_value EventFdDrain(napi_env env, napi_callback_info info) {
+  const Two what(env, info);
   napi_value result;
-  napi_get_boolean(env, Drain(Two(env, info)), &result);
+  napi_get_boolean(env, DrainEvent(what.fd, what.kind), &result);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "common.h"
+#include "fds/event.h"
 
 extern "C" {
 struct uv_loop_s;
@@ -36,6 +37,9 @@ struct Watcher {
   Napi::AsyncContext* context;
   napi_async_cleanup_hook_handle hook = nullptr;
   bool closing = false;
+  // What is drained before the callback; -1: nothing.
+  int fd = -1;
+  int kind = -1;
 };
 
 static void OnClosed(uv_handle* handle) {
@@ -59,7 +63,8 @@ static void OnReady(uv_handle* handle, int status, int events) {
   Napi::Env env(watcher->env);
   Napi::HandleScope scope(env);
   // An error of the poll itself (EBADF) is a hangup for whoever listens.
-  const int what = status < 0 ? kDisconnect : events;
+  int what = status < 0 ? kDisconnect : events;
+  if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kReadable : kDisconnect;
   try {
     watcher->callback.MakeCallback(env.Global(), {Napi::Number::New(env, what)}, *watcher->context);
   } catch (const Napi::Error& error) {
@@ -68,7 +73,8 @@ static void OnReady(uv_handle* handle, int status, int events) {
   }
 }
 
-// watch(fd, events, callback(events)) -> watcher. events: 1 readable, 2 writable, 4 hangup.
+// watch(fd, events, callback(events), kind) -> watcher. events: 1 readable, 2 writable, 4 hangup. kind: of an event, which is drained
+// before the callback, that hears 1 if there was something, else 4; -1 of what the callback reads itself.
 static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uv_loop_s* loop = nullptr;
@@ -81,6 +87,8 @@ static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
   }
   auto* watcher = new Watcher{env, handle, Napi::Persistent(info[2].As<Napi::Function>()),
                               new Napi::AsyncContext(env, "VioFdWatcher")};
+  watcher->fd = Int(info[0]);
+  watcher->kind = Int(info[3]);
   uv_handle_set_data(handle, watcher);
   error = uv_poll_start(handle, Int(info[1]), OnReady);
   if (error != 0) {

@@ -2,8 +2,8 @@ import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
 
 /** As in native/event.cc. */
-const kinds = ['eventfd', 'pipe', 'socket', 'other'] as const;
-const eventFd = kinds.indexOf('eventfd');
+export const eventKinds = ['eventfd', 'pipe', 'socket', 'other'] as const;
+const eventFd = eventKinds.indexOf('eventfd');
 
 /**
  * An eventfd, close-on-exec: how the two sides of a virtqueue wake each other. What came from elsewhere may also be a
@@ -43,8 +43,8 @@ export class EventFd implements Disposable {
   }
 
   /** What the descriptor is; `other` when it is nothing that one side wakes the other by. */
-  get kind(): (typeof kinds)[number] {
-    return kinds[this.#kind];
+  get kind(): (typeof eventKinds)[number] {
+    return eventKinds[this.#kind];
   }
 
   /**

@@ -1,4 +1,5 @@
 import { addon } from '../addon.ts';
+import { type EventFd, eventKinds } from './event-fd.ts';
 import { closeFd, dupFd } from './fd.ts';
 import { attempt } from '../system-error.ts';
 
@@ -47,8 +48,7 @@ export class FdWatcher implements Disposable {
         hangup: (what & hangup) !== 0,
       });
     };
-    const watch = (): object => this.#engine.watch(fd, mask | hangup, callback);
-    this.#watcher = attempt(watch, `watch file descriptor ${fd}`);
+    this.#watcher = watched(this.#engine, fd, mask, callback, -1);
   }
 
   /** An open watcher keeps the process alive (the default). */
@@ -62,6 +62,53 @@ export class FdWatcher implements Disposable {
   }
 
   /** Ends watching; the descriptor stays open. Idempotent. */
+  close(): void {
+    if (this.#watcher === undefined) return;
+    this.#engine.unwatch(this.#watcher);
+    this.#watcher = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function watched(
+  engine: typeof addon.loopWatch,
+  fd: number,
+  mask: number,
+  callback: (what: number) => void,
+  kind: number,
+): object {
+  return attempt(() => engine.watch(fd, mask | hangup, callback, kind), `watch file descriptor ${fd}`);
+}
+
+/**
+ * Calls back on the event loop when an event was signalled, and drains it: the same as an `FdWatcher`, with a shorter way to the
+ * callback. Nothing keeps the process for it until `ref`.
+ */
+export class EventWatcher implements Disposable {
+  readonly #engine = watchEngine();
+  #watcher: object | undefined;
+
+  /** @param onSignal is told whether it had been signalled; false: the other side is gone, or somebody else has drained it */
+  constructor(event: EventFd, onSignal: (signalled: boolean) => void) {
+    const callback = (what: number): void => onSignal(what === readable);
+    this.#watcher = watched(this.#engine, event.fd, readable, callback, eventKinds.indexOf(event.kind));
+    this.unref();
+  }
+
+  /** As that of an `FdWatcher`. */
+  ref(): void {
+    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, true);
+  }
+
+  /** As that of an `FdWatcher`. */
+  unref(): void {
+    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, false);
+  }
+
+  /** Ends watching; the event stays open. Idempotent. */
   close(): void {
     if (this.#watcher === undefined) return;
     this.#engine.unwatch(this.#watcher);

@@ -30,10 +30,10 @@ import {
   type RxWait,
   type UntilPacketsOptions,
   type UntilPacketsSyncOptions,
+  RxBlock,
   RxSleep,
   untilPackets,
   untilPacketsNames,
-  untilPacketsSync,
   untilPacketsSyncNames,
 } from './rx-wait.ts';
 import { linkDownError } from './port-errors.ts';
@@ -97,7 +97,9 @@ export class NetPort extends PortEmitter {
   readonly #switchable: boolean;
   readonly #calls: RxCalls;
   readonly #wait: RxWait;
+  readonly #everyPair: readonly number[];
   readonly #sleep: RxSleep;
+  readonly #block: RxBlock;
   readonly #readers = new Map<number, PacketReader>();
   readonly #interrupts = new Map<number, RxInterrupt>();
   readonly #writers: (PacketWriter | undefined)[] = [];
@@ -125,7 +127,9 @@ export class NetPort extends PortEmitter {
       });
     this.#calls = new RxCalls(parts.rx, parts.rxCall);
     this.#wait = { port: this, calls: this.#calls };
-    this.#sleep = new RxSleep(this.#wait, [...parts.rx.keys()]);
+    this.#everyPair = [...parts.rx.keys()];
+    this.#block = new RxBlock(this.#wait);
+    this.#sleep = new RxSleep(this.#wait, this.#everyPair);
   }
 
   /** As in `02:00:00:00:00:01`. */
@@ -260,12 +264,15 @@ export class NetPort extends PortEmitter {
    * once if it has already, and also when the link changes or the signal aborts. One at a time for each queue pair.
    * @throws RangeError when the port has no such queue pair; VioError VIO_OPTION_UNKNOWN
    */
-  async untilPackets(options: UntilPacketsOptions = {}): Promise<void> {
+  untilPackets(options?: UntilPacketsOptions): Promise<void> {
+    // Every step between the wake-up and who waits for it is cold.
+    if (options === undefined && !this.#sleep.taken && !this.gone) return this.#sleep.until();
+    return this.#untilPackets(options ?? {});
+  }
+
+  async #untilPackets(options: UntilPacketsOptions): Promise<void> {
     checkOptions('untilPackets', options, untilPacketsNames);
-    const { queues, signal } = options;
-    if (queues === undefined && signal === undefined && !this.#sleep.taken && !this.gone)
-      await this.#sleep.until();
-    else await untilPackets(this.#wait, this.#pairs(queues), signal);
+    await untilPackets(this.#wait, this.#pairs(options.queues), options.signal);
   }
 
   /**
@@ -274,18 +281,19 @@ export class NetPort extends PortEmitter {
    * @returns false when time was over
    * @throws RangeError when the port has no such queue pair; VioError VIO_OPTION_UNKNOWN, VIO_LINK_DOWN when nothing passes any more
    */
-  untilPacketsSync(options: UntilPacketsSyncOptions = {}): boolean {
-    checkOptions('untilPacketsSync', options, untilPacketsSyncNames);
+  untilPacketsSync(options?: UntilPacketsSyncOptions): boolean {
     if (this.gone) throw linkDownError(this.#link);
-    return untilPacketsSync(this.#wait, this.#pairs(options.queues), options.timeout ?? Infinity);
+    if (options === undefined) return this.#block.until(this.#everyPair, Infinity);
+    checkOptions('untilPacketsSync', options, untilPacketsSyncNames);
+    return this.#block.until(this.#pairs(options.queues), options.timeout ?? Infinity);
   }
 
   #pairs(queues: readonly number[] | undefined): readonly number[] {
-    const pairs = queues ?? [...this.rx.keys()];
-    for (const pair of pairs) {
+    if (queues === undefined) return this.#everyPair;
+    for (const pair of queues) {
       if (!(pair in this.rx)) throw new RangeError(`the port has no queue pair ${pair}`);
     }
-    return pairs;
+    return queues;
   }
 
   /**

@@ -1,9 +1,11 @@
-import { type EventFd, FdWatcher } from '@vio/native';
-import { callApplication, waitReadable } from '@vio/native/internal';
+import type { EventFd } from '@vio/native';
+import { EventWait, EventWatcher, callApplication } from '@vio/native/internal';
 import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {
-  readonly watcher: FdWatcher;
+  readonly watcher: EventWatcher;
+  /** Of this package: it does not throw, and is told first. */
+  sleeper: (() => void) | undefined;
   readonly listeners: Set<() => void>;
   /** Those for whom the process stays. */
   holders: number;
@@ -17,6 +19,9 @@ export class RxCalls {
   readonly #rx: readonly RxQueue[];
   readonly #calls: readonly EventFd[];
   readonly #watched = new Map<number, Watched>();
+  /** Of a thread that blocks: what it waits with, and for which pairs. */
+  #wait: EventWait | undefined;
+  #waitedFor: readonly number[] = [];
   #closed = false;
 
   constructor(rx: readonly RxQueue[], calls: readonly EventFd[]) {
@@ -42,9 +47,9 @@ export class RxCalls {
     };
   }
 
-  /** As `listen`, until the port is closed; the process stays for it only while somebody holds the pair. */
-  listenQuietly(pair: number, listener: () => void): void {
-    if (!this.#closed) this.#watch(pair).listeners.add(listener);
+  /** Tells one sleeper, until the port is closed; the process stays for it only while somebody holds the pair. */
+  listenQuietly(pair: number, sleeper: () => void): void {
+    if (!this.#closed) this.#watch(pair).sleeper = sleeper;
   }
 
   /** The process does not end by itself until as many have released a pair as have held it. */
@@ -65,19 +70,24 @@ export class RxCalls {
    */
   wait(pairs: readonly number[], timeout: number): boolean {
     if (this.#closed) return false;
-    const interrupted = waitReadable(
-      pairs.map((pair) => this.fd(pair)),
-      timeout === Infinity ? -1 : timeout,
-    );
-    for (const pair of pairs) {
-      if (this.#calls[pair].drain()) this.#rx[pair].stats.countCall();
-    }
+    const wait = this.#wait === undefined || !isSame(pairs, this.#waitedFor) ? this.#bind(pairs) : this.#wait;
+    const interrupted = wait.wait(timeout);
+    for (let i = 0; i < pairs.length; i++) if (wait.signalled[i] !== 0) this.#rx[pairs[i]].stats.countCall();
     return interrupted;
+  }
+
+  /** Whoever blocks does so for the same pairs again and again. */
+  #bind(pairs: readonly number[]): EventWait {
+    this.#wait?.close();
+    this.#wait = undefined;
+    this.#waitedFor = [...pairs];
+    return (this.#wait = new EventWait(pairs.map((pair) => this.#calls[pair])));
   }
 
   /** Before the eventfds are closed. */
   close(): void {
     this.#closed = true;
+    this.#wait?.close();
     for (const { watcher } of this.#watched.values()) watcher.close();
     this.#watched.clear();
   }
@@ -85,16 +95,27 @@ export class RxCalls {
   #watch(pair: number): Watched {
     let watched = this.#watched.get(pair);
     if (watched === undefined) {
-      const listeners = new Set<() => void>();
-      const call = this.#calls[pair];
-      const watcher = new FdWatcher(call.fd, { readable: true }, () => {
-        if (call.drain()) this.#rx[pair].stats.countCall();
-        for (const listener of Array.from(listeners)) callApplication(listener);
-      });
-      watcher.unref();
-      watched = { watcher, listeners, holders: 0 };
+      const rx = this.#rx[pair];
+      const made: Watched = {
+        watcher: new EventWatcher(this.#calls[pair], (signalled) => {
+          if (signalled) rx.stats.countCall();
+          made.sleeper?.();
+          if (made.listeners.size === 0) return;
+          for (const listener of Array.from(made.listeners)) callApplication(listener);
+        }),
+        sleeper: undefined,
+        listeners: new Set(),
+        holders: 0,
+      };
+      watched = made;
       this.#watched.set(pair, watched);
     }
     return watched;
   }
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }

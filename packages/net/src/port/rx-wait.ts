@@ -104,21 +104,56 @@ export class RxSleep {
   }
 }
 
+/** Milliseconds between two waits up to which packets are taken to come one after the other, and for which they are then looked for. */
+const busyGap = 0.05;
+const patience = 0.02;
+
 /**
- * As `untilPackets`, but blocks this thread.
- * @param timeout milliseconds; Infinity: no limit
- * @returns false when time was over
+ * The sleep of one who blocks his thread. Where packets come close behind each other it looks for the next one for a moment first:
+ * that takes a microsecond, and to be woken tens of them.
  */
-export function untilPacketsSync(
-  { port, calls }: RxWait,
-  pairs: readonly number[],
-  timeout: number,
-): boolean {
-  try {
-    const waiting = pairs.map((pair) => port.rx[pair].sleep());
-    return waiting.includes(true) || calls.wait(pairs, timeout);
-  } finally {
-    for (const pair of pairs) port.rx[pair].disarmInterrupt();
+export class RxBlock {
+  readonly #port: PortCore;
+  readonly #calls: RxCalls;
+  #lastWait = -Infinity;
+
+  constructor({ port, calls }: RxWait) {
+    this.#port = port;
+    this.#calls = calls;
+  }
+
+  /**
+   * As `untilPackets`, but blocks this thread.
+   * @param timeout milliseconds; Infinity: no limit
+   * @returns false when time was over
+   */
+  until(pairs: readonly number[], timeout: number): boolean {
+    const { rx } = this.#port;
+    const now = performance.now();
+    const busy = now - this.#lastWait < busyGap;
+    this.#lastWait = now;
+    if (busy && timeout > patience && this.#looks(pairs, now + patience)) return true;
+    // Every queue is armed, whatever the ones before it say.
+    let waiting = false;
+    for (let i = 0; i < pairs.length; i++) if (rx[pairs[i]].sleep()) waiting = true;
+    try {
+      return waiting || this.#calls.wait(pairs, timeout);
+    } finally {
+      for (let i = 0; i < pairs.length; i++) rx[pairs[i]].disarmInterrupt();
+    }
+  }
+
+  /** @returns true when there was something up to that time */
+  #looks(pairs: readonly number[], end: number): boolean {
+    const { rx } = this.#port;
+    for (let i = 0; i < pairs.length; i++) rx[pairs[i]].fill();
+    do {
+      for (let i = 0; i < pairs.length; i++) {
+        const queue = rx[pairs[i]];
+        if (!queue.stopped && queue.queue.usedWaiting()) return true;
+      }
+    } while (performance.now() < end);
+    return false;
   }
 }
 

@@ -1,0 +1,136 @@
+// One wait on many events, for threads that block: what is waited for is bound once (an epoll), and what was signalled is drained
+// in the same call. The way from the wake-up to the packet is as short as it can be.
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "common.h"
+#include "fds/event.h"
+
+namespace vio {
+
+constexpr uint32_t kTimer = UINT32_MAX;
+
+struct EventWait {
+  int epoll = -1;
+  int timer = -1;
+  std::vector<int32_t> fds, kinds;
+  int32_t* signalled = nullptr;
+  Napi::Reference<Napi::Int32Array> keep;
+};
+
+static int Wait(const EventWait& wait, epoll_event* events, int most, int timeoutMs) {
+  using Clock = std::chrono::steady_clock;
+  if (timeoutMs < 0) {
+    int count;
+    while ((count = epoll_wait(wait.epoll, events, most, -1)) < 0 && errno == EINTR) {
+    }
+    return count;
+  }
+  const auto deadline = Clock::now() + std::chrono::milliseconds(timeoutMs);
+  for (int left = timeoutMs;;) {
+    const int count = epoll_wait(wait.epoll, events, most, left);
+    if (count >= 0 || errno != EINTR) return count;
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    left = rest > 0 ? static_cast<int>(rest) : 0;
+  }
+}
+
+// wait(timeoutMs) -> events that were signalled; 0: time is over, or the thread should see whether it is to end. On the bare C
+// interface, as every call that is made for each packet.
+static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argument;
+  void* data;
+  int32_t timeout = 0;
+  napi_get_cb_info(env, info, &argc, &argument, nullptr, &data);
+  napi_get_value_int32(env, argument, &timeout);
+  const auto& wait = *static_cast<const EventWait*>(data);
+  epoll_event events[16];
+  const int count = Wait(wait, events, 16, timeout);
+  if (count < 0) {
+    ErrnoError(env, "epoll_wait", errno).ThrowAsJavaScriptException();
+    return nullptr;
+  }
+  int32_t told = 0;
+  for (int i = 0; i < count; i++) {
+    const uint32_t at = events[i].data.u32;
+    if (at == kTimer) {
+      uint64_t times;
+      [[maybe_unused]] const ssize_t n = read(wait.timer, &times, sizeof times);
+      continue;
+    }
+    // A hangup is told, too: whoever waits would sleep for ever.
+    const bool drained = DrainEvent(wait.fds[at], wait.kinds[at]);
+    wait.signalled[at] = drained;
+    told += drained || (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
+  }
+  napi_value result;
+  napi_create_int32(env, told, &result);
+  return result;
+}
+
+static int Watch(int epoll, int fd, uint32_t as) {
+  epoll_event event{EPOLLIN, {}};
+  event.data.u32 = as;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+// createEventWait(fds, kinds, signalled, wakeMs) -> { wait, fds }: `fds` are to be closed when it is done with. wakeMs: it returns
+// so often at least, by a timer that runs on, because to set and cancel one for each wait is on the way to the packet; 0: it does not.
+static Napi::Value CreateEventWait(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto fds = info[0].As<Napi::Int32Array>(), kinds = info[1].As<Napi::Int32Array>();
+  auto signalled = info[2].As<Napi::Int32Array>();
+  const int wake = Int(info[3]);
+  const size_t count = fds.ElementLength();
+  if (kinds.ElementLength() < count || signalled.ElementLength() < count) {
+    throw Napi::RangeError::New(env, "every event has a kind, and a word");
+  }
+  auto wait = std::make_unique<EventWait>();
+  wait->fds.assign(fds.Data(), fds.Data() + count);
+  wait->kinds.assign(kinds.Data(), kinds.Data() + count);
+  wait->signalled = signalled.Data();
+  wait->keep = Napi::Persistent(signalled);
+  const auto fail = [&](const char* what, int error) {
+    if (wait->epoll >= 0) close(wait->epoll);
+    if (wait->timer >= 0) close(wait->timer);
+    return ThrowErrno(env, what, error);
+  };
+  wait->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (wait->epoll < 0) return fail("epoll_create1", errno);
+  for (uint32_t i = 0; i < count; i++) {
+    if (Watch(wait->epoll, wait->fds[i], i) != 0) return fail("epoll_ctl", errno);
+  }
+  Napi::Array opened = Napi::Array::New(env);
+  if (wake > 0) {
+    wait->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (wait->timer < 0) return fail("timerfd_create", errno);
+    const timespec every = {wake / 1000, wake % 1000 * 1000000L};
+    const itimerspec time = {every, every};
+    if (timerfd_settime(wait->timer, 0, &time, nullptr) != 0 || Watch(wait->epoll, wait->timer, kTimer) != 0) {
+      return fail("timerfd_settime", errno);
+    }
+    opened.Set(1u, Napi::Number::New(env, Own(env, wait->timer)));
+  }
+  opened.Set(0u, Napi::Number::New(env, Own(env, wait->epoll)));
+
+  napi_value call;
+  napi_create_function(env, "wait", NAPI_AUTO_LENGTH, WaitForEvents, wait.get(), &call);
+  Napi::Function function(env, call);
+  function.Set("owner", Napi::External<EventWait>::New(env, wait.release(), [](Napi::Env, EventWait* w) { delete w; }));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("wait", function);
+  result.Set("fds", opened);
+  return result;
+}
+
+void InitEventWait(Napi::Env env, Napi::Object exports) {
+  exports.Set("createEventWait", Napi::Function::New(env, CreateEventWait));
+}
+
+}  // namespace vio

@@ -1,0 +1,98 @@
+import { failureOf } from '@vio/test-support';
+import { describe, expect, it } from 'vitest';
+import { runChild } from '../test-support/child.ts';
+import { UnixStream } from '../sockets/unix-stream.ts';
+import { EventFd } from './event-fd.ts';
+import { EventWait } from './event-wait.ts';
+
+const made = (count: number): EventFd[] => Array.from({ length: count }, () => EventFd.create());
+const closeAll = (events: readonly EventFd[]): void => {
+  for (const event of events) event.close();
+};
+
+describe('a wait on several events', () => {
+  it('ends without one when time is over', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    expect([wait.wait(1), [...wait.signalled]]).toEqual([false, [0]]);
+  });
+
+  it('without any event ends when time is over', () => {
+    using wait = new EventWait([]);
+    expect(wait.wait(1)).toBe(false);
+  });
+
+  it('ends at once when one was signalled before it was made, says which, and takes it', () => {
+    const events = made(200);
+    events[150].signal();
+    using wait = new EventWait(events);
+    const first = [wait.wait(Infinity), wait.signalled.indexOf(1), events[150].drain()];
+    const second = [wait.wait(0), wait.signalled.indexOf(1)];
+    closeAll(events);
+    expect([first, second]).toEqual([
+      [true, 150, false],
+      [false, -1],
+    ]);
+  });
+
+  it('ends for a signal after the last wait, again and again', () => {
+    const events = made(3);
+    using wait = new EventWait(events);
+    const seen = [0, 2, 1, 1].map((at) => {
+      events[at].signal();
+      return [wait.wait(Infinity), wait.signalled.indexOf(1)];
+    });
+    closeAll(events);
+    expect(seen).toEqual([
+      [true, 0],
+      [true, 2],
+      [true, 1],
+      [true, 1],
+    ]);
+  });
+
+  it('tells of as many as there are, in one call or in more', () => {
+    const events = made(40);
+    for (const event of events) event.signal();
+    using wait = new EventWait(events);
+    const told = new Set<number>();
+    while (wait.wait(0))
+      for (const [at, signalled] of wait.signalled.entries()) if (signalled !== 0) told.add(at);
+    closeAll(events);
+    expect(told.size).toBe(40);
+  });
+
+  it('ends when the other side of a socket is gone', () => {
+    const [here, there] = UnixStream.pair();
+    using event = EventFd.adopt(here.fd);
+    using wait = new EventWait([event]);
+    there.close();
+    expect(wait.wait(5000)).toBe(true);
+  });
+
+  it('is an error for an event that is closed', () => {
+    const event = EventFd.create();
+    event.close();
+    expect(failureOf(() => new EventWait([event])).code).toBe('VIO_SYS_EBADF');
+  });
+
+  it('is over once it is closed, twice as well', () => {
+    using event = EventFd.create();
+    const wait = new EventWait([event]);
+    event.signal();
+    wait.close();
+    wait.close();
+    expect(wait.wait(Infinity)).toBe(false);
+  });
+
+  it('does not keep a thread from being terminated', async () => {
+    const { stdout } = await runChild(`
+      const thread = startWorker(
+        "parentPort.postMessage(0); new native.EventWait([native.EventFd.create()]).wait(Infinity);",
+      );
+      await new Promise((resolve) => thread.once('message', resolve));
+      print(await thread.terminate());
+    `);
+    expect(stdout).toBe('1\n');
+  });
+});

@@ -1,0 +1,62 @@
+import { isMainThread, markAsUntransferable } from 'node:worker_threads';
+import { addon } from '../addon.ts';
+import { attempt } from '../system-error.ts';
+import { type EventFd, eventKinds } from './event-fd.ts';
+import { closeFd } from './fd.ts';
+
+/** Milliseconds after which a worker that waits looks whether it was terminated: a system call cannot be. */
+const wakeMilliseconds = 500;
+
+/** A wait on several events at once, for a thread that blocks. The events are bound when it is made, and have to stay open. */
+export class EventWait implements Disposable {
+  /** By event: 1 when it was signalled, and reset, in the last `wait`. */
+  readonly signalled: Int32Array;
+  readonly #fds: readonly number[];
+  readonly #wait: (timeoutMs: number) => number;
+  #closed = false;
+
+  /** @throws VioError VIO_SYS_EMFILE, VIO_SYS_EBADF */
+  constructor(events: readonly EventFd[]) {
+    this.signalled = new Int32Array(events.length);
+    markAsUntransferable(this.signalled.buffer);
+    const fds = Int32Array.from(events, ({ fd }) => fd);
+    const kinds = Int32Array.from(events, ({ kind }) => eventKinds.indexOf(kind));
+    const wake = isMainThread ? 0 : wakeMilliseconds;
+    const made = attempt(
+      () => addon.createEventWait(fds, kinds, this.signalled, wake),
+      `wait for ${events.length} events`,
+    );
+    this.#fds = made.fds;
+    this.#wait = made.wait;
+  }
+
+  /**
+   * Blocks this thread until one of them is signalled.
+   * @param timeout milliseconds; Infinity: no limit
+   * @returns false when time was over
+   */
+  wait(timeout: number): boolean {
+    if (this.#closed) return false;
+    this.signalled.fill(0);
+    if (timeout === Infinity) {
+      while (this.#wait(-1) === 0);
+      return true;
+    }
+    const end = performance.now() + timeout;
+    for (let left = timeout; ; left = end - performance.now()) {
+      if (this.#wait(Math.max(0, Math.min(Math.ceil(left), 0x7fff_ffff))) > 0) return true;
+      if (end <= performance.now()) return false;
+    }
+  }
+
+  /** Gives back what it waits with; the events stay open. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const fd of this.#fds) closeFd(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
