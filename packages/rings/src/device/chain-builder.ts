@@ -8,6 +8,9 @@ import { ChainBurst } from './chain-burst.ts';
 /** Who decides which way the buffers of a packed indirect table go; see `DeviceQueueOptions`. */
 export type IndirectDirection = 'flags' | 'readable' | 'writable';
 
+/** Before the first chain. */
+const none = new ChainBurst(1, 1);
+
 /**
  * Turns the descriptors of one chain into translated segments of a `ChainBurst`. This is the general path: chains,
  * indirect tables, buffers that straddle windows. The queues inline the common case, one direct descriptor inside
@@ -45,7 +48,7 @@ export class ChainBuilder {
   /** The window the last indirect table was in. */
   #tableWindow = 0;
 
-  #chains = new ChainBurst(1, 1);
+  #chains = none;
   #first = 0;
   #segment = 0;
   #descriptors = 0;

@@ -13,7 +13,7 @@ const opWords = 5;
  * Copies per run, more than a burst of singles has; a burst of more takes several. A device has an array of them, and there may be
  * thousands of devices.
  */
-export const copiesPerRun = 512;
+export const copiesPerRun = 128;
 
 /** Collects the copies of a burst between the driver's memory and local buffers, and runs them in one call. */
 export class BurstCopier {

@@ -1,9 +1,12 @@
 import { ChainBurst, type MemoryMap } from '@vio/rings';
 import type { CopySink } from './packet-holder.ts';
 
+/** Before the first chain. */
+const none = new ChainBurst(1, 1);
+
 /** Writes a byte stream over the writable segments of consecutive chains, and how much each chain got. */
 export class ChainWriter {
-  #chains = new ChainBurst(1, 1);
+  #chains = none;
   #chain = 0;
   #segment = 0;
   #end = 0;

@@ -26,8 +26,9 @@ export class DequeuePath {
   readonly #transmitMetadata: boolean;
   /** With offloads: what headers may say, and where it is kept while a burst has no place for it. */
   readonly #codec: HeaderCodec | undefined;
-  readonly #said = new PacketOffloads(chainsPerBurst);
-  readonly #plain: PlainPackets;
+  #lateSaid: PacketOffloads | undefined;
+  /** Made when the first packet comes that is to be cut: with what else a ring may need, it would be half of what a small one takes. */
+  #latePlain: PlainPackets | undefined;
 
   /** @param codec present when the driver may leave work to its device */
   constructor(
@@ -46,9 +47,16 @@ export class DequeuePath {
     this.#copier = copier;
     this.#header = headerBytes;
     this.#codec = codec;
-    this.#plain = new PlainPackets(chainsPerBurst, stats);
     this.#chains = new DequeueChains({ queue, copier, headerBytes, stats, codec, options });
     this.#fast = this.#fastWay(queue);
+  }
+
+  get #said(): PacketOffloads {
+    return (this.#lateSaid ??= new PacketOffloads(chainsPerBurst));
+  }
+
+  get #plain(): PlainPackets {
+    return (this.#latePlain ??= new PlainPackets(chainsPerBurst, this.stats));
   }
 
   get queue(): DeviceQueue {
@@ -81,7 +89,7 @@ export class DequeuePath {
     burst.pool = pool;
     let wanted = max < burst.capacity ? max : burst.capacity;
     if (wanted > chainsPerBurst) wanted = chainsPerBurst;
-    if (this.#plain.waits) {
+    if (this.waits) {
       const from = this.#plain.pool;
       if (from !== undefined && from === this.#external?.pool) burst.pool = from;
       this.#plain.take(burst.pool, burst, wanted);
@@ -118,7 +126,7 @@ export class DequeuePath {
 
   /** True when packets that were taken off the ring wait here to be cut. */
   get waits(): boolean {
-    return this.#plain.waits;
+    return this.#latePlain?.waits ?? false;
   }
 
   /** Takes, counts and forgets what there is, as a disabled ring does. */
@@ -128,7 +136,7 @@ export class DequeuePath {
 
   /** Gives back what waits to be cut: the ring stops. */
   dispose(): void {
-    this.#plain.dispose();
+    this.#latePlain?.dispose();
   }
 
   #takeOffloaded(
@@ -168,7 +176,7 @@ export class DequeuePath {
 
   /** With a holder: what waits to be cut goes first. @returns how many, which is also `burst.count`; 0: none waits */
   takeWaiting(burst: PacketBurst, max: number): number {
-    const { pool } = this.#plain;
+    const pool = this.#latePlain?.pool;
     burst.count = 0;
     if (pool === undefined) return 0;
     burst.pool = pool;
