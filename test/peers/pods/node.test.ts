@@ -1,6 +1,6 @@
 // A node with many containers: the plugin is called as a runtime calls it, with Debian's host-local for addresses.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { scratchDirectory } from '@vio/test-support';
@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PtyProcess } from '../pty-process.ts';
 import { type PluginFailure, callPlugin } from './caller.ts';
 import { SwitchDaemon } from './daemon.ts';
-import { makeRoot, project, readOnly } from './podman.ts';
+import { writeSpec } from './oci-spec.ts';
+import { makeRoot, project } from './podman.ts';
 
 const run = promisify(execFile);
 const directory = scratchDirectory('node');
@@ -161,42 +162,33 @@ describe('a switch that is away', () => {
   });
 });
 
-describe('runc', () => {
+/** crun refuses machines that have cgroups of both kinds: it sees none, in mounts of its own. */
+const withoutCgroups = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /sys/fs/cgroup && exec "$@"',
+  'sh',
+];
+
+describe.each<[string, readonly string[]]>([
+  ['runc', ['runc']],
+  ['crun', [...withoutCgroups, 'crun', '--cgroup-manager=disabled']],
+])('%s', (runtime, program) => {
   /** A bundle whose process is this user, in a network namespace that was made before. */
   async function bundle(name: string, command: readonly string[]): Promise<string> {
     const place = at(`bundles/${name}`);
     mkdirSync(place, { recursive: true });
     makeRoot(join(place, 'rootfs'));
     await run('ip', ['netns', 'add', `vio-${process.pid}-${name}`]);
-    await run('runc', ['spec'], { cwd: place });
-    const spec = JSON.parse(readFileSync(join(place, 'config.json'), 'utf8')) as {
-      process: Record<string, unknown>;
-      root: object;
-      mounts: object[];
-      linux: { namespaces: { type: string; path?: string }[] };
-    };
-    Object.assign(spec.process, {
-      terminal: false,
-      args: command,
-      user: { uid: 1000, gid: 1000 },
-      capabilities: {},
-      noNewPrivileges: true,
-      rlimits: [],
+    await writeSpec(place, {
+      runtime,
+      command,
+      rootfs: 'rootfs',
+      shared: at(`pods/${name}`),
+      netns: `/run/netns/vio-${process.pid}-${name}`,
     });
-    spec.root = { path: 'rootfs', readonly: true };
-    const bind = (source: string, destination: string, mode: string): object => ({
-      source,
-      destination,
-      type: 'bind',
-      options: ['rbind', mode],
-    });
-    spec.mounts.push(
-      ...readOnly().map((source) => bind(source, source, 'ro')),
-      bind(at(`pods/${name}`), '/run/vio', 'rw'),
-    );
-    for (const namespace of spec.linux.namespaces)
-      if (namespace.type === 'network') namespace.path = `/run/netns/vio-${process.pid}-${name}`;
-    writeFileSync(join(place, 'config.json'), JSON.stringify(spec));
     return place;
   }
 
@@ -209,8 +201,8 @@ describe('runc', () => {
     });
     const app = join(project, 'examples/udp-service/dist/main.js');
     const commands = {
-      server: [process.execPath, app, 'serve', '10.56.0.1'],
-      client: [process.execPath, app, 'ask', '10.56.0.2', '10.56.0.1', 'www.vio.test'],
+      [`${runtime}-server`]: [process.execPath, app, 'serve', '10.56.0.1'],
+      [`${runtime}-client`]: [process.execPath, app, 'ask', '10.56.0.2', '10.56.0.1', 'www.vio.test'],
     };
     const programs: PtyProcess[] = [];
     try {
@@ -218,14 +210,14 @@ describe('runc', () => {
         await add(name, fields);
         expect(statSync(at(`pods/${name}/eth0.sock`)).uid).toBe(1000);
         const place = await bundle(name, command);
-        programs.push(new PtyProcess(['runc', '--root', at('runc'), 'run', '--bundle', place, name]));
+        programs.push(new PtyProcess([...program, '--root', at(runtime), 'run', '--bundle', place, name]));
       }
       const [, client] = programs;
       await client.until(() => client.exit !== undefined, 30_000);
       expect([client.output.trim(), client.exit]).toEqual(['www.vio.test: 10.56.0.80', 'code 0']);
     } finally {
       for (const name of Object.keys(commands)) {
-        await run('runc', ['--root', at('runc'), 'delete', '--force', name]).catch(() => {});
+        await run(runtime, ['--root', at(runtime), 'delete', '--force', name]).catch(() => {});
         await callPlugin(path, fields, { command: 'DEL', container: name });
         await run('ip', ['netns', 'del', `vio-${process.pid}-${name}`]);
       }

@@ -117,18 +117,7 @@ export class Podman {
     writeFileSync(this.#at('containers.conf'), this.#configuration());
     makeRoot(this.#at('rootfs'));
     await run(installer, [this.plugins]);
-    this.#watchPlugin();
-  }
-
-  /** Between the runtime and the plugin: notes what is asked for. */
-  #watchPlugin(): void {
-    const plugin = this.#at('bin/vio-cni');
-    const real = this.#at('bin/.vio/vio-cni');
-    renameSync(plugin, real);
-    // One write of one line: calls may come side by side.
-    const note = `echo "$CNI_COMMAND $CNI_IFNAME" >>${this.callsFile}`;
-    writeFileSync(plugin, `#!/bin/sh\n${note}\nexec ${real}\n`);
-    chmodSync(plugin, 0o755);
+    watchPlugin(this.plugins, this.callsFile);
   }
 
   #configuration(): string {
@@ -148,6 +137,17 @@ network_config_dir = "${this.#at('net.d')}"
   #at(file: string): string {
     return join(this.#directory, file);
   }
+}
+
+/** Puts a program between the runtime and the plugin that notes down what is asked for, in a file. */
+export function watchPlugin(plugins: string, calls: string): void {
+  const plugin = join(plugins, 'vio-cni');
+  const real = join(plugins, '.vio/vio-cni');
+  renameSync(plugin, real);
+  // One write of one line: calls may come side by side.
+  const note = `echo "$CNI_COMMAND $CNI_IFNAME" >>${calls}`;
+  writeFileSync(plugin, `#!/bin/sh\n${note}\nexec ${real}\n`);
+  chmodSync(plugin, 0o755);
 }
 
 /** What containers see of this machine: its programs, Node, this project. */
