@@ -2,9 +2,9 @@
 # Runs a command in a container made by hand: namespaces of its own for network, mounts, processes, IPC and host name;
 # a root directory with the system's programs and this project, read-only; and one directory that is shared.
 #
-#   container.sh SHARED COMMAND [ARGUMENT ...]
+#   container.sh SHARED[:PLACE] COMMAND [ARGUMENT ...]
 #
-# SHARED appears as /run/vio. There is no network but a loopback interface that is down. Without root it takes user
+# SHARED appears as PLACE, by default /run/vio. There is no network but a loopback interface that is down. Without root it takes user
 # namespaces, which some systems switch off (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces).
 set -eu
 
@@ -18,7 +18,8 @@ if [ "${VIO_INSIDE:-}" = "" ]; then
     sh "$project/examples/containers/container.sh" "$@"
 fi
 
-shared=$1
+shared=${1%%:*}
+case "$1" in *:*) place=${1#*:} ;; *) place=/run/vio ;; esac
 shift
 root=$(mktemp -d)
 mount -t tmpfs none "$root"
@@ -40,9 +41,9 @@ for directory in /bin /lib /lib64; do
     show "$directory"
   fi
 done
-mkdir -p "$root/proc" "$root/tmp" "$root/run/vio" "$root/dev" "$root/etc"
+mkdir -p "$root/proc" "$root/tmp" "$root$place" "$root/dev" "$root/etc"
 mount -t proc none "$root/proc"
-mount --bind "$shared" "$root/run/vio"
+mount --bind "$shared" "$root$place"
 for device in null urandom; do
   : >"$root/dev/$device"
   mount --bind "/dev/$device" "$root/dev/$device"

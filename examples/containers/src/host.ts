@@ -1,15 +1,16 @@
 // What runs in each of the two containers: a virtio-user port and a conversation over it.
-// Usage: host.js SOCKET ping|pong FRAMES
+// Usage: host.js ping|pong FRAMES [SOCKET]. Without a socket it is the one that the container was given (`openVirtioUser()`).
 import { readFileSync, readdirSync } from 'node:fs';
 import { VioError } from '@vio/native';
 import { type NetPort, macToBytes } from '@vio/net';
 import { openVirtioUser } from '@vio/virtio-user';
 
-const [path, role, count] = process.argv.slice(2);
-if (path === undefined || (role !== 'ping' && role !== 'pong') || !(Number(count) > 0)) {
-  console.error('usage: node dist/host.js SOCKET ping|pong FRAMES');
+const [role, count, path] = process.argv.slice(2);
+if ((role !== 'ping' && role !== 'pong') || !(Number(count) > 0)) {
+  console.error('usage: node dist/host.js ping|pong FRAMES [SOCKET]');
   process.exit(2);
 }
+/** The addresses of the two, as main.ts has them given. */
 const macs = { ping: '02:00:00:00:00:01', pong: '02:00:00:00:00:02' } as const;
 
 /** A frame from one of the two to the other, with a number that the answer repeats. */
@@ -55,7 +56,7 @@ function surroundings(): string {
 }
 
 try {
-  await using port = await openVirtioUser({ path, mac: macs[role] });
+  await using port = await openVirtioUser(path === undefined ? undefined : { path, mac: macs[role] });
   console.log(`${role}: ${surroundings()}`);
   if (role === 'pong') await pong(port);
   else console.log(`ping: ${await ping(port, Number(count))} frames went to pong and back`);
