@@ -71,6 +71,9 @@ describe('a conf', () => {
     ['ipam', { type: '../../bin/sh' }, 7],
     ['prevResult', 7, 7],
     ['runtimeConfig', 'x', 7],
+    ['ovsctl', 7, 7],
+    ['deviceID', '../x', 7],
+    ['cni.dev/valid-attachments', [{ containerID: 'c1' }], 7],
   ])('whose %s is %j is refused by its name', async (key, value, code) => {
     const { code: got, message, details } = await failure(call('ADD', conf({ [key]: value })));
     expect([got, message, details.length > 0]).toEqual([code, expect.stringMatching(key.slice(0, 6)), true]);

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { CniResult, Conf } from './conf.ts';
@@ -32,6 +31,8 @@ export async function delegate(
 }
 
 function run(program: string, conf: string, env: NodeJS.ProcessEnv): Promise<string> {
+  // Loaded by those alone who need it: a plugin starts anew for every call.
+  const { execFile } = process.getBuiltinModule('node:child_process');
   return new Promise((resolve, reject) => {
     const child = execFile(program, [], { env, timeout }, (error, stdout) => {
       if (error === null) return resolve(stdout);

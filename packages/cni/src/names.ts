@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Attachment } from './environment.ts';
 
 /** What the names of a network's ports begin with. */
@@ -29,5 +28,7 @@ function part(text: string, most: number): string {
 }
 
 function digest(text: string, characters: number): string {
+  // Loaded by those alone who need it: a plugin starts anew for every call.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return createHash('sha256').update(text).digest('hex').slice(0, characters);
 }

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import type { Conf } from '../conf.ts';
 import type { Attachment } from '../environment.ts';
 import { CniError, codes } from '../errors.ts';
@@ -105,6 +104,8 @@ function quoted(text: string): string {
 }
 
 function vsctl(conf: Conf, args: readonly string[], failure: number = codes.refused): Promise<string> {
+  // Loaded by those alone who need it: a plugin starts anew for every call.
+  const { execFile } = process.getBuiltinModule('node:child_process');
   const seconds = Math.max(1, Math.ceil(conf.timeout / 1000));
   return new Promise((resolve, reject) => {
     execFile(
