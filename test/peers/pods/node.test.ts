@@ -221,7 +221,7 @@ describe.each<[string, readonly string[]]>([
         await callPlugin(path, fields, { command: 'DEL', container: name });
         await run('ip', ['netns', 'del', `vio-${process.pid}-${name}`]);
       }
-      for (const program of programs) await program.until(() => program.exit !== undefined, 10_000);
+      for (const ended of programs) await ended.until(() => ended.exit !== undefined, 10_000);
     }
     expect([await daemon.ports(), files(), addresses()]).toEqual([[], [], []]);
   });
