@@ -85,6 +85,7 @@ describe('a backend in a pod', () => {
     const command = [process.execPath, join(project, 'test/dist/peers/pods/postcopy-app.js')];
     const program = podman.start({ name: 'late', network: 'client', command });
     await program.until(() => program.exit !== undefined, 40_000);
+    expect([program.exit, program.output]).toEqual(['code 0', expect.anything()]);
     expect(JSON.parse(program.output.trim())).toEqual({
       code: 'VIO_USERFAULTFD',
       message: 'cannot wait for pages of memory: userfaultfd says EPERM',

@@ -10,7 +10,7 @@ import {
 } from '@vio/vhost';
 import { ScriptedFrontend } from '@vio/vhost/testing';
 
-const path = '/tmp/vhost.sock';
+const path = '/run/vio/late.sock';
 const driver = VhostDriver.register(path, { postcopySupport: true });
 const ended = new Promise<object>((resolve) =>
   driver.callbacks({
