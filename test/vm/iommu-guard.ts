@@ -38,6 +38,8 @@ export function buildPageGuard(directory: string): string {
 export class IommuGuard {
   /** Times that pages came or went. */
   changes = 0;
+  /** Pages of the driver's memory that nobody here could touch, when it was taken away last. */
+  away = 0;
   readonly #audit: IommuAudit;
   readonly #protector: PageProtector;
   #mappings: readonly Mapping[] = [];
@@ -57,14 +59,6 @@ export class IommuGuard {
     else if (name === 'IOTLB_MSG') this.#follow(device);
   }
 
-  /** Pages of the driver's memory that nobody here can touch right now. */
-  get away(): number {
-    return mappingsOf(readMaps().filter(({ permissions }) => permissions.startsWith('---'))).reduce(
-      (sum, { size }) => sum + size / page,
-      0,
-    );
-  }
-
   /** All of it, but for what is translated. */
   #takeAway(device: VhostDevice): void {
     this.#stale = false;
@@ -72,6 +66,8 @@ export class IommuGuard {
     this.#mappings = mappingsOf(readMaps());
     for (const { address, size } of this.#mappings) this.#protect(address, size, 0);
     for (const user of this.#audit.reachable()) this.#show(device, user);
+    const away = readMaps().filter(({ permissions }) => permissions.startsWith('---'));
+    this.away = mappingsOf(away).reduce((sum, { size }) => sum + size / page, 0);
   }
 
   #follow(device: VhostDevice): void {

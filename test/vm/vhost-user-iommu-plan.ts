@@ -28,7 +28,7 @@ export interface Audit {
   readonly guard?: {
     /** Times that pages came or went. */
     readonly changes: number;
-    /** Pages that nobody could touch in the end. */
+    /** Pages that nobody could touch, when memory was announced last. */
     readonly away: number;
   };
 }
