@@ -1,10 +1,23 @@
 // Cards and a disk that Node processes serve by VDUSE, under the drivers of a stock kernel; its vduse takes no control queue, so that
 // several queue pairs are tried with one that does.
 import { join } from 'node:path';
+import {
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+  VIRTIO_NET_F_HOST_USO,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '@vio/net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { repository } from './checkout.ts';
 import { reportOf } from './guest.ts';
-import type { DiskReport, FaultsReport, LifeReport, ProgramReport, Step } from './guest/vduse.ts';
+import type {
+  DiskReport,
+  FaultsReport,
+  LifeReport,
+  PacketsReport,
+  ProgramReport,
+  Step,
+} from './guest/vduse.ts';
 import type { Steps } from './guest/steps.ts';
 import { withControlQueues } from './kernel-module.ts';
 
@@ -99,6 +112,57 @@ describe('a stock kernel whose devices are served by VDUSE', () => {
     expect(check).toMatch(/files \([^)]*\), \d+\/\d+ blocks/);
     expect([code, left]).toEqual([0, false]);
   });
+});
+
+const takes = VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6;
+const ways: Readonly<Record<string, { without: bigint; lastWithout: bigint }>> = {
+  'packed rings': { without: 0n, lastWithout: 0n },
+  'packed rings, where one takes none': { without: 0n, lastWithout: takes },
+  'split rings': { without: 1n << 34n, lastWithout: 0n },
+  'split rings without mergeable buffers, where one takes none': {
+    without: (1n << 34n) | VIRTIO_NET_F_MRG_RXBUF,
+    lastWithout: takes,
+  },
+};
+
+describe('cards of a stock kernel, whose packets of datagrams (USO) are switched by', () => {
+  let reports: Readonly<Record<string, PacketsReport>>;
+  beforeAll(async () => {
+    const steps: Record<string, Step> = {};
+    for (const [name, { without, lastWithout }] of Object.entries(ways)) {
+      const masks = { without: without.toString(16), lastWithout: lastWithout.toString(16) };
+      steps[name] = ['datagrams', { pairs: 1, ...masks }];
+    }
+    const all: Steps<Step> = steps;
+    reports = await reportOf('vduse', {
+      modules: ['net', 'vduse'],
+      arguments: [JSON.stringify(all)],
+      timeout: 240_000,
+    });
+  });
+
+  it.each(Object.entries(ways))(
+    '%s: every datagram comes as it went, there and back',
+    (name, { lastWithout }) => {
+      const { there, back, server, code } = reports[name];
+      const has = (features: string, bit: bigint): boolean => (BigInt(`0x${features}`) & bit) !== 0n;
+      // Of each card: it leaves datagrams to be made, and takes packets of them.
+      expect(
+        server.cards.map(({ features }) => [VIRTIO_NET_F_HOST_USO, takes].map((bit) => has(features, bit))),
+      ).toEqual([
+        [true, true],
+        [true, lastWithout === 0n],
+      ]);
+      expect(server.packetsOfDatagrams).toBe(2);
+      const lengths = [...Array.from({ length: 16 }, () => 1200), 800];
+      expect([there, back]).toEqual([
+        { lengths, same: true, wrong: 0 },
+        { lengths, same: true, wrong: 0 },
+      ]);
+      // The control queue of several pairs is all that this kernel refuses.
+      expect([server.told.filter((told) => told !== 'VIO_VDUSE_REFUSED'), code]).toEqual([[], 0]);
+    },
+  );
 });
 
 describe('a stock kernel that has cards of', () => {

@@ -8,13 +8,16 @@ import { until } from '@vio/test-support/plain';
 import { ip, sh, shell } from './commands.ts';
 import { type Steps, reportSteps } from './steps.ts';
 import { type EchoReport, tcpEcho } from './tcp-echo.ts';
+import { type DatagramsReport, sendDatagrams } from './vduse/datagrams.ts';
 import { Server, type ServerOptions, type ServerReport, serverMain } from './vduse/server.ts';
 
 /**
- * Two cards, bytes between them, and a server that is killed meanwhile; cards that go; a disk of the program `main`, with a tree on it;
+ * Two cards, bytes between them, and a server that is killed meanwhile; two cards, and packets of datagrams there and back; cards that
+ * go; a disk of the program `main`, with a tree on it;
  * one or two cards of another program. */
 export type Step =
   | readonly ['life', options: Omit<ServerOptions, 'cards'>]
+  | readonly ['datagrams', options: Omit<ServerOptions, 'cards'>]
   | readonly ['faults']
   | readonly ['disk', main: string, tree: string]
   | readonly ['program', argv: readonly string[], cards: number];
@@ -40,6 +43,14 @@ export interface LifeReport {
   readonly code: number | null;
   /** Nodes in /dev/vduse. */
   readonly left: readonly string[];
+}
+
+/** What came of packets of datagrams. */
+export interface PacketsReport {
+  readonly there: DatagramsReport;
+  readonly back: DatagramsReport;
+  readonly server: ServerReport;
+  readonly code: number | null;
 }
 
 /** What came of cards that go. */
@@ -83,6 +94,8 @@ function take(step: Step): Promise<unknown> {
   switch (step[0]) {
     case 'life':
       return life(step[1]);
+    case 'datagrams':
+      return datagrams(step[1]);
     case 'faults':
       return faults();
     case 'disk':
@@ -115,6 +128,20 @@ async function life(options: Omit<ServerOptions, 'cards'>): Promise<LifeReport> 
   const code = await server.end();
   const left = cards.filter((name) => existsSync(`/dev/vduse/${name}`));
   return { driver, link, channels, pinged, echo, before, survived, after, pingedAfter, code, left };
+}
+
+async function datagrams(options: Omit<ServerOptions, 'cards'>): Promise<PacketsReport> {
+  const server = await Server.start({ ...options, cards });
+  for (const name of cards) await sh(`vdpa dev add name ${name} mgmtdev vduse`);
+  await settle(options.pairs);
+  await ping('va', 1);
+  // What a card can do so, and does not unless it is told to.
+  for (const name of cards) await sh(`ip netns exec ${name} ethtool -K card tx-udp-segmentation on`);
+  const there = await sendDatagrams('va', 'vb', addresses[1]);
+  const back = await sendDatagrams('vb', 'va', addresses[0]);
+  const seen = await server.report();
+  for (const name of cards) await sh(`vdpa dev del ${name}`);
+  return { there, back, server: seen, code: await server.end() };
 }
 
 /** The interfaces of the cards, each in a namespace of its own. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PacketBurst } from '@vio/net';
+import { HDR_GSO_UDP_L4, PacketBurst } from '@vio/net';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import {
   ReceiveSteering,
@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly pairs: number;
   /** Device features that are not offered: a mask in hexadecimal. */
   readonly without?: string;
+  /** The same of the last card alone. */
+  readonly lastWithout?: string;
 }
 
 /** What a server has seen. */
@@ -30,12 +32,17 @@ export interface ServerReport {
     readonly pairs: number;
     readonly packed: boolean;
     readonly received: readonly number[];
+    /** What was negotiated: a mask in hexadecimal. */
+    readonly features: string;
   }[];
+  /** Packets that came with datagrams to be made of them (USO). */
+  readonly packetsOfDatagrams: number;
   /** Codes of what callbacks were told, in that order. */
   readonly told: readonly string[];
 }
 
 const buffers = 2048;
+let packetsOfDatagrams = 0;
 
 /** True in the process of a server: it runs there, and the rest of the program does not. */
 export function serverMain(): boolean {
@@ -44,7 +51,7 @@ export function serverMain(): boolean {
   return true;
 }
 
-async function serve({ cards, pairs, without = '0' }: ServerOptions): Promise<void> {
+async function serve({ cards, pairs, without = '0', lastWithout = '0' }: ServerOptions): Promise<void> {
   const region = new Region(new ArrayBuffer(buffers * poolStride(2048, 128)));
   const pool = new BufferPool({ region, offset: 0, count: buffers });
   const burst = new PacketBurst(64, { offloads: true });
@@ -56,6 +63,7 @@ async function serve({ cards, pairs, without = '0' }: ServerOptions): Promise<vo
     driver.setQueueNum(pairs);
     driver.enableFeatures(controlFeatures);
     driver.disableFeatures(BigInt(`0x${without}`));
+    if (i === cards.length - 1) driver.disableFeatures(BigInt(`0x${lastWithout}`));
     driver.setNetConfig({ mac: `52:54:00:00:09:0${i}`, linkUp: true, mtu: 1400 });
     driver.callbacks({
       newDevice: (device) => {
@@ -77,7 +85,7 @@ async function serve({ cards, pairs, without = '0' }: ServerOptions): Promise<vo
   const stopping = new AbortController();
   createInterface(process.stdin).on('line', (line) => {
     if (line === 'report') {
-      const report: ServerReport = { cards: Array.from(ports.keys(), seen), told };
+      const report: ServerReport = { cards: Array.from(ports.keys(), seen), packetsOfDatagrams, told };
       console.log(JSON.stringify(report));
     }
     if (line === 'end') {
@@ -104,6 +112,8 @@ function forward(ports: Map<VhostDevice, ReceiveSteering>, pool: BufferPool, bur
     for (let pair = 0; pair < from.pairsInUse; pair++) {
       if (from.dequeueBurst(2 * pair + 1, pool, burst) === 0) continue;
       moved = true;
+      for (let i = 0; i < burst.count; i++)
+        if (burst.offloads?.gsoType[i] === HDR_GSO_UDP_L4) packetsOfDatagrams++;
       steering.learn(pair, burst);
       for (const [to, other] of ports) if (to !== from) other.deliver(burst, 0, burst.count);
       burst.release();
@@ -117,6 +127,7 @@ function seen(device: VhostDevice): ServerReport['cards'][number] {
   return {
     pairs: device.pairsInUse,
     packed: (device.features & (1n << 34n)) !== 0n,
+    features: device.features.toString(16),
     received: Array.from({ length: device.pairsInUse }, (_, pair) => stats[`rx_q${pair}_good_packets`]),
   };
 }
