@@ -1,5 +1,6 @@
 import { VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
+import { BufferPool, Region, poolStride } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { AsyncSetup, formats, header } from '../../test-support/async-setup.ts';
 import { packet, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
@@ -68,6 +69,39 @@ describe.each(formats)('%s: packets for a driver', (format, features) => {
     expect(bytes.slice(0, header)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0]);
     expect(bytes.slice(header)).toEqual([...packet(5000, 3)]);
   });
+
+  it.each([0, 2])(
+    'have headers that say how many buffers they are in, %i bytes beside a word',
+    async (beside) => {
+      await using setup = await start({ looks: 2 }, VIRTIO_NET_F_MRG_RXBUF);
+      const [rx] = setup.pair.guest.rings;
+      const region = new Region(new ArrayBuffer(8 * poolStride(9216, 64)));
+      const pool = new BufferPool({ region, offset: 0, count: 8, dataRoom: 9216, headroom: 64 });
+      const room = 1024;
+      const places = [0, 1, 2, 3, 4].map(() => {
+        const address = rx.memory.alloc(room + beside) + beside;
+        for (let k = 0; k < room; k++) rx.memory.setU8(address + k, 0xff);
+        rx.expose([{ address, length: room, writable: true }]);
+        return address;
+      });
+      const contents = [packet(room - header, 1), packet(60, 2), packet(2 * room, 3)];
+      expect(setup.device.submitEnqueueBurst(0, packetsOf(pool, ...contents))).toBe(3);
+      expect([setup.poll(), setup.poll()]).toEqual([[], contents.map(({ length }) => length)]);
+      const used = rx.used().map(({ length }) => length);
+      expect(used).toEqual([room, header + 60, room, room, header]);
+      const bytes = used.map((length, i) => [...rx.memory.read(places[i], length)]);
+      const head = (buffers: number): number[] => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, buffers, 0];
+      expect(bytes.slice(0, 2)).toEqual([
+        [...head(1), ...contents[0]],
+        [...head(1), ...contents[1]],
+      ]);
+      expect(bytes.slice(2).flat()).toEqual([...head(3), ...contents[2]]);
+      expect([...rx.memory.read(places[4] + header, room - header)].every((byte) => byte === 0xff)).toBe(
+        true,
+      );
+      expect(pool.free).toBe(8);
+    },
+  );
 
   it('that no buffer can hold are dropped, counted, and reported', async () => {
     await using setup = await start({ looks: 2 });
