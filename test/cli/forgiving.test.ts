@@ -110,6 +110,11 @@ describe('a backend', () => {
   });
 });
 
+it('a name without a directory is answered by what a socket is called', async () => {
+  const { exitCode, stderr } = await vio('run', 'vhost.sock', '--no-telemetry');
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining('path=vhost.sock')]);
+});
+
 /** Until it does not reject any more. */
 async function waitFor(attempt: () => Promise<void>): Promise<void> {
   for (;;) {

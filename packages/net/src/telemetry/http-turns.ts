@@ -6,11 +6,11 @@ import { type BudgetAccount, WorkBudget } from './work-budget.ts';
 const besides = 0.1;
 
 /**
- * Answers those who ask by HTTP when it is their turn: as lines are, with the same share of the thread's time. A connection is not
+ * Answers those who ask by HTTP when it is their turn: as lines are, of the same share of the thread's time. A connection is not
  * read while its request waits; who sends several at once is sent away.
  * @param answer as for `createServer` of node:http
  */
-export function inTurns(answer: RequestListener, budget = new WorkBudget()): RequestListener {
+export function inTurns(answer: RequestListener, budget = WorkBudget.ofThread): RequestListener {
   const accounts = new WeakMap<Socket, BudgetAccount>();
   const waiting = new WeakSet<Socket>();
   return (request, response) => {

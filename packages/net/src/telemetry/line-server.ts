@@ -11,7 +11,7 @@ const coming = 0.1;
 export interface LineServerOptions extends LineConnectionOptions {
   /** Clients at once; who comes beyond is sent away. Default 64. */
   readonly maxClients?: number;
-  /** Of the thread's time, what all of them may cost together. Default 0.01. */
+  /** Of the thread's time, what all of them may cost together. Default 0.01, for all who look at what this thread does. */
   readonly share?: number;
   /** What is said to everybody who connects. Default: nothing. */
   readonly greeting?: object;
@@ -39,7 +39,7 @@ export class LineServer implements AsyncDisposable {
     this.path = listener.path;
     this.#listener = listener;
     this.#options = options;
-    this.#budget = new WorkBudget(options.share);
+    this.#budget = options.share === undefined ? WorkBudget.ofThread : new WorkBudget(options.share);
     void this.#accept();
   }
 

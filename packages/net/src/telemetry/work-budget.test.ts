@@ -3,9 +3,16 @@ import { type BudgetAccount, WorkBudget } from './work-budget.ts';
 
 /** Milliseconds. Only work and waiting take time. */
 let now = 0;
+/** Of it, what others had the CPU for. */
+let away = 0;
 beforeEach(() => {
   now = 0;
+  away = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
+  vi.spyOn(process, 'cpuUsage').mockImplementation((before) => ({
+    user: 1000 * (now - away) - (before?.user ?? 0),
+    system: 0,
+  }));
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
 });
 afterEach(() => {
@@ -116,13 +123,27 @@ describe('a budget of work', () => {
     expect(workedIn).toEqual([0, 1, 2, 3]);
   });
 
-  it('owes little: a thread that was kept from running for a while answers again soon', async () => {
+  it('owes little, however long a piece of work was', async () => {
     const account = new WorkBudget().account();
     await account.spend(() => void (now += 60_000));
     const at = now;
     const next = account.spend(() => now - at);
-    await bursts(1000);
-    expect(await next).toBeLessThan(1000);
+    await bursts(1100);
+    expect(await next).toBeLessThan(1100);
+  });
+
+  it('owes nothing for the time that others had the CPU', async () => {
+    const account = new WorkBudget().account();
+    for (let i = 0; i < 10; i++) {
+      void account.spend(() => {
+        now += 500;
+        away += 500;
+      });
+    }
+    const at = now;
+    const next = account.spend(() => now - at);
+    await bursts(20);
+    expect(await next).toBeLessThan(5020);
   });
 
   it('gives back what the work gives, and throws what it throws', async () => {

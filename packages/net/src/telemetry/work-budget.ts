@@ -2,8 +2,8 @@
 const usualShare = 0.01;
 /** Milliseconds of work that may be saved up, so that somebody who asks now and then does not wait. */
 const most = 20;
-/** Milliseconds that may be owed: where a piece seems to have taken more, somebody else had the CPU. */
-const mostOwed = 5;
+/** Milliseconds that may be owed. */
+const mostOwed = 10;
 /** Milliseconds that are saved up again before work that had to end goes on. */
 const slice = 0.2;
 /** Milliseconds, behind which is looked again. */
@@ -40,6 +40,11 @@ export class WorkBudget {
     this.#share = share;
   }
 
+  /** The one of this thread, whatever it is that is looked at. */
+  static get ofThread(): WorkBudget {
+    return (ofThread ??= new WorkBudget());
+  }
+
   /** For one who asks. */
   account(): BudgetAccount {
     return new BudgetAccount((piece) => this.#add(piece));
@@ -58,6 +63,7 @@ export class WorkBudget {
     this.#busy = piece !== undefined;
     if (piece === undefined) return;
     const begin = performance.now();
+    const cpu = process.cpuUsage();
     this.#saved = Math.min(most, this.#saved + this.#share * (begin - this.#at));
     this.#at = begin;
     if (this.#saved <= 0) {
@@ -68,7 +74,7 @@ export class WorkBudget {
     this.#waiting.delete(piece);
     this.#reached = Math.max(this.#reached, piece.account.paid);
     piece.run();
-    const cost = performance.now() - begin + besides + piece.extra;
+    const cost = took(begin, cpu) + besides + piece.extra;
     piece.account.paid += cost;
     this.#saved = Math.max(-mostOwed, this.#saved - cost);
     setImmediate(() => this.#work());
@@ -81,6 +87,14 @@ export class WorkBudget {
     }
     return next;
   }
+}
+
+let ofThread: WorkBudget | undefined;
+
+/** Milliseconds: no more than went by, and no more than the process ran for. Somebody else may have had the CPU, or other threads run. */
+function took(begin: number, cpu: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(cpu);
+  return Math.min(performance.now() - begin, (user + system) / 1000);
 }
 
 /** What one who asks has cost. */

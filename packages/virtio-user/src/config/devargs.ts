@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { printable } from '@vio/native/internal';
 import { type Devargs, splitDevargs } from '@vio/net/internal';
 
 /**
@@ -12,6 +13,6 @@ export function parseDevargs(text: string): Devargs {
   if (name === '' || /^(net_)?virtio_user\w*$/.test(name)) return devargs;
   throw new VioError(`"${name}" is not a virtio-user device`, {
     code: 'VIO_DEVARGS_DRIVER',
-    remedy: 'begin with net_virtio_user0 (any number), or with the first key',
+    remedy: `begin with net_virtio_user0 (any number), or with the first key: a socket is path=${printable(name)}`,
   });
 }
