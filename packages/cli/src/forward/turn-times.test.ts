@@ -59,3 +59,15 @@ it('begins anew once it was asked for', () => {
     work: { count: 0, p50: 0, p90: 0, p99: 0, max: 0 },
   });
 });
+
+it('one turn of eight is timed to its end', () => {
+  const times = new TurnTimes();
+  const wanted: boolean[] = [];
+  for (let i = 0; i < 24; i++) {
+    wanted.push(times.workIsNext);
+    times.add(i + 1, times.workIsNext ? i + 1.5 : undefined, 1);
+  }
+  const { wait, work } = times.take();
+  expect(wanted.flatMap((each, i) => (each ? [i] : []))).toEqual([7, 15, 23]);
+  expect([wait.count, work.count]).toEqual([23, 3]);
+});

@@ -49,6 +49,9 @@ class TimeClasses {
   }
 }
 
+/** Of so many turns, one is timed to its end. */
+const turnsPerWork = 8;
+
 /**
  * How long the turns of a forwarder take, while somebody wants to know (`on`); else it costs one load a turn. No packet carries a
  * time, so this says how long packets waited for this program at most, and not how long they took.
@@ -57,8 +60,10 @@ export class TurnTimes {
   #on = false;
   /** From the beginning of one turn to that of the next, while there is work. */
   readonly #wait = new TimeClasses();
-  /** For moving what was there. */
+  /** For moving what was there, in one turn of some. */
   readonly #work = new TimeClasses();
+  /** Since one was timed to its end. */
+  #turns = 0;
   /** When the turn before began; 0: it is not known, or nobody was waiting. */
   #began = 0;
 
@@ -72,10 +77,16 @@ export class TurnTimes {
     this.#began = 0;
   }
 
-  /** A turn that moved packets, or none. @param began milliseconds @param ended milliseconds */
-  add(began: number, ended: number, moved: number): void {
+  /** Whether the end of this turn is wanted, too. */
+  get workIsNext(): boolean {
+    return this.#turns === turnsPerWork - 1;
+  }
+
+  /** A turn that moved packets, or none. @param began milliseconds @param ended milliseconds, where that is wanted */
+  add(began: number, ended: number | undefined, moved: number): void {
     if (this.#began > 0 && moved > 0) this.#wait.add(began - this.#began);
-    if (moved > 0) this.#work.add(ended - began);
+    if (moved > 0 && ended !== undefined) this.#work.add(ended - began);
+    this.#turns = (this.#turns + 1) & (turnsPerWork - 1);
     this.#began = began;
   }
 

@@ -5,13 +5,21 @@ import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '.
 const rxNames = [...queueCounterNames, ...rxEventNames];
 const txNames = [...txCounterNames, ...txEventNames];
 
+/** What the counters of each queue are called, by its number: made once, for those who look again and again. */
+const rxKeys: string[][] = [];
+const txKeys: string[][] = [];
+
 /** All counters of queues, receive queues first: DPDK's xstats by their names, then ours. @param first number of the first pair */
 export function portStats(rx: readonly RxQueue[], tx: readonly TxQueue[], first = 0): Record<string, number> {
   const stats: Record<string, number> = {};
-  for (const [i, queue] of rx.entries())
-    Object.assign(stats, queue.stats.toRecord(`rx_q${first + i}_`, rxNames));
-  for (const [i, queue] of tx.entries())
-    Object.assign(stats, queue.stats.toRecord(`tx_q${first + i}_`, txNames));
+  for (const [i, queue] of rx.entries()) {
+    const keys = (rxKeys[first + i] ??= rxNames.map((name) => `rx_q${first + i}_${name}`));
+    for (const [at, name] of rxNames.entries()) stats[keys[at]] = queue.stats.get(name);
+  }
+  for (const [i, queue] of tx.entries()) {
+    const keys = (txKeys[first + i] ??= txNames.map((name) => `tx_q${first + i}_${name}`));
+    for (const [at, name] of txNames.entries()) stats[keys[at]] = queue.stats.get(name);
+  }
   return stats;
 }
 
