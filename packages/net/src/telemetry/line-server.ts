@@ -6,6 +6,8 @@ import { WorkBudget } from './work-budget.ts';
 
 /** Milliseconds that somebody who comes costs, besides what is seen of it. */
 const coming = 0.1;
+/** Those who wait to be let in, among those who ask. */
+const doorWeight = 8;
 
 /** How lines are served. */
 export interface LineServerOptions extends LineConnectionOptions {
@@ -68,7 +70,7 @@ export class LineServer implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     const { signal } = this.#stopping;
-    const door = this.#budget.account();
+    const door = this.#budget.account(doorWeight);
     while (!signal.aborted) {
       try {
         const stream = await this.#listener.accept({ signal });

@@ -109,6 +109,16 @@ describe('a budget of work', () => {
     expect(cheap.spent / dear.spent).toBeLessThan(1.5);
   });
 
+  it('gives those who wait by one account as many turns as its weight says', async () => {
+    const budget = new WorkBudget();
+    const [single, several] = [1, 4].map((weight) => new Hammering(budget.account(weight), 0.2));
+    await bursts(20_000);
+    single.end();
+    several.end();
+    expect(several.spent / single.spent).toBeGreaterThan(3);
+    expect(several.spent / single.spent).toBeLessThan(5);
+  });
+
   it('lets the event loop go on between pieces of work', async () => {
     const account = new WorkBudget().account();
     let turn = 0;

@@ -45,9 +45,9 @@ export class WorkBudget {
     return (ofThread ??= new WorkBudget());
   }
 
-  /** For one who asks. */
-  account(): BudgetAccount {
-    return new BudgetAccount((piece) => this.#add(piece));
+  /** For one who asks. @param weight of several who wait by one account: as many turns as so many others have */
+  account(weight = 1): BudgetAccount {
+    return new BudgetAccount((piece) => this.#add(piece), weight);
   }
 
   #add(piece: Piece): void {
@@ -75,7 +75,7 @@ export class WorkBudget {
     this.#reached = Math.max(this.#reached, piece.account.paid);
     piece.run();
     const cost = took(begin, cpu) + besides + piece.extra;
-    piece.account.paid += cost;
+    piece.account.paid += cost / piece.account.weight;
     this.#saved = Math.max(-mostOwed, this.#saved - cost);
     setImmediate(() => this.#work());
   }
@@ -99,12 +99,14 @@ function took(begin: number, cpu: NodeJS.CpuUsage): number {
 
 /** What one who asks has cost. */
 export class BudgetAccount {
-  /** Milliseconds. */
+  /** Milliseconds, for each of its weight. */
   paid = 0;
+  readonly weight: number;
   readonly #add: (piece: Piece) => void;
 
-  constructor(add: (piece: Piece) => void) {
+  constructor(add: (piece: Piece) => void, weight: number) {
     this.#add = add;
+    this.weight = weight;
   }
 
   /**
