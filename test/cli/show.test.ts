@@ -87,6 +87,15 @@ describe('vio show rings', () => {
     ]);
   });
 
+  it('says that a backend whose driver has not come has none yet', async () => {
+    const [path, telemetry] = ['alone', 'alone.sock'].map((name) => join(directory, name));
+    const alone = new Vio(['backend', path, '--telemetry', telemetry]);
+    await alone.says(/vhost-user backend on/);
+    const { exitCode, stderr } = await vio('show', 'rings', telemetry);
+    await alone.interrupt();
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('what runs here has no port yet')]);
+  });
+
   it('says that nothing runs where nothing answers', async () => {
     const { exitCode, stderr } = await vio('show', 'rings', join(directory, 'nobody.sock'));
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('VIO_SHOW_NOTHING')]);

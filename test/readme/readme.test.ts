@@ -1,4 +1,4 @@
-// Every fenced code block of every README is run: js as it is printed, ts compiled (both on the built packages), sh by bash
+// Every fenced code block of every README and guide is run: js as it is printed, ts compiled (both on the built packages), sh by bash
 // in the README's folder. `npm` lines would run this test again: CI runs those, here their scripts only have to exist.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const scratch = join(root, 'test/readme/out');
 const run = promisify(execFile);
 
-const readmes = ownFiles('.', /^(README|CONTRIBUTING)\.md$/);
+const readmes = [...ownFiles('.', /^(README|CONTRIBUTING)\.md$/), ...ownFiles('docs/guides', /\.md$/)];
 
 async function runModule(block: CodeBlock, name: string): Promise<string> {
   mkdirSync(scratch, { recursive: true });
