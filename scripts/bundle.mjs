@@ -6,7 +6,7 @@
 // A library is one file, `dist/internal.js`, which its siblings import whatever entry of it they name. `dist/index.js` passes on
 // the names that are public. Other entries are files of their own, see `bundle/library.mjs`. A command is split by what it loads
 // later, see `bundle/program.mjs`.
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { buildLibrary } from './bundle/library.mjs';
 import { buildProgram } from './bundle/program.mjs';
@@ -34,15 +34,6 @@ async function bundle(directory) {
   writeStamp(directory, [...files.keys()]);
 }
 
-/** Declarations of sources that are gone are left from a build of before: nobody publishes them. */
-function dropStale(directory) {
-  for (const name of readdirSync(join(directory, 'dist'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.d.ts')) continue;
-    if (!existsSync(join(directory, 'src', name.replace(/d\.ts$/, 'ts'))))
-      rmSync(join(directory, 'dist', name));
-  }
-}
-
 /** Says types so that TypeScript 5.6 reads them too: typed arrays have a parameter since 5.7 only. */
 function plainTypes(directory) {
   for (const name of readdirSync(join(directory, 'dist'), { recursive: true, encoding: 'utf8' })) {
@@ -57,7 +48,4 @@ function plainTypes(directory) {
 const directories = process.argv.length > 2 ? process.argv.slice(2) : ['.'];
 await Promise.all(directories.map((directory) => bundle(resolve(directory))));
 // There are none yet where only what runs is built.
-for (const directory of directories) {
-  dropStale(resolve(directory));
-  plainTypes(resolve(directory));
-}
+for (const directory of directories) plainTypes(resolve(directory));

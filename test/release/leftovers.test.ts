@@ -1,4 +1,4 @@
-// What turbo restores is added to what is there: chunks of a build of before are taken away, what is imported is not.
+// What turbo restores is added to what is there: what a build of before wrote is taken away, what is imported is not.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,4 +40,23 @@ it('chunks go that only such ones import as nobody imports', () => {
 it('the folder goes when none is left, and files beside it stay', () => {
   const dist = cleaned('none', { 'main.js': '', 'chunks/old.js': '' });
   expect([existsSync(join(dist, 'chunks')), readdirSync(dist)]).toEqual([false, ['main.js']]);
+});
+
+it('what was compiled goes with its map, and what is bundled beside it stays', () => {
+  const dist = cleaned('compiled', {
+    'main.js': 'export {};',
+    'old.js': 'export {};\n//# sourceMappingURL=old.js.map\n',
+    'old.js.map': '{}',
+    'main.js.map': '{}',
+    'old.d.ts.map': '{}',
+  });
+  expect(readdirSync(dist).toSorted()).toEqual(['main.js']);
+});
+
+it('a declaration goes whose source is gone', () => {
+  const source = join(scratch, 'declared/src');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(join(source, 'main.ts'), '');
+  const dist = cleaned('declared', { 'main.d.ts': '', 'gone.d.ts': '' });
+  expect(readdirSync(dist).filter((name) => name.endsWith('.d.ts'))).toEqual(['main.d.ts']);
 });
