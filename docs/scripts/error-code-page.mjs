@@ -25,5 +25,6 @@ function codeSection(code, causes) {
     const again = retryable ? ' Trying again may be enough.' : '';
     return `- ${message}\n\n  **Remedy:** ${remedy.replace(/\.$/, '')}.${again}\n`;
   });
-  return `### \`${code}\`\n\n${items.join('\n')}`;
+  // No code in the heading: the generator makes its anchor, and its line of the contents, of plain text alone.
+  return `### ${code.replaceAll('<', '&lt;')}\n\n${items.join('\n')}`;
 }

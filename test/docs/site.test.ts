@@ -53,6 +53,12 @@ it('links to nothing that is not there', () => {
   expect([...new Set(dead)]).toEqual([]);
 });
 
+it('has an anchor for every heading that is made of a name', () => {
+  const nameless = pages().filter((file) => / id="_(-\d+)?"/.test(readFileSync(join(site, file), 'utf8')));
+  expect(nameless).toEqual([]);
+  expect(readFileSync(join(site, 'documents/Error_codes.html'), 'utf8')).toMatch(/ id="vio_ring_size"/);
+});
+
 /** Opens a page, waits until it has its sidebar, and hands it over with what its console said. */
 async function look(
   path: string,
