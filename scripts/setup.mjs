@@ -13,9 +13,11 @@ function run([program, ...args]) {
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
+const buildAddon = [process.execPath, join(root, 'packages/native/scripts/build.mjs')];
+
 function install() {
   // Before anything is downloaded: is there what the download will need?
-  run([process.execPath, join(root, 'packages/native/scripts/build.mjs'), '--check']);
+  run([...buildAddon, '--check']);
   run(installCommand());
 }
 
@@ -31,5 +33,7 @@ if (process.argv.includes('--after-npm-install')) {
   if (!installed()) install();
   const turbo = join(root, 'node_modules', '.bin', 'turbo');
   run([turbo, 'run', 'build', '--log-order=grouped', '--output-logs=new-only']);
+  // Not turbo's to restore: it would put the addon of this machine in the place of a release's.
+  run(buildAddon);
   run([process.execPath, join(root, 'scripts/bundle/leftovers.mjs')]);
 }

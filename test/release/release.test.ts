@@ -90,6 +90,17 @@ it('the linter sees what is wrong', async () => {
   ).toMatch(/"none" is not defined/);
 });
 
+it('no cache puts another addon in the place of the one that a release was given', () => {
+  const { tasks } = JSON.parse(readFileSync(join(root, 'turbo.json'), 'utf8')) as {
+    tasks: Readonly<Record<string, { readonly outputs: readonly string[] }>>;
+  };
+  const outputs = Object.values(tasks).flatMap((task) => task.outputs);
+  expect(outputs).toContain('dist/**');
+  expect(outputs.filter((path) => path.includes('prebuilds'))).toEqual([]);
+  // And what is published is looked at once more.
+  expect(project.scripts['release:publish']).toMatch(/^npm run prebuilds && pnpm publish/);
+});
+
 describe.each(publicPackages())('@vio/%s', (name) => {
   const { keywords, homepage, bugs, repository, publishConfig, version } = manifest(`packages/${name}`);
 
