@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_UDP_L4, type NetPort, type OffloadOptions, PacketBurst } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
 import { privatePool } from '@vio/rings/testing';
-import { isCompleteDatagram, udpDatagram } from '@vio/test-support';
+import { isCompleteDatagram, transportOf, udpDatagram } from '@vio/test-support';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -16,7 +16,6 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const payload = 20_000;
 const size = 1400;
-const transportOf = (version: 4 | 6): number => (version === 4 ? 34 : 54);
 let serial = 0;
 
 interface Card {

@@ -47,6 +47,9 @@ export function isComplete(bytes: Uint8Array): boolean {
   return transportSum(bytes, places) === 0;
 }
 
+/** Where the transport's header begins in a frame, behind IP without options or extensions: byte offset. */
+export const transportOf = (version: 4 | 6): number => (version === 4 ? 34 : 54);
+
 /**
  * A UDP datagram that is left to others to complete: where its checksum is to be, it has the sum of the pseudo-header. It begins at byte
  * 34 over IPv4, at byte 54 over IPv6.
@@ -58,7 +61,7 @@ export function udpDatagram(
   seed = 0,
   address: (frame: Uint8Array) => void = () => {},
 ): Uint8Array {
-  const start = version === 4 ? 34 : 54;
+  const start = transportOf(version);
   const bytes = Uint8Array.from({ length: start + 8 + payload }, (_, i) => (i * 7 + (i >> 8) + seed) & 0xff);
   const view = new DataView(bytes.buffer);
   address(bytes);
@@ -85,7 +88,7 @@ export function udpDatagram(
 
 /** Whether a datagram over this version of IP has a checksum, and the one that it should have; of IPv4 its header, too. */
 export function isCompleteDatagram(bytes: Uint8Array, version: 4 | 6): boolean {
-  const start = version === 4 ? 34 : 54;
+  const start = transportOf(version);
   const has = bytes[start + 6] !== 0 || bytes[start + 7] !== 0;
   const header = version === 6 || naiveChecksum(bytes.subarray(14, 34)) === 0;
   return (

@@ -5,6 +5,7 @@ export {
   isCompleteDatagram,
   naiveChecksum,
   tcpSegment,
+  transportOf,
   transportSum,
   udpDatagram,
 } from './checksum.ts';

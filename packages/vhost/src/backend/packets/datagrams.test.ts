@@ -14,7 +14,7 @@ import {
   VIRTIO_NET_F_HOST_USO,
 } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
-import { isCompleteDatagram, udpDatagram } from '@vio/test-support';
+import { isCompleteDatagram, transportOf, udpDatagram } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import {
   type Said,
@@ -56,7 +56,6 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-const transportOf = (version: 4 | 6): number => (version === 4 ? 34 : 54);
 const saidOf = ({ version, type }: Kind): Said => ({
   flags: HDR_F_NEEDS_CSUM,
   type,
