@@ -32,7 +32,12 @@ export * from './device/device-status.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
 export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
-export { checkPortOptions, commonOptionNames, reconnectNames } from './device/port-options.ts';
+export {
+  checkControlQueue,
+  checkPortOptions,
+  commonOptionNames,
+  reconnectNames,
+} from './device/port-options.ts';
 export { be16, putBe16 } from './big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu, vlanTagBytes } from './frames/frame-rules.ts';

@@ -19,7 +19,13 @@ import { randomMac } from '../frames/mac-address.ts';
 import { dataRoom } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
 import type { NetDevice } from './net-device.ts';
-import { type PortOptions, checkPortOptions, portOptionNames, reconnectNames } from './port-options.ts';
+import {
+  type PortOptions,
+  checkControlQueue,
+  checkPortOptions,
+  portOptionNames,
+  reconnectNames,
+} from './port-options.ts';
 import { type PortQueues, buildQueues } from './queues/build-queues.ts';
 import { queuePairHandles } from './queues/queue-handles.ts';
 import { queueNumber } from './queues/queue-name.ts';
@@ -30,8 +36,8 @@ import { VringEvents } from './queues/vring-events.ts';
  * Opens a port on a device, however that is reached: decides features and paths, plans memory and rings, starts the device
  * and fills the receive queues. The device belongs to the port from now on: a failure at any step closes it, and gives
  * everything back.
- * @throws VioError VIO_OPTION_UNKNOWN, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE, VIO_QUEUE_COUNT,
- *   VIO_RING_SIZE, VIO_QUEUE_SIZE, VIO_MTU, VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE, VIO_FEATURE_MISSING, VIO_FEATURES_REFUSED, VIO_OFFLOAD_UNAVAILABLE,
+ *   VIO_QUEUE_COUNT, VIO_RING_SIZE, VIO_QUEUE_SIZE, VIO_MTU, VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_SHARE, VIO_CONTROL_*, and those of the
  *   device
  */
 export function openPort(device: NetDevice, options: PortOptions = {}): Promise<DevicePort> {
@@ -48,6 +54,7 @@ export async function openPortAs<P extends DevicePort>(
   const undo: (() => Promise<void> | void)[] = [() => device.close()];
   try {
     checkPortOptions('openPort', options, portOptionNames);
+    checkControlQueue('openPort', options.controlQueue);
     checkOptions('reconnect', options.reconnect, { ...reconnectNames, connect: true });
     return await build(device, options, construct, undo);
   } catch (error) {

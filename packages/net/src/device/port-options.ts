@@ -1,5 +1,5 @@
-import type { WaitOptions } from '@vio/native';
-import { type OptionNames, checkOptions } from '@vio/native/internal';
+import { VioError, type WaitOptions } from '@vio/native';
+import { type OptionNames, checkOptions, quoted } from '@vio/native/internal';
 import type { FrameOptions } from '../frames/frame-options.ts';
 import { checkOffloadNames } from '../offload/offload-features.ts';
 import type { FeatureWishes } from './features/choose-features.ts';
@@ -150,4 +150,22 @@ export function checkPortOptions<T extends CommonPortOptions>(
   checkOptions('vlan', options.vlan, vlanNames);
   checkOptions('memory', options.memory, memoryNames);
   checkOffloadNames(options.offloads);
+}
+
+const controlQueues: readonly unknown[] = [undefined, true, false, 'device', 'emulated'];
+
+/**
+ * Refuses what no control queue can be.
+ * @param where the opener's name
+ * @throws VioError VIO_OPTION_VALUE
+ */
+export function checkControlQueue(where: string, controlQueue: unknown): void {
+  if (controlQueues.includes(controlQueue)) return;
+  throw new VioError(`${where} cannot have controlQueue: ${quoted(String(controlQueue))}`, {
+    code: 'VIO_OPTION_VALUE',
+    remedy:
+      controlQueue === 'backend'
+        ? "give 'device', as 'backend' is called now"
+        : "give 'device', 'emulated', true or false",
+  });
 }

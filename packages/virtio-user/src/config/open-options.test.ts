@@ -20,3 +20,21 @@ describe('an option of openVirtioUser that there is not', () => {
     });
   });
 });
+
+describe('a controlQueue that there is not', () => {
+  it('(the word of before) is an error that names the one of now', async () => {
+    const options = { controlQueue: 'backend' as never };
+    expect(await rejectionOf(openVirtioUser({ path }, options))).toMatchObject({
+      code: 'VIO_OPTION_VALUE',
+      message: 'openVirtioUser cannot have controlQueue: "backend"',
+      remedy: "give 'device', as 'backend' is called now",
+    });
+  });
+
+  it('(any other) is an error that names those that there are', async () => {
+    expect(await rejectionOf(openVirtioUser({ path }, { controlQueue: 1 as never }))).toMatchObject({
+      code: 'VIO_OPTION_VALUE',
+      remedy: "give 'device', 'emulated', true or false",
+    });
+  });
+});

@@ -1,12 +1,9 @@
 import { VioError } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import type { CommonPortOptions, ReconnectOptions } from '@vio/net';
-import { checkPortOptions, commonOptionNames, reconnectNames } from '@vio/net/internal';
+import type { CommonPortOptions, FeatureWishes, ReconnectOptions } from '@vio/net';
+import { checkControlQueue, checkPortOptions, commonOptionNames, reconnectNames } from '@vio/net/internal';
 import type { SocketOptions } from './backend-place.ts';
 import type { BackendDescriptors } from './descriptors.ts';
-
-/** Who answers the commands of a port: the backend, on a ring of its own, or the frontend in its place. */
-export type ControlQueueOwner = 'backend' | 'emulated';
 
 /** What devargs have no word for: what every port takes, and how its backend is reached. */
 export interface OpenOptions extends CommonPortOptions {
@@ -17,10 +14,12 @@ export interface OpenOptions extends CommonPortOptions {
   /** What somebody else has opened for the port. Such a port does not reconnect. */
   readonly descriptors?: BackendDescriptors;
   /**
-   * Who answers the commands of `port.control`. Default: the backend, if its features say that it does (a vhost-user
-   * backend that offers CTRL_VQ and CTRL_MAC_ADDR, a vDPA device that offers CTRL_VQ), else they are emulated.
+   * Who carries out the commands of `port.control`, whatever the devarg `cq` says: true: the backend, if its features say that
+   * it does (a vhost-user backend that offers CTRL_VQ and CTRL_MAC_ADDR, a vDPA device that offers CTRL_VQ), else they are
+   * emulated; `device`: the backend, or the port is not opened; `emulated`: the frontend in its place; false: nobody.
+   * Default: true with `cq=1`, several queue pairs, `rss` or `hashReport`, else false.
    */
-  readonly controlQueue?: ControlQueueOwner;
+  readonly controlQueue?: FeatureWishes['controlQueue'];
   /**
    * Whether the port looks for a backend that went away, and how. Default: true as the server (the backend connects
    * again), false as the client. Detached queue pairs do not come back.
@@ -46,11 +45,12 @@ const descriptorNames: OptionNames<BackendDescriptors> = {
 
 /**
  * Checks what the options themselves can say.
- * @throws VioError VIO_OPTION_UNKNOWN, VIO_DESCRIPTORS
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE, VIO_DESCRIPTORS
  */
 export function checkOpenOptions(options: OpenOptions): void {
   const { socket, descriptors, reconnect } = options;
   checkPortOptions('openVirtioUser', options, optionNames);
+  checkControlQueue('openVirtioUser', options.controlQueue);
   checkOptions('socket', socket, socketNames);
   checkOptions('descriptors', descriptors, descriptorNames);
   if (typeof reconnect === 'object') checkOptions('reconnect', reconnect, reconnectNames);

@@ -13,7 +13,7 @@ export interface PortPlan {
   readonly reconnect: ReconnectOptions | undefined;
 }
 
-/** @throws VioError VIO_OPTION_UNKNOWN, VIO_DEVARGS_*, VIO_DESCRIPTORS, VIO_SOCKET_* */
+/** @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE, VIO_DEVARGS_*, VIO_DESCRIPTORS, VIO_SOCKET_* */
 export function planPort(devargs: string | VirtioUserOptions, options: OpenOptions): PortPlan {
   checkOpenOptions(options);
   const config = parseVirtioUserConfig(devargs, options.descriptors);
@@ -39,11 +39,11 @@ export function planPort(devargs: string | VirtioUserOptions, options: OpenOptio
   };
 }
 
-/** As in DPDK, several queue pairs bring a control queue along; hashes need one. */
+/** The option decides. Without: as in DPDK, several queue pairs bring a control queue along; hashes need one. */
 function controlQueue({ cq, queues }: VirtioUserConfig, options: OpenOptions): PortOptions['controlQueue'] {
+  if (options.controlQueue !== undefined) return options.controlQueue;
   const { rss, hashReport } = options.offloads ?? {};
-  if (!cq && queues === 1 && rss !== true && hashReport !== true) return false;
-  return options.controlQueue === 'backend' ? 'device' : (options.controlQueue ?? true);
+  return cq || queues > 1 || rss === true || hashReport === true;
 }
 
 /** A server looks for another backend unless it is told not to, and listens at once: the backend looks for it. */

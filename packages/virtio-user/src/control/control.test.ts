@@ -80,6 +80,17 @@ describe.each(formats)('a port on a backend with a control queue (%s)', (_, pack
     expect([pair.device.controlQueue, [...pair.device.settings.rxModes]]).toEqual([2, ['promiscuous']]);
   });
 
+  it('has it by the option controlQueue, without cq', async () => {
+    await using pair = await Pair.open({ packed_vq: packed }, { controlQueue: 'device' });
+    await pair.port.control.setPromiscuous(true);
+    expect([pair.device.controlQueue, [...pair.device.settings.rxModes]]).toEqual([2, ['promiscuous']]);
+  });
+
+  it.each(['emulated', false] as const)('leaves it alone with controlQueue: %s', async (controlQueue) => {
+    await using pair = await Pair.open({ cq: true, packed_vq: packed }, { controlQueue });
+    expect(pair.device.controlQueue).toBeUndefined();
+  });
+
   it('tells it everything a port can be told', async () => {
     await using pair = await Pair.open({ queues: 2, packed_vq: packed });
     const { control } = pair.port;

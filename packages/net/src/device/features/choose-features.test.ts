@@ -130,6 +130,14 @@ describe('the backend is told', () => {
     ]);
   });
 
+  it('nothing, if several queue pairs are wanted and no control queue', () => {
+    const negotiating = (): unknown => negotiate({ queues: 2 }, everything, {}, { controlQueue: false });
+    expect(failureOf(negotiating)).toMatchObject({
+      code: 'VIO_FEATURE_MISSING',
+      remedy: 'leave controlQueue out, or use one queue pair',
+    });
+  });
+
   it('nothing, if its control queue is wanted and it has none', () => {
     const negotiating = (): unknown =>
       negotiate({ controlQueue: true }, VIRTIO_F_VERSION_1, {}, { controlQueue: 'device' });

@@ -135,6 +135,7 @@ export function chooseFeatures(choice: FeatureChoice): ChosenFeatures {
     accepted |= (controlFeatures | guestOffloads | announcing) & offered;
   } else {
     if (queues > 1 && control === 'none') {
+      if (choice.controlQueue === false) throw unwantedControl(queues);
       throw missing('CTRL_VQ', `queues=${queues}`, 'use one queue pair, or give the device a control queue');
     }
     accepted &= ~controlledOffloads;
@@ -209,6 +210,13 @@ function needed(bits: bigint, { offered }: FeatureChoice): VioError {
   return new VioError(`this transport needs the feature ${names}, which is one of \`without\``, {
     code: 'VIO_FEATURE_MISSING',
     remedy: `leave ${names} out of \`without\``,
+  });
+}
+
+function unwantedControl(queues: number): VioError {
+  return new VioError(`queues=${queues} needs the feature CTRL_VQ, which controlQueue: false leaves out`, {
+    code: 'VIO_FEATURE_MISSING',
+    remedy: 'leave controlQueue out, or use one queue pair',
   });
 }
 
