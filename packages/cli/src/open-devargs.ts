@@ -11,10 +11,6 @@ const waitInterval = 100;
 export interface PortOpening extends OpenOptions {
   /** Queue pairs; default: as the devargs say, else one. */
   readonly pairs?: number | undefined;
-  /** Descriptors of each receive ring; default: as the devargs say, else the device. */
-  readonly rxRingSize?: number | undefined;
-  /** The same of each transmit ring. */
-  readonly txRingSize?: number | undefined;
 }
 
 /** A port that a command has opened, and what to call it. */
@@ -37,12 +33,7 @@ export function namesPciDevice(text: string): boolean {
  * @throws VioError as `openVirtioUser` does, or `openPciPort`
  */
 export async function openDevargs(text: string, opening: PortOpening): Promise<NamedPort> {
-  const { pairs, rxRingSize, txRingSize, ...given } = opening;
-  const options = {
-    ...given,
-    ...(rxRingSize === undefined ? {} : { rxQueueSize: rxRingSize }),
-    ...(txRingSize === undefined ? {} : { txQueueSize: txRingSize }),
-  };
+  const { pairs, ...options } = opening;
   if (namesPciDevice(text)) {
     // Loaded on demand: most ports have a backend.
     const { openPciPort } = await import('@vio/pci-driver');

@@ -21,7 +21,7 @@ export interface SlotOptions extends PortOpening {
 }
 
 /** What a port is opened with from the next time on. */
-export type SlotChanges = Pick<PortOpening, 'pairs' | 'rxRingSize' | 'txRingSize'> & {
+export type SlotChanges = Pick<PortOpening, 'pairs' | 'rxQueueSize' | 'txQueueSize'> & {
   readonly offloads?: OffloadOptions;
 };
 

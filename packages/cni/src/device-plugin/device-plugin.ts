@@ -11,6 +11,7 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
+import { shortTimeout } from '@vio/native/timeouts';
 import { callSwitch } from '@vio/switch/client';
 import { type AllocateRequest, type ContainerAllocateResponse, type Device, services } from './protocol.ts';
 
@@ -114,7 +115,7 @@ export class DevicePlugin implements AsyncDisposable {
   }
 
   async #lookAtSwitch(): Promise<void> {
-    const healthy = await callSwitch(this.#options.control, 'health', {}, { timeout: 1000 }).then(
+    const healthy = await callSwitch(this.#options.control, 'health', {}, { timeout: shortTimeout }).then(
       () => true,
       () => false,
     );

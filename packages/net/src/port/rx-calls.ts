@@ -47,9 +47,17 @@ export class RxCalls {
     };
   }
 
-  /** Tells one sleeper, until the port is closed; the process stays for it only while somebody holds the pair. */
-  listenQuietly(pair: number, sleeper: () => void): void {
-    if (!this.#closed) this.#watch(pair).sleeper = sleeper;
+  /**
+   * Tells one sleeper after every interrupt; the process stays for it only while somebody holds the pair.
+   * @returns ends it; the close of the port does so as well
+   */
+  listenQuietly(pair: number, sleeper: () => void): () => void {
+    if (this.#closed) return () => {};
+    const watched = this.#watch(pair);
+    watched.sleeper = sleeper;
+    return () => {
+      if (watched.sleeper === sleeper) watched.sleeper = undefined;
+    };
   }
 
   /** The process does not end by itself until as many have released a pair as have held it. */

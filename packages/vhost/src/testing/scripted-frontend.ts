@@ -1,4 +1,5 @@
 import { UnixStream, type WaitOptions } from '@vio/native';
+import { defaultTimeout } from '@vio/native/internal';
 import {
   type Message,
   MessageReader,
@@ -73,9 +74,9 @@ export class ScriptedFrontend implements Disposable {
 
   /**
    * The next message from the backend, whatever it is; its descriptors are the caller's.
-   * @throws VioError VIO_VHOST_DISCONNECTED when the backend has closed, VIO_TIMEOUT after 2 seconds or as given
+   * @throws VioError VIO_VHOST_DISCONNECTED when the backend has closed, VIO_TIMEOUT after `timeout` milliseconds (default 5000)
    */
-  async next({ timeout = 2000, signal }: WaitOptions = {}): Promise<Message> {
+  async next({ timeout = defaultTimeout, signal }: WaitOptions = {}): Promise<Message> {
     for (;;) {
       const message = this.#reader.read();
       if (message !== undefined) return message;

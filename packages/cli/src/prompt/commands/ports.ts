@@ -80,7 +80,7 @@ export const portCommands: readonly PromptCommand[] = [
     run: (session, args) =>
       configure(session, (slot) => {
         const size = args.number(1);
-        slot.configure(args.text(0) === 'rxd' ? { rxRingSize: size } : { txRingSize: size });
+        slot.configure(args.text(0) === 'rxd' ? { rxQueueSize: size } : { txQueueSize: size });
       }),
   },
   {

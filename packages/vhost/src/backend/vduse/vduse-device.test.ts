@@ -72,8 +72,9 @@ class FakeNode {
     return !this.deaf;
   }
 
-  listen(handlers: VduseHandlers): void {
+  listen(handlers: VduseHandlers): () => void {
     this.handlers = handlers;
+    return () => {};
   }
 }
 

@@ -144,12 +144,18 @@ export class VduseNode {
     }
   }
 
-  /** Answers what the kernel asks from now on. */
-  listen(handlers: VduseHandlers): void {
-    this.#watcher = new FdWatcher(this.#fd, { readable: true }, ({ hangup }) => {
+  /**
+   * Answers what the kernel asks from now on. One at a time listens.
+   * @returns ends it; `close` does so as well
+   */
+  listen(handlers: VduseHandlers): () => void {
+    const end = (): void => {
+      watcher.close();
+      if (this.#watcher === watcher) this.#watcher = undefined;
+    };
+    const watcher = new FdWatcher(this.#fd, { readable: true }, ({ hangup }) => {
       if (!hangup) return this.#answer(handlers);
-      this.#watcher?.close();
-      this.#watcher = undefined;
+      end();
       handlers.gone(
         vduseError(
           'BROKEN',
@@ -157,6 +163,8 @@ export class VduseNode {
         ),
       );
     });
+    this.#watcher = watcher;
+    return end;
   }
 
   /**

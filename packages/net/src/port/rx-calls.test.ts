@@ -1,0 +1,21 @@
+import { EventFd } from '@vio/native';
+import { turns } from '@vio/test-support';
+import { expect, it } from 'vitest';
+import { wiredPort } from '../test-support/wired-port.ts';
+import { RxCalls } from './rx-calls.ts';
+
+it('a sleeper is told of an interrupt until it has ended that', async () => {
+  using port = wiredPort();
+  const event = EventFd.create();
+  const calls = new RxCalls(port.rx, [event]);
+  let told = 0;
+  const end = calls.listenQuietly(0, () => void told++);
+  event.signal();
+  await turns(20);
+  end();
+  event.signal();
+  await turns(20);
+  calls.close();
+  event.close();
+  expect(told).toBe(1);
+});
