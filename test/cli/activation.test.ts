@@ -5,13 +5,12 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { UnixListener } from '@vio/native';
 import { callSwitch } from '@vio/switch/client';
 import { scratchDirectory } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 
-const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 const directory = scratchDirectory('activation');
 const config = join(directory, 'switch.json');
 writeFileSync(config, JSON.stringify({ bridges: [{ name: 'br0' }] }));
@@ -44,7 +43,7 @@ function start({ names, sockets, pid = '$$' }: Activation, ...more: readonly str
   const script = `LISTEN_PID=${pid} exec "$@"`;
   const args = [
     process.execPath,
-    bin,
+    vioProgram,
     'switch',
     'run',
     '--config',

@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { SharedMemory, UnixStream } from '@vio/native';
 import { HDR_F_NEEDS_CSUM, featureNames, openPort } from '@vio/net';
 import { writeFrames } from '@vio/net/testing';
@@ -23,9 +22,9 @@ import { ScriptedFrontend } from '@vio/vhost/testing';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
 import { untilIdle } from '../support/idle.ts';
+import { vioProgram } from '../support/vio-program.ts';
 import { Vio, vio } from './vio.ts';
 
-const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -35,7 +34,7 @@ async function beside<T>(
   work: (path: string, pid: number | undefined) => Promise<T>,
 ): Promise<T> {
   const path = join(directory, 'vhost.sock');
-  const backend = spawn(process.execPath, [program, 'backend', path, ...options], {
+  const backend = spawn(process.execPath, [vioProgram, 'backend', path, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

@@ -2,15 +2,13 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-
-const vio = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
+import { vioProgram } from '../support/vio-program.ts';
 
 /** A runtime and its arguments before those of `vio`. */
 export type Runtime = readonly string[];
 
 function start([program, ...flags]: Runtime, ...args: string[]): ChildProcessByStdio<null, Readable, null> {
-  const all = [...flags, vio, ...args, '--json', '--no-telemetry'];
+  const all = [...flags, vioProgram, ...args, '--json', '--no-telemetry'];
   return spawn(program, all, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

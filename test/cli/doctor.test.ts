@@ -4,10 +4,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { UnixListener } from '@vio/native';
 import { ScriptedBackend } from '@vio/vhost/testing';
 import { afterAll, describe, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 import { Vio, jsonLines, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-doctor-'));
@@ -87,8 +87,7 @@ describe('doctor', () => {
     const backend = new Vio(['backend', socket]);
     await backend.says(/vhost-user backend on/);
     chmodSync(socket, 0);
-    const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
-    const command = [process.execPath, bin, 'doctor', socket];
+    const command = [process.execPath, vioProgram, 'doctor', socket];
     // Root is above permissions by two capabilities. Without them it is like the others, and still reads this checkout.
     const plain = ['setpriv', '--bounding-set=-dac_override,-dac_read_search', ...command];
     const [program, ...args] = process.getuid?.() === 0 ? plain : command;

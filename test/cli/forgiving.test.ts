@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { readPcap } from '@vio/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { vioProgram } from '../support/vio-program.ts';
+import { Vio, jsonLines, startBackend, vio } from './vio.ts';
 
 let directory: string;
 let socket: string;
@@ -31,17 +31,11 @@ function start(...args: string[]): Vio {
   return one;
 }
 
-async function startBackend(...args: string[]): Promise<Vio> {
-  const backend = start('backend', socket, ...args);
-  await backend.says(/vhost-user backend on/);
-  return backend;
-}
-
 describe('a backend', () => {
   it.each(['', ',server=1'])('that is not there yet is waited for with --wait (path=...%s)', async (role) => {
     const port = start('run', `path=${socket}${role}`, '--wait', '--timeout', '200');
     await port.says(/^waiting for a backend: .+ \(VIO_(SOCKET_MISSING|TIMEOUT)\)$/m);
-    await startBackend(...(role === '' ? [] : ['--client']));
+    await startBackend(running, socket, ...(role === '' ? [] : ['--client']));
     await port.says(/receiveq0/);
     expect(await port.interrupt()).toMatchObject({ exitCode: 0, stderr: '' });
   });
@@ -58,17 +52,17 @@ describe('a backend', () => {
   ])('that went is looked for (path=...%s %j)', async (role, options, backendOptions) => {
     const port = start('run', `path=${socket}${role}`, ...options, '--wait');
     if (role === '') await port.says(/^waiting/m);
-    const first = await startBackend(...backendOptions);
+    const first = await startBackend(running, socket, ...backendOptions);
     await port.says(/receiveq0/);
     first.process.kill('SIGKILL');
     await port.says(/^the backend is gone, looking for it: /m);
-    await startBackend(...backendOptions);
+    await startBackend(running, socket, ...backendOptions);
     await port.says(/^the backend is back after \d+\.\d s: /m);
     expect(await port.interrupt()).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
   it('that went for good ends the port, which shows its statistics all the same', async () => {
-    const backend = await startBackend();
+    const backend = await startBackend(running, socket);
     const port = start('run', `path=${socket}`, '--xstats');
     await port.says(/receiveq0/);
     backend.process.kill('SIGKILL');
@@ -89,13 +83,13 @@ describe('a backend', () => {
     expect(jsonLines(doctor).filter(({ status }) => status === 'problem')).toMatchObject([
       { check: 'conversation', detail: expect.stringContaining('both sides are frontends') },
     ]);
-    await startBackend('--client');
+    await startBackend(running, socket, '--client');
     await port.says(/receiveq0/);
     expect(await port.interrupt()).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
   it('that connects to a backend is told that both are backends', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const client = start('backend', socket, '--client');
     await client.says(/vhost-user backend on/);
     await running.shift()?.interrupt();
@@ -104,7 +98,7 @@ describe('a backend', () => {
   });
 
   it('is named by its bare path, too', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const { exitCode, stdout } = await vio('inspect', `${socket},queue_size=64`);
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining('receiveq0: split, 64 descriptors')]);
   });
@@ -127,12 +121,18 @@ async function waitFor(attempt: () => Promise<void>): Promise<void> {
 }
 
 describe('a capture to stdout', () => {
-  const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
   const flowgen = ['--forward-mode', 'flowgen', '--pcap', '-'];
 
   it('is nothing but the capture; what there is to say is on stderr', async () => {
-    await startBackend();
-    const port = spawn(process.execPath, [bin, 'run', `path=${socket}`, '--duration', '0.2', ...flowgen]);
+    await startBackend(running, socket);
+    const port = spawn(process.execPath, [
+      vioProgram,
+      'run',
+      `path=${socket}`,
+      '--duration',
+      '0.2',
+      ...flowgen,
+    ]);
     const [file, said] = await Promise.all([buffer(port.stdout), buffer(port.stderr)]);
     const { packets } = readPcap(file);
     expect(said.toString()).toContain(`stdout: ${packets.length} packets`);
@@ -140,8 +140,8 @@ describe('a capture to stdout', () => {
   });
 
   it('ends the program quietly when its reader has seen enough', async () => {
-    await startBackend();
-    const port = spawn(process.execPath, [bin, 'run', `path=${socket}`, ...flowgen]);
+    await startBackend(running, socket);
+    const port = spawn(process.execPath, [vioProgram, 'run', `path=${socket}`, ...flowgen]);
     const said = buffer(port.stderr);
     await once(port.stdout, 'data');
     port.stdout.destroy();
@@ -151,7 +151,6 @@ describe('a capture to stdout', () => {
 });
 
 describe('a capture to stdout that waits for a packet', () => {
-  const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
   const silent = ['--forward-mode', 'rxonly', '--pcap', '-'];
 
   const behindPipe = '{ "$@" || echo wrong >&2; } | head -c 24';
@@ -160,8 +159,8 @@ describe('a capture to stdout that waits for a packet', () => {
     ['a socket', []],
     ['a pipe', ['sh', '-c', behindPipe, 'sh']],
   ])('ends the program quietly when its reader leaves, behind %s', async (_, shell) => {
-    await startBackend();
-    const [command, ...args] = [...shell, process.execPath, bin, 'run', `path=${socket}`, ...silent];
+    await startBackend(running, socket);
+    const [command, ...args] = [...shell, process.execPath, vioProgram, 'run', `path=${socket}`, ...silent];
     const port = spawn(command, args);
     const said = buffer(port.stderr);
     // The head of the file is all that comes.
@@ -173,12 +172,16 @@ describe('a capture to stdout that waits for a packet', () => {
   });
 
   it('does not take a file for somebody who leaves', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const file = join(directory, 'silent.pcap');
     const out = openSync(file, 'w');
-    const port = spawn(process.execPath, [bin, 'run', `path=${socket}`, '--duration', '0.3', ...silent], {
-      stdio: ['ignore', out, 'pipe'],
-    });
+    const port = spawn(
+      process.execPath,
+      [vioProgram, 'run', `path=${socket}`, '--duration', '0.3', ...silent],
+      {
+        stdio: ['ignore', out, 'pipe'],
+      },
+    );
     closeSync(out);
     const said = buffer(port.stderr ?? Readable.from([]));
     const [exitCode] = (await once(port, 'exit')) as [number];
@@ -227,7 +230,7 @@ describe('what is wrong', () => {
 
 describe('the paths', () => {
   it('are told with what stood in the way of the others only by --verbose', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const [usual, verbose] = [
       await vio('run', `path=${socket}`, '--duration', '0'),
       await vio('run', `path=${socket}`, '--duration', '0', '--verbose'),

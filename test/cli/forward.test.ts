@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '@vio/net/internal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Ended, Vio, jsonLines, vio } from './vio.ts';
+import { type Ended, Vio, jsonLines, startBackend, vio } from './vio.ts';
 
 let directory: string;
 let socket: string;
@@ -18,13 +18,6 @@ afterEach(async () => {
   for (const one of running.splice(0)) await one.interrupt();
   rmSync(directory, { recursive: true });
 });
-
-async function startBackend(...args: string[]): Promise<Vio> {
-  const backend = new Vio(['backend', socket, ...args]);
-  running.push(backend);
-  await backend.says(/listening|vhost-user backend on/);
-  return backend;
-}
 
 interface Total {
   readonly received: number;
@@ -43,7 +36,7 @@ function totalOf(ended: Ended): Total {
 
 /** Runs a port against a backend. @returns what both counted */
 async function together(portArgs: string[], backendArgs: string[]): Promise<{ port: Total; backend: Total }> {
-  const backend = await startBackend('--json', ...backendArgs);
+  const backend = await startBackend(running, socket, '--json', ...backendArgs);
   const port = await vio('run', `path=${socket}`, '--json', '--duration', '0.5', ...portArgs);
   expect(port).toMatchObject({ exitCode: 0, stderr: '' });
   await backend.says(/device-gone/);
@@ -88,7 +81,7 @@ describe('the modes of port and backend', () => {
   });
 
   it('several queue pairs are all served', async () => {
-    await startBackend('--queues', '3');
+    await startBackend(running, socket, '--queues', '3');
     const devargs = `path=${socket},queues=3`;
     const port = await vio('run', devargs, '--json', '--xstats', '--duration', '0.5', ...mode('flowgen'));
     const line = jsonLines(port).find(({ type }) => type === 'xstats');
@@ -107,7 +100,7 @@ describe('the modes of port and backend', () => {
 
 describe('--json', () => {
   it('of run gives the port, rates, the total and the extended statistics', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const period = ['--duration', '0.5', '--stats-period', '0.2'];
     const port = await vio('run', `path=${socket}`, '--json', '--xstats', ...period);
     const lines = jsonLines(port);
@@ -131,7 +124,7 @@ describe('--json', () => {
   });
 
   it('of backend tells who comes and goes', async () => {
-    const backend = await startBackend('--json');
+    const backend = await startBackend(running, socket, '--json');
     await vio('run', `path=${socket},mrg_rxbuf=0`, '--duration', '0.1');
     await backend.says(/device-gone/);
     const told = jsonLines(await backend.interrupt()).filter(({ type }) => type !== 'rates');
@@ -146,7 +139,7 @@ describe('--json', () => {
 
 describe('text', () => {
   it('has no escape sequences where colour is not wanted, nor where it is forced', async () => {
-    await startBackend();
+    await startBackend(running, socket);
     for (const env of [{ NO_COLOR: '1' }, { NO_COLOR: undefined, FORCE_COLOR: '1' }]) {
       const { stdout, stderr } = await new Vio(['run', `path=${socket}`, '--duration', '0.1'], env).ended;
       expect((stdout + stderr).includes('\u001b')).toBe(false);
@@ -154,7 +147,7 @@ describe('text', () => {
   });
 
   it("of --xstats is one line for each of DPDK's names, and for each of ours", async () => {
-    await startBackend();
+    await startBackend(running, socket);
     const { stdout } = await vio('run', `path=${socket}`, '--xstats', '--duration', '0.1');
     expect(stdout.match(/^[rt]x_q0_\w+: \d+$/gm)).toHaveLength(
       [queueCounterNames, rxEventNames, txCounterNames, txEventNames].flat().length,
@@ -166,7 +159,7 @@ describe('an interrupted', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'backend ends with 0 on %s, with its total and without its socket',
     async (signal) => {
-      const backend = await startBackend();
+      const backend = await startBackend(running, socket);
       const { exitCode, stdout, stderr } = await backend.interrupt(signal);
       expect([exitCode, stderr, readdirSync(directory)]).toEqual([0, '', []]);
       expect(stdout).toMatch(/^total /m);
@@ -174,7 +167,7 @@ describe('an interrupted', () => {
   );
 
   it('port ends with 0, with its total, and the backend sees it go', async () => {
-    const backend = await startBackend();
+    const backend = await startBackend(running, socket);
     const port = new Vio(['run', `path=${socket}`]);
     await port.says(/receiveq0/);
     const { exitCode, stdout, stderr } = await port.interrupt();
@@ -209,7 +202,7 @@ describe('an interrupted', () => {
 
 describe('a backend that goes away', () => {
   it('ends the port with 1 and says so', async () => {
-    const backend = await startBackend();
+    const backend = await startBackend(running, socket);
     const port = new Vio(['run', `path=${socket}`]);
     await port.says(/receiveq0/);
     backend.process.kill('SIGKILL');

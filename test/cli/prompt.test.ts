@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parsePortStats, parseXstats } from '../peers/testpmd-stats.ts';
-import { type Ended, Vio, vio } from './vio.ts';
+import { type Ended, Vio, startBackend, vio } from './vio.ts';
 
 let directory: string;
 const running: Vio[] = [];
@@ -20,9 +20,7 @@ afterEach(async () => {
 /** A backend; its socket. */
 async function backend(mode = 'io', ...args: string[]): Promise<string> {
   const socket = join(directory, `${running.length}.sock`);
-  const started = new Vio(['backend', socket, '--forward-mode', mode, '--no-telemetry', ...args]);
-  running.push(started);
-  await started.says(/vhost-user backend on/);
+  await startBackend(running, socket, '--forward-mode', mode, '--no-telemetry', ...args);
   return socket;
 }
 

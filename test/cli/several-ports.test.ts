@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allowedCpus } from '../support/cpus.ts';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { Vio, jsonLines, startBackend, vio } from './vio.ts';
 
 let directory: string;
 const running: Vio[] = [];
@@ -21,17 +21,7 @@ afterEach(async () => {
 async function backends(...modes: string[]): Promise<string[]> {
   const sockets = modes.map((_, i) => join(directory, `${i}.sock`));
   for (const [i, mode] of modes.entries()) {
-    const backend = new Vio([
-      'backend',
-      sockets[i],
-      '--queues',
-      '2',
-      '--forward-mode',
-      mode,
-      '--no-telemetry',
-    ]);
-    running.push(backend);
-    await backend.says(/vhost-user backend on/);
+    await startBackend(running, sockets[i], '--queues', '2', '--forward-mode', mode, '--no-telemetry');
   }
   return sockets;
 }

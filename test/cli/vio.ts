@@ -2,9 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-
-const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
+import { vioProgram } from '../support/vio-program.ts';
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -21,7 +19,7 @@ export class Vio {
 
   /** @param stdin `pipe`: somebody writes commands */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin: 'ignore' | 'pipe' = 'ignore') {
-    const child = spawn(process.execPath, [bin, ...args], {
+    const child = spawn(process.execPath, [vioProgram, ...args], {
       env: { ...process.env, NO_COLOR: '1', ...env },
       stdio: [stdin, 'pipe', 'pipe'],
     });
@@ -52,6 +50,14 @@ export class Vio {
     this.process.kill(signal);
     return this.ended;
   }
+}
+
+/** `vio backend`, when it listens. @param running it is one of them from the beginning, to be ended with them */
+export async function startBackend(running: Vio[], socket: string, ...args: readonly string[]): Promise<Vio> {
+  const backend = new Vio(['backend', socket, ...args]);
+  running.push(backend);
+  await backend.says(/listening|vhost-user backend on/);
+  return backend;
 }
 
 /** Runs it to its end. */

@@ -1,6 +1,5 @@
 // The example crypto-offload, in a process of its own, against a frontend and a driver that say what they are told.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createCipheriv } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +16,7 @@ import {
 } from '@vio/vhost';
 import { cryptoSession, cryptoSessionReply } from '@vio/vhost/internal';
 import { ScriptedFrontend } from '@vio/vhost/testing';
-import { until } from '@vio/test-support';
+import { encrypted, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 
 const main = join(import.meta.dirname, '../../examples/crypto-offload/dist/main.js');
@@ -166,11 +165,7 @@ class Program implements AsyncDisposable {
   }
 }
 
-function encrypted(data: Uint8Array): Buffer {
-  const cipher = createCipheriv('aes-256-cbc', key, iv);
-  cipher.setAutoPadding(false);
-  return Buffer.concat([cipher.update(data), cipher.final()]);
-}
+const cipherText = (data: Uint8Array): Buffer => encrypted('aes-256-cbc', key, iv, data);
 
 describe.each([[[]], [['--zero-copy']]])('the card, started with %j', (args) => {
   it('encrypts for a guest as OpenSSL does, request after request', async () => {
@@ -179,7 +174,7 @@ describe.each([[[]], [['--zero-copy']]])('the card, started with %j', (args) => 
     const session = await guest.open();
     for (const bytes of [16, 512, 4096, 16384]) {
       const data = Buffer.alloc(bytes, bytes / 16);
-      expect(await guest.encrypt(session, data)).toEqual({ status: 0, data: encrypted(data) });
+      expect(await guest.encrypt(session, data)).toEqual({ status: 0, data: cipherText(data) });
     }
     expect(program.lines).toEqual([`a crypto card is on ${program.socket}`]);
   });
@@ -194,7 +189,7 @@ describe.each([[[]], [['--zero-copy']]])('the card, started with %j', (args) => 
     await guest.frontend.ask(requests.GET_FEATURES, undefined);
     const invalid = virtioCrypto.VIRTIO_CRYPTO_INVSESS;
     expect(await guest.encrypt(session, data)).toEqual({ status: invalid, data });
-    expect(await guest.encrypt(await guest.open(), data)).toEqual({ status: 0, data: encrypted(data) });
+    expect(await guest.encrypt(await guest.open(), data)).toEqual({ status: 0, data: cipherText(data) });
     guest[Symbol.dispose]();
     await until(() => program.lines.length > 1);
     expect(program.lines[1]).toBe('a guest is gone: 1 requests, 1 refused');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { callSwitch } from '@vio/switch/client';
 import { scratchDirectory, until } from '@vio/test-support';
 import { afterEach, expect, it } from 'vitest';
-import { vio } from './pods/daemon.ts';
+import { vioProgram } from '../support/vio-program.ts';
 
 const directory = scratchDirectory('activation');
 let child: ChildProcess | undefined;
@@ -23,7 +23,7 @@ it('starts a switch for who asks, and for who looks by TCP', async () => {
   const config = join(directory, 'switch.json');
   writeFileSync(config, JSON.stringify({ bridges: [{ name: 'br0' }] }));
   const port = 20_000 + (process.pid % 20_000);
-  const run = [process.execPath, vio, 'switch', 'run', '--config', config, '--no-telemetry'];
+  const run = [process.execPath, vioProgram, 'switch', 'run', '--config', config, '--no-telemetry'];
   const sockets = [`--listen=${control}`, `--listen=127.0.0.1:${port}`, '--fdname=control:http'];
   child = spawn('systemd-socket-activate', [...sockets, ...run], { stdio: 'ignore' });
   await until(() => existsSync(control));

@@ -5,7 +5,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4 } from '@vio/net';
 import { readFrames, writeFrames } from '@vio/net/testing';
 import { type Trouble, VioSwitch, parseConfig } from '@vio/switch';
@@ -23,9 +22,9 @@ import {
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sh } from '../support/sh.ts';
+import { vioProgram } from '../support/vio-program.ts';
 
 const directory = scratchDirectory('interface');
-const program = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 let serial = 0;
 let a = '';
 let b = '';
@@ -274,7 +273,7 @@ describe('Linux behind an interface', () => {
       spawn('ip', ['netns', 'exec', name, process.execPath, ...args], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
-    const daemon = within(near, program, 'switch', 'run', '--config', config, '--no-telemetry');
+    const daemon = within(near, vioProgram, 'switch', 'run', '--config', config, '--no-telemetry');
     later(daemon, async () => {
       daemon.kill('SIGTERM');
       await once(daemon, 'close');

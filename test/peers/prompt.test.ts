@@ -2,29 +2,23 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from '../cli/vio.ts';
+import { type Vio, startBackend } from '../cli/vio.ts';
+import { vioProgram } from '../support/vio-program.ts';
 import { filePrefix, removeFiles } from './preflight.ts';
 import { testpmdProgram } from './program.ts';
 import { PtyProcess } from './pty-process.ts';
 import { Terminal } from './terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-prompt-'));
-const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 const socket = join(directory, 'vhost.sock');
 const running: Vio[] = [];
 
-async function startBackend(): Promise<Vio> {
-  const backend = new Vio(['backend', socket, '--queues', '2', '--no-telemetry']);
-  running.push(backend);
-  await backend.says(/vhost-user backend on/);
-  return backend;
-}
+const begin = (): Promise<Vio> => startBackend(running, socket, '--queues', '2', '--no-telemetry');
 
 beforeAll(async () => {
-  await startBackend();
+  await begin();
 });
 afterAll(async () => {
   for (const one of running.toReversed()) await one.interrupt();
@@ -32,7 +26,7 @@ afterAll(async () => {
 });
 
 const program = (...options: string[]): string =>
-  [process.execPath, bin, 'run', `path=${socket}`, '-i', '--no-telemetry', ...options].join(' ');
+  [process.execPath, vioProgram, 'run', `path=${socket}`, '-i', '--no-telemetry', ...options].join(' ');
 
 describe('the prompt in tmux', () => {
   it('completes words, brings lines back, and leaves with Ctrl-D', async () => {
@@ -77,7 +71,7 @@ describe('the prompt in tmux', () => {
     await running.splice(0)[0].interrupt();
     // The event is above, and the line is there once more.
     await terminal.shows(/link state c\s*hange event[^]*testpmd> show port s\s*tats all and more\s*$/);
-    await startBackend();
+    await begin();
     terminal.press('C-c');
     terminal.resize(80, 24);
     terminal.press('quit');
@@ -162,7 +156,7 @@ describe('beside testpmd', () => {
     const testpmd = new PtyProcess([...dpdk, ...own]);
     const vio = new PtyProcess([
       process.execPath,
-      bin,
+      vioProgram,
       'run',
       `path=${socket}`,
       '-i',

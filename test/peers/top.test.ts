@@ -2,21 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from '../cli/vio.ts';
+import { Vio, startBackend } from '../cli/vio.ts';
+import { vioProgram } from '../support/vio-program.ts';
 import { Terminal } from './terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-top-'));
-const bin = fileURLToPath(new URL('../../packages/cli/bin/vio.js', import.meta.url));
 const telemetry = join(directory, 'run.sock');
 const running: Vio[] = [];
 
 beforeAll(async () => {
   const socket = join(directory, 'vhost.sock');
-  const backend = new Vio(['backend', socket, '--no-telemetry']);
-  running.push(backend);
-  await backend.says(/vhost-user backend on/);
+  await startBackend(running, socket, '--no-telemetry');
   const port = new Vio([
     'run',
     `path=${socket},queues=2`,
@@ -34,7 +31,7 @@ afterAll(async () => {
 });
 
 const command = (...options: string[]): string =>
-  [process.execPath, bin, 'top', telemetry, '--interval', '0.2', ...options].join(' ');
+  [process.execPath, vioProgram, 'top', telemetry, '--interval', '0.2', ...options].join(' ');
 
 describe('vio top in tmux', () => {
   it('shows rates and rings in 80 columns, hears keys, and leaves the terminal as it was', async () => {

@@ -1,8 +1,7 @@
 // Ports on QEMU's network cards, driven from user space; the kernel drives the card at the other end of the wire. All
 // cases of a describe share one boot.
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { repository } from './checkout.ts';
+import { vioProgram } from '../support/vio-program.ts';
 import type { Steps } from './guest/pci.ts';
 import {
   type Card,
@@ -104,7 +103,7 @@ describe('without IOMMU, by physical addresses', () => {
       ],
       'power-forward': ['power', 'uio_pci_generic', split.address, packed.address, transferred],
       devbind: ['devbind', split.address, 'uio_pci_generic'],
-      console: ['console', packed.address, 'uio_pci_generic', join(repository, 'packages/cli/bin/vio.js')],
+      console: ['console', packed.address, 'uio_pci_generic', vioProgram],
       compliance: ['compliance', packed.address, 'uio_pci_generic'],
       'split, restarted': ['carry', split.address, 'uio_pci_generic', true],
       'packed, restarted': ['carry', packed.address, 'uio_pci_generic', true],

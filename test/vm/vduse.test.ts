@@ -8,6 +8,7 @@ import {
   VIRTIO_NET_F_MRG_RXBUF,
 } from '@vio/net';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 import { repository } from './checkout.ts';
 import { reportOf } from './guest.ts';
 import type {
@@ -26,7 +27,6 @@ const answered = /5 received, 0% packet loss/;
 const MiB = 1 << 20;
 const example = join(repository, 'examples/vhost-blk/dist/main.js');
 
-const vio = join(repository, 'packages/cli/bin/vio.js');
 const nodes = ['/dev/vduse/va', '/dev/vduse/vb'];
 const config = join(import.meta.dirname, 'guest/vduse/switch.yaml');
 
@@ -169,9 +169,9 @@ describe('a stock kernel that has cards of', () => {
   let reports: Readonly<Record<string, ProgramReport>>;
   beforeAll(async () => {
     const steps: Steps<Step> = {
-      backend: ['program', [vio, 'backend', '/dev/vduse/va', '--forward-mode', 'icmpecho'], 1],
+      backend: ['program', [vioProgram, 'backend', '/dev/vduse/va', '--forward-mode', 'icmpecho'], 1],
       'l2-switch': ['program', [join(repository, 'examples/l2-switch/dist/main.js'), ...nodes], 2],
-      switch: ['program', [vio, 'switch', 'run', '--config', config], 2],
+      switch: ['program', [vioProgram, 'switch', 'run', '--config', config], 2],
     };
     reports = await reportOf('vduse', {
       modules: ['net', 'vduse'],

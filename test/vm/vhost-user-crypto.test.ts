@@ -1,9 +1,10 @@
 // The example crypto-offload under QEMU: programs of a stock kernel encrypt by AF_ALG, and get the bits that OpenSSL has.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { encrypted } from '@vio/test-support';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { here, repository } from './checkout.ts';
 import type { CryptoPlan, CryptoStep } from './crypto-plan.ts';
@@ -32,11 +33,8 @@ const lines = (...requests: Request[]): string =>
     .join('');
 
 /** What OpenSSL says. */
-function encrypted({ key, iv, data }: Request): Buffer {
-  const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, iv);
-  cipher.setAutoPadding(false);
-  return Buffer.concat([cipher.update(data), cipher.final()]);
-}
+const cipherText = ({ key, iv, data }: Request): Buffer =>
+  encrypted(`aes-${8 * key.length}-cbc`, key, iv, data);
 
 /** A message of each length, with a key of each length. The kernel takes 64 KiB at a time, less what it keeps for itself. */
 const lengths = [16, 32, 48, 496, 512, 4080, 4096, 4112, 16384, 61440];
@@ -48,7 +46,7 @@ const plain = [16, 24, 32].flatMap((keyBytes) =>
     data: randomBytes(bytes),
   })),
 );
-const secret = plain.map((request): Request => ({ ...request, operation: 'dec', data: encrypted(request) }));
+const secret = plain.map((request): Request => ({ ...request, operation: 'dec', data: cipherText(request) }));
 const other: Request = {
   operation: 'enc',
   key: randomBytes(32),
@@ -162,7 +160,7 @@ describe.each([[[]], [['--zero-copy']]])('a crypto card, started with %j', (args
   beforeAll(async () => {
     guest = await run(...args);
   });
-  const right = plain.map((request) => encrypted(request).toString('hex'));
+  const right = plain.map((request) => cipherText(request).toString('hex'));
 
   it('is the driver of the kernel for AES-CBC', () => {
     expect(guest.reports.driver).toMatch(/selftest *: passed/);
@@ -181,14 +179,14 @@ describe.each([[[]], [['--zero-copy']]])('a crypto card, started with %j', (args
   });
 
   it(`opens and closes ${sessions} sessions, each of which is right`, () => {
-    expect(guest.reports.sessions).toEqual({ [encrypted(other).toString('hex')]: sessions });
+    expect(guest.reports.sessions).toEqual({ [cipherText(other).toString('hex')]: sessions });
   });
 
   it('is killed while the driver is gone, and its successor works as it did', () => {
     const { reports } = guest;
     expect([reports.unbound, reports.killed, reports.bound]).toEqual([false, 'another one', true]);
     expect(reports['encrypted again']).toEqual(right);
-    expect(reports['sessions again']).toEqual({ [encrypted(other).toString('hex')]: 10 });
+    expect(reports['sessions again']).toEqual({ [cipherText(other).toString('hex')]: 10 });
     expect(guest.ends).toEqual(['SIGKILL', 0]);
   });
 

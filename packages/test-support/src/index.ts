@@ -1,3 +1,4 @@
+export { encrypted } from './cipher.ts';
 export {
   type Failure,
   applicationError,

@@ -3,11 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { callSwitch } from '@vio/switch/client';
+import { vioProgram } from '../../support/vio-program.ts';
 import { PtyProcess } from '../pty-process.ts';
-
-export const vio = fileURLToPath(new URL('../../../packages/cli/bin/vio.js', import.meta.url));
 
 /** `vio switch run` with one bridge `br0`. */
 export class SwitchDaemon implements AsyncDisposable {
@@ -36,7 +34,7 @@ export class SwitchDaemon implements AsyncDisposable {
   }
 
   async begin(): Promise<void> {
-    const child = spawn(process.execPath, [vio, 'switch', 'run', '--config', this.#config], {
+    const child = spawn(process.execPath, [vioProgram, 'switch', 'run', '--config', this.#config], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#process = child;

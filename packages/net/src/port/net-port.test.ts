@@ -1,13 +1,10 @@
-import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '../stats.ts';
 import { Wire, frameOf } from '../test-support/wire.ts';
 import { writeFrames } from '../testing/frames.ts';
 import type { BrokenQueue, LinkState } from './port-events.ts';
-import { WiredPort, wiredPort } from '../test-support/wired-port.ts';
-
-const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
+import { WiredPort, gone, wiredPort } from '../test-support/wired-port.ts';
 
 describe('the link of a port', () => {
   it('is up at first', () => {

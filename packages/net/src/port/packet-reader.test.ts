@@ -1,10 +1,7 @@
-import { VioError } from '@vio/native';
 import { describe, expect, it } from 'vitest';
 import { codeOf, turns } from '@vio/test-support';
 import { frameOf, framesOf } from '../test-support/wire.ts';
-import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
-
-const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
+import { type WiredPort, gone, wiredPort } from '../test-support/wired-port.ts';
 
 /** More turns than a reader polls before it sleeps. */
 const untilAsleep = 100;

@@ -1,12 +1,10 @@
-import { VioError } from '@vio/native';
 import { UncaughtErrors } from '@vio/rings/testing';
 import { applicationError, failingHandler } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { PacketBurst } from '../packet-burst.ts';
 import { frameOf } from '../test-support/wire.ts';
-import { wiredPort } from '../test-support/wired-port.ts';
+import { gone, wiredPort } from '../test-support/wired-port.ts';
 
-const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 describe('a handler that throws', () => {
   it('keeps the port from nothing, and is told once', async () => {
     using uncaught = new UncaughtErrors();

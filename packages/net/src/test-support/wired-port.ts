@@ -1,8 +1,12 @@
+import { VioError } from '@vio/native';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../feature-bits.ts';
 import type { FrameRules } from '../frames/frame-rules.ts';
 import { electPaths } from '../paths.ts';
 import { Wire, type WireOptions, modern } from './wire.ts';
 import { NetPort } from '../port/net-port.ts';
+
+/** Why the link of a port is down: its backend has left. */
+export const gone = new VioError('the backend went away', { code: 'VIO_TEST', remedy: 'none' });
 
 /** A port over one wire for each queue pair; the tests play the devices. */
 export class WiredPort extends NetPort implements Disposable {

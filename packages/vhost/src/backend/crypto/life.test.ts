@@ -1,7 +1,6 @@
 // What becomes of operations that take their time, and of frontends that say little.
-import { createCipheriv } from 'node:crypto';
 import { UncaughtErrors } from '@vio/rings/testing';
-import { until } from '@vio/test-support';
+import { encrypted, until } from '@vio/test-support';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { frontendRequests as requests } from '../../wire/index.ts';
@@ -21,11 +20,7 @@ const request = (session: number): Uint8Array[] => [
   iv,
   data,
 ];
-const right = ((): Buffer => {
-  const cipher = createCipheriv('aes-128-cbc', key, iv);
-  cipher.setAutoPadding(false);
-  return Buffer.concat([cipher.update(data), cipher.final()]);
-})();
+const right = encrypted('aes-128-cbc', key, iv, data);
 
 /** Carries operations out as it is told. */
 function engineOf(

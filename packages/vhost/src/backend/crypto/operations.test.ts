@@ -11,6 +11,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { encrypted } from '@vio/test-support';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CryptoGuest, cipherSession, requestHead, symmetric } from '../../test-support/crypto-guest.ts';
 import { cryptoSetZeroCopy } from './crypto-calls.ts';
@@ -30,12 +31,6 @@ function cut(bytes: Uint8Array, ...sizes: number[]): Uint8Array[] {
   }
   return pieces;
 }
-
-const encrypted = (name: string, key: Uint8Array, iv: Uint8Array | null, data: Uint8Array): Buffer => {
-  const cipher = createCipheriv(name, key, iv);
-  cipher.setAutoPadding(false);
-  return Buffer.concat([cipher.update(data), cipher.final()]);
-};
 
 const modes = [
   ['cbc', virtio.VIRTIO_CRYPTO_CIPHER_AES_CBC, 16, 96],
