@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
-import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MRG_RXBUF, rarpFrame } from '@vio/net';
+import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { rarpFrame } from '@vio/net/internal';
 import { broadcast, frame, macOf, multicast } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortEndpoint } from '../support/endpoint.ts';

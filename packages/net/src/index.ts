@@ -11,7 +11,7 @@ export type {
   Reconnected,
 } from './port/port-events.ts';
 export type { ReadOptions } from './port/packet-reader.ts';
-export { type SendOptions, maxFrameBytes } from './port/packet-writer.ts';
+export type { SendOptions } from './port/packet-writer.ts';
 export { RxInterrupt } from './port/rx-interrupt.ts';
 export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';
 export { type QueuePairHandle, WorkerPort } from './port/worker-port.ts';
@@ -46,10 +46,9 @@ export type { Notifier } from './queue/queue-options.ts';
 export { TxQueue } from './queue/tx-queue.ts';
 export type { FrameOptions } from './frames/frame-options.ts';
 export type { FrameRules } from './frames/frame-rules.ts';
-export { rarpFrame } from './frames/rarp.ts';
 export { VLAN_PRESENT } from './frames/vlan.ts';
-export { isMac, isMulticast, macFromBytes, macToBytes, randomMac } from './frames/mac-address.ts';
-export { type Duplex, linkSpeeds } from './device/link-speed.ts';
+export { macToBytes } from './frames/mac-address.ts';
+export type { Duplex } from './device/link-speed.ts';
 
 // Features, and the paths that follow from them.
 export * from './feature-bits.ts';
@@ -63,7 +62,6 @@ export {
 } from './paths.ts';
 
 // Offloads.
-export { InternetChecksum } from './offload/checksum.ts';
 export { completePacket } from './offload/complete.ts';
 export {
   type OffloadOptions,
@@ -88,25 +86,36 @@ export { Segmenter } from './offload/segmenter.ts';
 export type { ControlCommand, RssConfig, RxMode } from './control/commands.ts';
 export type { ControlChannel } from './control/control-channel.ts';
 export { NetControl } from './control/net-control.ts';
-export * from './rss/hash-types.ts';
+export {
+  HASH_REPORT_IPv4,
+  HASH_REPORT_IPv6,
+  HASH_REPORT_IPv6_EX,
+  HASH_REPORT_NONE,
+  HASH_REPORT_TCPv4,
+  HASH_REPORT_TCPv6,
+  HASH_REPORT_TCPv6_EX,
+  HASH_REPORT_UDPv4,
+  HASH_REPORT_UDPv6,
+  HASH_REPORT_UDPv6_EX,
+  HASH_TYPE_IPv4,
+  HASH_TYPE_IPv6,
+  HASH_TYPE_TCPv4,
+  HASH_TYPE_TCPv6,
+  HASH_TYPE_UDPv4,
+  HASH_TYPE_UDPv6,
+  type HashConfig,
+  type RssLimits,
+} from './rss/hash-types.ts';
 export { PacketFlow } from './rss/packet-flow.ts';
 export { PacketHasher } from './rss/packet-hasher.ts';
 
 // What is counted and recorded.
 export { QueueStats, type DropReason, type QueueCounterName, type QueueEventName } from './stats.ts';
-export { type Measured, prometheusContentType, prometheusText } from './metrics/prometheus.ts';
+export { type Measured, prometheusText } from './metrics/prometheus.ts';
 export { Capture, type CaptureOptions } from './capture/capture.ts';
 export type { CaptureSource } from './capture/capture-format.ts';
 export type { PortCaptureOptions } from './capture/port-capture.ts';
-export {
-  type PcapFile,
-  type PcapPacket,
-  linkTypeEthernet,
-  pcapFileHeader,
-  pcapRecord,
-  readPcap,
-  writePcap,
-} from './pcap/pcap.ts';
+export { type PcapFile, type PcapPacket, readPcap, writePcap } from './pcap/pcap.ts';
 export {
   type Controls,
   type EventFeed,

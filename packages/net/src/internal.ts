@@ -30,7 +30,7 @@ export {
 export type { DevicePortParts } from './device/device-port.ts';
 export * from './device/device-status.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
-export { isSpeedDevarg, speedToReport } from './device/link-speed.ts';
+export { isSpeedDevarg, linkSpeeds, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';
 export {
   checkControlQueue,
@@ -41,9 +41,12 @@ export {
 export { be16, putBe16 } from './big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
 export { checkMtu, maxMtu, minMtu, vlanTagBytes } from './frames/frame-rules.ts';
+export { isMac, isMulticast, macFromBytes } from './frames/mac-address.ts';
+export { rarpFrame } from './frames/rarp.ts';
 export { growHead, isTagged, putTag, takeTag } from './frames/vlan-tag.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
-export { completeChecksum } from './offload/checksum.ts';
+export { prometheusContentType } from './metrics/prometheus.ts';
+export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
 export { checksumFrom, exchangeWord } from './offload/complete.ts';
 export { HeaderCodec } from './offload/header-codec.ts';
 export {
@@ -59,6 +62,7 @@ export { pathLogLine, pathLogLines } from './paths.ts';
 export type { NetPortParts } from './port/net-port.ts';
 export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';
 export type { NetQueueOptions } from './queue/queue-options.ts';
+export { defaultHashKey, supportedHashTypes } from './rss/hash-types.ts';
 export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';
 export { inTurns } from './telemetry/http-turns.ts';
 export { jsonValue } from './telemetry/json-value.ts';

@@ -6,8 +6,8 @@ import {
   createServer,
 } from 'node:http';
 import { VioError } from '@vio/native';
-import { type Measured, prometheusContentType, prometheusText } from '@vio/net';
-import { inTurns } from '@vio/net/internal';
+import { type Measured, prometheusText } from '@vio/net';
+import { inTurns, prometheusContentType } from '@vio/net/internal';
 import { type HttpAddress, type HttpPlace, listenHttp } from '@vio/net/internal/http';
 import { refusal, securityHeaders } from '../page/server/guard.ts';
 import type { Shown } from '../page/server/hub.ts';

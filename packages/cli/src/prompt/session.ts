@@ -1,4 +1,5 @@
-import { VIRTIO_NET_F_RSS, VLAN_PRESENT, isMulticast } from '@vio/net';
+import { VIRTIO_NET_F_RSS, VLAN_PRESENT } from '@vio/net';
+import { isMulticast } from '@vio/net/internal';
 import type { ChecksumWork } from '../forward/lane.ts';
 import { ownChecksums } from '../forward/engines/csum.ts';
 import type { ForwardMode } from '../forward/mode-names.ts';

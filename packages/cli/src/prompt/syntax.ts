@@ -1,4 +1,4 @@
-import { isMac } from '@vio/net';
+import { isMac } from '@vio/net/internal';
 
 /** What a prompt knows that words of commands may name. */
 export interface Vocabulary {

@@ -81,7 +81,7 @@ export function pcapFileHeader(linkType = linkTypeEthernet, snapLength = maxSnap
  * One record, header and frame, to be appended to a file begun with `pcapFileHeader`.
  * @throws RangeError for a time that a file cannot have
  */
-export function pcapRecord(packet: PcapPacket): Uint8Array {
+function pcapRecord(packet: PcapPacket): Uint8Array {
   checkTime(packet);
   const record = new Uint8Array(pcapRecordHeaderBytes + packet.bytes.length);
   const view = new DataView(record.buffer);

@@ -22,7 +22,7 @@ export interface SendOptions extends WaitOptions {
 export const sendNames: OptionNames<SendOptions> = { queue: true, ...waitNames };
 
 /** Largest frame in bytes, as in DPDK's virtio PMD. */
-export const maxFrameBytes = 9728;
+const maxFrameBytes = 9728;
 
 /** Attempts, one per turn of the event loop, before a full ring is looked at every millisecond only. */
 const spins = 64;

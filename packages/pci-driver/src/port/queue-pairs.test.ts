@@ -6,9 +6,8 @@ import {
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_STATUS,
-  rarpFrame,
 } from '@vio/net';
-import { headerSize } from '@vio/net/internal';
+import { headerSize, rarpFrame } from '@vio/net/internal';
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { FakeControl } from '../test-support/fake-control.ts';

@@ -1,6 +1,5 @@
 import { checkSocketPath, printable, quoted } from '@vio/native/internal';
-import { isMac, isMulticast } from '@vio/net';
-import { maxMtu, minMtu } from '@vio/net/internal';
+import { isMac, isMulticast, maxMtu, minMtu } from '@vio/net/internal';
 import { z } from 'zod';
 import { mostVlan } from '../fabric/vlan-rules.ts';
 import { switchError } from './errors.ts';

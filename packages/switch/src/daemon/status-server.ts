@@ -1,6 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import { prometheusContentType, prometheusText } from '@vio/net';
-import { inTurns } from '@vio/net/internal';
+import { prometheusText } from '@vio/net';
+import { inTurns, prometheusContentType } from '@vio/net/internal';
 import { type HttpAddress, type HttpPlace, listenHttp, parseHttpAddress } from '@vio/net/internal/http';
 import { switchError } from '../config/errors.ts';
 import type { VioSwitch } from '../switch/vio-switch.ts';

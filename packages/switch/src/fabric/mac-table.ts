@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { macFromBytes } from '@vio/net';
+import { macFromBytes } from '@vio/net/internal';
 
 /** Entries of a bucket. */
 const ways = 4;

@@ -1,5 +1,6 @@
 // What a switch does with frames, seen from the hosts on its ports.
-import { openPort, rarpFrame } from '@vio/net';
+import { openPort } from '@vio/net';
+import { rarpFrame } from '@vio/net/internal';
 import { broadcast, frame, macOf, multicast, until } from '@vio/test-support';
 import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';

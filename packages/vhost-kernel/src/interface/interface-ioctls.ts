@@ -1,6 +1,7 @@
 // Ioctls on a network interface by name (netdevice(7)), through any socket of its network namespace.
 import { ioctl } from '@vio/native';
-import { macFromBytes, macToBytes } from '@vio/net';
+import { macToBytes } from '@vio/net';
+import { macFromBytes } from '@vio/net/internal';
 
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;

@@ -1,6 +1,6 @@
 import { VioError } from '@vio/native';
 import { type OptionNames, checkOptions, quoted } from '@vio/native/internal';
-import { isMac } from '@vio/net';
+import { isMac } from '@vio/net/internal';
 import { maxInterfaceName } from '../interface/interface-ioctls.ts';
 
 /** How a tap is opened; what is left out stays as it is. */

@@ -1,6 +1,6 @@
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { linkSpeeds } from '@vio/net';
+import { linkSpeeds } from '@vio/net/internal';
 import { type VirtioUserOptions, parseVirtioUserConfig } from './config.ts';
 
 const path = '/tmp/vio-nobody-has-this.sock';

@@ -1,11 +1,11 @@
 import { VioError } from '@vio/native';
 import { checkSocketPath } from '@vio/native/internal';
-import { isMac } from '@vio/net';
 import {
   devargFlag,
   devargForms,
   devargInteger,
   devargValueError,
+  isMac,
   isSpeedDevarg,
   speedToReport,
   unknownDevarg,

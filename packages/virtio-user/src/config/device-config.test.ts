@@ -8,8 +8,8 @@ import {
   VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_STATUS,
-  rarpFrame,
 } from '@vio/net';
+import { rarpFrame } from '@vio/net/internal';
 import { VIRTIO_F_EVENT_IDX } from '@vio/rings';
 import { UncaughtErrors, privatePool } from '@vio/rings/testing';
 import { type NetConfig, type VhostDevice, VhostDriver } from '@vio/vhost';

@@ -2,7 +2,7 @@ import { lstatSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { quoted } from '@vio/native/internal';
-import { isMac } from '@vio/net';
+import { isMac } from '@vio/net/internal';
 import type { VirtioUserOptions } from './config.ts';
 
 /** Where a pod mounts the annotation of Multus by the downward API. */

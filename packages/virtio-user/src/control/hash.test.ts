@@ -8,9 +8,8 @@ import {
   HASH_TYPE_IPv4,
   type OffloadOptions,
   PacketBurst,
-  defaultHashKey,
-  supportedHashTypes,
 } from '@vio/net';
+import { defaultHashKey, supportedHashTypes } from '@vio/net/internal';
 import { writeFrames } from '@vio/net/testing';
 import { privatePool } from '@vio/rings/testing';
 import { ReceiveSteering, type VhostDevice, VhostDriver, controlFeatures, hashFeatures } from '@vio/vhost';

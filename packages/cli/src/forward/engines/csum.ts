@@ -1,12 +1,5 @@
-import {
-  HDR_F_NEEDS_CSUM,
-  HDR_GSO_TCPV4,
-  HDR_GSO_TCPV6,
-  InternetChecksum,
-  type PacketBurst,
-  PacketFlow,
-} from '@vio/net';
-import { be16, checksumFrom, exchangeWord, putBe16 } from '@vio/net/internal';
+import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_TCPV6, type PacketBurst, PacketFlow } from '@vio/net';
+import { InternetChecksum, be16, checksumFrom, exchangeWord, putBe16 } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { ChecksumWork } from '../lane.ts';

@@ -1,5 +1,5 @@
-import { InternetChecksum, type PacketBurst, PacketFlow } from '@vio/net';
-import { be16, putBe16 } from '@vio/net/internal';
+import { type PacketBurst, PacketFlow } from '@vio/net';
+import { InternetChecksum, be16, putBe16 } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { LaneAddresses } from '../lane.ts';

@@ -6,8 +6,8 @@ import {
   HASH_TYPE_UDPv4,
   HASH_TYPE_UDPv6,
   VIRTIO_NET_F_RSS,
-  supportedHashTypes,
 } from '@vio/net';
+import { supportedHashTypes } from '@vio/net/internal';
 import type { CommandArguments, PromptCommand } from '../command.ts';
 import { CommandFailure, type PromptSession } from '../session.ts';
 import { flowTypes, hashTypeNames } from '../text/port-info.ts';

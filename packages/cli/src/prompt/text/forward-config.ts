@@ -1,4 +1,4 @@
-import { macFromBytes } from '@vio/net';
+import { macFromBytes } from '@vio/net/internal';
 import { peerAddress } from '../../forward/lane.ts';
 import type { PromptSession } from '../session.ts';
 

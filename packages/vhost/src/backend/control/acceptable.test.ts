@@ -1,4 +1,5 @@
-import { type ControlCommand, HASH_TYPE_TCPv4, type RssConfig, supportedHashTypes } from '@vio/net';
+import { type ControlCommand, HASH_TYPE_TCPv4, type RssConfig } from '@vio/net';
+import { supportedHashTypes } from '@vio/net/internal';
 import { describe, expect, it } from 'vitest';
 import { acceptable } from './acceptable.ts';
 

@@ -1,4 +1,5 @@
-import { type ControlCommand, type HashConfig, supportedHashTypes } from '@vio/net';
+import type { ControlCommand, HashConfig } from '@vio/net';
+import { supportedHashTypes } from '@vio/net/internal';
 import { rssPairs } from './driver-settings.ts';
 
 /** As every device has at least (virtio 1.4, section 5.1.4.1); more is not offered. */

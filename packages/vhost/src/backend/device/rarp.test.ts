@@ -1,4 +1,5 @@
-import { PacketBurst, rarpFrame } from '@vio/net';
+import { PacketBurst } from '@vio/net';
+import { rarpFrame } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '@vio/rings';
 import { describe, expect, it } from 'vitest';

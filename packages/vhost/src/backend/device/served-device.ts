@@ -1,5 +1,6 @@
 import type { VioError } from '@vio/native';
-import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, rarpFrame } from '@vio/net';
+import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { rarpFrame } from '@vio/net/internal';
 import type { QueueFault } from '@vio/rings';
 import { VHOST_F_LOG_ALL, VHOST_USER_F_PROTOCOL_FEATURES } from '../../wire/index.ts';
 import { AsyncChannels } from '../async/async-channels.ts';

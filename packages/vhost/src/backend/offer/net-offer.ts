@@ -1,9 +1,5 @@
-import {
-  VIRTIO_NET_F_CTRL_VQ,
-  VIRTIO_NET_F_GUEST_ANNOUNCE,
-  VIRTIO_NET_F_MQ,
-  supportedHashTypes,
-} from '@vio/net';
+import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_MQ } from '@vio/net';
+import { supportedHashTypes } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,

@@ -1,4 +1,4 @@
-import { macFromBytes } from '@vio/net';
+import { macFromBytes } from '@vio/net/internal';
 import type { HandlerTable } from './handler.ts';
 
 /** What only network devices have. */

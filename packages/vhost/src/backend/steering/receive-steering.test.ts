@@ -3,10 +3,9 @@ import {
   VIRTIO_NET_F_CTRL_RX,
   VIRTIO_NET_F_CTRL_VLAN,
   VIRTIO_NET_F_CTRL_VQ,
-  defaultHashKey,
   macToBytes,
-  supportedHashTypes,
 } from '@vio/net';
+import { defaultHashKey, supportedHashTypes } from '@vio/net/internal';
 import { describe, expect, it } from 'vitest';
 import { CommandedSettings } from '../control/driver-settings.ts';
 import { packetPool, packetsOf } from '../../test-support/packets.ts';

@@ -1,5 +1,5 @@
-import { type ConfigSpace, macFromBytes } from '@vio/net';
-import { encodeConfigSpace } from '@vio/net/internal';
+import type { ConfigSpace } from '@vio/net';
+import { encodeConfigSpace, macFromBytes } from '@vio/net/internal';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 
 /** What all devices behind a socket say of themselves. */

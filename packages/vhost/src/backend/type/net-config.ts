@@ -1,7 +1,7 @@
 import { VioError } from '@vio/native';
 import { type OptionNames, checkOptions } from '@vio/native/internal';
-import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, isMac, isMulticast } from '@vio/net';
-import { maxMtu, minMtu } from '@vio/net/internal';
+import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from '@vio/net';
+import { isMac, isMulticast, maxMtu, minMtu } from '@vio/net/internal';
 
 /** What a backend's devices say of themselves in their configuration space. What is left out they do not say. */
 export interface NetConfig {

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFds } from '@vio/test-support';
-import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, supportedHashTypes } from '@vio/net';
+import { type ControlCommand, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { supportedHashTypes } from '@vio/net/internal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandedSettings } from '../control/driver-settings.ts';
 import { controlFeatures, hashFeatures } from '../type/device-features.ts';
