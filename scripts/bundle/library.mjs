@@ -3,7 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { commonOptions, exportsOf, hasCommonJs, importedNames, ofParts, requireBanner } from './options.mjs';
+import {
+  commonOptions,
+  exportsOf,
+  hasCommonJs,
+  importedNames,
+  inside,
+  ofParts,
+  requireBanner,
+} from './options.mjs';
 
 /** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
 const after = new Set(['./testing']);
@@ -18,7 +26,13 @@ export async function buildLibrary(directory, manifest) {
   const sources = [index, internal].map((target) => target['vio-source']);
   const plain = Object.entries(others)
     .filter(([, target]) => target['vio-source'] !== undefined)
-    .map(([entry, target]) => ({ entry, out: target.default.slice(2), sources: [target['vio-source']] }));
+    .map(([entry, target]) => ({
+      entry,
+      out: target.default.slice(2),
+      sources: [target['vio-source']],
+      // The whole has what is in such an entry again, and so is no file longer.
+      apart: inside.has(`${manifest.name}${entry.slice(1)}`),
+    }));
   const order = [
     ...plain.filter(({ entry }) => !after.has(entry)),
     { out: whole, sources },
@@ -41,8 +55,13 @@ async function buildInOrder(options, order, wanted) {
   const owners = new Map();
   const files = new Map();
   const inputs = new Set();
-  for (const { out, sources } of order) {
-    const result = await buildOne(options, owners, out, entryText(sources, wanted.get(out)));
+  for (const { out, sources, apart } of order) {
+    const result = await buildOne(
+      options,
+      apart ? new Map() : owners,
+      out,
+      entryText(sources, wanted.get(out)),
+    );
     const [{ text }] = result.outputFiles;
     files.set(out, await ofParts(linked(text, owners, wanted, out)));
     const [{ inputs: contents }] = Object.values(result.metafile.outputs);
@@ -50,7 +69,7 @@ async function buildInOrder(options, order, wanted) {
       inputs.add(input);
       const file = resolve(options.absWorkingDir, input);
       // What only passes on names is nobody's.
-      if (bytesInOutput > 0 && !owners.has(file)) owners.set(file, out);
+      if (bytesInOutput > 0 && !apart && !owners.has(file)) owners.set(file, out);
     }
   }
   inputs.delete('<stdin>');

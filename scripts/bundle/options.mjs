@@ -5,10 +5,10 @@ import { build } from 'esbuild';
 import { root } from '../workspace.mjs';
 
 /**
- * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and a part of a sibling that has no
- * state and is smaller than what it costs to find one more file.
+ * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and parts of a sibling that have no
+ * state and are smaller than what it costs to find one more file.
  */
-const inside = new Set(['eventemitter3', '@vio/net/internal/http']);
+export const inside = new Set(['eventemitter3', '@vio/net/internal/http', '@vio/net/internal/mac-address']);
 
 /**
  * @param {string} directory absolute, of a package
@@ -98,7 +98,9 @@ function partsOf(name) {
 async function readParts(name) {
   const directory = join(root, 'packages', name);
   const manifest = manifestOf(name);
-  const entries = Object.entries(manifest.exports).filter(([entry]) => entry.startsWith('./internal/'));
+  const entries = Object.entries(manifest.exports).filter(
+    ([entry]) => entry.startsWith('./internal/') && !inside.has(`@vio/${name}${entry.slice(1)}`),
+  );
   return Promise.all(
     entries.map(async ([entry, target]) => ({
       specifier: `@vio/${name}${entry.slice(1)}`,

@@ -1,4 +1,5 @@
 // Says what a frame is, for a person. Nothing in it is trusted: what is cut off or makes no sense is left out.
+import { macFromBytes } from '@vio/net/internal/mac-address';
 
 /** A frame in words. */
 export interface DecodedFrame {
@@ -53,7 +54,7 @@ const mostTags = 2;
 export function decodeFrame(frame: Uint8Array): DecodedFrame {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame.length < 14) return { source: '', destination: '', protocol: 'Ethernet', info: 'cut off' };
-  const [destination, source] = [mac(frame, 0), mac(frame, 6)];
+  const [destination, source] = [macFromBytes(frame), macFromBytes(frame, 6)];
   let type = view.getUint16(12);
   let at = 14;
   const tags: string[] = [];
@@ -104,7 +105,7 @@ function arp(view: DataView, frame: Uint8Array, at: number): DecodedFrame | unde
     operation === 1
       ? `who has ${destination}? tell ${source}`
       : operation === 2
-        ? `${source} is at ${mac(frame, at + 8)}`
+        ? `${source} is at ${macFromBytes(frame, at + 8)}`
         : `operation ${operation}`;
   return { source, destination, protocol: 'ARP', info };
 }
@@ -139,11 +140,6 @@ function transport(
 }
 
 const name = (protocol: number): string => ipProtocols[protocol] ?? `IP ${protocol}`;
-
-/** What `macFromBytes` of @vio/net does, which no browser can load. */
-function mac(frame: Uint8Array, at: number): string {
-  return Array.from(frame.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
-}
 
 const dotted = (frame: Uint8Array, at: number): string => frame.subarray(at, at + 4).join('.');
 
