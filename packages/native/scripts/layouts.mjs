@@ -30,6 +30,9 @@ const counters = [
 /** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */
 const piecesPerRun = 256;
 
+/** Bytes from one virtio-net header in a job to the next: as many as the longest has (that with a hash report). */
+const headerStride = 20;
+
 /** What the jobs for the device’s side of a ring begin with: a queue is described, and lent, the same way to both kernels. */
 const deviceRing = [
   [
@@ -120,9 +123,9 @@ const layouts = {
         'unknown',
       ],
       [
-        'The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each.',
+        'The packets: of how many local pieces each is, writable ones; their headers, `headerStride` bytes each.',
         ['pieces', singlesPerRun],
-        ['headers', 5 * singlesPerRun],
+        ['headers', (headerStride / 4) * singlesPerRun],
       ],
       ['Local pieces, packet after packet.', ['offsets', piecesPerRun], ['lengths', piecesPerRun]],
     ],
@@ -287,6 +290,9 @@ function typescript() {
     '/** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */',
     `export const piecesPerRun = ${piecesPerRun};`,
     '',
+    '/** Bytes from one virtio-net header in a job to the next. */',
+    `export const headerStride = ${headerStride};`,
+    '',
     `${tables.join('\n\n')}\n`,
   ].join('\n');
 }
@@ -319,6 +325,8 @@ function cplusplus() {
     `constexpr int32_t kSinglesPerRun = ${singlesPerRun};`,
     '// Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes.',
     `constexpr int32_t kPiecesPerRun = ${piecesPerRun};`,
+    '// Bytes from one virtio-net header in a job to the next.',
+    `constexpr int32_t kHeaderStride = ${headerStride};`,
     '',
     tables.join('\n\n'),
     '',

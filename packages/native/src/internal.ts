@@ -31,6 +31,7 @@ export {
   chainsJobWords,
   driverJob,
   driverJobWords,
+  headerStride,
   packetFrame,
   packetFrameWords,
   piecesPerRun,

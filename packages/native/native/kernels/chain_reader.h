@@ -3,16 +3,14 @@
 // Its twin is ChainBuilder of @vio/rings, over SplitDevice and PackedDevice.
 #pragma once
 
-#include "kernels/descriptor.h"
+#include "kernels/device_ring.h"
 #include "kernels/guest_memory.h"
-#include "kernels/layouts.h"
 
 namespace vio {
 
+template <typename Ring>
 class ChainReader {
  public:
-  enum Found { kNone, kOther, kChain };
-
   struct Piece {
     uint8_t* at;
     int32_t bytes;
@@ -28,9 +26,6 @@ class ChainReader {
   // Where the reading stands: kept before a packet, for one whose chains are not all there.
   struct State {
     int32_t chains = 0, pieces = 0;
-    int32_t next = 0;         // packed: the slot; split: chains behind the first
-    uint32_t expected = 0;    // packed: the two bits of an available descriptor
-    int32_t room = 0;         // packed: slots that may be taken; split: chains that are there
     int32_t window = 0;
   };
 
@@ -39,107 +34,75 @@ class ChainReader {
   State state;
   int32_t unknown = -1;
 
-  ChainReader(const int32_t* job, const GuestMemory& memory, uint32_t* table, const uint16_t* avail)
+  ChainReader(const DeviceMemory& device, const GuestMemory& memory, Ring& ring)
       : memory_(memory),
-        table_(table),
-        avail_(avail),
-        size_(job[chainsJob::kSize]),
-        start_(job[chainsJob::kNext]),
-        tables_(job[chainsJob::kTables]),
-        packed_(job[chainsJob::kPacked] != 0),
-        writable_(job[chainsJob::kWritable] != 0) {
-    state.window = job[chainsJob::kData];
-  }
-
-  // -> false: an index that makes no sense
-  bool Begin(int32_t room, bool wrap) {
-    state.room = room;
-    if (packed_) {
-      state.next = start_;
-      state.expected = (wrap ? kAvailFlag : kUsedFlag) << 16;
-      return true;
-    }
-    const uint16_t index = __atomic_load_n(avail_ + 1, __ATOMIC_ACQUIRE);
-    state.room = static_cast<uint16_t>(index - static_cast<uint16_t>(start_));
-    return state.room <= room;
+        ring_(ring),
+        table_(device.table),
+        size_(device.size),
+        tables_(device.job[chainsJob::kTables]),
+        writable_(device.job[chainsJob::kWritable] != 0) {
+    state.window = device.job[chainsJob::kData];
   }
 
   // Takes the next chain; kOther leaves everything as it was.
   Found Next() {
-    const State before = state;
-    if (before.chains == kPiecesPerRun) return kOther;
+    if (state.chains == kPiecesPerRun) return Found::kOther;
+    const int32_t firstPiece = state.pieces, window = state.window;
     Chain& chain = chains[state.chains];
-    chain = {0, 1, state.pieces, 0, 0};
+    chain = {0, 1, firstPiece, 0, 0};
     writableSeen_ = false;
     descriptors_ = 0;
-    const Found found = packed_ ? NextPacked(&chain) : NextSplit(&chain);
-    if (found != kChain) state = before;
-    else state.chains++;
+    const Found found = Read(&chain);
+    if (found != Found::kChain) {
+      state.pieces = firstPiece;
+      state.window = window;
+      return found;
+    }
+    ring_.Take(chain.slots);
+    state.chains++;
     return found;
   }
 
  private:
   struct Words {
     uint32_t low, high, length, last;
+    bool Has(uint32_t flag) const { return (Ring::Flags(last) & flag) != 0; }
     uint64_t Address() const { return low | static_cast<uint64_t>(high) << 32; }
   };
-
-  static uint32_t Load(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 
   Words Slot(int32_t index) const {
     const uint32_t* at = table_ + static_cast<size_t>(index) * 4;
     return {Load(at), Load(at + 1), Load(at + 2), Load(at + 3)};
   }
 
-  Found NextSplit(Chain* chain) {
-    if (state.next == state.room) return kNone;
-    const uint32_t mask = static_cast<uint32_t>(size_) - 1;
-    const uint32_t head = __atomic_load_n(avail_ + 2 + ((start_ + state.next) & mask), __ATOMIC_RELAXED);
-    if (head > mask) return kOther;
-    chain->id = static_cast<int32_t>(head);
-    Words words = Slot(static_cast<int32_t>(head));
-    for (;;) {
-      if (words.last & kIndirectFlag) {
-        if ((words.last & kNextFlag) || !SplitTable(words, chain)) return kOther;
+  // Follows a chain of the ring to its end; the ring stays where it is.
+  Found Read(Chain* chain) {
+    Head head;
+    const Found found = ring_.Peek(&head);
+    if (found != Found::kChain) return found;
+    int32_t index = head.index;
+    Words words = Slot(index);
+    words.last = head.last;
+    for (int32_t count = 1;; count++) {
+      chain->slots = Ring::Slots(count);
+      if (chain->slots > ring_.position.room) return Found::kOther;
+      if (words.Has(kIndirectFlag)) {
+        if (words.Has(kNextFlag) || !Table(words, chain)) return Found::kOther;
         break;
       }
-      if (!Add(words, (words.last & kWriteFlag) != 0, chain)) return kOther;
-      if (!(words.last & kNextFlag)) break;
-      const uint32_t index = words.last >> 16;
-      if (index > mask) return kOther;
-      words = Slot(static_cast<int32_t>(index));
+      if (!Add(words, words.Has(kWriteFlag), chain)) return Found::kOther;
+      if (!words.Has(kNextFlag)) break;
+      index = ring_.Following(index, words.last);
+      if (index < 0) return Found::kOther;
+      words = Slot(index);
     }
-    state.next++;
-    return kChain;
+    chain->id = Ring::Id(head, words.last);
+    return Found::kChain;
   }
 
-  Found NextPacked(Chain* chain) {
-    const uint32_t both = (kAvailFlag | kUsedFlag) << 16;
-    int32_t at = state.next;
-    const uint32_t first = __atomic_load_n(table_ + static_cast<size_t>(at) * 4 + 3, __ATOMIC_ACQUIRE);
-    if ((first & both) != state.expected) return kNone;
-    Words words = Slot(at);
-    words.last = first;
-    for (chain->slots = 1;; chain->slots++) {
-      if (chain->slots > state.room) return kOther;
-      const uint32_t flags = words.last >> 16;
-      chain->id = static_cast<int32_t>(words.last & 0xffff);
-      if (flags & kIndirectFlag) {
-        if ((flags & kNextFlag) || !PackedTable(words, chain)) return kOther;
-        break;
-      }
-      if (!Add(words, (flags & kWriteFlag) != 0, chain)) return kOther;
-      if (!(flags & kNextFlag)) break;
-      if (++at == size_) at = 0;
-      words = Slot(at);
-    }
-    state.room -= chain->slots;
-    state.next += chain->slots;
-    if (state.next >= size_) {
-      state.next -= size_;
-      state.expected ^= both;
-    }
-    return kChain;
+  bool Table(const Words& words, Chain* chain) {
+    if constexpr (Ring::kPacked) return PackedTable(words, chain);
+    else return SplitTable(words, chain);
   }
 
   bool IsTable(const Words& words) const { return tables_ > 0 && words.length != 0 && (words.length & 15) == 0; }
@@ -151,9 +114,9 @@ class ChainReader {
     uint32_t index = 0;
     for (uint32_t visited = 1; visited <= entries; visited++) {
       Words entry;
-      if (!Entry(words.Address() + static_cast<uint64_t>(index) * 16, &entry) || (entry.last & kIndirectFlag)) return false;
-      if (!Add(entry, (entry.last & kWriteFlag) != 0, chain)) return false;
-      if (!(entry.last & kNextFlag)) return true;
+      if (!Entry(words.Address() + static_cast<uint64_t>(index) * 16, &entry) || entry.Has(kIndirectFlag)) return false;
+      if (!Add(entry, entry.Has(kWriteFlag), chain)) return false;
+      if (!entry.Has(kNextFlag)) return true;
       index = entry.last >> 16;
       if (index >= entries) return false;
     }
@@ -167,7 +130,7 @@ class ChainReader {
     for (uint32_t index = 0; index < entries; index++) {
       Words entry;
       if (!Entry(words.Address() + static_cast<uint64_t>(index) * 16, &entry)) return false;
-      const bool writable = tables_ == 1 ? ((entry.last >> 16) & kWriteFlag) != 0 : tables_ == 3;
+      const bool writable = tables_ == 1 ? entry.Has(kWriteFlag) : tables_ == 3;
       if (!Add(entry, writable, chain)) return false;
     }
     return true;
@@ -212,12 +175,10 @@ class ChainReader {
   }
 
   const GuestMemory& memory_;
-  uint32_t* const table_;
-  const uint16_t* const avail_;
+  Ring& ring_;
+  const uint32_t* const table_;
   const int32_t size_;
-  const int32_t start_;
   const int32_t tables_;
-  const bool packed_;
   const bool writable_;
   int32_t tableWindow_ = 0;
   int32_t descriptors_ = 0;

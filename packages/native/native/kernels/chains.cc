@@ -1,19 +1,15 @@
 // Whole bursts of packets in chains of any kind in one call: those of several descriptors, with indirect tables, in any windows of
 // the driver's memory, and packets over several of its buffers. A packet that needs more than one buffer of this side, and what is
 // to be dropped, ends the burst, and is for TypeScript. Its twin is PortableChains of @vio/vhost.
-//
-// No template, as in singles.cc: what depends on the format is how chains are read (ChainReader) and marked used (Publish).
 #include <memory>
 
 #include "kernels/chain_reader.h"
-#include "kernels/dirty_log.h"
+#include "kernels/device_ring.h"
 #include "kernels/net_header.h"
 
 namespace vio {
 
 using namespace chainsJob;
-
-constexpr int32_t kHeaderStride = 20;  // bytes of a header in the job
 
 struct Chains {
   int32_t* job = nullptr;
@@ -23,25 +19,31 @@ struct Chains {
 };
 
 // One burst: which chains hold which packet, and then the copies.
+template <typename Ring>
 struct ChainRun {
-  using Found = ChainReader::Found;
-  using Piece = ChainReader::Piece;
+  using State = typename ChainReader<Ring>::State;
+  using Piece = typename ChainReader<Ring>::Piece;
 
-  int32_t* job;
-  uint8_t* local;
-  int64_t localSize;
-  int32_t prefix;
-  ChainReader reader;
+  DeviceMemory& device;
+  Ring& ring;
+  int32_t* const job;
+  uint8_t* const local;
+  const int32_t prefix;
+  ChainReader<Ring> reader;
   int32_t packets = 0;
   int32_t firstChain[kSinglesPerRun + 1];
   bool outside = false;  // a local piece is not in local memory
-  DirtyLog log;
 
-  ChainRun(int32_t* job, const GuestMemory& memory, uint32_t* table, const uint16_t* avail)
-      : job(job), prefix(job[kPrefix]), reader(job, memory, table, avail) {}
+  ChainRun(DeviceMemory& device, const GuestMemory& memory, Ring& ring)
+      : device(device),
+        ring(ring),
+        job(device.job),
+        local(device.local),
+        prefix(device.job[kPrefix]),
+        reader(device, memory, ring) {}
 
   bool IsLocal(int32_t at, int64_t bytes) {
-    if (at >= 0 && bytes >= 1 && at + bytes <= localSize) return true;
+    if (device.IsLocal(at, bytes)) return true;
     outside = true;
     return false;
   }
@@ -50,12 +52,14 @@ struct ChainRun {
 
   void Collect(int32_t wanted) {
     for (; packets < wanted; packets++) {
-      const ChainReader::State before = reader.state;
+      const State before = reader.state;
+      const typename Ring::Position position = ring.position;
       const Found found = reader.Next();
       if (found == Found::kNone) return;
       const int64_t bytes = found == Found::kChain ? reader.chains[before.chains].bytes - prefix : 0;
       if (bytes < 1 || bytes > job[kMost] || !IsLocal(job[kOffsets + packets], bytes)) {
         reader.state = before;
+        ring.position = position;
         job[kBlocked] = 1;
         return;
       }
@@ -93,13 +97,15 @@ struct ChainRun {
         __builtin_prefetch(local + job[kOffsets + piece]);
         left += job[kLengths + piece];
       }
-      const ChainReader::State before = reader.state;
+      const State before = reader.state;
+      const typename Ring::Position position = ring.position;
       firstChain[packets] = before.chains;
       for (bool first = true; left > 0; first = false) {
         const Found found = first || job[kMergeable] != 0 ? reader.Next() : Found::kOther;
         const int64_t room = found == Found::kChain ? reader.chains[reader.state.chains - 1].bytes : 0;
         if (found != Found::kChain || (first && room < least)) {
           reader.state = before;
+          ring.position = position;
           job[kBlocked] = !first || found != Found::kNone;
           return;
         }
@@ -158,6 +164,7 @@ struct ChainRun {
 
   // After the copies, and before anything is marked used.
   void MarkData() {
+    DirtyLog& log = device.log;
     if (log.bits == nullptr || job[kWritable] == 0) return;
     log.Written();
     for (int32_t c = 0; c < reader.state.chains; c++) {
@@ -170,105 +177,47 @@ struct ChainRun {
     }
   }
 
-  void MarkRing(int32_t at, int32_t count, int32_t front, int32_t each) {
-    if (log.bits == nullptr) return;
-    const uint64_t high = static_cast<uint32_t>(job[kLogRingHigh]);
-    log.MarkRing(high << 32 | static_cast<uint32_t>(job[kLogRingLow]), at, count, job[kSize], front, each);
-  }
-
-  void PublishPacked(uint32_t* ring) {
-    const int32_t size = job[kSize], count = reader.state.chains;
-    const uint32_t both = (kAvailFlag | kUsedFlag) << 16;
-    int32_t done = job[kDone], slots = 0;
-    uint32_t flags = job[kDoneWrap] != 0 ? both : 0;
-    const uint32_t firstFlags = flags;
-    const auto word = [&](int32_t c, uint32_t bits) {
-      const uint32_t write = reader.chains[c].written == 0 ? 0 : kWriteFlag << 16;
-      return static_cast<uint32_t>(reader.chains[c].id) | bits | write;
-    };
-    uint32_t* first = ring + static_cast<size_t>(done) * 4;
-    for (int32_t c = 0; c < count; c++) {
-      if (c > 0) {
-        uint32_t* descriptor = ring + static_cast<size_t>(done) * 4;
-        __atomic_store_n(descriptor + 2, static_cast<uint32_t>(reader.chains[c].written), __ATOMIC_RELAXED);
-        __atomic_store_n(descriptor + 3, word(c, flags), __ATOMIC_RELAXED);
-      }
-      slots += reader.chains[c].slots;
-      done += reader.chains[c].slots;
-      if (done >= size) {
-        done -= size;
-        flags ^= both;
-      }
-    }
-    __atomic_store_n(first + 2, static_cast<uint32_t>(reader.chains[0].written), __ATOMIC_RELAXED);
-    // The driver reads in ring order: it does not get past the first one before. Sequentially consistent, because its wish to be
-    // called is read next.
-    __atomic_store_n(first + 3, word(0, firstFlags), __ATOMIC_SEQ_CST);
-    job[kSlots] = slots;
-    MarkRing(job[kDone], slots, 0, 16);
-  }
-
-  void PublishSplit(uint16_t* used) {
-    const uint32_t mask = static_cast<uint32_t>(job[kSize]) - 1;
-    const int32_t count = reader.state.chains;
-    auto* ring = reinterpret_cast<uint32_t*>(used + 2);
-    const auto done = static_cast<uint16_t>(job[kDone]);
-    for (int32_t c = 0; c < count; c++) {
-      uint32_t* entry = ring + ((static_cast<uint32_t>(done) + static_cast<uint32_t>(c)) & mask) * 2;
-      const auto id = static_cast<uint32_t>(reader.chains[c].id), written = static_cast<uint32_t>(reader.chains[c].written);
-      // A driver that recycles its descriptors in order finds the same entry again: leave the cache line clean.
-      if (__atomic_load_n(entry, __ATOMIC_RELAXED) != id) __atomic_store_n(entry, id, __ATOMIC_RELAXED);
-      if (__atomic_load_n(entry + 1, __ATOMIC_RELAXED) != written) __atomic_store_n(entry + 1, written, __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(used + 1, static_cast<uint16_t>(done + count), __ATOMIC_SEQ_CST);
-    job[kSlots] = count;
-    MarkRing(static_cast<int32_t>(done & mask), count, 4, 8);
+  void Publish() {
+    job[kSlots] = ring.Publish(reader.state.chains, false, [this](int32_t c) {
+      const auto& chain = reader.chains[c];
+      return UsedChain{static_cast<uint32_t>(chain.id), static_cast<uint32_t>(chain.written), chain.slots};
+    });
   }
 };
 
-static bool Between(int32_t value, int32_t least, int32_t most) { return value >= least && value <= most; }
-
-// -> packets moved, or -1 when the job names memory that is not registered.
-static int32_t RunChains(const Chains& chains) {
-  int32_t* job = chains.job;
-  const Engine* engine = chains.engine;
-  const int32_t size = job[kSize];
-  const int32_t wanted = job[kCount] < kSinglesPerRun ? job[kCount] : kSinglesPerRun;
-  job[kBlocked] = job[kLogBeyond] = job[kSlots] = 0;
-  job[kUnknown] = -1;
-  if (!Between(size, 1, 32768) || !Between(job[kPrefix], 0, kHeaderStride)) return -1;
-  uint8_t *table, *avail = nullptr, *used = nullptr;
-  const bool packed = job[kPacked] != 0;
-  if (!Inside(engine, job[kTable], job[kTableAt], size * 16, &table)) return -1;
-  if (packed ? !Between(job[kNext], 0, size - 1) || !Between(job[kDone], 0, size - 1) : (size & (size - 1)) != 0) return -1;
-  if (!packed && !Inside(engine, job[kAvail], job[kAvailAt], 4 + size * 2, &avail)) return -1;
-  if (!packed && !Inside(engine, job[kUsed], job[kUsedAt], 4 + size * 8, &used)) return -1;
-
-  ChainRun run(job, *chains.memory, reinterpret_cast<uint32_t*>(table), reinterpret_cast<uint16_t*>(avail));
-  if (!Inside(engine, job[kLocal], 0, 0, &run.local)) return -1;
-  run.localSize = engine->targets[job[kLocal]].size;
-  if (job[kLog] >= 0) {
-    if (!Inside(engine, job[kLog], 0, 0, &run.log.bits)) return -1;
-    run.log.pages = static_cast<uint64_t>(engine->targets[job[kLog]].size) * 8;
-  }
-  if (!run.reader.Begin(job[kRoom], job[kNextWrap] != 0)) {
+// -> packets moved, or -1 when one is outside of local memory
+template <typename Ring>
+static int32_t RunRing(DeviceMemory& device, const GuestMemory& memory) {
+  int32_t* job = device.job;
+  Ring ring(device);
+  if (!ring.Look()) {
     job[kBlocked] = 1;  // nonsense, which the other way says in words
     return 0;
   }
+  ChainRun<Ring> run(device, memory, ring);
   const bool writable = job[kWritable] != 0;
-  if (writable) run.Supply(wanted);
-  else run.Collect(wanted);
+  if (writable) run.Supply(device.wanted);
+  else run.Collect(device.wanted);
   job[kUnknown] = run.reader.unknown;
   if (run.outside) return -1;
   if (run.packets == 0) return 0;
   if (writable) run.CopyOut();
   else run.CopyIn();
   run.MarkData();
-  if (packed) run.PublishPacked(reinterpret_cast<uint32_t*>(table));
-  else run.PublishSplit(reinterpret_cast<uint16_t*>(used));
+  run.Publish();
   job[kWindow] = run.reader.state.window;
-  if (run.log.beyond) job[kLogBeyond] = 1;
+  device.Settle();
   return run.packets;
+}
+
+// -> packets moved, or -1 when the job names memory that is not registered.
+static int32_t RunChains(const Chains& chains) {
+  DeviceMemory device;
+  chains.job[kSlots] = 0;
+  chains.job[kUnknown] = -1;
+  if (!device.Open(chains.engine, chains.job, kHeaderStride)) return -1;
+  return chains.job[kPacked] != 0 ? RunRing<PackedDeviceRing>(device, *chains.memory)
+                                  : RunRing<SplitDeviceRing>(device, *chains.memory);
 }
 
 static napi_value Run(napi_env env, napi_callback_info info) {

@@ -9,6 +9,8 @@ namespace vio {
 constexpr int32_t kSinglesPerRun = 64;
 // Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes.
 constexpr int32_t kPiecesPerRun = 256;
+// Bytes from one virtio-net header in a job to the next.
+constexpr int32_t kHeaderStride = 20;
 
 // Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC.
 namespace queueCounter {
@@ -131,7 +133,7 @@ enum Word {
   kSlots = 34,
   kWindow = 35,
   kUnknown = 36,
-  // The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each.
+  // The packets: of how many local pieces each is, writable ones; their headers, `headerStride` bytes each.
   kPieces = 37,
   kHeaders = 101,
   // Local pieces, packet after packet.

@@ -6,6 +6,9 @@ export const singlesPerRun = 64;
 /** Most descriptors of one chain, chains, and pieces of memory that one call of the kernel of chains takes. */
 export const piecesPerRun = 256;
 
+/** Bytes from one virtio-net header in a job to the next. */
+export const headerStride = 20;
+
 /** Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC. */
 export const queueCounter = {
   /** Packets, bytes, what was dropped, whom they were for, and how many of which size. */
@@ -126,7 +129,7 @@ export const chainsJob = {
   slots: 34,
   window: 35,
   unknown: 36,
-  /** The packets: of how many local pieces each is, writable ones; their headers, twenty bytes each. */
+  /** The packets: of how many local pieces each is, writable ones; their headers, `headerStride` bytes each. */
   pieces: 37,
   headers: 101,
   /** Local pieces, packet after packet. */

@@ -1,4 +1,10 @@
-import { type ChainsKernel, chainsJob, piecesPerRun, singlesPerRun } from '@vio/native/internal';
+import {
+  type ChainsKernel,
+  chainsJob,
+  headerStride,
+  piecesPerRun,
+  singlesPerRun,
+} from '@vio/native/internal';
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
@@ -10,10 +16,9 @@ const OFFSETS = chainsJob.offsets;
 const LENGTHS = chainsJob.lengths;
 const HEADED = chainsJob.headed;
 const UNKNOWN = chainsJob.unknown;
+const HEADER_STRIDE = headerStride;
 /** More than any packet has, in bytes. */
 const anyLength = 0x3fff_ffff;
-/** Bytes from one header in the job to the next. */
-const headerStride = 20;
 
 /** A kernel in C++ fetches, copies and completes a burst in one call. */
 export class NativeChains implements ChainsPath {
@@ -100,7 +105,7 @@ export class NativeChains implements ChainsPath {
           job[LENGTHS + pieces++] = pool.dataLength[b];
         }
       }
-      fillHeader?.(this.#headers, n * headerStride, burst, i);
+      fillHeader?.(this.#headers, n * HEADER_STRIDE, burst, i);
     }
     return n;
   }
