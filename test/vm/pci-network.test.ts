@@ -7,11 +7,14 @@ import { type Reports, carriedTcp, runSteps, tapCards, transferred } from './pci
 const split = '0000:00:08.0';
 const packed = '0000:00:09.0';
 const legacy = '0000:00:0a.0';
+/** Its memory is what the IOMMU says. */
+const translated = '0000:00:0b.0';
 const { cards, network } = tapCards(
   {
     8: 'disable-legacy=on,rss=on,hash=on,speed=10000,duplex=full,host_mtu=9000',
     9: 'disable-legacy=on,packed=on',
     10: 'disable-legacy=off,disable-modern=on',
+    11: 'disable-legacy=on,iommu_platform=on',
   },
   4,
 );
@@ -33,6 +36,7 @@ beforeAll(async () => {
   const steps: Record<string, Steps[string]> = {
     queues: ['queues', split, 'vfio-pci', 4],
     'queues of a packed device': ['queues', packed, 'uio_pci_generic', 2],
+    'queues of a card that works for a frontend': ['vdpaQueues', translated, 4],
     jumbo: ['transfer', split, legacy, 'vfio-pci', jumbo],
     checksum: ['transfer', split, legacy, 'uio_pci_generic', checksum],
   };
@@ -90,6 +94,14 @@ it('a packed device has several queue pairs too, where one interrupt serves all'
     interruptMode: 'line',
     rss: null,
     report: { transmitted: [0, 1], 'one pair': [0] },
+    givenBack: true,
+  });
+});
+
+it('a card that works for the frontend of a backend (vDPA) has its queue pairs as well, used as its driver says', () => {
+  expect(reports['queues of a card that works for a frontend']).toMatchObject({
+    queueNum: 4,
+    report: { transmitted: [0, 1, 2, 3], 'one pair': [0] },
     givenBack: true,
   });
 });

@@ -144,15 +144,20 @@ describe('a port on a vDPA card', () => {
 
 describe('a vDPA card that works for the frontends of a backend', () => {
   let report: Readonly<Record<string, unknown>>;
+  let several: unknown;
 
   beforeAll(async () => {
-    const steps: Steps<Step> = { served: ['served', card()] };
-    const { served } = await reportOf<{ readonly served: typeof report }>('vdpa', {
+    const steps: Steps<Step> = {
+      served: ['served', card()],
+      several: ['servedPairs', card({ features: (offered | MQ).toString(16), pairs: 4 })],
+    };
+    const met = await reportOf<{ readonly served: typeof report; readonly several: unknown }>('vdpa', {
       modules: ['vdpa'],
       arguments: [JSON.stringify(steps)],
-      timeout: 150_000,
+      timeout: 200_000,
     });
-    report = served;
+    report = met.served;
+    several = met.several;
   });
 
   it('passes the suite of such devices', () => {
@@ -163,6 +168,15 @@ describe('a vDPA card that works for the frontends of a backend', () => {
 
   it("is another process's to have while it does", () => {
     expect(report['taken']).toBe('VIO_VDPA_BUSY');
+  });
+
+  it('is named on the command line', () => {
+    expect(report['command']).toEqual({ handed: true, same: true, exitCode: 0 });
+  });
+
+  it('works on all its queue pairs', () => {
+    const each = { received: 50, same: true };
+    expect(several).toEqual({ queueNum: 4, pairs: [each, each, each, each], looped: 200, nodes: [] });
   });
 
   it('is relayed while a guest is moved: what it writes is marked, and it goes on afterwards', () => {

@@ -11,7 +11,7 @@ import { filters } from './pci/filters.ts';
 import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
 import { power } from './pci/power.ts';
-import { queues } from './pci/queues.ts';
+import { queues, vdpaQueues } from './pci/queues.ts';
 import { vdpaPeers, vdpaSuite, vdpaTaken } from './pci/vdpa.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
 import { type Steps as StepsOf, reportSteps } from './steps.ts';
@@ -35,6 +35,7 @@ export type Step =
   | readonly ['console', card: string, driver: string, vio: string]
   | readonly ['vdpaSuite', ours: string, whole: boolean]
   | readonly ['vdpaPeers', ours: string]
+  | readonly ['vdpaQueues', ours: string, pairs: number]
   | readonly ['vdpaTaken', ours: string, how: string];
 
 function run(step: Step): Promise<object> | object {
@@ -73,6 +74,8 @@ function run(step: Step): Promise<object> | object {
       return vdpaSuite(step[1], step[2]);
     case 'vdpaPeers':
       return vdpaPeers(step[1]);
+    case 'vdpaQueues':
+      return vdpaQueues(step[1], step[2]);
     case 'vdpaTaken':
       return vdpaTaken(step[1], step[2]);
   }

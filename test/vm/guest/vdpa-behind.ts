@@ -1,6 +1,7 @@
 // A backend that hands its frontends to a vDPA device: what is to be seen of it, whatever the device is.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SharedMemory, UnixStream } from '@vio/native';
 import { type DevicePort, openPort } from '@vio/net';
@@ -17,6 +18,7 @@ import {
 } from '@vio/vhost';
 import { ScriptedFrontend, type VdpaUnderTest, describeVdpaCompliance } from '@vio/vhost/testing';
 import { until } from '@vio/test-support/plain';
+import { openVirtioUser } from '@vio/virtio-user';
 import { runSuites } from './suite.ts';
 
 const { frontendRequests: requests } = wire;
@@ -58,14 +60,49 @@ export class Behind implements AsyncDisposable {
     this.driver.callbacks({ destroyConnection: (_, { code }) => void this.ended.push(code) });
   }
 
-  async port(): Promise<DevicePort> {
-    return openPort(new FrontendDevice(await VhostUserFrontend.connect(this.path)));
+  async port(queues = 1): Promise<DevicePort> {
+    return openPort(new FrontendDevice(await VhostUserFrontend.connect(this.path)), { queues });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.driver.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * `vio backend SOCKET --vdpa DEVICE`, a frame that comes back, and an interrupt.
+ * @param device PCI address, or path of a vhost-vdpa device
+ */
+export async function byCommand(
+  device: string,
+): Promise<{ handed: boolean; same: boolean; exitCode: number | null }> {
+  const path = '/tmp/vio-vdpa-command.sock';
+  const child = spawn(
+    process.execPath,
+    [process.argv[1], 'vio', 'backend', path, '--vdpa', device, '--no-telemetry'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await until(() => existsSync(path), 20_000);
+  const port = await openVirtioUser(`net_virtio_user0,path=${path}`);
+  const frame = new Uint8Array(60).fill(0xff);
+  frame.set([0x88, 0xb5], 12);
+  await port.send(frame);
+  let same = false;
+  for await (const got of port.packets({ signal: AbortSignal.timeout(10_000) })) {
+    if (got[12] !== 0x88 || got[13] !== 0xb5) continue;
+    same = Buffer.compare(got, frame) === 0;
+    break;
+  }
+  await port.close();
+  child.kill('SIGINT');
+  const [exitCode] = (await once(child, 'exit')) as [number | null];
+  rmSync(path, { force: true });
+  return { handed: said.includes(`frontends are handed to ${device}`), same, exitCode };
 }
 
 /** Frames of DPDK's virtio-user that came back, when it sends a burst and forwards what it receives. */

@@ -2,9 +2,11 @@
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openPciPort } from '@vio/pci-driver';
+import type { DevicePort } from '@vio/net';
+import { PciVdpaDevice, openPciPort } from '@vio/pci-driver';
 import { ip } from '../commands.ts';
 import { udpFrame, udpPayload } from '../udp-frames.ts';
+import { Behind } from '../vdpa-behind.ts';
 import { giveBack, hand, interfaceOf, otherEnd } from './wire.ts';
 
 const here = '10.6.0.2';
@@ -15,7 +17,28 @@ const flows = 24;
 export async function queues(ours: string, driver: string, pairs: number) {
   hand(ours, driver);
   const port = await openPciPort(ours, { queues: pairs });
-  const { interruptMode, rss, control, speed, duplex, mtu } = port;
+  const { interruptMode, rss, speed, duplex, mtu } = port;
+  const report = await spread(port, ours, pairs);
+  await port.close();
+  return { interruptMode, rss: rss ?? null, speed, duplex, mtu, report, givenBack: giveBack(ours) };
+}
+
+/** The same of a port behind a backend whose frontends a card works for. */
+export async function vdpaQueues(ours: string, pairs: number) {
+  hand(ours, 'vfio-pci');
+  const device = await PciVdpaDevice.open(`${ours},vdpa=1`);
+  const behind = await Behind.start(device);
+  const port = await behind.port(pairs);
+  const report = await spread(port, ours, pairs);
+  await port.close();
+  await behind[Symbol.asyncDispose]();
+  device.close();
+  return { queueNum: device.queueNum, ended: behind.ended, report, givenBack: giveBack(ours) };
+}
+
+/** Which queues a card sends from, and spreads to. */
+async function spread(port: DevicePort, ours: string, pairs: number): Promise<Record<string, number[]>> {
+  const { rss, control } = port;
   const far = interfaceOf(otherEnd(ours));
   const farMac = readFileSync(`/sys/class/net/${far}/address`, 'utf8').trim();
   ip([
@@ -91,7 +114,6 @@ export async function queues(ours: string, driver: string, pairs: number) {
     report['spread'] = await received();
   }
   socket.close();
-  await port.close();
   ip([`addr del ${kernel}/24 dev ${far}`, `link set ${far} down`]);
-  return { interruptMode, rss: rss ?? null, speed, duplex, mtu, report, givenBack: giveBack(ours) };
+  return report;
 }

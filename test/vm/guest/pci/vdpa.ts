@@ -1,16 +1,12 @@
 // A card that works on the rings of vhost-user frontends; a port on the card at the other end of the wire sends every frame back.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { PciVdpaDevice, openPciPort } from '@vio/pci-driver';
 import { until } from '@vio/test-support/plain';
-import { openVirtioUser } from '@vio/virtio-user';
 import { held } from '../held.ts';
 import { mirror } from '../mirror.ts';
 import { monitor } from '../monitor.ts';
 import { codeOfOpening } from '../opening-code.ts';
-import { Behind, moved, suite, testpmd } from '../vdpa-behind.ts';
+import { Behind, byCommand, moved, suite, testpmd } from '../vdpa-behind.ts';
 import { giveBack, hand, otherEnd } from './wire.ts';
 
 /** Mappings of cards, and of memory that is shared. */
@@ -66,36 +62,6 @@ export function vdpaPeers(ours: string) {
     device.close();
     return { port, dpdk, journey, leaked, command: await byCommand(ours) };
   });
-}
-
-/** `vio backend SOCKET --vdpa ADDRESS`. */
-async function byCommand(ours: string) {
-  const path = '/tmp/vio-vdpa-command.sock';
-  const child = spawn(
-    process.execPath,
-    [process.argv[1], 'vio', 'backend', path, '--vdpa', ours, '--no-telemetry'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  await until(() => existsSync(path), 20_000);
-  const port = await openVirtioUser(`net_virtio_user0,path=${path}`);
-  const frame = new Uint8Array(60).fill(0xff);
-  frame.set([0x88, 0xb5], 12);
-  await port.send(frame);
-  let same = false;
-  for await (const got of port.packets({ signal: AbortSignal.timeout(10_000) })) {
-    if (got[12] !== 0x88 || got[13] !== 0xb5) continue;
-    same = Buffer.compare(got, frame) === 0;
-    break;
-  }
-  await port.close();
-  child.kill('SIGINT');
-  const [exitCode] = (await once(child, 'exit')) as [number];
-  rmSync(path, { force: true });
-  return { handed: said.includes(`frontends are handed to ${ours}`), same, exitCode };
 }
 
 /** A card that is taken away while frames go through it. @param how `unbind`, or its name for QEMU */

@@ -2,10 +2,11 @@
 import { VhostVdpaDevice } from '@vio/vhost-kernel';
 import { until } from '@vio/test-support/plain';
 import { codeOfOpening } from '../opening-code.ts';
-import { Behind, moved, suite } from '../vdpa-behind.ts';
+import { Behind, byCommand, moved, suite } from '../vdpa-behind.ts';
+import { exchange, makeFrames } from './traffic.ts';
 import { Card, type CardOptions, vdpaNodes } from './vduse-process.ts';
 
-/** @returns what came of the suite, of a guest that is moved, and of a card that is deleted */
+/** @returns what came of the suite, of the command, of a guest that is moved, and of a card that is deleted */
 export async function served(options: CardOptions): Promise<object> {
   const alive = setInterval(() => {}, 1000);
   const card = await Card.plug(options);
@@ -14,6 +15,7 @@ export async function served(options: CardOptions): Promise<object> {
     const opened = await VhostVdpaDevice.open(path);
     return { device: opened, close: () => opened.close() };
   }, false);
+  const command = await byCommand(path);
   const device = await VhostVdpaDevice.open(path);
   const taken = await codeOfOpening(VhostVdpaDevice.open(path));
   const behind = await Behind.start(device);
@@ -27,5 +29,21 @@ export async function served(options: CardOptions): Promise<object> {
   await removing;
   await card.end();
   clearInterval(alive);
-  return { results, taken, journey, ended: behind.ended.at(-1), down: device.down?.code };
+  return { results, command, taken, journey, ended: behind.ended.at(-1), down: device.down?.code };
+}
+
+/** A card with several queue pairs that works for a frontend. @returns what came back by each of them */
+export async function servedPairs(options: CardOptions): Promise<object> {
+  const card = await Card.plug(options);
+  const [path] = vdpaNodes();
+  const device = await VhostVdpaDevice.open(path);
+  const behind = await Behind.start(device);
+  const port = await behind.port(options.pairs);
+  const pairs = await Promise.all(port.rx.map((_, queue) => exchange(port, queue, makeFrames(50, 1514))));
+  await port.close();
+  await behind[Symbol.asyncDispose]();
+  device.close();
+  const { looped } = await card.report();
+  await card.unplug();
+  return { queueNum: device.queueNum, pairs, looped, nodes: vdpaNodes() };
 }
