@@ -18,7 +18,7 @@ export interface GuestResult {
 }
 
 export interface GuestOptions {
-  /** Milliseconds from power-on until the guest is killed. Default 90 000. */
+  /** Milliseconds from power-on until the guest is killed. Default 240 000. */
   readonly timeout?: number;
   readonly arguments?: readonly string[];
   /** Kernel modules to load besides those of vhost-net. */
@@ -125,7 +125,7 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => (said += text));
   }
-  const watchdog = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 90_000);
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 240_000);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {

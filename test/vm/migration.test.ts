@@ -22,7 +22,7 @@ async function travel(plan: Pick<Plan, 'packed' | 'moves' | 'postcopy'>): Promis
     await bundle(join(here, 'migration/journey.ts'), journey);
     const whole: Plan = { ...plan, vmlinux: kernel.vmlinux, initramfs, backend, directory };
     const args = ['--net', '--kill-child', process.execPath, journey, JSON.stringify(whole)];
-    const { stdout } = await promisify(execFile)('unshare', args, { timeout: 280_000, maxBuffer: 2 ** 24 });
+    const { stdout } = await promisify(execFile)('unshare', args, { timeout: 400_000, maxBuffer: 2 ** 24 });
     return JSON.parse(stdout) as Journey;
   } finally {
     rmSync(dirname(initramfs), { recursive: true, force: true });
@@ -39,7 +39,7 @@ describe.each([
   let journey: Journey;
   beforeAll(async () => {
     journey = await travel(plan);
-  }, 300_000);
+  }, 420_000);
 
   it(`is moved ${plan.postcopy ? 'before' : 'with'} its memory, each time`, () => {
     expect(journey.moves).toHaveLength(plan.moves);

@@ -72,7 +72,7 @@ describe.each(['off', 'on'])('a Linux guest behind a device with doorbells, pack
       reports = await reportOf('vhost-user', {
         modules: ['net'],
         arguments: [JSON.stringify(steps)],
-        timeout: 120_000,
+        timeout: 240_000,
         qemu: [
           [
             '-object',

@@ -77,7 +77,7 @@ describe('a port on a vDPA card', () => {
     } = await reportOf<Record<string, TrafficReport> & { readonly compliance: typeof compliance }>('vdpa', {
       modules: ['vdpa'],
       arguments: [JSON.stringify(all)],
-      timeout: 150_000,
+      timeout: 360_000,
     });
     reports = carried;
     faults = met;

@@ -73,7 +73,7 @@ describe('a stock kernel whose devices are served by VDUSE', () => {
     reports = await reportOf<Reports>('vduse', {
       modules: ['net', 'disk', 'vduse'],
       arguments: [JSON.stringify(steps)],
-      timeout: 280_000,
+      timeout: 400_000,
     });
   });
 
@@ -137,7 +137,7 @@ describe('cards of a stock kernel, whose packets of datagrams (USO) are switched
     reports = await reportOf('vduse', {
       modules: ['net', 'vduse'],
       arguments: [JSON.stringify(all)],
-      timeout: 240_000,
+      timeout: 400_000,
     });
   });
 
@@ -176,7 +176,7 @@ describe('a stock kernel that has cards of', () => {
     reports = await reportOf('vduse', {
       modules: ['net', 'vduse'],
       arguments: [JSON.stringify(steps)],
-      timeout: 240_000,
+      timeout: 400_000,
     });
   });
 
@@ -197,7 +197,7 @@ describe('a kernel that takes VDUSE cards with a control queue', () => {
       modules: ['net', 'vduse'],
       arguments: [JSON.stringify(steps)],
       changes: { vduse: withControlQueues },
-      timeout: 240_000,
+      timeout: 400_000,
     });
   });
 

@@ -11,7 +11,7 @@ interface FaultReport {
 }
 
 it('tells what is wrong by name, and keeps nothing of a thousand ports and failures', async () => {
-  const report = await reportOf<FaultReport>('faults', { timeout: 200_000 });
+  const report = await reportOf<FaultReport>('faults', { timeout: 360_000 });
   expect(report.codes).toEqual({
     'a name of another kind': 'VIO_TAP_MISMATCH',
     'several queues on a tap of one': 'VIO_TAP_MISMATCH',
@@ -21,4 +21,4 @@ it('tells what is wrong by name, and keeps nothing of a thousand ports and failu
     'without permission': 'VIO_VHOST_NET_PERMISSION',
   });
   expect(report).toMatchObject({ opened: 500, refused: 500, after: report.before });
-}, 220_000);
+}, 380_000);

@@ -50,7 +50,7 @@ beforeAll(async () => {
   reports = await reportOf('vhost-net', {
     modules: ['vlan', 'bridge'],
     arguments: [JSON.stringify(all)],
-    timeout: 200_000,
+    timeout: 360_000,
   });
 });
 

@@ -139,7 +139,7 @@ async function run(...args: string[]) {
       modules: ['crypto'],
       arguments: [JSON.stringify(plan), JSON.stringify(steps)],
       monitor: true,
-      timeout: 240_000,
+      timeout: 400_000,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ['-chardev', `socket,id=card,path=${join(directory, 'crypto.sock')},reconnect=1`],

@@ -38,7 +38,7 @@ async function run() {
     const reports = await reportOf<Record<keyof typeof steps, unknown>>('vhost-user', {
       modules: ['net'],
       arguments: [JSON.stringify(steps)],
-      timeout: 180_000,
+      timeout: 360_000,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ...ends.flatMap(({ space, mac, packed }, end) => [

@@ -60,7 +60,7 @@ async function run(packed: boolean, listener: Listener) {
       modules: ['net'],
       arguments: [JSON.stringify(steps)],
       reboots: true,
-      timeout: 240_000,
+      timeout: 400_000,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ['-chardev', `socket,id=backend,path=${socket},${listener === 'QEMU' ? 'server=on' : 'reconnect=1'}`],

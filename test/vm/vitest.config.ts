@@ -5,7 +5,7 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ['*.test.ts'],
     testTimeout: 120_000,
-    hookTimeout: 480_000,
+    hookTimeout: 500_000,
     maxWorkers: 2,
   },
 });
