@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { root } from '../workspace.mjs';
+import { hideDeclarations } from './declarations.mjs';
 
 /** Chunks that no file imports: their names change with their content. @param {string} dist absolute, of a package */
 function dropChunks(dist) {
@@ -59,4 +60,5 @@ for (const directory of directories.map((name) => resolve(name))) {
   dropCompiled(dist);
   dropDeclarations(directory);
   dropChunks(dist);
+  hideDeclarations(directory);
 }

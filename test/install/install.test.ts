@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeBlocks } from '../readme/code-blocks.ts';
@@ -15,7 +15,11 @@ afterAll(() => rmSync(destination, { recursive: true }));
 
 describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
   let files: string[];
-  let manifest: { scripts?: object; dependencies?: Record<string, string> };
+  let manifest: {
+    scripts?: object;
+    exports?: Readonly<Record<string, { readonly types?: string }>>;
+    dependencies?: Record<string, string>;
+  };
 
   beforeAll(async () => {
     const tarball = await packOurs(`@vio/${name}`, destination);
@@ -48,6 +52,20 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
     }
     expect(modules.length).toBeGreaterThan(0);
     expect(modules.filter((line, i) => modules.indexOf(line) !== i)).toEqual([]);
+  });
+
+  it('has no declaration that no entry of it leads to', async () => {
+    const tarball = await packOurs(`@vio/${name}`, destination);
+    const open = Object.values(manifest.exports ?? {}).map(({ types }) => types?.slice(2));
+    const reached = new Set<string>();
+    for (let file = open.pop(); open.length > 0 || file !== undefined; file = open.pop()) {
+      if (file === undefined || reached.has(file) || !files.includes(file)) continue;
+      reached.add(file);
+      const { stdout } = await run('tar', ['-xzOf', tarball, `package/${file}`]);
+      for (const [, path] of stdout.matchAll(/["'](\.\.?\/[^"'\s]+?)(?:\.[jt]s)?["']/g))
+        open.push(`${join(dirname(file), path)}.d.ts`);
+    }
+    expect(files.filter((file) => file.endsWith('.d.ts') && !reached.has(file))).toEqual([]);
   });
 
   it('has no entry that only a clone has', () => {
