@@ -1,6 +1,6 @@
 // The packages as a user gets them: packed, installed into an empty directory without a compiler, used.
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,6 +32,12 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
     manifest = JSON.parse(content.stdout) as typeof manifest;
   });
 
+  /** Modules with an entry of their own beside `internal`, as bundles name them: functions only, which may be there twice. */
+  const takenIn = (): string[] =>
+    Object.entries(manifest.exports ?? {})
+      .filter(([entry]) => entry.startsWith('./internal/'))
+      .map(([, { types = '' }]) => types.replace('./dist/', '// src/').replace('.d.ts', '.ts'));
+
   it('has the README, the licence, the program and its types', () => {
     const entry = name === 'cli' ? ['bin/vio.js', 'dist/main.js'] : ['dist/index.js', 'dist/index.d.ts'];
     const wanted = ['README.md', 'LICENSE', 'package.json', ...entry];
@@ -51,7 +57,15 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
       modules.push(...new Set(Array.from(stdout.matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line)));
     }
     expect(modules.length).toBeGreaterThan(0);
-    expect(modules.filter((line, i) => modules.indexOf(line) !== i)).toEqual([]);
+    const twice = modules.filter((line, i) => modules.indexOf(line) !== i);
+    expect(twice.filter((line) => !takenIn().includes(line))).toEqual([]);
+  });
+
+  it('has no class and no state in what bundles of others take in', async () => {
+    for (const line of takenIn()) {
+      const source = readFileSync(join(root, 'packages', name, line.replace('// ', '')), 'utf8');
+      expect(source).not.toMatch(/^(export )?(class|let|var)\b|= new [A-Z]/m);
+    }
   });
 
   it('has no declaration that no entry of it leads to', async () => {

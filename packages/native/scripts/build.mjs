@@ -69,6 +69,8 @@ const flags = [
   '-Wl,-z,nodelete', // the SIGBUS handler must outlive the worker thread that loaded the addon
   '-DNAPI_VERSION=8',
   '-DNAPI_CPP_EXCEPTIONS',
+  // A call that finds its thread terminated cannot throw, and ends; without it the process would.
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_GYP_MODULE_NAME=vio_native',
   ...(variant === null ? ['-s'] : ['-fno-omit-frame-pointer']),
   ...compiler.flags,

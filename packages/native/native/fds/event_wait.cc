@@ -40,8 +40,16 @@ static int Wait(const EventWait& wait, epoll_event* events, int most, int timeou
   }
 }
 
-// wait(timeoutMs) -> events that were signalled; 0: time is over, or the thread should see whether it is to end. On the bare C
-// interface, as every call that is made for each packet.
+// Whether JavaScript may still run in this thread. Where a request to end it comes while Node-API is at work, Node-API's own
+// handler takes it, and nobody hears of it again; but from then on calls like this one are refused.
+static bool MayRun(napi_env env) {
+  napi_value global;
+  bool has;
+  return napi_get_global(env, &global) == napi_ok && napi_has_named_property(env, global, "process", &has) == napi_ok;
+}
+
+// wait(timeoutMs) -> events that were signalled; 0: time is over, or the thread should see whether it is to end; -1: it is. On the
+// bare C interface, as every call that is made for each packet.
 static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argument;
@@ -57,11 +65,13 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   int32_t told = 0;
+  bool ends = false;
   for (int i = 0; i < count; i++) {
     const uint32_t at = events[i].data.u32;
     if (at == kTimer) {
       uint64_t times;
       [[maybe_unused]] const ssize_t n = read(wait.timer, &times, sizeof times);
+      ends = !MayRun(env);
       continue;
     }
     // A hangup is told, too: whoever waits would sleep for ever.
@@ -70,7 +80,7 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
     told += drained || (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
   }
   napi_value result;
-  napi_create_int32(env, told, &result);
+  napi_create_int32(env, ends ? -1 : told, &result);
   return result;
 }
 

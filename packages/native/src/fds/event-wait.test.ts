@@ -95,4 +95,20 @@ describe('a wait on several events', () => {
     `);
     expect(stdout).toBe('1\n');
   });
+
+  it('does not keep threads that are terminated while it is made', async () => {
+    const { stdout, end } = await runChild(`
+      const ended = [];
+      for (let i = 0; i < 40; i++) {
+        const thread = startWorker(
+          "parentPort.postMessage(0); new native.EventWait([native.EventFd.create()]).wait(Infinity);",
+        );
+        await new Promise((resolve) => thread.once('message', resolve));
+        for (let turns = 0; turns < i * 1000; turns++) Math.sqrt(turns);
+        ended.push(await thread.terminate());
+      }
+      print(ended.length);
+    `);
+    expect([end, stdout]).toEqual([0, '40\n']);
+  });
 });
