@@ -1,7 +1,7 @@
 // systemd's own program that passes sockets: it listens, and becomes the switch when the first one connects.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { callSwitch } from '@vio/switch/client';
@@ -18,6 +18,12 @@ afterEach(async () => {
   await once(child, 'close');
 });
 
+/** Not only bound, which its file shows: until it listens, connections are refused. */
+const listens = (path: string): boolean =>
+  readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.split(' ')[3] === '00010000' && line.endsWith(` ${path}`));
+
 it('starts a switch for who asks, and for who looks by TCP', async () => {
   const control = join(directory, 'control.sock');
   const config = join(directory, 'switch.json');
@@ -26,7 +32,7 @@ it('starts a switch for who asks, and for who looks by TCP', async () => {
   const run = [process.execPath, vioProgram, 'switch', 'run', '--config', config, '--no-telemetry'];
   const sockets = [`--listen=${control}`, `--listen=127.0.0.1:${port}`, '--fdname=control:http'];
   child = spawn('systemd-socket-activate', [...sockets, ...run], { stdio: 'ignore' });
-  await until(() => existsSync(control));
+  await until(() => listens(control));
   expect(await callSwitch(control, 'health', {}, { timeout: 30_000 })).toMatchObject({ status: 'ok' });
   const answer = await fetch(`http://127.0.0.1:${port}/health`);
   expect([answer.status, await answer.json()]).toMatchObject([200, { status: 'ok' }]);
