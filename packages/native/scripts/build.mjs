@@ -133,10 +133,23 @@ const units = files
 const include = [`-I${sources}`, ...headers.flatMap((path) => ['-isystem', path])];
 /** Names of object files: sources of two rooms may have one name. */
 const object = (name) => join(objects, `${name.replaceAll('/', '-')}.o`);
+/**
+ * Node-API's headers, read once for all: two thirds of what most sources take. By g++ only: how others precompile is theirs.
+ * @returns arguments for each source
+ */
+async function readHeadersOnce() {
+  if (release || process.env.CXX !== undefined) return [];
+  const common = join(objects, 'common.h');
+  writeFileSync(common, '#include <napi.h>\n');
+  check(await compile(['-c', '-x', 'c++-header', ...include, common, '-o', `${common}.gch`]));
+  return ['-include', common];
+}
+
+const headersRead = await readHeadersOnce();
 const waiting = units.values();
 const workers = Array.from({ length: availableParallelism() }, async () => {
   for (const name of waiting) {
-    check(await compile(['-c', ...include, join(sources, name), '-o', object(name)]));
+    check(await compile(['-c', ...headersRead, ...include, join(sources, name), '-o', object(name)]));
   }
 });
 await Promise.all(workers);
