@@ -5,7 +5,7 @@ export type { RegisterWidth, Registers } from './devices/mmio.ts';
 export { VioError, type VioErrorDetails } from './error.ts';
 export { EventFd } from './fds/event-fd.ts';
 export { closeFd, dupFd } from './fds/fd.ts';
-export { FdWatcher, type Readiness } from './fds/fd-watcher.ts';
+export { FdWatcher, type Readiness, type Watcher } from './fds/fd-watcher.ts';
 export { type MappedBytes, MappedFile, type MappedFileOptions } from './memory/mapped-file.ts';
 export { type MapOptions, SharedMemory, type SharedMemoryOptions } from './memory/shared-memory.ts';
 export { type ListenOptions, UnixListener } from './sockets/unix-listener.ts';

@@ -27,31 +27,20 @@ function watchEngine(): typeof addon.loopWatch {
   return asked || bun !== undefined || deno !== undefined ? addon.threadWatch : addon.loopWatch;
 }
 
-/**
- * Calls back on the event loop while an fd is ready (level-triggered). Does not own the fd; close the
- * watcher first. One watcher per fd and thread.
- */
-export class FdWatcher implements Disposable {
+/** A descriptor that is watched on the event loop. Does not own it; close the watcher first. One watcher per fd and thread. */
+export abstract class Watcher implements Disposable {
   readonly #engine = watchEngine();
   #watcher: object | undefined;
 
-  constructor(
-    fd: number,
-    events: { readonly readable?: boolean; readonly writable?: boolean },
-    onEvent: (ready: Readiness) => void,
-  ) {
-    const mask = (events.readable === true ? readable : 0) | (events.writable === true ? writable : 0);
-    const callback = (what: number): void => {
-      onEvent({
-        readable: (what & readable) !== 0,
-        writable: (what & writable) !== 0,
-        hangup: (what & hangup) !== 0,
-      });
-    };
-    this.#watcher = watched(this.#engine, fd, mask, callback, -1);
+  /** @param kind of an event, which is drained before the callback; -1: nothing is */
+  protected constructor(fd: number, mask: number, callback: (what: number) => void, kind: number) {
+    this.#watcher = attempt(
+      () => this.#engine.watch(fd, mask | hangup, callback, kind),
+      `watch file descriptor ${fd}`,
+    );
   }
 
-  /** An open watcher keeps the process alive (the default). */
+  /** An open watcher keeps the process alive. */
   ref(): void {
     if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, true);
   }
@@ -73,50 +62,34 @@ export class FdWatcher implements Disposable {
   }
 }
 
-function watched(
-  engine: typeof addon.loopWatch,
-  fd: number,
-  mask: number,
-  callback: (what: number) => void,
-  kind: number,
-): object {
-  return attempt(() => engine.watch(fd, mask | hangup, callback, kind), `watch file descriptor ${fd}`);
+/** Calls back on the event loop while an fd is ready (level-triggered). Keeps the process alive until `unref`. */
+export class FdWatcher extends Watcher {
+  constructor(
+    fd: number,
+    events: { readonly readable?: boolean; readonly writable?: boolean },
+    onEvent: (ready: Readiness) => void,
+  ) {
+    const mask = (events.readable === true ? readable : 0) | (events.writable === true ? writable : 0);
+    const callback = (what: number): void => {
+      onEvent({
+        readable: (what & readable) !== 0,
+        writable: (what & writable) !== 0,
+        hangup: (what & hangup) !== 0,
+      });
+    };
+    super(fd, mask, callback, -1);
+  }
 }
 
 /**
  * Calls back on the event loop when an event was signalled, and drains it: the same as an `FdWatcher`, with a shorter way to the
  * callback. Nothing keeps the process for it until `ref`.
  */
-export class EventWatcher implements Disposable {
-  readonly #engine = watchEngine();
-  #watcher: object | undefined;
-
+export class EventWatcher extends Watcher {
   /** @param onSignal is told whether it had been signalled; false: the other side is gone, or somebody else has drained it */
   constructor(event: EventFd, onSignal: (signalled: boolean) => void) {
-    const callback = (what: number): void => onSignal(what === readable);
-    this.#watcher = watched(this.#engine, event.fd, readable, callback, eventKinds.indexOf(event.kind));
+    super(event.fd, readable, (what) => onSignal(what === readable), eventKinds.indexOf(event.kind));
     this.unref();
-  }
-
-  /** As that of an `FdWatcher`. */
-  ref(): void {
-    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, true);
-  }
-
-  /** As that of an `FdWatcher`. */
-  unref(): void {
-    if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, false);
-  }
-
-  /** Ends watching; the event stays open. Idempotent. */
-  close(): void {
-    if (this.#watcher === undefined) return;
-    this.#engine.unwatch(this.#watcher);
-    this.#watcher = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 
