@@ -14,7 +14,7 @@ import {
   VHOST_USER_PROTOCOL_F_STATUS,
 } from '../../wire/index.ts';
 import { DeviceConfigSpace } from '../type/device-config.ts';
-import type { DeviceShape } from '../type/device-shape.ts';
+import { type DeviceShape, netShape } from '../type/device-shape.ts';
 import type { VdpaDevice } from '../vdpa/vdpa-device.ts';
 import { configSpaceFeatures } from '../vdpa/virtio-features.ts';
 import type { DeviceOffer } from './device-offer.ts';
@@ -84,20 +84,7 @@ export class VdpaOffer implements DeviceOffer {
     const own = this.#own.shape(taken);
     const { queueNum, config } = this.#device;
     const pairs = (): number => Math.min(own.queuePairs, queueNum);
-    return {
-      get queuePairs() {
-        return pairs();
-      },
-      get queueNum() {
-        return pairs();
-      },
-      get rings() {
-        return 2 * pairs() + 1;
-      },
-      raw: false,
-      firstRings: own.firstRings,
-      unsaid: {},
-      config: config === undefined ? own.config : new DeviceConfigSpace(undefined, config),
-    };
+    const space = config === undefined ? own.config : new DeviceConfigSpace(undefined, config);
+    return netShape(pairs, space, own.firstRings);
   }
 }

@@ -1,6 +1,6 @@
 import type { PacketBurst } from '@vio/net';
-import type { BufferPool, DeviceQueue } from '@vio/rings';
-import type { BurstCopier } from './burst-copier.ts';
+import type { BufferPool } from '@vio/rings';
+import type { SinglesOptions } from './singles-path.ts';
 
 /**
  * The fast way for chains of several descriptors, with indirect tables, in any windows, and for packets over several of the
@@ -19,15 +19,7 @@ export interface ChainsPath {
   put(pool: BufferPool, burst: PacketBurst, from: number, end: number, headed: boolean): number;
 }
 
-export interface ChainsOptions {
-  readonly queue: DeviceQueue;
-  readonly copier: BurstCopier;
-  /** Bytes in front of the data that stay out of it. */
-  readonly headerBytes: number;
-  /** Bytes in front of a local buffer's data that are filled as well (the header); default 0. Not for writable rings. */
-  readonly front?: number;
-  /** True: the device writes (a driver's receive queue). */
-  readonly writable: boolean;
+export interface ChainsOptions extends SinglesOptions {
   /** Writable: a packet may be spread over several chains (MRG_RXBUF). */
   readonly mergeable?: boolean;
   /** Writes the header of packet `i` to `at`. */

@@ -9,6 +9,7 @@ import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 import type { ChainsOptions, ChainsPath, FillHeader } from './chains-path.ts';
+import { beginJob } from './native-job.ts';
 
 /** Constants of this module, because V8 folds those and not imported ones. */
 const PIECES = chainsJob.pieces;
@@ -33,7 +34,7 @@ export class NativeChains implements ChainsPath {
 
   /** @param kernel its job has the queue's description already */
   constructor(options: ChainsOptions, kernel: ChainsKernel) {
-    const { queue, copier, headerBytes, writable, mergeable = false, front = 0 } = options;
+    const { queue, copier, mergeable = false, front = 0 } = options;
     const { job } = kernel;
     this.#queue = queue;
     this.#copier = copier;
@@ -42,13 +43,8 @@ export class NativeChains implements ChainsPath {
     this.#headers = new Uint8Array(job.buffer, job.byteOffset + 4 * chainsJob.headers);
     this.#front = front;
     this.#fillHeader = options.fillHeader;
-    job[chainsJob.writable] = writable ? 1 : 0;
+    beginJob(job, options);
     job[chainsJob.mergeable] = mergeable ? 1 : 0;
-    job[chainsJob.prefix] = headerBytes;
-    copier.locate(job, chainsJob.table);
-    copier.locate(job, chainsJob.avail);
-    copier.locate(job, chainsJob.used);
-    job[chainsJob.log] = queue.log === undefined ? -1 : copier.localHandle(queue.log.region);
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {

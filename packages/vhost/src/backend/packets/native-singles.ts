@@ -2,6 +2,7 @@ import { type SinglesKernel, singlesJob, singlesPerRun } from '@vio/native/inter
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { beginJob } from './native-job.ts';
 import type { SinglesOptions, SinglesPath } from './singles-path.ts';
 
 /** Constants of this module, because V8 folds those and not imported ones. */
@@ -20,19 +21,15 @@ export class NativeSingles implements SinglesPath {
   readonly #front: number;
 
   /** @param kernel its job has the queue's description already */
-  constructor({ queue, copier, headerBytes, writable, front = 0 }: SinglesOptions, kernel: SinglesKernel) {
+  constructor(options: SinglesOptions, kernel: SinglesKernel) {
+    const { queue, copier, front = 0 } = options;
     const { job } = kernel;
     this.#queue = queue;
     this.#copier = copier;
     this.#kernel = kernel;
     this.#job = job;
     this.#front = front;
-    job[singlesJob.writable] = writable ? 1 : 0;
-    job[singlesJob.prefix] = headerBytes;
-    copier.locate(job, singlesJob.table);
-    copier.locate(job, singlesJob.avail);
-    copier.locate(job, singlesJob.used);
-    job[singlesJob.log] = queue.log === undefined ? -1 : copier.localHandle(queue.log.region);
+    beginJob(job, options);
   }
 
   take(pool: BufferPool, burst: PacketBurst, wanted: number): number {

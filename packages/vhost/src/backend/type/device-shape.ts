@@ -18,8 +18,11 @@ export interface DeviceShape {
   readonly config: DeviceConfigSpace;
 }
 
-/** A network card: two rings per pair, and the control queue, which DPDK's frontend counts as one more. @param pairs offered */
-export function netShape(pairs: () => number, config = new DeviceConfigSpace()): DeviceShape {
+/**
+ * A network card: two rings per pair, and the control queue, which DPDK's frontend counts as one more.
+ * @param pairs offered
+ */
+export function netShape(pairs: () => number, config = new DeviceConfigSpace(), firstRings = 2): DeviceShape {
   return {
     get queuePairs() {
       return pairs();
@@ -31,7 +34,7 @@ export function netShape(pairs: () => number, config = new DeviceConfigSpace()):
       return 2 * pairs() + 1;
     },
     raw: false,
-    firstRings: 2,
+    firstRings,
     unsaid: {},
     config,
   };
