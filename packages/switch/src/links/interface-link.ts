@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { FdWatcher } from '@vio/native';
 import { type PacketSocket, packetFrame, packetFrameWords } from '@vio/native/internal';
 import {
   HDR_GSO_NONE,
@@ -24,6 +23,7 @@ import { leavesWork } from '../fabric/frame-offloads.ts';
 import { insertTag, setTagType } from '../fabric/frame-tag.ts';
 import type { Link } from '../fabric/link.ts';
 import { PlainCopies, type PlainSink } from './plain-copies.ts';
+import { SleepWatch } from './sleep-watch.ts';
 
 /** Frames of one system call. */
 const slots = 32;
@@ -69,6 +69,7 @@ export class InterfaceLink implements Link, PlainSink {
   readonly #listener: InterfaceListener;
   readonly #pool: BufferPool;
   readonly #packets: PacketParts;
+  readonly #sleep: SleepWatch;
   /** Of the entries that the next frames come into. */
   readonly #slots = new Int32Array(slots);
   /** Entries that want a buffer, from the first on. */
@@ -80,7 +81,6 @@ export class InterfaceLink implements Link, PlainSink {
   readonly #copiers = new Map<BufferPool, PacketCopier>();
   readonly #rx = new QueueStats();
   readonly #tx = new QueueStats();
-  #watcher: FdWatcher | undefined;
   #closed = false;
 
   /**
@@ -105,6 +105,7 @@ export class InterfaceLink implements Link, PlainSink {
     });
     this.#plain = new PlainCopies(this.#pool, this);
     this.#packets = open(new Uint8Array(memory), slots);
+    this.#sleep = new SleepWatch(this.#packets.fd, () => listener.wake());
   }
 
   receive(_queue: number, _pool: BufferPool, burst: PacketBurst): number {
@@ -146,17 +147,12 @@ export class InterfaceLink implements Link, PlainSink {
 
   arm(): boolean {
     if (this.#closed) return false;
-    // A watcher for the time of sleep only: it would call for every frame.
-    this.#watcher ??= new FdWatcher(this.#packets.fd, { readable: true }, () => {
-      this.disarm();
-      this.#listener.wake();
-    });
+    this.#sleep.arm();
     return false;
   }
 
   disarm(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#sleep.disarm();
   }
 
   /** The socket is closed by whoever made it, after this. */

@@ -1,5 +1,4 @@
 import { readSync, writeSync } from 'node:fs';
-import { FdWatcher } from '@vio/native';
 import { type PacketBurst, QueueStats } from '@vio/net';
 import { queueCounterNames } from '@vio/net/internal';
 import { BufferPool, Region } from '@vio/rings';
@@ -7,6 +6,7 @@ import type { Tap } from '@vio/vhost-kernel';
 import { leavesWork } from '../fabric/frame-offloads.ts';
 import type { Link } from '../fabric/link.ts';
 import { PlainCopies, type PlainSink } from './plain-copies.ts';
+import { SleepWatch } from './sleep-watch.ts';
 
 const largestFrame = 65_536;
 
@@ -21,14 +21,13 @@ export class TapLink implements Link, PlainSink {
   readonly queues = 1;
   readonly #tap: TapParts;
   readonly #fd: number;
-  readonly #wake: () => void;
+  readonly #sleep: SleepWatch;
   readonly #frame = new Uint8Array(largestFrame);
   readonly #rx = new QueueStats();
   readonly #tx = new QueueStats();
   readonly #one = new Int32Array(1);
   /** Bytes of a frame that was read when there was no buffer for it. */
   #kept = 0;
-  #watcher: FdWatcher | undefined;
   /** Made when the first packet leaves work to the kernel, which is told of no such thing here. */
   #plain: PlainCopies | undefined;
   #closed = false;
@@ -36,7 +35,7 @@ export class TapLink implements Link, PlainSink {
   constructor(tap: TapParts, wake: () => void) {
     this.#tap = tap;
     [this.#fd] = tap.fds;
-    this.#wake = wake;
+    this.#sleep = new SleepWatch(this.#fd, wake);
   }
 
   receive(_queue: number, pool: BufferPool, burst: PacketBurst): number {
@@ -89,17 +88,12 @@ export class TapLink implements Link, PlainSink {
   }
 
   arm(): boolean {
-    // A watcher for the time of sleep only: it would call for every frame.
-    this.#watcher ??= new FdWatcher(this.#fd, { readable: true }, () => {
-      this.disarm();
-      this.#wake();
-    });
+    this.#sleep.arm();
     return this.#kept > 0;
   }
 
   disarm(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#sleep.disarm();
   }
 
   /** Before the tap is closed. */
