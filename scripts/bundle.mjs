@@ -6,7 +6,7 @@
 // A library is one file, `dist/internal.js`, which its siblings import whatever entry of it they name. `dist/index.js` passes on
 // the names that are public. Other entries are files of their own, see `bundle/library.mjs`. A command is split by what it loads
 // later, see `bundle/program.mjs`.
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { buildLibrary } from './bundle/library.mjs';
 import { buildProgram } from './bundle/program.mjs';
@@ -41,7 +41,11 @@ function plainTypes(directory) {
     const file = join(directory, 'dist', name);
     const text = readFileSync(file, 'utf8');
     const plain = text.replaceAll(/\b(\w+Array|DataView)<ArrayBuffer(Like)?>/g, '$1');
-    if (plain !== text) writeFileSync(file, plain);
+    if (plain === text) continue;
+    const { atime, mtime } = statSync(file);
+    writeFileSync(file, plain);
+    // The compiler would build all over again what builds on it.
+    utimesSync(file, atime, mtime);
   }
 }
 
