@@ -38,10 +38,10 @@ export {
   commonOptionNames,
   reconnectNames,
 } from './device/port-options.ts';
-export { be16, putBe16 } from './big-endian.ts';
+export { be16, be32, putBe16 } from './big-endian.ts';
 export { type BurstTap, showTo } from './frames/burst-tap.ts';
-export { checkMtu, maxMtu, minMtu, vlanTagBytes } from './frames/frame-rules.ts';
-export { isMac, isMulticast, macFromBytes } from './frames/mac-address.ts';
+export { checkMtu, maxMtu, minMtu } from './frames/frame-rules.ts';
+export { isBroadcast, isMac, isMulticast, macBytes, macFromBytes } from './frames/mac-address.ts';
 export { rarpFrame } from './frames/rarp.ts';
 export { growHead, isTagged, putTag, takeTag } from './frames/vlan-tag.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
@@ -49,6 +49,7 @@ export { prometheusContentType } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
 export { checksumFrom, exchangeWord } from './offload/complete.ts';
 export { HeaderCodec } from './offload/header-codec.ts';
+export { addPseudoHeader, completeIpv4, packetEnd } from './offload/ip-sums.ts';
 export {
   checkOffloads,
   controlledOffloads,
@@ -58,6 +59,7 @@ export {
   pathOffloads,
 } from './offload/offload-features.ts';
 export { toTransmitMetadata } from './offload/transmit-metadata.ts';
+export * from './packet-headers.ts';
 export { pathLogLine, pathLogLines } from './paths.ts';
 export type { NetPortParts } from './port/net-port.ts';
 export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/queue-pair.ts';

@@ -1,5 +1,6 @@
 import { queueCounter } from '@vio/native/internal';
 import type { Burst } from '@vio/rings';
+import { isBroadcast } from './frames/mac-address.ts';
 
 /** Names of DPDK's xstats of a receive queue, in its order (without the `rx_q0_` in front). */
 export const queueCounterNames = [
@@ -209,8 +210,4 @@ function sizeClass(size: number): number {
   if (size === 64) return undersize + 1;
   if (size < 1024) return undersize + 27 - Math.clz32(size);
   return size < 1519 ? size1024 : size1519;
-}
-
-function isBroadcast(u8: Uint8Array, at: number): boolean {
-  return (u8[at] & u8[at + 1] & u8[at + 2] & u8[at + 3] & u8[at + 4] & u8[at + 5]) === 0xff;
 }

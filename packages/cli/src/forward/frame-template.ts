@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { completeIpv4, protocolUdp, typeIpv4 } from '@vio/net/internal';
 import type { Region } from '@vio/rings';
 
 const sourceAddressAt = 26;
@@ -40,16 +41,16 @@ export class FrameTemplate {
     const frame = Buffer.alloc(templateBytes);
     frame.set([0x02, 0, 0, 0, 0, 0x02], 0);
     frame.set([0x02, 0, 0, 0, 0, 0x01], 6);
-    frame.writeUInt16BE(0x0800, 12);
+    frame.writeUInt16BE(typeIpv4, 12);
     frame.set([0x45, 0], 14);
     frame.writeUInt16BE(bytes - 14, 16);
-    frame.set([64, 17], 22);
+    frame.set([64, protocolUdp], 22);
     frame.set([198, 18, 0, 1], sourceAddressAt);
     frame.set([198, 18, 0, 2], sourceAddressAt + 4);
     frame.writeUInt16BE(9, sourcePortAt);
     frame.writeUInt16BE(9, sourcePortAt + 2);
     frame.writeUInt16BE(bytes - 34, 38);
-    frame.writeUInt16BE(ipv4Checksum(frame), 24);
+    completeIpv4(frame, 14, 34);
     this.#words = new Int32Array(frame.buffer.slice(frame.byteOffset, frame.byteOffset + templateBytes));
   }
 
@@ -64,11 +65,4 @@ export class FrameTemplate {
       region.u8[offset + sourcePortAt + 1] = flow & 0xff;
     }
   }
-}
-
-function ipv4Checksum(frame: Buffer): number {
-  let sum = 0;
-  for (let i = 14; i < 34; i += 2) sum += frame.readUInt16BE(i);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

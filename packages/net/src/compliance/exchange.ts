@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { macToBytes } from '../frames/mac-address.ts';
 import type { PacketBurst } from '../packet-burst.ts';
+import { ethernetBytes } from '../packet-headers.ts';
 import type { NetPort } from '../port/net-port.ts';
 
 /** Milliseconds in which a frame comes back. */
@@ -9,8 +10,7 @@ export const patience = 5000;
 const window = 16;
 /** Local experimental EtherType 1 of IEEE 802: nobody else sends such frames. */
 const etherType = [0x88, 0xb5];
-const headerBytes = 14;
-const sequenceAt = 14;
+const sequenceAt = ethernetBytes;
 
 let sequence = 0;
 
@@ -24,7 +24,7 @@ export function uniqueFrame(port: NetPort, length: number): Uint8Array {
   const frame = Uint8Array.from({ length }, (_, i) => (i * 7 + number * 13) & 255);
   frame.fill(0xff, 0, 6);
   frame.set(macToBytes(port.mac), 6);
-  frame.set(etherType, headerBytes - 2);
+  frame.set(etherType, ethernetBytes - 2);
   new DataView(frame.buffer).setUint32(sequenceAt, number);
   return frame;
 }
@@ -35,7 +35,7 @@ function numberOf({ buffer, byteOffset }: Uint8Array): number {
 
 /** Whether a frame is one of ours: the other end of a real device has frames of its own. */
 export function isOurs(frame: Uint8Array): boolean {
-  return frame.length > headerBytes && frame[12] === etherType[0] && frame[13] === etherType[1];
+  return frame.length > ethernetBytes && frame[12] === etherType[0] && frame[13] === etherType[1];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { VioError } from '@vio/native';
+import { ethernetBytes, vlanTagBytes } from '../packet-headers.ts';
 
 /** What is done to the frames of a port besides moving them. Nothing by default, and then it costs nothing. */
 export interface FrameRules {
@@ -9,11 +10,6 @@ export interface FrameRules {
   /** Puts the tag in `burst.vlan` into frames that are sent. Default false. */
   readonly vlanInsert?: boolean;
 }
-
-/** Bytes of an Ethernet header without tags. */
-export const ethernetBytes = 14;
-/** Bytes of a VLAN tag. */
-export const vlanTagBytes = 4;
 
 /** Smallest MTU of IPv4 (RFC 791), and the largest that fits a frame of 9728 bytes, which is DPDK's limit, with a tag. */
 export const minMtu = 68;

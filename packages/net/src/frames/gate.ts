@@ -2,7 +2,8 @@ import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { DropReason, QueueStats } from '../stats.ts';
 import { type BurstTap, showTo } from './burst-tap.ts';
-import { type FrameRules, ethernetBytes } from './frame-rules.ts';
+import { ethernetBytes } from '../packet-headers.ts';
+import type { FrameRules } from './frame-rules.ts';
 import { insertTag, stripTags, tagBytes } from './vlan.ts';
 
 /** More than any frame has. */

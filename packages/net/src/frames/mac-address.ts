@@ -22,6 +22,11 @@ export function isMulticast(mac: string): boolean {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 }
 
+/** True when the address at a byte is the broadcast address. */
+export function isBroadcast(u8: Uint8Array, at: number): boolean {
+  return (u8[at] & u8[at + 1] & u8[at + 2] & u8[at + 3] & u8[at + 4] & u8[at + 5]) === 0xff;
+}
+
 /**
  * A random unicast address that is marked as locally administered, for a device without one (virtio 1.4, section 5.1.5). It is no
  * secret, and `node:crypto` takes longer to load than a port to open.

@@ -1,7 +1,7 @@
+import { typeIpv4, typeRarp } from '../packet-headers.ts';
 import { macToBytes } from './mac-address.ts';
 
 const broadcast = 0xff;
-const etherTypeRarp = 0x8035;
 const rarpBytes = 60;
 
 /**
@@ -15,9 +15,9 @@ export function rarpFrame(mac: string): Uint8Array {
   const station = macToBytes(mac);
   frame.fill(broadcast, 0, 6);
   frame.set(station, 6);
-  view.setUint16(12, etherTypeRarp);
+  view.setUint16(12, typeRarp);
   view.setUint16(14, 1); // Ethernet
-  view.setUint16(16, 0x0800); // IPv4
+  view.setUint16(16, typeIpv4);
   frame[18] = 6; // bytes of a hardware address
   frame[19] = 4; // bytes of a protocol address
   view.setUint16(20, 3); // request reverse

@@ -1,7 +1,8 @@
 import type { BufferPool } from '@vio/rings';
 import { HDR_F_NEEDS_CSUM, type PacketOffloads } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
-import { ethernetBytes, vlanTagBytes } from './frame-rules.ts';
+import { be16 } from '../big-endian.ts';
+import { ethernetBytes, typeProviderVlan, typeVlan, vlanTagBytes } from '../packet-headers.ts';
 import { addressBytes, growHead, isTagged, putTag, takeTag } from './vlan-tag.ts';
 
 /** Set in `burst.vlan[i]` when there is a tag; the lower 16 bits are the tag control information (802.1Q: PCP, DEI, VID). */
@@ -14,8 +15,8 @@ const mostBytes = 0xffff;
 export function tagBytes(u8: Uint8Array, offset: number, bytes: number): number {
   let tags = 0;
   for (let at = addressBytes; tags < 8 && at + 6 <= bytes; at += vlanTagBytes, tags += vlanTagBytes) {
-    const type = (u8[offset + at] << 8) | u8[offset + at + 1];
-    if (type !== 0x8100 && type !== 0x88a8) break;
+    const type = be16(u8, offset + at);
+    if (type !== typeVlan && type !== typeProviderVlan) break;
   }
   return tags;
 }
@@ -34,7 +35,7 @@ export function stripTags(pool: BufferPool, burst: PacketBurst, vlan: Uint32Arra
       vlan[i] = 0;
       continue;
     }
-    vlan[i] = VLAN_PRESENT | (u8[at + 14] << 8) | u8[at + 15];
+    vlan[i] = VLAN_PRESENT | be16(u8, at + ethernetBytes);
     takeTag(u8, at);
     growHead(burst, pool, i, -vlanTagBytes);
     if (offloads !== undefined) moveUp(offloads, i);

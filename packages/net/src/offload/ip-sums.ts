@@ -1,12 +1,15 @@
-import { putBe16 } from '../big-endian.ts';
+import { be16, putBe16 } from '../big-endian.ts';
+import { ipv6Bytes } from '../packet-headers.ts';
+import type { PacketFlow } from '../rss/packet-flow.ts';
 import { InternetChecksum } from './checksum.ts';
-
-/** Where TCP and UDP keep their checksum, in bytes from their header. */
-export const tcpChecksumAt = 16;
-export const udpChecksumAt = 6;
 
 /** Reused: no two sums are worked out at once. */
 const checksum = new InternetChecksum();
+
+/** Where a packet ends, by its IP header. @param flow that has read it */
+export function packetEnd(u8: Uint8Array, { version, ipAt }: PacketFlow): number {
+  return version === 4 ? ipAt + be16(u8, ipAt + 2) : ipAt + ipv6Bytes + be16(u8, ipAt + 4);
+}
 
 /** Stores the checksum of an IPv4 header. @param end of the header */
 export function completeIpv4(u8: Uint8Array, ip: number, end: number): void {

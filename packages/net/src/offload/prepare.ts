@@ -1,9 +1,19 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
-import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
+import {
+  protocolTcp,
+  protocolUdp,
+  tcpBytes,
+  tcpChecksumAt,
+  tcpLengthAt,
+  udpBytes,
+  udpChecksumAt,
+  udpLengthAt,
+} from '../packet-headers.ts';
+import { PacketFlow } from '../rss/packet-flow.ts';
 import { be16 } from '../big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
-import { addPseudoHeader, completeIpv4, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
+import { addPseudoHeader, completeIpv4, packetEnd } from './ip-sums.ts';
 import {
   HDR_F_NEEDS_CSUM,
   HDR_GSO_ECN,
@@ -12,12 +22,6 @@ import {
   HDR_GSO_TCPV6,
   HDR_GSO_UDP_L4,
 } from './packet-offloads.ts';
-
-const ipv6HeaderBytes = 40;
-const tcpHeaderBytes = 20;
-const udpHeaderBytes = 8;
-const udpLengthAt = 4;
-const tcpHeaderLengthAt = 12;
 
 /** Reused for every packet. */
 const flow = new PacketFlow();
@@ -55,15 +59,15 @@ function prepare(pool: BufferPool, burst: PacketBurst, i: number): boolean {
   const stored = transport + (tcp ? tcpChecksumAt : udpChecksumAt);
   const length = transportLength(u8, transport);
   const start = transport - frame;
-  if (length < (tcp ? tcpHeaderBytes : udpHeaderBytes) || start + length > burst.length[i]) return false;
+  if (length < (tcp ? tcpBytes : udpBytes) || start + length > burst.length[i]) return false;
   if (stored + 2 > frame + bytes) return false;
   const trailer = burst.length[i] - start - length;
   const kind = offloads.gsoType[i] & ~HDR_GSO_ECN;
   if (kind !== HDR_GSO_NONE) {
-    const headers = tcp ? (u8[transport + tcpHeaderLengthAt] >>> 4) << 2 : udpHeaderBytes;
+    const headers = tcp ? (u8[transport + tcpLengthAt] >>> 4) << 2 : udpBytes;
     // A device cuts all that is there, whatever the IP header says.
     if (trailer > 0 || offloads.segmentSize[i] === 0 || kind !== cutOf(flow)) return false;
-    if (headers < (tcp ? tcpHeaderBytes : udpHeaderBytes) || headers > length) return false;
+    if (headers < (tcp ? tcpBytes : udpBytes) || headers > length) return false;
     if (start + headers > bytes) return false;
     offloads.headerLength[i] = start + headers;
     if (flow.version === 4) completeIpv4(u8, flow.ipAt, transport);
@@ -86,12 +90,10 @@ function cutOf({ protocol, version }: PacketFlow): number {
 
 /** Bytes of the transport's header and data: by the IP header, and by UDP's own where it says less (RFC 768). */
 function transportLength(u8: Uint8Array, transport: number): number {
-  const { ipAt, version, protocol } = flow;
-  const end = version === 4 ? ipAt + be16(u8, ipAt + 2) : ipAt + ipv6HeaderBytes + be16(u8, ipAt + 4);
-  const length = end - transport;
-  if (protocol !== protocolUdp || length < udpHeaderBytes) return length;
+  const length = packetEnd(u8, flow) - transport;
+  if (flow.protocol !== protocolUdp || length < udpBytes) return length;
   const own = be16(u8, transport + udpLengthAt);
-  return own >= udpHeaderBytes && own < length ? own : length;
+  return own >= udpBytes && own < length ? own : length;
 }
 
 /** @param bytes of the transport header and all that belongs to it */

@@ -1,10 +1,21 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
-import { PacketFlow, protocolTcp, protocolUdp } from '../rss/packet-flow.ts';
-import { be16, putBe16 } from '../big-endian.ts';
+import {
+  ipv6Bytes,
+  protocolTcp,
+  protocolUdp,
+  tcpBytes,
+  tcpChecksumAt,
+  tcpLengthAt,
+  udpBytes,
+  udpChecksumAt,
+  udpLengthAt,
+} from '../packet-headers.ts';
+import { PacketFlow } from '../rss/packet-flow.ts';
+import { be16, be32, putBe16 } from '../big-endian.ts';
 import { InternetChecksum } from './checksum.ts';
 import { checksumFrom } from './complete.ts';
-import { addPseudoHeader, completeIpv4, tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
+import { addPseudoHeader, completeIpv4 } from './ip-sums.ts';
 import {
   HDR_GSO_ECN,
   HDR_GSO_TCPV4,
@@ -14,9 +25,6 @@ import {
   type PacketOffloads,
 } from './packet-offloads.ts';
 
-const tcpHeaderBytes = 20;
-const udpHeaderBytes = 8;
-const ipv6HeaderBytes = 40;
 const FIN_PSH = 0x09;
 const CWR = 0x80;
 const MORE_FRAGMENTS = 0x2000;
@@ -80,9 +88,9 @@ export class Segmenter {
     if (flow.portsAt === -1 || total > mostBytes || !fits(kind)) return false;
     const tcp = flow.protocol === protocolTcp;
     this.#fragments = kind === HDR_GSO_UDP;
-    if (transport + (tcp ? tcpHeaderBytes : udpHeaderBytes) > piece) return false;
-    const own = tcp ? (u8[frame + transport + 12] >>> 4) << 2 : udpHeaderBytes;
-    if (own < (tcp ? tcpHeaderBytes : udpHeaderBytes)) return false;
+    if (transport + (tcp ? tcpBytes : udpBytes) > piece) return false;
+    const own = tcp ? (u8[frame + transport + tcpLengthAt] >>> 4) << 2 : udpBytes;
+    if (own < (tcp ? tcpBytes : udpBytes)) return false;
     const headers = transport + (this.#fragments ? 0 : own);
     const unit = this.#fragments ? offloads.segmentSize[entry] & ~7 : offloads.segmentSize[entry];
     if (headers > piece || headers > pool.dataRoom || headers >= total || unit === 0) return false;
@@ -103,9 +111,7 @@ export class Segmenter {
     this.#unit = unit;
     this.#made = 0;
     this.#payload = total - headers;
-    this.#sequence = tcp
-      ? ((be16(u8, frame + transport + 4) << 16) | be16(u8, frame + transport + 6)) >>> 0
-      : 0;
+    this.#sequence = tcp ? be32(u8, frame + transport + 4) >>> 0 : 0;
     this.#identification = flow.version === 4 ? be16(u8, flow.ipAt + 4) : 0;
     this.#buffer = burst.segments[i] === 1 ? -1 : burst.buffer[i];
     this.#at = frame + headers;
@@ -184,7 +190,7 @@ export class Segmenter {
     const transport = at + this.#transport;
     if (!this.#fragments) {
       if (this.#protocol === protocolTcp) this.#rewriteTcp(u8, transport);
-      else putBe16(u8, transport + 4, bytes - this.#transport);
+      else putBe16(u8, transport + udpLengthAt, bytes - this.#transport);
     }
     if (this.#version === 4) {
       putBe16(u8, ip + 2, bytes - this.#ip);
@@ -196,7 +202,7 @@ export class Segmenter {
       }
       completeIpv4(u8, ip, transport);
     } else {
-      putBe16(u8, ip + 4, bytes - this.#ip - ipv6HeaderBytes);
+      putBe16(u8, ip + 4, bytes - this.#ip - ipv6Bytes);
     }
     if (!this.#fragments) this.#complete(pool, at, bytes, buffers);
     else if (this.#made === 0) putBe16(u8, transport + udpChecksumAt, this.#checksum);

@@ -1,11 +1,15 @@
 import type { BufferPool } from '@vio/rings';
 import type { PacketBurst } from '../packet-burst.ts';
-import { PacketFlow, protocolTcp } from '../rss/packet-flow.ts';
-import { tcpChecksumAt, udpChecksumAt } from './ip-sums.ts';
+import {
+  protocolTcp,
+  tcpBytes,
+  tcpChecksumAt,
+  tcpLengthAt,
+  udpBytes,
+  udpChecksumAt,
+} from '../packet-headers.ts';
+import { PacketFlow } from '../rss/packet-flow.ts';
 import { HDR_GSO_NONE, type PacketOffloads } from './packet-offloads.ts';
-
-const tcpHeaderBytes = 20;
-const udpHeaderBytes = 8;
 
 /** Reused for every packet. */
 const flow = new PacketFlow();
@@ -34,7 +38,7 @@ function headerBytes(pool: BufferPool, burst: PacketBurst, i: number, offloads: 
   if (flow.portsAt === -1 || transport !== offloads.checksumStart[i]) return 0;
   const tcp = flow.protocol === protocolTcp;
   if (offloads.checksumOffset[i] !== (tcp ? tcpChecksumAt : udpChecksumAt)) return 0;
-  if (transport + (tcp ? tcpHeaderBytes : udpHeaderBytes) > piece) return 0;
-  const own = tcp ? (u8[flow.portsAt + 12] >>> 4) << 2 : udpHeaderBytes;
-  return own < (tcp ? tcpHeaderBytes : udpHeaderBytes) ? 0 : transport + own;
+  if (transport + (tcp ? tcpBytes : udpBytes) > piece) return 0;
+  const own = tcp ? (u8[flow.portsAt + tcpLengthAt] >>> 4) << 2 : udpBytes;
+  return own < (tcp ? tcpBytes : udpBytes) ? 0 : transport + own;
 }

@@ -1,7 +1,7 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import { type OptionNames, settle, waitNames } from '@vio/native/internal';
 import { PacketBurst } from '../packet-burst.ts';
-import { ethernetBytes } from '../frames/frame-rules.ts';
+import { ethernetBytes } from '../packet-headers.ts';
 import { tagBytes } from '../frames/vlan.ts';
 import type { PortCore } from './port-core.ts';
 import {

@@ -1,18 +1,19 @@
 import { be16 } from '../big-endian.ts';
+import {
+  ethernetBytes,
+  ipv4Bytes,
+  ipv6Bytes,
+  protocolTcp,
+  protocolUdp,
+  typeIpv4,
+  typeIpv6,
+  typeProviderVlan,
+  typeVlan,
+  vlanTagBytes,
+} from '../packet-headers.ts';
 
-const typeVlan = 0x8100;
-const typeProviderVlan = 0x88a8;
-const typeIpv4 = 0x0800;
-const typeIpv6 = 0x86dd;
-export const protocolTcp = 6;
-export const protocolUdp = 17;
-
-const ethernetTypeAt = 12;
-const vlanTagBytes = 4;
 /** Tags in front of a packet that are looked behind. */
 const mostVlanTags = 2;
-const ipv4Bytes = 20;
-const ipv6Bytes = 40;
 /** Headers of a kind that IPv6 puts between itself and the transport; more than these are not followed. */
 const mostExtensions = 8;
 const hopByHop = 0;
@@ -47,7 +48,7 @@ export class PacketFlow {
     this.portsAt = -1;
     this.routed = false;
     this.vlan = -1;
-    let typeAt = at + ethernetTypeAt;
+    let typeAt = at + ethernetBytes - 2;
     if (typeAt + 2 > end) return;
     let type = be16(u8, typeAt);
     for (let tags = 0; tags < mostVlanTags && (type === typeVlan || type === typeProviderVlan); tags++) {

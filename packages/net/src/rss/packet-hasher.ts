@@ -8,7 +8,8 @@ import {
   HASH_REPORT_UDPv4,
   HASH_REPORT_UDPv6,
 } from './hash-types.ts';
-import { PacketFlow, protocolTcp } from './packet-flow.ts';
+import { protocolTcp } from '../packet-headers.ts';
+import { PacketFlow } from './packet-flow.ts';
 import { Toeplitz } from './toeplitz.ts';
 
 const ipv4Pair = 8;

@@ -1,3 +1,5 @@
+import { be32 } from '../big-endian.ts';
+
 /** Bytes that are hashed at most: two IPv6 addresses and two ports. */
 export const toeplitzInputBytes = 36;
 /** Four more: the hash of byte i takes key bits 8i to 8i + 39. */
@@ -35,7 +37,7 @@ export class Toeplitz {
 }
 
 function addedBy(key: Uint8Array, place: number, value: number): number {
-  const word = (key[place] << 24) | (key[place + 1] << 16) | (key[place + 2] << 8) | key[place + 3];
+  const word = be32(key, place);
   const after = key[place + 4];
   let added = 0;
   for (let bit = 0; bit < 8; bit++) {

@@ -1,5 +1,5 @@
 import type { PacketBurst } from '@vio/net';
-import { isTagged, vlanTagBytes } from '@vio/net/internal';
+import { be16, be32, ethernetBytes, isTagged, vlanTagBytes } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { frameBytes } from './frame-offloads.ts';
 import { insertTag, removeTag } from './frame-tag.ts';
@@ -19,7 +19,6 @@ import {
 import type { SwitchPort } from './switch-port.ts';
 import { noVlan, vlanNone, vlanTagged } from './vlan-rules.ts';
 
-const headerBytes = 14;
 /** The last VLAN number is reserved. */
 const reservedVlan = 0xfff;
 
@@ -98,15 +97,15 @@ export class Bridge {
     const { native, tags, member } = rules.vlans;
     const bytes = burst.length[i];
     const inOnePiece = burst.segments[i] === 1 ? bytes : pool.dataLength[burst.buffer[i]];
-    if (bytes < headerBytes || (inOnePiece < headerBytes + vlanTagBytes && inOnePiece < bytes)) {
+    if (bytes < ethernetBytes || (inOnePiece < ethernetBytes + vlanTagBytes && inOnePiece < bytes)) {
       counters[droppedRunt]++;
       return false;
     }
     const at = burst.offset[i];
     const { u8 } = pool.region;
-    this.#tagged = inOnePiece >= headerBytes + vlanTagBytes && isTagged(u8, at);
-    this.#tci = this.#tagged ? (u8[at + 14] << 8) | u8[at + 15] : 0;
-    if (frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? vlanTagBytes : 0) > rules.mtu) {
+    this.#tagged = inOnePiece >= ethernetBytes + vlanTagBytes && isTagged(u8, at);
+    this.#tci = this.#tagged ? be16(u8, at + ethernetBytes) : 0;
+    if (frameBytes(burst, pool, i) - ethernetBytes - (this.#tagged ? vlanTagBytes : 0) > rules.mtu) {
       counters[droppedOversize]++;
       return false;
     }
@@ -131,14 +130,14 @@ export class Bridge {
     const at = burst.offset[i];
     const vlan = this.#vlan << 16;
     if ((u8[at + 6] & 1) === 0) {
-      this.table.learn(vlan | (u8[at + 6] << 8) | u8[at + 7], word(u8, at + 8), from.number, now);
+      this.table.learn(vlan | be16(u8, at + 6), be32(u8, at + 8), from.number, now);
     }
     if ((u8[at] & 1) === 1) {
       if (isReserved(u8, at)) from.counters[droppedReserved]++;
       else this.#flood(from, burst, pool, i, now);
       return;
     }
-    const known = this.table.lookup(vlan | (u8[at] << 8) | u8[at + 1], word(u8, at + 2), now);
+    const known = this.table.lookup(vlan | be16(u8, at), be32(u8, at + 2), now);
     const to = known === -1 ? undefined : this.#byNumber[known];
     if (to === undefined) {
       this.#flood(from, burst, pool, i, now);
@@ -182,7 +181,7 @@ export class Bridge {
 
   /** A frame for one port, or one of several. */
   #put(to: SwitchPort, burst: PacketBurst, pool: BufferPool, i: number): void {
-    const bytes = frameBytes(burst, pool, i) - headerBytes - (this.#tagged ? vlanTagBytes : 0);
+    const bytes = frameBytes(burst, pool, i) - ethernetBytes - (this.#tagged ? vlanTagBytes : 0);
     if (bytes > to.rules.mtu) to.counters[droppedOversize]++;
     else if (to.add(burst, i)) this.#waiting[this.#waitingCount++] = to;
   }
@@ -198,10 +197,6 @@ export class Bridge {
     for (let k = 0; k < this.#waitingCount; k++) waiting[k].flush(burst);
     this.#waitingCount = 0;
   }
-}
-
-function word(u8: Uint8Array, at: number): number {
-  return (u8[at] << 24) | (u8[at + 1] << 16) | (u8[at + 2] << 8) | u8[at + 3];
 }
 
 /** 01:80:c2:00:00:00 to 0f: pause frames, spanning trees and LLDP end at the next bridge. */

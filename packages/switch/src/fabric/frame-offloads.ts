@@ -1,9 +1,6 @@
 import { HDR_GSO_ECN, HDR_GSO_NONE, HDR_GSO_UDP, HDR_GSO_UDP_L4, type PacketBurst } from '@vio/net';
+import { tcpLengthAt, udpBytes } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
-
-const udpHeaderBytes = 8;
-/** Byte of a TCP header whose upper half is its length in words. */
-const tcpLengthAt = 12;
 
 /** True when packet `i` leaves a checksum or its segmentation to whoever gets it. */
 export function leavesWork({ offloads }: PacketBurst, i: number): boolean {
@@ -36,7 +33,7 @@ export function frameBytes(burst: PacketBurst, pool: BufferPool, i: number): num
   const start = offloads.checksumStart[i];
   const kind = offloads.gsoType[i] & ~HDR_GSO_ECN;
   let headers = start;
-  if (kind === HDR_GSO_UDP_L4) headers += udpHeaderBytes;
+  if (kind === HDR_GSO_UDP_L4) headers += udpBytes;
   else if (kind !== HDR_GSO_UDP) {
     const inOnePiece = burst.segments[i] === 1 ? bytes : pool.dataLength[burst.buffer[i]];
     // Who cuts it will find that its headers are not there.

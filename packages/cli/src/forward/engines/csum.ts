@@ -1,14 +1,21 @@
 import { HDR_F_NEEDS_CSUM, HDR_GSO_TCPV4, HDR_GSO_TCPV6, type PacketBurst, PacketFlow } from '@vio/net';
-import { InternetChecksum, be16, checksumFrom, exchangeWord, putBe16 } from '@vio/net/internal';
+import {
+  InternetChecksum,
+  addPseudoHeader,
+  checksumFrom,
+  completeIpv4,
+  exchangeWord,
+  packetEnd,
+  protocolTcp,
+  putBe16,
+  tcpChecksumAt,
+  tcpLengthAt,
+  udpChecksumAt,
+} from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { ChecksumWork } from '../lane.ts';
 import { setAddresses } from './mac.ts';
-
-const protocolTcp = 6;
-const tcpHeaderLengthAt = 12;
-const sumAt = { tcp: 16, udp: 6 } as const;
-const ipv6HeaderBytes = 40;
 
 /** Reused for every packet. */
 const flow = new PacketFlow();
@@ -36,7 +43,7 @@ function packetChecksums(pool: BufferPool, burst: PacketBurst, i: number, work: 
   const { portsAt: transport } = flow;
   if (transport === -1 || flow.routed) return;
   const tcp = flow.protocol === protocolTcp;
-  const stored = transport + (tcp ? sumAt.tcp : sumAt.udp);
+  const stored = transport + (tcp ? tcpChecksumAt : udpChecksumAt);
   if (stored + 2 > frame + bytes) return;
   // A sum of 0 is none, and stays none.
   if (!tcp && u8[stored] === 0 && u8[stored + 1] === 0) return;
@@ -61,7 +68,7 @@ function segment(
   transport: number,
   segmentBytes: number,
 ): void {
-  const headers = transport - burst.offset[i] + ((u8[transport + tcpHeaderLengthAt] >>> 4) << 2);
+  const headers = transport - burst.offset[i] + ((u8[transport + tcpLengthAt] >>> 4) << 2);
   if (segmentBytes === 0 || burst.offloads === undefined || burst.length[i] - headers <= segmentBytes) return;
   burst.offloads.gsoType[i] = flow.version === 4 ? HDR_GSO_TCPV4 : HDR_GSO_TCPV6;
   burst.offloads.segmentSize[i] = segmentBytes;
@@ -71,14 +78,12 @@ function segment(
 function ownSum(pool: BufferPool, burst: PacketBurst, i: number, transport: number, stored: number): void {
   const { u8 } = pool.region;
   const frame = burst.offset[i];
-  const { version, ipAt, addressAt, protocol } = flow;
-  const end = version === 4 ? ipAt + be16(u8, ipAt + 2) : ipAt + ipv6HeaderBytes + be16(u8, ipAt + 4);
+  const { version, addressAt, protocol } = flow;
+  const end = packetEnd(u8, flow);
   const bytes = end - transport;
   if (bytes < stored + 2 - transport || end > frame + burst.length[i]) return;
   sum.reset();
-  sum.add(u8, addressAt, addressAt + (version === 4 ? 8 : 32));
-  sum.addWord(protocol);
-  sum.addWord(bytes);
+  addPseudoHeader(sum, u8, version, addressAt, protocol, bytes);
   putBe16(u8, stored, sum.sum);
   // What follows the packet in its frame, as padding does, is not summed.
   const frameBytes = burst.length[i];
@@ -90,9 +95,5 @@ function ownSum(pool: BufferPool, burst: PacketBurst, i: number, transport: numb
 
 function ipv4Checksum(u8: Uint8Array, ip: number, end: number): void {
   const headerEnd = ip + ((u8[ip] & 15) << 2);
-  if (headerEnd > end) return;
-  putBe16(u8, ip + 10, 0);
-  sum.reset();
-  sum.add(u8, ip, headerEnd);
-  putBe16(u8, ip + 10, sum.value);
+  if (headerEnd <= end) completeIpv4(u8, ip, headerEnd);
 }

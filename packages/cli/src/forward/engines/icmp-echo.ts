@@ -1,13 +1,21 @@
 import { type PacketBurst, PacketFlow } from '@vio/net';
-import { InternetChecksum, be16, putBe16 } from '@vio/net/internal';
+import {
+  be16,
+  completeIpv4,
+  ethernetBytes,
+  macBytes,
+  putBe16,
+  typeArp,
+  typeIpv4,
+  typeProviderVlan,
+  typeVlan,
+  vlanTagBytes,
+} from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { type Edit, firstBytes } from '../engine.ts';
 import type { LaneAddresses } from '../lane.ts';
 import { exchange } from './bytes.ts';
 
-const addressBytes = 6;
-const ethernetBytes = 14;
-const typeArp = 0x0806;
 const arpBytes = 28;
 const arpRequest = 1;
 const arpReply = 2;
@@ -18,7 +26,6 @@ const echoBytes = 8;
 
 /** Reused for every packet. */
 const flow = new PacketFlow();
-const checksum = new InternetChecksum();
 
 /**
  * `icmpecho`: answers ARP requests and ICMP echo requests, to whatever IPv4 address, and drops everything else. Requests that are in
@@ -58,38 +65,35 @@ function answer(pool: BufferPool, burst: PacketBurst, i: number, { own }: LaneAd
 /** Where the EtherType is, behind any tags; -1: the frame is too short for one. */
 function typeOf(u8: Uint8Array, at: number, end: number): number {
   let type = at + ethernetBytes - 2;
-  for (let tags = 0; tags < 2 && type + 6 <= end; tags++, type += 4) {
+  for (let tags = 0; tags < 2 && type + 6 <= end; tags++, type += vlanTagBytes) {
     const value = be16(u8, type);
-    if (value !== 0x8100 && value !== 0x88a8) break;
+    if (value !== typeVlan && value !== typeProviderVlan) break;
   }
   return type + 2 <= end ? type : -1;
 }
 
 function answerArp(u8: Uint8Array, at: number, arp: number, end: number, own: Uint8Array): boolean {
   // Ethernet and IPv4, a request.
-  if (arp + arpBytes > end || be16(u8, arp) !== 1 || be16(u8, arp + 2) !== 0x0800) return false;
-  if (u8[arp + 4] !== 6 || u8[arp + 5] !== 4 || be16(u8, arp + 6) !== arpRequest) return false;
+  if (arp + arpBytes > end || be16(u8, arp) !== 1 || be16(u8, arp + 2) !== typeIpv4) return false;
+  if (u8[arp + 4] !== macBytes || u8[arp + 5] !== 4 || be16(u8, arp + 6) !== arpRequest) return false;
   u8[arp + 7] = arpReply;
   const sender = arp + 8;
-  exchange(u8, sender, addressBytes + 4);
+  exchange(u8, sender, macBytes + 4);
   u8.set(own, sender);
-  u8.copyWithin(at, at + addressBytes, at + 2 * addressBytes);
-  u8.set(own, at + addressBytes);
+  u8.copyWithin(at, at + macBytes, at + 2 * macBytes);
+  u8.set(own, at + macBytes);
   return true;
 }
 
 function answerPing(u8: Uint8Array, at: number, ip: number, icmp: number): void {
-  exchange(u8, at, addressBytes);
+  exchange(u8, at, macBytes);
   const source = ip + 12;
   const target = source + 4;
   // What was asked of a group is answered by a neighbour of whoever asked: a group sends nothing (RFC 1112).
   if (u8[target] >>> 4 === 0xe) {
     u8.copyWithin(target, source, target);
     u8[source + 3] = (u8[source + 3] & 0xfc) | ((u8[source + 3] & 3) === 1 ? 2 : 1);
-    putBe16(u8, ip + 10, 0);
-    checksum.reset();
-    checksum.add(u8, ip, ip + ((u8[ip] & 15) << 2));
-    putBe16(u8, ip + 10, checksum.value);
+    completeIpv4(u8, ip, ip + ((u8[ip] & 15) << 2));
   } else exchange(u8, source, 4);
   u8[icmp] = 0;
   // The type was the high byte of a word of the sum (RFC 1624).

@@ -23,7 +23,7 @@ import {
   VIRTIO_NET_F_STATUS,
   featureNames,
 } from '../../feature-bits.ts';
-import { ethernetBytes } from '../../frames/frame-rules.ts';
+import { ethernetBytes } from '../../packet-headers.ts';
 import {
   type OffloadOptions,
   checkOffloads,

@@ -1,7 +1,7 @@
 import { VioError, type WaitOptions } from '@vio/native';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../feature-bits.ts';
 import { checkOwnMtu } from '../../frames/frame-options.ts';
-import { ethernetBytes } from '../../frames/frame-rules.ts';
+import { ethernetBytes } from '../../packet-headers.ts';
 import { stoppedError } from '../../port/port-errors.ts';
 import { type QueueName, queueNumber } from '../queues/queue-name.ts';
 import type { PortLife } from './port-life.ts';

@@ -1,6 +1,5 @@
 import { PacketFlow } from '@vio/net';
-
-const macBytes = 6;
+import { be16, macBytes } from '@vio/net/internal';
 
 /**
  * A number for the flow a packet belongs to, the same for both directions: who sent it and who gets it may change places.
@@ -24,8 +23,8 @@ export class FlowHash {
       return mix((end(u8, at, macBytes, 0) + end(u8, at + macBytes, macBytes, 0)) | 0);
     }
     const addressBytes = version === 4 ? 4 : 16;
-    const source = portsAt === -1 ? 0 : (u8[portsAt] << 8) | u8[portsAt + 1];
-    const destination = portsAt === -1 ? 0 : (u8[portsAt + 2] << 8) | u8[portsAt + 3];
+    const source = portsAt === -1 ? 0 : be16(u8, portsAt);
+    const destination = portsAt === -1 ? 0 : be16(u8, portsAt + 2);
     const one = end(u8, addressAt, addressBytes, source);
     const other = end(u8, addressAt + addressBytes, addressBytes, destination);
     return mix((one + other + flow.protocol) | 0);

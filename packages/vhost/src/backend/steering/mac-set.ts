@@ -1,4 +1,5 @@
 import { macToBytes } from '@vio/net';
+import { be16, be32 } from '@vio/net/internal';
 
 /** MAC addresses, looked up in packets without a copy: open addressing over two arrays of halves. */
 export class MacSet {
@@ -20,15 +21,13 @@ export class MacSet {
 
   /** Whether the address at `at` is one of them. */
   has(u8: Uint8Array, at: number): boolean {
-    const high = (u8[at] << 8) | u8[at + 1];
-    const low = (u8[at + 2] << 24) | (u8[at + 3] << 16) | (u8[at + 4] << 8) | u8[at + 5];
-    const place = this.#find(high, low);
+    const place = this.#find(be16(u8, at), be32(u8, at + 2));
     return this.#used[place] === 1;
   }
 
   #add(bytes: Uint8Array): void {
-    const high = (bytes[0] << 8) | bytes[1];
-    const low = (bytes[2] << 24) | (bytes[3] << 16) | (bytes[4] << 8) | bytes[5];
+    const high = be16(bytes, 0);
+    const low = be32(bytes, 2);
     const place = this.#find(high, low);
     this.#high[place] = high;
     this.#low[place] = low;

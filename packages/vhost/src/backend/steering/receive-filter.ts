@@ -1,4 +1,5 @@
 import { VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ } from '@vio/net';
+import { isBroadcast } from '@vio/net/internal';
 import type { DriverSettings } from '../control/driver-settings.ts';
 import { MacSet } from './mac-set.ts';
 
@@ -54,8 +55,4 @@ function vlanTable(vlans: ReadonlySet<number>): Uint8Array {
   const table = new Uint8Array(4096);
   for (const id of vlans) table[id] = 1;
   return table;
-}
-
-function isBroadcast(u8: Uint8Array, at: number): boolean {
-  return (u8[at] & u8[at + 1] & u8[at + 2] & u8[at + 3] & u8[at + 4] & u8[at + 5]) === 0xff;
 }

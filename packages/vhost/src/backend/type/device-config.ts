@@ -1,5 +1,5 @@
 import type { ConfigSpace } from '@vio/net';
-import { encodeConfigSpace, macFromBytes } from '@vio/net/internal';
+import { encodeConfigSpace, macBytes, macFromBytes } from '@vio/net/internal';
 import { VIRTIO_F_VERSION_1 } from '@vio/rings';
 
 /** What all devices behind a socket say of themselves. */
@@ -30,9 +30,6 @@ export interface ConfigStore {
   /** @returns false when what is written is not the driver's to write */
   write(what: ConfigWrite): boolean;
 }
-
-/** Bytes of the address, the only field a driver may write. */
-const macBytes = 6;
 
 const nothing: CommonConfig = { mac: undefined, linkUp: true, maxPairs: 1, mtu: undefined };
 
