@@ -1,5 +1,6 @@
 // What the other packages of vio use besides, and nobody else: it may change in every version.
 export type { Watched } from './capture/capture.ts';
+export { pcapngBlock, pcapngOption } from './capture/pcapng-blocks.ts';
 export { watchedQueues } from './capture/port-capture.ts';
 export { type EncodedCommand, decodeCommand, encodeCommand } from './control/codec.ts';
 export { VIRTIO_NET_ERR, VIRTIO_NET_OK, requiredFeatures } from './control/commands.ts';
@@ -29,6 +30,7 @@ export {
 } from './device/devargs.ts';
 export type { DevicePortParts } from './device/device-port.ts';
 export * from './device/device-status.ts';
+export { networkCard } from './device/device-type.ts';
 export { type ConfigHandlers, ConfigWatch } from './device/life/config-watch.ts';
 export { isSpeedDevarg, linkSpeeds, speedToReport } from './device/link-speed.ts';
 export { openPortAs } from './device/open-port.ts';

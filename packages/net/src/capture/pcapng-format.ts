@@ -1,15 +1,9 @@
 import { linkTypeEthernet } from '../pcap/pcap.ts';
 import type { CaptureFormat, CaptureSource } from './capture-format.ts';
+import { pcapngBlock, pcapngOption } from './pcapng-blocks.ts';
 
-/** Blocks and options of pcapng (IETF draft-ietf-opsawg-pcapng). */
-const sectionHeader = 0x0a0d0d0a;
-const interfaceDescription = 1;
-const interfaceStatistics = 5;
-const enhancedPacket = 6;
 const byteOrderMagic = 0x1a2b3c4d;
-const optionName = 2;
-const optionFlags = 2;
-const optionDropped = 5;
+/** Bytes of the option that ends them. */
 const endOfOptions = 4;
 
 /** Block type, length, interface, time, the two lengths; and behind the packet flags, end of options, and length. */
@@ -29,7 +23,7 @@ export function pcapngFormat(): CaptureFormat {
     recordBytes: (captured) => packetHeadBytes + padded(captured) + packetTailBytes,
     record(view, at, source, microseconds, captured, wire) {
       const bytes = packetHeadBytes + padded(captured) + packetTailBytes;
-      view.setUint32(at, enhancedPacket, true);
+      view.setUint32(at, pcapngBlock.packet, true);
       view.setUint32(at + 4, bytes, true);
       view.setUint32(at + 8, source, true);
       // Microseconds, the unit when an interface names none, in two halves.
@@ -38,7 +32,7 @@ export function pcapngFormat(): CaptureFormat {
       view.setUint32(at + 20, captured, true);
       view.setUint32(at + 24, wire, true);
       const options = at + packetHeadBytes + padded(captured);
-      view.setUint16(options, optionFlags, true);
+      view.setUint16(options, pcapngOption.packetFlags, true);
       view.setUint16(options + 2, 4, true);
       view.setUint32(options + 4, directions[source], true);
       view.setUint32(at + bytes - 4, bytes, true);
@@ -54,7 +48,7 @@ function section(): Uint8Array {
   body.setUint16(4, 1, true);
   // Length of the section: not known.
   body.setBigInt64(8, -1n, true);
-  return block(sectionHeader, body);
+  return block(pcapngBlock.section, body);
 }
 
 function description({ name }: CaptureSource, snaplen: number): Uint8Array {
@@ -62,10 +56,10 @@ function description({ name }: CaptureSource, snaplen: number): Uint8Array {
   const body = new DataView(new ArrayBuffer(8 + 4 + padded(text.length) + endOfOptions));
   body.setUint16(0, linkTypeEthernet, true);
   body.setUint32(4, snaplen, true);
-  body.setUint16(8, optionName, true);
+  body.setUint16(8, pcapngOption.interfaceName, true);
   body.setUint16(10, text.length, true);
   new Uint8Array(body.buffer).set(text, 12);
-  return block(interfaceDescription, body);
+  return block(pcapngBlock.interface, body);
 }
 
 function statistics(source: number, dropped: number): Uint8Array {
@@ -74,10 +68,10 @@ function statistics(source: number, dropped: number): Uint8Array {
   body.setUint32(0, source, true);
   body.setUint32(4, Math.floor(microseconds / 2 ** 32), true);
   body.setUint32(8, microseconds % 2 ** 32, true);
-  body.setUint16(12, optionDropped, true);
+  body.setUint16(12, pcapngOption.dropped, true);
   body.setUint16(14, 8, true);
   body.setBigUint64(16, BigInt(dropped), true);
-  return block(interfaceStatistics, body);
+  return block(pcapngBlock.statistics, body);
 }
 
 function block(type: number, body: DataView): Uint8Array {

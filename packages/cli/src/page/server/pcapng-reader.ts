@@ -1,3 +1,5 @@
+import { pcapngBlock, pcapngOption } from '@vio/net/internal';
+
 /** A packet of a capture. */
 export interface CapturedPacket {
   /** Milliseconds since 1970. */
@@ -11,10 +13,6 @@ export interface CapturedPacket {
   readonly data: Uint8Array;
 }
 
-const interfaceDescription = 1;
-const enhancedPacket = 6;
-const optionName = 2;
-
 /** Reads the pcapng that captures of ports and devices are, chunk by chunk: chunks hold whole blocks. */
 export class PcapngReader {
   readonly #queues: string[] = [];
@@ -25,8 +23,8 @@ export class PcapngReader {
     for (let at = 0; at + 12 <= chunk.length;) {
       const [type, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
       if (length < 12 || at + length > chunk.length) break;
-      if (type === interfaceDescription) this.#queues.push(nameOf(chunk, view, at + 16, at + length - 4));
-      else if (type === enhancedPacket && length >= 32) packets.push(this.#packet(chunk, view, at));
+      if (type === pcapngBlock.interface) this.#queues.push(nameOf(chunk, view, at + 16, at + length - 4));
+      else if (type === pcapngBlock.packet && length >= 32) packets.push(this.#packet(chunk, view, at));
       at += length;
     }
     return packets;
@@ -46,8 +44,9 @@ export class PcapngReader {
 function nameOf(chunk: Uint8Array, view: DataView, from: number, end: number): string {
   for (let at = from; at + 4 <= end;) {
     const [option, length] = [view.getUint16(at, true), view.getUint16(at + 2, true)];
-    if (option === optionName) return Buffer.from(chunk.subarray(at + 4, at + 4 + length)).toString('utf8');
-    if (option === 0) break;
+    if (option === pcapngOption.interfaceName)
+      return Buffer.from(chunk.subarray(at + 4, at + 4 + length)).toString('utf8');
+    if (option === pcapngOption.end) break;
     at += 4 + ((length + 3) & ~3);
   }
   return '?';
