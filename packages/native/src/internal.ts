@@ -16,7 +16,13 @@ export { EventWatcher, watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';
 export type { ChainsKernel, KernelWindows } from './kernels/chains-kernel.ts';
 export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from './kernels/copy.ts';
-export { type CopyQueue, type CopyRings, nativeCopyQueue, twinCopyQueue } from './kernels/copy-queue.ts';
+export {
+  type CopyQueue,
+  type CopyRings,
+  nativeCopyQueue,
+  numberMask,
+  twinCopyQueue,
+} from './kernels/copy-queue.ts';
 export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
 export type {
   DriverKernel,

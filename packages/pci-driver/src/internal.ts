@@ -5,5 +5,6 @@ export { type Capabilities, type Place, readCapabilities } from './device/capabi
 export { resetDevice, resetQueue } from './device/life-cycle.ts';
 export { ModernDevice } from './device/modern-device.ts';
 export { openVirtioDevice } from './device/open-device.ts';
+export { userDrivers } from './discovery/bind.ts';
 export { type QueuePlace, type VirtioPciDevice, noVector } from './device/virtio-pci-device.ts';
 export { PciNetDevice, type PciNetDeviceOptions } from './port/pci-net-device.ts';

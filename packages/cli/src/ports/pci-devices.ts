@@ -1,18 +1,17 @@
 import { VioError } from '@vio/native';
-
-/** Drivers by which a program drives a device by itself. */
-const userDrivers = ['vfio-pci', 'uio_pci_generic', 'igb_uio'];
-/** Virtio's number of a network card. */
-const networkCard = 1;
+import { networkCard } from '@vio/net/internal';
 
 /**
  * The addresses of all virtio network cards that a driver for user space has, as testpmd takes them that is named no device.
  * @throws VioError VIO_CLI_NO_DEVICE when there are none
  */
 export async function userDevices(): Promise<string[]> {
-  const { listVirtioDevices } = await import('@vio/pci-driver');
+  const [{ listVirtioDevices }, { userDrivers }] = await Promise.all([
+    import('@vio/pci-driver'),
+    import('@vio/pci-driver/internal'),
+  ]);
   const found = listVirtioDevices().filter(
-    ({ type, driver }) => type === networkCard && driver !== undefined && userDrivers.includes(driver),
+    ({ type, driver }) => type === networkCard && driver !== undefined && userDrivers.has(driver),
   );
   if (found.length > 0) return found.map(({ address }) => address);
   throw new VioError('no virtio PCI device here has a driver for user space', {

@@ -8,7 +8,9 @@ const HEAD = copyThreadControl.head;
 const TAIL = copyThreadControl.tail;
 const ASLEEP = copyThreadControl.asleep;
 const FAILURES = copyThreadControl.failures;
-const numberMask = 0x3fff_ffff;
+
+/** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
+export const numberMask = 0x3fff_ffff;
 
 /** The rings that describe copies. Descriptors and copies are numbered modulo 2^30; the entry of one is its number modulo the ring's size. */
 export interface CopyRings {

@@ -1,9 +1,10 @@
+import { networkCard } from '@vio/net/internal';
 import type { PciAccess } from './pci-access.ts';
 import { pciError } from './pci-errors.ts';
 import { DeviceFiles } from './sysfs.ts';
 import { SysfsAccess } from './sysfs-access.ts';
 import { VfioAccess } from './vfio-access.ts';
-import { networkType, virtioType } from './virtio-ids.ts';
+import { virtioType } from './virtio-ids.ts';
 
 /**
  * Reaches a device as the driver it is bound to allows: vfio-pci, uio_pci_generic (or igb_uio), or none.
@@ -14,7 +15,7 @@ import { networkType, virtioType } from './virtio-ids.ts';
 export function openAccess(address: string, root?: string): PciAccess {
   const files = new DeviceFiles(address, root);
   // Registers of another device mean something else: nothing of it is touched.
-  if (virtioType(files.number('vendor'), files.number('device')) !== networkType) {
+  if (virtioType(files.number('vendor'), files.number('device')) !== networkCard) {
     throw pciError(
       'VIO_PCI_NOT_VIRTIO',
       `${files.address} is no virtio network card`,

@@ -20,6 +20,3 @@ export function virtioType(vendorId: number, deviceId: number): number | undefin
   if (deviceId >= firstModernId) return deviceId - firstModernId;
   return transitionalTypes[deviceId];
 }
-
-/** Of network cards. */
-export const networkType = 1;

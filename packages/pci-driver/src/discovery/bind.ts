@@ -6,7 +6,7 @@ import { DeviceFiles, sysfsRoot } from '../access/sysfs.ts';
 import { type DiscoveryOptions, type VirtioDeviceInfo, describeDevice, discoveryNames } from './devices.ts';
 
 /** Drivers for user space; others find their devices by themselves. */
-const userDrivers = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
+export const userDrivers: ReadonlySet<string> = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
 
 /** Which drivers are changed, and whether devices in use may be taken away. */
 export interface BindOptions extends DiscoveryOptions {

@@ -1,7 +1,7 @@
 import type { VioError, WaitOptions } from '@vio/native';
 import { type OptionNames, callApplication, checkOptions } from '@vio/native/internal';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
-import { ControlQueue, encodeConfigSpace, wholePairs } from '@vio/net/internal';
+import { ControlQueue, encodeConfigSpace, networkCard, wholePairs } from '@vio/net/internal';
 import { Region, VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
 import {
   type VdpaDevice,
@@ -65,7 +65,7 @@ interface Work {
 export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
   /** Its address, as in `0000:00:04.0`. */
   readonly name: string;
-  readonly deviceType = 1;
+  readonly deviceType = networkCard;
   readonly queueNum: number;
   readonly features: bigint;
   readonly protocolFeatures = vdpaProtocolFeatures;

@@ -2,13 +2,12 @@ import { close, existsSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
 import { callApplication, defaultTimeout, settle, statOfFd } from '@vio/native/internal';
 import { type Notifier, DownEvent } from '@vio/net';
-import { STATUS_NEEDS_RESET } from '@vio/net/internal';
+import { STATUS_NEEDS_RESET, networkCard } from '@vio/net/internal';
 import { Doorbells } from './doorbells.ts';
 import { RequestLine } from './request-line.ts';
 import * as errors from './vdpa-errors.ts';
 import * as vdpa from './vdpa-ioctls.ts';
 
-const netDevice = 1;
 /** Milliseconds between two looks whether the device is still there. */
 const watchInterval = 500;
 
@@ -102,7 +101,7 @@ export class VdpaNode {
   meet(wait: WaitOptions): Promise<VdpaFacts> {
     return this.ask('asking what it is', wait, async (fd) => {
       const id = await vdpa.getDeviceId(fd);
-      if (id !== netDevice) throw errors.notNet(this.path, id);
+      if (id !== networkCard) throw errors.notNet(this.path, id);
       const offered = await vdpa.getBackendFeatures(fd);
       if ((offered & vdpa.VHOST_BACKEND_F_IOTLB_MSG_V2) === 0n) throw errors.tooOld(this.path);
       const backendFeatures = offered & usedBackendFeatures;

@@ -7,6 +7,7 @@ import {
   STATUS_FEATURES_OK,
   STATUS_KNOWN,
   decodeConfigSpace,
+  networkCard,
   wholePairs,
 } from '@vio/net/internal';
 import { ringFeatures } from '@vio/rings';
@@ -46,7 +47,7 @@ interface Work {
 export class VhostVdpaDevice implements VdpaDevice, AsyncDisposable {
   /** Its path. */
   readonly name: string;
-  readonly deviceType = 1;
+  readonly deviceType = networkCard;
   readonly queueNum: number;
   readonly features: bigint;
   readonly protocolFeatures = vdpaProtocolFeatures;

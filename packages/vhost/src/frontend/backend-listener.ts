@@ -14,12 +14,10 @@ import {
   encodeAck,
   isOutOfDescriptors,
   messageError,
+  messagesPerTurn,
   needsReply,
   roomMilliseconds,
 } from '../wire/index.ts';
-
-/** Messages handled before others get their turn. */
-const messagesPerTurn = 64;
 
 /** What a frontend makes of the requests of its backend. */
 export interface BackendListenerOptions {

@@ -1,6 +1,6 @@
 import type { VioError } from '@vio/native';
-import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
-import { DownEvent } from '@vio/net';
+import { DownEvent, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '@vio/net';
+import { networkCard } from '@vio/net/internal';
 import {
   ChainBurst,
   ChainBytes,
@@ -65,7 +65,7 @@ interface Queue {
  */
 export class LoopbackVdpa implements VdpaDevice {
   readonly name = 'loopback';
-  readonly deviceType = 1;
+  readonly deviceType = networkCard;
   readonly queueNum: number;
   readonly features: bigint;
   readonly protocolFeatures: bigint;

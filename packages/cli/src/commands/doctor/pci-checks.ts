@@ -2,13 +2,11 @@ import { readdirSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { WaitOptions } from '@vio/native';
 import { featureNames } from '@vio/net';
+import { networkCard } from '@vio/net/internal';
 import { type VirtioDeviceInfo, describeDevice, openPciPort, parsePciDevargs } from '@vio/pci-driver';
 import { deviceHolders } from './device-holders.ts';
 import { type Finding, fromError, hasProblem, note, ok, problem } from './finding.ts';
 import type { DoctorOptions } from './options.ts';
-
-/** Virtio's number of network cards. */
-const networkCard = 1;
 
 /** The device, who drives it, and whether a port starts on it. Each check goes on only where the one before found nothing wrong. */
 export async function checkPciDevice(

@@ -1,10 +1,9 @@
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import { SingleBurst } from '@vio/rings/internal';
+import { chainsPerBurst, segmentsPerBurst } from '../packets/burst-limits.ts';
 
-/** Chains of a burst, and of four of them. */
-const chainsPerRun = 64;
-const chainsPerBurst = 4 * chainsPerRun;
-const segmentsPerRun = 2048;
+/** Chains that one of its bursts holds: those of several runs. */
+const capacity = 4 * chainsPerBurst;
 
 /** Chains of one burst that are held: of any kind, or of one descriptor each. */
 interface Held {
@@ -23,23 +22,23 @@ export class HeldChains {
   /** Those fetched to last, and others that are empty. */
   #filling: ChainBurst;
   readonly #empty: ChainBurst[] = [];
-  #fillingSingles = new SingleBurst(chainsPerRun);
+  #fillingSingles = new SingleBurst(chainsPerBurst);
   readonly #emptySingles: SingleBurst[] = [];
   readonly #held: Held[] = [];
 
   /** @param size descriptors of the ring */
   constructor(size: number) {
-    this.#segments = Math.max(segmentsPerRun, size);
+    this.#segments = Math.max(segmentsPerBurst, size);
     this.#filling = this.#fresh();
   }
 
   /** Where the next ones are fetched to: there is room for a run, behind those that are held. */
   get filling(): ChainBurst {
-    const { count, capacity, firstSegment, descriptors, segmentCapacity } = this.#filling;
+    const { count, firstSegment, descriptors, segmentCapacity } = this.#filling;
     // Chains that were given back leave their descriptors counted.
     if (count === 0) this.#filling.clear();
     else if (
-      capacity - count < chainsPerRun ||
+      capacity - count < chainsPerBurst ||
       segmentCapacity - Math.max(firstSegment[count], descriptors) < this.#segments
     )
       this.#filling = this.#empty.pop() ?? this.#fresh();
@@ -61,7 +60,7 @@ export class HeldChains {
   /** Holds the first so many of those that were fetched to `fillingSingles`. */
   holdSingles(count: number): void {
     this.#held.push({ chains: undefined, singles: this.#fillingSingles, from: 0, end: count });
-    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(chainsPerRun);
+    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(chainsPerBurst);
   }
 
   /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */
@@ -83,13 +82,13 @@ export class HeldChains {
   #recycle({ chains, singles }: Held): void {
     if (singles !== undefined && this.#emptySingles.length < mostEmptySingles)
       this.#emptySingles.push(singles);
-    if (chains?.capacity !== chainsPerBurst || this.#held.some((held) => held.chains === chains)) return;
+    if (chains?.capacity !== capacity || this.#held.some((held) => held.chains === chains)) return;
     chains.clear();
     if (chains !== this.#filling) this.#empty.push(chains);
   }
 
   #fresh(): ChainBurst {
-    return new ChainBurst(chainsPerBurst, 2 * this.#segments);
+    return new ChainBurst(capacity, 2 * this.#segments);
   }
 }
 

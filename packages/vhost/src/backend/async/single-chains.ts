@@ -2,6 +2,7 @@ import type { PacketBurst, PacketOffloads } from '@vio/net';
 import { singlesJobWords } from '@vio/native/internal';
 import { ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { SingleBurst } from '@vio/rings/internal';
+import { chainsPerBurst } from '../packets/burst-limits.ts';
 import type { PacketHolder } from '../packets/packet-holder.ts';
 
 /** Who holds packets in chains of one descriptor each, whole runs of them as well. */
@@ -18,15 +19,12 @@ export interface SinglesHolder extends PacketHolder {
   run(burst: PacketBurst, from: number, count: number, local: number, said?: PacketOffloads): boolean;
 }
 
-/** Chains that are fetched the fast way in one go. */
-export const singlesPerRun = 64;
-
 /** True for a ring that need not see every chain itself: one with a journal notes down what it takes by `fetch`. */
 export function isSingleRing(queue: DeviceQueue): boolean {
   return queue.describe(new Int32Array(singlesJobWords));
 }
 
-const givenBack = new ChainBurst(singlesPerRun, 1);
+const givenBack = new ChainBurst(chainsPerBurst, 1);
 
 /** Gives chains from `from` on back to their ring, unused: the next fetch sees them again. */
 export function unfetchSingles(queue: DeviceQueue, { id, count }: SingleBurst, from: number): void {

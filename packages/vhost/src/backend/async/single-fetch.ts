@@ -2,7 +2,8 @@ import { type PacketBurst, PacketOffloads } from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
 import type { SingleBurst, SingleKind } from '@vio/rings/internal';
-import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
+import { chainsPerBurst } from '../packets/burst-limits.ts';
+import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
 
 /** Longest packet in one buffer, in bytes; what `DequeuePath` takes of any driver. */
 const longestPacket = 65_535;
@@ -32,7 +33,7 @@ export class SingleFetch {
   readonly #codec: HeaderCodec | undefined;
   readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
-  readonly #said = new PacketOffloads(singlesPerRun);
+  readonly #said = new PacketOffloads(chainsPerBurst);
   /** The header of a packet, copied once. */
   readonly #copied = new Uint16Array(headerHalves);
 

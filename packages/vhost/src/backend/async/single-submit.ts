@@ -1,12 +1,8 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
 import type { SingleKind } from '@vio/rings/internal';
-import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
-
-/** More than any driver's buffer has, in bytes. */
-const largestBuffer = 0x3fff_ffff;
-/** Last word of a 12-byte header with num_buffers 1. */
-const oneBuffer = 1 << 16;
+import { anyLength, chainsPerBurst, oneBuffer } from '../packets/burst-limits.ts';
+import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
 
 /** What the fast way works on. */
 export interface SingleSubmitOptions {
@@ -56,10 +52,10 @@ export class SingleSubmit {
     const { offset, length, segments } = burst;
     const flags = burst.offloads?.flags;
     const header = this.#header;
-    const usual = this.#mergeable ? this.#usual : largestBuffer;
+    const usual = this.#mergeable ? this.#usual : anyLength;
     let wanted = 0;
     let last = from;
-    for (; last < end && wanted < singlesPerRun; last++) {
+    for (; last < end && wanted < chainsPerBurst; last++) {
       if (segments[last] !== 1 || (flags !== undefined && flags[last] !== 0)) break;
       const bytes = header + length[last];
       wanted += bytes <= usual ? 1 : Math.ceil(bytes / usual);
@@ -67,8 +63,8 @@ export class SingleSubmit {
     if (last === from) return 0;
     const holder = this.#holder;
     const singles = holder.singles();
-    const most = wanted < singlesPerRun ? wanted : singlesPerRun;
-    const fetched = this.#queue.fetchSingles(singles, most, this.#kind, 1, largestBuffer);
+    const most = wanted < chainsPerBurst ? wanted : chainsPerBurst;
+    const fetched = this.#queue.fetchSingles(singles, most, this.#kind, 1, anyLength);
     if (fetched === 0) return 0;
 
     const { copies } = holder;

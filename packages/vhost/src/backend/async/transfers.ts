@@ -1,10 +1,10 @@
+import { numberMask } from '@vio/native/internal';
+
 /** int32 numbers per copy: source memory, source offset, destination memory, destination offset, bytes. */
 const copyWords = 5;
 /** int32 numbers per descriptor: its first copy, and how many it has. */
 const descriptorWords = 2;
 const none = new Int32Array(0);
-/** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
-export const numberMask = 0x3fff_ffff;
 
 /** Copies between two memories: where they begin and how long they are, by entries of arrays. */
 export class CopyRun {

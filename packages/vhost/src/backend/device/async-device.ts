@@ -22,16 +22,12 @@ export interface AsyncChannelOptions {
 
 const optionNames: OptionNames<AsyncChannelOptions> = { engine: true, inOrder: true };
 
-/** Bursts between two looks at whether the driver took its memory away; a power of two. */
-const burstsPerLook = 64;
-
 /**
  * Bursts whose packets are copied beside this thread, by an engine of the application's (rte_vhost_async.h): submitted now, and
  * reported when they have arrived. What was submitted and not reported is _in flight_.
  */
 export class AsyncDevice extends DeviceView {
   readonly #served: ServedDevice;
-  #bursts = 0;
 
   /** @internal Made by `VhostDriver`. */
   constructor(served: ServedDevice) {
@@ -188,6 +184,6 @@ export class AsyncDevice extends DeviceView {
   #look(vring: Vring | undefined): void {
     const fault = vring?.queue?.broken;
     if (vring !== undefined && fault !== undefined) this.#served.break(vring, fault);
-    if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.#served.lookAtMemory();
+    this.#served.burstDone();
   }
 }

@@ -68,8 +68,8 @@ export class DeviceView {
     return this.#served.status;
   }
 
-  /** Bytes of the largest packet, as the frontend announced in NET_SET_MTU; 0 when it did not. */
-  get mtu(): number {
+  /** Bytes of the largest packet, as the frontend announced in NET_SET_MTU; undefined: it did not. */
+  get mtu(): number | undefined {
     return this.#served.mtu;
   }
 

@@ -28,6 +28,9 @@ import { RingSetup } from './ring-setup.ts';
 import { ServedVdpaHost } from './served-vdpa-host.ts';
 import type { DeviceHost, ServingOptions } from './serving-options.ts';
 
+/** Bursts between two looks at whether the driver took its memory away; a power of two. */
+const burstsPerLook = 64;
+
 /**
  * A device as the message handlers build it up and change it: memory, features, rings and the order in which they begin to run
  * and stop. Applications see it as a `VhostDevice`, which changes nothing of this.
@@ -42,8 +45,8 @@ export class ServedDevice {
   protocolFeatures = 0n;
   /** Device status as the frontend set it (virtio 1.4, 2.1). */
   status = 0;
-  /** Bytes, as the frontend announced in NET_SET_MTU; 0 when it did not. */
-  mtu = 0;
+  /** Bytes, as the frontend announced in NET_SET_MTU; undefined: it did not. */
+  mtu: number | undefined = undefined;
   /** The connection is over. */
   closed = false;
   /** What the next burst of the driver's is to be, so that the network learns where it is now; undefined: nothing. */
@@ -78,6 +81,7 @@ export class ServedDevice {
   readonly #life: DeviceLife;
   /** Its rings, as messages set them up. */
   readonly setup: RingSetup;
+  #bursts = 0;
 
   constructor(
     vid: number,
@@ -329,6 +333,11 @@ export class ServedDevice {
     vring.break(reason);
     this.#life.changed();
     this.#listener.broken(vring.index, reason);
+  }
+
+  /** After a burst: now and then, breaks all rings when the driver has taken its memory away. */
+  burstDone(): void {
+    if ((++this.#bursts & (burstsPerLook - 1)) === 0) this.lookAtMemory();
   }
 
   /** Breaks all rings when the driver has taken its memory away. */

@@ -12,9 +12,6 @@ import { type UntilDevicePacketsOptions, untilPackets } from './until-packets.ts
 import { vhostError } from '../errors/vhost-error.ts';
 import { type VringBase, fromBase } from '../vring/vring-info.ts';
 
-/** Bursts between two looks at whether the driver took its memory away; a power of two. */
-const burstsPerLook = 64;
-
 /** The side of a device that its handlers change. */
 export let servedSide: (device: VhostDevice) => ServedDevice;
 
@@ -25,7 +22,6 @@ export let servedSide: (device: VhostDevice) => ServedDevice;
  */
 export class VhostDevice extends AsyncDevice {
   readonly #served: ServedDevice;
-  #bursts = 0;
 
   static {
     servedSide = (device) => device.#served;
@@ -59,7 +55,7 @@ export class VhostDevice extends AsyncDevice {
     if (path.queue.callNeeded()) vring.calls.signal();
     if (served.taps !== undefined) showTo(served.taps.of(queue), burst, from, from + n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
-    if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
+    served.burstDone();
     return n;
   }
 
@@ -84,7 +80,7 @@ export class VhostDevice extends AsyncDevice {
     if (path.queue.callNeeded()) vring.calls.signal();
     if (served.taps !== undefined) showTo(served.taps.of(queue), burst, 0, n);
     if (path.queue.broken !== undefined) served.break(vring, path.queue.broken);
-    if ((++this.#bursts & (burstsPerLook - 1)) === 0) served.lookAtMemory();
+    served.burstDone();
     return n;
   }
 

@@ -1,6 +1,7 @@
 import { VioError } from '@vio/native';
 import { callApplication, throwLater } from '@vio/native/internal';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
+import { networkCard } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_RESET } from '@vio/rings';
 import {
   VHOST_F_LOG_ALL,
@@ -16,7 +17,7 @@ import type { DeviceOffer } from '../offer/device-offer.ts';
 import type { WatchedDevices } from '../telemetry/watched-devices.ts';
 import { VduseDevice } from '../vduse/vduse-device.ts';
 import { vduseError } from '../vduse/vduse-errors.ts';
-import { type VduseConfig, networkCard } from '../vduse/vduse-ioctls.ts';
+import type { VduseConfig } from '../vduse/vduse-ioctls.ts';
 import { VduseNode, vduseDirectory } from '../vduse/vduse-node.ts';
 import { VduseState } from '../vduse/vduse-state.ts';
 import { caller, deviceListener, nextVid } from './device-callbacks.ts';

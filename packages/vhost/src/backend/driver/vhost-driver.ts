@@ -1,6 +1,7 @@
 import { UnixListener, UnixStream, type VioError } from '@vio/native';
 import { callApplication, checkOptions } from '@vio/native/internal';
 import { Telemetry, type TelemetryOptions, type TelemetryServer, serveTelemetry } from '@vio/net';
+import { networkCard } from '@vio/net/internal';
 import { VHOST_USER_PROTOCOL_F_MQ } from '../../wire/index.ts';
 import type { NetConfig } from '../type/net-config.ts';
 import type { VhostDevice } from '../device/vhost-device.ts';
@@ -19,8 +20,6 @@ import { WatchedDevices } from '../telemetry/watched-devices.ts';
 import { TypeOffer } from '../offer/type-offer.ts';
 import { type VhostCallbacks, callbackNames } from './vhost-callbacks.ts';
 
-/** Virtio device type. */
-const netDevice = 1;
 const defaultMaxConnections = 1024;
 /** Milliseconds. */
 const defaultHandshakeTimeout = 10_000;
@@ -165,7 +164,7 @@ export class VhostDriver implements AsyncDisposable {
     this.#net('attachVdpaDevice');
     if (isVdusePath(this.path)) throw notSocket('attachVdpaDevice');
     if (this.vdpaDevice !== undefined) throw vdpaErrors.alreadyAttached(this.path, this.vdpaDevice.name);
-    if (device.deviceType !== netDevice) throw vdpaErrors.otherType(device.name, device.deviceType);
+    if (device.deviceType !== networkCard) throw vdpaErrors.otherType(device.name, device.deviceType);
     if (this.#flags.iommuSupport === true) throw vdpaErrors.withIommu(device.name);
     this.#sessions.vdpa = device;
   }

@@ -9,13 +9,11 @@ import type { HeaderCodec } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import { appendBuffer, beginBuffer } from './buffer-chain.ts';
 import type { BurstCopier } from './burst-copier.ts';
+import { chainsPerBurst, segmentsPerBurst } from './burst-limits.ts';
 import type { DequeueOptions } from './dequeue-options.ts';
 import type { LargeBuffers } from './large-buffers.ts';
 import type { CopySink, PacketHolder } from './packet-holder.ts';
 
-/** Chains that are fetched at a time, and packets of a burst. */
-const chainsPerBurst = 64;
-const segmentsPerBurst = 2048;
 /** Largest packet taken from a driver, in bytes; of one that is to be cut 64 KiB of IP, and Ethernet in front. */
 const maxPacketBytes = 65_535;
 const maxOffloadedBytes = 65_550;

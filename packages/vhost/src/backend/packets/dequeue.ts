@@ -2,15 +2,13 @@ import { type PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
 import { type HeaderCodec, toTransmitMetadata } from '@vio/net/internal';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { chainsPerBurst } from './burst-limits.ts';
 import { DequeueChains } from './dequeue-chains.ts';
 import type { DequeueOptions } from './dequeue-options.ts';
 import { FastPath } from './fast-path.ts';
 import { injectPacket } from './inject-packet.ts';
 import type { LargeBuffers } from './large-buffers.ts';
 import { PlainPackets } from './plain-packets.ts';
-
-/** Packets of a burst, at most. */
-const chainsPerBurst = 64;
 
 /** Takes packets out of a driver's transmit queue: copies them into buffers of a local pool. */
 export class DequeuePath {

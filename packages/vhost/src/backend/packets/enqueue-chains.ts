@@ -2,11 +2,10 @@ import type { PacketBurst, QueueStats } from '@vio/net';
 import { type HeaderCodec, hashOffset, numBuffersOffset } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { chainsPerBurst, segmentsPerBurst } from './burst-limits.ts';
 import { ChainWriter } from './chain-writer.ts';
 import type { CopySink, PacketHolder } from './packet-holder.ts';
 
-const chainsPerBurst = 64;
-const segmentsPerBurst = 2048;
 /** For a packet that takes more chains than a burst has: pieces of 8 bytes make 64 KiB. */
 const segmentsPerPacket = 8192;
 

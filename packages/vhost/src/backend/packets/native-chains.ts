@@ -8,6 +8,7 @@ import {
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { anyLength } from './burst-limits.ts';
 import type { ChainsOptions, ChainsPath, FillHeader } from './chains-path.ts';
 import { beginJob } from './native-job.ts';
 
@@ -18,8 +19,6 @@ const LENGTHS = chainsJob.lengths;
 const HEADED = chainsJob.headed;
 const UNKNOWN = chainsJob.unknown;
 const HEADER_STRIDE = headerStride;
-/** More than any packet has, in bytes. */
-const anyLength = 0x3fff_ffff;
 
 /** A kernel in C++ fetches, copies and completes a burst in one call. */
 export class NativeChains implements ChainsPath {

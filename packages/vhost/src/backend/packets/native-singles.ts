@@ -2,14 +2,13 @@ import { type SinglesKernel, singlesJob, singlesPerRun } from '@vio/native/inter
 import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { anyLength } from './burst-limits.ts';
 import { beginJob } from './native-job.ts';
 import type { SinglesOptions, SinglesPath } from './singles-path.ts';
 
 /** Constants of this module, because V8 folds those and not imported ones. */
 const OFFSETS = singlesJob.offsets;
 const LENGTHS = singlesJob.lengths;
-/** More than any packet has, in bytes. */
-const anyLength = 0x3fff_ffff;
 
 /** A kernel in C++ fetches, copies and completes a burst in one call. */
 export class NativeSingles implements SinglesPath {

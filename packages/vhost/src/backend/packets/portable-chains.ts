@@ -3,11 +3,9 @@ import type { PacketBurst } from '@vio/net';
 import { numBuffersOffset } from '@vio/net/internal';
 import { type BufferPool, ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
+import { segmentsPerBurst } from './burst-limits.ts';
 import { ChainWriter } from './chain-writer.ts';
 import type { ChainsOptions, ChainsPath, FillHeader } from './chains-path.ts';
-
-/** Segments that a burst of its chains has room for: more than the most that it takes, as some have to be looked at first. */
-const segmentsPerBurst = 2048;
 
 /** The same as NativeChains, in TypeScript. */
 export class PortableChains implements ChainsPath {

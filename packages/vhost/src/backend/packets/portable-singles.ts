@@ -2,13 +2,8 @@ import type { PacketBurst } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import { SingleBurst, type SingleKind } from '@vio/rings/internal';
 import type { BurstCopier } from './burst-copier.ts';
+import { anyLength, chainsPerBurst, oneBuffer } from './burst-limits.ts';
 import type { SinglesOptions, SinglesPath } from './singles-path.ts';
-
-const chainsPerBurst = 64;
-/** More than any driver's buffer has, in bytes. */
-const largestBuffer = 0x3fff_ffff;
-/** Last word of a 12-byte header with num_buffers 1. */
-const oneBuffer = 1 << 16;
 
 /** The same as NativeSingles, in TypeScript; also for queues that have to see every chain themselves. */
 export class PortableSingles implements SinglesPath {
@@ -60,7 +55,7 @@ export class PortableSingles implements SinglesPath {
       singles.blocked = true;
       return 0;
     }
-    const n = this.#queue.fetchSingles(singles, at - from, this.#kind, longest, largestBuffer);
+    const n = this.#queue.fetchSingles(singles, at - from, this.#kind, longest, anyLength);
     if (n === 0) return 0;
     const copier = this.#copier;
     copier.burstToDriver(copier.localHandle(pool.region), offset, length, from, singles);

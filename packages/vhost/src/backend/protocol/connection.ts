@@ -14,6 +14,7 @@ import {
   encodeReply,
   frontendRequest,
   isOutOfDescriptors,
+  messagesPerTurn,
   needsReply,
   roomMilliseconds,
 } from '../../wire/index.ts';
@@ -40,8 +41,6 @@ export interface ConnectionListener {
   exhausted(reason: VioError, first: boolean): void;
 }
 
-/** Messages handled before other connections get their turn. */
-const messagesPerTurn = 64;
 /** Answers a frontend may leave unread, besides those its socket holds. */
 const mostOwed = 4 * messagesPerTurn;
 

@@ -13,7 +13,7 @@ export function deviceSource(
     name: `${device.ifname} ${device.vid}`,
     kind: 'device',
     info: () => ({
-      mtu: device.mtu === 0 ? undefined : device.mtu,
+      mtu: device.mtu,
       nb_rx_queues: device.pairsInUse,
       nb_tx_queues: device.pairsInUse,
       features: featureNames(device.features),

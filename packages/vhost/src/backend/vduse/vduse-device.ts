@@ -1,10 +1,10 @@
 import { EventFd, type VioError, closeFd } from '@vio/native';
-import { STATUS_DRIVER_OK, STATUS_FEATURES_OK } from '@vio/net/internal';
+import { STATUS_DRIVER_OK, STATUS_FEATURES_OK, STATUS_RUNNING, networkCard } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, freshPackedBase, ringFeatures } from '@vio/rings';
 import { DriverMemory } from '../vring/driver-memory.ts';
 import type { ServedDevice } from '../device/served-device.ts';
 import { vhostError } from '../errors/vhost-error.ts';
-import { type VduseConfig, networkCard } from './vduse-ioctls.ts';
+import type { VduseConfig } from './vduse-ioctls.ts';
 import type { VduseHandlers, VduseNode } from './vduse-node.ts';
 import type { VduseState } from './vduse-state.ts';
 
@@ -13,8 +13,6 @@ type Node = Pick<VduseNode, 'call' | 'features' | 'found' | 'listen' | 'memory' 
 /** What it needs of what is kept. */
 type State = Pick<VduseState, 'clear' | 'commands' | 'journal' | 'keep'>;
 
-/** The device status of a driver that is at work: acknowledged, driver found, features negotiated, running. */
-const atWork = 15;
 /** Milliseconds until a driver is called again that took no call. */
 const callAgain = 2;
 
@@ -78,7 +76,7 @@ export class VduseDevice implements VduseHandlers {
     node.listen(this);
     try {
       if (!node.found) this.#state.clear();
-      else if (node.features !== 0n && node.queue(0)?.ready === true) this.#start(atWork);
+      else if (node.features !== 0n && node.queue(0)?.ready === true) this.#start(STATUS_RUNNING);
     } catch (error) {
       this.#listener.refused(error);
     }

@@ -44,9 +44,6 @@ export const VDUSE_UPDATE_IOTLB = 2;
 /** Bytes of such a question, and of its answer. */
 export const requestBytes = 152;
 
-/** Virtio device type of a network card. */
-export const networkCard = 1;
-
 /** What a device is made of. */
 export interface VduseConfig {
   /** As under /dev/vduse. */
