@@ -23,7 +23,7 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
 import { untilIdle } from '../support/idle.ts';
 import { vioProgram } from '../support/vio-program.ts';
-import { Vio, vio } from './vio.ts';
+import { listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -160,8 +160,7 @@ describe('vio backend', () => {
 
   it('says why it ends the connection of a device, or refuses a request of its frontend, and what to do', async () => {
     const path = join(directory, 'told.sock');
-    const backend = new Vio(['backend', path, '--postcopy-support']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([path, '--postcopy-support']);
     const wanted = VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_PAGEFAULT;
     const asking = new ScriptedFrontend(await UnixStream.connect(path));
     await asking.send(wire.frontendRequests.SET_PROTOCOL_FEATURES, wanted);

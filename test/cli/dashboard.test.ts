@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parser } from '@prometheus-io/lezer-promql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from './vio.ts';
+import { Vio, listeningBackend } from './vio.ts';
 
 interface Target {
   readonly refId: string;
@@ -109,8 +109,7 @@ describe('its queries', () => {
   beforeAll(async () => {
     const socket = join(directory, 'vhost.sock');
     const [ours, theirs] = ['run', 'backend'].map((name) => join(directory, `${name}-metrics.sock`));
-    const backend = new Vio(['backend', socket, '--metrics', theirs]);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--metrics', theirs]);
     const port = new Vio(['run', `path=${socket}`, '--metrics', ours]);
     running.push(backend, port);
     await port.says(/receiveq0/);

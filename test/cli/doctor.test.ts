@@ -8,7 +8,7 @@ import { UnixListener } from '@vio/native';
 import { ScriptedBackend } from '@vio/vhost/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { vioProgram } from '../support/vio-program.ts';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-doctor-'));
 chmodSync(directory, 0o755);
@@ -35,8 +35,7 @@ const troubles = (found: readonly Finding[]): string[] =>
 describe('doctor', () => {
   it('finds nothing wrong with a backend that works, and tells what it offers', async () => {
     const socket = join(directory, 'good.sock');
-    const backend = new Vio(['backend', socket, '--queues', '4']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--queues', '4']);
     const { exitCode, found } = await findings(socket);
     await backend.interrupt();
     expect([exitCode, troubles(found)]).toEqual([0, []]);
@@ -84,8 +83,7 @@ describe('doctor', () => {
 
   it('says who may not use a socket, and whose it is', async () => {
     const socket = join(directory, 'private.sock');
-    const backend = new Vio(['backend', socket]);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket]);
     chmodSync(socket, 0);
     const command = [process.execPath, vioProgram, 'doctor', socket];
     // Root is above permissions by two capabilities. Without them it is like the others, and still reads this checkout.
@@ -138,8 +136,7 @@ describe('doctor', () => {
 
   it('finds a socket that nobody listens on any more', async () => {
     const socket = join(directory, 'stale.sock');
-    const backend = new Vio(['backend', socket]);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket]);
     backend.process.kill('SIGKILL');
     await backend.ended;
     const { exitCode, found } = await findings(socket);
@@ -157,8 +154,7 @@ describe('doctor', () => {
 
   it('takes devargs, and tells whether the backend has what they ask for', async () => {
     const socket = join(directory, 'devargs.sock');
-    const backend = new Vio(['backend', socket, '--queues', '1']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--queues', '1']);
     const good = await findings(`net_virtio_user0,path=${socket},packed_vq=1`);
     const many = await findings(`${socket},queues=4`);
     const wrong = await findings(`path=${socket},queues=many`);
@@ -175,16 +171,14 @@ describe('doctor', () => {
     const socket = join(directory, 'expected.sock');
     const { exitCode, found } = await findings(socket, '--expect-backend');
     expect([exitCode, troubles(found)]).toEqual([1, ['path']]);
-    const backend = new Vio(['backend', socket]);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket]);
     expect((await findings(socket, '--expect-backend')).exitCode).toBe(0);
     await backend.interrupt();
   });
 
   it('leaves a backend alone that somebody uses', async () => {
     const socket = join(directory, 'used.sock');
-    const backend = new Vio(['backend', socket, '--json']);
-    await backend.says(/"listening"/);
+    const backend = await listeningBackend([socket, '--json']);
     const port = new Vio(['run', `path=${socket}`, '--json']);
     await port.says(/"port"/);
     await backend.says(/"device"/);

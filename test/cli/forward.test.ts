@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '@vio/net/internal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Ended, Vio, jsonLines, startBackend, vio } from './vio.ts';
+import { type Ended, Vio, jsonLines, listeningBackend, startBackend, vio } from './vio.ts';
 
 let directory: string;
 let socket: string;
@@ -192,8 +192,7 @@ describe('an interrupted', () => {
   );
 
   it('pipe ends the program quietly', async () => {
-    const backend = new Vio(['backend', socket, '--stats-period', '0.05']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--stats-period', '0.05']);
     backend.process.stdout?.destroy();
     expect(await backend.ended).toMatchObject({ exitCode: 0, stderr: '' });
     expect(readdirSync(directory)).toEqual([]);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { type Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 describe('inspect --features', () => {
   it('names the bits of a mask, one per line', async () => {
@@ -31,8 +31,7 @@ describe('inspect of a port', () => {
   let backend: Vio;
 
   beforeAll(async () => {
-    backend = new Vio(['backend', socket]);
-    await backend.says(/vhost-user backend on/);
+    backend = await listeningBackend([socket]);
   });
   afterAll(async () => {
     await backend.interrupt();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Vio, vio } from './vio.ts';
+import { Vio, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-metrics-'));
 const socket = join(directory, 'vhost.sock');
@@ -33,8 +33,7 @@ function get(
 
 describe('--metrics', () => {
   it('serves the statistics of a port and of a backend', async () => {
-    const backend = new Vio(['backend', socket, '--metrics', '0']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--metrics', '0']);
     const port = new Vio(['run', `path=${socket}`, '--metrics', metricsSocket]);
     await port.says(/receiveq0/);
     const [, tcp] = /metrics on http:\/\/127\.0\.0\.1:(\d+)\/metrics/.exec(backend.stdout) ?? [];

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from './vio.ts';
+import { Vio, listeningBackend } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-page-'));
 const socket = join(directory, 'vhost.sock');
@@ -15,8 +15,7 @@ let port: Vio;
 let tcp: number;
 
 beforeAll(async () => {
-  backend = new Vio(['backend', socket]);
-  await backend.says(/vhost-user backend on/);
+  backend = await listeningBackend([socket]);
   port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen', '--metrics', '0', '--page-packets']);
   await port.says(/pps/);
   tcp = Number(/live page on http:\/\/127\.0\.0\.1:(\d+)\/$/m.exec(port.stdout)?.[1]);
@@ -184,8 +183,7 @@ describe('the live page', () => {
 });
 
 it('packets are for those only who were told to have them', async () => {
-  const silent = new Vio(['backend', join(directory, 'silent.sock'), '--metrics', '0']);
-  await silent.says(/vhost-user backend on/);
+  const silent = await listeningBackend([join(directory, 'silent.sock'), '--metrics', '0']);
   const other = Number(/live page on http:\/\/127\.0\.0\.1:(\d+)\//.exec(silent.stdout)?.[1]);
   const { asking, stream } = await open('/live', other);
   const said = await saidUntil(stream, /event: look/);
@@ -195,8 +193,7 @@ it('packets are for those only who were told to have them', async () => {
 });
 
 it('ends at once with the program, whoever looks', async () => {
-  const brief = new Vio(['backend', join(directory, 'brief.sock'), '--metrics', '0']);
-  await brief.says(/vhost-user backend on/);
+  const brief = await listeningBackend([join(directory, 'brief.sock'), '--metrics', '0']);
   const other = Number(/live page on http:\/\/127\.0\.0\.1:(\d+)\//.exec(brief.stdout)?.[1]);
   const client = connect(other, '127.0.0.1').on('error', () => {});
   client.write('GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n');

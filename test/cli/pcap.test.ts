@@ -5,15 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPcap } from '@vio/net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { type Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-pcap-'));
 const socket = join(directory, 'vhost.sock');
 let backend: Vio;
 
 beforeAll(async () => {
-  backend = new Vio(['backend', socket]);
-  await backend.says(/vhost-user backend on/);
+  backend = await listeningBackend([socket]);
 });
 afterAll(async () => {
   await backend.interrupt();

@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 it('looks at both sides, and at how packets are moved between them', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'vio-perf-'));
   const [socket, ours, theirs] = ['vhost', 'run', 'backend'].map((name) => join(directory, `${name}.sock`));
-  const backend = new Vio(['backend', socket, '--telemetry', theirs]);
-  await backend.says(/vhost-user backend on/);
+  const backend = await listeningBackend([socket, '--telemetry', theirs]);
   const port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen', '--telemetry', ours]);
   await port.says(/pps/);
   const ended = await vio('perf', ours, theirs, '--duration', '0.3', '--json');
@@ -34,8 +33,7 @@ it('finds what runs here by itself', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'vio-perf-'));
   const env = { XDG_RUNTIME_DIR: directory };
   const socket = join(directory, 'vhost.sock');
-  const backend = new Vio(['backend', socket], env);
-  await backend.says(/vhost-user backend on/);
+  const backend = await listeningBackend([socket], env);
   const port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen'], env);
   await port.says(/pps/);
   const ended = await new Vio(['perf', '--duration', '0.3', '--json'], env).ended;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-show-'));
 const socket = join(directory, '<rings> & "more".sock');
@@ -12,8 +12,7 @@ let backend: Vio;
 let port: Vio;
 
 beforeAll(async () => {
-  backend = new Vio(['backend', socket, '--queues', '2', '--telemetry', theirs]);
-  await backend.says(/vhost-user backend on/);
+  backend = await listeningBackend([socket, '--queues', '2', '--telemetry', theirs]);
   port = new Vio(['run', `path=${socket},queues=2,packed_vq=1`, '--telemetry', ours]);
   await port.says(/pps/);
 });
@@ -89,8 +88,7 @@ describe('vio show rings', () => {
 
   it('says that a backend whose driver has not come has none yet', async () => {
     const [path, telemetry] = ['alone', 'alone.sock'].map((name) => join(directory, name));
-    const alone = new Vio(['backend', path, '--telemetry', telemetry]);
-    await alone.says(/vhost-user backend on/);
+    const alone = await listeningBackend([path, '--telemetry', telemetry]);
     const { exitCode, stderr } = await vio('show', 'rings', telemetry);
     await alone.interrupt();
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('what runs here has no port yet')]);

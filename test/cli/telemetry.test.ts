@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from './vio.ts';
+import { Vio, listeningBackend } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-telemetry-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -59,8 +59,7 @@ describe('telemetry, when it is asked by somebody who', () => {
   let backend: Vio;
   let port: Vio;
   beforeAll(async () => {
-    backend = new Vio(['backend', socket, '--no-telemetry']);
-    await backend.says(/vhost-user backend on/);
+    backend = await listeningBackend([socket, '--no-telemetry']);
     port = new Vio(['run', `path=${socket}`, '--forward-mode', 'flowgen', '--telemetry', place]);
     await port.says(/pps/);
   });
@@ -110,8 +109,7 @@ describe('the telemetry of commands', () => {
 
   it('has a usual place, below the runtime directory of whoever is not root', async () => {
     const socket = join(directory, 'usual.sock');
-    const backend = new Vio(['backend', socket], { XDG_RUNTIME_DIR: directory });
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket], { XDG_RUNTIME_DIR: directory });
     const root = process.getuid?.() === 0;
     const place = join(root ? '/run' : directory, 'vio', `backend-${backend.process.pid}.sock`);
     expect(statSync(place).isSocket()).toBe(true);
@@ -121,8 +119,7 @@ describe('the telemetry of commands', () => {
 
   it('is left out when it is not wanted, and an error where it cannot be', async () => {
     const socket = join(directory, 'none.sock');
-    const backend = new Vio(['backend', socket, '--no-telemetry']);
-    await backend.says(/vhost-user backend on/);
+    const backend = await listeningBackend([socket, '--no-telemetry']);
     const place = join('/run/vio', `backend-${backend.process.pid}.sock`);
     expect(() => statSync(place)).toThrow('ENOENT');
     await backend.interrupt();

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio, jsonLines, vio } from './vio.ts';
+import { Vio, jsonLines, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-top-'));
 const telemetry = join(directory, 'backend.sock');
@@ -13,8 +13,7 @@ let port: Vio;
 
 beforeAll(async () => {
   const socket = join(directory, 'vhost.sock');
-  backend = new Vio(['backend', socket, '--telemetry', telemetry]);
-  await backend.says(/vhost-user backend on/);
+  backend = await listeningBackend([socket, '--telemetry', telemetry]);
   port = new Vio(['run', `path=${socket}`, '--no-telemetry']);
   await backend.says(/^device/m);
 });
@@ -46,8 +45,7 @@ describe('vio top', () => {
 
   it('finds what runs here by itself', async () => {
     const env = { XDG_RUNTIME_DIR: directory };
-    const unnamed = new Vio(['backend', join(directory, 'found.sock')], env);
-    await unnamed.says(/vhost-user backend on/);
+    const unnamed = await listeningBackend([join(directory, 'found.sock')], env);
     const other = new Vio(['run', `path=${join(directory, 'found.sock')}`], env);
     await unnamed.says(/^device/m);
     const ended = await new Vio(['top', '--once', '--json', '--interval', '0.1'], env).ended;

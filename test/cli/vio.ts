@@ -52,10 +52,19 @@ export class Vio {
   }
 }
 
-/** `vio backend`, when it listens. @param running it is one of them from the beginning, to be ended with them */
-export async function startBackend(running: Vio[], socket: string, ...args: readonly string[]): Promise<Vio> {
+/** `vio backend`, when it listens. @param args its socket first @param env what its environment has besides */
+export function listeningBackend(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Vio> {
+  return listening(new Vio(['backend', ...args], env));
+}
+
+/** The same, to be ended with others. @param running it is one of them from the beginning */
+export function startBackend(running: Vio[], socket: string, ...args: readonly string[]): Promise<Vio> {
   const backend = new Vio(['backend', socket, ...args]);
   running.push(backend);
+  return listening(backend);
+}
+
+async function listening(backend: Vio): Promise<Vio> {
   await backend.says(/listening|vhost-user backend on/);
   return backend;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Vio } from '../cli/vio.ts';
+import { Vio, listeningBackend } from '../cli/vio.ts';
 import { desktop, launchChromium, measure, phone, withPage } from '../docs/browser.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-page-'));
@@ -21,8 +21,7 @@ const pageOf = (program: Vio): string => /live page on (\S+)/.exec(program.stdou
 
 beforeAll(async () => {
   browser = await launchChromium();
-  backend = new Vio(['backend', socket, '--queues', '2', '--metrics', '0', '--page-packets']);
-  await backend.says(/vhost-user backend on/);
+  backend = await listeningBackend([socket, '--queues', '2', '--metrics', '0', '--page-packets']);
   // Neither sends anything by itself, so counters stand still while they are compared.
   port = new Vio(['run', `path=${socket},queues=2,packed_vq=1`, '--metrics', '0', '--page-packets']);
   await port.says(/receiveq0/);
@@ -138,8 +137,7 @@ describe('while packets pass', () => {
   let other: Vio;
   beforeAll(async () => {
     const busy = join(directory, 'busy.sock');
-    other = new Vio(['backend', busy, '--forward-mode', 'io']);
-    await other.says(/vhost-user backend on/);
+    other = await listeningBackend([busy, '--forward-mode', 'io']);
     sender = new Vio([
       'run',
       `path=${busy}`,
@@ -196,8 +194,7 @@ describe('while packets pass', () => {
 
 it('vio show rings --svg is a drawing that a browser shows', async () => {
   const path = join(directory, 'telemetry.sock');
-  const shown = new Vio(['backend', join(directory, 'drawn.sock'), '--telemetry', path]);
-  await shown.says(/vhost-user backend on/);
+  const shown = await listeningBackend([join(directory, 'drawn.sock'), '--telemetry', path]);
   const drawn = new Vio(['run', `path=${join(directory, 'drawn.sock')}`]);
   await drawn.says(/receiveq0/);
   const { stdout } = await new Vio(['show', 'rings', '--svg', path]).ended;
@@ -213,8 +210,7 @@ it('vio show rings --svg is a drawing that a browser shows', async () => {
 
 it('says that the program is gone, and finds the next in its place', async () => {
   const place = join(directory, 'again.sock');
-  const first = new Vio(['backend', place, '--metrics', '0']);
-  await first.says(/vhost-user backend on/);
+  const first = await listeningBackend([place, '--metrics', '0']);
   const url = pageOf(first);
   const page = await browser.newPage();
   await page.goto(url);

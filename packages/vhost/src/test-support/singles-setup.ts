@@ -74,6 +74,10 @@ export function contentsOf(pool: BufferPool, burst: PacketBurst): number[][] {
   ]);
 }
 
+/** So many bytes, each one more than the one before it. */
+export const numbers = (count: number, first = 1): number[] =>
+  Array.from({ length: count }, (_, i) => (first + i) & 0xff);
+
 /** Makes packets with these bytes, one buffer each. */
 export function fill(pool: BufferPool, burst: PacketBurst, packets: readonly (readonly number[])[]): void {
   burst.pool = pool;

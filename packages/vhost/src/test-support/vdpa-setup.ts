@@ -21,15 +21,28 @@ export interface VdpaSetUp extends AsyncDisposable {
   readonly frontend: ScriptedFrontend;
 }
 
+/** A backend whose device that is, and which listens. */
+export async function backendOf(device: LoopbackVdpa): Promise<TestBackend> {
+  const backend = new TestBackend();
+  backend.driver.attachVdpaDevice(device);
+  await backend.driver.start();
+  return backend;
+}
+
+/** Has a device wait before it begins. @returns what lets it begin */
+export function heldBack(device: LoopbackVdpa): () => void {
+  let begin = (): void => {};
+  device.onConfigure = () => new Promise((resolve) => (begin = resolve));
+  return () => begin();
+}
+
 /** Such a backend, whose driver has started. */
 export async function setUpVdpa(
   options: LoopbackVdpaOptions = {},
   guestOptions: GuestOptions = {},
 ): Promise<VdpaSetUp> {
   const device = new LoopbackVdpa(options);
-  const backend = new TestBackend();
-  backend.driver.attachVdpaDevice(device);
-  await backend.driver.start();
+  const backend = await backendOf(device);
   const frontend = await backend.connect();
   const guest = new Guest(guestOptions);
   await guest.start(frontend);

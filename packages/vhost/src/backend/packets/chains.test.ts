@@ -9,6 +9,7 @@ import {
   dataRoom,
   engines,
   fill,
+  numbers,
   setUpSingles,
 } from '../../test-support/singles-setup.ts';
 import { NativeChains } from './native-chains.ts';
@@ -16,8 +17,6 @@ import { PortableChains } from './portable-chains.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;
-const numbers = (count: number, first = 1): number[] =>
-  Array.from({ length: count }, (_, i) => (first + i) & 0xff);
 const plain = (buffers = 1): number[] => [
   ...Array.from({ length: 10 }, () => 0),
   buffers & 0xff,

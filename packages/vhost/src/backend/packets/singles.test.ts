@@ -13,13 +13,12 @@ import {
   contentsOf,
   engines,
   fill,
+  numbers,
   setUpSingles,
 } from '../../test-support/singles-setup.ts';
 
 const formats: readonly RingFormat[] = ['split', 'packed'];
 const header = 12;
-const numbers = (count: number, first = 1): number[] =>
-  Array.from({ length: count }, (_, i) => (first + i) & 0xff);
 const buffer = (length: number, extra: object = {}) => ({ address: base + 0x4000, length, ...extra });
 
 /** What the fast way leaves to the other. */

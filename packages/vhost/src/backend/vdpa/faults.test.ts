@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { LoopbackVdpa } from '../../testing/index.ts';
 import { Guest } from '../../test-support/guest.ts';
 import { supply } from '../../test-support/packets.ts';
-import { TestBackend } from '../../test-support/test-backend.ts';
-import { echo, moved, packed, setUpVdpa, split } from '../../test-support/vdpa-setup.ts';
+import { backendOf, echo, heldBack, moved, packed, setUpVdpa, split } from '../../test-support/vdpa-setup.ts';
 import { frontendRequests as requests } from '../../wire/index.ts';
 
 describe('faults', () => {
@@ -24,9 +23,7 @@ describe('faults', () => {
   ])('a device that %s ends the connection, and works for the next', async (_, onConfigure, code) => {
     const device = new LoopbackVdpa();
     device.onConfigure = onConfigure;
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    await using backend = await backendOf(device);
     using guest = new Guest();
     const frontend = await backend.connect();
     await guest.start(frontend).catch(() => {});
@@ -40,11 +37,8 @@ describe('faults', () => {
 
   it('a driver that is closed while its device begins waits for it', async () => {
     const device = new LoopbackVdpa();
-    let begin = (): void => {};
-    device.onConfigure = () => new Promise((resolve) => (begin = resolve));
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    const begin = heldBack(device);
+    await using backend = await backendOf(device);
     using guest = new Guest();
     const frontend = await backend.connect();
     for (const { run } of guest.steps()) await run(frontend);
@@ -58,9 +52,7 @@ describe('faults', () => {
 
   it('rings that are too long for it are named', async () => {
     const device = new LoopbackVdpa({ maxRingSize: 4 });
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    await using backend = await backendOf(device);
     using guest = new Guest();
     await guest.start(await backend.connect()).catch(() => {});
     await until(() => backend.ended.length > 0);
@@ -69,9 +61,7 @@ describe('faults', () => {
 
   it('memory that is not in whole pages is named', async () => {
     const device = new LoopbackVdpa();
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    await using backend = await backendOf(device);
     using guest = new Guest();
     const frontend = await backend.connect();
     await guest

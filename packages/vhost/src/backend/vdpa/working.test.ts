@@ -3,8 +3,8 @@ import { until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { LoopbackVdpa } from '../../testing/index.ts';
 import { Guest } from '../../test-support/guest.ts';
-import { TestBackend, handled } from '../../test-support/test-backend.ts';
-import { type VdpaSetUp, echo, setUpVdpa } from '../../test-support/vdpa-setup.ts';
+import { handled } from '../../test-support/test-backend.ts';
+import { type VdpaSetUp, backendOf, echo, heldBack, setUpVdpa } from '../../test-support/vdpa-setup.ts';
 import {
   MessageReader,
   VHOST_USER_PROTOCOL_F_HOST_NOTIFIER,
@@ -44,11 +44,8 @@ describe('while a device works', () => {
 
   it('requests wait until it has begun, and are answered in their order', async () => {
     const device = new LoopbackVdpa();
-    let begin = (): void => {};
-    device.onConfigure = () => new Promise((resolve) => (begin = resolve));
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    const begin = heldBack(device);
+    await using backend = await backendOf(device);
     const frontend = await backend.connect();
     using guest = new Guest();
     for (const { run } of guest.steps()) await run(frontend);
@@ -102,9 +99,7 @@ describe('doorbells', () => {
     const device = new LoopbackVdpa({
       notifyArea: (queue) => ({ fd: file.fd, offset: queue * page, size: page }),
     });
-    await using backend = new TestBackend();
-    backend.driver.attachVdpaDevice(device);
-    await backend.driver.start();
+    await using backend = await backendOf(device);
     expect(backend.driver.protocolFeatures & VHOST_USER_PROTOCOL_F_HOST_NOTIFIER).not.toBe(0n);
     const frontend = await backend.connect();
     const [mine, theirs] = UnixStream.pair();
