@@ -1,14 +1,11 @@
-// Plain fd operations, waiting, CPU placement, limits.
+// Plain fd operations, CPU placement, limits.
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <chrono>
 
 #include "common.h"
 
@@ -29,28 +26,6 @@ static Napi::Value DupFd(const Napi::CallbackInfo& info) {
   const int fd = fcntl(Int(info[0]), F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return ThrowErrno(info.Env(), "fcntl", errno);
   return Napi::Number::New(info.Env(), Own(info.Env(), fd));
-}
-
-// waitReadable(fds, timeoutMs) blocks this thread: for workers.
-static Napi::Value WaitReadable(const Napi::CallbackInfo& info) {
-  using Clock = std::chrono::steady_clock;
-  const auto fds = info[0].As<Napi::Array>();
-  std::vector<struct pollfd> polled(fds.Length());
-  for (uint32_t i = 0; i < polled.size(); i++) polled[i] = {Int(fds[i]), POLLIN, 0};
-  const int timeout = Int(info[1]);
-  const auto deadline = Clock::now() + std::chrono::milliseconds(timeout);
-  int left = timeout;
-  int n;
-  while ((n = poll(polled.data(), polled.size(), left)) < 0 && errno == EINTR) {
-    if (timeout < 0) continue;
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    left = rest > 0 ? static_cast<int>(rest) : 0;
-  }
-  if (n < 0) return ThrowErrno(info.Env(), "poll", errno);
-  for (const auto& p : polled) {
-    if (p.revents & POLLNVAL) return ThrowErrno(info.Env(), "poll", EBADF);
-  }
-  return Napi::Boolean::New(info.Env(), n > 0);
 }
 
 static Napi::Value GetAffinity(const Napi::CallbackInfo& info) {
@@ -125,7 +100,6 @@ static Napi::Value ResourceLimit(const Napi::CallbackInfo& info) {
 void InitSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking));
   exports.Set("dupFd", Napi::Function::New(env, DupFd));
-  exports.Set("waitReadable", Napi::Function::New(env, WaitReadable));
   exports.Set("getAffinity", Napi::Function::New(env, GetAffinity));
   exports.Set("setAffinity", Napi::Function::New(env, SetAffinity));
   exports.Set("cpuFeatures", Napi::Function::New(env, CpuFeatures));

@@ -49,7 +49,6 @@ export interface Addon {
   disownFd(fd: number): void;
   dupFd(fd: number): number;
   setNonBlocking(fd: number): void;
-  waitReadable(fds: readonly number[], timeoutMs: number): boolean;
   getAffinity(): number[];
   setAffinity(cpus: readonly number[]): void;
   cpuFeatures(): { avx2: boolean; avx512f: boolean; neon: boolean };

@@ -48,9 +48,10 @@ export {
   singlesPerRun,
 } from './kernels/layouts.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
-export { resourceLimit, waitReadable } from './limits.ts';
+export { resourceLimit } from './limits.ts';
 export { ContiguousMemory } from './memory/contiguous-memory.ts';
 export { LatePages } from './memory/late-pages.ts';
+export { pageBytes, wholePages } from './memory/page.ts';
 export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { PacketSocket } from './sockets/packet-socket.ts';

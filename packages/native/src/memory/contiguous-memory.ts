@@ -3,10 +3,11 @@ import { addon } from '../addon.ts';
 import { type Area, viewOf } from './area.ts';
 import { bufferAddress } from '../devices/device.ts';
 import { VioError } from '../error.ts';
+import { pageBytes } from './page.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { attempt } from '../system-error.ts';
 
-const pageBytes = { '2M': 2 ** 21, '1G': 2 ** 30 } as const;
+const hugeBytes = { '2M': 2 ** 21, '1G': 2 ** 30 } as const;
 const fourGiB = 2 ** 32;
 
 /**
@@ -34,7 +35,7 @@ export class ContiguousMemory implements Disposable {
    */
   static create(options: { readonly size: number; readonly hugepages?: '2M' | '1G' }): ContiguousMemory {
     const hugepages = options.hugepages ?? '2M';
-    const page = pageBytes[hugepages];
+    const page = hugeBytes[hugepages];
     const needed = Math.ceil(options.size / page);
     let tried = needed;
     for (;;) {
@@ -71,7 +72,7 @@ export class ContiguousMemory implements Disposable {
 
 function takePages(hugepages: '2M' | '1G', count: number, needed: number): SharedMemory {
   try {
-    return SharedMemory.create({ size: count * pageBytes[hugepages], hugepages, name: 'vio-dma' });
+    return SharedMemory.create({ size: count * hugeBytes[hugepages], hugepages, name: 'vio-dma' });
   } catch (error) {
     if (count === needed || !VioError.is(error)) throw error;
     throw new VioError(
@@ -93,7 +94,7 @@ function physicalPages(buffer: ArrayBuffer, page: number): number[] {
   const pagemap = openSync('/proc/self/pagemap', 'r');
   try {
     return Array.from({ length: buffer.byteLength / page }, (_, i) => {
-      readSync(pagemap, entry, 0, 8, ((first + i * page) / 4096) * 8);
+      readSync(pagemap, entry, 0, 8, ((first + i * page) / pageBytes) * 8);
       const frame = entry[0] & ((1n << 55n) - 1n);
       if (frame === 0n) {
         throw new VioError('the physical addresses of memory are hidden from this process', {
@@ -102,7 +103,7 @@ function physicalPages(buffer: ArrayBuffer, page: number): number[] {
             'run with CAP_SYS_ADMIN (as root), or use VFIO with an IOMMU, which needs no physical addresses',
         });
       }
-      return Number(frame) * 4096;
+      return Number(frame) * pageBytes;
     });
   } finally {
     closeSync(pagemap);

@@ -1,11 +1,8 @@
 import { SharedMemory } from '@vio/native';
-import { bufferAddress } from '@vio/native/internal';
+import { bufferAddress, pageBytes, wholePages } from '@vio/native/internal';
 import { type VdpaFrontend, type VdpaRing } from '@vio/vhost';
 import type { TranslatedAccess } from '../access/pci-access.ts';
 import type { QueuePlace } from '../device/virtio-pci-device.ts';
-
-const pageBytes = 4096n;
-const aligned = (bytes: bigint): bigint => ((bytes + pageBytes - 1n) / pageBytes) * pageBytes;
 
 /**
  * The memory of a frontend as a card sees it: by guest addresses. Behind it are memory of this side's, and a second view of a ring that
@@ -26,7 +23,7 @@ export class IovaSpace implements Disposable {
     this.#free = regions.reduce((most, { guestAddress, size }) => {
       const end = guestAddress + size;
       return end > most ? end : most;
-    }, pageBytes);
+    }, BigInt(pageBytes));
     try {
       for (const { userAddress, guestAddress, size } of regions)
         this.#unmap.push(access.map(userAddress, guestAddress, size));
@@ -51,7 +48,7 @@ export class IovaSpace implements Disposable {
     if (descriptors !== 0n) return { size, descriptors, driver, device };
     const first = this.#regions.find(({ guestAddress }) => guestAddress === 0n);
     if (first === undefined) return { size, descriptors, driver, device };
-    return { size, descriptors: this.#map(first.userAddress, aligned(16n * BigInt(size))), driver, device };
+    return { size, descriptors: this.#map(first.userAddress, BigInt(wholePages(16 * size))), driver, device };
   }
 
   /** The card must not use any of it any more. */

@@ -1,5 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import { type OptionNames, callApplication, checkOptions } from '@vio/native/internal';
+import { type OptionNames, callApplication, checkOptions, pageBytes } from '@vio/native/internal';
 import { VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ } from '@vio/net';
 import { ControlQueue, encodeConfigSpace, networkCard, wholePairs } from '@vio/net/internal';
 import { Region, VIRTIO_F_ACCESS_PLATFORM, ringFeatures } from '@vio/rings';
@@ -42,8 +42,6 @@ const optionNames: OptionNames<PciVdpaDeviceOptions> = {
   timeout: true,
   signal: true,
 };
-
-const pageBytes = 4096;
 
 /** What a card has while it works for a frontend. */
 interface Work {

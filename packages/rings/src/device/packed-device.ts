@@ -8,7 +8,12 @@ import {
   DESC_F_WRITE,
   descriptorBytes,
 } from '../layout/descriptor.ts';
-import { RING_EVENT_DESC, RING_EVENT_DISABLE, RING_EVENT_ENABLE } from '../layout/packed-layout.ts';
+import {
+  RING_EVENT_DESC,
+  RING_EVENT_DISABLE,
+  RING_EVENT_ENABLE,
+  weaklyOrdered,
+} from '../layout/packed-layout.ts';
 import type { IndirectDirection } from './chain-builder.ts';
 import type { ChainBurst } from './chain-burst.ts';
 import type { DeviceQueue, DeviceQueueOptions, WindowOffset } from './device-queue.ts';
@@ -28,14 +33,8 @@ const WRITE = DESC_F_WRITE << 16;
 const AVAIL = DESC_F_AVAIL << 16;
 const USED = DESC_F_USED << 16;
 const AVAIL_AND_USED = AVAIL | USED;
-
-/**
- * x86 keeps loads in order, so one acquire load at the start of a burst is enough there. Elsewhere (arm64) the
- * load of a later head's flags and those of its address and length could swap: the core may have fetched the old
- * address and then see the new flags. There every head gets a load of its own with acquire (ldar). The
- * descriptors behind a head need none: the driver writes the head's flags last.
- */
-const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
+/** Heads have to be loaded with acquire, each. The descriptors behind a head need none: the driver writes the head's flags last. */
+const acquires = weaklyOrdered;
 
 /**
  * The device side of a packed virtqueue (spec 2.8).
@@ -134,7 +133,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     let refused = false;
     while (i < end) {
       const at = ring + (next << 2);
-      if (i > first) word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+      if (i > first) word = acquires ? Atomics.load(words, at + 3) : words[at + 3];
       if ((word & AVAIL_AND_USED) !== expected) break;
       if (room === 0) {
         builder.fail('AVAIL_INDEX_JUMPED', `descriptor ${next} is available while all ${size} are in flight`);
@@ -186,7 +185,7 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     let i = 0;
     for (; i < count; i++) {
       const at = ring + (next << 2);
-      word = weaklyOrdered ? Atomics.load(words, at + 3) : words[at + 3];
+      word = acquires ? Atomics.load(words, at + 3) : words[at + 3];
       if ((word & AVAIL_AND_USED) !== expected) {
         blocked = false;
         break;

@@ -1,5 +1,6 @@
 import { DESC_F_AVAIL, DESC_F_USED } from '../layout/descriptor.ts';
-import { PackedRing, weaklyOrdered } from './packed-ring.ts';
+import { weaklyOrdered } from '../layout/packed-layout.ts';
+import { PackedRing } from './packed-ring.ts';
 
 const availUsed = DESC_F_AVAIL | DESC_F_USED;
 const plainLoads = !weaklyOrdered;

@@ -1,7 +1,8 @@
 import { driverJob } from '@vio/native/internal';
 import { DESC_F_AVAIL, DESC_F_USED } from '../layout/descriptor.ts';
+import { weaklyOrdered } from '../layout/packed-layout.ts';
 import { usedBase } from './packed-driver.ts';
-import { PackedRing, weaklyOrdered } from './packed-ring.ts';
+import { PackedRing } from './packed-ring.ts';
 
 const availUsed = DESC_F_AVAIL | DESC_F_USED;
 const plainLoads = !weaklyOrdered;

@@ -20,12 +20,6 @@ import type { DriverQueueOptions } from './driver-queue.ts';
 import { DriverRing } from './driver-ring.ts';
 import type { IndirectTables } from './indirect-tables.ts';
 
-/**
- * x86 loads are not reordered with loads, so there a plain load of a descriptor's flags is an acquire. Elsewhere
- * every used descriptor needs one of its own: a packed ring has no index whose load would cover the burst.
- */
-export const weaklyOrdered = process.arch !== 'x64';
-
 const availUsed = DESC_F_AVAIL | DESC_F_USED;
 
 /**

@@ -8,6 +8,13 @@ export const RING_EVENT_ENABLE = 0;
 export const RING_EVENT_DISABLE = 1;
 export const RING_EVENT_DESC = 2;
 
+/**
+ * x86 keeps loads in order, so one acquire load at the start of a burst is enough there, and plain ones after it. Elsewhere (arm64) every
+ * descriptor that the other side has made needs a load of its own with acquire (ldar): a packed ring has no index whose load would
+ * cover the burst, and the core may have fetched an old address and then see the new flags.
+ */
+export const weaklyOrdered = process.arch !== 'x64' && process.arch !== 'ia32';
+
 /** Byte offsets of the parts of a packed virtqueue from its start. */
 export interface PackedLayout {
   readonly descriptors: number;

@@ -1,8 +1,6 @@
 import { VioError } from '@vio/native';
-import { MmioRegisters } from '@vio/native/internal';
+import { MmioRegisters, pageBytes } from '@vio/native/internal';
 import type { Notifier } from '@vio/net';
-
-const pageSize = 4096;
 
 /**
  * The notification areas of a device: a page of its registers for each virtqueue, where a store is a kick, without a
@@ -33,7 +31,7 @@ export class Doorbells implements Disposable {
 
 function map(fd: number, index: number): MmioRegisters | undefined {
   try {
-    return MmioRegisters.map(fd, index * pageSize, pageSize, true);
+    return MmioRegisters.map(fd, index * pageBytes, pageBytes, true);
   } catch (error) {
     // EOPNOTSUPP, ENOTSUP or EINVAL: the device has none that is a page of its own.
     if (VioError.is(error)) return undefined;

@@ -1,5 +1,5 @@
 import type { VioError, WaitOptions } from '@vio/native';
-import { type OptionNames, checkOptions } from '@vio/native/internal';
+import { type OptionNames, checkOptions, wholePages } from '@vio/native/internal';
 import {
   type ConfigSpace,
   type ControlChannel,
@@ -36,8 +36,6 @@ const optionNames: OptionNames<VhostVdpaOptions> = { path: true, device: true, m
 
 /** The device reads its configuration out to whoever negotiates these; they change nothing else. */
 const toldFeatures = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
-
-const pageSize = 4096;
 
 /**
  * A vDPA device as a backend: a network card, or a process behind VDUSE, that works on the rings itself
@@ -149,7 +147,7 @@ export class VhostVdpaTransport implements VhostTransport {
       const end = Math.max(...regions.map(({ guestAddress, size }) => guestAddress + size));
       let control: VdpaControl | undefined;
       try {
-        control = await this.#makeControl(fd, Math.ceil(end / pageSize) * pageSize);
+        control = await this.#makeControl(fd, wholePages(end));
         const all = control === undefined ? memory.regions : [...memory.regions, control.memory];
         errors.checkIovaRange(all, this.#facts.iovaRange);
         await this.#iotlb.replace(fd, all);

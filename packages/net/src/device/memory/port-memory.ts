@@ -1,4 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
+import { wholePages } from '@vio/native/internal';
 import type { BufferPool } from '@vio/rings';
 import { maxRegionSize } from '@vio/rings/internal';
 import type { MemorySlots } from '../net-device.ts';
@@ -40,14 +41,14 @@ export class PortMemory implements Disposable {
   ): PortMemory {
     const grows = plan.bytes > plan.startBytes;
     const page = growthStep(hugepages);
-    const bytes = grows ? aligned(plan.bytes, page) : plan.bytes;
+    const bytes = grows ? wholePages(plan.bytes, page) : plan.bytes;
     if (bytes > maxRegionSize) {
       throw new VioError(`a port with so many rings and buffers takes ${bytes} bytes of memory`, {
         code: 'VIO_MEMORY_RANGE',
         remedy: `choose fewer queues, a smaller queue_size or fewer buffers: ${maxRegionSize} bytes are possible`,
       });
     }
-    const startBytes = grows ? aligned(plan.startBytes, page) : bytes;
+    const startBytes = grows ? wholePages(plan.startBytes, page) : bytes;
     const pages = hugepages === undefined ? {} : { hugepages };
     return new PortMemory(allocate({ bytes, startBytes, features, lock, ...pages }), plan, page);
   }
@@ -107,7 +108,7 @@ export class PortMemory implements Disposable {
     if (slots === undefined) throw fixedMemory();
     const { buffer } = this.memory;
     const start = this.#reach;
-    const end = Math.min(aligned(bytes, this.#page), buffer.byteLength);
+    const end = Math.min(wholePages(bytes, this.#page), buffer.byteLength);
     new Uint8Array(buffer, start, end - start).fill(0);
     await slots.add(this.memory, start, end, wait);
     this.#reach = end;
@@ -116,10 +117,6 @@ export class PortMemory implements Disposable {
   [Symbol.dispose](): void {
     this.memory.close();
   }
-}
-
-function aligned(bytes: number, page: number): number {
-  return Math.ceil(bytes / page) * page;
 }
 
 function poolFull(pool: BufferPool): VioError {

@@ -1,5 +1,5 @@
 import { SharedMemory } from '@vio/native';
-import { bufferAddress } from '@vio/native/internal';
+import { bufferAddress, pageBytes, wholePages } from '@vio/native/internal';
 import { MemoryMap, Region } from '@vio/rings';
 import { ForwardingRing } from '@vio/rings/internal';
 import type { DriverMemory } from '../vring/driver-memory.ts';
@@ -8,9 +8,6 @@ import type { Vring } from '../vring/vring.ts';
 import { RelayedRing } from './relayed-ring.ts';
 import type { VdpaRegion, VdpaRing } from './vdpa-device.ts';
 import { unaligned } from './vdpa-errors.ts';
-
-const pageBytes = 4096;
-const aligned = (bytes: number): number => Math.ceil(bytes / pageBytes) * pageBytes;
 
 /** What a device is given to work on. */
 export interface LentRings extends Disposable {
@@ -55,7 +52,7 @@ export function byRelay(
 ): LentRings {
   const regions = regionsOf(memory);
   const sizes = vrings.map(({ size }) => 2 ** Math.ceil(Math.log2(size)));
-  const bytes = sizes.reduce((sum, size) => sum + aligned(ForwardingRing.bytes(size)), 0);
+  const bytes = sizes.reduce((sum, size) => sum + wholePages(ForwardingRing.bytes(size)), 0);
   const ends = regions.map(({ guestAddress, size }) => Number(guestAddress + size));
   // No ring at address 0, which devices take for none.
   const address = Math.max(pageBytes, ...ends);
@@ -68,7 +65,7 @@ export function byRelay(
       made.push(
         new RelayedRing(index, new ForwardingRing(region, offset, sizes[i]), () => onNonsense(index)),
       );
-      offset += aligned(ForwardingRing.bytes(sizes[i]));
+      offset += wholePages(ForwardingRing.bytes(sizes[i]));
     }
   } catch (error) {
     for (const relay of made) relay[Symbol.dispose]();
