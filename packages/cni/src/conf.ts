@@ -1,4 +1,5 @@
 import { defaultTimeout } from '@vio/native/timeouts';
+import { isMac, isMulticast } from '@vio/net/internal/mac-address';
 import { CniError, codes } from './errors.ts';
 
 /** Versions of the specification that are spoken, the newest last. */
@@ -36,15 +37,15 @@ export interface Conf {
   readonly trunk: readonly number[];
   /** Where the socket is made; may name the pod in braces. */
   readonly socketDir: string;
-  /** The same directory as the container sees it; '': the same path. */
-  readonly containerDir: string;
+  /** The same directory as the container sees it; undefined: the same path. */
+  readonly containerDir: string | undefined;
   /** Role of the application: a client connects, a server listens. */
   readonly mode: 'client' | 'server';
   readonly queues: number;
   /** Bytes; undefined: none is said. */
   readonly mtu: number | undefined;
-  /** '': one is made up. */
-  readonly mac: string;
+  /** Undefined: one is made up. */
+  readonly mac: string | undefined;
   /** Of the socket file; undefined: as it comes. */
   readonly uid: number | undefined;
   readonly gid: number | undefined;
@@ -53,9 +54,9 @@ export interface Conf {
   readonly timeout: number;
   readonly ovsctl: string;
   readonly ipam: Readonly<Record<string, unknown>> | undefined;
-  /** Where the network plumbing working group's device-info goes; '': nowhere. */
-  readonly deviceInfoFile: string;
-  readonly deviceId: string;
+  /** Where the network plumbing working group's device-info goes; undefined: nowhere. */
+  readonly deviceInfoFile: string | undefined;
+  readonly deviceId: string | undefined;
   readonly prevResult: CniResult | undefined;
   /** Of GC. */
   readonly validAttachments: readonly { readonly containerID: string; readonly ifname: string }[];
@@ -103,6 +104,16 @@ const known = new Set([
 ]);
 const mostUser = 0xffff_fffe;
 
+/** What a text may be, and how that is said. */
+type Allowed = readonly [rule: Pick<RegExp, 'test'>, inWords: string];
+
+const mac: Allowed = [
+  { test: (text) => isMac(text) && !isMulticast(text) },
+  'a unicast address as 02:00:00:00:00:01',
+];
+const absolutePath: Allowed = [/^\/[^\0\n]{0,4094}$/, 'an absolute path'];
+const device: Allowed = [/^[\w.:@-]{1,128}$/, 'a device'];
+
 /** @throws CniError 6 when it is no JSON object */
 export function decode(text: string): Fields {
   try {
@@ -147,7 +158,12 @@ export function parseConf(fields: Fields): Conf {
     );
   }
   const read = new Reader(fields);
-  const runtime = read.object('runtimeConfig') ?? {};
+  const given = new Reader(read.object('runtimeConfig') ?? {});
+  /** What the runtime gives; else what the conf says. */
+  const either = (key: string, allowed: Allowed): string | undefined => {
+    const own = read.optional(key, ...allowed);
+    return given.optional(key, ...allowed) ?? own;
+  };
   const backend = read.choice('backend', ['switch', 'ovs'], 'switch');
   const conf: Conf = {
     cniVersion,
@@ -158,24 +174,19 @@ export function parseConf(fields: Fields): Conf {
     vlan: read.integer('vlan', 1, 4094),
     trunk: read.integers('trunk', 1, 4094),
     socketDir: read.path('socketDir', '/run/vio/pods'),
-    containerDir: read.path('containerDir', ''),
+    containerDir: read.path('containerDir'),
     mode: read.choice('mode', ['client', 'server'], backend === 'ovs' ? 'server' : 'client'),
     queues: read.integer('queues', 1, 127, 1),
     mtu: read.integer('mtu', 68, 9710),
-    mac: macOf(read, runtime),
+    mac: either('mac', mac)?.toLowerCase(),
     uid: read.integer('uid', 0, mostUser),
     gid: read.integer('gid', 0, mostUser),
     socketMode: read.bits('socketMode'),
     timeout: read.integer('timeout', 1, 120_000, defaultTimeout),
     ovsctl: read.text('ovsctl', /^[^\0]{1,4095}$/, 'a program', 'ovs-vsctl'),
     ipam: ipamOf(read),
-    deviceInfoFile: new Reader(runtime).path('CNIDeviceInfoFile', ''),
-    deviceId: new Reader(runtime).text(
-      'deviceID',
-      /^[\w.:@-]{0,128}$/,
-      'a device',
-      read.text('deviceID', /^[\w.:@-]{0,128}$/, 'a device', ''),
-    ),
+    deviceInfoFile: given.path('CNIDeviceInfoFile'),
+    deviceId: either('deviceID', device),
     prevResult: read.object('prevResult'),
     validAttachments: read.attachments('cni.dev/valid-attachments'),
     raw: fields,
@@ -185,14 +196,6 @@ export function parseConf(fields: Fields): Conf {
   if (backend === 'ovs' && conf.mode === 'client')
     throw invalid('mode', 'client', '"server": Open vSwitch connects to sockets whose path can be chosen');
   return conf;
-}
-
-function macOf(read: Reader, runtime: Fields): string {
-  const pattern = /^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/;
-  const own = read.text('mac', pattern, 'a unicast address as 02:00:00:00:00:01', '');
-  return new Reader(runtime)
-    .text('mac', pattern, 'a unicast address as 02:00:00:00:00:01', own)
-    .toLowerCase();
 }
 
 function ipamOf(read: Reader): Fields | undefined {
@@ -211,15 +214,24 @@ class Reader {
     this.#fields = fields;
   }
 
-  text(key: string, pattern: RegExp, allowed: string, usual?: string): string {
+  text(key: string, rule: Allowed[0], inWords: string, usual?: string): string {
     const value = this.#fields[key] ?? usual;
-    if (typeof value === 'string' && (value === usual || pattern.test(value))) return value;
-    throw invalid(key, value, allowed);
+    if (typeof value === 'string' && (value === usual || rule.test(value))) return value;
+    throw invalid(key, value, inWords);
   }
 
-  path(key: string, usual: string): string {
-    const value = this.text(key, /^\/[^\0\n]{0,4094}$/, 'an absolute path', usual);
-    if (!value.split('/').includes('..')) return value;
+  /** A text that need not be there, which a runtime may say by an empty one as well. */
+  optional(key: string, rule: Allowed[0], inWords: string): string | undefined {
+    const value = this.text(key, rule, inWords, '');
+    return value === '' ? undefined : value;
+  }
+
+  path(key: string, usual: string): string;
+  path(key: string): string | undefined;
+  path(key: string, usual?: string): string | undefined {
+    const value =
+      usual === undefined ? this.optional(key, ...absolutePath) : this.text(key, ...absolutePath, usual);
+    if (value?.split('/').includes('..') !== true) return value;
     throw invalid(key, value, 'a path without ..');
   }
 

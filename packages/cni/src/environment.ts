@@ -15,7 +15,7 @@ export interface Attachment {
 /** The parameters of a call (CNI_*). */
 export interface Environment {
   readonly command: Command;
-  /** Null for commands that are about no container. */
+  /** Undefined for commands that are about no container. */
   readonly attachment: Attachment | undefined;
   /** Path of the container's network namespace; a DEL may come without. */
   readonly netns: string;

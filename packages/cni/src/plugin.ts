@@ -44,7 +44,7 @@ async function add(
     try {
       const info = deviceInfo(conf, attachment.containerId, place.inContainer, port.mac);
       writeDeviceInfo(place.infoFile, info);
-      writeDeviceInfo(conf.deviceInfoFile, info);
+      if (conf.deviceInfoFile !== undefined) writeDeviceInfo(conf.deviceInfoFile, info);
       const made = {
         name: attachment.ifName,
         mac: port.mac,
@@ -72,7 +72,7 @@ async function remove(
 ): Promise<undefined> {
   await delegate(conf, environment, 'DEL');
   await backend.delete(conf, attachment);
-  removeFile(conf.deviceInfoFile);
+  if (conf.deviceInfoFile !== undefined) removeFile(conf.deviceInfoFile);
   try {
     const place = socketPlace(conf, environment);
     // A pod whose sandbox was made anew has the place of before: what is there is the new one's.
@@ -137,5 +137,5 @@ async function collect(conf: Conf, environment: Environment, backend: Backend): 
 
 function wantedPort(conf: Conf, environment: Environment, attachment: Attachment): WantedPort {
   const { path } = socketPlace(conf, environment);
-  return { conf, attachment, path, mac: conf.mac === '' ? macFor(conf.name, attachment) : conf.mac };
+  return { conf, attachment, path, mac: conf.mac ?? macFor(conf.name, attachment) };
 }

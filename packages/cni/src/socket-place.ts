@@ -54,7 +54,7 @@ export function socketPlace(conf: Conf, { attachment, args }: Environment): Sock
       'choose a shorter socketDir',
     );
   }
-  const inContainer = join(conf.containerDir === '' ? directory : conf.containerDir, `${file}.sock`);
+  const inContainer = join(conf.containerDir ?? directory, `${file}.sock`);
   const ownDirectory = conf.socketDir.endsWith('{containerId}');
   return { path, inContainer, infoFile: infoBeside(path), ownDirectory };
 }
@@ -101,7 +101,6 @@ export function prepareDirectory({ path }: SocketPlace, { uid, gid }: Pick<Conf,
 
 /** Removes a file that is ours; one that is not there is removed already. @throws CniError 5 */
 export function removeFile(path: string): void {
-  if (path === '') return;
   try {
     rmSync(path, { force: true });
   } catch (cause) {

@@ -35,7 +35,6 @@ export function deviceInfo(conf: Conf, container: string, path: string, mac: str
 
 /** Writes it, readable for everybody, as a whole or not at all. @throws CniError 5 */
 export function writeDeviceInfo(file: string, info: DeviceInfo): void {
-  if (file === '') return;
   const temporary = `${file}.${process.pid}.tmp`;
   try {
     // The directory may be the container's own: nothing is followed by name a second time.

@@ -54,7 +54,7 @@ export class DevicePlugin implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #healthy = false;
   /** What runs is registered with this kubelet. */
-  #registeredWith = '';
+  #registeredWith: string | undefined;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -101,7 +101,7 @@ export class DevicePlugin implements AsyncDisposable {
     const kubelet = await identity(join(directory, kubeletSocket));
     const own = await identity(join(directory, endpoint));
     // A kubelet that starts removes the sockets of all plugins.
-    if (kubelet === '' || (own !== '' && kubelet === this.#registeredWith)) return;
+    if (kubelet === undefined || (own !== undefined && kubelet === this.#registeredWith)) return;
     try {
       this.#stopServing();
       await this.#serve();
@@ -215,10 +215,10 @@ function refusal(error: unknown): Partial<ServiceError> {
   return { code, details: error instanceof Error ? error.message : String(error) };
 }
 
-/** Which file it is; '': none. */
-async function identity(path: string): Promise<string> {
+/** Which file it is; undefined: none. */
+async function identity(path: string): Promise<string | undefined> {
   return lstat(path).then(
     ({ dev, ino, ctimeMs }) => `${dev}:${ino}:${ctimeMs}`,
-    () => '',
+    () => undefined,
   );
 }
