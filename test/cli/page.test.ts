@@ -1,6 +1,6 @@
 // The live page of a running port, without a browser: what is served, to whom, and what bad clients do to it. With one: test/page.
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +72,16 @@ const moved = async (): Promise<number> => {
 async function stillForwards(): Promise<boolean> {
   const before = await moved();
   for (;;) if ((await moved()) > before) return true;
+}
+
+const streamQuestion = 'GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const endless = 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n';
+
+/** Never says a whole request. */
+function dribble(client: Socket): void {
+  let at = 0;
+  const timer = setInterval(() => client.write(streamQuestion[at++ % (streamQuestion.length - 2)]), 100);
+  client.on('close', () => clearInterval(timer));
 }
 
 describe('the live page', () => {
@@ -162,6 +172,21 @@ describe('the live page', () => {
     for (const client of many) client.destroy();
     expect(codes.filter((code) => code === '200').length).toBeLessThanOrEqual(16);
     expect(await stillForwards()).toBe(true);
+  });
+
+  it.each([
+    ['never ask', () => {}],
+    ['ask byte by byte', (client: Socket) => dribble(client)],
+    ['send bodies without an end', (client: Socket) => void client.write(`${endless}${'x'.repeat(100_000)}`)],
+    ['ask for the stream and do not read it', (client: Socket) => void client.pause().write(streamQuestion)],
+  ])('forwards while hundreds connect, and %s, and is scraped', async (_, misbehave) => {
+    const many = Array.from({ length: 500 }, () => connect(tcp, '127.0.0.1').on('error', () => {}));
+    for (const client of many) misbehave(client);
+    const before = await moved();
+    while ((await moved()) <= before);
+    for (const client of many) client.destroy();
+    const { body } = await ask('/metrics');
+    expect(body).toMatch(/^vio_http_turned_away_total \d+$/m);
   });
 
   it('goes on when browsers leave in the middle, say garbage, or never read', async () => {

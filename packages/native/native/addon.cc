@@ -11,6 +11,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitEventWait(env, exports);
   vio::InitSocket(env, exports);
   vio::InitListen(env, exports);
+  vio::InitTcp(env, exports);
   vio::InitPacket(env, exports);
   vio::InitWatch(env, exports);
   vio::InitEpollWatch(env, exports);

@@ -35,6 +35,7 @@ void InitEvent(Napi::Env env, Napi::Object exports);
 void InitEventWait(Napi::Env env, Napi::Object exports);
 void InitSocket(Napi::Env env, Napi::Object exports);
 void InitListen(Napi::Env env, Napi::Object exports);
+void InitTcp(Napi::Env env, Napi::Object exports);
 void InitPacket(Napi::Env env, Napi::Object exports);
 void InitWatch(Napi::Env env, Napi::Object exports);
 void InitEpollWatch(Napi::Env env, Napi::Object exports);

@@ -60,6 +60,8 @@ export interface Addon {
     uid: number,
     gid: number,
   ): { fd: number; device: number; inode: number };
+  tcpListen(address: string, port: number, backlog: number): number;
+  tcpAddress(fd: number): [address: string, port: number] | undefined;
   socketConnect(path: string): number;
   socketAccept(fd: number): number;
   socketPair(): [number, number];

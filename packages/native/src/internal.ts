@@ -56,5 +56,6 @@ export { type OptionNames, checkOptions } from './options.ts';
 export { printable, quoted } from './quoted.ts';
 export { PacketSocket } from './sockets/packet-socket.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
+export { listenTcp, tcpAddressOf } from './sockets/tcp-socket.ts';
 export { defaultTimeout, shortTimeout } from './timeouts.ts';
 export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -47,6 +47,7 @@ export { isBroadcast, isMac, isMulticast, macBytes, macFromBytes } from './frame
 export { rarpFrame } from './frames/rarp.ts';
 export { growHead, isTagged, putTag, takeTag } from './frames/vlan-tag.ts';
 export { type HeaderBytes, hashOffset, headerSize, numBuffersOffset } from './header.ts';
+export { HttpServer } from './metrics/http-server.ts';
 export { prometheusContentType } from './metrics/prometheus.ts';
 export { InternetChecksum, completeChecksum } from './offload/checksum.ts';
 export { checksumFrom, exchangeWord } from './offload/complete.ts';
@@ -68,7 +69,6 @@ export { type QueuePair, type QueuePairOptions, createQueuePair } from './queue/
 export type { NetQueueOptions } from './queue/queue-options.ts';
 export { defaultHashKey, supportedHashTypes } from './rss/hash-types.ts';
 export { queueCounterNames, queueEventNames, rxEventNames, txCounterNames, txEventNames } from './stats.ts';
-export { inTurns } from './telemetry/http-turns.ts';
 export { jsonValue } from './telemetry/json-value.ts';
 export type { LineRequest } from './telemetry/line-request.ts';
 export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';

@@ -1,14 +1,8 @@
-import {
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-  createServer,
-} from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { VioError } from '@vio/native';
 import { type Measured, prometheusText } from '@vio/net';
-import { inTurns, prometheusContentType } from '@vio/net/internal';
-import { type HttpAddress, type HttpPlace, listenHttp } from '@vio/net/internal/http';
+import { HttpServer, prometheusContentType } from '@vio/net/internal';
+import type { HttpAddress } from '@vio/net/internal/http';
 import { refusal, securityHeaders } from '../page/server/guard.ts';
 import type { Shown } from '../page/server/hub.ts';
 import { LivePage, target } from '../page/server/live-page.ts';
@@ -23,10 +17,11 @@ export class MetricsServer implements AsyncDisposable {
   readonly url: string;
   /** Where the page is; undefined: no browser reaches a Unix socket. */
   readonly page: string | undefined;
-  readonly #server: Server;
+  readonly #server: HttpServer;
   readonly #page: LivePage;
 
-  private constructor(server: Server, { url, browsable }: HttpPlace, page: LivePage) {
+  private constructor(server: HttpServer, page: LivePage) {
+    const { url, browsable } = server.place;
     this.#server = server;
     this.#page = page;
     this.page = browsable ? `${url}/` : undefined;
@@ -43,25 +38,25 @@ export class MetricsServer implements AsyncDisposable {
     shown: Shown,
   ): Promise<MetricsServer> {
     const page = new LivePage(shown);
-    const server = createServer(inTurns(answerer(address, measured, page)));
-    const place = await listenHttp(server, address).catch((cause: unknown) => {
+    const scrape = (): string => about + server.metricsText + prometheusText(measured());
+    const answer = answerer(address, scrape, page);
+    const server = await HttpServer.listen(address, answer).catch((cause: unknown) => {
       throw listenError(address, cause);
     });
-    return new MetricsServer(server, place, page);
+    return new MetricsServer(server, page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#page.end();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server[Symbol.asyncDispose]();
   }
 }
 
 function answerer(
   address: HttpAddress,
-  measured: () => Readonly<Record<string, Measured>>,
+  scrape: () => string,
   page: LivePage,
-): RequestListener {
+): (request: IncomingMessage, response: ServerResponse) => void {
   const host = 'host' in address ? address.host : undefined;
   const refuse = (response: ServerResponse, status: number, text: string): void => {
     response.writeHead(status, { ...securityHeaders, 'content-type': 'text/plain' }).end(`${text}\n`);
@@ -74,8 +69,7 @@ function answerer(
     const no = scraped && !isLoopback(host) ? undefined : refusal(request, host);
     if (no !== undefined) return refuse(response, no.status, no.text);
     if (scraped) {
-      const text = about + prometheusText(measured());
-      return void response.writeHead(200, { 'content-type': prometheusContentType }).end(text);
+      return void response.writeHead(200, { 'content-type': prometheusContentType }).end(scrape());
     }
     if (!page.answer(asked.path, asked.query, response)) refuse(response, 404, 'see / and /metrics');
   };

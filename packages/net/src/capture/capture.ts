@@ -122,6 +122,14 @@ export class Capture implements AsyncIterable<Uint8Array>, Disposable {
   }
 
   #see(source: number, burst: PacketBurst, from: number, end: number): void {
+    // Whoever does not read costs next to nothing.
+    if (
+      from < end &&
+      this.#waiting + this.#format.recordBytes(Math.min(burst.length[from], this.#snaplen)) > this.#limit
+    ) {
+      this.#dropped[source] += end - from;
+      return;
+    }
     const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     for (let i = from; i < end; i++) {
       const wire = burst.length[i];

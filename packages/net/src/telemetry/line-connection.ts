@@ -56,6 +56,8 @@ const partsInRow = 0.1;
 const partsAtOnce = 16_384;
 /** Streams at once: each one is told of everything that passes. */
 const mostStreams = 8;
+/** Milliseconds that a chunk of a stream cost before it was here: its packets were copied as they passed. */
+const copying = 0.1;
 
 /** Serves one client until it is gone. Never rejects. */
 export async function converse(
@@ -72,7 +74,7 @@ export async function converse(
     clearTimeout(silence);
     if (stream !== undefined) {
       void discard(client, account);
-      await carry(client, stream.bytes, patience);
+      await carry(client, stream.bytes, patience, account);
     }
     // What is still to be read is not taken back; a client that does not read it runs into the time above.
     client.destroySoon();
@@ -243,14 +245,20 @@ async function discard(client: Socket, account: BudgetAccount): Promise<void> {
   client.destroySoon();
 }
 
-async function carry(client: Socket, bytes: LineStream['bytes'], patience: number): Promise<void> {
+async function carry(
+  client: Socket,
+  bytes: LineStream['bytes'],
+  patience: number,
+  account: BudgetAccount,
+): Promise<void> {
   const iterator = bytes[Symbol.asyncIterator]();
   const left = new Promise<undefined>((resolve) => client.once('close', () => resolve(undefined)));
   try {
     for (;;) {
       const next = await Promise.race([iterator.next(), left]);
       if (next === undefined || next.done === true) return;
-      await write(client, next.value, patience);
+      const { value } = next;
+      await account.spend(() => write(client, value, patience), copying);
     }
   } finally {
     bytes[Symbol.dispose]?.();

@@ -9,12 +9,15 @@ import { LineStream } from './line-connection.ts';
 import { LineServer, type LineServerOptions } from './line-server.ts';
 
 const directory = scratchDirectory('lines');
+/** All the time there is, and more: nobody waits for his turn, however slow this machine is. */
+const plenty = 100;
 let count = 0;
 
 function serve(options: Partial<LineServerOptions> = {}): LineServer {
   return LineServer.listen(join(directory, `${count++}.sock`), {
     code: 'VIO_TEST',
     answer: ({ method, params }) => ({ method, params }),
+    share: plenty,
     ...options,
   });
 }
@@ -103,8 +106,7 @@ describe('lines on a socket', () => {
   });
 
   it('are answered a hundred thousand times, while others get their turn', { timeout: 120_000 }, async () => {
-    // All the time there is, and more.
-    await using server = serve({ share: 100 });
+    await using server = serve();
     const asked = 100_000;
     const socket = await client(server.path);
     let answered = 0;
@@ -121,6 +123,20 @@ describe('lines on a socket', () => {
     while (!all()) await once(socket, 'data');
     socket.destroy();
     expect([before, answered]).toEqual([true, asked]);
+  });
+
+  it('are answered one in a turn of the event loop, however many clients ask: whoever polls does so in between', async () => {
+    let polls = 0;
+    const atPolls: number[] = [];
+    await using server = serve({ answer: () => atPolls.push(polls) });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => client(server.path)));
+    for (const each of clients) {
+      each.on('data', () => each.write('{"method":"m"}\n'));
+      each.write('{"method":"m"}\n');
+    }
+    for (; atPolls.length < 1000; polls++) await turns(1);
+    for (const each of clients) each.destroy();
+    expect(new Set(atPolls.slice(0, 1000)).size).toBe(1000);
   });
 
   it('that nobody reads end the connection, and no other', async () => {
@@ -249,8 +265,10 @@ describe('lines on a socket', () => {
     const waiting = Object.assign(bytes(), { [Symbol.dispose]: end });
     await using server = serve({ answer: () => new LineStream({ begin: 1 }, waiting) });
     const socket = await client(server.path);
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     socket.write('{"id":1,"method":"s"}\n');
-    await once(socket, 'data');
+    await until(() => text.endsWith('first'));
     socket.destroy();
     await until(() => ended);
     expect(ended).toBe(true);
@@ -292,6 +310,25 @@ describe('a thread that has no time left for them', () => {
     const unread = flooding.writableLength;
     flooding.destroy();
     expect(unread).toBeGreaterThan(0);
+  });
+
+  it('carries no more of a stream than it has time for, to a client that reads as fast as it can', async () => {
+    let made = 0;
+    async function* bytes(): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        yield Buffer.alloc(1000);
+        made++;
+        await turns(1);
+      }
+    }
+    await using server = serve({ share: nothing, answer: () => new LineStream({ begin: 1 }, bytes()) });
+    const socket = await client(server.path);
+    socket.write('{"method":"s"}\n');
+    await once(socket.resume(), 'data');
+    await turns(2000);
+    socket.destroy();
+    expect(made).toBeGreaterThan(0);
+    expect(made).toBeLessThan(160);
   });
 
   it('lets in no more than it has time for of those who come and go', async () => {

@@ -1,13 +1,8 @@
 import type { Socket } from 'node:net';
-import { type ListenOptions, UnixListener, type UnixStream, VioError, dupFd } from '@vio/native';
-import { disownFd } from '@vio/native/internal';
+import { type ListenOptions, UnixListener, VioError } from '@vio/native';
+import { letIn } from './door.ts';
 import { type LineConnectionOptions, converse, errorOf } from './line-connection.ts';
 import { WorkBudget } from './work-budget.ts';
-
-/** Milliseconds that somebody who comes costs, besides what is seen of it. */
-const coming = 0.1;
-/** Those who wait to be let in, among those who ask. */
-const doorWeight = 8;
 
 /** How lines are served. */
 export interface LineServerOptions extends LineConnectionOptions {
@@ -42,7 +37,7 @@ export class LineServer implements AsyncDisposable {
     this.#listener = listener;
     this.#options = options;
     this.#budget = options.share === undefined ? WorkBudget.ofThread : new WorkBudget(options.share);
-    void this.#accept();
+    void letIn(listener, this.#budget, this.#stopping.signal, (client) => this.#serve(client));
   }
 
   /** Listens. @throws VioError VIO_SOCKET_*, VIO_OPTION_UNKNOWN */
@@ -68,28 +63,8 @@ export class LineServer implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  async #accept(): Promise<void> {
-    const { signal } = this.#stopping;
-    const door = this.#budget.account(doorWeight);
-    while (!signal.aborted) {
-      try {
-        const stream = await this.#listener.accept({ signal });
-        // Node's own socket reads and writes lines, and is loaded by those who have clients.
-        const { Socket } = await import('node:net');
-        await door.spend(() => this.#serve(stream, Socket), coming);
-      } catch {
-        // Ended, or out of descriptors: not at once again.
-        if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10).unref());
-      }
-    }
-  }
-
-  #serve(stream: UnixStream, NodeSocket: typeof Socket): void {
-    if (this.#stopping.signal.aborted) return stream.close();
-    const client = socketOf(stream, NodeSocket);
+  #serve(client: Socket): void {
     const { maxClients = 64, greeting, code } = this.#options;
-    client.unref();
-    client.on('error', () => client.destroy());
     if (this.#clients.size >= maxClients) {
       const reason = new VioError(`${maxClients} clients are connected`, {
         code,
@@ -105,14 +80,4 @@ export class LineServer implements AsyncDisposable {
     if (greeting !== undefined) client.write(`${JSON.stringify(greeting)}\n`);
     void converse(client, this.#options, { account: this.#budget.account(), streams: this.#streams });
   }
-}
-
-/** Node's socket in place of ours, whose descriptor becomes its own. It reads once at a time: whenever somebody asks it to. */
-function socketOf(stream: UnixStream, NodeSocket: typeof Socket): Socket {
-  const fd = dupFd(stream.fd);
-  disownFd(fd);
-  stream.close();
-  const once = { readableHighWaterMark: 1 };
-  // A client that has said all is answered still.
-  return new NodeSocket({ fd, readable: true, writable: true, allowHalfOpen: true, ...once });
 }

@@ -1,7 +1,7 @@
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { prometheusText } from '@vio/net';
-import { inTurns, prometheusContentType } from '@vio/net/internal';
-import { type HttpAddress, type HttpPlace, listenHttp, parseHttpAddress } from '@vio/net/internal/http';
+import { HttpServer, prometheusContentType } from '@vio/net/internal';
+import { type HttpAddress, parseHttpAddress } from '@vio/net/internal/http';
 import { switchError } from '../config/errors.ts';
 import type { VioSwitch } from '../switch/vio-switch.ts';
 
@@ -27,10 +27,11 @@ export class StatusServer implements AsyncDisposable {
   readonly url: string;
   /** Where the page is; undefined: there is none, or no browser reaches it by itself. */
   readonly page: string | undefined;
-  readonly #server: Server;
+  readonly #server: HttpServer;
   readonly #shown: StatusPage | undefined;
 
-  private constructor(server: Server, { url, browsable }: HttpPlace, shown: StatusPage | undefined) {
+  private constructor(server: HttpServer, shown: StatusPage | undefined) {
+    const { url, browsable } = server.place;
     this.#server = server;
     this.#shown = shown;
     this.url = url;
@@ -49,34 +50,29 @@ export class StatusServer implements AsyncDisposable {
     page?: StatusPage,
   ): Promise<StatusServer> {
     const address = typeof where === 'string' ? addressOf(where) : where;
-    let listened: string | undefined;
-    const shown = inTurns((request, response) => {
-      if (request.method === 'GET' && pathOf(request) === '/metrics') {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      const path = request.method === 'GET' ? pathOf(request) : undefined;
+      if (path === '/health') {
+        response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
+        response.end(`${JSON.stringify(health())}\n`);
+      } else if (path === '/metrics') {
         response.writeHead(200, { 'content-type': prometheusContentType });
-        response.end(prometheusText(fabric.measured()));
-      } else if (request.method !== 'GET' || page?.answer(request, response, listened) !== true) {
+        response.end(server.metricsText + prometheusText(fabric.measured()));
+      } else if (path === undefined || page?.answer(request, response, server.place.host) !== true) {
         response.writeHead(404, { 'content-type': 'text/plain' }).end('see /health and /metrics\n');
       }
-    });
-    const server = createServer((request, response) => {
-      // Who asks for this takes no answer for a bad one.
-      if (request.method !== 'GET' || pathOf(request) !== '/health') return shown(request, response);
-      response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
-      response.end(`${JSON.stringify(health())}\n`);
-    });
-    const place = await listenHttp(server, address).catch((cause: unknown) => {
+    };
+    const server = await HttpServer.listen(address, answer).catch((cause: unknown) => {
       const at = typeof where === 'string' ? where : `descriptor ${where.fd}`;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw switchError('HTTP', `nobody can listen on ${at}: ${why}`, 'choose another address', cause);
     });
-    listened = place.host;
-    return new StatusServer(server, place, page);
+    return new StatusServer(server, page);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#shown?.end();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server[Symbol.asyncDispose]();
   }
 }
 

@@ -25,7 +25,7 @@ export function render(ports: readonly PortActivity[], view: View): string[] {
   const { columns, paint } = view;
   const lines = [fit(headline(ports, view), columns)].map((line) => paint('bold', line));
   if (view.keys) lines.push(paint('dim', fit('s sort  u queues  p pause  q quit', columns)));
-  if (ports.length === 0) return [...lines, fit('nothing runs here, or nothing that answers', columns)];
+  if (ports.length === 0) return [...lines, fit('no port or device is here, or none that answers', columns)];
   if (columns >= tableColumns) lines.push(paint('dim', fit(tableHead(columns), columns)));
   return [...lines, ...ports.flatMap((port) => portLines(port, view))];
 }

@@ -120,6 +120,31 @@ describe('the stream', () => {
     expect([measured, turns.on, stats.mock.calls.length - calls]).toEqual([true, false, 0]);
   });
 
+  it('ends a capture that waits for a packet, once nobody reads it', async () => {
+    let ended = 0;
+    const capture = (): AsyncIterable<Uint8Array> & Disposable => {
+      let end = (): void => {};
+      const over = new Promise<void>((resolve) => (end = resolve));
+      async function* bytes(): AsyncGenerator<Uint8Array> {
+        yield new Uint8Array(0);
+        await over;
+      }
+      const stop = (): void => {
+        ended++;
+        end();
+      };
+      return Object.assign(bytes(), { [Symbol.dispose]: stop });
+    };
+    const { hub } = hubOf([source('a', { capture })], true);
+    const browser = new Browser();
+    hub.add(browser, undefined);
+    await seconds(1);
+    const before = ended;
+    browser.destroy();
+    await seconds(0);
+    expect([before, ended]).toEqual([0, 1]);
+  });
+
   it('has room for some, and again when one has left', async () => {
     const { hub } = hubOf([]);
     const browsers = Array.from({ length: mostStreams }, () => new Browser());

@@ -18,7 +18,7 @@ export class PacketSamples {
   readonly #source: TelemetrySource;
   #kept: SeenPacket[] = [];
   #number = 0;
-  #capture: AsyncIterator<Uint8Array> | undefined;
+  #capture: ReturnType<NonNullable<TelemetrySource['capture']>> | undefined;
   #left = 0;
 
   constructor(source: TelemetrySource) {
@@ -36,25 +36,23 @@ export class PacketSamples {
     if (this.#capture === undefined) void this.#take();
   }
 
-  /** Ends it; a capture that waits for a packet ends with that. */
+  /** Ends it, also while it waits for a packet. */
   stop(): void {
     this.#left = 0;
-    void this.#capture?.return?.();
+    this.#capture?.[Symbol.dispose]?.();
   }
 
   async #take(): Promise<void> {
     const reader = new PcapngReader();
     try {
-      this.#capture = this.#source.capture?.(snaplen, buffer)[Symbol.asyncIterator]();
-      while (this.#capture !== undefined && this.#left > 0) {
-        const next = await this.#capture.next();
-        if (next.done === true) break;
-        this.#keep(reader, next.value);
+      this.#capture = this.#source.capture?.(snaplen, buffer);
+      for await (const bytes of this.#capture ?? []) {
+        this.#keep(reader, bytes);
+        if (this.#left === 0) break;
       }
     } catch {
       // The port is closed, or its capture is not for us: there is nothing to show.
     } finally {
-      void this.#capture?.return?.();
       this.#capture = undefined;
     }
   }

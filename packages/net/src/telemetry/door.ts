@@ -1,0 +1,50 @@
+import type { Socket } from 'node:net';
+import { type UnixListener, type UnixStream, dupFd } from '@vio/native';
+import { disownFd } from '@vio/native/internal';
+import type { WorkBudget } from './work-budget.ts';
+
+/** Milliseconds that somebody who comes costs, besides what is seen of it. */
+const coming = 0.1;
+/** Those who wait to be let in, among those who ask. */
+const doorWeight = 8;
+
+/**
+ * Lets in who connects to a listener, one after the other, each when it is his turn: whoever has to wait does so in the kernel's queue.
+ * Resolves when it is aborted.
+ * @param serve is given a socket that reads once at a time, whenever somebody asks it to, and does not keep the process alive
+ */
+export async function letIn(
+  listener: UnixListener,
+  budget: WorkBudget,
+  signal: AbortSignal,
+  serve: (client: Socket) => void,
+): Promise<void> {
+  const door = budget.account(doorWeight);
+  while (!signal.aborted) {
+    try {
+      const stream = await listener.accept({ signal });
+      // Node's own socket reads and writes, and is loaded by those who have clients.
+      const { Socket: NodeSocket } = await import('node:net');
+      await door.spend(() => {
+        if (signal.aborted) return stream.close();
+        const client = socketOf(stream, NodeSocket);
+        client.unref();
+        client.on('error', () => client.destroy());
+        serve(client);
+      }, coming);
+    } catch {
+      // Ended, or out of descriptors: not at once again.
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10).unref());
+    }
+  }
+}
+
+/** Node's socket in place of ours, whose descriptor becomes its own. */
+function socketOf(stream: UnixStream, NodeSocket: typeof Socket): Socket {
+  const fd = dupFd(stream.fd);
+  disownFd(fd);
+  stream.close();
+  const once = { readableHighWaterMark: 1 };
+  // A client that has said all is answered still.
+  return new NodeSocket({ fd, readable: true, writable: true, allowHalfOpen: true, ...once });
+}
