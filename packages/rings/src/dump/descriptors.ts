@@ -39,6 +39,19 @@ export function readDescriptor(at: RingMemory, slot: number, packed: boolean): R
   };
 }
 
+/** Descriptors of a chain that are told: whoever drives the ring can make chains that fill it, and tables as long. */
+export const mostDescriptors = 64;
+
+/** What a chain has besides those that are told. */
+export function besides(count: number): { readonly more?: number } {
+  return count === 0 ? {} : { more: count };
+}
+
+/** Flags and next of a descriptor of a split ring. */
+export function flagsAndNext(at: RingMemory, slot: number): number {
+  return at.region.i32[(at.offset >>> 2) + 4 * slot + 3];
+}
+
 export function describeDescriptor(raw: RawDescriptor, slot: number, packed: boolean): DescriptorDump {
   const flags = flagNames.filter(([bit]) => (raw.flags & bit) !== 0).map(([, name]) => name);
   return {
@@ -50,15 +63,18 @@ export function describeDescriptor(raw: RawDescriptor, slot: number, packed: boo
   };
 }
 
-/** The entries of an indirect table; undefined when it is not in the memory, or no table. */
+/** The first entries of an indirect table, and how many there are besides; undefined when it is not in the memory, or no table. */
 export function readIndirect(
   view: RingView,
   { address, length }: RawDescriptor,
-): DescriptorDump[] | undefined {
+): { readonly entries: DescriptorDump[]; readonly more: number } | undefined {
   const table = length % descriptorBytes === 0 ? view.find(address, length) : undefined;
   if (table === undefined || table.offset % 4 !== 0) return undefined;
   const packed = view.format === 'packed';
-  return Array.from({ length: Math.min(length / descriptorBytes, view.size) }, (_, slot) =>
+  const all = Math.min(length / descriptorBytes, view.size);
+  const told = Math.min(all, mostDescriptors);
+  const entries = Array.from({ length: told }, (_, slot) =>
     describeDescriptor(readDescriptor(table, slot, packed), slot, packed),
   );
+  return { entries, more: all - told };
 }

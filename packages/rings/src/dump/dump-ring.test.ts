@@ -9,8 +9,11 @@ import {
   setUp,
   splitKinds,
 } from '../test-support/driver-setup.ts';
+import type { RingFormat } from '../format.ts';
+import { DESC_F_AVAIL, DESC_F_INDIRECT, DESC_F_NEXT } from '../layout/descriptor.ts';
+import { Region } from '../memory/region.ts';
 import { dumpRing, ringDumpText } from './dump-ring.ts';
-import { driverRingView } from './ring-view.ts';
+import { type RingView, driverRingView } from './ring-view.ts';
 
 const title = ({ format, inOrder }: Kind): string => `${format}${inOrder ? ' in-order' : ''}`;
 const named = (list: readonly Kind[]): [string, Kind][] => list.map((kind) => [title(kind), kind]);
@@ -157,6 +160,43 @@ describe.each(named(packedKinds))('the dump of a %s ring', (_, kind) => {
     const { dump, queue } = seen(kind, { eventIdx: true });
     queue.armInterrupt();
     expect(dump().driverEvents).toEqual({ flags: 2, meaning: 'at descriptor', event: 0, wrap: 1 });
+  });
+});
+
+describe('a ring that its driver has filled', () => {
+  const size = 1024;
+  /** @param flags and next, or id and flags, of all descriptors; their tables are the ring itself */
+  function filled(format: RingFormat, last: (slot: number) => number): RingView {
+    const region = new Region(new ArrayBuffer(64 << 10));
+    for (let slot = 0; slot < size; slot++) {
+      region.i32[4 * slot + 2] = 16 * size;
+      region.i32[4 * slot + 3] = last(slot);
+    }
+    return {
+      format,
+      size,
+      eventIdx: false,
+      descriptors: { region, offset: 0 },
+      driver: { region, offset: 32 << 10 },
+      device: { region, offset: 48 << 10 },
+      broken: undefined,
+      held: format === 'split' ? Array.from({ length: size }, (_, slot) => slot) : undefined,
+      find: (_, bytes) => (bytes <= region.size ? { region, offset: 0 } : undefined),
+    };
+  }
+
+  it.each([
+    ['chains that go round', 'split', (slot: number) => DESC_F_NEXT | (((slot + 1) % size) << 16), 64, 0],
+    ['tables as long', 'split', () => DESC_F_INDIRECT, 1, 64],
+    ['one chain', 'packed', () => (DESC_F_AVAIL | DESC_F_NEXT) << 16, 64, 0],
+    ['tables as long', 'packed', () => (DESC_F_AVAIL | DESC_F_INDIRECT) << 16, 1, 64],
+  ] as const)('with %s is told in part: %s', (_, format, last, told, entries) => {
+    const { listed } = dumpRing(filled(format, last));
+    expect(listed.length).toBeLessThanOrEqual(16);
+    for (const { descriptors, indirect = [], more = 0 } of listed) {
+      expect([descriptors.length, indirect.length]).toEqual([told, entries]);
+      expect(more).toBe(size - 64);
+    }
   });
 });
 

@@ -41,10 +41,11 @@ function events({ flags, meaning, event, wrap }: EventDump): string {
   return `${meaning} ${event}${wrap === undefined ? '' : `, wrap ${wrap}`} (flags ${flags})`;
 }
 
-function chainLines({ head, descriptors, indirect, wrong }: ChainDump): string[] {
+function chainLines({ head, descriptors, indirect, more, wrong }: ChainDump): string[] {
   return [
     `  in flight ${head}: ${descriptors.map(descriptor).join(', ')}${wrong === undefined ? '' : `: ${wrong}`}`,
     ...(indirect ?? []).map((entry) => `    indirect ${descriptor(entry)}`),
+    ...(more === undefined ? [] : [`    and ${more} more descriptors`]),
   ];
 }
 

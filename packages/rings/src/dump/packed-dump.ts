@@ -1,6 +1,13 @@
 import { DESC_F_AVAIL, DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_USED } from '../layout/descriptor.ts';
 import { RING_EVENT_DESC, RING_EVENT_DISABLE, RING_EVENT_ENABLE } from '../layout/packed-layout.ts';
-import { type RawDescriptor, describeDescriptor, readDescriptor, readIndirect } from './descriptors.ts';
+import {
+  type RawDescriptor,
+  besides,
+  describeDescriptor,
+  mostDescriptors,
+  readDescriptor,
+  readIndirect,
+} from './descriptors.ts';
 import type { ChainDump, EventDump, RingDump, UsedDump } from './ring-dump.ts';
 import type { RingMemory, RingView } from './ring-view.ts';
 
@@ -10,15 +17,15 @@ import type { RingMemory, RingView } from './ring-view.ts';
  */
 export function dumpPacked(view: RingView, limit: number): RingDump {
   const slots = Array.from({ length: view.size }, (_, slot) => readDescriptor(view.descriptors, slot, true));
-  const available = chains(view, slots);
+  const { found, count } = chains(view, slots, limit);
   return {
     format: 'packed',
     size: view.size,
     broken: view.broken,
     driverEvents: events(view.driver),
     deviceEvents: events(view.device),
-    inFlight: view.held?.length ?? available.length,
-    listed: available.slice(0, limit),
+    inFlight: view.held?.length ?? count,
+    listed: found,
     used: usedSlots(slots).slice(-limit),
   };
 }
@@ -40,29 +47,36 @@ function events({ region, offset }: RingMemory): EventDump {
 const isAvailable = ({ flags }: RawDescriptor): boolean =>
   ((flags & DESC_F_AVAIL) !== 0) !== ((flags & DESC_F_USED) !== 0);
 
-/** Buffers whose first slot is available, in the order of the slots. */
-function chains(view: RingView, slots: readonly RawDescriptor[]): ChainDump[] {
+/** Buffers whose first slot is available, in the order of the slots: the first of them, and how many there are. */
+function chains(
+  view: RingView,
+  slots: readonly RawDescriptor[],
+  limit: number,
+): { readonly found: ChainDump[]; readonly count: number } {
   const found: ChainDump[] = [];
+  let count = 0;
   for (let slot = 0; slot < slots.length; slot++) {
     if (!isAvailable(slots[slot])) continue;
     const first = slot;
     while (slot + 1 < slots.length && (slots[slot].flags & DESC_F_NEXT) !== 0) slot++;
-    const parts = slots.slice(first, slot + 1);
-    const last = parts.at(-1);
-    const descriptors = parts.map((raw, i) => describeDescriptor(raw, first + i, true));
-    const chain = { head: last?.other ?? 0, descriptors };
-    if ((slots[first].flags & DESC_F_INDIRECT) === 0) {
-      found.push(chain);
-      continue;
-    }
-    const indirect = readIndirect(view, slots[first]);
-    found.push(
-      indirect === undefined
-        ? { ...chain, wrong: 'its indirect table is not in the memory' }
-        : { ...chain, indirect },
-    );
+    count++;
+    if (found.length < limit) found.push(chain(view, slots, first, slot));
   }
-  return found;
+  return { found, count };
+}
+
+function chain(view: RingView, slots: readonly RawDescriptor[], first: number, last: number): ChainDump {
+  const told = Math.min(last - first + 1, mostDescriptors);
+  const descriptors = slots
+    .slice(first, first + told)
+    .map((raw, i) => describeDescriptor(raw, first + i, true));
+  const head = slots[last].other;
+  const more = last - first + 1 - told;
+  if ((slots[first].flags & DESC_F_INDIRECT) === 0) return { head, descriptors, ...besides(more) };
+  const indirect = readIndirect(view, slots[first]);
+  return indirect === undefined
+    ? { head, descriptors, ...besides(more), wrong: 'its indirect table is not in the memory' }
+    : { head, descriptors, indirect: indirect.entries, ...besides(more + indirect.more) };
 }
 
 /** Slots the device wrote: both bits alike, and not as at the very beginning. */

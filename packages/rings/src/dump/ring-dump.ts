@@ -21,10 +21,12 @@ export interface DescriptorDump {
 export interface ChainDump {
   /** Split: the head descriptor's index; packed: the buffer id. */
   readonly head: number;
-  /** Its descriptors in the ring. */
+  /** Its descriptors in the ring, 64 at most. */
   readonly descriptors: readonly DescriptorDump[];
-  /** Those of its indirect table, if it has one. */
+  /** Those of its indirect table, if it has one, 64 at most. */
   readonly indirect?: readonly DescriptorDump[];
+  /** Descriptors besides, of ring and table; undefined: none. */
+  readonly more?: number;
   /** What is wrong with it, in words. */
   readonly wrong?: string;
 }

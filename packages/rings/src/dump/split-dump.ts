@@ -1,6 +1,13 @@
 import { DESC_F_INDIRECT, DESC_F_NEXT } from '../layout/descriptor.ts';
 import { AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY } from '../layout/split-layout.ts';
-import { describeDescriptor, readDescriptor, readIndirect } from './descriptors.ts';
+import {
+  besides,
+  describeDescriptor,
+  flagsAndNext,
+  mostDescriptors,
+  readDescriptor,
+  readIndirect,
+} from './descriptors.ts';
 import type { ChainDump, DescriptorDump, EventDump, RingDump, UsedDump } from './ring-dump.ts';
 import type { RingView } from './ring-view.ts';
 
@@ -45,20 +52,25 @@ function events(flags: number, silence: number, event: number | undefined): Even
 
 function chain(view: RingView, head: number): ChainDump {
   const descriptors: DescriptorDump[] = [];
-  for (let slot = head; descriptors.length < view.size;) {
-    if (slot >= view.size) return { head, descriptors, wrong: `there is no descriptor ${slot}` };
-    const raw = readDescriptor(view.descriptors, slot, false);
-    descriptors.push(describeDescriptor(raw, slot, false));
-    if ((raw.flags & DESC_F_INDIRECT) !== 0) {
-      const indirect = readIndirect(view, raw);
+  const { size } = view;
+  let slot = head;
+  for (let length = 1; length <= size; length++) {
+    const untold = besides(length - 1 - descriptors.length);
+    if (slot >= size) return { head, descriptors, ...untold, wrong: `there is no descriptor ${slot}` };
+    const last = flagsAndNext(view.descriptors, slot);
+    if (descriptors.length < mostDescriptors)
+      descriptors.push(describeDescriptor(readDescriptor(view.descriptors, slot, false), slot, false));
+    const more = length - descriptors.length;
+    if ((last & DESC_F_INDIRECT) !== 0) {
+      const indirect = readIndirect(view, readDescriptor(view.descriptors, slot, false));
       return indirect === undefined
-        ? { head, descriptors, wrong: 'its indirect table is not in the memory' }
-        : { head, descriptors, indirect };
+        ? { head, descriptors, ...besides(more), wrong: 'its indirect table is not in the memory' }
+        : { head, descriptors, indirect: indirect.entries, ...besides(more + indirect.more) };
     }
-    if ((raw.flags & DESC_F_NEXT) === 0) return { head, descriptors };
-    slot = raw.other;
+    if ((last & DESC_F_NEXT) === 0) return { head, descriptors, ...besides(more) };
+    slot = last >>> 16;
   }
-  return { head, descriptors, wrong: 'it goes round in a circle' };
+  return { head, descriptors, ...besides(size - descriptors.length), wrong: 'it goes round in a circle' };
 }
 
 function lastUsed({ size, device }: RingView, usedIndex: number, count: number): UsedDump[] {
