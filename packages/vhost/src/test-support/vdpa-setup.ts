@@ -40,8 +40,8 @@ export function heldBack(device: LoopbackVdpa): () => void {
 export async function setUpVdpa(
   options: LoopbackVdpaOptions = {},
   guestOptions: GuestOptions = {},
+  device = new LoopbackVdpa(options),
 ): Promise<VdpaSetUp> {
-  const device = new LoopbackVdpa(options);
   const backend = await backendOf(device);
   const frontend = await backend.connect();
   const guest = new Guest(guestOptions);
