@@ -1,11 +1,14 @@
 import { PacketBurst } from '@vio/net';
-import { codeOfCall } from '@vio/test-support';
+import { codeOfCall, until } from '@vio/test-support';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { asyncFlags, header } from '../../test-support/async-setup.ts';
 import { packet, packetPool, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
+import { Guest } from '../../test-support/guest.ts';
 import { Pair } from '../../test-support/pair.ts';
+import { TestBackend } from '../../test-support/test-backend.ts';
 import { StubEngine } from '../../testing/stub-engine.ts';
 import { frontendRequests as requests } from '../../wire/index.ts';
+import type { VhostDevice } from '../device/vhost-device.ts';
 import { dmaConfigure, dmaUnconfigure } from './dma-configure.ts';
 
 describe('a channel', () => {
@@ -67,6 +70,54 @@ describe('a channel', () => {
     expect(seen).toEqual([refused, 'no error', refused, 0, refused, 0, refused, 'no error']);
     device.asyncChannelRegister(0, { engine });
     device.asyncChannelUnregister(0);
+  });
+
+  it('is not for any callback, nor for handlers of messages', async () => {
+    await using backend = await TestBackend.start(asyncFlags);
+    using guest = new Guest();
+    const seen = new Map<string, readonly string[]>();
+    const look =
+      (name: string) =>
+      (device: VhostDevice): undefined => {
+        const call = codeOfCall(() => device.asyncGetInflight(0));
+        seen.set(name, [call, codeOfCall(() => device.asyncGetInflightThreadUnsafe(0))]);
+      };
+    const names = [
+      'featuresChanged',
+      'vringStateChanged',
+      'newDevice',
+      'guestNotify',
+      'guestNotified',
+      'refused',
+      'announced',
+      'broken',
+      'destroyDevice',
+      'destroyConnection',
+    ];
+    const newConnection = (device: VhostDevice): void => {
+      backend.devices.push(device);
+      look('newConnection')(device);
+    };
+    backend.driver.callbacks({
+      ...Object.fromEntries(names.map((name) => [name, look(name)])),
+      newConnection,
+    });
+    backend.driver.externHandlers({ before: look('before'), after: look('after') });
+    const frontend = await backend.connect();
+    await guest.start(frontend);
+    supply(guest.rings[0], 2048);
+    backend.device.enqueueBurst(0, packetsOf(packetPool(), packet(60)));
+    await frontend.send(requests.SEND_RARP, 1n);
+    await frontend.acknowledged(requests.SET_VRING_NUM, { index: 0, value: 3 });
+    guest.rings[1].expose([{ address: 8, length: 100 }]);
+    backend.device.dequeueBurst(1, packetPool(), new PacketBurst());
+    backend.device.dequeueBurst(1, packetPool(), new PacketBurst());
+    frontend.close();
+    await until(() => seen.has('destroyConnection'));
+    const refused = ['VIO_VHOST_ASYNC_CALLBACK', 'VIO_VHOST_ASYNC_CHANNEL'];
+    expect(Object.fromEntries(seen)).toEqual(
+      Object.fromEntries(['newConnection', 'before', 'after', ...names].map((name) => [name, refused])),
+    );
   });
 
   it('is not unregistered with packets in flight; bursts of this thread wait for those', async () => {

@@ -39,7 +39,8 @@ export function caller(
   };
 }
 
-function during<T>({ async }: ServedDevice, callback: () => T): T {
+/** Runs a callback of the application; the device knows that one of them runs. */
+export function during<T>({ async }: ServedDevice, callback: () => T): T {
   async.calling++;
   try {
     return callback();

@@ -3,7 +3,7 @@ import { callApplication, throwLater } from '@vio/native/internal';
 import { ServedDevice } from '../device/served-device.ts';
 import type { ServingOptions } from '../device/serving-options.ts';
 import { VhostDevice } from '../device/vhost-device.ts';
-import { caller, deviceListener, nextVid } from './device-callbacks.ts';
+import { caller, deviceListener, during, nextVid } from './device-callbacks.ts';
 import { noDescriptors } from './driver-errors.ts';
 import type { DeviceOffer } from '../offer/device-offer.ts';
 import { BackendConnection } from '../protocol/connection.ts';
@@ -118,7 +118,7 @@ export class Sessions {
         return shape.rings;
       },
       get extern() {
-        return bindExternHandlers(extern(), device);
+        return bindExternHandlers(extern(), device, (callback) => during(served, callback));
       },
       announced: (mac: string) => call((to) => to.announced?.(device, mac)),
     };

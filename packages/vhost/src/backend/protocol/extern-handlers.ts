@@ -37,17 +37,21 @@ export interface BoundExternHandlers {
 
 export const noExternHandlers: BoundExternHandlers = { before: undefined, after: undefined };
 
-/** @param handlers as they are now */
-export function bindExternHandlers<D>(handlers: ExternHandlers<D>, device: D): BoundExternHandlers {
+/** @param handlers as they are now @param during runs a callback of the application */
+export function bindExternHandlers<D>(
+  handlers: ExternHandlers<D>,
+  device: D,
+  during: <T>(callback: () => T) => T,
+): BoundExternHandlers {
   return {
     before:
       handlers.before === undefined
         ? undefined
-        : (message) => handlers.before?.(device, message) ?? undefined,
+        : (message) => during(() => handlers.before?.(device, message) ?? undefined),
     after:
       handlers.after === undefined
         ? undefined
-        : (message, handled) => handlers.after?.(device, message, handled) ?? undefined,
+        : (message, handled) => during(() => handlers.after?.(device, message, handled) ?? undefined),
   };
 }
 
