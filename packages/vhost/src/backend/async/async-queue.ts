@@ -3,6 +3,7 @@ import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, ChainBurst, DeviceQueue, MemoryMap } from '@vio/rings';
 import type { SingleBurst } from '@vio/rings/internal';
 import type { BurstCopier } from '../packets/burst-copier.ts';
+import { chainsPerBurst } from '../packets/burst-limits.ts';
 import { DequeuePath } from '../packets/dequeue.ts';
 import type { DequeueOptions } from '../packets/dequeue-options.ts';
 import { EnqueuePath } from '../packets/enqueue.ts';
@@ -14,10 +15,7 @@ import { type SinglesHolder, isSingleRing } from './single-chains.ts';
 import { SingleFetch } from './single-fetch.ts';
 import { SingleSubmit } from './single-submit.ts';
 import { TransferCopier } from './transfer-copier.ts';
-import { CopyRun } from './transfers.ts';
-
-/** Packets that are taken from a driver in one go. */
-const packetsPerRun = 64;
+import type { CopyRun } from './transfers.ts';
 
 /** A ring that runs. */
 export interface AsyncRing {
@@ -63,10 +61,9 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   /** Chains that belong to the next packet. */
   #skipped = 0;
   /** For packets from a driver, while they are taken: of an application that is told of offloads, and of one that is not. */
-  readonly #telling = new PacketBurst(packetsPerRun, { offloads: true });
-  readonly #plain = new PacketBurst(packetsPerRun);
-  readonly #said = new PacketOffloads(packetsPerRun);
-  readonly #copyRun = new CopyRun();
+  readonly #telling = new PacketBurst(chainsPerBurst, { offloads: true });
+  readonly #plain = new PacketBurst(chainsPerBurst);
+  readonly #said = new PacketOffloads(chainsPerBurst);
 
   /** @param index of the ring: of an even one the driver receives */
   constructor(index: number, dma: DmaChannel, inOrder: boolean) {
@@ -151,7 +148,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
 
   /** Submits up to `max` packets of the driver's, to buffers of `pool`. */
   fetch(pool: BufferPool, burst: PacketBurst, max: number): void {
-    const wanted = pool.available(Math.min(this.#room(max), packetsPerRun, burst.capacity));
+    const wanted = pool.available(Math.min(this.#room(max), chainsPerBurst, burst.capacity));
     if (wanted <= 0 || this.#ring === undefined) return;
     const working = burst.offloads === undefined ? this.#plain : this.#telling;
     const fast = this.#fastDequeue;
@@ -187,7 +184,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     if (path.takeWaiting(burst, max) > 0) return burst.count;
     const said = burst.offloads ?? this.#said;
     const { says } = this.#packets;
-    this.#packets.report(burst, Math.min(max, packetsPerRun), said);
+    this.#packets.report(burst, Math.min(max, chainsPerBurst), said);
     return path.finish(burst, says ? said : undefined, max);
   }
 
@@ -215,29 +212,20 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     this.#running.chains.holdSingles(count);
   }
 
-  run(burst: PacketBurst, from: number, count: number, local: number, said?: PacketOffloads): boolean {
-    const singles = this.singles();
-    const memory = this.#running.copies.windowMemory(singles.window);
-    if (local < 0 || memory < 0 || this.#skipped > 0 || !this.#dma.takesRun(count)) return false;
-    const run = this.#copyRun;
-    run.bytes = burst.length;
-    run.bytesAt = from;
-    if (this.#writable) {
-      run.source = local;
-      run.from = burst.offset;
-      run.fromAt = from;
-      run.destination = memory;
-      run.to = singles.offset;
-      run.toAt = 0;
-    } else {
-      run.source = memory;
-      run.from = singles.offset;
-      run.fromAt = 0;
-      run.destination = local;
-      run.to = burst.offset;
-      run.toAt = from;
-    }
-    this.#dma.describeRun(this, this.#packets.holdRun(burst, from, count, said), run, count);
+  run(
+    burst: PacketBurst,
+    from: number,
+    count: number,
+    local: number,
+    run: CopyRun,
+    said?: PacketOffloads,
+  ): boolean {
+    const memory = this.#running.copies.windowMemory(this.singles().window);
+    if (local < 0 || memory < 0 || this.#skipped > 0 || !this.#dma.takesRun(count, run.copies)) return false;
+    run.source = this.#writable ? local : memory;
+    run.destination = this.#writable ? memory : local;
+    const entry = this.#packets.holdRun(burst, from, count, run.counts, said);
+    this.#dma.describeRun(this, entry, run, count);
     return true;
   }
 

@@ -142,18 +142,18 @@ export class DmaChannel {
     return true;
   }
 
-  /** True when so many descriptors of one copy each may be described now: the last one has ended, and there is room. */
-  takesRun(count: number): boolean {
+  /** True when so many descriptors, with so many copies in all, may be described now: the last one has ended, and there is room. */
+  takesRun(count: number, copies: number): boolean {
     const { capacity, copyCapacity } = this.transfers;
     return (
       this.#fault === undefined &&
       this.#firstCopy === this.#copyHead &&
       numbersFrom(this.#tail, this.#head) + count <= capacity &&
-      numbersFrom(this.#copyTail, this.#copyHead) + count <= copyCapacity
+      numbersFrom(this.#copyTail, this.#copyHead) + copies <= copyCapacity
     );
   }
 
-  /** Describes so many descriptors of one copy each, for entries from this one on. */
+  /** Describes so many descriptors, for entries from this one on. */
   describeRun(owner: TransferOwner, entry: number, run: CopyRun, count: number): void {
     this.transfers.noteRun(this.#head, this.#copyHead, run, count);
     const mask = this.transfers.capacity - 1;
@@ -168,7 +168,7 @@ export class DmaChannel {
       state[at] = outstanding;
     }
     this.#head = numberAfter(head, count);
-    this.#copyHead = numberAfter(this.#copyHead, count);
+    this.#copyHead = numberAfter(this.#copyHead, run.copies);
     this.#firstCopy = this.#copyHead;
   }
 

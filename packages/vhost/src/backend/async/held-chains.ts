@@ -1,6 +1,7 @@
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import { SingleBurst } from '@vio/rings/internal';
 import { chainsPerBurst, segmentsPerBurst } from '../packets/burst-limits.ts';
+import { singlesPerRun } from './single-chains.ts';
 
 /** Chains that one of its bursts holds: those of several runs. */
 const capacity = 4 * chainsPerBurst;
@@ -22,7 +23,7 @@ export class HeldChains {
   /** Those fetched to last, and others that are empty. */
   #filling: ChainBurst;
   readonly #empty: ChainBurst[] = [];
-  #fillingSingles = new SingleBurst(chainsPerBurst);
+  #fillingSingles = new SingleBurst(singlesPerRun);
   readonly #emptySingles: SingleBurst[] = [];
   readonly #held: Held[] = [];
 
@@ -60,7 +61,7 @@ export class HeldChains {
   /** Holds the first so many of those that were fetched to `fillingSingles`. */
   holdSingles(count: number): void {
     this.#held.push({ chains: undefined, singles: this.#fillingSingles, from: 0, end: count });
-    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(chainsPerBurst);
+    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(singlesPerRun);
   }
 
   /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */

@@ -72,8 +72,18 @@ export class HeldPackets {
     return entry;
   }
 
-  /** Takes packets of one chain each, from entry `from` of the burst on. @returns the entry of the first */
-  holdRun(burst: PacketBurst, from: number, count: number, said?: PacketOffloads): number {
+  /**
+   * Takes packets of one segment each, from entry `from` of the burst on.
+   * @param chains of each of them, from entry 0 on
+   * @returns the entry of the first
+   */
+  holdRun(
+    burst: PacketBurst,
+    from: number,
+    count: number,
+    chains: Int32Array,
+    said?: PacketOffloads,
+  ): number {
     const mask = this.capacity - 1;
     const words = this.#words;
     const pools = this.#pool;
@@ -86,7 +96,7 @@ export class HeldPackets {
       words[at + OFFSET] = offset[from + i];
       words[at + LENGTH] = length[from + i];
       words[at + SEGMENTS] = 1;
-      words[at + CHAINS] = 1;
+      words[at + CHAINS] = chains[i];
       words[at + ARRIVED] = 0;
       words[at + SAID] = 0;
       pools[entry] = pool;

@@ -4,6 +4,7 @@ import { ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { SingleBurst } from '@vio/rings/internal';
 import { chainsPerBurst } from '../packets/burst-limits.ts';
 import type { PacketHolder } from '../packets/packet-holder.ts';
+import type { CopyRun } from './transfers.ts';
 
 /** Who holds packets in chains of one descriptor each, whole runs of them as well. */
 export interface SinglesHolder extends PacketHolder {
@@ -12,19 +13,31 @@ export interface SinglesHolder extends PacketHolder {
   /** The first so many of them are held. */
   holdSingles(count: number): void;
   /**
-   * Packets from entry `from` of a burst on, in the first so many of those chains, one each: notes their copies, and takes them.
-   * @param local what their pool is called in copies @param said what their headers say, entry by entry
+   * Packets of one segment each, from entry `from` of a burst on, in the first of those chains, a chain for each copy: notes their
+   * copies, and takes them.
+   * @param local what their pool is called in copies @param run the copies; between which memories is said here
+   * @param said what their headers say, entry by entry
    * @returns false: not now, and nothing was done; they are taken one by one
    */
-  run(burst: PacketBurst, from: number, count: number, local: number, said?: PacketOffloads): boolean;
+  run(
+    burst: PacketBurst,
+    from: number,
+    count: number,
+    local: number,
+    run: CopyRun,
+    said?: PacketOffloads,
+  ): boolean;
 }
+
+/** Chains that are fetched the fast way in one go: long packets to a driver take several each. */
+export const singlesPerRun = 4 * chainsPerBurst;
 
 /** True for a ring that need not see every chain itself: one with a journal notes down what it takes by `fetch`. */
 export function isSingleRing(queue: DeviceQueue): boolean {
   return queue.describe(new Int32Array(singlesJobWords));
 }
 
-const givenBack = new ChainBurst(chainsPerBurst, 1);
+const givenBack = new ChainBurst(singlesPerRun, 1);
 
 /** Gives chains from `from` on back to their ring, unused: the next fetch sees them again. */
 export function unfetchSingles(queue: DeviceQueue, { id, count }: SingleBurst, from: number): void {

@@ -4,6 +4,7 @@ import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
 import type { SingleBurst, SingleKind } from '@vio/rings/internal';
 import { chainsPerBurst } from '../packets/burst-limits.ts';
 import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
+import { CopyRun } from './transfers.ts';
 
 /** Longest packet in one buffer, in bytes; what `DequeuePath` takes of any driver. */
 const longestPacket = 65_535;
@@ -34,6 +35,7 @@ export class SingleFetch {
   readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
   readonly #said = new PacketOffloads(chainsPerBurst);
+  readonly #run = new CopyRun();
   /** The header of a packet, copied once. */
   readonly #copied = new Uint16Array(headerHalves);
 
@@ -43,6 +45,7 @@ export class SingleFetch {
     this.#codec = codec;
     this.#holder = holder;
     this.#kind = { writable: false, prefix: header };
+    this.#run.counts = new Int32Array(chainsPerBurst).fill(1);
   }
 
   /**
@@ -67,7 +70,12 @@ export class SingleFetch {
     pool.allocBurst(burst, fetched, 0);
     const n = codec === undefined ? fetched : this.#readHeaders(codec, singles);
     for (let i = 0; i < n; i++) length[i] = bytes[i];
-    if (!holder.run(burst, 0, n, local, said))
+    const run = this.#run;
+    run.copies = n;
+    run.from = starts;
+    run.to = offset;
+    run.bytes = length;
+    if (!holder.run(burst, 0, n, local, run, said))
       for (let i = 0; i < n; i++) {
         copies.fromDriver(window, starts[i], local, offset[i], bytes[i]);
         holder.packet(burst, i, 1, said);

@@ -1,8 +1,9 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
-import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
-import type { SingleKind } from '@vio/rings/internal';
-import { anyLength, chainsPerBurst, oneBuffer } from '../packets/burst-limits.ts';
-import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
+import type { BufferPool, DeviceQueue, MemoryMap, Region } from '@vio/rings';
+import type { SingleBurst, SingleKind } from '@vio/rings/internal';
+import { anyLength } from '../packets/burst-limits.ts';
+import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
+import { CopyRun } from './transfers.ts';
 
 /** What the fast way works on. */
 export interface SingleSubmitOptions {
@@ -28,6 +29,7 @@ export class SingleSubmit {
   readonly #stats: QueueStats;
   readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
+  readonly #run = new CopyRun();
   /** Bytes of the driver's buffers, as the last one had: how many a packet will take. */
   #usual = 2048;
 
@@ -39,6 +41,8 @@ export class SingleSubmit {
     this.#stats = stats;
     this.#holder = holder;
     this.#kind = { writable: true, prefix: header };
+    const array = (): Int32Array => new Int32Array(singlesPerRun);
+    Object.assign(this.#run, { counts: array(), from: array(), to: array(), bytes: array() });
   }
 
   /** Submits packets `from` to `end - 1` of a burst, as far as they and the driver's chains are of this kind. @returns how many */
@@ -49,85 +53,101 @@ export class SingleSubmit {
   }
 
   #putRun(pool: BufferPool, burst: PacketBurst, from: number, end: number): number {
-    const { offset, length, segments } = burst;
+    const { length, segments } = burst;
     const flags = burst.offloads?.flags;
     const header = this.#header;
     const usual = this.#mergeable ? this.#usual : anyLength;
     let wanted = 0;
     let last = from;
-    for (; last < end && wanted < chainsPerBurst; last++) {
+    for (; last < end; last++) {
       if (segments[last] !== 1 || (flags !== undefined && flags[last] !== 0)) break;
       const bytes = header + length[last];
-      wanted += bytes <= usual ? 1 : Math.ceil(bytes / usual);
+      const chains = bytes <= usual ? 1 : Math.ceil(bytes / usual);
+      if (wanted > 0 && wanted + chains > singlesPerRun) break;
+      wanted += chains;
     }
-    if (last === from) return 0;
+    if (wanted === 0) return 0;
     const holder = this.#holder;
     const singles = holder.singles();
-    const most = wanted < chainsPerBurst ? wanted : chainsPerBurst;
-    const fetched = this.#queue.fetchSingles(singles, most, this.#kind, 1, anyLength);
+    const fetched = this.#queue.fetchSingles(singles, wanted, this.#kind, 1, anyLength);
     if (fetched === 0) return 0;
 
     const { copies } = holder;
     const local = copies.localHandle(pool.region);
-    const { window, offset: starts, length: rooms, written } = singles;
-    this.#usual = rooms[fetched - 1] + header;
-    // Those in one chain each come first, as one run.
+    this.#usual = singles.length[fetched - 1] + header;
+    const n = this.#fill(burst, from, last, singles);
+    const chains = this.#run.copies;
+    if (n > 0 && !holder.run(burst, from, n, local, this.#run))
+      this.#noteEach(burst, from, n, local, singles.window);
+    copies.run();
+    if (chains < fetched) unfetchSingles(this.#queue, singles, chains);
+    if (chains > 0) holder.holdSingles(chains);
+    this.#stats.countBurst(pool.region.u8, burst, from, from + n);
+    return n;
+  }
+
+  /** Says where the packets go in these chains, and writes their headers. @returns how many fit */
+  #fill(burst: PacketBurst, first: number, last: number, singles: SingleBurst): number {
+    const { offset, length } = burst;
+    const { window, count, offset: starts, length: rooms, written } = singles;
+    const { region } = this.#memory.windows[window];
+    const header = this.#header;
+    const run = this.#run;
+    const { counts, from, to, bytes } = run;
     let c = 0;
-    while (from + c < last && c < fetched && rooms[c] >= length[from + c]) {
-      written[c] = header + length[from + c];
-      c++;
-    }
-    if (c > 0 && holder.run(burst, from, c, local)) this.#writeHeaders(window, starts, c);
-    else c = 0;
-    let i = from + c;
-    for (; i < last && c < fetched; i++) {
+    let i = first;
+    for (; i < last && c < count; i++) {
       let left = length[i];
       let used = 1;
       let room = rooms[c];
-      if (this.#mergeable) while (room < left && c + used < fetched) room += rooms[c + used++] + header;
+      if (this.#mergeable) while (room < left && c + used < count) room += rooms[c + used++] + header;
       if (room < left) break;
-      this.#writeHeader(window, starts[c] - header, used);
-      let at = 0;
+      this.#writeHeader(region, starts[c] - header, used);
+      counts[i - first] = used;
       let source = offset[i];
-      for (const behind = c + used; c < behind; c++) {
-        const piece = rooms[c] - at < left ? rooms[c] - at : left;
-        copies.toDriver(local, source, window, starts[c] + at, piece);
-        written[c] = header + at + piece;
+      // In front of what the first chain has is the header; the others have none.
+      let ahead = 0;
+      for (const end = c + used; c < end; c++) {
+        const space = rooms[c] + ahead;
+        const piece = space < left ? space : left;
+        from[c] = source;
+        to[c] = starts[c] - ahead;
+        bytes[c] = piece;
+        written[c] = piece + header - ahead;
         source += piece;
         left -= piece;
-        at = -header;
+        ahead = header;
       }
-      holder.packet(burst, i, used);
     }
-    copies.run();
-    if (c < fetched) unfetchSingles(this.#queue, singles, c);
-    if (c > 0) holder.holdSingles(c);
-    this.#stats.countBurst(pool.region.u8, burst, from, i);
-    return i - from;
+    run.copies = c;
+    return i - first;
   }
 
-  /** No offloads, one buffer each. They are not read before: a packet's bytes make the cache line dirty anyway. */
-  #writeHeaders(window: number, starts: Int32Array, count: number): void {
-    const { i32 } = this.#memory.windows[window].region;
+  /** Notes the copies of packets one by one: there is no room for all of them, and this thread does some. */
+  #noteEach(burst: PacketBurst, first: number, count: number, local: number, window: number): void {
+    const holder = this.#holder;
+    const { counts, from, to, bytes } = this.#run;
+    for (let i = 0, c = 0; i < count; i++) {
+      for (const end = c + counts[i]; c < end; c++)
+        holder.copies.toDriver(local, from[c], window, to[c], bytes[c]);
+      holder.packet(burst, first + i, counts[i]);
+    }
+  }
+
+  /**
+   * No offload, so many buffers. What is there is not read before: a packet's bytes make the cache line dirty anyway.
+   * @param start where it begins
+   */
+  #writeHeader({ i32, u8 }: Region, start: number, buffers: number): void {
     const header = this.#header;
-    for (let i = 0; i < count; i++) {
-      const start = starts[i] - header;
-      if (header !== 12 || (start & 3) !== 0) {
-        this.#writeHeader(window, start, 1);
-        continue;
-      }
+    if (header === 12 && (start & 3) === 0) {
       const word = start >>> 2;
       i32[word] = 0;
       i32[word + 1] = 0;
-      i32[word + 2] = oneBuffer;
+      i32[word + 2] = buffers << 16;
+      return;
     }
-  }
-
-  /** No offload, so many buffers. */
-  #writeHeader(window: number, start: number, buffers: number): void {
-    const { u8 } = this.#memory.windows[window].region;
-    const header = this.#header;
-    u8.fill(0, start, start + header);
+    for (let i = 0; i < header; i++) u8[start + i] = 0;
     if (header < 12) return;
     u8[start + 10] = buffers;
     u8[start + 11] = buffers >>> 8;

@@ -6,16 +6,18 @@ const copyWords = 5;
 const descriptorWords = 2;
 const none = new Int32Array(0);
 
-/** Copies between two memories: where they begin and how long they are, by entries of arrays. */
+/** Copies between two memories, of packets one after the other: entries of arrays, from 0 on. */
 export class CopyRun {
+  /** How many each packet has. */
+  counts: Int32Array = none;
+  /** How many all of them have. */
+  copies = 0;
   source = -1;
+  /** Where they begin there, and how long they are, in bytes. */
   from: Int32Array = none;
-  fromAt = 0;
+  bytes: Int32Array = none;
   destination = -1;
   to: Int32Array = none;
-  toAt = 0;
-  bytes: Int32Array = none;
-  bytesAt = 0;
 }
 
 /**
@@ -95,25 +97,27 @@ export class Transfers {
   }
 
   /**
-   * Writes descriptors of one copy each: `count` of them from `descriptor` and `copy` on, whose places and lengths are in arrays.
+   * Writes the descriptors of `count` packets, and their copies: those from `descriptor` and `copy` on.
    * @internal For `DmaChannel`.
    */
   noteRun(descriptor: number, copy: number, run: CopyRun, count: number): void {
     const { descriptors, copies } = this;
-    const { source, from, fromAt, destination, to, toAt, bytes, bytesAt } = run;
+    const { counts, source, from, bytes, destination, to } = run;
     const mask = this.capacity - 1;
     const copyMask = this.copyCapacity - 1;
+    let c = 0;
     for (let i = 0; i < count; i++) {
-      const number = (copy + i) & numberMask;
-      const at = (number & copyMask) * copyWords;
-      copies[at] = source;
-      copies[at + 1] = from[fromAt + i];
-      copies[at + 2] = destination;
-      copies[at + 3] = to[toAt + i];
-      copies[at + 4] = bytes[bytesAt + i];
       const descriptorAt = ((descriptor + i) & mask) * descriptorWords;
-      descriptors[descriptorAt] = number;
-      descriptors[descriptorAt + 1] = 1;
+      descriptors[descriptorAt] = (copy + c) & numberMask;
+      descriptors[descriptorAt + 1] = counts[i];
+      for (const end = c + counts[i]; c < end; c++) {
+        const at = ((copy + c) & copyMask) * copyWords;
+        copies[at] = source;
+        copies[at + 1] = from[c];
+        copies[at + 2] = destination;
+        copies[at + 3] = to[c];
+        copies[at + 4] = bytes[c];
+      }
     }
   }
 
