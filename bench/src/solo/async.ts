@@ -69,6 +69,7 @@ export async function asyncCost(length: number, frames: Frames, samples: number)
   const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 128)));
   const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom });
   const used = new HeldBursts(pool, held);
+  spreadOut(port.pool, length);
   const receive = portLoops.rxonly(port, length);
   const send = portLoops.txonly(port, length);
   const enqueue = await compareTurns(
@@ -87,6 +88,19 @@ export async function asyncCost(length: number, frames: Frames, samples: number)
   );
   dmaUnconfigure(engine);
   return { enqueue, dequeue };
+}
+
+/** Leaves a port only such of its free buffers as have room for a whole frame, in what was the memory of the ones behind them. */
+function spreadOut(pool: BufferPool, length: number): void {
+  const pieces = Math.ceil((length + pool.headroom) / pool.stride);
+  const free = new Int32Array(pool.free);
+  pool.alloc(free, 0, free.length);
+  free.sort();
+  for (let i = 0; i + pieces <= free.length;)
+    if (free[i + pieces - 1] === free[i] + pieces - 1) {
+      pool.release(free, i, 1);
+      i += pieces;
+    } else i++;
 }
 
 /** Buffers that are done with, as others hold them for a while: the pool gives out those that were used longest ago. */
