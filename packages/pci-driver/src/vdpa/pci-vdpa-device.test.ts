@@ -249,11 +249,20 @@ describe('a card that', () => {
     ['was reset by somebody else', (card) => void (card.status = 0)],
   ])('%s is gone, and closed when it has been stopped', async (_, action) => {
     const { card, device, frontend, reasons } = await working();
+    const masters: number[] = [];
+    const { mapped } = card;
+    mapped.delete = (address) => {
+      masters.push(card.config.view.getUint16(4, true) & 4);
+      return Map.prototype.delete.call(mapped, address);
+    };
+    card.config.view.setUint16(4, 4, true);
     action(card);
     await until(() => reasons.length > 0);
     expect(reasons.map(({ code }) => code)).toEqual(['VIO_DEVICE_GONE']);
     expect(card.closed).toBe(false);
     await device.stop(frontend, wait);
+    // What is still at work does not reach memory any more when that is taken away.
+    expect(masters).toEqual([0]);
     expect([card.closed, card.mapped.size, device.down]).toEqual([true, 0, reasons[0]]);
     await expect(device.configure(frontend, wait)).rejects.toBe(reasons[0]);
     frontend[Symbol.dispose]();

@@ -171,13 +171,14 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
     }
   }
 
-  /** Resets the card, and takes the memory away from it. One that hangs is cut off from memory before. */
+  /** Resets the card, and takes the memory away from it. One that hangs, or is asked back, is cut off from memory before. */
   async stop(_: VdpaFrontend, wait: WaitOptions): Promise<void> {
     const work = this.#work;
     this.#work = undefined;
     for (const end of work?.endKicks ?? []) end();
     work?.control?.close();
     if (this.#down === undefined) await this.#reset(wait);
+    else ignoring(() => disableBusMaster(this.#access.config));
     ignoring(() => work?.interrupts?.[Symbol.dispose]());
     ignoring(() => work?.memory[Symbol.dispose]());
     if (this.#down !== undefined) this.close();
