@@ -20,6 +20,7 @@ export async function reportSteps<Step>(
   steps: Steps<Step>,
   run: (step: Step, soFar: SoFar) => unknown,
 ): Promise<void> {
+  let whole = true;
   const reports: Record<string, unknown> = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
   for (const [name, step] of Object.entries(steps)) {
     if (name in reports) continue;
@@ -27,11 +28,14 @@ export async function reportSteps<Step>(
     try {
       reports[name] = await run(step, { name, reports });
     } catch (error) {
+      whole = false;
       reports[name] = { failed: VioError.is(error) ? `${error.code}: ${error.message}` : String(error) };
     }
     console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
   }
   console.log(JSON.stringify(reports));
+  // What a step that failed has left open would keep the guest from ending, and its reports from being read.
+  if (!whole) process.exit();
 }
 
 /** A step: the guest starts again, and goes on with what comes behind it. */
