@@ -4,7 +4,7 @@ import type { Conf } from './conf.ts';
 import type { Environment } from './environment.ts';
 import { CniError, codes } from './errors.ts';
 
-/** sun_path without its closing zero. */
+/** sun_path without its closing zero; here as well, because the plugin does not load the addon that checks it elsewhere. */
 const maxSocketPath = 107;
 
 /** Where the socket of an attachment is. */

@@ -1,4 +1,5 @@
 import { BufferPool, Region } from '@vio/rings';
+import { be16 } from '../big-endian.ts';
 import fc from 'fast-check';
 import { naiveChecksum, transportSum } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -106,8 +107,6 @@ function cut(
   return made;
 }
 
-const word = (bytes: Uint8Array, at: number): number => (bytes[at] << 8) | bytes[at + 1];
-
 /** 0 when the transport's checksum is right. */
 const verify = (bytes: Uint8Array, { ip, transport, version, tcp }: Frame): number =>
   transportSum(bytes, { ip, start: transport, end: bytes.length, version, protocol: tcp ? 6 : 17 });
@@ -121,9 +120,9 @@ function said(bytes: Uint8Array, packet: Frame) {
     checksum: verify(bytes, packet),
     ip:
       version === 4
-        ? [word(bytes, ip + 2), word(bytes, ip + 4), naiveChecksum(bytes.subarray(ip, transport))]
-        : [word(bytes, ip + 4)],
-    transport: tcp ? [view.getUint32(transport + 4), bytes[transport + 13]] : [word(bytes, transport + 4)],
+        ? [be16(bytes, ip + 2), be16(bytes, ip + 4), naiveChecksum(bytes.subarray(ip, transport))]
+        : [be16(bytes, ip + 4)],
+    transport: tcp ? [view.getUint32(transport + 4), bytes[transport + 13]] : [be16(bytes, transport + 4)],
   };
 }
 
@@ -189,10 +188,10 @@ describe('a packet that is cut', () => {
       ~naiveChecksum(Uint8Array.from(pseudo)) & 0xffff,
     );
     const fragments = cut(packet.bytes, HDR_GSO_UDP, 1480) ?? [];
-    expect(fragments.map((bytes) => word(bytes, ip + 6))).toEqual([0x2000, 0x2000 | 185, 0x2000 | 370, 555]);
+    expect(fragments.map((bytes) => be16(bytes, ip + 6))).toEqual([0x2000, 0x2000 | 185, 0x2000 | 370, 555]);
     for (const bytes of fragments) {
       expect(naiveChecksum(bytes.subarray(ip, transport))).toBe(0);
-      expect([word(bytes, ip + 2), word(bytes, ip + 4)]).toEqual([bytes.length - ip, identification]);
+      expect([be16(bytes, ip + 2), be16(bytes, ip + 4)]).toEqual([bytes.length - ip, identification]);
     }
     const whole = Buffer.concat([
       packet.bytes.subarray(0, transport),

@@ -13,6 +13,7 @@ import {
   VIRTIO_NET_F_HOST_UFO,
   VIRTIO_NET_F_HOST_USO,
 } from '@vio/net';
+import { be16 } from '@vio/net/internal';
 import { readFrames } from '@vio/net/testing';
 import { isCompleteDatagram, transportOf, udpDatagram } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
@@ -92,10 +93,9 @@ function forward(side: Side, kind: Kind, { taken, mergeable }: Receiver, told = 
 
 /** The datagram of which fragments were made. */
 function whole(fragments: readonly Uint8Array[]): Uint8Array {
-  const word = (bytes: Uint8Array, at: number): number => (bytes[at] << 8) | bytes[at + 1];
   for (const [i, bytes] of fragments.entries()) {
     const more = i + 1 < fragments.length ? 0x2000 : 0;
-    expect([word(bytes, 16), word(bytes, 20)]).toEqual([bytes.length - 14, more | ((i * unit) >> 3)]);
+    expect([be16(bytes, 16), be16(bytes, 20)]).toEqual([bytes.length - 14, more | ((i * unit) >> 3)]);
   }
   const [first] = fragments;
   const all = Uint8Array.of(

@@ -93,6 +93,16 @@ function started(features = VIRTIO_F_VERSION_1, rings = 2) {
   return { ...set, [Symbol.dispose]: close };
 }
 
+/** A driver that takes no call for now has sent a packet. */
+function sendUnheard(set: ReturnType<typeof started>): void {
+  set.vduse.begin();
+  set.node.deaf = true;
+  set.vduse.setStatus(ok);
+  set.guest.rings[1].wantCalls('always');
+  sendFrom(set.guest.rings[1], packet(60, 1));
+  set.receive();
+}
+
 /** Another server of the same device, with the driver at work. */
 function successor({ guest, node, directory }: ReturnType<typeof started>) {
   const set = serve(guest, node.features, directory);
@@ -258,12 +268,7 @@ describe('a VDUSE device', () => {
 
   it('calls a driver that takes no call yet as soon as it does', async () => {
     using set = started();
-    set.vduse.begin();
-    set.node.deaf = true;
-    set.vduse.setStatus(ok);
-    set.guest.rings[1].wantCalls('always');
-    sendFrom(set.guest.rings[1], packet(60, 1));
-    set.receive();
+    sendUnheard(set);
     expect(set.node.calls).toEqual([]);
     set.node.deaf = false;
     await until(() => set.node.calls.length > 0);
@@ -272,12 +277,7 @@ describe('a VDUSE device', () => {
 
   it('calls a driver no more that has reset it', async () => {
     using set = started();
-    set.vduse.begin();
-    set.node.deaf = true;
-    set.vduse.setStatus(ok);
-    set.guest.rings[1].wantCalls('always');
-    sendFrom(set.guest.rings[1], packet(60, 1));
-    set.receive();
+    sendUnheard(set);
     set.vduse.setStatus(0);
     set.node.deaf = false;
     await new Promise((resolve) => setTimeout(resolve, 20));
