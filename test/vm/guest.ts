@@ -7,6 +7,7 @@ import { bundle } from './bundle.ts';
 import { here } from './checkout.ts';
 import { type ModuleChanges, type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
+import { cpusOf } from './qemu.ts';
 
 export interface GuestResult {
   /** Of the program; undefined when it did not end. */
@@ -20,6 +21,8 @@ export interface GuestResult {
 export interface GuestOptions {
   /** Milliseconds from power-on until the guest is killed. Default 240 000. */
   readonly timeout?: number;
+  /** Is asked before that: what it knows joins what the kernel said. */
+  readonly witness?: () => Promise<string>;
   readonly arguments?: readonly string[];
   /** Kernel modules to load besides those of vhost-net. */
   readonly modules?: readonly ModuleGroup[];
@@ -93,11 +96,12 @@ export async function reportOf<T>(program: string, options: GuestOptions = {}): 
 
 function boot(vmlinux: string, initramfs: string, out: string, options: GuestOptions): Promise<string> {
   const monitor = join(out, 'monitor');
+  const cpus = cpusOf(options.cpus ?? 1);
   const command = [
     'qemu-system-x86_64',
     ...[
       ['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', cpu, '-m', '512'],
-      ['-smp', String(options.cpus ?? 1)],
+      cpus.qemu,
       [
         '-nodefaults',
         '-no-user-config',
@@ -110,7 +114,7 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
         'none',
       ],
       ['-kernel', vmlinux, '-initrd', initramfs],
-      ['-append', `${kernelArguments} ${uarts(options)} ${options.kernel ?? ''}`],
+      ['-append', `${kernelArguments} ${cpus.kernel} ${uarts(options)} ${options.kernel ?? ''}`],
       ['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
       ['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
       options.monitor === true ? monitorOnSerialPort(monitor) : [],
@@ -125,7 +129,11 @@ function boot(vmlinux: string, initramfs: string, out: string, options: GuestOpt
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => (said += text));
   }
-  const watchdog = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 240_000);
+  const giveUp = async (): Promise<void> => {
+    said += `\n${(await options.witness?.().catch(String)) ?? ''}`;
+    child.kill('SIGKILL');
+  };
+  const watchdog = setTimeout(() => void giveUp(), options.timeout ?? 240_000);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {

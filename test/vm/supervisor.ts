@@ -2,8 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { bundle } from './bundle.ts';
 import { here } from './checkout.ts';
+import { ringsWanted } from './rings-said.ts';
+
+/** Milliseconds for a backend to say how its rings are. */
+const answerTime = 2000;
 
 /** The backends of a guest. */
 export interface Backends<Said> {
@@ -11,6 +16,8 @@ export interface Backends<Said> {
   readonly lives: readonly (readonly Said[])[];
   /** How each of them ended. */
   readonly ends: readonly (NodeJS.Signals | number | null)[];
+  /** Asks the last of them for its rings. @returns all that it said, for people */
+  readonly state: () => Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -56,6 +63,12 @@ export async function superviseBackends<Said extends { readonly started?: true }
   return {
     lives,
     ends,
+    state: async () => {
+      child.kill(ringsWanted);
+      await wait(answerTime);
+      const life = (lives.at(-1) ?? []).map((said) => JSON.stringify(said).replaceAll('\\n', '\n'));
+      return [`backend ${lives.length}, ended so far: ${ends.join(', ') || 'none'}`, ...life].join('\n');
+    },
     stop: async () => {
       stopping = true;
       child.kill('SIGTERM');

@@ -8,6 +8,7 @@ import { LoopbackVdpa } from '@vio/vhost/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { reportOf } from './guest.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { withoutVectors } from './qemu.ts';
 
 const pageBytes = 4096;
 const silent = 0xffff;
@@ -83,7 +84,7 @@ describe.each(['off', 'on'])('a Linux guest behind a device with doorbells, pack
           ['-chardev', `socket,id=backend,path=${socket}`, '-netdev', 'vhost-user,id=net,chardev=backend'],
           [
             '-device',
-            `virtio-net-pci,netdev=net,vectors=0,disable-legacy=on,page-per-vq=on,packed=${packed}`,
+            `virtio-net-pci,netdev=net,${withoutVectors},disable-legacy=on,page-per-vq=on,packed=${packed}`,
           ],
         ].flat(),
       });

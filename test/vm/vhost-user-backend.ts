@@ -1,8 +1,9 @@
 // A backend in a process of its own, which can be killed. Arguments: socket, queue pairs, address of the host behind it, `client` or
 // `server`.
 import { VIRTIO_F_RING_PACKED } from '@vio/rings';
-import { VhostDriver } from '@vio/vhost';
+import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { Station } from '../support/station.ts';
+import { sayRingsWhenAsked } from './rings-said.ts';
 import { tell } from './say.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
@@ -14,10 +15,16 @@ const station = new Station(address, (port) => {
   say({ datagrams: station.datagrams });
   process.kill(process.pid, 'SIGKILL');
 });
+const devices = new Set<VhostDevice>();
+sayRingsWhenAsked(devices);
 const driver = VhostDriver.register(socket, { client: role === 'client' });
 driver.setQueueNum(Number(pairs));
 driver.callbacks({
-  newConnection: (device) => station.serve(device),
+  newConnection: (device) => {
+    devices.add(device);
+    station.serve(device);
+  },
+  destroyConnection: (device) => void devices.delete(device),
   newDevice: (device) => {
     say({ device: { packed: (device.features & VIRTIO_F_RING_PACKED) !== 0n, pairs: device.pairsInUse } });
   },

@@ -9,11 +9,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { repository } from './checkout.ts';
 import { reportOf } from './guest.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { withoutVectors } from './qemu.ts';
 
 const main = join(repository, 'examples/vhost-blk/dist/main.js');
 const imageBytes = 96 * 2 ** 20;
-/** Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use. */
-const withoutVectors = 'vectors=0';
 
 /** A tree that every machine has which runs this: the sources of this checkout. */
 const tree = join(repository, 'packages');

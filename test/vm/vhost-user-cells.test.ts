@@ -15,6 +15,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { reportOf } from './guest.ts';
 import type { EchoReport } from './guest/tcp-echo.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { withoutVectors } from './qemu.ts';
 import { type SwitchEnd, startSwitch } from './switch.ts';
 
 /** One end of a wire. */
@@ -58,8 +59,6 @@ const cells: Readonly<Record<string, Cell>> = {
   },
 };
 const names = Object.keys(cells);
-/** Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use. */
-const withoutVectors = 'vectors=0';
 
 const macOf = (cell: number, end: number): string => `52:54:00:00:${10 + cell}:0${end}`;
 const spaceOf = (cell: number, end: number): string => `${end === 0 ? 'near' : 'far'}${cell}`;

@@ -10,10 +10,9 @@ import { here, repository } from './checkout.ts';
 import type { CryptoPlan, CryptoStep } from './crypto-plan.ts';
 import { reportOf } from './guest.ts';
 import { cacheDirectory } from './kernel.ts';
+import { withoutVectors } from './qemu.ts';
 
 const main = join(repository, 'examples/crypto-offload/dist/main.js');
-/** Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use. */
-const withoutVectors = 'vectors=0';
 const sessions = 1000;
 
 interface Request {

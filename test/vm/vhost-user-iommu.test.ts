@@ -10,6 +10,7 @@ import { here } from './checkout.ts';
 import { reportOf } from './guest.ts';
 import type { Step } from './guest/vhost-user.ts';
 import { buildPageGuard } from './iommu-guard.ts';
+import { withoutVectors } from './qemu.ts';
 import type { IommuSaid, Watch } from './vhost-user-iommu-plan.ts';
 
 const ours = '10.1.0.1';
@@ -72,7 +73,7 @@ async function run(packed: boolean, watch: Watch) {
   const directory = mkdtempSync(join(tmpdir(), 'vio-vhost-user-iommu-'));
   const socket = join(directory, 'vhost.sock');
   const backend = await startBackend(directory, socket, watch);
-  const properties = `disable-legacy=on,iommu_platform=on,ats=on,vectors=0,packed=${packed ? 'on' : 'off'}`;
+  const properties = `disable-legacy=on,iommu_platform=on,ats=on,${withoutVectors},packed=${packed ? 'on' : 'off'}`;
   try {
     const reports = await reportOf<Record<keyof typeof steps, unknown>>('vhost-user', {
       modules: ['net'],

@@ -11,6 +11,8 @@ export interface Said {
   readonly datagrams?: readonly number[];
   /** A ring whose base was not what the frontend said. */
   readonly corrected?: number;
+  /** A device's rings, as a person reads them: the answer to `ringsWanted`. */
+  readonly rings?: string;
   /** What should not happen. */
   readonly trouble?: string;
 }

@@ -6,6 +6,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { reportOf } from './guest.ts';
 import type { EchoReport } from './guest/tcp-echo.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { withoutVectors } from './qemu.ts';
 import { superviseBackends } from './supervisor.ts';
 import type { Said } from './vhost-user-plan.ts';
 
@@ -39,13 +40,13 @@ async function run() {
       modules: ['net'],
       arguments: [JSON.stringify(steps)],
       timeout: 360_000,
+      witness: backends.state,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ...ends.flatMap(({ space, mac, packed }, end) => [
           ['-chardev', `socket,id=wire-${space},path=${sockets[end]},reconnect=1`],
           ['-netdev', `vhost-user,id=net-${space},chardev=wire-${space}`],
-          // Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use.
-          ['-device', `virtio-net-pci,netdev=net-${space},mac=${mac},vectors=0,packed=${packed}`],
+          ['-device', `virtio-net-pci,netdev=net-${space},mac=${mac},${withoutVectors},packed=${packed}`],
         ]),
       ].flat(),
     });

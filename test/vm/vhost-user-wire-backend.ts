@@ -2,6 +2,7 @@
 import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
+import { sayRingsWhenAsked } from './rings-said.ts';
 import { tell } from './say.ts';
 import { type Said, lastPort } from './vhost-user-plan.ts';
 
@@ -10,6 +11,7 @@ const udp = 17;
 const pool = privatePool(512);
 const burst = new PacketBurst(32, { offloads: true });
 const ends: (VhostDevice | undefined)[] = [undefined, undefined];
+sayRingsWhenAsked(ends);
 
 /** Dies of a datagram to a certain port. */
 function look(): void {

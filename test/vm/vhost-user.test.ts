@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { reportOf } from './guest.ts';
 import type { Step } from './guest/vhost-user.ts';
+import { withoutVectors } from './qemu.ts';
 import { superviseBackends } from './supervisor.ts';
 import type { Said } from './vhost-user-plan.ts';
 
 const ours = '10.1.0.1';
 const theirs = '10.1.0.2';
 const pairs = 4;
-/** Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use. */
-const withoutVectors = 'vectors=0';
 
 const up = `ip address add ${ours}/24 dev eth0; ip link set eth0 up`;
 const ping = `ping -c 3 -i 0.2 -W 5 ${theirs}`;
@@ -61,6 +60,7 @@ async function run(packed: boolean, listener: Listener) {
       arguments: [JSON.stringify(steps)],
       reboots: true,
       timeout: 400_000,
+      witness: backends.state,
       qemu: [
         ['-object', 'memory-backend-memfd,id=memory,size=512M,share=on', '-machine', 'memory-backend=memory'],
         ['-chardev', `socket,id=backend,path=${socket},${listener === 'QEMU' ? 'server=on' : 'reconnect=1'}`],

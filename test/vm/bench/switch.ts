@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reportOf } from '../guest.ts';
 import type { Step } from '../guest/vhost-user.ts';
+import { withoutVectors } from '../qemu.ts';
 import { startSwitch } from '../switch.ts';
 
 /** Each guest has a card on each: both kinds take turns in the same guests. */
@@ -96,7 +97,7 @@ export async function measureSwitch(rounds: number, seconds: number): Promise<Wi
           [
             ['-chardev', `socket,id=wire${kind},path=${socket(guest, kind)},reconnect=1`],
             ['-netdev', `vhost-user,id=net${kind},chardev=wire${kind}`],
-            ['-device', `virtio-net-pci,netdev=net${kind},mac=${macOf(guest, kind)},vectors=0`],
+            ['-device', `virtio-net-pci,netdev=net${kind},mac=${macOf(guest, kind)},${withoutVectors}`],
           ].flat(),
         ),
       ].flat(),

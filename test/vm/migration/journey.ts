@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { sh } from '../../support/sh.ts';
+import { cpusOf, withoutVectors } from '../qemu.ts';
 import { type Found, HeldFrames } from './held-frames.ts';
 import { type Journey, type Plan, guestAddress, hostAddress, mtu, pairs } from './plan.ts';
 import { Qmp } from './qmp.ts';
@@ -14,6 +15,7 @@ import { Transfer } from './transfer.ts';
 const plan = JSON.parse(process.argv[2]) as Plan;
 const { directory } = plan;
 const megabytes = 160;
+const cpus = cpusOf(1);
 const children: ChildProcess[] = [];
 const backends: string[] = [];
 const qemus: string[] = [];
@@ -51,6 +53,7 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
     'qemu-system-x86_64',
     [
       ['-accel', 'tcg,thread=multi', '-machine', 'q35,memory-backend=memory', '-cpu', 'max'],
+      cpus.qemu,
       ['-m', String(megabytes), '-object', `memory-backend-memfd,id=memory,size=${megabytes}M,share=on`],
       [
         '-nodefaults',
@@ -66,14 +69,13 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
       ['-kernel', plan.vmlinux, '-initrd', plan.initramfs],
       [
         '-append',
-        'console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 nowatchdog no_timer_check i8042.noprobe=1',
+        `console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 nowatchdog no_timer_check i8042.noprobe=1 ${cpus.kernel}`,
       ],
       ['-chardev', `socket,id=backend,path=${socketOf(side)}`],
       ['-netdev', `vhost-user,id=net,chardev=backend,queues=${pairs}`],
-      // Without acceleration QEMU 7.2 dies (SIGSEGV) when a driver takes MSI-X vectors of a vhost-user device into use.
       [
         '-device',
-        `virtio-net-pci,netdev=net,mq=on,vectors=0,mrg_rxbuf=on,packed=${plan.packed ? 'on' : 'off'}`,
+        `virtio-net-pci,netdev=net,mq=on,${withoutVectors},mrg_rxbuf=on,packed=${plan.packed ? 'on' : 'off'}`,
       ],
       ['-qmp', `unix:${monitor},server=on,wait=off`],
       incoming ? ['-incoming', 'defer'] : [],

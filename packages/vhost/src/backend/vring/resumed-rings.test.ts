@@ -23,12 +23,14 @@ interface Death {
   readonly wants?: 'always' | 'never';
   /** False: the call comes last. */
   readonly callFirst?: boolean;
+  /** The call comes once more, when the ring runs. */
+  readonly callAgain?: boolean;
 }
 
 /** Two backends, one after the other, for a driver that has waited for `buffers` to be used when the first one died. */
 async function afterDeath(
   { format, eventIdx, ring, features }: (typeof cases)[number],
-  { buffers = 3, wants = 'always', callFirst = true }: Death = {},
+  { buffers = 3, wants = 'always', callFirst = true, callAgain = false }: Death = {},
 ) {
   const pair = await Pair.start({ guest: { features, ring: { format, eventIdx } } });
   const { backend, guest } = pair;
@@ -55,7 +57,7 @@ async function afterDeath(
     ...(callFirst ? {} : { [call]: 'skip' as const }),
   });
   const before = guest.calls[ring].drain();
-  if (!callFirst)
+  if (!callFirst || callAgain)
     await guest
       .steps()
       .find(({ name }) => name === call)
@@ -85,6 +87,11 @@ describe.each(cases)(
       await using resumed = await afterDeath(side, { callFirst: false });
       expect([resumed.before, resumed.after, resumed.calls()]).toEqual([false, true, 1]);
     });
+
+    it('is called again by a descriptor that takes the place of the first one, which nobody may have listened to', async () => {
+      await using resumed = await afterDeath(side, { callAgain: true });
+      expect([resumed.before, resumed.after, resumed.calls()]).toEqual([true, true, 2]);
+    });
   },
 );
 
@@ -94,7 +101,7 @@ const silent = cases.filter(({ format, eventIdx }) => format === 'packed' || !ev
 it.each(silent)(
   '$format ring $ring, EVENT_IDX $eventIdx: a driver that wants no calls gets none',
   async (side) => {
-    await using resumed = await afterDeath(side, { wants: 'never' });
-    expect([resumed.before, resumed.calls()]).toEqual([false, 0]);
+    await using resumed = await afterDeath(side, { wants: 'never', callAgain: true });
+    expect([resumed.before, resumed.after, resumed.calls()]).toEqual([false, false, 0]);
   },
 );

@@ -26,8 +26,11 @@ export class RingCalls {
   readonly #index: number;
   readonly #hooks: CallHooks;
   #call: Call | undefined;
-  /** The driver is to be called as soon as there is a call, see `resume`. */
-  #owed = false;
+  /**
+   * The driver was called since there is this descriptor, or was to be and there is none: by the next one it is called again. Whoever
+   * gives two may listen to the second alone. QEMU does, which gives a started ring's driver another one right after the kick.
+   */
+  #told = false;
 
   constructor(index: number, hooks: CallHooks) {
     this.#index = index;
@@ -46,15 +49,16 @@ export class RingCalls {
 
   /** Takes another descriptor, and closes the one there was. */
   replace(call: Call | undefined): void {
+    const told = this.#told;
+    this.#told = false;
     this.#call?.close();
     this.#call = call;
-    if (call === undefined || !this.#owed) return;
-    this.#owed = false;
-    this.signal();
+    if (call !== undefined && told) this.signal();
   }
 
   /** Calls the driver, unless the application does so itself, later. */
   signal(): void {
+    this.#told = true;
     if (this.#call !== undefined && !this.#hooks.notify(this.#index)) this.now();
   }
 
@@ -72,9 +76,7 @@ export class RingCalls {
    * called once.
    */
   resume(queue: DeviceQueue): void {
-    this.#owed = queue.resumed && queue.callWanted();
-    if (!this.#owed || this.#call === undefined) return;
-    this.#owed = false;
-    this.signal();
+    this.#told = false;
+    if (queue.resumed && queue.callWanted()) this.signal();
   }
 }
