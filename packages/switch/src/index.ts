@@ -18,6 +18,7 @@ export { type ListeningSocket, type StatusPage, StatusServer } from './daemon/st
 export type { MacEntry } from './fabric/mac-table.ts';
 export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
 export type { PortState } from './ports/endpoint.ts';
-export type { PortOrigin } from './ports/managed-port.ts';
-export type { MacView, PortView, Reloaded, Trouble } from './switch/views.ts';
+export type { PortOrigin } from './switch/table-port.ts';
+export type { TrunkView } from './threads/threads.ts';
+export type { MacView, PortView, Reloaded, Trouble, WorkerView } from './switch/views.ts';
 export { type SwitchOptions, VioSwitch } from './switch/vio-switch.ts';

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { scratchDirectory } from '@vio/test-support';
+import { scratchDirectory, until } from '@vio/test-support';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PtyProcess } from '../pty-process.ts';
 import { type PluginFailure, callPlugin } from './caller.ts';
@@ -80,6 +80,8 @@ describe('two hundred containers', () => {
       files: [],
       addresses: [],
     });
+    // Who has just asked it is gone only when it has seen that.
+    await until(() => daemon.descriptors <= before);
     expect(daemon.descriptors).toBeLessThanOrEqual(before);
   }, 200_000);
 

@@ -1,11 +1,12 @@
 import { checkSocketPath, printable, quoted } from '@vio/native/internal';
 import { isMac, isMulticast, maxMtu, minMtu } from '@vio/net/internal';
 import { z } from 'zod';
+import { mostPorts } from '../fabric/mac-table.ts';
 import { mostVlan } from '../fabric/vlan-rules.ts';
 import { switchError } from './errors.ts';
 
-/** Ports of a switch at most. */
-export const mostPorts = 4096;
+/** Threads of a switch at most. */
+const mostWorkers = 8;
 const mostBridges = 256;
 const mostNumber = 0xffff_fffe;
 
@@ -54,6 +55,12 @@ const rules = {
   mtu: mtu.optional(),
   /** Frames per second that may be flooded. */
   stormLimit: z.number().positive().optional(),
+  /** Number of the thread that has it. */
+  worker: z
+    .int()
+    .min(0)
+    .max(mostWorkers - 1)
+    .optional(),
 };
 
 const socketRules = {
@@ -133,6 +140,8 @@ const configSchema = z.strictObject({
   ports: z.array(z.unknown()).max(mostPorts).default([]),
   /** Directories in which applications listen: each socket is a port while it is there. */
   directories: z.array(directorySchema).max(64).default([]),
+  /** Threads that forward. */
+  workers: z.int().min(1).max(mostWorkers).default(1),
   /** Milliseconds after a restart that ports wait for each other before frames move. */
   restoreTimeout: z.int().min(0).max(600_000).default(5000),
 });
@@ -174,6 +183,16 @@ export function parseConfig(input: unknown): SwitchConfig {
   return config;
 }
 
+/** @param what the port, or the directory of ports @throws VioError VIO_SWITCH_CONFIG when it is for a thread that there is not */
+export function checkWorker(what: string, worker: number | undefined, workers: number): void {
+  if (worker === undefined || worker < workers) return;
+  throw switchError(
+    'CONFIG',
+    `${what} is for worker ${worker}, and ${workers === 1 ? 'there is only worker 0' : `the last one is ${workers - 1}`}`,
+    'raise `workers` and start the switch again, or name another one',
+  );
+}
+
 /** The interface of this kernel that a port is on, if it is on one by its name: `%d` asks for any. */
 export function interfaceOf(port: PortConfig): string | undefined {
   const interfaceName = 'interface' in port ? port.interface : 'tap' in port ? port.tap : undefined;
@@ -198,7 +217,7 @@ function parse<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
 }
 
 /** What the parts of a configuration say of each other. */
-function checkTogether({ bridges, ports, directories }: SwitchConfig): void {
+function checkTogether({ bridges, ports, directories, workers }: SwitchConfig): void {
   const wrong = (message: string, remedy: string): never => {
     throw switchError('CONFIG', `the configuration is wrong: ${message}`, remedy);
   };
@@ -212,6 +231,11 @@ function checkTogether({ bridges, ports, directories }: SwitchConfig): void {
   const interfaces = new Set<string>();
   for (const port of [...ports, ...directories]) {
     if (!names.has(port.bridge)) wrong(`there is no bridge ${port.bridge}`, 'name one that is in `bridges`');
+    checkWorker(
+      'name' in port ? `the port ${port.name}` : `the directory ${port.path}`,
+      port.worker,
+      workers,
+    );
     if (!('name' in port)) continue;
     if (taken.has(port.name)) wrong(`there are two ports ${port.name}`, 'give each a name of its own');
     taken.add(port.name);

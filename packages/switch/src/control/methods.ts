@@ -48,6 +48,7 @@ export const methods: Readonly<Record<string, Method>> = {
   'show-ports': method(byBridge, ({ fabric }, { bridge }) => fabric.ports(bridge).map(inJson)),
   'show-bridges': method(nothing, ({ fabric }) => fabric.bridges()),
   'show-macs': method(byBridge, ({ fabric }, { bridge }) => fabric.macs(bridge)),
+  'show-workers': method(nothing, ({ fabric }) => fabric.workers()),
   'show-counters': method(nothing, ({ fabric }) => fabric.counters()),
   'flush-macs': method(byBridge, ({ fabric }, { bridge }) => ({ flushed: fabric.flushMacs(bridge) })),
   health: method(nothing, (target) => target.health()),

@@ -44,14 +44,22 @@ export interface DaemonOptions {
 /**
  * Runs a switch as a service: control socket, /health and /metrics, a reload at SIGHUP. Sockets that systemd passes are used. Resolves
  * when it has ended in good order.
- * @throws VioError when it cannot begin
+ * @throws VioError when it cannot begin; VIO_SWITCH_THREAD when a thread of it has failed
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { file, override = {}, report, interrupted } = options;
   const passed = passedSockets();
   const read = async (): Promise<SwitchConfig> => ({ ...(await readConfig(file)), ...override });
   const config = await read();
-  await using fabric = await VioSwitch.start(config, { onTrouble: (trouble) => report.trouble(trouble) });
+  const failing = new AbortController();
+  let failure: VioError | undefined;
+  await using fabric = await VioSwitch.start(config, {
+    onTrouble: (trouble) => report.trouble(trouble),
+    onFailure: (reason) => {
+      failure = reason;
+      failing.abort();
+    },
+  });
   const started = Date.now();
   const health = (): object => ({
     status: fabric.restoring ? 'restoring' : 'ok',
@@ -89,14 +97,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       report.trouble({ what: 'the configuration stays as it was', code, message });
     });
   process.on('SIGHUP', hangup);
-  const calm = watchdog();
+  const calm = watchdog(() => fabric.turn());
   try {
     const { length } = fabric.ports();
     report.ready({ control: control?.path, http: status?.url, page: status?.page, ports: length });
     await notifySystemd('READY=1');
-    await ended(interrupted);
+    await ended(AbortSignal.any([interrupted, failing.signal]));
     calm();
     await notifySystemd('STOPPING=1');
+    // Whoever started it starts it again: what is in the rings stays there.
+    if (failure !== undefined) throw failure;
   } finally {
     calm();
     process.off('SIGHUP', hangup);

@@ -8,6 +8,7 @@ import { notifySystemd, watchdog } from './notify.ts';
 const directory = scratchDirectory('notify');
 const told = join(directory, 'told');
 const words = (): string[] => (existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n') : []);
+const turned = (): Promise<void> => Promise.resolve();
 const before = { PATH: process.env['PATH'], NOTIFY_SOCKET: process.env['NOTIFY_SOCKET'] };
 
 beforeEach(() => {
@@ -29,11 +30,19 @@ describe('systemd', () => {
   });
 
   it('has its watchdog told again and again, until that is ended', async () => {
-    const calm = watchdog({ WATCHDOG_USEC: '60000', WATCHDOG_PID: String(process.pid) });
+    const calm = watchdog(turned, { WATCHDOG_USEC: '60000', WATCHDOG_PID: String(process.pid) });
     const count = (): number => words().filter((word) => word === 'WATCHDOG=1').length;
     await until(() => count() >= 2);
     calm();
     expect(count()).toBeGreaterThanOrEqual(2);
+  });
+
+  it('does not have it told while a thread stands still', async () => {
+    const heard = words().length;
+    const calm = watchdog(() => new Promise(() => {}), { WATCHDOG_USEC: '1000' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    calm();
+    expect(words()).toHaveLength(heard);
   });
 
   it.each([
@@ -42,7 +51,7 @@ describe('systemd', () => {
     ['one that is no time', { WATCHDOG_USEC: 'soon' }],
   ])('with %s is told nothing of it', async (_, env) => {
     const heard = words().length;
-    const calm = watchdog(env);
+    const calm = watchdog(turned, env);
     await new Promise((resolve) => setTimeout(resolve, 20));
     calm();
     expect(words()).toHaveLength(heard);

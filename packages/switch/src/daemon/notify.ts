@@ -14,10 +14,14 @@ export function notifySystemd(...state: readonly string[]): Promise<void> {
 }
 
 /**
- * Tells systemd's watchdog (WatchdogSec) that the event loop of this process still turns, where systemd asks for it.
+ * Tells systemd's watchdog (WatchdogSec) that the event loops of this process still turn, where systemd asks for it.
+ * @param turned resolves when every thread has had a turn
  * @returns what ends that
  */
-export function watchdog(env: Readonly<Record<string, string | undefined>> = process.env): () => void {
+export function watchdog(
+  turned: () => Promise<void>,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): () => void {
   const { WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = env;
   const milliseconds = Number(microseconds) / 1000;
   if (!(milliseconds > 0) || (pid !== undefined && Number(pid) !== process.pid)) return () => {};
@@ -26,6 +30,7 @@ export function watchdog(env: Readonly<Record<string, string | undefined>> = pro
   const tell = async (): Promise<void> => {
     if (telling) return;
     telling = true;
+    await turned();
     await notifySystemd('WATCHDOG=1');
     telling = false;
   };

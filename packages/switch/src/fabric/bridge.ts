@@ -3,7 +3,7 @@ import { be16, be32, ethernetBytes, isTagged, vlanTagBytes } from '@vio/net/inte
 import type { BufferPool } from '@vio/rings';
 import { frameBytes } from './frame-offloads.ts';
 import { insertTag, removeTag } from './frame-tag.ts';
-import { MacTable, type MacTableOptions } from './mac-table.ts';
+import { MacTable } from './mac-table.ts';
 import {
   droppedOversize,
   droppedReserved,
@@ -28,8 +28,9 @@ const reservedVlan = 0xfff;
  */
 export class Bridge {
   readonly name: string;
+  /** May be one that bridges of other threads learn in as well. */
   table: MacTable;
-  /** By number: all ports of the switch; -1 and others of no bridge are holes. */
+  /** By number of the port: it, or the trunk that leads to it. Those of other bridges are holes. */
   readonly #byNumber: (SwitchPort | undefined)[] = [];
   readonly #members: SwitchPort[] = [];
   /** Ports for which something waits. */
@@ -40,9 +41,9 @@ export class Bridge {
   #tci = 0;
   #tagged = false;
 
-  constructor(name: string, options: MacTableOptions = {}) {
+  constructor(name: string, table = new MacTable()) {
     this.name = name;
-    this.table = new MacTable(options);
+    this.table = table;
   }
 
   get ports(): readonly SwitchPort[] {
@@ -51,13 +52,19 @@ export class Bridge {
 
   add(port: SwitchPort): void {
     this.#members.push(port);
-    this.#byNumber[port.number] = port;
+    if (!port.isTrunk) this.#byNumber[port.number] = port;
+  }
+
+  /** A port of this number is there, in another thread. @param trunk that leads to it; undefined: it is gone */
+  place(number: number, trunk: SwitchPort | undefined): void {
+    this.#byNumber[number] = trunk;
   }
 
   remove(port: SwitchPort): void {
     const at = this.#members.indexOf(port);
     if (at === -1) return;
     this.#members.splice(at, 1);
+    if (port.isTrunk) return;
     this.#byNumber[port.number] = undefined;
     this.table.forget(port.number);
   }
@@ -129,7 +136,8 @@ export class Bridge {
     const { u8 } = pool.region;
     const at = burst.offset[i];
     const vlan = this.#vlan << 16;
-    if ((u8[at + 6] & 1) === 0) {
+    // What comes by a trunk was learned where it came in.
+    if ((u8[at + 6] & 1) === 0 && !from.isTrunk) {
       this.table.learn(vlan | be16(u8, at + 6), be32(u8, at + 8), from.number, now);
     }
     if ((u8[at] & 1) === 1) {
@@ -144,7 +152,8 @@ export class Bridge {
       return;
     }
     const form = to.rules.vlans.member[this.#vlan];
-    if (to === from || form === vlanNone) {
+    // What has come from one thread goes to no other: who sent it has sent it there itself.
+    if (to === from || form === vlanNone || (to.isTrunk && from.isTrunk)) {
       from.counters[filteredFrames]++;
       return;
     }
@@ -163,7 +172,7 @@ export class Bridge {
     for (let k = 0; k < members.length; k++) {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
-      if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
+      if (form === vlanNone || !takesFloods(to, from)) continue;
       if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, pool, i);
       else others++;
     }
@@ -174,7 +183,7 @@ export class Bridge {
     for (let k = 0; k < members.length; k++) {
       const to = members[k];
       const form = to.rules.vlans.member[this.#vlan];
-      if (form === vlanNone || to === from || to.isMirror || to.link === undefined) continue;
+      if (form === vlanNone || !takesFloods(to, from)) continue;
       if ((form === vlanTagged) === this.#tagged) this.#put(to, burst, pool, i);
     }
   }
@@ -197,6 +206,10 @@ export class Bridge {
     for (let k = 0; k < this.#waitingCount; k++) waiting[k].flush(burst);
     this.#waitingCount = 0;
   }
+}
+
+function takesFloods(to: SwitchPort, from: SwitchPort): boolean {
+  return to !== from && !to.isMirror && to.link !== undefined && !(to.isTrunk && from.isTrunk);
 }
 
 /** 01:80:c2:00:00:00 to 0f: pause frames, spanning trees and LLDP end at the next bridge. */

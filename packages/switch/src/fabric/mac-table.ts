@@ -25,72 +25,107 @@ export interface MacTableOptions {
   readonly perPort?: number;
 }
 
+/** Ports of a switch at most: their numbers are smaller. */
+export const mostPorts = 4096;
+
+/** Of an entry: the number of the port. The bits above are the address's, see below. */
+const portMask = 0x1fff;
+/** An entry that has nothing. */
+const nobody = -1;
+
+/** Words in front of the tables. */
+const word = { lock: 0, ageing: 1, perPort: 2, buckets: 3, seed: 4 };
+const headWords = 16;
+
 /**
  * Which port an address was heard on last, in each VLAN (IEEE 802.1Q, 8.8). A hash table of buckets with four places: what is
  * learned displaces the entry of its bucket that was heard longest ago, so nothing ever grows, moves or is searched for. Buckets
  * are chosen with a number nobody outside knows, and one port holds a part of the table at most: a station that invents addresses
  * displaces its own. A tick is a time of any clock, as an integer.
+ *
+ * Threads share one table: what one has learned or forgotten, all know. Whoever changes an entry has the lock for a moment; who looks
+ * one up needs none, since an entry names its port together with bits of its address's hash, in one word: half of a change is
+ * taken for no entry at all.
  */
 export class MacTable {
-  /** Ticks; may be changed. */
-  ageing: number;
+  /** All of it, for another thread. */
+  readonly memory: SharedArrayBuffer;
+  readonly #head: Int32Array;
   readonly #perPort: number;
   readonly #buckets: number;
-  readonly #seed = randomInt(0x7fff_ffff);
+  readonly #seed: number;
   /** The last four bytes of the address. */
   readonly #low: Int32Array;
   /** VLAN and the first two bytes. */
   readonly #high: Int32Array;
-  /** -1: nobody. */
-  readonly #port: Int32Array;
+  /** Port, and bits of the hash. */
+  readonly #entry: Int32Array;
   readonly #heard: Int32Array;
   /** Entries by port. */
-  #count = new Int32Array(64);
+  readonly #count: Int32Array;
 
-  constructor({ capacity = 8192, ageing = 3000, perPort = 1024 }: MacTableOptions = {}) {
-    this.ageing = ageing;
-    this.#perPort = perPort;
-    this.#buckets = Math.max(1, capacity / ways);
+  /** @param memory of a table that is there already; default: a new one */
+  constructor(options: MacTableOptions = {}, memory = newMemory(options)) {
+    this.memory = memory;
+    this.#head = new Int32Array(memory, 0, headWords);
+    this.#perPort = this.#head[word.perPort];
+    this.#buckets = this.#head[word.buckets];
+    this.#seed = this.#head[word.seed];
     const places = this.#buckets * ways;
-    this.#low = new Int32Array(places);
-    this.#high = new Int32Array(places);
-    this.#port = new Int32Array(places).fill(-1);
-    this.#heard = new Int32Array(places);
+    const part = (at: number, words: number): Int32Array => new Int32Array(memory, 4 * at, words);
+    this.#low = part(headWords, places);
+    this.#high = part(headWords + places, places);
+    this.#entry = part(headWords + 2 * places, places);
+    this.#heard = part(headWords + 3 * places, places);
+    this.#count = part(headWords + 4 * places, mostPorts);
+  }
+
+  /** The table of another thread. */
+  static of(memory: SharedArrayBuffer): MacTable {
+    return new MacTable({}, memory);
+  }
+
+  /** Ticks after which an address is forgotten; may be changed. */
+  get ageing(): number {
+    return this.#head[word.ageing];
+  }
+
+  set ageing(ticks: number) {
+    this.#head[word.ageing] = ticks;
   }
 
   /** Notes that an address was heard on a port. @param high VLAN << 16 and the first two bytes @param low the other four, signed */
   learn(high: number, low: number, port: number, now: number): void {
-    const first = this.#bucket(high, low);
-    let oldest = first;
-    let own = -1;
+    const hash = this.#hash(high, low);
+    const first = this.#bucket(hash);
+    const entry = (hash & ~portMask) | port;
     for (let at = first; at < first + ways; at++) {
-      const holder = this.#port[at];
-      if (holder !== -1 && this.#low[at] === low && this.#high[at] === high) {
-        this.#heard[at] = now;
-        if (holder !== port) this.#give(at, port);
-        return;
-      }
-      if (holder === port && (own === -1 || this.#heard[at] < this.#heard[own])) own = at;
-      if (this.#port[oldest] === -1) continue;
-      if (holder === -1 || this.#heard[at] < this.#heard[oldest]) oldest = at;
+      if (this.#entry[at] !== entry || this.#low[at] !== low || this.#high[at] !== high) continue;
+      // Most are heard several times in a tick, and other threads read this.
+      if (this.#heard[at] !== now) this.#heard[at] = now;
+      return;
     }
-    let place = oldest;
-    if (this.#counted(port) >= this.#perPort) {
-      if (own === -1) return;
-      place = own;
+    this.#lock();
+    const place = this.#placeFor(first, high, low, port);
+    if (place !== -1) {
+      this.#give(place, nobody);
+      this.#low[place] = low;
+      this.#high[place] = high;
+      this.#heard[place] = now;
+      this.#give(place, entry);
     }
-    this.#low[place] = low;
-    this.#high[place] = high;
-    this.#heard[place] = now;
-    this.#give(place, port);
+    this.#unlock();
   }
 
   /** @returns the port; -1: nobody has heard of it, or not for the ageing time */
   lookup(high: number, low: number, now: number): number {
-    const first = this.#bucket(high, low);
+    const hash = this.#hash(high, low);
+    const first = this.#bucket(hash);
     for (let at = first; at < first + ways; at++) {
-      if (this.#low[at] !== low || this.#high[at] !== high || this.#port[at] === -1) continue;
-      return now - this.#heard[at] <= this.ageing ? this.#port[at] : -1;
+      const entry = this.#entry[at];
+      if (this.#low[at] !== low || this.#high[at] !== high || entry === nobody) continue;
+      if (((entry ^ hash) & ~portMask) !== 0) continue;
+      return now - this.#heard[at] <= this.#head[word.ageing] ? entry & portMask : -1;
     }
     return -1;
   }
@@ -98,41 +133,37 @@ export class MacTable {
   /** Forgets what was heard on a port, or all of it. @returns how many addresses */
   forget(port?: number): number {
     // Ports come and go, and most of them were heard with few addresses: none is looked for once all are found.
-    const all = port === undefined ? this.size : this.#counted(port);
+    const all = port === undefined ? this.size : this.#count[port];
     let forgotten = 0;
-    for (let at = 0; forgotten < all && at < this.#port.length; at++) {
-      if (this.#port[at] === -1 || (port !== undefined && this.#port[at] !== port)) continue;
-      this.#give(at, -1);
-      forgotten++;
+    for (let at = 0; forgotten < all && at < this.#entry.length; at++) {
+      if (port !== undefined && this.#portAt(at) !== port) continue;
+      if (this.#drop(at, () => port === undefined || this.#portAt(at) === port)) forgotten++;
     }
     return forgotten;
   }
 
   /** Forgets what is older than the ageing time, so that a port's share is free again. */
   sweep(now: number): void {
-    for (let at = 0; at < this.#port.length; at++) {
-      if (this.#port[at] !== -1 && now - this.#heard[at] > this.ageing) this.#give(at, -1);
+    const old = (at: number): boolean => now - this.#heard[at] > this.ageing;
+    for (let at = 0; at < this.#entry.length; at++) {
+      if (this.#entry[at] !== nobody && old(at)) this.#drop(at, () => old(at));
     }
   }
 
   /** All that is known and not too old. */
   entries(now: number): MacEntry[] {
     const all: MacEntry[] = [];
-    for (let at = 0; at < this.#port.length; at++) {
+    for (let at = 0; at < this.#entry.length; at++) {
+      const port = this.#portAt(at);
       const age = now - this.#heard[at];
-      if (this.#port[at] === -1 || age > this.ageing) continue;
+      if (port === -1 || age > this.ageing) continue;
       const high = this.#high[at];
       const bytes = Uint8Array.of(
         high >>> 8,
         high,
         ...[24, 16, 8, 0].map((shift) => this.#low[at] >>> shift),
       );
-      all.push({
-        mac: macFromBytes(bytes),
-        vlan: high >>> 16,
-        port: this.#port[at],
-        age,
-      });
+      all.push({ mac: macFromBytes(bytes), vlan: high >>> 16, port, age });
     }
     return all;
   }
@@ -142,27 +173,71 @@ export class MacTable {
     return this.#count.reduce((sum, count) => sum + count, 0);
   }
 
-  #bucket(high: number, low: number): number {
+  /** The place that an address has, or gets; -1: the port has its share of others already. */
+  #placeFor(first: number, high: number, low: number, port: number): number {
+    let oldest = first;
+    let own = -1;
+    for (let at = first; at < first + ways; at++) {
+      const holder = this.#portAt(at);
+      if (holder !== -1 && this.#low[at] === low && this.#high[at] === high) return at;
+      if (holder === port && (own === -1 || this.#heard[at] < this.#heard[own])) own = at;
+      if (this.#entry[oldest] === nobody) continue;
+      if (holder === -1 || this.#heard[at] < this.#heard[oldest]) oldest = at;
+    }
+    return this.#count[port] >= this.#perPort ? own : oldest;
+  }
+
+  /** @returns -1: nobody */
+  #portAt(at: number): number {
+    const entry = this.#entry[at];
+    return entry === nobody ? -1 : entry & portMask;
+  }
+
+  /** Empties a place, if what it has is still meant. */
+  #drop(at: number, isMeant: () => boolean): boolean {
+    this.#lock();
+    const dropped = this.#entry[at] !== nobody && isMeant();
+    if (dropped) this.#give(at, nobody);
+    this.#unlock();
+    return dropped;
+  }
+
+  #give(at: number, entry: number): void {
+    const before = this.#portAt(at);
+    if (before !== -1) this.#count[before]--;
+    this.#entry[at] = entry;
+    if (entry !== nobody) this.#count[entry & portMask]++;
+  }
+
+  #hash(high: number, low: number): number {
     let hash = Math.imul(low ^ this.#seed, 0x85eb_ca6b) ^ Math.imul(high + this.#seed, 0xc2b2_ae35);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d);
-    return ((hash ^ (hash >>> 13)) & (this.#buckets - 1)) * ways;
+    return hash ^ (hash >>> 13);
   }
 
-  #give(at: number, port: number): void {
-    const before = this.#port[at];
-    if (before !== -1) this.#count[before]--;
-    this.#port[at] = port;
-    if (port === -1) return;
-    this.#counted(port);
-    this.#count[port]++;
+  #bucket(hash: number): number {
+    return (hash & (this.#buckets - 1)) * ways;
   }
 
-  #counted(port: number): number {
-    if (port >= this.#count.length) {
-      const more = new Int32Array(Math.max(2 * this.#count.length, port + 1));
-      more.set(this.#count);
-      this.#count = more;
-    }
-    return this.#count[port];
+  /** For a few stores: whoever waits for it waits no longer than that. */
+  #lock(): void {
+    while (Atomics.compareExchange(this.#head, word.lock, 0, 1) !== 0);
   }
+
+  #unlock(): void {
+    Atomics.store(this.#head, word.lock, 0);
+  }
+}
+
+function newMemory({ capacity = 8192, ageing = 3000, perPort = 1024 }: MacTableOptions): SharedArrayBuffer {
+  const buckets = Math.max(1, capacity / ways);
+  const places = buckets * ways;
+  const memory = new SharedArrayBuffer(4 * (headWords + 4 * places + mostPorts));
+  const head = new Int32Array(memory, 0, headWords);
+  head[word.ageing] = ageing;
+  head[word.perPort] = perPort;
+  head[word.buckets] = buckets;
+  head[word.seed] = randomInt(0x7fff_ffff);
+  new Int32Array(memory, 4 * (headWords + 2 * places), places).fill(nobody);
+  return memory;
 }

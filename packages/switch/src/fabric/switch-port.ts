@@ -8,6 +8,9 @@ import { type VlanRules, vlanRules } from './vlan-rules.ts';
 /** Frames that wait for one port; at least as many as a burst has, of which each frame is there once. */
 const waitingCapacity = 64;
 
+/** In the place of a port's number: the way to the ports of another thread. */
+export const trunkNumber = -1;
+
 /** What may be changed while a port forwards. */
 export interface PortRules {
   readonly vlans: VlanRules;
@@ -20,11 +23,11 @@ export const usualRules: PortRules = { vlans: vlanRules(), mtu: 65_521, storm: n
 
 /** A port of a bridge: its rules, its counters, what waits for it, and who is at the other end. */
 export class SwitchPort {
-  /** Among the ports of the switch. */
+  /** Among the ports of the switch; -1: it is none of them, but the way to those of another thread. */
   readonly number: number;
   readonly name: string;
   rules: PortRules = usualRules;
-  /** Null while nobody is connected. */
+  /** Undefined while nobody is connected. */
   link: Link | undefined;
   /** Gets a copy of what comes in here. */
   mirrorIn: SwitchPort | undefined;
@@ -32,13 +35,24 @@ export class SwitchPort {
   mirrorOut: SwitchPort | undefined;
   /** It gets copies, and takes no part in anything else. */
   isMirror = false;
-  readonly counters = new Float64Array(portCounterNames.length);
+  /** In the order of `portCounterNames`. */
+  readonly counters: Float64Array;
   /** Frames on their way out. They belong to the burst that is being forwarded. */
   readonly waiting = new PacketBurst(waitingCapacity, { offloads: true });
 
-  constructor(number: number, name: string) {
+  constructor(
+    number: number,
+    name: string,
+    counters: Float64Array = new Float64Array(portCounterNames.length),
+  ) {
     this.number = number;
     this.name = name;
+    this.counters = counters;
+  }
+
+  /** True for the way to the ports of another thread, which has been through a bridge there. */
+  get isTrunk(): boolean {
+    return this.number === trunkNumber;
   }
 
   /** Puts frame `i` of a burst behind what waits. @returns true if it is the first */

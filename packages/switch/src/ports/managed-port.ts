@@ -8,40 +8,29 @@ import { vlanRules } from '../fabric/vlan-rules.ts';
 import type { Endpoint, EndpointListener, PortState } from './endpoint.ts';
 import type { Fabric } from './fabric.ts';
 
-/** Who made a port: it goes with what made it. */
-export type PortOrigin = 'config' | 'control' | 'directory';
-
-/** A port of the switch with all that belongs to it: its configuration, its bridge, its other end. */
+/** A port on its thread, with all that belongs to it there: its rules, its bridge, its other end. */
 export class ManagedPort implements Polled, EndpointListener {
   readonly port: SwitchPort;
   readonly bridge: Bridge;
-  readonly origin: PortOrigin;
   /** Set by who makes it, before it is started. */
   endpoint: Endpoint | undefined;
   idle = -1;
   readonly #fabric: Fabric;
   readonly #onChange: () => void;
   readonly #onTrouble: EndpointListener['trouble'];
-  #config: PortConfig;
 
   /** @param onChange somebody has come, or has gone */
   constructor(
     config: PortConfig,
-    parts: { number: number; bridge: Bridge; origin: PortOrigin; fabric: Fabric },
+    parts: { number: number; bridge: Bridge; fabric: Fabric; counters: Float64Array },
     listener: { onChange: () => void; onTrouble: EndpointListener['trouble'] },
   ) {
-    this.#config = config;
-    this.port = new SwitchPort(parts.number, config.name);
+    this.port = new SwitchPort(parts.number, config.name, parts.counters);
     this.bridge = parts.bridge;
-    this.origin = parts.origin;
     this.#fabric = parts.fabric;
     this.#onChange = listener.onChange;
     this.#onTrouble = listener.onTrouble;
     this.applyRules(config);
-  }
-
-  get config(): PortConfig {
-    return this.#config;
   }
 
   get connected(): boolean {
@@ -54,7 +43,6 @@ export class ManagedPort implements Polled, EndpointListener {
 
   /** Takes over the VLANs and limits of a configuration that is otherwise the same. */
   applyRules(config: PortConfig): void {
-    this.#config = config;
     this.port.rules = {
       vlans: vlanRules(config.vlan),
       mtu: config.mtu ?? usualRules.mtu,

@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { VioError } from '@vio/native';
 import { type DirectoryConfig, isSame, parsePort } from '../config/schema.ts';
 import { DirectoryWatch } from '../ports/directory-watch.ts';
-import type { ManagedPort } from '../ports/managed-port.ts';
 import type { PortTable } from './port-table.ts';
+import type { TablePort } from './table-port.ts';
 
 interface Watched {
   readonly config: DirectoryConfig;
   readonly watch: DirectoryWatch;
   /** Its ports, by the names of their sockets. */
-  readonly ports: Map<string, ManagedPort>;
+  readonly ports: Map<string, TablePort>;
 }
 
 /** Directories in which every socket is a port while it is there. */

@@ -1,29 +1,28 @@
 import type { TelemetrySource } from '@vio/net';
 import { counterRecord } from '../fabric/port-counters.ts';
-import type { ManagedPort } from '../ports/managed-port.ts';
+import type { TablePort } from './table-port.ts';
 import { portView } from './views.ts';
 
 /** A port of a switch, as telemetry sees it. */
-export function switchPortSource(managed: ManagedPort): TelemetrySource {
-  const { port } = managed;
+export function switchPortSource(port: TablePort): TelemetrySource {
   return {
     name: port.name,
     kind: 'switch port',
     info: () => {
-      const { bridge, origin, link } = portView(managed);
+      const { bridge, origin, link } = portView(port);
       return { bridge, origin, ...link };
     },
-    stats: () => portStats(managed),
-    rings: () => port.link?.rings?.() ?? [],
-    link: () => ({ status: managed.connected ? 'UP' : 'DOWN' }),
+    stats: () => portStats(port),
+    rings: () => port.rings(),
+    link: () => ({ status: port.connected ? 'UP' : 'DOWN' }),
     memory: () => ({}),
-    dump: () => port.link?.dump?.() ?? [],
+    dump: () => port.dump(),
   };
 }
 
 /** What the switch counts at a port, and what its link counts. */
-export function portStats({ port }: ManagedPort): Record<string, number> {
+export function portStats(port: TablePort): Record<string, number> {
   const counted = Object.entries(counterRecord(port.counters));
   const own = Object.fromEntries(counted.map(([name, value]) => [`switch_${name}`, value]));
-  return { ...own, ...port.link?.stats() };
+  return { ...own, ...port.stats() };
 }

@@ -10,6 +10,8 @@ export interface Configurable {
   readonly bridges: Bridges;
   readonly ports: PortTable;
   readonly directories: Directories;
+  /** How many threads it has. */
+  readonly workers: number;
 }
 
 /**
@@ -18,6 +20,7 @@ export interface Configurable {
  */
 export async function reload(parts: Configurable, config: SwitchConfig): Promise<Reloaded> {
   const { bridges, ports, directories } = parts;
+  checkWorkers(parts, config);
   checkAddedPorts(ports, config);
   const wanted = new Map(config.ports.map((port) => [port.name, port]));
   const added: string[] = [];
@@ -42,7 +45,7 @@ export async function reload(parts: Configurable, config: SwitchConfig): Promise
       await ports.open(next, 'config').catch((error: unknown) => failures.push(error));
       if (!reopened.includes(name)) added.push(name);
     } else if (!isSame(port.config, next)) {
-      port.applyRules(next);
+      ports.applyRules(port, next);
       changed.push(name);
     }
   }
@@ -53,6 +56,16 @@ export async function reload(parts: Configurable, config: SwitchConfig): Promise
   }
   if (failures.length > 0) throw failures[0];
   return { added, removed, changed, reopened };
+}
+
+/** Threads are those that it was started with. */
+function checkWorkers({ workers }: Configurable, config: SwitchConfig): void {
+  if (config.workers === workers) return;
+  throw switchError(
+    'CONFIG',
+    `\`workers\` is ${config.workers}, but the switch was started with ${workers}`,
+    'start it again: a restart loses nothing that is in a ring',
+  );
 }
 
 /** Ports of the control socket stay: their bridges have to, and their names are taken. */

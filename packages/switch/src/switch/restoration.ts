@@ -1,15 +1,25 @@
-import type { Rounds } from '../fabric/rounds.ts';
+/** What can be kept from moving frames. */
+export interface Holdable {
+  hold(): void;
+  go(): void;
+}
 
 /** What a switch does after a restart: no frame moves before those are back who were connected, or it has waited long enough. */
 export class Restoration {
-  readonly #rounds: Rounds;
+  readonly #frames: Holdable;
   /** Names of ports. */
   readonly #missing = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #waits = false;
   #closed = false;
 
-  constructor(rounds: Rounds) {
-    this.#rounds = rounds;
+  constructor(frames: Holdable) {
+    this.#frames = frames;
+  }
+
+  /** Whether frames are held. */
+  get waits(): boolean {
+    return this.#waits;
   }
 
   /** Names of the ports that are still waited for. */
@@ -21,7 +31,8 @@ export class Restoration {
   begin(names: Iterable<string>, timeout: number): void {
     for (const name of names) this.#missing.add(name);
     if (this.#missing.size === 0 || timeout === 0) return;
-    this.#rounds.hold();
+    this.#waits = true;
+    this.#frames.hold();
     this.#timer = setTimeout(() => this.#go(), timeout).unref();
   }
 
@@ -34,13 +45,15 @@ export class Restoration {
   close(): void {
     this.#closed = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#rounds.hold();
+    this.#frames.hold();
   }
 
   #go(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#missing.clear();
-    if (!this.#closed) this.#rounds.go();
+    if (this.#closed) return;
+    this.#waits = false;
+    this.#frames.go();
   }
 }

@@ -1,6 +1,6 @@
 import { Telemetry } from '@vio/net';
-import type { ManagedPort } from '../ports/managed-port.ts';
 import { switchPortSource } from './port-source.ts';
+import type { TablePort } from './table-port.ts';
 
 interface Shown {
   readonly id: number;
@@ -10,11 +10,11 @@ interface Shown {
 
 /** The ports of a switch for those who look, once somebody does: each keeps its number while it is there. */
 export class ShownPorts {
-  readonly #ports: Iterable<ManagedPort>;
+  readonly #ports: Iterable<TablePort>;
   #telemetry: Telemetry | undefined;
-  readonly #shown = new Map<ManagedPort, Shown>();
+  readonly #shown = new Map<TablePort, Shown>();
 
-  constructor(ports: Iterable<ManagedPort>) {
+  constructor(ports: Iterable<TablePort>) {
     this.#ports = ports;
   }
 
@@ -28,7 +28,7 @@ export class ShownPorts {
   }
 
   /** A port is there, or somebody has come to it, or has gone. */
-  changed(port: ManagedPort): void {
+  changed(port: TablePort): void {
     const telemetry = this.#telemetry;
     if (telemetry === undefined) return;
     const up = port.connected;
@@ -40,7 +40,7 @@ export class ShownPorts {
     }
   }
 
-  closed(port: ManagedPort): void {
+  closed(port: TablePort): void {
     this.#shown.get(port)?.remove();
     this.#shown.delete(port);
   }

@@ -1,7 +1,8 @@
 import type { PortConfig } from '../config/schema.ts';
 import type { MacEntry } from '../fabric/mac-table.ts';
 import type { PortState } from '../ports/endpoint.ts';
-import type { ManagedPort, PortOrigin } from '../ports/managed-port.ts';
+import type { TrunkView } from '../threads/threads.ts';
+import type { PortOrigin, TablePort } from './table-port.ts';
 
 /** A port as it is told of. */
 export interface PortView {
@@ -11,6 +12,8 @@ export interface PortView {
   readonly bridge: string;
   /** Who made it. */
   readonly origin: PortOrigin;
+  /** Number of the thread that has it. */
+  readonly worker: number;
   /** Whether somebody is at its other end. */
   readonly connected: boolean;
   /** Whether somebody is; if not, why. */
@@ -29,6 +32,18 @@ export interface MacView extends Omit<MacEntry, 'port' | 'age'> {
   readonly port: string;
   /** Seconds since it was heard last. */
   readonly age: number;
+}
+
+/** A thread of the switch, as it is told of. */
+export interface WorkerView {
+  /** Its number. 0 is the one that the switch was started in. */
+  readonly worker: number;
+  /** Ports that it has. */
+  readonly ports: number;
+  /** How many of them, and of the ways from other threads, it polls at this moment; the others sleep. */
+  readonly awake: number;
+  /** What has gone to each of the others. */
+  readonly trunks: readonly TrunkView[];
 }
 
 /** Something went wrong at a port, and everything else went on. */
@@ -55,14 +70,6 @@ export interface Reloaded {
   readonly reopened: readonly string[];
 }
 
-export function portView({ config, bridge, origin, connected, state, port }: ManagedPort): PortView {
-  return {
-    name: config.name,
-    bridge: bridge.name,
-    origin,
-    connected,
-    state,
-    config,
-    link: port.link?.describe(),
-  };
+export function portView({ config, origin, worker, connected, state, link }: TablePort): PortView {
+  return { name: config.name, bridge: config.bridge, origin, worker, connected, state, config, link };
 }

@@ -6,11 +6,12 @@ import {
   serveTelemetry,
 } from '@vio/net';
 import { VioError } from '@vio/native';
+import { throwLater } from '@vio/native/internal';
 import { switchError } from '../config/errors.ts';
 import { type BridgeConfig, type SwitchConfig, isSame, parsePort } from '../config/schema.ts';
 import { type PortCounterName, counterRecord } from '../fabric/port-counters.ts';
-import { createFabric } from '../ports/fabric.ts';
-import type { ManagedPort } from '../ports/managed-port.ts';
+import type { ThreadListener } from '../threads/switch-thread.ts';
+import { Threads, type ThreadsListener } from '../threads/threads.ts';
 import { Bridges } from './bridges.ts';
 import { Directories } from './directories.ts';
 import { portStats } from './port-source.ts';
@@ -19,7 +20,15 @@ import { reload } from './reload.ts';
 import { Restoration } from './restoration.ts';
 import { ShownPorts } from './shown-ports.ts';
 import { type SwitchState, StateFile, emptyState } from './state-file.ts';
-import { type MacView, type PortView, type Reloaded, type Trouble, portView } from './views.ts';
+import type { TablePort } from './table-port.ts';
+import {
+  type MacView,
+  type PortView,
+  type Reloaded,
+  type Trouble,
+  type WorkerView,
+  portView,
+} from './views.ts';
 
 /** Milliseconds between two sweeps of the address tables. */
 const sweepInterval = 10_000;
@@ -28,15 +37,38 @@ const sweepInterval = 10_000;
 export interface SwitchOptions {
   /** Is told of what goes wrong at ports. */
   readonly onTrouble?: (trouble: Trouble) => void;
+  /**
+   * Is told that a thread of it has failed (VIO_SWITCH_THREAD): its ports are gone, and the switch is to be closed, and started anew.
+   * Default: it is thrown, where nobody catches it.
+   */
+  readonly onFailure?: (reason: VioError) => void;
 }
 
-/** An Ethernet switch between vhost-user sockets, with uplinks. Everything of it runs on the thread that made it. */
+/** Passes on what threads tell to who is there only when they are. */
+class ThreadRelay implements ThreadsListener {
+  to: ThreadListener | undefined;
+  onFailure: ((reason: VioError) => void) | undefined;
+
+  changed(port: number, connected: boolean): void {
+    this.to?.changed(port, connected);
+  }
+
+  trouble(port: number, what: string, reason: Pick<VioError, 'code' | 'message'>): void {
+    this.to?.trouble(port, what, reason);
+  }
+
+  failed(reason: VioError): void {
+    this.onFailure?.(reason);
+  }
+}
+
+/** An Ethernet switch between vhost-user sockets, with uplinks. It runs on the thread that made it, and on `workers` - 1 others. */
 export class VioSwitch implements AsyncDisposable {
-  readonly #fabric = createFabric();
-  readonly #bridges = new Bridges();
+  readonly #threads: Threads;
+  readonly #bridges: Bridges;
   readonly #ports: PortTable;
   readonly #directories: Directories;
-  readonly #restoration = new Restoration(this.#fabric.rounds);
+  readonly #restoration: Restoration;
   readonly #state: StateFile | undefined;
   readonly #onTrouble: (trouble: Trouble) => void;
   readonly #shown: ShownPorts;
@@ -48,10 +80,16 @@ export class VioSwitch implements AsyncDisposable {
   #begun = false;
   #closed = false;
 
-  private constructor(config: SwitchConfig, options: SwitchOptions) {
+  private constructor(config: SwitchConfig, options: SwitchOptions, threads: Threads) {
+    this.#threads = threads;
+    this.#bridges = new Bridges(threads);
+    this.#restoration = new Restoration({
+      hold: () => void threads.tell({ kind: 'hold' }),
+      go: () => void threads.tell({ kind: 'go' }),
+    });
     this.#onTrouble = options.onTrouble ?? (() => {});
     this.#state = config.state === undefined ? undefined : new StateFile(config.state);
-    this.#ports = new PortTable(this.#fabric, this.#bridges, {
+    this.#ports = new PortTable(threads, this.#bridges, {
       opened: (port) => this.#shown.changed(port),
       changed: (port) => this.#changed(port),
       closed: (port) => {
@@ -75,7 +113,11 @@ export class VioSwitch implements AsyncDisposable {
    * @throws VioError VIO_SWITCH_*, VIO_SOCKET_*, VIO_TAP_*: nothing is left behind
    */
   static async start(config: SwitchConfig, options: SwitchOptions = {}): Promise<VioSwitch> {
-    const fabric = new VioSwitch(config, options);
+    const relay = new ThreadRelay();
+    const fabric = new VioSwitch(config, options, await Threads.start(config.workers, relay));
+    // No thread has anything to tell before it has a port.
+    relay.to = fabric.#ports;
+    relay.onFailure = (reason) => fabric.#failed(reason, options);
     try {
       await fabric.#begin(config);
       return fabric;
@@ -87,12 +129,31 @@ export class VioSwitch implements AsyncDisposable {
 
   /** True while the switch waits for the frontends of before. */
   get restoring(): boolean {
-    return this.#fabric.rounds.held;
+    return this.#restoration.waits;
   }
 
-  /** Ports that are polled at this moment; the others sleep. */
+  /** Ports that are polled at this moment; the others sleep. Ways between threads are polled as ports are. */
   get awake(): number {
-    return this.#fabric.rounds.awake;
+    return this.#threads.views().reduce((sum, { awake }) => sum + awake, 0);
+  }
+
+  /** The threads, and what went from one to another. */
+  workers(): WorkerView[] {
+    const ports = Array.from(this.#ports);
+    return this.#threads.views().map(({ number, awake, trunks }) => ({
+      worker: number,
+      ports: ports.filter(({ worker }) => worker === number).length,
+      awake,
+      trunks,
+    }));
+  }
+
+  /**
+   * Resolves when every thread has had a turn.
+   * @internal For the watchdog.
+   */
+  turn(): Promise<void> {
+    return this.#threads.tell({ kind: 'ping' });
   }
 
   /**
@@ -146,12 +207,13 @@ export class VioSwitch implements AsyncDisposable {
 
   /** Every bridge: its configuration, how many ports it has, and how many addresses it has learned. */
   bridges(): (BridgeConfig & { readonly ports: number; readonly learned: number })[] {
-    return this.#bridges.views();
+    const ports = Array.from(this.#ports);
+    return this.#bridges.views((name) => ports.filter(({ config }) => config.bridge === name).length);
   }
 
   /** Addresses that were heard, and where. */
   macs(bridge?: string): MacView[] {
-    return this.#bridges.macs(bridge);
+    return this.#bridges.macs(bridge, (port) => this.#ports.nameOf(port));
   }
 
   /** Forgets addresses. @returns how many */
@@ -162,23 +224,37 @@ export class VioSwitch implements AsyncDisposable {
   /** What the switch counts, by port. */
   counters(): Record<string, Record<PortCounterName, number>> {
     return Object.fromEntries(
-      Array.from(this.#ports, ({ port }) => [port.name, counterRecord(port.counters)]),
+      Array.from(this.#ports, ({ name, counters }) => [name, counterRecord(counters)]),
     );
   }
 
   /** The rings behind a port, with their fill; none while nobody is there. @throws VioError VIO_SWITCH_PORT_MISSING */
   rings(name: string): readonly RingState[] {
-    return this.#ports.find(name).port.link?.rings?.() ?? [];
+    return this.#ports.find(name).rings();
   }
 
-  /** Switch counters and those of the rings, by port, for `prometheusText`. */
+  /** Switch counters and those of the rings, by port, and what goes from one thread to another, for `prometheusText`. */
   measured(): Record<string, { stats(): Record<string, number>; readonly link: { readonly up: boolean } }> {
-    return Object.fromEntries(
-      Array.from(this.#ports, (managed) => [
-        managed.port.name,
-        { stats: () => portStats(managed), link: { up: managed.connected } },
+    const ports = Array.from(this.#ports, (port) => [
+      port.name,
+      { stats: () => portStats(port), link: { up: port.connected } },
+    ]);
+    const numbers = Array.from({ length: this.#threads.count }, (_, number) => number);
+    const trunks = numbers.flatMap((from) =>
+      this.#threads.trunksOf(from).map(({ to, frames, bytes, dropped }) => [
+        // No port can be called so.
+        `worker ${from} to ${to}`,
+        {
+          stats: () => ({
+            switch_tx_frames: frames,
+            switch_tx_bytes: bytes,
+            switch_dropped_full_frames: dropped,
+          }),
+          link: { up: true },
+        },
       ]),
     );
+    return Object.fromEntries([...ports, ...trunks]) as ReturnType<VioSwitch['measured']>;
   }
 
   /**
@@ -207,7 +283,12 @@ export class VioSwitch implements AsyncDisposable {
    *   rest is done
    */
   reload(config: SwitchConfig): Promise<Reloaded> {
-    const parts = { bridges: this.#bridges, ports: this.#ports, directories: this.#directories };
+    const parts = {
+      bridges: this.#bridges,
+      ports: this.#ports,
+      directories: this.#directories,
+      workers: this.#threads.count,
+    };
     return this.#inTurn(() => reload(parts, config));
   }
 
@@ -221,8 +302,10 @@ export class VioSwitch implements AsyncDisposable {
     this.#directories.close();
     this.#ports.end();
     await this.#changing;
+    await this.#threads.quiesce();
     const state = this.#stateNow();
     await this.#ports.closeEndpoints();
+    await this.#threads.end();
     if (this.#begun) await this.#state?.write(() => state).catch(() => {});
     await this.#state?.settled();
   }
@@ -251,7 +334,7 @@ export class VioSwitch implements AsyncDisposable {
     this.#begun = true;
   }
 
-  #changed(port: ManagedPort): void {
+  #changed(port: TablePort): void {
     if (this.#closed) return;
     this.#shown.changed(port);
     const { name } = port.config;
@@ -260,6 +343,11 @@ export class VioSwitch implements AsyncDisposable {
     this.#save().catch((error: unknown) => {
       if (VioError.is(error)) this.#tell(name, 'the state is not kept', error);
     });
+  }
+
+  #failed(reason: VioError, { onFailure = throwLater }: SwitchOptions): void {
+    // While it starts, whoever starts it is told.
+    if (this.#begun && !this.#closed) onFailure(reason);
   }
 
   #stateNow(): SwitchState {

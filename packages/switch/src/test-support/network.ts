@@ -48,6 +48,9 @@ export class Network implements AsyncDisposable {
   readonly #config: Record<string, unknown>;
   #fabric: VioSwitch | undefined;
 
+  /** What goes wrong with a thread of the switch. */
+  readonly failures: unknown[] = [];
+
   private constructor(config: Record<string, unknown>) {
     this.#config = config;
   }
@@ -75,6 +78,7 @@ export class Network implements AsyncDisposable {
   async begin(ports: Readonly<Record<string, object>>): Promise<void> {
     this.#fabric = await VioSwitch.start(parseConfig(this.configure(ports)), {
       onTrouble: (trouble) => this.troubles.push(trouble),
+      onFailure: (reason) => this.failures.push(reason),
     });
   }
 
@@ -132,12 +136,26 @@ export class Network implements AsyncDisposable {
     const before = this.counter(from, 'rx_frames');
     for (const one of frames) await this.host(from).port.send(one);
     await until(() => this.counter(from, 'rx_frames') === before + frames.length);
+    await this.#passed();
     const heard: Record<string, Uint8Array[]> = {};
     for (const [name, host] of this.hosts) {
       const received = host.received();
       if (received.length > 0) heard[name] = received;
     }
     return heard;
+  }
+
+  /** Nothing is on its way between threads any more, nor in the hands of one. */
+  async #passed(): Promise<void> {
+    const waiting = (): number =>
+      this.fabric
+        .workers()
+        .reduce((sum, { trunks }) => sum + trunks.reduce((all, one) => all + one.waiting, 0), 0);
+    // What has come out of one trunk may have gone into another meanwhile.
+    for (let hop = 0; hop < 2; hop++) {
+      await this.fabric.turn();
+      await until(() => waiting() === 0);
+    }
   }
 
   /** @returns the names of those who hear a frame, whatever it has become */

@@ -9,6 +9,7 @@ type Row = Readonly<Record<string, unknown>>;
 const shown: Readonly<Record<string, { readonly method: string; readonly columns: readonly string[] }>> = {
   ports: { method: 'show-ports', columns: ['name', 'bridge', 'origin', 'state'] },
   bridges: { method: 'show-bridges', columns: ['name', 'ports', 'learned', 'ageing'] },
+  workers: { method: 'show-workers', columns: ['worker', 'ports', 'awake', 'trunks'] },
   macs: { method: 'show-macs', columns: ['bridge', 'vlan', 'mac', 'port', 'age'] },
   counters: { method: 'show-counters', columns: [] },
   health: { method: 'health', columns: [] },
@@ -35,7 +36,7 @@ export async function show(what: string, options: CallOptions): Promise<void> {
   if (table.columns.length > 0) {
     const rows = answer as readonly Row[];
     if (options.json === true) for (const row of rows) output.record(table.method.slice(5, -1), row, '');
-    else process.stdout.write(tableOf(table.columns, rows));
+    else process.stdout.write(tableOf(table.columns, rows.map(withTrunks)));
     return;
   }
   const text = what === 'health' ? JSON.stringify(answer) : countersText(answer as Record<string, Row>);
@@ -67,6 +68,16 @@ function parsePort(text: string): unknown {
 
 function usage(message: string, remedy: string, cause?: unknown): VioError {
   return new VioError(message, { code: 'VIO_CLI_USAGE', remedy, cause });
+}
+
+/** What went from a thread to others, in words. */
+function withTrunks(row: Row): Row {
+  if (!Array.isArray(row['trunks'])) return row;
+  const trunks = row['trunks'] as readonly Row[];
+  const words = trunks.map(
+    ({ to, frames, dropped }) => `${String(frames)} frames to ${String(to)}, ${String(dropped)} dropped`,
+  );
+  return { ...row, trunks: words.join('; ') || '-' };
 }
 
 function tableOf(columns: readonly string[], rows: readonly Row[]): string {

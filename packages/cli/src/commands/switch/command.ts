@@ -46,8 +46,10 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
       const { deletePort } = await import('./calls.ts');
       await deletePort(name, options);
     });
-  call('show', 'show ports, bridges, macs, counters or health')
-    .addArgument(new Argument('<what>', 'which').choices(['ports', 'bridges', 'macs', 'counters', 'health']))
+  call('show', 'show ports, bridges, workers, macs, counters or health')
+    .addArgument(
+      new Argument('<what>', 'which').choices(['ports', 'bridges', 'workers', 'macs', 'counters', 'health']),
+    )
     .action(async (what: string, options: CallOptions) => {
       const { show } = await import('./calls.ts');
       await show(what, options);

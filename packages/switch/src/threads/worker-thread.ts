@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { VioError } from '@vio/native';
+import { Asking } from './asking.ts';
+import {
+  type NumberedOrder,
+  type Question,
+  type ThreadReport,
+  type ThreadStart,
+  receivedError,
+} from './messages.ts';
+import type { PortSight, SwitchThread, ThreadListener, ThreadOrder } from './switch-thread.ts';
+
+/** Who wants to know what becomes of another thread. */
+export interface WorkerListener extends ThreadListener {
+  /** It has ended by itself, with all that it had. */
+  failed(reason: VioError): void;
+}
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (reason: VioError) => void;
+}
+
+/** What is seen of a port whose thread does not answer. */
+const unseen: PortSight = { link: undefined, state: 'waiting', stats: {}, rings: [], dump: [] };
+
+/** Another thread with ports of a switch. */
+export class WorkerThread implements SwitchThread {
+  readonly #worker: Worker;
+  readonly #asking: Asking;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 0;
+  #failure: VioError | undefined;
+  #ending = false;
+
+  private constructor(number: number, start: Pick<ThreadStart, 'trunks'>, listener: WorkerListener) {
+    const { port1, port2 } = new MessageChannel();
+    const answered = new SharedArrayBuffer(4);
+    this.#asking = new Asking({ port: port1, answered });
+    this.#worker = new Worker(threadProgram(), {
+      name: `vio switch ${number}`,
+      workerData: { ...start, asking: { port: port2, answered } } satisfies ThreadStart,
+      transferList: [port2],
+      // What the program was started with is for its own modules.
+      execArgv: [],
+    });
+    this.#worker.on('message', (report: ThreadReport) => this.#hear(report, listener));
+    const fail = (why: string, cause?: unknown): void => {
+      if (this.#ending || this.#failure !== undefined) return;
+      this.#failure = workerError(number, why, cause);
+      for (const { reject } of this.#waiting.values()) reject(this.#failure);
+      this.#waiting.clear();
+      listener.failed(this.#failure);
+    };
+    this.#worker.on('error', (cause) => fail(cause instanceof Error ? cause.message : String(cause), cause));
+    this.#worker.on('exit', (code) => fail(`it has ended with code ${code}`));
+  }
+
+  /** @throws VioError VIO_SWITCH_THREAD */
+  static async start(
+    number: number,
+    start: Pick<ThreadStart, 'trunks'>,
+    listener: WorkerListener,
+  ): Promise<WorkerThread> {
+    const thread = new WorkerThread(number, start, listener);
+    try {
+      await new Promise<void>((resolve, reject) => thread.#waiting.set(readyId, { resolve, reject }));
+      return thread;
+    } catch (error) {
+      await thread.end();
+      throw error;
+    }
+  }
+
+  get awake(): number {
+    return Number(this.#ask(undefined) ?? 0);
+  }
+
+  do(order: ThreadOrder): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, order } satisfies NumberedOrder);
+    });
+  }
+
+  see<K extends keyof PortSight>(port: number, what: K): PortSight[K] {
+    return (this.#ask({ port, what }) ?? unseen[what]) as PortSight[K];
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    await this.#worker.terminate();
+  }
+
+  #ask(question: Question): unknown {
+    return this.#failure === undefined && !this.#ending ? this.#asking.ask(question) : undefined;
+  }
+
+  #hear(report: ThreadReport, listener: WorkerListener): void {
+    switch (report.kind) {
+      case 'changed':
+        return listener.changed(report.port, report.connected);
+      case 'trouble':
+        return listener.trouble(report.port, report.what, report.reason);
+      case 'ready':
+        return this.#settle(readyId);
+      case 'done':
+        return this.#settle(report.id, report.error === undefined ? undefined : receivedError(report.error));
+    }
+  }
+
+  #settle(id: number, error?: VioError): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(error);
+  }
+}
+
+/** In the place of an order's number: what a thread says first. */
+const readyId = -1;
+
+/** `bin/thread.js` of this package: in a folder above this module, whose place in the build is the build's business. */
+function threadProgram(): URL {
+  for (let from = new URL('.', import.meta.url); ; from = new URL('..', from)) {
+    const file = new URL('bin/thread.js', from);
+    if (existsSync(file)) return file;
+    if (from.pathname === '/') throw new Error('bin/thread.js of @vio/switch is missing');
+  }
+}
+
+function workerError(number: number, why: string, cause: unknown): VioError {
+  return new VioError(`thread ${number} of the switch has failed: ${why}`, {
+    code: 'VIO_SWITCH_THREAD',
+    remedy: 'start the switch again, and report what happened',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
