@@ -63,6 +63,7 @@ describe('help', () => {
         '--txd',
         '--nb-cores',
         '--lcores',
+        '--no-huge',
         '--tx-first',
         '--txqflags',
         '--enable-rx-cksum',

@@ -20,7 +20,7 @@ interface WatchEngine {
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
 export interface Addon {
   readonly pageSize: number;
-  memfdCreate(name: string, size: number, hugeShift: number): number;
+  memfdCreate(name: string, size: number, hugeShift: number, take: boolean): number;
   mapFd(fd: number, offset: number, size: number, flags: number): object;
   /** Buffers of areas are our own, not Node's, which makes its own untransferable. */
   readonly uncountedBuffers: boolean;

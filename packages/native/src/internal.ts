@@ -50,6 +50,7 @@ export {
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
 export { resourceLimit } from './limits.ts';
 export { ContiguousMemory } from './memory/contiguous-memory.ts';
+export { freeHugepages, hugepageBytes } from './memory/hugepages.ts';
 export { LatePages } from './memory/late-pages.ts';
 export { pageBytes, wholePages } from './memory/page.ts';
 export { type OptionNames, checkOptions } from './options.ts';

@@ -3,11 +3,11 @@ import { addon } from '../addon.ts';
 import { type Area, viewOf } from './area.ts';
 import { bufferAddress } from '../devices/device.ts';
 import { VioError } from '../error.ts';
+import { type HugepageSize, hugepageBytes } from './hugepages.ts';
 import { pageBytes } from './page.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { attempt } from '../system-error.ts';
 
-const hugeBytes = { '2M': 2 ** 21, '1G': 2 ** 30 } as const;
 const fourGiB = 2 ** 32;
 
 /**
@@ -33,9 +33,9 @@ export class ContiguousMemory implements Disposable {
    * @throws VioError VIO_HUGEPAGES when there are not enough, or none that are neighbours; VIO_PAGEMAP_PERMISSION when
    *   this process may not see physical addresses
    */
-  static create(options: { readonly size: number; readonly hugepages?: '2M' | '1G' }): ContiguousMemory {
+  static create(options: { readonly size: number; readonly hugepages?: HugepageSize }): ContiguousMemory {
     const hugepages = options.hugepages ?? '2M';
-    const page = hugeBytes[hugepages];
+    const page = hugepageBytes[hugepages];
     const needed = Math.ceil(options.size / page);
     let tried = needed;
     for (;;) {
@@ -70,9 +70,9 @@ export class ContiguousMemory implements Disposable {
   }
 }
 
-function takePages(hugepages: '2M' | '1G', count: number, needed: number): SharedMemory {
+function takePages(hugepages: HugepageSize, count: number, needed: number): SharedMemory {
   try {
-    return SharedMemory.create({ size: count * hugeBytes[hugepages], hugepages, name: 'vio-dma' });
+    return SharedMemory.create({ size: count * hugepageBytes[hugepages], hugepages, name: 'vio-dma' });
   } catch (error) {
     if (count === needed || !VioError.is(error)) throw error;
     throw new VioError(

@@ -298,6 +298,13 @@ describe('huge pages', () => {
     },
   );
 
+  it('that a control group forbids are that error, and no fault of memory that is there', () => {
+    vi.spyOn(addon, 'memfdCreate').mockImplementation(() => {
+      throw Object.assign(new Error('as the kernel'), { errno: errno.ENOSPC, syscall: 'fallocate' });
+    });
+    expect(failureOf(() => SharedMemory.create({ size: 1, hugepages: '2M' })).code).toBe('VIO_HUGEPAGES');
+  });
+
   // Whether this machine has some at the moment is not this test's business.
   it('are mapped, as a whole and in part, or are a named error', () => {
     const attempt = (): unknown => {

@@ -1,6 +1,7 @@
 import { addon } from '../addon.ts';
 import { type Area, mapArea, viewOf } from './area.ts';
 import { closeFd } from '../fds/fd.ts';
+import { type HugepageSize, hugepageBytes, hugepageDirectory } from './hugepages.ts';
 import { checkInFile, checkSize } from './memory-range.ts';
 import { type OptionNames, checkOptions } from '../options.ts';
 import { attempt } from '../system-error.ts';
@@ -13,7 +14,10 @@ export interface SharedMemoryOptions {
   readonly name?: string;
   /** Pages of 2 MiB or 1 GiB instead of 4 KiB. */
   readonly hugepages?: '2M' | '1G';
-  /** Fault all pages in at once. Default true. */
+  /**
+   * Fault all pages in at once. Default true. Huge pages that come late may not come: where a control group limits them, the first
+   * touch of one is a fault (`faulted`).
+   */
   readonly populate?: boolean;
   /** Keep all pages in memory (mlock). Default false. */
   readonly lock?: boolean;
@@ -41,8 +45,6 @@ const sharedMemoryOptions: OptionNames<SharedMemoryOptions> = {
   lock: true,
 };
 
-const hugeShift = { '2M': 21, '1G': 30 } as const;
-
 /**
  * One shared mapping as an ArrayBuffer. After `close` the shared pages are gone at once; stale views of the buffer
  * read zeroes and write into the void, and the address space goes with garbage collection. A mapping that is dropped
@@ -69,15 +71,16 @@ export class SharedMemory implements Disposable {
    */
   static create(options: SharedMemoryOptions): SharedMemory {
     checkOptions('SharedMemory.create', options, sharedMemoryOptions);
-    const shift = options.hugepages === undefined ? 0 : hugeShift[options.hugepages];
-    const page = shift === 0 ? addon.pageSize : 2 ** shift;
+    const { hugepages, populate = true, lock = false } = options;
+    const page = hugepages === undefined ? addon.pageSize : hugepageBytes[hugepages];
+    const shift = hugepages === undefined ? 0 : Math.log2(page);
     const size = Math.ceil(options.size / page) * page;
     checkSize(size);
-    const known = options.hugepages === undefined ? {} : hugepageErrors(options.hugepages, size / page);
+    const known = hugepages === undefined ? {} : hugepageErrors(hugepages, size / page);
     const what = `share ${size} bytes of memory`;
-    const fd = attempt(() => addon.memfdCreate(options.name ?? 'vio', size, shift), what, known);
+    const take = populate && shift !== 0;
+    const fd = attempt(() => addon.memfdCreate(options.name ?? 'vio', size, shift, take), what, known);
     try {
-      const { populate = true, lock = false } = options;
       return new SharedMemory(fd, mapArea(fd, { offset: 0, size, populate, lock }, known), size);
     } catch (error) {
       closeFd(fd);
@@ -131,12 +134,11 @@ export class SharedMemory implements Disposable {
 /** Memory that is dropped without `close` takes its memfd with it. */
 const abandoned = new FinalizationRegistry<number>((fd) => closeFd(fd));
 
-function hugepageErrors(size: '2M' | '1G', pages: number): Parameters<typeof attempt>[2] {
-  const directory = size === '2M' ? 'hugepages-2048kB' : 'hugepages-1048576kB';
+function hugepageErrors(size: HugepageSize, pages: number): Parameters<typeof attempt>[2] {
   const details = {
     code: 'VIO_HUGEPAGES',
-    remedy: `reserve at least ${pages} pages: echo ${pages} > /sys/kernel/mm/hugepages/${directory}/nr_hugepages, or use 4 KiB pages`,
+    remedy: `reserve at least ${pages} pages: echo ${pages} > ${hugepageDirectory(size)}/nr_hugepages; raise the limit of the control group, if it has one; or use 4 KiB pages`,
     retryable: true,
   };
-  return { ENOMEM: details, ENODEV: details, EINVAL: details, EOPNOTSUPP: details };
+  return { ENOMEM: details, ENOSPC: details, ENODEV: details, EINVAL: details, EOPNOTSUPP: details };
 }

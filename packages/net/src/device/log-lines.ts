@@ -1,5 +1,6 @@
 import { type PathChoice, pathLogLines } from '../paths.ts';
 import type { ChosenFeatures } from './features/choose-features.ts';
+import type { PortMemory } from './memory/port-memory.ts';
 
 /** What a port knows of itself once its features are decided. */
 export interface Decided {
@@ -28,4 +29,14 @@ export function logLines({ chosen, paths, vectorized, port }: Decided): string[]
         ]
       : []),
   ];
+}
+
+/** What `log` is told of a port's memory: nothing where it has the system's own pages. */
+export function memoryLines(
+  { memory, hugepages }: Pick<PortMemory, 'memory' | 'hugepages'>,
+  port: number,
+): string[] {
+  if (hugepages === undefined) return [];
+  const mebibytes = memory.buffer.byteLength / 2 ** 20;
+  return [`virtio: port ${port} has ${mebibytes} MiB of memory, in pages of ${hugepages}`];
 }

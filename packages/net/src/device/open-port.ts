@@ -14,7 +14,7 @@ import { DevicePort, type DevicePortParts } from './device-port.ts';
 import { type ChosenFeatures, chooseFeatures } from './features/choose-features.ts';
 import { InflightKeeper } from './life/inflight-keeper.ts';
 import { type PortLife, startDevice } from './life/port-life.ts';
-import { logLines } from './log-lines.ts';
+import { logLines, memoryLines } from './log-lines.ts';
 import { randomMac } from '../frames/mac-address.ts';
 import { dataRoom } from './memory/memory-plan.ts';
 import { PortMemory } from './memory/port-memory.ts';
@@ -106,6 +106,7 @@ async function build<P extends DevicePort>(
     accepted,
   );
   undo.push(() => memory[Symbol.dispose]());
+  for (const line of memoryLines(memory, number)) log?.(line);
   const events = new VringEvents(2 * queues);
   undo.push(() => events[Symbol.dispose]());
   const inflight = keepsInflight(options) ? new InflightKeeper() : undefined;

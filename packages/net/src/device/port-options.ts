@@ -59,7 +59,7 @@ export interface CommonPortOptions
   readonly deferredStart?: readonly QueueName[] | undefined;
   /**
    * Gets one line per elected path, as DPDK logs them, and one for whatever was asked for and is not so: features that the
-   * device does not offer (`port.missing`), no vectorised path, filters that are emulated. Default: nothing is logged.
+   * device does not offer (`port.missing`), no vectorised path, filters that are emulated; and one on huge pages. Default: nothing is logged.
    */
   readonly log?: ((line: string) => void) | undefined;
   /** Number of the port in log lines. Default 0. */
@@ -139,7 +139,7 @@ const memoryNames: OptionNames<MemoryOptions> = {
  * Refuses options of an opener that there are not, and parts of them.
  * @param where the opener's name
  * @param names all that it takes
- * @throws VioError VIO_OPTION_UNKNOWN
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE
  */
 export function checkPortOptions<T extends CommonPortOptions>(
   where: string,
@@ -149,7 +149,18 @@ export function checkPortOptions<T extends CommonPortOptions>(
   checkOptions(where, options, names);
   checkOptions('vlan', options.vlan, vlanNames);
   checkOptions('memory', options.memory, memoryNames);
+  checkHugepages(where, options.memory?.hugepages);
   checkOffloadNames(options.offloads);
+}
+
+const hugepageWishes: readonly unknown[] = [undefined, 'auto', 'none', '2M', '1G'];
+
+function checkHugepages(where: string, wish: unknown): void {
+  if (hugepageWishes.includes(wish)) return;
+  throw new VioError(`${where} cannot have memory.hugepages: ${quoted(String(wish))}`, {
+    code: 'VIO_OPTION_VALUE',
+    remedy: "give 'auto', 'none', '2M' or '1G'",
+  });
 }
 
 const controlQueues: readonly unknown[] = [undefined, true, false, 'device', 'emulated'];

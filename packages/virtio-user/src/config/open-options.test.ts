@@ -21,6 +21,15 @@ describe('an option of openVirtioUser that there is not', () => {
   });
 });
 
+it('hugepages that there are not are an error that names those that there are', async () => {
+  const options = { memory: { hugepages: '4K' as never } };
+  expect(await rejectionOf(openVirtioUser({ path }, options))).toMatchObject({
+    code: 'VIO_OPTION_VALUE',
+    message: 'openVirtioUser cannot have memory.hugepages: "4K"',
+    remedy: "give 'auto', 'none', '2M' or '1G'",
+  });
+});
+
 describe('a controlQueue that there is not', () => {
   it('(the word of before) is an error that names the one of now', async () => {
     const options = { controlQueue: 'backend' as never };

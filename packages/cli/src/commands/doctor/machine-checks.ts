@@ -1,6 +1,6 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { SharedMemory } from '@vio/native';
-import { resourceLimit } from '@vio/native/internal';
+import { freeHugepages, hugepageBytes, resourceLimit } from '@vio/native/internal';
 import { type Finding, fromError, note, ok, problem } from './finding.ts';
 
 /** Memory a port of one queue pair with rings of 256 shares, rounded up. */
@@ -30,21 +30,15 @@ function checkMemory(): Finding {
   }
 }
 
-const hugepageDirectory = '/sys/kernel/mm/hugepages';
-
-/** Nothing needs them; who wants them should know. */
+/** Nothing needs them; who wants them, or reserved them for others, should know. */
 function checkHugepages(): Finding {
-  let sizes: string[] = [];
-  try {
-    sizes = readdirSync(hugepageDirectory);
-  } catch {
-    // A kernel without them.
-  }
-  const free = sizes.map((name) => {
-    const count = read(`${hugepageDirectory}/${name}/free_hugepages`) ?? '0';
-    return `${count} of ${name.replace('hugepages-', '')}`;
-  });
-  return ok('hugepages', `free: ${free.length === 0 ? 'none' : free.join(', ')}; ports do without them`);
+  const [small, large] = [freeHugepages('2M'), freeHugepages('1G')];
+  const needed = portBytes / hugepageBytes['2M'];
+  const taken =
+    small >= needed
+      ? `a port takes those of 2M by itself: ${needed}, with one queue pair and rings of 256`
+      : 'ports do without them';
+  return ok('hugepages', `free: ${small} of 2M, ${large} of 1G; ${taken}`);
 }
 
 /** Only devices that reach memory by themselves (vhost-vdpa, VFIO) have it locked. */

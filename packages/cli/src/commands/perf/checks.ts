@@ -55,7 +55,7 @@ function checkPages(name: string, { bytes, pageBytes }: PacketMemory): Finding {
   return note(
     `${name}: pages`,
     text,
-    'larger pages cost fewer TLB misses: open the port with memory: { hugepages } where the machine has some',
+    'larger pages cost fewer TLB misses, and a port takes them by itself where some are free: sysctl vm.nr_hugepages=N',
   );
 }
 

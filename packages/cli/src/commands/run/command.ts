@@ -42,6 +42,7 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
       'CPUs to run on, as in 0,2-3; those that there are of them. Threads that forward have one each, behind the first',
       cpuList,
     )
+    .option('--no-huge', 'have no huge pages, where some are free')
     .option('--tx-first', 'send a burst on every queue before forwarding begins')
     .option(
       '--txqflags <flags>',

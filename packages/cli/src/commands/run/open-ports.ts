@@ -16,7 +16,7 @@ export async function allDevargs(named: readonly string[], { pci }: RunOptions):
 /** How the ports of `vio run` are opened. */
 export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) => void): SlotOptions {
   const { timeout, reconnect, wait, rxq, txq, rxd, txd, nbCores } = options;
-  const { txqflags, enableRxCksum, enableLro, enableHwVlanStrip, maxPktLen } = options;
+  const { huge, txqflags, enableRxCksum, enableLro, enableHwVlanStrip, maxPktLen } = options;
   const offloads = {
     ...(enableRxCksum === true ? { rxChecksum: true } : {}),
     ...(enableLro === true ? { lro: true } : {}),
@@ -27,6 +27,7 @@ export function slotOptions(options: RunOptions, onWaiting: (reason: VioError) =
     ...(txqflags === undefined ? {} : { txqFlags: txqflags }),
     ...(enableHwVlanStrip === true ? { vlan: { strip: true } } : {}),
     ...(maxPktLen === undefined ? {} : { mtu: maxPktLen - frameOverhead }),
+    ...(huge ? {} : { memory: { hugepages: 'none' } }),
     offloads,
     pairs: most(rxq, txq),
     rxQueueSize: rxd,

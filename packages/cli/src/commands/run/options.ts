@@ -13,6 +13,8 @@ export interface RunOptions extends ForwardOptions {
   readonly txq?: number;
   readonly rxd?: number;
   readonly txd?: number;
+  /** Huge pages are taken where some are free. */
+  readonly huge: boolean;
   readonly txFirst?: true;
   /** Threads that forward. */
   readonly nbCores: number;

@@ -16,6 +16,7 @@ describe("a command line of DPDK's documentation", () => {
     ],
     ['-a 0000:00:04.0,vectorized=1 -n4 -- -i -a', '--vdev 0000:00:04.0,vectorized=1 -i -a'],
     ['--no-pci -- -i', '-i'],
+    ['--no-pci --no-huge -m 64 -- -i', '--no-huge -i'],
   ])('%s', (line, ours) => {
     expect(fromTestpmd(words(line))).toEqual(words(ours));
   });

@@ -6,7 +6,7 @@ const droppedValues = setOf(
 );
 /** Those without one. */
 const dropped = setOf(
-  '--no-huge --in-memory --single-file-segments --legacy-mem --no-shconf --no-telemetry --telemetry',
+  '--in-memory --single-file-segments --legacy-mem --no-shconf --no-telemetry --telemetry',
   '--no-hpet --no-pci --huge-unlink --create-uio-dev --vmware-tsc-map -v',
 );
 /** Options of testpmd that say what is so here anyway, or where there is no such thing. */

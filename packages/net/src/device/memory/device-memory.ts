@@ -2,8 +2,12 @@ import { SharedMemory } from '@vio/native';
 
 /** What a port's memory is made of. */
 export interface MemoryOptions {
-  /** Pages of 2 MiB or 1 GiB, which must have been reserved. Default: pages of 4 KiB, which need no preparation. */
-  readonly hugepages?: '2M' | '1G';
+  /**
+   * `'2M'` or `'1G'`: pages of this size, which must have been reserved. `'none'`: the system's own pages, of 4 KiB, which need no
+   * preparation. Default `'auto'`: pages of 2 MiB where enough are free for a port that fills one and does not grow, else those of
+   * 4 KiB.
+   */
+  readonly hugepages?: 'auto' | 'none' | '2M' | '1G';
   /** Keep all of it in memory (mlock). Default false. */
   readonly lock?: boolean;
   /**
@@ -16,7 +20,9 @@ export interface MemoryOptions {
 }
 
 /** What a port needs of a device's memory. */
-export interface MemoryRequest extends Pick<MemoryOptions, 'hugepages' | 'lock'> {
+export interface MemoryRequest extends Pick<MemoryOptions, 'lock'> {
+  /** Of which pages, all or nothing. Undefined: the system's own. */
+  readonly hugepages?: '2M' | '1G';
   /** Bytes, as many as the port may ever use. */
   readonly bytes: number;
   /** Bytes that it begins with, from the start on. */
@@ -39,22 +45,18 @@ export interface DeviceMemory {
   close(): void;
 }
 
-/** Bytes that memory grows by multiples of: regions begin on a boundary that suits their pages. */
-export function growthStep(hugepages: MemoryOptions['hugepages']): number {
-  return hugepages === '1G' ? 2 ** 30 : 2 ** 21;
-}
-
 /**
  * A memfd, for devices that map what they are given: sealed, mapped once, as large as the port may ever get. What comes behind
- * `startBytes` has no pages yet.
+ * `startBytes` has no pages yet; of huge pages all are there, since nobody else could have them.
  * @throws VioError VIO_HUGEPAGES, VIO_MEMORY_LOCK, VIO_MEMORY_RANGE
  */
 export function sharedMemory({ bytes, startBytes, hugepages, lock = false }: MemoryRequest): DeviceMemory {
   const grows = startBytes < bytes;
   const pages = hugepages === undefined ? {} : { hugepages };
-  const shared = SharedMemory.create({ size: bytes, name: 'vio-port', populate: !grows, lock, ...pages });
+  const populate = !grows || hugepages !== undefined;
+  const shared = SharedMemory.create({ size: bytes, name: 'vio-port', populate, lock, ...pages });
   // The first pages are there before the first packet, those of the rest when they are needed.
-  if (grows) new Uint8Array(shared.buffer, 0, startBytes).fill(0);
+  if (!populate) new Uint8Array(shared.buffer, 0, startBytes).fill(0);
   return {
     buffer: shared.buffer,
     address: 0n,

@@ -1,9 +1,9 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { wholePages } from '@vio/native/internal';
+import { freeHugepages, hugepageBytes, wholePages } from '@vio/native/internal';
 import type { BufferPool } from '@vio/rings';
 import { maxRegionSize } from '@vio/rings/internal';
 import type { MemorySlots } from '../net-device.ts';
-import { type DeviceMemory, type MemoryOptions, type MemoryRequest, growthStep } from './device-memory.ts';
+import type { DeviceMemory, MemoryOptions, MemoryRequest } from './device-memory.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 
 /**
@@ -12,6 +12,8 @@ import type { MemoryPlan } from './memory-plan.ts';
  */
 export class PortMemory implements Disposable {
   readonly memory: DeviceMemory;
+  /** Its pages, where they are not the system's own. */
+  readonly hugepages: MemoryRequest['hugepages'];
   readonly #plan: MemoryPlan;
   /** Bytes that regions begin at multiples of. */
   readonly #page: number;
@@ -21,26 +23,29 @@ export class PortMemory implements Disposable {
   #next: number;
   #growing: Promise<unknown> = Promise.resolve();
 
-  private constructor(memory: DeviceMemory, plan: MemoryPlan, page: number) {
+  private constructor(memory: DeviceMemory, plan: MemoryPlan, hugepages: MemoryRequest['hugepages']) {
     this.memory = memory;
+    this.hugepages = hugepages;
     this.#plan = plan;
-    this.#page = page;
+    this.#page = growthStep(hugepages);
     this.#next = plan.poolBuffers;
     this.#reach = memory.ready;
   }
 
   /**
-   * @param allocate of the device @param features that were accepted
+   * @param allocate of the device @param features that were accepted @param free how many huge pages are
    * @throws VioError VIO_MEMORY_RANGE, VIO_HUGEPAGES, VIO_MEMORY_LOCK, and those of the device
    */
   static create(
     allocate: (request: MemoryRequest) => DeviceMemory,
     plan: MemoryPlan,
-    { hugepages, lock = false }: MemoryOptions = {},
+    { hugepages = 'auto', lock = false }: MemoryOptions = {},
     features = 0n,
+    free: typeof freeHugepages = freeHugepages,
   ): PortMemory {
     const grows = plan.bytes > plan.startBytes;
-    const page = growthStep(hugepages);
+    const asked = hugepages === 'auto' || hugepages === 'none' ? undefined : hugepages;
+    const page = growthStep(asked);
     const bytes = grows ? wholePages(plan.bytes, page) : plan.bytes;
     if (bytes > maxRegionSize) {
       throw new VioError(`a port with so many rings and buffers takes ${bytes} bytes of memory`, {
@@ -49,8 +54,13 @@ export class PortMemory implements Disposable {
       });
     }
     const startBytes = grows ? wholePages(plan.startBytes, page) : bytes;
-    const pages = hugepages === undefined ? {} : { hugepages };
-    return new PortMemory(allocate({ bytes, startBytes, features, lock, ...pages }), plan, page);
+    const request = { bytes, startBytes, features, lock };
+    if (hugepages === 'auto' && !grows && suitsHugepages(bytes, () => free('2M'))) {
+      const memory = attempt(() => allocate({ ...request, hugepages: '2M' }));
+      if (memory !== undefined) return new PortMemory(memory, plan, '2M');
+    }
+    const pages = asked === undefined ? {} : { hugepages: asked };
+    return new PortMemory(allocate({ ...request, ...pages }), plan, asked);
   }
 
   /** Bytes that a device which starts is told of. */
@@ -116,6 +126,31 @@ export class PortMemory implements Disposable {
 
   [Symbol.dispose](): void {
     this.memory.close();
+  }
+}
+
+/** Bytes that memory grows by multiples of: regions begin on a boundary that suits their pages. */
+function growthStep(hugepages: MemoryRequest['hugepages']): number {
+  return hugepageBytes[hugepages ?? '2M'];
+}
+
+/**
+ * Whether a port takes pages of 2 MiB by itself. One that would not fill a single one does not: many small ports would have them all.
+ * Nor does one that grows: what it may become would be taken from everybody else, whether it grows or not.
+ */
+function suitsHugepages(bytes: number, free: () => number): boolean {
+  const page = hugepageBytes['2M'];
+  const all = wholePages(bytes, page);
+  return bytes >= page && all <= maxRegionSize && all / page <= free();
+}
+
+/** Others may have been quicker, a control group may forbid them, or a device not take them: then it is none of them. */
+function attempt(allocate: () => DeviceMemory): DeviceMemory | undefined {
+  try {
+    return allocate();
+  } catch (error) {
+    if (VioError.is(error)) return undefined;
+    throw error;
   }
 }
 
