@@ -204,6 +204,23 @@ static bool Reap(const DriverMemory& m, Ring& ring) {
   }
 }
 
+// Whether what is sent was taken off the pool last: it was filled here, and not forwarded.
+static bool Filled(const DriverMemory& m, int32_t last) {
+  const int32_t top = m.job[kPoolFree];
+  return top >= 0 && top < m.capacity && m.stack[top] == last;
+}
+
+// Asks for the lines in which the next packets begin, those of the buffers on top of the pool, which the device has read. Whoever
+// fills them would wait for one after the other, as stores happen in order. Of what is forwarded, the device is the next to write.
+static void FetchNext(const DriverMemory& m, int32_t count) {
+  const int32_t* job = m.job;
+  const int32_t top = job[kPoolFree];
+  if (top > m.capacity) return;
+  for (int32_t i = top - 1; i >= 0 && i >= top - count; i--) {
+    PrefetchToWrite(m.memory + job[kBase] + static_cast<int64_t>(m.stack[i]) * job[kStride]);
+  }
+}
+
 // kSingles: packets have one buffer, and their headers say nothing; others are for TypeScript, which drops them.
 template <typename Ring, bool kSingles>
 static void Send(Driver& driver) {
@@ -217,6 +234,7 @@ static void Send(Driver& driver) {
   Counters counters(driver.counters, m.memory, m.memoryBytes);
   const HeaderWriter headers(job, burst->offloads);
   const int32_t most = kSingles ? 1 : m.size;
+  const bool filled = from >= 0 && from < end && Filled(m, burst->buffer[end - 1]);
   if (ring.Free() < end - from || (!kSingles && job[kChains] > 0)) job[kBlocked] = !Reap(m, ring);
   int32_t i = from;
   for (; i >= 0 && i < end && job[kBlocked] == 0; i++) {
@@ -243,6 +261,7 @@ static void Send(Driver& driver) {
     ring.Publish();
     job[kKick] = ring.KickNeeded();
   }
+  if (filled) FetchNext(m, end - from);
   ring.Store();
 }
 
