@@ -16,7 +16,6 @@ describe.each(goldenRows)('$name', (row) => {
         (row.mergeable ? VIRTIO_NET_F_MRG_RXBUF : 0n) |
         (row.inOrder ? VIRTIO_F_IN_ORDER : 0n),
       vectorized: row.vectorized,
-      cpu: { avx512f: true, neon: false },
       available: everyPath,
     });
     expect([pathLogLine(rx, 0), pathLogLine(tx, 0)]).toEqual([

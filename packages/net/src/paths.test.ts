@@ -14,14 +14,12 @@ const vectorPaths: PathName[] = ['split vectorized Rx', 'packed vectorized Rx', 
 const scalar = (features: bigint): PathInput => ({
   features,
   vectorized: false,
-  cpu: { avx512f: false, neon: false },
 });
 
 /** Everything that vectorised paths need but the features. */
 const vector = (features: bigint, more: Partial<PathInput> = {}): PathInput => ({
   features,
   vectorized: true,
-  cpu: { avx512f: true, neon: false },
   available: vectorPaths,
   ...more,
 });
@@ -66,11 +64,6 @@ describe('the elected paths', () => {
   it('are the scalar ones where this build has no others', () => {
     const { rx, tx } = electPaths(vector(packed | inOrder, { available: [] }));
     expect([rx.path, tx.path]).toEqual(['packed in-order non-mergeable', 'packed standard Tx']);
-  });
-
-  it('may be vectorised on a CPU with NEON as well', () => {
-    const { rx } = electPaths(vector(packed | inOrder, { cpu: { avx512f: false, neon: true } }));
-    expect(rx.path).toBe('packed vectorized Rx');
   });
 
   it('say what elected them', () => {
@@ -170,11 +163,6 @@ describe('what is logged', () => {
 describe('the reason against', () => {
   it.each<[PathName, PathInput, string]>([
     ['packed vectorized Rx', vector(modern), 'RING_PACKED not negotiated'],
-    [
-      'packed vectorized Rx',
-      vector(packed | inOrder, { cpu: { avx512f: false, neon: false } }),
-      'the CPU has neither AVX-512 nor NEON',
-    ],
     ['packed vectorized Rx', vector(packed), 'IN_ORDER not negotiated'],
     ['packed vectorized Rx', vector(VIRTIO_F_RING_PACKED | inOrder), 'VERSION_1 not negotiated'],
     ['packed vectorized Rx', vector(packed | inOrder | mergeable), 'MRG_RXBUF negotiated'],
@@ -259,7 +247,6 @@ describe('every input', () => {
     features: subset,
     vectorized: fc.boolean(),
     txqFlags: fc.constantFrom(0, 0xf00, 0xf01),
-    cpu: fc.record({ avx512f: fc.boolean(), neon: fc.boolean() }),
     available: fc.subarray(vectorPaths),
     offloads: fc.record({
       lro: fc.boolean(),

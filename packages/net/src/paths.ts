@@ -23,8 +23,6 @@ export interface PathInput {
     /** Any of those of sent packets. */
     readonly transmit?: boolean;
   };
-  /** Vector instructions of the processor, as `cpuFeatures()` has them. */
-  readonly cpu: { readonly avx512f: boolean; readonly neon: boolean };
   /** Vectorised paths this build has. Default: all of them. */
   readonly available?: readonly PathName[];
 }
@@ -115,7 +113,8 @@ interface Candidate {
  * same input always gives the same answer. `txqFlags` asks for the simple transmit path and the vectorised receive path of split
  * rings, as it did in DPDK. In-order wins over mergeable in name, its path handles num_buffers itself. One
  * rule is our own: with transmit offloads headers are written one by one, so the vectorised transmit path, which only clears
- * them, is not elected.
+ * them, is not elected. And one is DPDK's alone: its vectorised paths of packed rings need AVX-512 or NEON, ours no more than every
+ * processor of x64 and arm64 has.
  */
 export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice } {
   const facts = {
@@ -288,7 +287,6 @@ function vectorized(
 
 /** What packed vectorised paths need in both directions. */
 function packedVector(input: PathInput, facts: Facts): string | undefined {
-  if (!input.cpu.avx512f && !input.cpu.neon) return 'the CPU has neither AVX-512 nor NEON';
   if (!facts.inOrder) return 'IN_ORDER not negotiated';
   return (input.features & VIRTIO_F_VERSION_1) === 0n ? 'VERSION_1 not negotiated' : undefined;
 }

@@ -1,4 +1,4 @@
-import { VioError, type WaitOptions, cpuFeatures } from '@vio/native';
+import { VioError, type WaitOptions } from '@vio/native';
 import { checkOptions, defaultTimeout, shortTimeout } from '@vio/native/internal';
 import { VIRTIO_F_NOTIFICATION_DATA, ringFeatures } from '@vio/rings';
 import { pairSwitch } from '../control/pair-switch.ts';
@@ -87,7 +87,6 @@ async function build<P extends DevicePort>(
       vlanStrip: options.vlan?.strip ?? false,
       vlanInsert: options.vlan?.insert ?? false,
     }),
-    cpu: cpuFeatures(),
   });
   const { log, portNumber: number = 0 } = options;
   for (const line of logLines({ chosen, paths, vectorized, port: number })) log?.(line);

@@ -33,7 +33,7 @@ class Owner implements Disposable {
       pair: 3,
       features,
       mac: '02:00:00:00:00:01',
-      paths: electPaths({ features, vectorized: false, cpu: { avx512f: false, neon: false } }),
+      paths: electPaths({ features, vectorized: false }),
       memory: { fd: this.#memory.fd, bytes: this.#memory.size },
       rings: {
         size: rx.queue.size,

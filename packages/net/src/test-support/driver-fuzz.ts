@@ -136,7 +136,6 @@ class Side {
         // One in two, where nothing speaks against it.
         txqFlags: buffers % 2 === 0 ? 0xf01 : 0,
         offloads: { checksum, lro: checksum, hash, transmit: (features & net.VIRTIO_NET_F_CSUM) !== 0n },
-        cpu: { avx512f: true, neon: false },
       }),
       rules,
       native,

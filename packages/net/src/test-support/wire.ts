@@ -115,7 +115,6 @@ export class Wire {
       features,
       vectorized,
       txqFlags,
-      cpu: { avx512f: true, neon: false },
       offloads: pathOffloads(
         { rxChecksum: hasRxOffloads(features), txChecksum: hasTxOffloads(features) },
         rules,

@@ -20,7 +20,6 @@ export class WiredPort extends NetPort implements Disposable {
       paths: electPaths({
         features: first.features,
         vectorized: false,
-        cpu: { avx512f: false, neon: false },
       }),
       region: first.region,
       pool: first.pool,
