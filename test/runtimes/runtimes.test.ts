@@ -1,12 +1,19 @@
 // The front page's program, the command line in both roles and the examples on runtimes that are not Node. They come from npm;
 // VIO_BUN and VIO_DENO name others.
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { until } from '@vio/test-support/plain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runBoth } from '../cli/both-roles.ts';
+import { vioProgram } from '../support/vio-program.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { isProgram, writeProgram } from '../readme/programs.ts';
 
@@ -71,6 +78,36 @@ describe.each(runtimes)('%s', (_name, find) => {
       const { codes, received } = await runBoth(ofBackend, ofPort, path);
       expect(codes).toEqual([0, 0]);
       expect(received).toBeGreaterThan(0);
+    });
+
+    it('is looked at, by its socket and by HTTP', async () => {
+      const path = join(sockets, `${_name}-seen.sock`);
+      const [program, ...flags] = command;
+      const places = ['--telemetry', `${path}.telemetry`, '--metrics', `${path}.http`];
+      const backend = spawn(program, [...flags, vioProgram, 'backend', path, ...places], { stdio: 'ignore' });
+      const ended = once(backend, 'close');
+      try {
+        await until(() => existsSync(path));
+        const scraped = await new Promise<string>((resolve, reject) => {
+          request({ socketPath: `${path}.http`, path: '/metrics' }, (answer) => resolve(text(answer)))
+            .on('error', reject)
+            .end();
+        });
+        const asking = connect(`${path}.telemetry`);
+        asking.write('/info\n');
+        const lines: unknown[] = [];
+        for await (const line of createInterface({ input: asking })) {
+          lines.push(JSON.parse(line));
+          if (lines.length === 2) break;
+        }
+        asking.destroy();
+        const { pid } = backend;
+        expect(scraped).toContain('\nvio_up 1\n');
+        expect(lines).toMatchObject([{ pid }, { result: { pid } }]);
+      } finally {
+        backend.kill('SIGINT');
+        await ended;
+      }
     });
   });
 });

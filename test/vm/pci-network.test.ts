@@ -1,6 +1,7 @@
 // virtio-net over PCI: several queue pairs, jumbo frames, checksums and segments left to the device, in every row of
 // registers and access. One boot, with cards on taps of this machine.
 import { beforeAll, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 import type { Steps } from './guest/pci.ts';
 import { type Reports, carriedTcp, runSteps, tapCards, transferred } from './pci-guest.ts';
 
@@ -37,6 +38,7 @@ beforeAll(async () => {
     queues: ['queues', split, 'vfio-pci', 4],
     'queues of a packed device': ['queues', packed, 'uio_pci_generic', 2],
     'queues of a card that works for a frontend': ['vdpaQueues', translated, 4],
+    'scaling at the prompt': ['scaling', split, 'vfio-pci', vioProgram, 4],
     jumbo: ['transfer', split, legacy, 'vfio-pci', jumbo],
     checksum: ['transfer', split, legacy, 'uio_pci_generic', checksum],
   };
@@ -102,6 +104,14 @@ it('a card that works for the frontend of a backend (vDPA) has its queue pairs a
   expect(reports['queues of a card that works for a frontend']).toMatchObject({
     queueNum: 4,
     report: { transmitted: [0, 1, 2, 3], 'one pair': [0] },
+    givenBack: true,
+  });
+});
+
+it('receive-side scaling is asked for at the prompt: hash types, key and table', () => {
+  expect(reports['scaling at the prompt']).toEqual({
+    came: { 'all to 2': [2], spread: [0, 1, 2, 3] },
+    exitCode: 0,
     givenBack: true,
   });
 });

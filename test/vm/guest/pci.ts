@@ -12,6 +12,7 @@ import { leaks } from './pci/leaks.ts';
 import { link } from './pci/link.ts';
 import { power } from './pci/power.ts';
 import { queues, vdpaQueues } from './pci/queues.ts';
+import { scaling } from './pci/scaling.ts';
 import { vdpaPeers, vdpaSuite, vdpaTaken } from './pci/vdpa.ts';
 import { type TransferOptions, transfer } from './pci/transfer.ts';
 import { type Steps as StepsOf, reportSteps } from './steps.ts';
@@ -33,6 +34,7 @@ export type Step =
   | readonly ['compliance', ours: string, driver: string]
   | readonly ['devbind', card: string, driver: string]
   | readonly ['console', card: string, driver: string, vio: string]
+  | readonly ['scaling', card: string, driver: string, vio: string, pairs: number]
   | readonly ['vdpaSuite', ours: string, whole: boolean]
   | readonly ['vdpaPeers', ours: string]
   | readonly ['vdpaQueues', ours: string, pairs: number]
@@ -70,6 +72,8 @@ function run(step: Step): Promise<object> | object {
       return devbind(step[1], step[2]);
     case 'console':
       return consoleOf(step[1], step[2], step[3]);
+    case 'scaling':
+      return scaling(step[1], step[2], step[3], step[4]);
     case 'vdpaSuite':
       return vdpaSuite(step[1], step[2]);
     case 'vdpaPeers':

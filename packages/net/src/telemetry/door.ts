@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { type UnixListener, type UnixStream, dupFd } from '@vio/native';
-import { disownFd } from '@vio/native/internal';
+import type { UnixListener } from '@vio/native';
+import { clientSockets } from './client-socket.ts';
 import type { WorkBudget } from './work-budget.ts';
 
 /** Milliseconds that somebody who comes costs, besides what is seen of it. */
@@ -23,11 +23,10 @@ export async function letIn(
   while (!signal.aborted) {
     try {
       const stream = await listener.accept({ signal });
-      // Node's own socket reads and writes, and is loaded by those who have clients.
-      const { Socket: NodeSocket } = await import('node:net');
+      const socketOf = await clientSockets();
       await door.spend(() => {
         if (signal.aborted) return stream.close();
-        const client = socketOf(stream, NodeSocket);
+        const client = socketOf(stream);
         client.unref();
         client.on('error', () => client.destroy());
         serve(client);
@@ -37,14 +36,4 @@ export async function letIn(
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10).unref());
     }
   }
-}
-
-/** Node's socket in place of ours, whose descriptor becomes its own. */
-function socketOf(stream: UnixStream, NodeSocket: typeof Socket): Socket {
-  const fd = dupFd(stream.fd);
-  disownFd(fd);
-  stream.close();
-  const once = { readableHighWaterMark: 1 };
-  // A client that has said all is answered still.
-  return new NodeSocket({ fd, readable: true, writable: true, allowHalfOpen: true, ...once });
 }

@@ -63,7 +63,6 @@ export class WorkBudget {
     this.#busy = piece !== undefined;
     if (piece === undefined) return;
     const begin = performance.now();
-    const cpu = process.cpuUsage();
     this.#saved = Math.min(most, this.#saved + this.#share * (begin - this.#at));
     this.#at = begin;
     if (this.#saved <= 0) {
@@ -73,8 +72,7 @@ export class WorkBudget {
     }
     this.#waiting.delete(piece);
     this.#reached = Math.max(this.#reached, piece.account.paid);
-    piece.run();
-    const cost = took(begin, cpu) + besides + piece.extra;
+    const cost = costOf(piece.run, begin) + besides + piece.extra;
     piece.account.paid += cost / piece.account.weight;
     this.#saved = Math.max(-mostOwed, this.#saved - cost);
     setImmediate(() => this.#work());
@@ -91,10 +89,18 @@ export class WorkBudget {
 
 let ofThread: WorkBudget | undefined;
 
-/** Milliseconds: no more than went by, and no more than the process ran for. Somebody else may have had the CPU, or other threads run. */
-function took(begin: number, cpu: NodeJS.CpuUsage): number {
+/**
+ * Runs it. @param begin when its turn came @returns milliseconds: of the work no more than went by, and no more than the process ran for, as
+ * somebody else may have had the CPU, or other threads run; and what it cost to find that out, which may be more than the work
+ */
+function costOf(run: () => void, begin: number): number {
+  const cpu = process.cpuUsage();
+  const ready = performance.now();
+  run();
+  const done = performance.now();
   const { user, system } = process.cpuUsage(cpu);
-  return Math.min(performance.now() - begin, (user + system) / 1000);
+  const found = performance.now() - done + (ready - begin);
+  return Math.min(done - ready, (user + system) / 1000) + found;
 }
 
 /** What one who asks has cost. */

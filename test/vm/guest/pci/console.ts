@@ -58,7 +58,7 @@ function received(name: string): number {
 }
 
 /** What is typed, and what comes back. */
-class Prompt {
+export class Prompt {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   #said = '';
 
@@ -74,6 +74,7 @@ class Prompt {
     return this.says(answer);
   }
 
+  /** Waits until what is said looks like this. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this.#said);
