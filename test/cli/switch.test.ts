@@ -1,12 +1,15 @@
 // `vio switch` as a daemon, asked by `vio switch` as a client.
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { openVirtioUser } from '@vio/virtio-user';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 import { Vio, jsonLines, vio } from './vio.ts';
 
 let directory: string;
@@ -254,6 +257,27 @@ describe('vio switch that cannot', () => {
     const ended = await vio('switch', 'run', '--config', file);
     expect([ended.exitCode, ended.stderr]).toEqual([1, expect.stringContaining(code)]);
   });
+});
+
+it('that was told of no control socket has it where it is looked for, the first of those that run', async () => {
+  writeFileSync(at('plain.json'), JSON.stringify({ bridges: [{ name: 'br7' }] }));
+  const node = `${process.execPath} ${vioProgram}`;
+  const begin = (said: string): string =>
+    `${node} switch run --config ${at('plain.json')} --json >${at(said)} & ` +
+    `for i in $(seq 400); do grep -q ready ${at(said)} && break; sleep 0.05; done`;
+  const script = `${begin('first')}; ${begin('second')}; ${node} switch show bridges --json; kill %1 %2; wait`;
+  // Root has its sockets in /run/vio, where those of others may be.
+  const alone = ['unshare', '--mount', 'sh', '-c', `mount -t tmpfs none /run && exec bash -c "$1"`, 'sh'];
+  const [program, ...args] = [...(process.getuid?.() === 0 ? alone : ['bash', '-c']), script];
+  const { stdout } = await promisify(execFile)(program, args, {
+    env: { ...process.env, XDG_RUNTIME_DIR: directory },
+  });
+  const controls = ['first', 'second'].map(
+    (said) =>
+      (JSON.parse(readFileSync(at(said), 'utf8').split('\n')[0]) as { control: string | null }).control,
+  );
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'br7' });
+  expect(controls).toEqual([expect.stringMatching(/\/switch\.sock$/), null]);
 });
 
 it.each(['vio-switch.service', 'vio-switch.socket', 'vio-switch-metrics.socket'])(

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,6 +21,23 @@ function ownDirectory(): string {
  * @returns undefined where this user can have none, or none that others could not put theirs in place of
  */
 export function usualTelemetryPath(command: string): string | undefined {
+  return ownPlace(`${command}-${process.pid}.sock`);
+}
+
+const controlName = 'switch.sock';
+
+/** The control socket of a switch that was told of none; its directory is made. @returns undefined where this user can have none */
+export function usualControlPath(): string | undefined {
+  return ownPlace(controlName);
+}
+
+/** The control socket of the switch that runs, where nobody has named one. */
+export function knownControlPath(): string {
+  const places = telemetryDirectories().map((directory) => join(directory, controlName));
+  return places.find((place) => existsSync(place)) ?? join('/run/vio', controlName);
+}
+
+function ownPlace(name: string): string | undefined {
   const directory = ownDirectory();
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -29,5 +46,5 @@ export function usualTelemetryPath(command: string): string | undefined {
   } catch {
     return undefined;
   }
-  return join(directory, `${command}-${process.pid}.sock`);
+  return join(directory, name);
 }

@@ -1,7 +1,8 @@
 import { UnixListener, VioError } from '@vio/native';
 import { readConfig } from '../config/config-file.ts';
 import type { SwitchConfig } from '../config/schema.ts';
-import { serveControl } from '../control/control-server.ts';
+import { type ControlSocket, serveControl } from '../control/control-server.ts';
+import type { ControlTarget } from '../control/methods.ts';
 import { passedSockets } from './activation.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
@@ -31,6 +32,8 @@ export interface DaemonOptions {
   readonly file: string;
   /** In place of what the file says. */
   readonly override?: Partial<Pick<SwitchConfig, 'control' | 'state' | 'http'>>;
+  /** Where the control socket is when nothing else says; where it cannot be there, or another switch has it, there is none. */
+  readonly usualControl?: () => string | undefined;
   /** Is told what happens. */
   readonly report: DaemonReport;
   /** Shows its ports in one more way, which ends with it. @param controlled there is a control socket, which shows them as well */
@@ -83,8 +86,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       ? config.control
       : UnixListener.adopt(passed.control.fd, passed.control.path);
   const httpAt = passed.http ?? config.http;
+  const target = { fabric, reload, health };
   await using control =
-    controlAt === undefined ? undefined : serveControl(controlAt, { fabric, reload, health });
+    controlAt === undefined
+      ? serveIfPossible(options.usualControl?.(), target)
+      : serveControl(controlAt, target);
   options.show?.(fabric, control !== undefined);
   await using status =
     httpAt === undefined
@@ -110,6 +116,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   } finally {
     calm();
     process.off('SIGHUP', hangup);
+  }
+}
+
+function serveIfPossible(place: string | undefined, target: ControlTarget): ControlSocket | undefined {
+  try {
+    return place === undefined ? undefined : serveControl(place, target);
+  } catch (error) {
+    if (VioError.is(error)) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { VioError } from '@vio/native';
 import { callSwitch } from '@vio/switch/client';
 import { Output } from '../../output.ts';
+import { knownControlPath } from '../../telemetry/places.ts';
 import type { CallOptions } from './options.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -55,7 +56,7 @@ export async function reload(options: CallOptions): Promise<void> {
 }
 
 function call(method: string, params: unknown, { control, timeout }: CallOptions): Promise<unknown> {
-  return callSwitch(control, method, params, { timeout });
+  return callSwitch(control ?? knownControlPath(), method, params, { timeout });
 }
 
 function parsePort(text: string): unknown {

@@ -2,8 +2,6 @@ import { Argument, type Command } from 'commander';
 import { timeoutOption } from '../../options/timeout.ts';
 import type { CallOptions, SwitchRunOptions } from './options.ts';
 
-const defaultControl = '/run/vio/switch.sock';
-
 /** `vio switch`: an Ethernet switch between vhost-user ports, and what can be asked of one that runs. */
 export function addSwitchCommand(program: Command, interrupted: AbortSignal): void {
   const group = program.command('switch').description('switch Ethernet frames between vhost-user ports');
@@ -11,7 +9,10 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
     .command('run')
     .description('run a switch until it is interrupted; SIGHUP reads the configuration anew')
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
-    .option('--control <path>', 'the control socket, in place of what the configuration says')
+    .option(
+      '--control <path>',
+      'the control socket, in place of what the configuration says (default: where vio switch show looks for it)',
+    )
     .option('--state <file>', 'the file that keeps ports which were added while it ran')
     .option(
       '--http <address>',
@@ -21,7 +22,7 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
       '--telemetry <path>',
       'the socket by which vio top and others look at it (default: in /run/vio, where it has no control socket)',
     )
-    .option('--no-telemetry', 'have no such socket')
+    .option('--no-telemetry', 'have no such socket, nor a control socket that nobody has named')
     .option('--json', 'one JSON object per line')
     .action(async (options: SwitchRunOptions) => {
       const { runSwitch } = await import('./run.ts');
@@ -31,7 +32,10 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
     group
       .command(name)
       .description(description)
-      .option('--control <path>', 'the control socket of the switch', defaultControl)
+      .option(
+        '--control <path>',
+        'the control socket of the switch (default: switch.sock among the sockets of this user, or in /run/vio)',
+      )
       .addOption(timeoutOption('how long to wait for an answer'))
       .option('--json', 'the answer as the switch gives it');
   call('add', 'add a port to a switch that runs')

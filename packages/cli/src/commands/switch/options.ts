@@ -10,7 +10,7 @@ export interface SwitchRunOptions {
 
 /** What is asked of a switch that runs. */
 export interface CallOptions {
-  readonly control: string;
+  readonly control?: string;
   readonly timeout: number;
   readonly json?: true;
 }

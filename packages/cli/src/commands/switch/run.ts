@@ -1,5 +1,6 @@
 import { runDaemon } from '@vio/switch/internal';
 import { Output } from '../../output.ts';
+import { usualControlPath } from '../../telemetry/places.ts';
 import { atPlace } from '../../telemetry/serve.ts';
 import { version } from '../../version.ts';
 import type { SwitchRunOptions } from './options.ts';
@@ -16,6 +17,8 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
       ...(http === undefined ? {} : { http }),
     },
     interrupted,
+    // Who wants no socket to look by, and has named none, has none.
+    usualControl: () => (telemetry === false ? undefined : usualControlPath()),
     // A control socket shows what telemetry does.
     show: (fabric, controlled) => {
       if (telemetry === false || (telemetry === undefined && controlled)) return;
