@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { sh } from '../../support/sh.ts';
-import { cpusOf, withoutVectors } from '../qemu.ts';
+import { withoutVectors } from '../qemu.ts';
 import { type Found, HeldFrames } from './held-frames.ts';
 import { type Journey, type Plan, guestAddress, hostAddress, mtu, pairs } from './plan.ts';
 import { Qmp } from './qmp.ts';
@@ -15,7 +15,6 @@ import { Transfer } from './transfer.ts';
 const plan = JSON.parse(process.argv[2]) as Plan;
 const { directory } = plan;
 const megabytes = 160;
-const cpus = cpusOf(1);
 const children: ChildProcess[] = [];
 const backends: string[] = [];
 const qemus: string[] = [];
@@ -53,7 +52,6 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
     'qemu-system-x86_64',
     [
       ['-accel', 'tcg,thread=multi', '-machine', 'q35,memory-backend=memory', '-cpu', 'max'],
-      cpus.qemu,
       ['-m', String(megabytes), '-object', `memory-backend-memfd,id=memory,size=${megabytes}M,share=on`],
       [
         '-nodefaults',
@@ -69,7 +67,7 @@ async function startQemu(side: number, number: number, incoming: boolean): Promi
       ['-kernel', plan.vmlinux, '-initrd', plan.initramfs],
       [
         '-append',
-        `console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 nowatchdog no_timer_check i8042.noprobe=1 ${cpus.kernel}`,
+        'console=ttyS0 panic=-1 quiet nokaslr mitigations=off audit=0 nowatchdog no_timer_check i8042.noprobe=1',
       ],
       ['-chardev', `socket,id=backend,path=${socketOf(side)}`],
       ['-netdev', `vhost-user,id=net,chardev=backend,queues=${pairs}`],
