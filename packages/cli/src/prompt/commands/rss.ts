@@ -91,7 +91,7 @@ function scaled(session: PromptSession, number: number): ReturnType<PromptSessio
   const port = session.opened(session.slot(number));
   if ((port.features & VIRTIO_NET_F_RSS) === 0n)
     throw new CommandFailure(
-      `Port ${number} has no receive-side scaling: that takes a device that has it, and several queues (--rxq)`,
+      `Port ${number} has no receive-side scaling: that takes several queues (--rxq), and a device that has it (of a vhost-user backend by cq=1)`,
     );
   return port;
 }
