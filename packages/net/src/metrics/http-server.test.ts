@@ -239,10 +239,8 @@ describe('a thread that has no time left for HTTP', () => {
       each.on('data', () => each.write(question));
       each.write(question);
     }
-    await once(clients[0], 'data');
     await turns(2000);
     for (const each of clients) each.destroy();
-    expect(serving.answered()).toBeGreaterThan(0);
     expect(serving.answered()).toBeLessThan(660);
   });
 

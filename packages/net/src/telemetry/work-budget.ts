@@ -10,6 +10,8 @@ const slice = 0.2;
 const longestRest = 1000;
 /** Milliseconds that every piece of work costs besides what is seen of it: reads, wakings, garbage. */
 const besides = 0.03;
+/** Milliseconds that it costs at most to find out what a piece of work cost: in more, somebody else had the CPU. */
+const mostFound = 0.2;
 /** Milliseconds that somebody who seldom asks is ahead of those who always do. */
 const credit = 2;
 
@@ -99,7 +101,7 @@ function costOf(run: () => void, begin: number): number {
   run();
   const done = performance.now();
   const { user, system } = process.cpuUsage(cpu);
-  const found = performance.now() - done + (ready - begin);
+  const found = Math.min(mostFound, performance.now() - done + (ready - begin));
   return Math.min(done - ready, (user + system) / 1000) + found;
 }
 
