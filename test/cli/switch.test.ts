@@ -179,7 +179,12 @@ describe('vio switch', () => {
     const config = { bridges: [{ name: 'br0' }], ports: [port('a')] };
     writeFileSync(at('switch.yaml'), JSON.stringify(config));
     const run = ['switch', 'run', '--config', at('switch.yaml'), '--json'];
-    const running = new Vio(run, { XDG_RUNTIME_DIR: directory });
+    const beside = { XDG_RUNTIME_DIR: directory };
+    // The first that runs has the control socket that is looked for.
+    writeFileSync(at('first.yaml'), JSON.stringify({ bridges: [{ name: 'br0' }] }));
+    const first = new Vio(['switch', 'run', '--config', at('first.yaml'), '--json'], beside);
+    await first.says(/"ready"/);
+    const running = new Vio(run, beside);
     daemon = running;
     await running.says(/"ready"/);
     const root = process.getuid?.() === 0;
@@ -191,9 +196,10 @@ describe('vio switch', () => {
       { result: { ports: [{ name: 'a', kind: 'switch port' }] } },
       { error: { code: 'VIO_TELEMETRY_COMMAND' } },
     ]);
-    daemon = new Vio([...run, '--no-telemetry'], { XDG_RUNTIME_DIR: directory });
+    daemon = new Vio([...run, '--no-telemetry'], beside);
     await daemon.says(/"ready"/);
     const none = join(root ? '/run' : directory, 'vio', `switch-${daemon.process.pid}.sock`);
+    await first.interrupt('SIGTERM');
     expect([existsSync(place), existsSync(none)]).toEqual([false, false]);
   });
 

@@ -97,9 +97,9 @@ describe.each(cases)('a wire between two cards: %s', (_, { packed, offloads, buf
     expect(guest.results.tcp).toEqual({ said: String(bytes), exitCode: 0 });
   });
 
-  it('carries packets of 64 KiB where they stay whole, and frames where they do not', () => {
+  it('carries packets of many frames where they stay whole, and frames where they do not', () => {
     const { longest } = guest.wire;
-    expect(offloads ? longest > 32_768 : longest === 1514).toBe(true);
+    expect(offloads ? longest > 8 * 1514 : longest === 1514).toBe(true);
   });
 
   it('damages no checksum', () => {
