@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     exclude: [
       'peers/**',
+      'uml/**',
       'vm/**',
       'install/**',
       'docs/**',
