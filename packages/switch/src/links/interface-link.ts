@@ -5,7 +5,6 @@ import {
   HDR_GSO_TCPV4,
   HDR_GSO_TCPV6,
   PacketBurst,
-  PacketCopier,
   PacketOffloads,
   QueueStats,
   VIRTIO_NET_F_CSUM,
@@ -22,6 +21,7 @@ import { BufferPool, Region, poolStride } from '@vio/rings';
 import { leavesWork } from '../fabric/frame-offloads.ts';
 import { insertTag, setTagType } from '../fabric/frame-tag.ts';
 import type { Link } from '../fabric/link.ts';
+import { PoolCopiers } from '../fabric/pool-copiers.ts';
 import { PlainCopies, type PlainSink } from './plain-copies.ts';
 import { SleepWatch } from './sleep-watch.ts';
 
@@ -78,7 +78,7 @@ export class InterfaceLink implements Link, PlainSink {
   readonly #spare = new PacketOffloads(slots);
   readonly #plain: PlainCopies;
   /** By the pool that frames come from. */
-  readonly #copiers = new Map<BufferPool, PacketCopier>();
+  readonly #copiers: PoolCopiers;
   readonly #rx = new QueueStats();
   readonly #tx = new QueueStats();
   #closed = false;
@@ -103,6 +103,7 @@ export class InterfaceLink implements Link, PlainSink {
       dataRoom,
       headroom,
     });
+    this.#copiers = new PoolCopiers(this.#pool);
     this.#plain = new PlainCopies(this.#pool, this);
     this.#packets = open(new Uint8Array(memory), slots);
     this.#sleep = new SleepWatch(this.#packets.fd, () => listener.wake());
@@ -217,7 +218,7 @@ export class InterfaceLink implements Link, PlainSink {
 
   #send(burst: PacketBurst, from: number, count: number): number {
     const out = this.#out;
-    const copier = this.#copierFor(burst.pool ?? this.#pool);
+    const copier = this.#copiers.of(burst.pool ?? this.#pool);
     const all = burst.count;
     burst.count = from + count;
     let done = 0;
@@ -269,15 +270,6 @@ export class InterfaceLink implements Link, PlainSink {
     // A packet came whose offloads a virtio-net header has no words for: the kernel has dropped it.
     if (error === EINVAL) this.#rx.countErrors(1, 'header');
     else if (error !== EAGAIN && error !== EINTR && error !== ENOBUFS) this.#listener.lost();
-  }
-
-  #copierFor(pool: BufferPool): PacketCopier {
-    let copier = this.#copiers.get(pool);
-    if (copier === undefined) {
-      copier = new PacketCopier(pool, this.#pool);
-      this.#copiers.set(pool, copier);
-    }
-    return copier;
   }
 }
 

@@ -1,5 +1,6 @@
-import { HDR_GSO_NONE, PacketBurst, PacketCopier, Segmenter, completePacket } from '@vio/net';
+import { HDR_GSO_NONE, PacketBurst, Segmenter, completePacket } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
+import { PoolCopiers } from '../fabric/pool-copiers.ts';
 
 const burstCapacity = 64;
 
@@ -20,11 +21,12 @@ export class PlainCopies {
   readonly #out = new PacketBurst(burstCapacity);
   readonly #cut = new Segmenter();
   /** By the pool that packets come from. */
-  readonly #copiers = new Map<BufferPool, PacketCopier>();
+  readonly #copiers: PoolCopiers;
 
   /** @param target pool of the copies */
   constructor(target: BufferPool, sink: PlainSink) {
     this.#target = target;
+    this.#copiers = new PoolCopiers(target);
     this.#sink = sink;
   }
 
@@ -32,7 +34,7 @@ export class PlainCopies {
   deliver(burst: PacketBurst, from: number, count: number): number {
     const { pool } = burst;
     if (pool === undefined) return count;
-    const copier = this.#copierFor(pool);
+    const copier = this.#copiers.of(pool);
     const all = burst.count;
     let sent = 0;
     for (let i = from; i < from + count; i++) {
@@ -72,14 +74,5 @@ export class PlainCopies {
     this.#cut.left = 0;
     copies.releaseOne(0);
     return whole;
-  }
-
-  #copierFor(pool: BufferPool): PacketCopier {
-    let copier = this.#copiers.get(pool);
-    if (copier === undefined) {
-      copier = new PacketCopier(pool, this.#target);
-      this.#copiers.set(pool, copier);
-    }
-    return copier;
   }
 }

@@ -5,7 +5,6 @@ import {
   HDR_GSO_UDP_L4,
   type NetPort,
   PacketBurst,
-  PacketCopier,
   type RingState,
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_HOST_TSO4,
@@ -17,6 +16,7 @@ import { portRings } from '@vio/net/internal';
 import type { BufferPool } from '@vio/rings';
 import { leavesWork } from '../fabric/frame-offloads.ts';
 import type { Link } from '../fabric/link.ts';
+import { PoolCopiers } from '../fabric/pool-copiers.ts';
 import { PlainCopies, type PlainSink } from './plain-copies.ts';
 
 const burstCapacity = 64;
@@ -36,10 +36,7 @@ export class PortLink implements Link, PlainSink {
   readonly queues: number;
   readonly #wake: () => void;
   readonly #out: PacketBurst;
-  /** By the pool that frames come from. */
-  readonly #copiers = new Map<BufferPool, PacketCopier>();
-  #last: BufferPool | undefined;
-  #copier: PacketCopier | undefined;
+  readonly #copiers: PoolCopiers;
   #turn = 0;
   /** For packets that leave to the other end what it does not take. */
   readonly #plain: PlainCopies;
@@ -52,6 +49,7 @@ export class PortLink implements Link, PlainSink {
     this.queues = port.rx.length;
     this.#wake = wake;
     this.#out = port.burst(burstCapacity);
+    this.#copiers = new PoolCopiers(port.pool);
     this.#plain = new PlainCopies(port.pool, this);
     for (const [kind, bit] of segmentations) this.#takes[kind] = (port.features & bit) === 0n ? 0 : 1;
     for (const pair of port.rx.keys()) port.rxInterrupt(pair).onSignal(() => this.#wake());
@@ -111,7 +109,7 @@ export class PortLink implements Link, PlainSink {
     const all = burst.count;
     burst.count = from + count;
     out.count = 0;
-    this.#copierFor(burst.pool ?? pool).copy(burst, out, from);
+    this.#copiers.of(burst.pool ?? pool).copy(burst, out, from);
     burst.count = all;
     const sent = tx.send(out);
     out.release(sent);
@@ -148,16 +146,5 @@ export class PortLink implements Link, PlainSink {
   describe(): Record<string, unknown> {
     const { features, mac, link } = this.port;
     return { kind: 'virtio-user', features: featureNames(features), mac, up: link.up };
-  }
-
-  #copierFor(pool: BufferPool): PacketCopier {
-    if (pool === this.#last && this.#copier !== undefined) return this.#copier;
-    let copier = this.#copiers.get(pool);
-    if (copier === undefined) {
-      copier = new PacketCopier(pool, this.port.pool);
-      this.#copiers.set(pool, copier);
-    }
-    this.#last = pool;
-    return (this.#copier = copier);
   }
 }

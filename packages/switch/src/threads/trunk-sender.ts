@@ -1,6 +1,7 @@
 import type { EventFd } from '@vio/native';
-import { PacketBurst, PacketCopier } from '@vio/net';
+import { PacketBurst } from '@vio/net';
 import type { BufferPool } from '@vio/rings';
+import { PoolCopiers } from '../fabric/pool-copiers.ts';
 import { type TrunkMemory, slot, slotWords, slotsAt, trunkSlots, trunkWord } from './trunk-memory.ts';
 
 const burstCapacity = 64;
@@ -22,8 +23,7 @@ export class TrunkSender {
   readonly #event: EventFd;
   readonly #pool: BufferPool;
   readonly #out = new PacketBurst(burstCapacity, { offloads: true });
-  /** By the pool that packets come from. */
-  readonly #copiers = new Map<BufferPool, PacketCopier>();
+  readonly #copiers: PoolCopiers;
   /** The buffer in each slot: what the memory says of it may have been written over. */
   readonly #given = new Int32Array(trunkSlots);
   #produced = 0;
@@ -33,12 +33,13 @@ export class TrunkSender {
     this.#words = trunk.region.i32;
     this.#event = trunk.event;
     this.#pool = trunk.pool();
+    this.#copiers = new PoolCopiers(this.#pool);
   }
 
   /** Sends packets of a burst; they stay the caller's. @returns how many there was no room for */
   send({ bridge, port = -1 }: TrunkTarget, burst: PacketBurst, from: number, count: number): number {
     if (burst.pool === undefined) return count;
-    const copier = this.#copierFor(burst.pool);
+    const copier = this.#copiers.of(burst.pool);
     const out = this.#out;
     const all = burst.count;
     const end = from + count;
@@ -108,14 +109,5 @@ export class TrunkSender {
     // Either this sees that the other side sleeps, or that one has seen what was stored before.
     if (Atomics.load(this.#words, trunkWord.sleeps) === 0) return;
     if (Atomics.exchange(this.#words, trunkWord.sleeps, 0) === 1) this.#event.signal();
-  }
-
-  #copierFor(pool: BufferPool): PacketCopier {
-    let copier = this.#copiers.get(pool);
-    if (copier === undefined) {
-      copier = new PacketCopier(pool, this.#pool);
-      this.#copiers.set(pool, copier);
-    }
-    return copier;
   }
 }
