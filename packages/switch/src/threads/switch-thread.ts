@@ -68,6 +68,12 @@ export interface ThreadListener {
   trouble(port: number, what: string, reason: Pick<VioError, 'code' | 'message'>): void;
 }
 
+/** Who wants to know what becomes of threads. */
+export interface ThreadsListener extends ThreadListener {
+  /** One has ended by itself, with all that it had. */
+  failed(reason: VioError): void;
+}
+
 /** A thread with ports of a switch, seen from where the switch is: this one, or another. */
 export interface SwitchThread {
   /** Ports that are polled at this moment. */

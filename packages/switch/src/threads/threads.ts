@@ -1,7 +1,6 @@
-import type { VioError } from '@vio/native';
 import { droppedFull, portCounterNames, txBytes, txFrames } from '../fabric/port-counters.ts';
 import { LocalThread } from './local-thread.ts';
-import type { SwitchThread, ThreadListener, ThreadOrder } from './switch-thread.ts';
+import type { SwitchThread, ThreadOrder, ThreadsListener } from './switch-thread.ts';
 import { TrunkMemory } from './trunk-memory.ts';
 
 /** What has gone from one thread of a switch to another. */
@@ -16,12 +15,6 @@ export interface TrunkView {
   readonly dropped: number;
   /** Buffers of frames that are on their way at this moment. */
   readonly waiting: number;
-}
-
-/** Who wants to know what becomes of threads. */
-export interface ThreadsListener extends ThreadListener {
-  /** One has ended by itself, with all that it had. */
-  failed(reason: VioError): void;
 }
 
 /** From one thread to another. */

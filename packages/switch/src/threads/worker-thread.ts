@@ -9,13 +9,7 @@ import {
   type ThreadStart,
   receivedError,
 } from './messages.ts';
-import type { PortSight, SwitchThread, ThreadListener, ThreadOrder } from './switch-thread.ts';
-
-/** Who wants to know what becomes of another thread. */
-export interface WorkerListener extends ThreadListener {
-  /** It has ended by itself, with all that it had. */
-  failed(reason: VioError): void;
-}
+import type { PortSight, SwitchThread, ThreadOrder, ThreadsListener } from './switch-thread.ts';
 
 interface Waiting {
   readonly resolve: () => void;
@@ -34,7 +28,7 @@ export class WorkerThread implements SwitchThread {
   #failure: VioError | undefined;
   #ending = false;
 
-  private constructor(number: number, start: Pick<ThreadStart, 'trunks'>, listener: WorkerListener) {
+  private constructor(number: number, start: Pick<ThreadStart, 'trunks'>, listener: ThreadsListener) {
     const { port1, port2 } = new MessageChannel();
     const answered = new SharedArrayBuffer(4);
     this.#asking = new Asking({ port: port1, answered });
@@ -61,7 +55,7 @@ export class WorkerThread implements SwitchThread {
   static async start(
     number: number,
     start: Pick<ThreadStart, 'trunks'>,
-    listener: WorkerListener,
+    listener: ThreadsListener,
   ): Promise<WorkerThread> {
     const thread = new WorkerThread(number, start, listener);
     try {
@@ -99,7 +93,7 @@ export class WorkerThread implements SwitchThread {
     return this.#failure === undefined && !this.#ending ? this.#asking.ask(question) : undefined;
   }
 
-  #hear(report: ThreadReport, listener: WorkerListener): void {
+  #hear(report: ThreadReport, listener: ThreadsListener): void {
     switch (report.kind) {
       case 'changed':
         return listener.changed(report.port, report.connected);
