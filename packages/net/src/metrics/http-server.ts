@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { UnixListener } from '@vio/native';
 import { callApplication, listenTcp, tcpAddressOf } from '@vio/native/internal';
+import type { ClientSocket } from '../telemetry/client-socket.ts';
 import { letIn } from '../telemetry/door.ts';
 import { WorkBudget } from '../telemetry/work-budget.ts';
 import type { HttpAddress, HttpPlace } from './http-address.ts';
@@ -104,7 +104,7 @@ vio_http_turned_away_total ${this.#turnedAway}
     return Promise.resolve();
   }
 
-  #serve(client: Socket): void {
+  #serve(client: ClientSocket): void {
     if (this.connections >= mostConnections) {
       this.#turnedAway++;
       const [oldest] = this.#silent.keys();

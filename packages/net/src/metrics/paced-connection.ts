@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ClientSocket } from '../telemetry/client-socket.ts';
 import type { BudgetAccount } from '../telemetry/work-budget.ts';
 
 /** Bytes that are passed on at once: a piece of work is as short as what they can ask for. */
@@ -12,7 +12,7 @@ const patience = 15_000;
  * account; until then they wait in the kernel's buffers.
  * @param Stream Node's class, which is loaded by those who have clients
  */
-export function pacedConnection(socket: Socket, account: BudgetAccount, Stream: typeof Duplex): Duplex {
+export function pacedConnection(socket: ClientSocket, account: BudgetAccount, Stream: typeof Duplex): Duplex {
   /** Whoever has this connection has room for more. */
   let wanted = false;
   let wake = (): void => {};

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type UnixStream, closeFd, dupFd } from '@vio/native';
 import { disownFd } from '@vio/native/internal';
@@ -8,8 +7,16 @@ const options = { readableHighWaterMark: 1, allowHalfOpen: true } as const;
 /** Bytes that are read at once. */
 const readBytes = 65_536;
 
-/** Makes a socket of Node's of one of ours, which is not used any more. */
-type SocketMaker = (stream: UnixStream) => Socket;
+/** What serving lines and HTTP takes of a client's socket. */
+export interface ClientSocket extends Duplex {
+  /** Ends it once all is sent. */
+  destroySoon(): void;
+  /** Does not keep the process alive. */
+  unref(): unknown;
+}
+
+/** Makes a client's socket of a stream, which is not used any more. */
+type SocketMaker = (stream: UnixStream) => ClientSocket;
 
 /** How they are made; what that takes is loaded by those who have clients. */
 export async function clientSockets(): Promise<SocketMaker> {
@@ -27,8 +34,8 @@ export async function clientSockets(): Promise<SocketMaker> {
   };
 }
 
-/** As much of a socket as serving lines and HTTP takes. It ends whole: who has been told all is not read either. */
-function socketOver(stream: UnixStream, Stream: typeof Duplex): Socket {
+/** As much of a socket as there is to be. It ends whole: who has been told all is not read either. */
+function socketOver(stream: UnixStream, Stream: typeof Duplex): ClientSocket {
   const target = new Uint8Array(readBytes);
   const next = async (): Promise<Buffer | null> => {
     for (;;) {
@@ -64,5 +71,5 @@ function socketOver(stream: UnixStream, Stream: typeof Duplex): Socket {
     },
   });
   const destroySoon = (): void => void socket.end(() => socket.destroy());
-  return Object.assign(socket, { destroySoon, unref: () => socket }) as unknown as Socket;
+  return Object.assign(socket, { destroySoon, unref: () => socket });
 }

@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net';
 import type { UnixListener } from '@vio/native';
-import { clientSockets } from './client-socket.ts';
+import { type ClientSocket, clientSockets } from './client-socket.ts';
 import type { WorkBudget } from './work-budget.ts';
 
 /** Milliseconds that somebody who comes costs, besides what is seen of it. */
@@ -17,7 +16,7 @@ export async function letIn(
   listener: UnixListener,
   budget: WorkBudget,
   signal: AbortSignal,
-  serve: (client: Socket) => void,
+  serve: (client: ClientSocket) => void,
 ): Promise<void> {
   const door = budget.account(doorWeight);
   while (!signal.aborted) {

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import { VioError } from '@vio/native';
+import type { ClientSocket } from './client-socket.ts';
 import { jsonValue } from './json-value.ts';
 import { type LineRequest, parseLineRequest } from './line-request.ts';
 import type { BudgetAccount } from './work-budget.ts';
@@ -61,7 +61,7 @@ const copying = 0.1;
 
 /** Serves one client until it is gone. Never rejects. */
 export async function converse(
-  client: Socket,
+  client: ClientSocket,
   options: LineConnectionOptions,
   { account, streams }: LineClient,
 ): Promise<void> {
@@ -90,7 +90,7 @@ export async function converse(
  * @returns what the connection is to carry from now on; undefined: the client has said all
  */
 async function answerLines(
-  client: Socket,
+  client: ClientSocket,
   options: LineConnectionOptions,
   { account, streams }: LineClient,
   asked: () => void,
@@ -123,7 +123,7 @@ async function answerLines(
 }
 
 /** The answer; if it is a stream, with a place for it until the client is gone, or an error when there is none. */
-function admitted(client: Socket, answered: Answer, streams: { open: number }, code: string): Answer {
+function admitted(client: ClientSocket, answered: Answer, streams: { open: number }, code: string): Answer {
   const { id, result } = answered;
   if (!(result instanceof LineStream)) return answered;
   const end = (): void => result.bytes[Symbol.dispose]?.();
@@ -146,7 +146,7 @@ function admitted(client: Socket, answered: Answer, streams: { open: number }, c
 
 /** @throws what a part throws when others have been sent already, and nothing else can be said */
 async function answerInParts(
-  client: Socket,
+  client: ClientSocket,
   { id, result: { texts } }: { readonly id: Answer['id']; readonly result: LineParts },
   account: BudgetAccount,
   patience: number,
@@ -236,7 +236,7 @@ function tooLong(code: string, maxRequest: number): VioError {
 }
 
 /** Nobody asks any more: what a client says now is dropped, no faster than requests are read, and that it leaves is seen. */
-async function discard(client: Socket, account: BudgetAccount): Promise<void> {
+async function discard(client: ClientSocket, account: BudgetAccount): Promise<void> {
   try {
     for await (const _ of client.iterator({ destroyOnReturn: false })) await account.spend(() => {});
   } catch {
@@ -246,7 +246,7 @@ async function discard(client: Socket, account: BudgetAccount): Promise<void> {
 }
 
 async function carry(
-  client: Socket,
+  client: ClientSocket,
   bytes: LineStream['bytes'],
   patience: number,
   account: BudgetAccount,
@@ -267,7 +267,7 @@ async function carry(
 }
 
 /** Resolves when the client has room for more. @throws Error when it does not read, or is gone */
-function write(client: Socket, data: string | Uint8Array, patience: number): Promise<void> {
+function write(client: ClientSocket, data: string | Uint8Array, patience: number): Promise<void> {
   if (client.destroyed) return Promise.reject(new Error('the client is gone'));
   if (client.write(data)) return Promise.resolve();
   return new Promise((resolve, reject) => {

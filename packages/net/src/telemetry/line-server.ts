@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import { type ListenOptions, UnixListener, VioError } from '@vio/native';
+import type { ClientSocket } from './client-socket.ts';
 import { letIn } from './door.ts';
 import { type LineConnectionOptions, converse, errorOf } from './line-connection.ts';
 import { WorkBudget } from './work-budget.ts';
@@ -27,7 +27,7 @@ export class LineServer implements AsyncDisposable {
   readonly path: string;
   readonly #listener: UnixListener;
   readonly #options: LineServerOptions;
-  readonly #clients = new Set<Socket>();
+  readonly #clients = new Set<ClientSocket>();
   readonly #budget: WorkBudget;
   readonly #streams = { open: 0 };
   readonly #stopping = new AbortController();
@@ -63,7 +63,7 @@ export class LineServer implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #serve(client: Socket): void {
+  #serve(client: ClientSocket): void {
     const { maxClients = 64, greeting, code } = this.#options;
     if (this.#clients.size >= maxClients) {
       const reason = new VioError(`${maxClients} clients are connected`, {
