@@ -86,7 +86,7 @@ async function buildOne(options, owners, out, contents) {
     ...options,
     stdin: { contents, resolveDir: options.absWorkingDir, sourcefile: basename(out) },
     outfile: join(options.absWorkingDir, out),
-    plugins: [owned(owners), namedStars(options), ...options.plugins],
+    plugins: [owned(owners), readable(options), ...options.plugins],
   };
   const result = await build(all);
   return hasCommonJs(result) ? build({ ...all, banner: requireBanner }) : result;
@@ -108,13 +108,16 @@ function owned(owners) {
   };
 }
 
-/** They are in the declarations already, and a seventh of what is installed, read and scanned at every start. */
+/** Declarations have them; they are a seventh of what is installed, read and scanned at every start. */
 const docstrings = /^[ \t]*\/\*\*(?:[^*]|\*(?!\/))*\*\/[ \t]*\n/gm;
 
-/** Says which names are passed on where all are: of what is in an earlier file, only that file would know. */
-function namedStars(options) {
+/**
+ * Reads modules without docstrings, and says which names are passed on where all are: of what is in an earlier file, only that file
+ * would know.
+ */
+function readable(options) {
   return {
-    name: 'named stars',
+    name: 'readable',
     setup({ onLoad }) {
       onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
         let contents = readFileSync(path, 'utf8').replaceAll(docstrings, '');
