@@ -22,7 +22,11 @@ export async function runBoth(
   const ended = once(backend, 'close');
   try {
     await once(backend.stdout, 'data');
-    const port = start(ofPort, 'run', `path=${path}`, '--forward-mode', 'flowgen', '--duration', '2');
+    // Small pages: an emulator of programs (qemu-user) cannot map a file of huge ones.
+    const port = start(
+      ofPort,
+      ...['run', `path=${path}`, '--no-huge', '--forward-mode', 'flowgen', '--duration', '2'],
+    );
     const [said, [code]] = await Promise.all([text(port.stdout), once(port, 'close')]);
     const total = said.split('\n').find((line) => line.includes('"type":"total"')) ?? '{}';
     const { received = 0 } = JSON.parse(total) as { received?: number };
