@@ -1,6 +1,6 @@
 // The SIGBUS guard. A peer may truncate the file behind a mapping at any time; the next access would kill the
 // process. The guard puts a private zero page there instead and marks the mapping, so the access completes and the
-// owner can notice and stop.
+// owner can notice and stop. Where very many pages are gone, zeroes take the place of all of the mapping.
 #include "memory/mappings.h"
 
 #include <signal.h>
@@ -18,6 +18,11 @@ Mapping g_mappings[kMaxMappings];
 static std::mutex g_lock;  // claims and releases only; the handler never takes it
 static std::atomic<int> g_end{0};  // no slot from here on was ever used
 static struct sigaction g_previous;
+
+// Pages that may be replaced one by one, of all mappings that live. Each splits its mapping, and who shares memory chooses which
+// pages are gone: as many as the kernel lets a process have mappings (vm.max_map_count), and the next fault would end it.
+constexpr int32_t kMostReplaced = 4096;
+static std::atomic<int32_t> g_replaced{0};
 
 // System calls only, which are safe in a signal handler.
 bool PutZeroes(void* at, size_t size) {
@@ -37,6 +42,19 @@ bool PutZeroes(void* at, size_t size) {
   return put;
 }
 
+// While there are few, what is still there of a file stays: one that was truncated is seen to be, and let go.
+static bool Replace(Mapping& m, uintptr_t base, size_t size, uintptr_t address, size_t page) {
+  if (g_replaced.load(std::memory_order_relaxed) < kMostReplaced &&
+      PutZeroes(reinterpret_cast<void*>(address & ~(page - 1)), page)) {
+    m.replaced.fetch_add(1, std::memory_order_relaxed);
+    g_replaced.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  if (!PutZeroes(reinterpret_cast<void*>(base), size)) return false;
+  g_replaced.fetch_sub(m.replaced.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
+  return true;
+}
+
 static bool Repair(uintptr_t address) {
   const int end = g_end.load(std::memory_order_acquire);
   for (int i = 0; i < end; i++) {
@@ -48,9 +66,8 @@ static bool Repair(uintptr_t address) {
     const size_t page = m.page.load(std::memory_order_acquire);
     // The slot may have changed hands between the two loads; then it was never the slot of this address.
     if (m.base.load(std::memory_order_relaxed) != base) continue;
-    void* at = reinterpret_cast<void*>(address & ~(page - 1));
     const int error = errno;  // the interrupted code must not see another
-    if (!PutZeroes(at, page)) return false;
+    if (!Replace(m, base, size, address, page)) return false;
     errno = error;
     m.faulted.store(1, std::memory_order_release);
     return true;
@@ -106,6 +123,7 @@ int ClaimMapping(void* base, size_t size, size_t page) {
 void ReleaseMapping(int slot) {
   std::lock_guard<std::mutex> hold(g_lock);
   g_mappings[slot].base.store(0, std::memory_order_release);
+  g_replaced.fetch_sub(g_mappings[slot].replaced.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
   if (slot < g_hint) g_hint = slot;
 }
 

@@ -14,6 +14,8 @@ struct Mapping {
   std::atomic<size_t> size{0};
   std::atomic<size_t> page{0};
   std::atomic<int32_t> faulted{0};
+  // Pages of it that were replaced one by one.
+  std::atomic<int32_t> replaced{0};
 };
 
 // Half of what Linux gives a process by default (vm.max_map_count). Slots that were never used cost nothing, neither in

@@ -239,6 +239,29 @@ describe('a file that is truncated under its mapping', () => {
     closeFd(fd);
   });
 
+  it('is survived however many of its pages are touched, here and there', async () => {
+    // Twice as many as a process may have mappings by default.
+    const { end, stdout, stderr } = await runChild(`
+      import { ftruncateSync, openSync, readFileSync } from 'node:fs';
+      const fd = openSync('${join(directory, 'many')}', 'w+');
+      const pages = 2 * 65_536;
+      const size = ${page} * pages;
+      const mappings = () => readFileSync('/proc/self/maps', 'utf8').split('\\n').length;
+      const before = mappings();
+      let zeroes = 0;
+      for (let round = 0; round < 2; round++) {
+        ftruncateSync(fd, size);
+        const mapping = native.SharedMemory.map(fd, { size, populate: false });
+        ftruncateSync(fd, 0);
+        const view = new Uint8Array(mapping.buffer);
+        for (let at = 0; at < size; at += 2 * ${page}) if (view[at] === 0) zeroes++;
+        if (!mapping.faulted || mappings() - before > 10_000) throw new Error('faulted, and few mappings');
+        mapping.close();
+      }
+      print(zeroes === pages);`);
+    expect([end, stdout.trim(), stderr]).toEqual([0, 'true', '']);
+  });
+
   it('is survived after the worker thread that loaded the addon first has ended', async () => {
     const { end, stdout, stderr } = await runChildWithWorker();
     expect([end, stdout.trim(), stderr]).toEqual([0, 'true', '']);
