@@ -58,5 +58,5 @@ export { printable, quoted } from './quoted.ts';
 export { PacketSocket } from './sockets/packet-socket.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
 export { listenTcp, tcpAddressOf } from './sockets/tcp-socket.ts';
-export { defaultTimeout, shortTimeout } from './timeouts.ts';
+export { defaultTimeout, longestTimer, shortTimeout } from './timeouts.ts';
 export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -38,6 +38,20 @@ describe('a wait', () => {
     ]);
   });
 
+  it.each([Infinity, 2 ** 31, 1e300])('of %s milliseconds is not over before', async (timeout) => {
+    const value = await settle<number>('waiting', { timeout }, (resolve) => {
+      const timer = setTimeout(() => resolve(1), 50);
+      return () => clearTimeout(timer);
+    });
+    expect(value).toBe(1);
+  });
+
+  it.each([Number.NaN, 'soon'])('of %s milliseconds does not begin', async (given) => {
+    const timeout = given as number;
+    const { code } = await rejectionOf(settle('waiting', { timeout }, () => expect.unreachable));
+    expect(code).toBe('VIO_OPTION_VALUE');
+  });
+
   it('ends when it is aborted, with the reason as cause', async () => {
     const controller = new AbortController();
     let undone = 0;

@@ -1,9 +1,10 @@
 import { VioError } from './error.ts';
 import { type OptionNames, checkOptions } from './options.ts';
+import { longestTimer } from './timeouts.ts';
 
 /** How long an asynchronous operation may take. */
 export interface WaitOptions {
-  /** Milliseconds; undefined waits forever. */
+  /** Milliseconds; undefined waits forever, unless the call has a default, and Infinity does always. */
   readonly timeout?: number | undefined;
   /** Gives up when it aborts, with VIO_ABORTED. */
   readonly signal?: AbortSignal | undefined;
@@ -24,7 +25,7 @@ export function checkWait(where: string, wait: WaitOptions | undefined): void {
 /**
  * A promise with an end: settles as `start` says, or rejects when time or patience runs out. `start` returns what
  * must be undone in every case.
- * @throws VioError VIO_TIMEOUT, VIO_ABORTED
+ * @throws VioError VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_VALUE for a timeout that is no number
  */
 export function settle<T>(
   what: string,
@@ -33,6 +34,7 @@ export function settle<T>(
 ): Promise<T> {
   const { timeout, signal } = options;
   return new Promise<T>((resolve, reject) => {
+    if (timeout !== undefined && !(timeout >= -Infinity)) return reject(noTimeout(what, timeout));
     let undo: (() => void) | undefined;
     let settled = false;
     const finish = (deliver: () => void): void => {
@@ -45,7 +47,7 @@ export function settle<T>(
     };
     const onAbort = (): void => finish(() => reject(abortedError(what, signal?.reason)));
     const timer =
-      timeout === undefined
+      timeout === undefined || timeout > longestTimer
         ? undefined
         : setTimeout(() => finish(() => reject(timeoutError(what, timeout))), timeout);
     if (signal?.aborted === true) return onAbort();
@@ -68,6 +70,13 @@ export function timeoutError(what: string, timeout: number): VioError {
     code: 'VIO_TIMEOUT',
     remedy: 'see whether the other side runs and answers; allow more time if it is merely slow',
     retryable: true,
+  });
+}
+
+function noTimeout(what: string, timeout: number): VioError {
+  return new VioError(`${what} cannot have a timeout of ${timeout}`, {
+    code: 'VIO_OPTION_VALUE',
+    remedy: 'give milliseconds, or Infinity',
   });
 }
 

@@ -1,5 +1,6 @@
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
+import { longestTimer } from '../timeouts.ts';
 import type { Area } from './area.ts';
 
 /**
@@ -21,7 +22,7 @@ export class LatePages implements Disposable {
   static open(timeout: number): LatePages {
     const known = { code: 'VIO_USERFAULTFD', remedy };
     return new LatePages(
-      attempt(() => addon.faultsOpen(timeout), 'wait for pages of memory', {
+      attempt(() => addon.faultsOpen(Math.min(timeout, longestTimer)), 'wait for pages of memory', {
         EPERM: known,
         ENOSYS: known,
         EINVAL: known,

@@ -1,5 +1,5 @@
 // Talks to the control socket of a running switch. Loads little, no addon either, so that who starts often starts fast.
-import { defaultTimeout } from '@vio/native/timeouts';
+import { defaultTimeout, longestTimer } from '@vio/native/timeouts';
 import { connect } from 'node:net';
 
 const brand = Symbol.for('vio.error');
@@ -63,7 +63,7 @@ export function callSwitch(
     };
     const timer = setTimeout(
       () => fail(`the switch at ${path} did not answer within ${timeout} ms`),
-      timeout,
+      Math.min(timeout, longestTimer),
     );
     socket.on('connect', () => socket.write(`${JSON.stringify({ id: 1, method, params })}\n`));
     socket.on('error', (cause) => fail(`the switch cannot be reached at ${path}: ${cause.message}`, cause));

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError, type WaitOptions } from '@vio/native';
+import { longestTimer } from '@vio/native/internal';
 import type { DriverQueue } from '@vio/rings';
 import { featureNames } from '../../feature-bits.ts';
 import type { FailedAttempt } from '../../port/port-events.ts';
@@ -37,7 +38,7 @@ export async function reconnect(
   let delay = minDelay;
   let cause: unknown;
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    await sleep(delay, undefined, { signal, ref: false });
+    await sleep(Math.min(delay, longestTimer), undefined, { signal, ref: false });
     delay = Math.min(2 * delay || firstDelay, maxDelay);
     try {
       const wait = { timeout: life.timeout, signal };

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type UnixListener, UnixStream, VioError } from '@vio/native';
+import { longestTimer } from '@vio/native/internal';
 import { tooMany } from './driver-errors.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -70,5 +71,5 @@ export async function connectOnce(
 
 /** Keeps the process alive, as a socket does that listens; the signal cuts it short. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return setTimeout(milliseconds, undefined, { signal }).catch(() => {});
+  return setTimeout(Math.min(milliseconds, longestTimer), undefined, { signal }).catch(() => {});
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { VioError } from '@vio/native';
-import { callApplication, quoted } from '@vio/native/internal';
+import { callApplication, longestTimer, quoted } from '@vio/native/internal';
 import { vduseDirectory } from '../vduse/vduse-node.ts';
 import { VduseSession, type VduseSessionOptions } from './vduse-session.ts';
 
@@ -76,7 +76,7 @@ export class VduseRole {
 
   #later(): void {
     if (this.#retry === undefined || this.#ended) return;
-    this.#timer = setTimeout(() => this.#again(), this.#retry);
+    this.#timer = setTimeout(() => this.#again(), Math.min(this.#retry, longestTimer));
   }
 
   #again(): void {

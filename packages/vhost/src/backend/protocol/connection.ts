@@ -1,5 +1,5 @@
 import { VioError } from '@vio/native';
-import { throwLater, timeoutError, shortTimeout } from '@vio/native/internal';
+import { longestTimer, throwLater, timeoutError, shortTimeout } from '@vio/native/internal';
 import {
   type Message,
   MessageReader,
@@ -152,7 +152,7 @@ export class BackendConnection {
     } else if (
       this.#deadline === undefined &&
       this.#closing === undefined &&
-      Number.isFinite(this.#patience)
+      this.#patience <= longestTimer
     ) {
       this.#deadline = setTimeout(() => void this.end(this.#tooLate()), this.#patience).unref();
     }

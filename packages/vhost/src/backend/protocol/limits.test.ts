@@ -71,6 +71,19 @@ describe('a frontend that', () => {
     expect(await holdingsLike(before)).toEqual(before);
   });
 
+  it.each([Infinity, 2 ** 31])(
+    'says nothing for less than %s milliseconds is waited for',
+    async (patience) => {
+      await using backend = await TestBackend.start({ handshakeTimeout: patience });
+      using stream = await UnixStream.connect(backend.path);
+      await until(() => backend.devices.length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await stream.send(whole);
+      await stream.readable({ timeout: Infinity });
+      expect(stream.receive(new Uint8Array(64))?.bytes).toBe(20);
+    },
+  );
+
   it('has spoken may be silent for as long as it likes, ready or not', async () => {
     await using backend = await TestBackend.start({ handshakeTimeout: 20 });
     using guest = new Guest();
