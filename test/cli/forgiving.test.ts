@@ -190,6 +190,50 @@ describe('a capture to stdout that waits for a packet', () => {
   });
 });
 
+describe('what is said', () => {
+  it.each([
+    [['--help'], 1],
+    [['inspect', '--features', '0x1'], 1],
+    [['inspect', '--features', '0x1', '--json'], 1],
+    [['nonsense'], 2],
+  ])('on a disk that is full: vio %j ends with %i, and no stack', async (args, exitCode) => {
+    const full = openSync('/dev/full', 'w');
+    const said = spawn(process.execPath, [vioProgram, ...args], { stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    const [stderr, ended] = await Promise.all([
+      buffer(said.stderr ?? Readable.from([])),
+      once(said, 'exit') as Promise<[number]>,
+    ]);
+    expect([ended[0], stderr.toString()]).toEqual([
+      exitCode,
+      expect.stringMatching(/^vio: .+\n {2}remedy: .+\n {2}code: VIO_CLI_(OUTPUT|USAGE)\n$/),
+    ]);
+  });
+
+  it.each([
+    [['nonsense'], 2],
+    [['run', 'path=/nowhere'], 1],
+  ])('to nobody: vio %j ends with %i all the same', async (args, exitCode) => {
+    const said = spawn(process.execPath, [vioProgram, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    said.stderr?.destroy();
+    expect(await once(said, 'exit')).toEqual([exitCode, null]);
+  });
+
+  it('beside a capture to nobody does not end it', async () => {
+    await startBackend(running, socket);
+    const file = join(directory, 'unsaid.pcap');
+    const args = ['run', `path=${socket}`, '--forward-mode', 'txonly', '--duration', '0.5', '--pcap', '-'];
+    const out = openSync(file, 'w');
+    const port = spawn(process.execPath, [vioProgram, ...args, '--stats-period', '0.05'], {
+      stdio: ['ignore', out, 'pipe'],
+    });
+    closeSync(out);
+    port.stderr?.destroy();
+    expect(await once(port, 'exit')).toEqual([0, null]);
+    expect(readPcap(readFileSync(file)).packets.length).toBeGreaterThan(0);
+  });
+});
+
 describe('what is wrong', () => {
   it.each([
     [['run', 'path=/nowhere/vhost.sock'], 1, 'VIO_SOCKET_MISSING'],

@@ -29,8 +29,24 @@ export async function tellOfFailure(
   const { code, message, remedy, retryable } = failure;
   if (args.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ type: 'error', code, message, remedy, retryable })}\n`);
-  } else process.stderr.write(`vio: ${message}\n  remedy: ${remedy}\n  code: ${code}\n`);
+  } else process.stderr.write(inWords(failure));
   return code === 'VIO_CLI_USAGE' ? exitCodes.usage : exitCodes.failure;
+}
+
+/** Says that what there is to say cannot be written, as on a disk that is full, and makes the exit code that of a failure. */
+export async function tellOfOutput(cause: Error): Promise<void> {
+  process.on('exit', () => (process.exitCode = exitCodes.failure));
+  const { VioError } = await import('@vio/native');
+  const failure = new VioError(`standard output cannot be written: ${cause.message}`, {
+    code: 'VIO_CLI_OUTPUT',
+    remedy: 'make room where it goes, or send it elsewhere',
+    cause,
+  });
+  process.stderr.write(inWords(failure));
+}
+
+function inWords({ message, remedy, code }: Failure): string {
+  return `vio: ${message}\n  remedy: ${remedy}\n  code: ${code}\n`;
 }
 
 function usageFailure({ message }: CommanderError, args: readonly string[]): Failure {

@@ -1,8 +1,10 @@
 /**
  * A signal that aborts when the user or the system wants the program to end: SIGINT, SIGTERM, or nobody reads its
- * output any more. Its reason is the name of the signal. A second SIGINT or SIGTERM ends the process at once.
+ * output any more. Its reason is the name of the signal. A second SIGINT or SIGTERM ends the process at once. What is said on stderr
+ * may be lost: that keeps nobody from working.
+ * @param failed is told that output cannot be written for another reason than that nobody reads it; the program ends then as well
  */
-export function interruption(): AbortSignal {
+export function interruption(failed: (cause: Error) => void): AbortSignal {
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void => {
     process.off('SIGINT', interrupt);
@@ -12,9 +14,10 @@ export function interruption(): AbortSignal {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && !controller.signal.aborted) failed(error);
     interrupt('SIGPIPE');
   });
+  process.stderr.on('error', () => {});
   return controller.signal;
 }
 

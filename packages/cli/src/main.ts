@@ -11,12 +11,12 @@ import { addRunCommand } from './commands/run/command.ts';
 import { addShowCommand } from './commands/show/command.ts';
 import { addSwitchCommand } from './commands/switch/command.ts';
 import { addTopCommand } from './commands/top/command.ts';
-import { exitCodes, tellOfFailure } from './failure.ts';
+import { exitCodes, tellOfFailure, tellOfOutput } from './failure.ts';
 import { interruption } from './interruption.ts';
 import { fromTestpmd } from './commands/run/testpmd-line.ts';
 import { version } from './version.ts';
 
-const interrupted = interruption();
+const interrupted = interruption((cause) => void tellOfOutput(cause));
 const program = new Command('vio')
   .description('virtio networking for Node.js, without a VM')
   .version(version)
