@@ -289,6 +289,38 @@ describe('the prompt', () => {
     expect(await prompt.end()).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
+  it.each([
+    ['4294967295 bursts on every queue', ['start tx_first 4294967295'], []],
+    ['the same, by threads', ['start tx_first 4294967295'], ['--nb-cores=2']],
+    [
+      'as long a retry as there may be',
+      ['set fwd txonly retry', 'set burst tx delay 50000 retry 2', 'start'],
+      [],
+    ],
+  ])('hears who wants an end while it does %s', async (_, lines, options) => {
+    const prompt = new Prompt(
+      `path=${await backend('rxonly', '--queues', '2')}`,
+      '-i',
+      '--rxq=2',
+      ...options,
+    );
+    for (const line of lines.slice(0, -1)) await prompt.run(line);
+    await prompt.vio.says(/testpmd> $/);
+    prompt.vio.process.stdin?.write(`${lines.at(-1)}\n`);
+    // The line is read.
+    await prompt.vio.says(/start.*\n/);
+    expect((await prompt.vio.interrupt()).stdout).toMatch(/Bye\.\.\.\n$/);
+  });
+
+  it.each([
+    ['set burst tx delay 1000000 retry 65535', 'delay=1000000 * retry=65535 > 100000 microseconds - give up'],
+    [`set txpkts ${'1,'.repeat(255)}1`, 'nb segments per TX packets=256 > 255 - give up'],
+  ])('does not take what nothing could be done with: %.40s', async (line, answer) => {
+    const prompt = new Prompt(`path=${await backend()}`, '-i');
+    expect(await prompt.run(line)).toBe(`${answer}\n`);
+    await prompt.end();
+  });
+
   it('ends with the input, and with SIGINT', async () => {
     const socket = await backend();
     expect((await new Prompt(`path=${socket}`, '-i').end('')).exitCode).toBe(0);
@@ -340,6 +372,22 @@ describe('a script', () => {
   it('that cannot be read ends with 1', async () => {
     const ended = await vio('run', `path=${await backend()}`, '--cmdline-file', join(directory, 'none'));
     expect([ended.exitCode, ended.stdout]).toEqual([1, expect.stringContaining('Failed to open file')]);
+  });
+
+  it.each([
+    ['has very many lines', () => 'show port stats all\n'.repeat(300_000)],
+    ['loads itself again and again', (file: string) => `show port stats all\n${`load ${file}\n`.repeat(50)}`],
+  ])('that %s lets packets pass, and ends with SIGINT', async (_, text) => {
+    const file = join(directory, 'script');
+    writeFileSync(file, text(file));
+    const socket = await backend('txonly');
+    const forward = ['--forward-mode=rxonly', '-a', '--no-telemetry'];
+    const port = new Vio(['run', `path=${socket}`, '--cmdline-file', file, ...forward]);
+    await port.says(/RX-packets: [1-9]/);
+    const { exitCode, stdout } = await port.interrupt();
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/Bye\.\.\.\n$/);
+    expect(stdout.match(/NIC statistics/g)?.length).toBeLessThan(299_999);
   });
 
   it('that loads itself comes to an end', async () => {

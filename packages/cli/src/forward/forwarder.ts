@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate as turnOfLoop, setTimeout } from 'node:timers/promises';
 import { PacketBurst } from '@vio/net';
 import { type LaneCounts, addCounts, noCounts, totalCounts } from './counts.ts';
 import type { ForwardStep } from './engine.ts';
@@ -80,9 +80,21 @@ export class Forwarder {
     });
   }
 
-  /** One burst of another mode through every lane, as `start tx_first` has it. */
-  once(step: ForwardStep): void {
-    for (const lane of this.#lanes) if (step(lane, this.#burst, lane.counts) > 0) lane.bursts++;
+  /**
+   * So many bursts of another mode through every lane, as `start tx_first` has it.
+   * @returns false when it was stopped meanwhile
+   */
+  async first(step: ForwardStep, times: number): Promise<boolean> {
+    this.#running = true;
+    for (let i = 1; i <= times && this.#running; i++) {
+      let waited = i % burstsPerTurn === 0;
+      for (const lane of this.#lanes) {
+        if (step(lane, this.#burst, lane.counts) > 0) lane.bursts++;
+        waited ||= lane.waited === true;
+      }
+      if (waited) await turnOfLoop();
+    }
+    return this.#running;
   }
 
   async stop(): Promise<void> {
@@ -117,6 +129,7 @@ export class Forwarder {
         moved += packets;
         if (packets === 0) break;
         lane.bursts++;
+        if (lane.waited === true) break;
       }
     }
     return moved;

@@ -1,14 +1,12 @@
 import { VioError } from '@vio/native';
 import { completeIpv4, protocolUdp, typeIpv4 } from '@vio/net/internal';
 import type { Region } from '@vio/rings';
+import { leastFrame, mostFrame } from './frame-limits.ts';
 
 const sourceAddressAt = 26;
 const sourcePortAt = 34;
 /** Ethernet, IPv4 and UDP headers, and two bytes that make them whole words. */
 const templateBytes = 44;
-/** Bytes of the headers alone. */
-export const leastFrame = 42;
-export const mostFrame = 9728;
 
 /**
  * An Ethernet + IPv4 + UDP frame as testpmd's txonly sends it: documentation addresses 198.18.0.1 to 198.18.0.2,

@@ -51,6 +51,8 @@ export interface MeteredLane extends Lane {
   readonly name: string;
   /** Steps that moved packets. */
   bursts: number;
+  /** In the last step it waited for room: others have their turn. Default: it does not. */
+  readonly waited?: boolean;
   /** What the mode did with its packets. */
   readonly counts: LaneCounts;
   /** The counters of its two queues. */

@@ -8,6 +8,9 @@ export interface SendRetry {
   readonly delay: number;
 }
 
+/** Microseconds that all retries of a burst may take together: a thread that waits does nothing else, and hears nobody. */
+export const longestRetry = 100_000;
+
 /** What testpmd does. */
 export const usualRetry: SendRetry = { times: 64, delay: 1 };
 

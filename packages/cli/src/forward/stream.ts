@@ -54,6 +54,7 @@ export class Stream implements MeteredLane {
   readonly pool;
   readonly counts = noCounts();
   bursts = 0;
+  waited = false;
   /** Undefined: both ends have the same memory. */
   readonly #copier: PacketCopier | undefined;
   readonly #copies: PacketBurst | undefined;
@@ -119,7 +120,8 @@ export class Stream implements MeteredLane {
     const { tx } = this.to;
     if (this.#tag !== 0) burst.vlan?.fill(this.#tag, 0, burst.count);
     let sent = tx.send(burst, 0);
-    if (sent < burst.count && this.#retry !== undefined) sent += sendAgain(tx, burst, sent, this.#retry);
+    this.waited = sent < burst.count && this.#retry !== undefined;
+    if (this.waited && this.#retry !== undefined) sent += sendAgain(tx, burst, sent, this.#retry);
     burst.release(sent);
     return sent;
   }

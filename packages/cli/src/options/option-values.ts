@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { mostFrame, mostSegments } from '../forward/frame-limits.ts';
 import { type HttpAddress, parseHttpAddress } from '@vio/net/internal/http';
 
 /** Parsers of option values, for commander: what is out of range is wrong usage. */
@@ -49,7 +50,7 @@ export function segmentList(text: string): number[] {
   const segments = text.split(',').map(Number);
   const bytes = segments.reduce((all, one) => all + one, 0);
   const whole = segments.every((each) => Number.isInteger(each) && each > 0);
-  if (text.trim() === '' || !whole || segments.length > 255 || bytes < 60 || bytes > 9728)
+  if (text.trim() === '' || !whole || segments.length > mostSegments || bytes < 60 || bytes > mostFrame)
     throw new InvalidArgumentError('Allowed: 60 to 9728, whole numbers; with several, their sum.');
   return segments;
 }

@@ -53,7 +53,7 @@ export interface Datapath extends MeteredTraffic, AsyncDisposable {
   readonly threads: number;
   /** Those of now, or of the last time. */
   readonly streams: readonly StreamReport[];
-  /** Begins to forward, with counts from 0. */
+  /** Begins to forward, with counts from 0. Resolves behind the bursts that come first, or when it is stopped meanwhile. */
   start(work: ForwardWork): Promise<void>;
   stop(): Promise<void>;
   /** Counters of a port that it does not have itself: how often its queues moved packets, and what other threads count. */

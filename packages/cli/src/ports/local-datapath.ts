@@ -50,6 +50,7 @@ export class LocalDatapath implements Datapath {
     const { mode, segments, burst, txFirst, peers, checksums, tags, retry } = work;
     await this.stop();
     const step = forwardStep(mode, segments);
+    const first = forwardStep('txonly', segments);
     this.#streams = streamsBetween(this.#slots, {
       topology: this.#topology,
       peers,
@@ -59,12 +60,8 @@ export class LocalDatapath implements Datapath {
     });
     const forwarder = new Forwarder(step, burst, undefined, this.#times);
     for (const stream of this.#streams) forwarder.add(stream);
-    if (txFirst > 0) {
-      const first = forwardStep('txonly', segments);
-      for (let i = 0; i < txFirst; i++) forwarder.once(first);
-    }
-    forwarder.start();
     this.#forwarder = forwarder;
+    if (await forwarder.first(first, txFirst)) forwarder.start();
   }
 
   async stop(): Promise<void> {

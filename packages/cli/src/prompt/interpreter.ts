@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import { VioError } from '@vio/native';
 import { Matcher, wordsOf } from './matcher.ts';
 import { CommandFailure, type PromptSession } from './session.ts';
@@ -54,8 +55,10 @@ export class Interpreter {
     this.#depth++;
     try {
       for (const [i, line] of text.split('\n').entries()) {
-        if (this.#session.quitting) return;
+        if (this.#session.quitting || this.#session.signal.aborted) return;
         await this.execute(line, `${file}:${i + 1}: `);
+        // Packets go on between two lines, and somebody may want an end.
+        await turnOfLoop();
       }
     } finally {
       this.#depth--;

@@ -152,7 +152,15 @@ export class PromptSession {
     if (this.datapath.running) throw new CommandFailure('Packet forwarding already started');
     if (this.slots.some(({ started }) => !started)) throw new CommandFailure('Not all ports were started');
     this.clearForwardStats();
-    await this.datapath.start(this.work(txFirst));
+    const { signal } = this;
+    const giveUp = (): void => void this.datapath.stop();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      await this.datapath.start(this.work(txFirst));
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+    if (!this.datapath.running) throw new CommandFailure('Packet forwarding was given up');
   }
 
   async stop(): Promise<void> {

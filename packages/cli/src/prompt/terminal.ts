@@ -1,4 +1,5 @@
 import { type Interface, createInterface } from 'node:readline';
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import type { Readable, Writable } from 'node:stream';
 import type { Interpreter } from './interpreter.ts';
 import type { PromptSession } from './session.ts';
@@ -88,6 +89,8 @@ export class Terminal {
         waiting = new AbortController();
         session.signal = AbortSignal.any([waiting.signal, interrupted]);
         await interpreter.execute(line);
+        // Of what is piped in, many lines are there at once.
+        await turnOfLoop();
         waiting = undefined;
         if (session.quitting || interrupted.aborted) break;
         this.#ask(lines);

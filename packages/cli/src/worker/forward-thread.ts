@@ -51,10 +51,9 @@ export class ForwardThread {
         const forwarder = new Forwarder(forwardStep(work.mode, work.segments), work.burst);
         for (const stream of this.#streams) forwarder.add(stream);
         const first = forwardStep('txonly', work.segments);
-        for (let i = 0; i < work.txFirst; i++) forwarder.once(first);
-        forwarder.start();
         this.#forwarder = forwarder;
         this.#reports = setInterval(() => this.#count(), reportInterval);
+        if (await forwarder.first(first, work.txFirst)) forwarder.start();
         return;
       }
       case 'stop':

@@ -59,6 +59,8 @@ export class WorkerDatapath implements Datapath {
   readonly #counts = new Map<number, PortCounts>();
   #streams: readonly RemoteStream[] = [];
   #running = false;
+  /** It is to run, as soon as threads have their queues. */
+  #wanted = false;
 
   /** @param cpus where threads run, in turn; none: anywhere */
   constructor(
@@ -96,7 +98,9 @@ export class WorkerDatapath implements Datapath {
 
   async start(work: ForwardWork): Promise<void> {
     await this.stop();
+    this.#wanted = true;
     await Promise.all(this.#handles.map((_, thread) => this.#adopt(thread)));
+    if (!this.#wanted) return;
     this.#streams = this.#plan(work);
     this.#running = true;
     await Promise.all(
@@ -111,6 +115,7 @@ export class WorkerDatapath implements Datapath {
   }
 
   async stop(): Promise<void> {
+    this.#wanted = false;
     if (!this.#running) return;
     await Promise.all(this.#handles.map((handle) => handle.ask({ kind: 'stop' })));
     this.#running = false;

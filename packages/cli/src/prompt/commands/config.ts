@@ -1,6 +1,7 @@
 import { macToBytes } from '@vio/net';
-import { leastFrame, mostFrame } from '../../forward/frame-template.ts';
+import { leastFrame, mostFrame, mostSegments } from '../../forward/frame-limits.ts';
 import { type ForwardMode, forwardModes } from '../../forward/mode-names.ts';
+import { longestRetry } from '../../forward/send-again.ts';
 import type { CommandArguments, PromptCommand } from '../command.ts';
 import { CommandFailure, type PromptSession } from '../session.ts';
 
@@ -30,6 +31,8 @@ export const configCommands: readonly PromptCommand[] = [
         throw new CommandFailure(`total packet length=${total} < ${leastFrame} - give up`);
       if (total > mostFrame)
         throw new CommandFailure(`total packet length=${total} > ${mostFrame} - give up`);
+      if (segments.length > mostSegments)
+        throw new CommandFailure(`nb segments per TX packets=${segments.length} > ${mostSegments} - give up`);
       session.segments = segments;
     },
   },
@@ -47,7 +50,12 @@ export const configCommands: readonly PromptCommand[] = [
     syntax: 'set burst tx delay <delay> retry <retries>',
     help: 'How retry works: microseconds before each time, and how often; from the next start on.',
     run(session, args) {
-      session.retry = { delay: args.number(0), times: args.number(1) };
+      const retry = { delay: args.number(0), times: args.number(1) };
+      if (retry.delay * retry.times > longestRetry)
+        throw new CommandFailure(
+          `delay=${retry.delay} * retry=${retry.times} > ${longestRetry} microseconds - give up`,
+        );
+      session.retry = retry;
     },
   },
   {
