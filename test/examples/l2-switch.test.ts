@@ -313,6 +313,20 @@ describe('l2-switch, as it is started', () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining('usage: ')]);
   });
 
+  it.each([
+    ['--stats', '1e10'],
+    ['--stats', 'often'],
+    ['--ageing', '0'],
+    ['--ageing', '1e300'],
+    ['--rx-retry-delay', '-1'],
+    ['--vm2vm', '1.5'],
+  ])('does not take %s %s', (option, value) => {
+    network = new Network(0);
+    const args = [program, '/tmp/a', '/tmp/b', `${option}=${value}`];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`${option} cannot be ${value}`)]);
+  });
+
   it('explains itself (--help)', () => {
     network = new Network(0);
     const { status, stdout } = spawnSync(process.execPath, [program, '--help'], { encoding: 'utf8' });

@@ -64,6 +64,9 @@ const definitions = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
+/** More than a timer of Node can wait for is over at once. */
+const mostSeconds = 1e6;
+
 /** What is wrong with a command line. */
 export class UsageError extends Error {}
 
@@ -74,7 +77,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine | undefin
   const { values, positionals: sockets } = parse(args);
   if (values.help) return undefined;
   const { uplink } = values;
-  const mode = number('vm2vm', values.vm2vm, 0, 2);
+  const mode = whole('vm2vm', values.vm2vm, 2);
   const txChecksum = flag('tx-csum', values['tx-csum']);
   const tso = values.tso === undefined ? txChecksum : flag('tso', values.tso);
   if (tso && !txChecksum) throw new UsageError('--tso 1 needs --tx-csum 1: who cuts completes checksums');
@@ -85,13 +88,13 @@ export function parseCommandLine(args: readonly string[]): CommandLine | undefin
   return {
     sockets,
     uplink,
-    stats: number('stats', values.stats, 0) * 1000,
+    stats: number('stats', values.stats, 0, mostSeconds) * 1000,
     options: {
-      ageing: number('ageing', values.ageing, 1e-3) * 1000,
+      ageing: number('ageing', values.ageing, 1e-3, mostSeconds) * 1000,
       vm2vm: vm2vmModes[mode],
       retry: {
-        times: retries ? number('rx-retry-num', values['rx-retry-num'], 0) : 0,
-        delay: number('rx-retry-delay', values['rx-retry-delay'], 0) / 1000,
+        times: retries ? number('rx-retry-num', values['rx-retry-num'], 0, Number.MAX_SAFE_INTEGER) : 0,
+        delay: number('rx-retry-delay', values['rx-retry-delay'], 0, 1e6) / 1000,
       },
       mergeable: flag('mergeable', values.mergeable),
       tso,
@@ -109,11 +112,16 @@ function parse(args: readonly string[]) {
   }
 }
 
-const flag = (name: string, given: string): boolean => number(name, given, 0, 1) === 1;
+const flag = (name: string, given: string): boolean => whole(name, given, 1) === 1;
 
-function number(name: string, given: string, least: number, most = Number.MAX_VALUE): number {
+function whole(name: string, given: string, most: number): number {
+  const value = number(name, given, 0, most);
+  if (Number.isInteger(value)) return value;
+  throw new UsageError(`--${name} cannot be ${given}`);
+}
+
+function number(name: string, given: string, least: number, most: number): number {
   const value = given.trim() === '' ? Number.NaN : Number(given);
-  const whole = most === Number.MAX_VALUE || Number.isInteger(value);
-  if (whole && value >= least && value <= most) return value;
+  if (value >= least && value <= most) return value;
   throw new UsageError(`--${name} cannot be ${given}`);
 }

@@ -53,8 +53,13 @@ export function parseOptions(args: readonly string[]): Options {
   );
   if (!(portMask > 0) || config.length === 0) throw new Error(usage);
   for (const { port } of config) {
-    if (((portMask >>> port) & 1) === 0) throw new Error(`port ${port} of --config is not in the mask of -p`);
+    if (port > 31 || ((portMask >>> port) & 1) === 0)
+      throw new Error(`port ${port} of --config is not in the mask of -p`);
   }
+  const duration = values.duration === undefined ? undefined : Number(values.duration);
+  // More than a timer of Node can wait for is over at once.
+  if (duration !== undefined && !(duration >= 0 && duration <= 1e6))
+    throw new Error(`--duration cannot be ${values.duration}: 0 to 1000000 seconds`);
   return {
     // As DPDK numbers them: cards first.
     devices: [...values.allow, ...values.vdev],
@@ -62,6 +67,6 @@ export function parseOptions(args: readonly string[]): Options {
     promiscuous: values.promiscuous,
     config,
     parseTypes: values['parse-ptype'],
-    duration: values.duration === undefined ? undefined : Number(values.duration),
+    duration,
   };
 }
