@@ -179,6 +179,21 @@ describe('vio backend', () => {
     expect(stdout).not.toContain('before there was a device: the log');
   });
 
+  it('does not have its log filled by a frontend, and says how much is not in it', async () => {
+    const path = join(directory, 'flooded.sock');
+    const backend = await listeningBackend([path, '--json']);
+    const asking = new ScriptedFrontend(await UnixStream.connect(path));
+    const { SET_PROTOCOL_FEATURES, SET_VRING_NUM } = wire.frontendRequests;
+    await asking.send(SET_PROTOCOL_FEATURES, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    const refuse = (i: number): Promise<bigint> =>
+      asking.acknowledged(SET_VRING_NUM, { index: 200 + (i % 2), value: 1 });
+    for (let i = 0; i < 2000; i++) expect(await refuse(i)).toBe(1n);
+    for (let i = 0; !backend.stdout.includes('"unsaid"'); i++) await refuse(i);
+    asking.close();
+    const { stdout } = await backend.interrupt();
+    expect(stdout.match(/"request-refused"/g)?.length).toBeLessThan(1000);
+  });
+
   it('takes next to no processor time while nobody sends, and wakes for who does', async () => {
     const back = await beside(['--forward-mode', 'io'], async (path, pid) => {
       await untilIdle(pid);

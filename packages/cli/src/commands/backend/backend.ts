@@ -1,4 +1,5 @@
 import { featureNames, segmentationFeatureBits } from '@vio/net';
+import { TalkLimit } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
 import { deviceSource } from '@vio/vhost/internal';
@@ -45,6 +46,15 @@ export async function runBackend(
   /** The same for requests that were refused. */
   let refusal = '';
 
+  const limit = new TalkLimit();
+  /** What a frontend has done wrong, as often as a log can bear. */
+  const tell = (type: string, data: object, text: string): void => {
+    const messages = limit.admit();
+    if (messages === undefined) return;
+    if (messages > 0) output.record('unsaid', { messages }, `${messages} messages were left out`);
+    output.record(type, data, text);
+  };
+
   await using driver = VhostDriver.register(path, {
     client,
     linearBuffers: options.linearBuffer === true,
@@ -73,28 +83,24 @@ export async function runBackend(
       const id = sources.get(device)?.id;
       if (id !== undefined) shown.telemetry.events.add(id, 'broken', { queue, fault });
       const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
-      output.record('broken', { vid: device.vid, queue, fault }, text);
+      tell('broken', { vid: device.vid, queue, fault }, text);
     },
     baseCorrected({ vid }, queue, said, base) {
       const hex = (value: number): string => `0x${value.toString(16)}`;
       const text = `device ${vid}: ring ${queue} goes on at ${hex(base)}, as it says itself; its frontend said ${said === undefined ? 'nothing' : hex(said)}`;
-      output.record('base-corrected', { vid, queue, said, base }, text);
+      tell('base-corrected', { vid, queue, said, base }, text);
     },
     connectionRefused({ code, message }) {
-      output.record('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
+      tell('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
     },
     exhausted({ vid }, { code, message }) {
-      output.record(
-        'exhausted',
-        { vid, code, message },
-        `device ${vid}: a request waits: ${message} (${code})`,
-      );
+      tell('exhausted', { vid, code, message }, `device ${vid}: a request waits: ${message} (${code})`);
     },
     refused({ vid }, { code, message, remedy }) {
       if (message === refusal) return;
       refusal = message;
       const text = `device ${vid}: a request was refused: ${message} (${code}); ${remedy}`;
-      output.record('request-refused', { vid, code, message, remedy }, text);
+      tell('request-refused', { vid, code, message, remedy }, text);
     },
     destroyConnection({ vid }, { code, message, remedy }) {
       const parted = code === 'VIO_VHOST_DISCONNECTED' || code === 'VIO_VHOST_CLOSED';
@@ -106,7 +112,7 @@ export async function runBackend(
         ? `device ${vid}: its connection ended`
         : 'a connection ended before there was a device';
       const text = `${what}: ${message} (${code})${parted ? '' : `; ${remedy}`}`;
-      output.record('connection-ended', { vid, code, message, remedy }, text);
+      tell('connection-ended', { vid, code, message, remedy }, text);
     },
     destroyDevice(device) {
       lanes.remove(device);

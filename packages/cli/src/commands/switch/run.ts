@@ -1,3 +1,4 @@
+import { TalkLimit } from '@vio/net/internal';
 import { runDaemon } from '@vio/switch/internal';
 import { Output } from '../../output.ts';
 import { usualControlPath } from '../../telemetry/places.ts';
@@ -5,10 +6,21 @@ import { atPlace } from '../../telemetry/serve.ts';
 import { version } from '../../version.ts';
 import type { SwitchRunOptions } from './options.ts';
 
+/** Ports of which is remembered how much was said of them. */
+const mostLimits = 4096;
+
 /** Runs a switch until it is interrupted. */
 export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSignal): Promise<void> {
   const output = new Output(options.json === true);
   const { config, control, state, http, telemetry } = options;
+  // A tenant who fills the log with what is wrong at his port leaves the others theirs.
+  const limits = new Map<string, TalkLimit>();
+  const limitOf = (port: string): TalkLimit => {
+    const limit = limits.get(port) ?? new TalkLimit();
+    if (limits.size > mostLimits) limits.clear();
+    limits.set(port, limit);
+    return limit;
+  };
   await runDaemon({
     file: config,
     override: {
@@ -48,7 +60,12 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
         output.record('reloaded', done, `configuration taken over: ${text.join(', ')}`);
       },
       trouble(trouble) {
-        const where = 'port' in trouble ? `port ${trouble.port}: ` : '';
+        const port = 'port' in trouble ? trouble.port : '';
+        const where = port === '' ? '' : `port ${port}: `;
+        const messages = limitOf(port).admit();
+        if (messages === undefined) return;
+        if (messages > 0)
+          output.record('unsaid', { port, messages }, `${where}${messages} messages were left out`);
         output.record('trouble', trouble, `${where}${trouble.what}: ${trouble.message} (${trouble.code})`);
       },
     },
