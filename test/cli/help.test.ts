@@ -155,6 +155,7 @@ describe('wrong usage', () => {
     [['run', 'path=/nowhere', '--pcap', 'x', '--nb-cores', '2'], 'cannot be used with several --nb-cores'],
     [['run', 'path=/nowhere', '--nb-cores', '0'], 'Allowed: 1 to 64'],
     [['run', '--lcores', 'x', 'path=/nowhere'], 'Allowed: numbers of CPUs'],
+    [['run', 'path=/nowhere', '--txqflags', '1.5'], "'1.5' is invalid. Allowed: 0 to 65535, whole numbers"],
     [['run', 'path=/nowhere', '--port-topology', 'star'], 'Allowed choices are paired, chained, loop'],
     [['run', 'path=/nowhere', '--txpkts', '59'], "'59' is invalid. Allowed: 60 to 9728"],
     [['run', 'path=/nowhere', '--timeout', 'soon'], "'soon' is invalid. Allowed: 1 to 3600000"],

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { portTopologies } from '../../forward/topology.ts';
 import { devargsHelp } from '../../options/devargs-help.ts';
 import { addForwardOptions } from '../../options/forward-options.ts';
-import { cpuList, integer, number } from '../../options/option-values.ts';
+import { cpuList, integer } from '../../options/option-values.ts';
 import { timeoutOption } from '../../options/timeout.ts';
 import type { RunOptions } from './options.ts';
 
@@ -47,7 +47,7 @@ export function addRunCommand(program: Command, interrupted: AbortSignal): void 
     .option(
       '--txqflags <flags>',
       'as DPDK had them up to 18.05: 0xF01 elects the simple transmit path',
-      number(0, 0xffff),
+      integer(0, 0xffff),
     )
     .option('--enable-rx-cksum', 'take packets whose checksum is not complete')
     .option('--enable-lro', 'take TCP segments that were put together')
