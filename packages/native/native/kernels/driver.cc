@@ -109,6 +109,7 @@ static void Supply(const DriverMemory& m, Ring& ring) {
   int32_t* job = m.job;
   const int32_t n = ring.Free();
   if (n < 1 || n < job[kFreeThreshold] || n > job[kPoolFree] || job[kPoolFree] > m.capacity) return;
+  ring.FetchSlots(n);
   const uint32_t start = job[kBase] - job[kHeader];
   const uint32_t stride = job[kStride];
   const uint32_t bytes = job[kDataRoom] + job[kHeader];
@@ -236,6 +237,7 @@ static void Send(Driver& driver) {
   const int32_t most = kSingles ? 1 : m.size;
   const bool filled = from >= 0 && from < end && Filled(m, burst->buffer[end - 1]);
   if (ring.Free() < end - from || (!kSingles && job[kChains] > 0)) job[kBlocked] = !Reap(m, ring);
+  ring.FetchSlots(ring.Free() < end - from ? ring.Free() : end - from);
   int32_t i = from;
   for (; i >= 0 && i < end && job[kBlocked] == 0; i++) {
     const int64_t offset = burst->offset[i];

@@ -10,6 +10,9 @@
 
 namespace vio {
 
+// Descriptors of a cache line.
+constexpr int32_t kPerLine = 4;
+
 // One descriptor.
 typedef uint32_t Descriptor __attribute__((vector_size(16), aligned(4)));
 

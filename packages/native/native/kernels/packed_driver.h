@@ -96,6 +96,14 @@ class PackedRing {
     }
   }
 
+  // Asks for the next `count` descriptors, all at once: see SplitRing.
+  void FetchSlots(int32_t count) const {
+    for (int32_t i = 0, slot = next; i < count; i += kPerLine) {
+      PrefetchToWrite(m.descriptors + slot * 4);
+      slot = (slot + kPerLine) % size;
+    }
+  }
+
   // --- Exposing: Put or PutChain for as long as there are free descriptors, then Publish.
 
   void Put(int32_t token, uint32_t offset, uint32_t bytes) {

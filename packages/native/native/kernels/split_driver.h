@@ -91,6 +91,15 @@ class SplitRing {
     if (m.followers[id] != 0) FreeFollowers(id);
   }
 
+  // Asks for the descriptors of the next `count` buffers, all at once: the device has read them, and stores, which happen in order,
+  // would wait for one line after the other.
+  void FetchSlots(int32_t count) const {
+    for (int32_t i = 0; i < count; i += kPerLine) {
+      const uint32_t id = kInOrder ? idHead + i : m.ids[(idHead + i) & mask];
+      PrefetchToWrite(m.descriptors + (id & mask) * 4);
+    }
+  }
+
   // --- Exposing: Put or PutChain for as long as there are free descriptors, then Publish.
 
   void Put(int32_t token, uint32_t offset, uint32_t bytes) {

@@ -269,3 +269,28 @@ describe.each([
     expect(wire.take().map(({ header }) => [...header])).toEqual([Array.from({ length: 12 }, () => 0)]);
   });
 });
+
+describe.each(rings)('a header in front of what is forwarded on a $ring ring', ({ features }) => {
+  describe.each([
+    ['kernels', undefined],
+    ['TypeScript', false],
+  ])('by %s', (_, native) => {
+    const forwarded = (numBuffers: number): number[] => {
+      const wire = Wire.one({ features, ...(native === undefined ? {} : { native }) });
+      const burst = new PacketBurst(32);
+      writeFrames(wire.pool, burst, [frameOf(60)]);
+      wire.region.u8.fill(0, burst.offset[0] - 12, burst.offset[0]);
+      wire.region.u8[burst.offset[0] - 2] = numBuffers;
+      wire.tx.send(burst);
+      return [...wire.take()[0].header];
+    };
+
+    it('stays as it is where it says one buffer, so that its cache line does', () => {
+      expect(forwarded(1)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+    });
+
+    it('is cleared where it says several', () => {
+      expect(forwarded(2)).toEqual(Array(12).fill(0));
+    });
+  });
+});

@@ -174,14 +174,18 @@ export class TxTwin {
   }
 }
 
+/** num_buffers 1, in the third word of a header. */
+const oneBuffer = 1 << 16;
+
 /**
  * Zeroes the header in front of the packet at `offset`: no checksum, no segmentation, num_buffers 0. A header that is
- * zero already, as a recycled buffer's is, is only read, so its cache line stays clean.
+ * zero already, as a recycled buffer's is, is only read, so its cache line stays clean. So is that of a packet which came in
+ * a mergeable buffer and is forwarded: it says that there is 1, which no device looks at, and none writes again.
  */
 function clearHeader(i32: Int32Array, u8: Uint8Array, offset: number, bytes: HeaderBytes): void {
   const word = (offset - 12) >>> 2;
   if (bytes === 12 && (offset & 3) === 0) {
-    if ((i32[word] | i32[word + 1] | i32[word + 2]) === 0) return;
+    if ((i32[word] | i32[word + 1] | (i32[word + 2] & ~oneBuffer)) === 0) return;
     i32[word] = 0;
     i32[word + 1] = 0;
     i32[word + 2] = 0;
