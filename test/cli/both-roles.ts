@@ -23,10 +23,8 @@ export async function runBoth(
   try {
     await once(backend.stdout, 'data');
     // Small pages: an emulator of programs (qemu-user) cannot map a file of huge ones.
-    const port = start(
-      ofPort,
-      ...['run', `path=${path}`, '--no-huge', '--forward-mode', 'flowgen', '--duration', '2'],
-    );
+    const flags = ['--no-huge', '--forward-mode', 'flowgen', '--duration', '2'];
+    const port = start(ofPort, 'run', `path=${path}`, ...flags);
     const [said, [code]] = await Promise.all([text(port.stdout), once(port, 'close')]);
     const total = said.split('\n').find((line) => line.includes('"type":"total"')) ?? '{}';
     const { received = 0 } = JSON.parse(total) as { received?: number };

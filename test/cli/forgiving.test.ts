@@ -33,7 +33,7 @@ function start(...args: string[]): Vio {
 
 describe('a backend', () => {
   it.each(['', ',server=1'])('that is not there yet is waited for with --wait (path=...%s)', async (role) => {
-    const port = start('run', `path=${socket}${role}`, '--wait', '--timeout', '200');
+    const port = start('run', `path=${socket}${role}`, '--wait', '--timeout', '1000');
     await port.says(/^waiting for a backend: .+ \(VIO_(SOCKET_MISSING|TIMEOUT)\)$/m);
     await startBackend(running, socket, ...(role === '' ? [] : ['--client']));
     await port.says(/receiveq0/);
