@@ -74,5 +74,4 @@ export type { LineRequest } from './telemetry/line-request.ts';
 export { LineServer, type LineServerOptions } from './telemetry/line-server.ts';
 export { aboutProcess, callTelemetry, isTelemetryMethod } from './telemetry/methods.ts';
 export { portRings } from './telemetry/port-source.ts';
-export { TalkLimit } from './telemetry/talk-limit.ts';
 export { genericStats } from './port/port-stats.ts';

@@ -120,8 +120,9 @@ export class Stream implements MeteredLane {
     const { tx } = this.to;
     if (this.#tag !== 0) burst.vlan?.fill(this.#tag, 0, burst.count);
     let sent = tx.send(burst, 0);
-    this.waited = sent < burst.count && this.#retry !== undefined;
-    if (this.waited && this.#retry !== undefined) sent += sendAgain(tx, burst, sent, this.#retry);
+    const retry = sent < burst.count ? this.#retry : undefined;
+    this.waited = retry !== undefined;
+    if (retry !== undefined) sent += sendAgain(tx, burst, sent, retry);
     burst.release(sent);
     return sent;
   }

@@ -1,5 +1,4 @@
 import { featureNames, segmentationFeatureBits } from '@vio/net';
-import { TalkLimit } from '@vio/net/internal';
 import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { type VhostDevice, VhostDriver, untilDevicePackets } from '@vio/vhost';
 import { deviceSource } from '@vio/vhost/internal';
@@ -14,6 +13,7 @@ import { serveMetrics, tellMetrics } from '../../metrics/serve.ts';
 import { burstCounters } from '../../forward/lane.ts';
 import { pageOf } from '../../page/server/page-of.ts';
 import { serveCommandTelemetry } from '../../telemetry/serve.ts';
+import { LimitedOutput } from '../../limited-output.ts';
 import { Output } from '../../output.ts';
 
 /** Serves every frontend that connects until it is interrupted. */
@@ -46,14 +46,8 @@ export async function runBackend(
   /** The same for requests that were refused. */
   let refusal = '';
 
-  const limit = new TalkLimit();
-  /** What a frontend has done wrong, as often as a log can bear. */
-  const tell = (type: string, data: object, text: string): void => {
-    const messages = limit.admit();
-    if (messages === undefined) return;
-    if (messages > 0) output.record('unsaid', { messages }, `${messages} messages were left out`);
-    output.record(type, data, text);
-  };
+  /** What a frontend has done wrong. */
+  const wrong = new LimitedOutput(output);
 
   await using driver = VhostDriver.register(path, {
     client,
@@ -83,24 +77,28 @@ export async function runBackend(
       const id = sources.get(device)?.id;
       if (id !== undefined) shown.telemetry.events.add(id, 'broken', { queue, fault });
       const text = `device ${device.vid}: ring ${queue} is broken: ${fault.detail} (${fault.code})`;
-      tell('broken', { vid: device.vid, queue, fault }, text);
+      wrong.record('broken', { vid: device.vid, queue, fault }, text);
     },
     baseCorrected({ vid }, queue, said, base) {
       const hex = (value: number): string => `0x${value.toString(16)}`;
       const text = `device ${vid}: ring ${queue} goes on at ${hex(base)}, as it says itself; its frontend said ${said === undefined ? 'nothing' : hex(said)}`;
-      tell('base-corrected', { vid, queue, said, base }, text);
+      wrong.record('base-corrected', { vid, queue, said, base }, text);
     },
     connectionRefused({ code, message }) {
-      tell('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
+      wrong.record('refused', { code, message }, `a frontend was refused: ${message} (${code})`);
     },
     exhausted({ vid }, { code, message }) {
-      tell('exhausted', { vid, code, message }, `device ${vid}: a request waits: ${message} (${code})`);
+      wrong.record(
+        'exhausted',
+        { vid, code, message },
+        `device ${vid}: a request waits: ${message} (${code})`,
+      );
     },
     refused({ vid }, { code, message, remedy }) {
       if (message === refusal) return;
       refusal = message;
       const text = `device ${vid}: a request was refused: ${message} (${code}); ${remedy}`;
-      tell('request-refused', { vid, code, message, remedy }, text);
+      wrong.record('request-refused', { vid, code, message, remedy }, text);
     },
     destroyConnection({ vid }, { code, message, remedy }) {
       const parted = code === 'VIO_VHOST_DISCONNECTED' || code === 'VIO_VHOST_CLOSED';
@@ -112,7 +110,7 @@ export async function runBackend(
         ? `device ${vid}: its connection ended`
         : 'a connection ended before there was a device';
       const text = `${what}: ${message} (${code})${parted ? '' : `; ${remedy}`}`;
-      tell('connection-ended', { vid, code, message, remedy }, text);
+      wrong.record('connection-ended', { vid, code, message, remedy }, text);
     },
     destroyDevice(device) {
       lanes.remove(device);

@@ -1,5 +1,5 @@
-import { TalkLimit } from '@vio/net/internal';
 import { runDaemon } from '@vio/switch/internal';
+import { LimitedOutput } from '../../limited-output.ts';
 import { Output } from '../../output.ts';
 import { usualControlPath } from '../../telemetry/places.ts';
 import { atPlace } from '../../telemetry/serve.ts';
@@ -7,19 +7,21 @@ import { version } from '../../version.ts';
 import type { SwitchRunOptions } from './options.ts';
 
 /** Ports of which is remembered how much was said of them. */
-const mostLimits = 4096;
+const mostPorts = 4096;
 
 /** Runs a switch until it is interrupted. */
 export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSignal): Promise<void> {
   const output = new Output(options.json === true);
   const { config, control, state, http, telemetry } = options;
   // A tenant who fills the log with what is wrong at his port leaves the others theirs.
-  const limits = new Map<string, TalkLimit>();
-  const limitOf = (port: string): TalkLimit => {
-    const limit = limits.get(port) ?? new TalkLimit();
-    if (limits.size > mostLimits) limits.clear();
-    limits.set(port, limit);
-    return limit;
+  const outputs = new Map<string, LimitedOutput>();
+  const outputOf = (port: string, where: string): LimitedOutput => {
+    const known = outputs.get(port);
+    if (known !== undefined) return known;
+    if (outputs.size > mostPorts) outputs.clear();
+    const fresh = new LimitedOutput(output, { port }, where);
+    outputs.set(port, fresh);
+    return fresh;
   };
   await runDaemon({
     file: config,
@@ -62,11 +64,8 @@ export async function runSwitch(options: SwitchRunOptions, interrupted: AbortSig
       trouble(trouble) {
         const port = 'port' in trouble ? trouble.port : '';
         const where = port === '' ? '' : `port ${port}: `;
-        const messages = limitOf(port).admit();
-        if (messages === undefined) return;
-        if (messages > 0)
-          output.record('unsaid', { port, messages }, `${where}${messages} messages were left out`);
-        output.record('trouble', trouble, `${where}${trouble.what}: ${trouble.message} (${trouble.code})`);
+        const text = `${where}${trouble.what}: ${trouble.message} (${trouble.code})`;
+        outputOf(port, where).record('trouble', trouble, text);
       },
     },
   });
