@@ -8,6 +8,9 @@ import { type PlacementProbe, distanceOf } from './placement/probe.ts';
 /** Frames that go round in `io`: 4 bursts of 32, less than any ring on the way holds. */
 const ioBursts = 4;
 
+/** The ports of the common peer that the two contenders have; as it is a swap or none, also the contenders of the two ports. */
+export type Ports = readonly [0, 1] | readonly [1, 0];
+
 /**
  * Two contenders and one common testpmd with a port for each. Only one contender moves frames at a time, on the same
  * CPU as the other, and the common peer forwards its port alone.
@@ -15,15 +18,22 @@ const ioBursts = 4;
 export class Arena {
   readonly #common: Testpmd;
   readonly #contenders: readonly [Contender, Contender];
+  readonly #ports: Ports;
   readonly #probe: PlacementProbe;
 
-  constructor(common: Testpmd, contenders: readonly [Contender, Contender], probe: PlacementProbe) {
+  constructor(
+    common: Testpmd,
+    contenders: readonly [Contender, Contender],
+    ports: Ports,
+    probe: PlacementProbe,
+  ) {
     this.#common = common;
     this.#contenders = contenders;
+    this.#ports = ports;
     this.#probe = probe;
   }
 
-  /** @param index of the contender, and of its port on the common peer @param times in milliseconds */
+  /** @param index of the contender @param times in milliseconds */
   async measure(
     index: 0 | 1,
     mode: Mode,
@@ -32,17 +42,18 @@ export class Arena {
   ): Promise<Window> {
     const common = this.#common;
     const contender = this.#contenders[index];
+    const port = this.#ports[index];
     const before = await this.#probe.roundTrip();
-    await common.run(`set portlist ${index}`);
+    await common.run(`set portlist ${port}`);
     await common.run(`set fwd ${peerMode[mode]}`);
     await common.run(`set txpkts ${length}`);
     await contender.start(mode, length);
     await common.run(mode === 'io' ? `start tx_first ${ioBursts}` : 'start');
     await sleep(times.settle);
     await contender.takePolls();
-    const begin = await this.#delivered(index, mode);
+    const begin = await this.#delivered(port, mode);
     await sleep(times.window);
-    const end = await this.#delivered(index, mode);
+    const end = await this.#delivered(port, mode);
     const polls = await contender.takePolls();
     await this.#drain(contender, mode);
     const rate = ((end.frames - begin.frames) * 1000) / (end.time - begin.time);

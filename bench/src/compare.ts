@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GoldenRow } from '@vio/test/golden-rows';
 import { Testpmd, netVhost, netVirtioUser } from '@vio/test/testpmd';
-import { Arena } from './arena.ts';
+import { Arena, type Ports } from './arena.ts';
 import { type Contender, OwnContender, TestpmdContender } from './contender.ts';
 import { type Duel, type Window, duel, playRounds } from './duel.ts';
 import type { Mode, Side } from './modes.ts';
@@ -46,13 +46,17 @@ export interface Comparison {
 /** A cell whose windows do not pair is played on, up to so many times its rounds. */
 const mostRounds = 4;
 
+/** Of the two contenders. */
+type Sockets = readonly [string, string];
+
 interface Setting {
   readonly common: Testpmd;
   readonly contenders: readonly [Contender, Contender];
 }
 
 /**
- * Measures one row: our side and DPDK's, each against the same testpmd.
+ * Measures one row: our side and DPDK's, each against the same testpmd. Twice, with processes that are new, and whoever had the first
+ * port of the testpmd has the second one then: which pages a process gets, and which port it has, count as much as code does.
  * @param variation instead: two ports of ours, the second with this; what says `dpdk` is the first then
  */
 export async function compare(
@@ -62,14 +66,29 @@ export async function compare(
   cpus: Cpus,
   variation?: Variation,
 ): Promise<Comparison> {
+  const first = await play(side, row, plan, cpus, variation, false);
+  const second = await play(side, row, plan, cpus, variation, true);
+  const cells = first.cells.map((cell, i) => ({ ...cell, duels: [...cell.duels, ...second.cells[i].duels] }));
+  return { cells, commands: first.commands };
+}
+
+async function play(
+  side: Side,
+  row: GoldenRow,
+  plan: Plan,
+  cpus: Cpus,
+  variation: Variation | undefined,
+  exchanged: boolean,
+): Promise<Comparison> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
-  const sockets: readonly [string, string] = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')];
+  const sockets: Sockets = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')];
+  const ports: Ports = exchanged ? [1, 0] : [0, 1];
   const probe = await PlacementProbe.start([cpus.contender, cpus.common]);
   const { common, contenders } = await (side === 'frontend'
-    ? frontends(sockets, row, cpus, variation)
-    : backends(sockets, row, cpus));
+    ? frontends(sockets, ports, row, cpus, variation)
+    : backends(sockets, ports, row, cpus, variation));
   try {
-    const arena = new Arena(common, contenders, probe);
+    const arena = new Arena(common, contenders, ports, probe);
     const cells: Cell[] = [];
     for (const length of plan.lengths) {
       for (const mode of plan.modes) {
@@ -88,13 +107,14 @@ export async function compare(
 }
 
 async function frontends(
-  sockets: readonly [string, string],
+  sockets: Sockets,
+  ports: Ports,
   row: GoldenRow,
   cpus: Cpus,
   variation: Variation | undefined,
 ): Promise<Setting> {
   const common = await Testpmd.start({
-    vdevs: sockets.map((socket, port) => netVhost(socket, 1, { port })),
+    vdevs: ports.map((contender, port) => netVhost(sockets[contender], 1, { port })),
     ...testpmdSettings(cpus.prompt, cpus.common),
   });
   const devargs = (socket: string) =>
@@ -110,19 +130,29 @@ async function frontends(
   return { common, contenders: [first, second] };
 }
 
-async function backends(sockets: readonly [string, string], row: GoldenRow, cpus: Cpus): Promise<Setting> {
-  const dpdk = await TestpmdContender.open({
-    vdevs: [netVhost(sockets[0], 1)],
-    ...testpmdSettings(cpus.prompt, cpus.contender),
-  });
-  const ours = await OwnContender.listen(sockets[1], cpus.contender);
-  const connected = ours.connected();
+async function backends(
+  sockets: Sockets,
+  ports: Ports,
+  row: GoldenRow,
+  cpus: Cpus,
+  variation: Variation | undefined,
+): Promise<Setting> {
+  const first =
+    variation === undefined
+      ? await TestpmdContender.open({
+          vdevs: [netVhost(sockets[0], 1)],
+          ...testpmdSettings(cpus.prompt, cpus.contender),
+        })
+      : await OwnContender.listen(sockets[0], cpus.contender);
+  const second = await OwnContender.listen(sockets[1], cpus.contender, variation);
+  const own = [first, second].filter((contender) => contender instanceof OwnContender);
+  const connected = Promise.all(own.map((contender) => contender.connected()));
   const common = await Testpmd.start({
-    vdevs: sockets.map((socket, port) => netVirtioUser(socket, 1, row.devargs, { port })),
+    vdevs: ports.map((contender, port) => netVirtioUser(sockets[contender], 1, row.devargs, { port })),
     ...testpmdSettings(cpus.prompt, cpus.common),
   });
   await connected;
-  return { common, contenders: [dpdk, ours] };
+  return { common, contenders: [first, second] };
 }
 
 function testpmdSettings(promptCpu: number, forwardCpu: number) {

@@ -79,8 +79,8 @@ export class OwnContender implements Contender {
   }
 
   /** Resolves when the socket is there; the frontend comes later. */
-  static async listen(socket: string, cpu: number): Promise<OwnContender> {
-    const contender = new OwnContender('backend', socket, cpu);
+  static async listen(socket: string, cpu: number, variation: Variation = {}): Promise<OwnContender> {
+    const contender = new OwnContender('backend', socket, cpu, variation);
     await contender.#hear('listening');
     return contender;
   }

@@ -33,7 +33,7 @@ const basePlan: Plan = quick
   : {
       modes: ['txonly', 'rxonly', 'io'],
       lengths: [64, 1518],
-      rounds: 3,
+      rounds: 2,
       window: 200,
       settle: 50,
       warmUp: 500,
@@ -47,7 +47,7 @@ const [contender, common] = allowed.slice(-2);
 const cpus: Cpus = { prompt: allowed[0], contender, common };
 
 const wanted = (part: string): boolean => part.includes(only);
-const rowsOf = (part: string) => scalarRows.filter((row) => wanted(part) || wanted(row.name));
+const rowsOf = (part: string) => scalarRows.filter(({ name }) => wanted(part) || wanted(`${part} ${name}`));
 
 async function compareAll(side: Side): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
@@ -122,6 +122,7 @@ async function allLatencies(): Promise<Latency[]> {
 
 if (ab !== undefined) {
   await compareAll('frontend');
+  await compareAll('backend');
   process.exit(0);
 }
 
@@ -148,7 +149,7 @@ console.log(`\n${text}`);
 if (write) {
   const cells = results.comparisons.flatMap((comparison) => comparison.cells);
   await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), results.machine.name, text);
-  writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
+  if (cells.length > 0) writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
   const [first] = results.latencies;
   if (first !== undefined) {
     const ofFirst = results.latencies.filter(({ row }) => row === first.row);

@@ -27,6 +27,15 @@ describe('withResults', () => {
     ]);
   });
 
+  it('keeps the sections of a machine that were not measured again, and its order', () => {
+    let text = withResults(empty, 'one', 'first run\n\n### A\n\na1\n\n### B\n\nb1');
+    text = withResults(text, 'one', 'second run\n\n### B\n\nb2\n\n### C\n\nc2');
+    expect(text.match(/second run[^]*c2/)?.[0]).toBe(
+      'second run\n\n### A\n\na1\n\n### B\n\nb2\n\n### C\n\nc2',
+    );
+    expect(text).not.toContain('first run');
+  });
+
   it('refuses a file without markers', () => {
     expect(() => withResults('nothing', 'one', 'numbers')).toThrow(/markers/);
   });
