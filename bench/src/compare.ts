@@ -49,6 +49,9 @@ const mostRounds = 4;
 /** Of the two contenders. */
 type Sockets = readonly [string, string];
 
+/** What DPDK's vectorised paths may use; they take what the processor has. */
+const widestSimd = 512;
+
 interface Setting {
   readonly common: Testpmd;
   readonly contenders: readonly [Contender, Contender];
@@ -123,6 +126,7 @@ async function frontends(
     variation === undefined
       ? await TestpmdContender.open({
           vdevs: [netVirtioUser(sockets[0], 1, row.devargs)],
+          ...(row.vectorized ? { simdBits: widestSimd } : {}),
           ...testpmdSettings(cpus.prompt, cpus.contender),
         })
       : await OwnContender.openFrontend(devargs(sockets[0]), cpus.contender);

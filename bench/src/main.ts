@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { allowedCpus } from '@vio/test/cpus';
-import { scalarRows } from '@vio/test/golden-rows';
+import { type GoldenRow, goldenRows, scalarRows } from '@vio/test/golden-rows';
 import { type Cell, type Comparison, type Cpus, type Plan, compare } from './compare.ts';
 import { medianRatio } from './duel.ts';
 import type { Side } from './modes.ts';
@@ -47,11 +47,12 @@ const [contender, common] = allowed.slice(-2);
 const cpus: Cpus = { prompt: allowed[0], contender, common };
 
 const wanted = (part: string): boolean => part.includes(only);
-const rowsOf = (part: string) => scalarRows.filter(({ name }) => wanted(part) || wanted(`${part} ${name}`));
+const rowsOf = (part: string, rows: readonly GoldenRow[] = scalarRows) =>
+  rows.filter(({ name }) => wanted(part) || wanted(`${part} ${name}`));
 
 async function compareAll(side: Side): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
-  for (const row of rowsOf(side)) {
+  for (const row of rowsOf(side, side === 'frontend' ? goldenRows : scalarRows)) {
     const comparison = await compare(side, row, plan, cpus, ab);
     comparison.cells.forEach(tell);
     comparisons.push(comparison);
