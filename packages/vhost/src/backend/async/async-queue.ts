@@ -51,6 +51,8 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   readonly #dma: DmaChannel;
   readonly #packets: HeldPackets;
   #ring: Running | undefined;
+  /** False while it stops: who is told that chains went back may submit more. */
+  #takes = false;
   #queue: DeviceQueue | undefined;
   #enqueue: EnqueuePath | undefined;
   /** Stays when the ring stops: packets of the driver's may wait. */
@@ -88,6 +90,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
       chains: new HeldChains(queue.size),
     };
     this.#queue = queue;
+    this.#takes = true;
     if (this.#writable)
       this.#enqueue = new EnqueuePath(queue, copier, memory, header, mergeable, stats, codec, this);
     else {
@@ -119,6 +122,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   stop(): void {
     const ring = this.#ring;
     if (ring === undefined) return;
+    this.#takes = false;
     this.#finish();
     ring.copies.end();
     this.#ring = undefined;
@@ -138,7 +142,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   /** Submits packets to the driver. @returns how many; they are held until they are reported */
   submit(pool: BufferPool, burst: PacketBurst, from: number, count: number): number {
     const path = this.#enqueue;
-    if (path === undefined) return 0;
+    if (path === undefined || !this.#takes) return 0;
     const room = this.#room(count);
     let n = this.#fastEnqueue?.put(pool, burst, from, from + room) ?? 0;
     if (n < room) n += path.run(pool, burst, from + n, room - n);
@@ -149,7 +153,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   /** Submits up to `max` packets of the driver's, to buffers of `pool`. */
   fetch(pool: BufferPool, burst: PacketBurst, max: number): void {
     const wanted = pool.available(Math.min(this.#room(max), chainsPerBurst, burst.capacity));
-    if (wanted <= 0 || this.#ring === undefined) return;
+    if (wanted <= 0 || !this.#takes) return;
     const working = burst.offloads === undefined ? this.#plain : this.#telling;
     const fast = this.#fastDequeue;
     const n = fast?.take(pool, working, wanted) ?? 0;

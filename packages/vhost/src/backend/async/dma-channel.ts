@@ -1,4 +1,4 @@
-import { callApplication, throwLater } from '@vio/native/internal';
+import { throwLater } from '@vio/native/internal';
 import type { VioError } from '@vio/native';
 import type { Region } from '@vio/rings';
 import { asyncError } from './async-error.ts';
@@ -351,6 +351,7 @@ export class DmaChannel {
     this.#finishAll();
     const tell = this.#onFault;
     if (tell === undefined) throwLater(error);
-    else callApplication(() => tell(error));
+    // Not in the middle of a burst: whoever is told may take back what is in flight, and let the engine go.
+    else process.nextTick(tell, error);
   }
 }

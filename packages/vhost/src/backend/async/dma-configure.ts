@@ -9,8 +9,8 @@ export interface DmaOptions {
   /** Packets that may be in flight in it at once, of all rings: a power of two, 64 to 32,768. Default 4096. */
   readonly descriptors?: number;
   /**
-   * Told once, when the engine breaks a promise (`VIO_VHOST_ASYNC_ENGINE`): from then on the calling thread copies in its place.
-   * Without it the error is an `uncaughtException` on a later tick.
+   * Told once, on the tick after the engine has broken a promise (`VIO_VHOST_ASYNC_ENGINE`): the calling thread copies in its place
+   * then. Without it the error is an `uncaughtException`.
    */
   readonly onFault?: (error: VioError) => void;
 }

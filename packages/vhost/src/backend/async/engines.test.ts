@@ -1,11 +1,13 @@
 import { PacketBurst } from '@vio/net';
+import { readFrames } from '@vio/net/testing';
 import { BufferPool, Region, poolStride } from '@vio/rings';
 import { describe, expect, it } from 'vitest';
 import { AsyncSetup, asyncFlags, formats, header } from '../../test-support/async-setup.ts';
-import { packet, supply } from '../../test-support/packets.ts';
+import { packet, packetPool, packetsOf, sendFrom, supply } from '../../test-support/packets.ts';
 import { Pair } from '../../test-support/pair.ts';
 import { StubEngine, type StubEngineOptions } from '../../testing/stub-engine.ts';
-import { dmaConfigure } from './dma-configure.ts';
+import { frontendRequests as requests } from '../../wire/index.ts';
+import { dmaConfigure, dmaUnconfigure } from './dma-configure.ts';
 
 describe('an engine that breaks its promise', () => {
   const [[format, features]] = formats;
@@ -31,6 +33,7 @@ describe('an engine that breaks its promise', () => {
     for (const [i, at] of places.entries())
       expect([...rx.memory.read(at + header, 61 + i)]).toEqual([...packet(61 + i, 1 + i)]);
     expect(rx.used().length).toBe(4);
+    await new Promise(setImmediate);
     expect(setup.faults).toEqual([expect.stringMatching(/^VIO_VHOST_ASYNC_ENGINE /)]);
     expect(setup.faults[0]).toMatch(message);
     expect([setup.pool.free, setup.engine.taken]).toEqual([64, fault === 'transfer' ? 0 : 3]);
@@ -53,6 +56,79 @@ describe('an engine that breaks its promise', () => {
     expect([...rx.memory.read(at + header, 100)]).toEqual([...packet(100, 1)]);
     expect([rx.used().length, setup.engine.quiesced, setup.faults]).toEqual([1, 1, []]);
   });
+});
+
+it.each(formats)(
+  '%s: who is told of an engine takes everything back, and lets it go',
+  async (format, features) => {
+    for (const fault of ['transfer', 'taken', 'check', 'twice'] as const) {
+      await using pair = await Pair.start({
+        flags: asyncFlags,
+        guest: { size: 16, features, ring: { format } },
+      });
+      const { device } = pair;
+      const [rx, tx] = pair.guest.rings;
+      const pool = packetPool(32);
+      const engine = new StubEngine({ fault });
+      const back = new PacketBurst();
+      const lengths: number[] = [];
+      let faults = 0;
+      const onFault = (): void => {
+        faults++;
+        for (const queue of [0, 1]) {
+          while (device.clearQueue(queue, back) > 0) {
+            lengths.push(...back.length.subarray(0, back.count));
+            back.release();
+          }
+          device.asyncChannelUnregister(queue);
+        }
+        dmaUnconfigure(engine);
+      };
+      dmaConfigure(engine, { onFault });
+      for (const queue of [0, 1]) device.asyncChannelRegister(queue, { engine });
+      for (let i = 0; i < 4; i++) supply(rx, 2048);
+      sendFrom(tx, packet(80));
+      const burst = packetsOf(pool, packet(61), packet(62));
+      expect(device.submitEnqueueBurst(0, burst)).toBe(2);
+      device.tryDequeueBurst(1, pool, back);
+      lengths.push(...back.length.subarray(0, back.count));
+      back.release();
+      await new Promise(setImmediate);
+      expect([faults, lengths.toSorted((a, b) => a - b), pool.free]).toEqual([1, [61, 62, 80], 32]);
+      expect([rx.used().length, tx.used().length, engine.configured]).toEqual([2, 1, false]);
+      expect(pair.send(packet(64))).toBe(1);
+    }
+  },
+);
+
+it('who is told that a driver is called while its ring stops submits nothing more', async () => {
+  await using setup = await AsyncSetup.start({ looks: Infinity });
+  const { device, backend, guest, frontend } = setup.pair;
+  const [rx, tx] = guest.rings;
+  for (let i = 0; i < 4; i++) supply(rx, 2048);
+  sendFrom(tx, packet(70));
+  for (const ring of guest.rings) ring.wantCalls('always');
+  setup.submit(packet(61));
+  setup.take();
+  const submitted: number[] = [];
+  const taken: Uint8Array[] = [];
+  backend.driver.callbacks({
+    guestNotified: () => {
+      submitted.push(setup.submit(packet(62)));
+      sendFrom(tx, packet(71));
+      taken.push(...setup.take());
+    },
+  });
+  for (const index of [0, 1]) await frontend.ask(requests.GET_VRING_BASE, { index, value: 0 });
+  expect([new Set(submitted), device.asyncGetInflight(0), setup.engine.memories.size]).toEqual([
+    new Set([0]),
+    1,
+    0,
+  ]);
+  device.clearQueue(1, setup.burst);
+  taken.push(...readFrames(setup.burst));
+  const same = taken.map((bytes, i) => Buffer.compare(bytes, packet(i === 0 ? 70 : 71)) === 0);
+  expect([setup.clear(), new Set(same)]).toEqual([[61], new Set([true])]);
 });
 
 it('an engine has a number of descriptors that there can be', () => {
