@@ -140,7 +140,6 @@ export class VduseSession {
     if (this.#node.close()) this.#state.remove();
     this.#state[Symbol.dispose]();
     const { callbacks } = this.#options;
-    callApplication(() => this.#served.close());
     if (callbacks().destroyConnection !== undefined)
       callApplication(() => callbacks().destroyConnection?.(this.#device, reason));
     else if (reason.code === 'VIO_VHOST_INTERNAL') throwLater(reason.cause);

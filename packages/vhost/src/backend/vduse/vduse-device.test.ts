@@ -116,12 +116,16 @@ function serve(guest: Guest, features: bigint, directory: string) {
   node.features = features;
   const events: string[] = [];
   const refused: unknown[] = [];
+  const hooks = { destroyDevice: () => {} };
   const served = new ServedDevice(
     0,
     '/dev/vduse/card',
     {
       newDevice: () => events.push('newDevice'),
-      destroyDevice: () => events.push('destroyDevice'),
+      destroyDevice: () => {
+        events.push('destroyDevice');
+        hooks.destroyDevice();
+      },
       vringStateChanged: () => {},
       broken: (_, { code }) => events.push(code),
       baseCorrected: () => {},
@@ -150,10 +154,21 @@ function serve(guest: Guest, features: bigint, directory: string) {
   };
   const close = () => {
     vduse.end();
-    served.close();
     state[Symbol.dispose]();
   };
-  return { guest, node, vduse, served, state, events, refused, receive, directory, [Symbol.dispose]: close };
+  return {
+    guest,
+    node,
+    vduse,
+    served,
+    state,
+    events,
+    refused,
+    hooks,
+    receive,
+    directory,
+    [Symbol.dispose]: close,
+  };
 }
 
 describe.each([
@@ -282,6 +297,35 @@ describe('a VDUSE device', () => {
     set.node.deaf = false;
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(set.node.calls).toEqual([]);
+  });
+
+  it.each<[string, (set: ReturnType<typeof started>) => void]>([
+    ['resets it', ({ vduse }) => vduse.setStatus(0)],
+    ['is served no more', ({ vduse }) => vduse.end()],
+  ])('calls a driver no more that %s, for what it gets back with that either', async (_, end) => {
+    using set = started();
+    set.vduse.begin();
+    set.vduse.setStatus(ok);
+    set.guest.rings[1].wantCalls('always');
+    sendFrom(set.guest.rings[1], packet(60, 1));
+    let received = 0;
+    set.hooks.destroyDevice = () => (received += set.receive().length);
+    set.node.deaf = true;
+    end(set);
+    set.node.deaf = false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([received, set.node.calls]).toEqual([1, []]);
+  });
+
+  it('calls a driver for what it gets back when it ends', () => {
+    using set = started();
+    set.vduse.begin();
+    set.vduse.setStatus(ok);
+    set.guest.rings[1].wantCalls('always');
+    sendFrom(set.guest.rings[1], packet(60, 1));
+    set.hooks.destroyDevice = () => void set.receive();
+    set.vduse.end();
+    expect(set.node.calls).toEqual([1]);
   });
 
   it('refuses features that were not offered, and the driver sees that', () => {

@@ -1,4 +1,5 @@
 import { EventFd, type VioError, closeFd } from '@vio/native';
+import { callApplication } from '@vio/native/internal';
 import { STATUS_DRIVER_OK, STATUS_FEATURES_OK, STATUS_RUNNING, networkCard } from '@vio/net/internal';
 import { VIRTIO_F_RING_PACKED, freshPackedBase, ringFeatures } from '@vio/rings';
 import { DriverMemory } from '../vring/driver-memory.ts';
@@ -116,11 +117,10 @@ export class VduseDevice implements VduseHandlers {
     this.#listener.gone(reason);
   }
 
-  /** Calls nobody any more. */
+  /** It is served no more. Its driver is called for what it gets back now, and for nothing after that. */
   end(): void {
-    this.#owed.clear();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    callApplication(() => this.#served.close());
+    this.#forgetCalls();
   }
 
   /** For what is in the middle of something: what throws is told, and is a no. */
@@ -133,10 +133,17 @@ export class VduseDevice implements VduseHandlers {
     }
   }
 
+  /** What comes back meanwhile is nothing that its driver would be called for. */
   #reset(): void {
-    this.end();
     this.#served.reset();
+    this.#forgetCalls();
     this.#state.clear();
+  }
+
+  #forgetCalls(): void {
+    this.#owed.clear();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Rings run as the driver has set them up; notes of a predecessor say where, and what it had asked for. */
