@@ -54,7 +54,8 @@ export type {
 } from './backend/crypto/crypto-parameters.ts';
 export { type CryptoDeviceOptions, cryptoDeviceType } from './backend/crypto/crypto-type.ts';
 export { nodeCryptoEngine } from './backend/crypto/engine/node-crypto-engine.ts';
-export type { CryptoCounts, CryptoOptions } from './backend/crypto/vhost-crypto.ts';
+export type { CryptoOptions } from './backend/crypto/crypto-options.ts';
+export type { CryptoCounts } from './backend/crypto/vhost-crypto.ts';
 export * as virtioCrypto from './backend/crypto/numbers.ts';
 export type { ExternAnswer, ExternHandlers, ExternMessage } from './backend/protocol/extern-handlers.ts';
 export { vdpaProtocolFeatures } from './backend/offer/vdpa-offer.ts';

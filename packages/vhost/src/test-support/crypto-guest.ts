@@ -10,7 +10,7 @@ import type { CryptoEngine } from '../backend/crypto/crypto-engine.ts';
 import { cryptoDeviceType } from '../backend/crypto/crypto-type.ts';
 import { nodeCryptoEngine } from '../backend/crypto/engine/node-crypto-engine.ts';
 import * as virtio from '../backend/crypto/numbers.ts';
-import type { CryptoOptions } from '../backend/crypto/vhost-crypto.ts';
+import type { CryptoOptions } from '../backend/crypto/crypto-options.ts';
 import {
   type AsymmetricSession,
   type CryptoSessionLayout,

@@ -2,14 +2,15 @@ import { checkOptions } from '@vio/native/internal';
 import { type VhostDevice, servedSide } from '../device/vhost-device.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 import type { CryptoEngine, CryptoOperation } from './crypto-engine.ts';
-import { type CryptoCounts, type CryptoOptions, VhostCrypto, performAll } from './vhost-crypto.ts';
+import type { CryptoOptions } from './crypto-options.ts';
+import { type CryptoCounts, VhostCrypto, performAll } from './vhost-crypto.ts';
 
 const engines = new WeakMap<VhostDevice, VhostCrypto>();
 
 /**
  * Gives a device a crypto engine: from now on its frontend can open sessions (CREATE_CRYPTO_SESSION). For the callback newConnection, or
  * newDevice at the latest; it ends with the connection, or by `cryptoFree`.
- * @throws VioError VIO_VHOST_STATE when it has one, VIO_OPTION_UNKNOWN
+ * @throws VioError VIO_VHOST_STATE when it has one, VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE
  */
 export function cryptoCreate(device: VhostDevice, engine: CryptoEngine, options: CryptoOptions = {}): void {
   checkOptions('cryptoCreate', options, { maxSessions: true, maxDataBytes: true });
@@ -40,7 +41,7 @@ export function cryptoSetZeroCopy(device: VhostDevice, zeroCopy: boolean): void 
 
 /**
  * Takes up to `max` requests, and 32 at most, from a data queue of a device. A request that makes no sense is answered at once, with
- * BADMSG, NOTSUPP or INVSESS, and is not among them. None are taken while those of 64 calls are under way.
+ * BADMSG, NOTSUPP or INVSESS, and is not among them. None are taken while those of 64 calls, or copies of 64 MiB, are under way.
  * @throws VioError VIO_VHOST_STATE when the device has no crypto engine
  */
 export function cryptoFetchRequests(device: VhostDevice, queue: number, max = 32): CryptoOperation[] {

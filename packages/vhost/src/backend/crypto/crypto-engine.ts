@@ -53,7 +53,7 @@ export interface CryptoEngineSession {
    * operation, and is an `uncaughtException` besides.
    */
   perform(operation: CryptoOperation): CryptoStatus | Promise<CryptoStatus>;
-  /** The driver has closed it, or is gone. Operations may still be under way. */
+  /** The driver has closed it, or is gone. Operations may still be under way. What it throws is an `uncaughtException`. */
   close(): void;
 }
 
@@ -77,6 +77,9 @@ export interface CryptoCapabilities {
 export interface CryptoEngine {
   /** What it can do. */
   readonly capabilities: CryptoCapabilities;
-  /** Opens a session. @returns it, or why there is none: NOTSUPP for what the engine cannot do, KEY_REJECTED for a wrong key */
+  /**
+   * Opens a session. What it throws is answered with ERR, and is an `uncaughtException` besides.
+   * @returns it, or why there is none: NOTSUPP for what the engine cannot do, KEY_REJECTED for a wrong key
+   */
   openSession(parameters: CryptoSessionParameters): CryptoEngineSession | CryptoStatus;
 }

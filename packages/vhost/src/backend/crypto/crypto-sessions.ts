@@ -1,9 +1,10 @@
 import { VioError } from '@vio/native';
+import { callApplication, throwLater } from '@vio/native/internal';
 import { type Message, cryptoSession, cryptoSessionReply, needsReply } from '../../wire/index.ts';
 import { vhostError } from '../errors/vhost-error.ts';
 import type { CryptoEngine, CryptoEngineSession, CryptoStatus } from './crypto-engine.ts';
 import type { CryptoSessionParameters } from './crypto-parameters.ts';
-import { VIRTIO_CRYPTO_BADMSG, VIRTIO_CRYPTO_NOSPC } from './numbers.ts';
+import { VIRTIO_CRYPTO_BADMSG, VIRTIO_CRYPTO_ERR, VIRTIO_CRYPTO_NOSPC } from './numbers.ts';
 import { sessionParameters } from './session-parameters.ts';
 
 /** A session that is open. */
@@ -55,7 +56,7 @@ export class CryptoSessions {
     const open = this.#open.get(Number(number));
     if (open !== undefined) {
       this.#open.delete(Number(number));
-      open.session.close();
+      callApplication(() => open.session.close());
     } else if (needsReply(message)) {
       throw vhostError('CRYPTO_SESSION', `there is no session ${number}`);
     }
@@ -64,7 +65,7 @@ export class CryptoSessions {
   closeAll(): void {
     const open = Array.from(this.#open.values());
     this.#open.clear();
-    for (const { session } of open) session.close();
+    for (const { session } of open) callApplication(() => session.close());
   }
 
   /** @returns the number of the session, or minus a status */
@@ -72,10 +73,20 @@ export class CryptoSessions {
     const parameters = parametersOf(payload, name);
     if (typeof parameters === 'number') return -parameters;
     if (this.#open.size >= this.#most || this.#last + 1 >= numbers) return -VIRTIO_CRYPTO_NOSPC;
-    const session = this.#engine.openSession(parameters);
+    const session = this.#ask(parameters);
     if (typeof session === 'number') return -session;
     this.#open.set(++this.#last, { parameters, session });
     return this.#last;
+  }
+
+  /** An engine that throws is the application's, and has opened none. */
+  #ask(parameters: CryptoSessionParameters): CryptoEngineSession | CryptoStatus {
+    try {
+      return this.#engine.openSession(parameters);
+    } catch (error) {
+      throwLater(error);
+      return VIRTIO_CRYPTO_ERR;
+    }
   }
 }
 

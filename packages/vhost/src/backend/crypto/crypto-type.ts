@@ -1,3 +1,4 @@
+import { checkOptions } from '@vio/native/internal';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '@vio/rings';
 import {
   VHOST_USER_PROTOCOL_F_CRYPTO_SESSION,
@@ -7,8 +8,8 @@ import {
 } from '../../wire/index.ts';
 import { type DeviceType, rawRingFeatures } from '../type/device-type.ts';
 import type { CryptoEngine } from './crypto-engine.ts';
+import { mostDataBytes } from './crypto-options.ts';
 import { VIRTIO_CRYPTO_S_HW_READY, VIRTIO_ID_CRYPTO } from './numbers.ts';
-import { defaultMaxDataBytes } from './vhost-crypto.ts';
 
 /** What a crypto device is like. */
 export interface CryptoDeviceOptions {
@@ -24,9 +25,12 @@ const configBytes = 56;
  * The type of a virtio-crypto device, for `VhostDriver.register`: data queues only, and sessions by messages. QEMU's
  * cryptodev-vhost-user says neither which features its guest's driver has taken, nor that rings are enabled, nor how far the driver
  * is: all of that is taken as its guests have it.
+ * @throws VioError VIO_OPTION_UNKNOWN, VIO_OPTION_VALUE; a number of queues that there cannot be is refused by `VhostDriver.register`
  */
 export function cryptoDeviceType(engine: CryptoEngine, options: CryptoDeviceOptions = {}): DeviceType {
-  const { queues = 1, maxDataBytes = defaultMaxDataBytes } = options;
+  checkOptions('cryptoDeviceType', options, { queues: true, maxDataBytes: true });
+  const { queues = 1 } = options;
+  const maxDataBytes = mostDataBytes(options);
   const { capabilities } = engine;
   return {
     name: 'crypto',

@@ -58,6 +58,36 @@ describe('operations', () => {
     expect(guest.pair.guest.rings[0].used()).toHaveLength(5);
   });
 
+  it('are fetched only as long as little memory is taken, and more when some went back', async () => {
+    const megabytes = 4;
+    await using guest = await CryptoGuest.start({
+      create: { maxDataBytes: megabytes << 20 },
+      guest: { rings: 1, size: 64, features: VIRTIO_F_VERSION_1 | (1n << 28n), ring: { indirect: true } },
+    });
+    const session = await guest.open(cipherSession(key));
+    const { device, guest: driver } = guest.pair;
+    const [ring] = driver.rings;
+    const length = 1 << 18;
+    const [source, room] = [ring.memory.alloc(length), ring.memory.alloc(1)];
+    const lengths = [16, megabytes << 20, megabytes << 20];
+    const head = requestHead(virtio.VIRTIO_CRYPTO_CIPHER_ENCRYPT, session, lengths, 1);
+    const first = { address: ring.memory.put(Buffer.concat([head, iv])), length: head.length + iv.length };
+    const pieces = (writable: boolean) =>
+      Array.from({ length: 4 * megabytes }, () => ({ address: source, length, writable }));
+    for (let i = 0; i < 12; i++)
+      ring.expose([
+        { table: [first, ...pieces(false), ...pieces(true), { address: room, length: 1, writable: true }] },
+      ]);
+    const operations = cryptoFetchRequests(device, 0);
+    // 8 MiB each: what is read, and what is written.
+    expect([operations.length, cryptoFetchRequests(device, 0)]).toEqual([8, []]);
+    expect(cryptoFinalizeRequests(operations, 0, 3)).toBe(3);
+    const more = cryptoFetchRequests(device, 0);
+    expect([more.length, ring.used().length]).toEqual([3, 3]);
+    cryptoFinalizeRequests([...more, ...operations]);
+    expect([cryptoFetchRequests(device, 0).length, ring.used().length]).toEqual([1, 8]);
+  });
+
   it('that nobody carried out have failed', async () => {
     await using guest = await CryptoGuest.start();
     const answer = guest.expose(request(await guest.open(cipherSession(key))), [32, 1]);
@@ -93,6 +123,39 @@ describe('operations', () => {
     expect(answer().status).toBe(virtio.VIRTIO_CRYPTO_ERR);
     await until(() => errors.seen.length === 1);
     expect(errors.seen).toMatchObject([{ message: 'no' }]);
+  });
+
+  it('are carried out after an engine has thrown when it opened, or closed, other sessions', async () => {
+    using errors = new UncaughtErrors();
+    let [opened, closed] = [0, 0];
+    const engine: CryptoEngine = {
+      capabilities: nodeCryptoEngine.capabilities,
+      openSession: () => {
+        if (++opened === 2) throw new Error('opening');
+        const close = (): void => {
+          closed++;
+          throw new Error('closing');
+        };
+        return { perform: () => ok, close };
+      },
+    };
+    await using guest = await CryptoGuest.start({ engine });
+    const { frontend, backend } = guest.pair;
+    const ids: number[] = [];
+    for (let i = 0; i < 4; i++) ids.push(await guest.open(cipherSession(key)));
+    expect(ids).toEqual([1, -virtio.VIRTIO_CRYPTO_ERR, 2, 3]);
+    expect(await frontend.acknowledged(requests.CLOSE_CRYPTO_SESSION, 1n)).toBe(0n);
+    expect(await guest.request(request(3), [32, 1])).toMatchObject({ status: ok });
+    expect(backend.ended).toEqual([]);
+    frontend.close();
+    await until(() => backend.ended.length === 1);
+    expect([closed, backend.ended[0].code, backend.served.memory]).toEqual([
+      3,
+      'VIO_VHOST_DISCONNECTED',
+      undefined,
+    ]);
+    const told = (await errors.all()).map((error) => (error instanceof Error ? error.message : error));
+    expect(told).toEqual(['opening', 'closing', 'closing', 'closing']);
   });
 
   it('go back to a device whose engine was taken away, or whose session was closed', async () => {

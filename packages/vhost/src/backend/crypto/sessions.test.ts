@@ -1,9 +1,11 @@
 import { VHOST_USER_PROTOCOL_F_CRYPTO_SESSION, frontendRequests as requests } from '../../wire/index.ts';
+import { codeOfCall } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { CryptoGuest, cipherSession, requestHead, symmetric } from '../../test-support/crypto-guest.ts';
 import { handled } from '../../test-support/test-backend.ts';
 import { cryptoCreate, cryptoFree, cryptoStats } from './crypto-calls.ts';
 import type { CryptoEngine } from './crypto-engine.ts';
+import { cryptoDeviceType } from './crypto-type.ts';
 import type { CryptoSessionParameters } from './crypto-parameters.ts';
 import { nodeCryptoEngine } from './engine/node-crypto-engine.ts';
 import * as virtio from './numbers.ts';
@@ -210,6 +212,23 @@ describe('a crypto device', () => {
     await using guest = await CryptoGuest.start();
     const again = (): void => cryptoCreate(guest.pair.device, nodeCryptoEngine);
     expect(again).toThrow(expect.objectContaining({ code: 'VIO_VHOST_STATE' }));
+  });
+
+  it.each([
+    { maxSessions: Number.NaN },
+    { maxSessions: 0 },
+    { maxDataBytes: Number.NaN },
+    { maxDataBytes: 0 },
+    { maxDataBytes: 1.5 },
+    { maxDataBytes: Infinity },
+  ])('has no limit that there cannot be (%o)', async (options) => {
+    await using guest = await CryptoGuest.start();
+    const { device } = guest.pair;
+    cryptoFree(device);
+    const calls = [() => cryptoCreate(device, nodeCryptoEngine, options)];
+    if ('maxDataBytes' in options) calls.push(() => void cryptoDeviceType(nodeCryptoEngine, options));
+    expect(calls.map(codeOfCall)).toEqual(calls.map(() => 'VIO_OPTION_VALUE'));
+    cryptoCreate(device, nodeCryptoEngine, { maxSessions: Infinity });
   });
 
   it('without an engine has no counters', async () => {

@@ -4,6 +4,7 @@ import type { Message } from '../../wire/index.ts';
 import type { AttachedHandler } from '../device/attached-handlers.ts';
 import type { RawVring } from '../raw/raw-vring.ts';
 import type { CryptoEngine, CryptoOperation, CryptoStatus } from './crypto-engine.ts';
+import { type CryptoOptions, mostDataBytes, mostSessions } from './crypto-options.ts';
 import { CryptoSessions, type OpenSession } from './crypto-sessions.ts';
 import {
   VIRTIO_CRYPTO_BADMSG,
@@ -21,14 +22,6 @@ import {
   statusBytes,
 } from './request-plan.ts';
 
-/** How a device's requests are carried out. */
-export interface CryptoOptions {
-  /** Sessions that may be open at a time. Default 1024. */
-  readonly maxSessions?: number;
-  /** Bytes that one request may bring, and have written, at most. Default 1 MiB. */
-  readonly maxDataBytes?: number;
-}
-
 /** What a device with a crypto engine has done. */
 export interface CryptoCounts {
   /** Sessions that are open. */
@@ -39,12 +32,11 @@ export interface CryptoCounts {
   readonly refused: number;
 }
 
-const defaultMaxSessions = 1024;
-export const defaultMaxDataBytes = 2 ** 20;
 /** Requests that one call fetches. */
 const mostPerFetch = 32;
-/** Fetches whose requests are still under way. */
+/** Fetches whose requests are still under way, and bytes of what was copied for those, but for the last one. */
 const mostBatches = 64;
+const mostBytesHeld = 2 ** 26;
 const batchSegments = 1024;
 
 /** Chains that were fetched together. */
@@ -63,6 +55,8 @@ interface Pending {
   readonly batch: Batch;
   readonly chain: number;
   readonly plan: RequestPlan;
+  /** Bytes of this side's memory that it takes. */
+  readonly held: number;
   /** Where the result goes that is not there yet; undefined with zero copy. */
   readonly writeBack: readonly Uint8Array[] | undefined;
 }
@@ -78,13 +72,14 @@ export class VhostCrypto implements AttachedHandler {
   readonly #maxDataBytes: number;
   readonly #free: Batch[] = [];
   #batches = 0;
+  #bytesHeld = 0;
   #requests = 0;
   #refused = 0;
   readonly #request = new DataView(new ArrayBuffer(requestBytes));
 
   constructor(engine: CryptoEngine, options: CryptoOptions) {
-    this.#sessions = new CryptoSessions(engine, options.maxSessions ?? defaultMaxSessions);
-    this.#maxDataBytes = options.maxDataBytes ?? defaultMaxDataBytes;
+    this.#sessions = new CryptoSessions(engine, mostSessions(options));
+    this.#maxDataBytes = mostDataBytes(options);
   }
 
   get counts(): CryptoCounts {
@@ -114,7 +109,8 @@ export class VhostCrypto implements AttachedHandler {
     batch.open = count;
     const operations: CryptoOperation[] = [];
     let refusedFrom = 0;
-    for (let chain = 0; chain < count; chain++) {
+    let chain = 0;
+    for (; chain < count && this.#bytesHeld < mostBytesHeld; chain++) {
       const made = this.#read(ring, batch, chain);
       if (typeof made !== 'number') {
         completeRefused(ring, batch, refusedFrom, chain);
@@ -125,7 +121,10 @@ export class VhostCrypto implements AttachedHandler {
         answer(ring.bytes, chains, chain, made, 0);
       }
     }
-    completeRefused(ring, batch, refusedFrom, count);
+    // The rest is fetched again when some of it is done.
+    ring.unfetch(chains, count - chain);
+    batch.open -= count - chain;
+    completeRefused(ring, batch, refusedFrom, chain);
     this.#requests += operations.length;
     this.#settle(batch);
     return operations;
@@ -149,6 +148,7 @@ export class VhostCrypto implements AttachedHandler {
       const one = pending.get(operation);
       if (one === undefined) continue;
       pending.delete(operation);
+      one.owner.#bytesHeld -= one.held;
       giveBack(operation, one);
       done++;
       if (run !== undefined && run.first.batch === one.batch && run.first.chain + run.chains === one.chain) {
@@ -232,7 +232,9 @@ export class VhostCrypto implements AttachedHandler {
       produced: outputBytes,
     };
     const writeBack = shared ? undefined : theirs;
-    pending.set(operation, { owner: this, ring, bytes, batch, chain, plan, writeBack });
+    const held = ivBytes + moreBytes + (shared ? 0 : sourceBytes + outputBytes);
+    this.#bytesHeld += held;
+    pending.set(operation, { owner: this, ring, bytes, batch, chain, plan, held, writeBack });
     return operation;
   }
 }
