@@ -4,7 +4,7 @@ import { holdings, holdingsLike, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { LoopbackVdpa } from '../../testing/index.ts';
 import { Guest } from '../../test-support/guest.ts';
-import { supply } from '../../test-support/packets.ts';
+import { packet, supply } from '../../test-support/packets.ts';
 import { backendOf, echo, heldBack, moved, packed, setUpVdpa, split } from '../../test-support/vdpa-setup.ts';
 import { frontendRequests as requests } from '../../wire/index.ts';
 
@@ -96,21 +96,26 @@ describe('faults', () => {
     expect(await holdingsLike(before)).toEqual(before);
   });
 
-  it('chains of many descriptors are passed on, by a table as well', async () => {
+  it.each([
+    [8, 6],
+    [512, 500],
+  ])('chains of many descriptors are passed on, by a table as well: ring of %i, %i', async (size, count) => {
     await using all = await setUpVdpa(
       {},
-      { features: VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC, ring: { indirect: true } },
+      { size, features: VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC, ring: { indirect: true } },
     );
     await echo(all);
     using _ = await moved(all);
     const [rx, tx] = all.guest.rings;
-    const address = supply(rx, 2048);
-    const frame = new Uint8Array(12 + 6);
-    frame.set([1, 2, 3, 4, 5, 6], 12);
+    const address = supply(rx, 4096);
+    const bytes = packet(3 * count - 12);
+    const frame = new Uint8Array(3 * count);
+    frame.set(bytes, 12);
     const at = tx.memory.put(frame);
-    tx.expose([{ table: Array.from({ length: 6 }, (_each, i) => ({ address: at + 3 * i, length: 3 })) }]);
+    tx.expose([{ table: Array.from({ length: count }, (_each, i) => ({ address: at + 3 * i, length: 3 })) }]);
     for (const kick of all.guest.kicks) kick.signal();
     await until(() => rx.used().length > 0);
-    expect(rx.memory.read(address + 12, 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(rx.memory.read(address + 12, bytes.length)).toEqual(bytes);
+    expect(all.backend.broken).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { ChainBurst, type MemoryMap } from '@vio/rings';
 import { ForwardingRing } from '@vio/rings/internal';
 import type { RawVring } from '../raw/raw-vring.ts';
 
-/** Chains of one fetch. */
+/** Chains of one fetch, and their segments: a longer ring's chains may have as many as that. */
 const chainsPerFetch = 32;
 const segmentsPerFetch = 256;
 
@@ -133,7 +133,7 @@ export class RelayedRing implements Disposable {
     const memory = this.#memory;
     if (raw === undefined || memory === undefined) return;
     for (let more = true; more;) {
-      const batch = this.#spare.pop() ?? newBatch();
+      const batch = this.#spare.pop() ?? newBatch(Math.max(segmentsPerFetch, this.ring.size));
       const count = raw.fetch(batch.chains);
       Object.assign(batch, { forwarded: 0, completed: 0 });
       batch.done.fill(0);
@@ -171,9 +171,9 @@ export class RelayedRing implements Disposable {
   }
 }
 
-function newBatch(): Batch {
+function newBatch(segments: number): Batch {
   return {
-    chains: new ChainBurst(chainsPerFetch, segmentsPerFetch),
+    chains: new ChainBurst(chainsPerFetch, segments),
     forwarded: 0,
     done: new Uint8Array(chainsPerFetch),
     completed: 0,
