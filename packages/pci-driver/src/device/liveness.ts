@@ -1,10 +1,16 @@
+import { longestTimer } from '@vio/native/internal';
 import { STATUS_NEEDS_RESET } from '@vio/net/internal';
 import type { PciAccess } from '../access/pci-access.ts';
 
 /** Milliseconds between two looks at a device that does not interrupt. */
-export const defaultWatchInterval = 1000;
+const defaultInterval = 1000;
 /** What the vendor of a device reads as when there is no device. */
 const noVendor = 0xffff;
+
+/** Looks at a device from now on. @param interval milliseconds, however many; default 1000 */
+export function watch(look: () => void, interval = defaultInterval): NodeJS.Timeout {
+  return setInterval(look, Math.min(interval, longestTimer)).unref();
+}
 
 /** False when the device is gone. A mapped register may answer even when the kernel has taken it away. */
 export function isThere({ config }: Pick<PciAccess, 'config'>): boolean {

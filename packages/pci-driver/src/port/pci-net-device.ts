@@ -19,7 +19,7 @@ import { VIRTIO_F_ACCESS_PLATFORM } from '@vio/rings';
 import { disableBusMaster } from '../access/config-space.ts';
 import type { PciAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
-import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
+import { healthOf, isThere, watch } from '../device/liveness.ts';
 import { acceptFeatures, driverOk, fail, meet, resetDevice, resetQueue } from '../device/life-cycle.ts';
 import { openVirtioDevice } from '../device/open-device.ts';
 import type { VirtioPciDevice } from '../device/virtio-pci-device.ts';
@@ -135,8 +135,7 @@ export class PciNetDevice implements NetDevice {
       driverOk(this.registers);
       this.#relay = new KickRelay(all, (queue) => this.kick(queue, () => 0));
       this.#interrupts.start(() => this.#look());
-      const { watchInterval = defaultWatchInterval } = this.#options;
-      this.#watch = setInterval(() => this.#look(), watchInterval).unref();
+      this.#watch = watch(() => this.#look(), this.#options.watchInterval);
       this.#look();
     } catch (error) {
       await this.stop(wait);

@@ -17,7 +17,7 @@ import type { PciAccess, TranslatedAccess } from '../access/pci-access.ts';
 import { deviceGone, needsReset } from '../access/pci-errors.ts';
 import { readCapabilities } from '../device/capabilities.ts';
 import { acceptFeatures, driverOk, meet, resetDevice } from '../device/life-cycle.ts';
-import { defaultWatchInterval, healthOf, isThere } from '../device/liveness.ts';
+import { healthOf, isThere, watch } from '../device/liveness.ts';
 import { ModernDevice } from '../device/modern-device.ts';
 import { parsePciDevargs } from '../port/devargs.ts';
 import { readNetConfig } from '../port/net-config.ts';
@@ -127,7 +127,7 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
     translated: TranslatedAccess,
     registers: ModernDevice,
     offered: bigint,
-    { doorbells = false, watchInterval = defaultWatchInterval }: PciVdpaDeviceOptions,
+    { doorbells = false, watchInterval }: PciVdpaDeviceOptions,
   ) {
     this.name = access.address;
     this.#access = access;
@@ -145,7 +145,7 @@ export class PciVdpaDevice implements VdpaDevice, AsyncDisposable {
     this.features = frontendFeatures(offered) & ~(several ? 0n : VIRTIO_NET_F_MQ);
     this.maxRingSize = registers.queueSize(0);
     this.#endRemoval = access.onRemovalRequest(() => this.#lose());
-    this.#watch = setInterval(() => this.#look(), watchInterval).unref();
+    this.#watch = watch(() => this.#look(), watchInterval);
   }
 
   get down(): VioError | undefined {
