@@ -96,7 +96,7 @@ export class BlkRequests {
     }
   }
 
-  /** Null: there is no whole header. */
+  /** Undefined: there is no whole header. */
   #read(bytes: ChainBytes, chains: ChainBurst, chain: number): Header | undefined {
     if (bytes.read(chains, chain, 0, this.#header) < blk.headerBytes) return undefined;
     const view = new DataView(this.#header.buffer);

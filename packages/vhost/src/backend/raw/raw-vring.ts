@@ -87,7 +87,7 @@ export class ServedRing implements RawVring {
     return this.#bytes;
   }
 
-  /** Null while the ring does not run. */
+  /** Undefined while the ring does not run. */
   get queue(): DeviceQueue | undefined {
     return this.#queue;
   }
