@@ -32,6 +32,15 @@ export class BlkDevice implements AsyncDisposable {
     { readOnly = false, queues = 1 }: BlkOptions = {},
   ): Promise<BlkDevice> {
     const image = new DiskImage(path, readOnly);
+    try {
+      return await BlkDevice.#register(socket, path, image, queues);
+    } catch (error) {
+      image[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  static async #register(socket: string, path: string, image: DiskImage, queues: number): Promise<BlkDevice> {
     const driver = VhostDriver.register(socket, {
       type: {
         name: 'block',
@@ -43,7 +52,7 @@ export class BlkDevice implements AsyncDisposable {
           blk.VIRTIO_BLK_F_SEG_MAX |
           blk.VIRTIO_BLK_F_BLK_SIZE |
           blk.VIRTIO_BLK_F_FLUSH |
-          (readOnly ? blk.VIRTIO_BLK_F_RO : blk.VIRTIO_BLK_F_DISCARD | blk.VIRTIO_BLK_F_WRITE_ZEROES) |
+          (image.readOnly ? blk.VIRTIO_BLK_F_RO : blk.VIRTIO_BLK_F_DISCARD | blk.VIRTIO_BLK_F_WRITE_ZEROES) |
           (queues > 1 ? blk.VIRTIO_BLK_F_MQ : 0n),
         config: () => blk.encodeBlkConfig(image.sectors, queues),
       },
