@@ -108,7 +108,7 @@ export interface Addon {
   ): {
     register(memory: number, buffer: ArrayBuffer, byteOffset: number, byteLength: number): void;
     unregister(memory: number): void;
-    wake(): void;
+    submit(head: number): void;
     drain(): void;
     stop(): void;
   };

@@ -1,6 +1,6 @@
 // A thread that copies beside the one of JavaScript. Its queue is a ring of descriptors with one producer and one consumer and no
-// lock: JavaScript writes descriptors and publishes how many there are by one store, the thread publishes how many it has done by
-// another. Neither takes a call; one is needed to wake a thread that sleeps.
+// lock: JavaScript writes descriptors, and a call publishes how many there are by one store; the thread publishes how many it has
+// done by another, for which no call is needed.
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/copy_engine.h"
+#include "kernels/descriptor.h"
 #include "kernels/layouts.h"
 
 // Node exports them, as in fds/watch.cc.
@@ -40,6 +41,7 @@ struct CopyThread {
   int32_t* failed = nullptr;             // 1: the descriptor names memory that is not there
   int32_t descriptorMask = 0;
   int32_t copyMask = 0;
+  int32_t described = 0;  // JavaScript's thread only: the copies up to this one are submitted
   int64_t spin = 0;  // nanoseconds until it sleeps
   std::vector<Shared> memories;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> keep;  // JavaScript's thread only
@@ -159,7 +161,51 @@ static void UnregisterMemory(const Napi::CallbackInfo& info) {
   it->keep[memory].Reset();
 }
 
-static void WakeThread(const Napi::CallbackInfo& info) { Wake(Get(info)); }
+// Asks for a part of a ring of `entries` that is written next, as its only owner.
+static void FetchEntries(const int32_t* ring, int32_t entries, int32_t words, int32_t from, int32_t count) {
+  constexpr int32_t kWordsPerLine = 16;
+  const int64_t size = static_cast<int64_t>(entries) * words;
+  int64_t at = static_cast<int64_t>(from & (entries - 1)) * words;
+  for (int64_t left = static_cast<int64_t>(count) * words; left > 0; left -= kWordsPerLine) {
+    PrefetchToWrite(ring + at);
+    at += kWordsPerLine;
+    if (at >= size) at -= size;
+  }
+}
+
+// More are not asked for at a time: so many copies are 80 lines.
+constexpr int32_t kMostFetched = 256;
+
+// Most likely the next descriptors are as many as the last ones. Their entries were read by the thread, on another core, and stores
+// happen in order: without this they wait for one line after the other, which costs more than a small copy.
+static void FetchNext(CopyThread* it, int32_t tail, int32_t head) {
+  const int32_t count = (head - tail) & kNumberMask;
+  if (count == 0 || count > it->descriptorMask) return;
+  const int32_t* last = it->descriptors + static_cast<int64_t>((head - 1) & it->descriptorMask) * 2;
+  const int32_t end = (last[0] + last[1]) & kNumberMask;
+  const int32_t copies = (end - it->described) & kNumberMask;
+  it->described = end;
+  FetchEntries(it->descriptors, it->descriptorMask + 1, 2, head, count < kMostFetched ? count : kMostFetched);
+  FetchEntries(it->copies, it->copyMask + 1, 5, end, copies < kMostFetched ? copies : kMostFetched);
+}
+
+// submit(head), as CopyQueue has it
+static napi_value Submit(napi_env env, napi_callback_info info) {
+  void* data;
+  napi_value argument;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+  int32_t head = 0;
+  napi_get_value_int32(env, argument, &head);
+  auto* it = static_cast<CopyThread*>(data);
+  int32_t* published = it->control + copyThreadControl::kHead;
+  const int32_t before = *published;
+  // Sequentially consistent: whether the thread is about to sleep is read next.
+  Store(published, head);
+  if (Load(it->control + copyThreadControl::kAsleep) != 0) Wake(it);
+  FetchNext(it, before, head);
+  return nullptr;
+}
 
 // Returns when all that was published is done.
 static void Drain(const Napi::CallbackInfo& info) {
@@ -182,7 +228,7 @@ static int32_t* Words(const Napi::Object& arrays, const char* name, size_t* coun
 }
 
 // createCopyThread({ control, descriptors, copies, failed }, memories, spinMicroseconds)
-//   -> { register, unregister, wake, drain, stop }
+//   -> { register, unregister, submit, drain, stop }
 static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto arrays = info[0].As<Napi::Object>();
@@ -216,7 +262,11 @@ static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
   };
   add("register", RegisterMemory);
   add("unregister", UnregisterMemory);
-  add("wake", WakeThread);
+  napi_value submit;
+  napi_create_function(env, "submit", NAPI_AUTO_LENGTH, Submit, it, &submit);
+  Napi::Function submitFunction(env, submit);
+  submitFunction.Set("owner", owner);
+  result.Set("submit", submitFunction);
   add("drain", Drain);
   add("stop", StopThread);
   return result;

@@ -4,9 +4,7 @@ import { attempt } from '../system-error.ts';
 import { copyOpWords, holdable } from './copy.ts';
 import { copyThreadControl, copyThreadControlWords } from './layouts.ts';
 
-const HEAD = copyThreadControl.head;
 const TAIL = copyThreadControl.tail;
-const ASLEEP = copyThreadControl.asleep;
 const FAILURES = copyThreadControl.failures;
 
 /** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
@@ -43,7 +41,7 @@ export interface CopyQueue {
 const memories = 8192;
 
 /**
- * Copies in a thread of its own, by a ring without locks. Nothing here is a call into C++ while that thread is awake.
+ * Copies in a thread of its own, by a ring without locks.
  * @param spin microseconds for which it looks for work until it sleeps
  * @throws VioError VIO_SYS_EAGAIN when there can be no more threads
  */
@@ -57,10 +55,7 @@ export function nativeCopyQueue({ descriptors, copies }: CopyRings, spin: number
     register: (memory, buffer, byteOffset, byteLength) =>
       thread.register(memory, holdable(buffer, byteOffset, byteLength), byteOffset, byteLength),
     unregister: (memory) => thread.unregister(memory),
-    submit(head) {
-      Atomics.store(control, HEAD, head);
-      if (Atomics.load(control, ASLEEP) !== 0) thread.wake();
-    },
+    submit: (head) => thread.submit(head),
     done: () => Atomics.load(control, TAIL),
     failures: () => Atomics.load(control, FAILURES),
     failed: (descriptor) => failed[descriptor & (failed.length - 1)] !== 0,

@@ -20,7 +20,7 @@ const defaultSpin = 50;
 
 /**
  * The engine that comes along: a native thread, which copies in order beside the thread of JavaScript. Its queue is a ring without
- * locks; submitting and asking take no call while it is awake. It sleeps when there is nothing to do. With
+ * locks; submitting takes one call for all descriptors, asking none. It sleeps when there is nothing to do. With
  * `VIO_KERNELS=typescript` in the environment it copies at once, in the thread that submits.
  */
 export class CopyThread implements DmaEngine {
