@@ -108,6 +108,29 @@ describe('the plugin on a node', () => {
     ]);
   });
 
+  it('called twice at once for one container makes one port, and takes it away as often as it is asked to', async () => {
+    const added = await Promise.all([cni('ADD', 'c1'), cni('ADD', 'c1')]);
+    const codes = added.map(({ stdout }) => (JSON.parse(stdout) as { code?: number }).code ?? 0);
+    expect(codes.toSorted((a, b) => a - b)).toEqual([0, 100]);
+    expect(readdirSync(at('pods/c1')).toSorted()).toEqual(['net1.json', 'net1.sock']);
+    const deleted = await Promise.all([cni('DEL', 'c1'), cni('DEL', 'c1')]);
+    expect(deleted.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    expect(readdirSync(at('pods/c1'))).toEqual([]);
+  });
+
+  it('says that it is to be called later while the switch stands still, or is gone, and leaves nothing', async () => {
+    daemon.process.kill('SIGSTOP');
+    const late = await cni('ADD', 'c1', { timeout: 300 });
+    daemon.process.kill('SIGKILL');
+    await daemon.ended;
+    const gone = await cni('ADD', 'c1');
+    expect([late, gone].map(({ stdout }) => JSON.parse(stdout))).toMatchObject([{ code: 11 }, { code: 11 }]);
+    expect(readdirSync(at('pods/c1')).filter((file) => file.endsWith('.json'))).toEqual([]);
+    await startSwitch();
+    await cni('DEL', 'c1');
+    expect([(await cni('ADD', 'c1')).exitCode, (await cni('DEL', 'c1')).exitCode]).toEqual([0, 0]);
+  });
+
   it('gives containers ports that a killed switch has again, and takes them back', async () => {
     for (const container of ['c1', 'c2']) expect((await cni('ADD', container)).exitCode).toBe(0);
     daemon.process.kill('SIGKILL');

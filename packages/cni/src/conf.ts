@@ -1,27 +1,10 @@
 import { defaultTimeout } from '@vio/native/timeouts';
 import { isMac, isMulticast } from '@vio/net/internal/mac-address';
 import { CniError, codes } from './errors.ts';
+import { type CniResult, isRecord, isResult } from './result.ts';
 
 /** Versions of the specification that are spoken, the newest last. */
 export const supportedVersions = ['0.4.0', '1.0.0', '1.1.0'] as const;
-
-/** An interface as results have it; 1.1 has MTU and socket as well. */
-export interface ResultInterface {
-  readonly name: string;
-  readonly mac?: string;
-  readonly mtu?: number;
-  readonly sandbox?: string;
-  readonly socketPath?: string;
-}
-
-/** What a plugin has done, as the next one is told. */
-export interface CniResult {
-  readonly cniVersion?: string;
-  readonly interfaces?: readonly ResultInterface[];
-  readonly ips?: readonly Readonly<Record<string, unknown>>[];
-  readonly routes?: readonly unknown[];
-  readonly dns?: unknown;
-}
 
 /** Checked and complete. */
 export interface Conf {
@@ -66,23 +49,27 @@ export interface Conf {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Fields that are for others, and what they are. */
+const ofOthers: Readonly<Record<string, 'object' | 'boolean' | 'texts' | 'attachments'>> = {
+  cniVersions: 'texts',
+  args: 'object',
+  capabilities: 'object',
+  dns: 'object',
+  ipMasq: 'boolean',
+  disableCheck: 'boolean',
+  disableGC: 'boolean',
+  loadOnlyInlinedPlugins: 'boolean',
+  'cni.dev/attachments': 'attachments',
+};
 const known = new Set([
+  ...Object.keys(ofOthers),
   'cniVersion',
-  'cniVersions',
   'name',
   'type',
-  'args',
-  'capabilities',
   'runtimeConfig',
-  'dns',
-  'ipMasq',
-  'disableCheck',
-  'disableGC',
-  'loadOnlyInlinedPlugins',
   'prevResult',
   'ipam',
   'cni.dev/valid-attachments',
-  'cni.dev/attachments',
   'deviceID',
   'pciBusID',
   'backend',
@@ -113,12 +100,13 @@ const mac: Allowed = [
 ];
 const absolutePath: Allowed = [/^\/[^\0\n]{0,4094}$/, 'an absolute path'];
 const device: Allowed = [/^[\w.:@-]{1,128}$/, 'a device'];
+const program: Allowed = [/^[A-Za-z0-9][\w.-]{0,127}$/, 'the name of a plugin'];
 
 /** @throws CniError 6 when it is no JSON object */
 export function decode(text: string): Fields {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+    if (isRecord(value)) return value;
   } catch (cause) {
     throw new CniError(
       codes.decodingFailed,
@@ -158,6 +146,9 @@ export function parseConf(fields: Fields): Conf {
     );
   }
   const read = new Reader(fields);
+  for (const [key, kind] of Object.entries(ofOthers)) read[kind](key);
+  read.optional('type', ...program);
+  read.optional('pciBusID', ...device);
   const given = new Reader(read.object('runtimeConfig') ?? {});
   /** What the runtime gives; else what the conf says. */
   const either = (key: string, allowed: Allowed): string | undefined => {
@@ -187,7 +178,7 @@ export function parseConf(fields: Fields): Conf {
     ipam: ipamOf(read),
     deviceInfoFile: given.path('CNIDeviceInfoFile'),
     deviceId: either('deviceID', device),
-    prevResult: read.object('prevResult'),
+    prevResult: read.result('prevResult'),
     validAttachments: read.attachments('cni.dev/valid-attachments'),
     raw: fields,
   };
@@ -202,9 +193,10 @@ function ipamOf(read: Reader): Fields | undefined {
   const ipam = read.object('ipam') ?? {};
   if (Object.keys(ipam).length === 0) return undefined;
   const type = ipam['type'];
+  const [rule, inWords] = program;
   // It becomes a file name.
-  if (typeof type === 'string' && /^[A-Za-z0-9][\w.-]{0,127}$/.test(type)) return ipam;
-  throw invalid('ipam.type', type, 'the name of a plugin');
+  if (typeof type === 'string' && rule.test(type)) return ipam;
+  throw invalid('ipam.type', type, inWords);
 }
 
 class Reader {
@@ -215,7 +207,7 @@ class Reader {
   }
 
   text(key: string, rule: Allowed[0], inWords: string, usual?: string): string {
-    const value = this.#fields[key] ?? usual;
+    const value = this.#fields[key] === undefined ? usual : this.#fields[key];
     if (typeof value === 'string' && (value === usual || rule.test(value))) return value;
     throw invalid(key, value, inWords);
   }
@@ -236,7 +228,7 @@ class Reader {
   }
 
   choice<T extends string>(key: string, all: readonly T[], usual: T): T {
-    const value = this.#fields[key] ?? usual;
+    const value = this.#fields[key] === undefined ? usual : this.#fields[key];
     const found = all.find((one) => one === value);
     if (found === undefined) throw invalid(key, value, `one of ${all.join(', ')}`);
     return found;
@@ -252,11 +244,21 @@ class Reader {
   }
 
   integers(key: string, least: number, most: number): number[] {
-    const value = this.#fields[key] ?? [];
+    const value = this.#list(key);
     const fits = (one: unknown): one is number =>
       Number.isInteger(one) && Number(one) >= least && Number(one) <= most;
-    if (Array.isArray(value) && value.length <= most && value.every(fits)) return value;
-    throw invalid(key, value, `a list of numbers from ${least} to ${most}`);
+    if (value?.every(fits) === true && value.length <= most) return value;
+    throw invalid(key, this.#fields[key], `a list of numbers from ${least} to ${most}`);
+  }
+
+  texts(key: string): void {
+    if (this.#list(key)?.every((one) => typeof one === 'string') === true) return;
+    throw invalid(key, this.#fields[key], 'a list of texts');
+  }
+
+  boolean(key: string): void {
+    const value = this.#fields[key];
+    if (value !== undefined && typeof value !== 'boolean') throw invalid(key, value, 'true or false');
   }
 
   bits(key: string): number | undefined {
@@ -268,22 +270,29 @@ class Reader {
 
   object(key: string): Fields | undefined {
     const value = this.#fields[key];
-    if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)))
-      return value as Fields | undefined;
+    if (value === undefined || isRecord(value)) return value;
     throw invalid(key, value, 'an object');
   }
 
+  result(key: string): CniResult | undefined {
+    const value = this.object(key);
+    if (value === undefined || isResult(value)) return value;
+    throw invalid(key, value, 'what a plugin answers: lists of interfaces, ips and routes, an object dns');
+  }
+
   attachments(key: string): { readonly containerID: string; readonly ifname: string }[] {
-    const value = this.#fields[key] ?? [];
+    const value = this.#list(key);
     const fits = (one: unknown): one is { containerID: string; ifname: string } =>
-      typeof one === 'object' &&
-      one !== null &&
-      'containerID' in one &&
-      'ifname' in one &&
-      typeof one.containerID === 'string' &&
-      typeof one.ifname === 'string';
-    if (Array.isArray(value) && value.every(fits)) return value;
-    throw invalid(key, value, 'a list of { containerID, ifname }');
+      isRecord(one) && typeof one['containerID'] === 'string' && typeof one['ifname'] === 'string';
+    if (value?.every(fits) === true) return value;
+    throw invalid(key, this.#fields[key], 'a list of { containerID, ifname }');
+  }
+
+  /** @returns undefined when it is something else; empty when there is nothing */
+  #list(key: string): unknown[] | undefined {
+    const value = this.#fields[key];
+    if (value === undefined) return [];
+    return Array.isArray(value) ? value : undefined;
   }
 }
 

@@ -40,6 +40,19 @@ describe('IPAM', () => {
     expect([code, message, ports(), readdirSync(at('pods'))]).toEqual([120, 'no address left', [], []]);
   });
 
+  it.each<[object]>([[{ ips: 'none' }], [{ interfaces: [{}] }], [[]]])(
+    'that answers what is no result (%j) is an error, and the port is gone',
+    async (answer) => {
+      const { code, message } = await failure(call('ADD', conf(ipam(answer))));
+      expect([code, message, ports(), readdirSync(at('pods'))]).toEqual([
+        6,
+        expect.stringContaining('addresses'),
+        [],
+        [],
+      ]);
+    },
+  );
+
   it('that is not there is an error that says where it was looked for', async () => {
     const { code, message } = await failure(call('ADD', conf({ ipam: { type: 'nobody' } })));
     expect([code, message, ports()]).toEqual([5, expect.stringContaining(at('bin')), []]);

@@ -1,8 +1,9 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import type { CniResult, Conf } from './conf.ts';
+import type { Conf } from './conf.ts';
 import type { Command, Environment } from './environment.ts';
 import { CniError, codes } from './errors.ts';
+import { type CniResult, isResult } from './result.ts';
 
 const timeout = 30_000;
 
@@ -27,7 +28,7 @@ export async function delegate(
     );
   }
   const stdout = await run(program, JSON.stringify(conf.raw), { ...all, CNI_COMMAND: command });
-  return stdout.trim() === '' ? undefined : (parse(stdout, type) as CniResult);
+  return stdout.trim() === '' ? undefined : parse(stdout, type);
 }
 
 function run(program: string, conf: string, env: NodeJS.ProcessEnv): Promise<string> {
@@ -66,17 +67,20 @@ function failure(program: string, stdout: string, error: Error): CniError {
   );
 }
 
-function parse(text: string, type: string): unknown {
+function parse(text: string, type: string): CniResult {
+  let cause: unknown;
   try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new CniError(
-      codes.decodingFailed,
-      `the IPAM plugin ${type} answers with something that is no JSON`,
-      'see whether it is one',
-      cause,
-    );
+    const answer: unknown = JSON.parse(text);
+    if (isResult(answer)) return answer;
+  } catch (error) {
+    cause = error;
   }
+  throw new CniError(
+    codes.decodingFailed,
+    `the IPAM plugin ${type} answers with something that is ${cause === undefined ? 'no result' : 'no JSON'}`,
+    'see whether it is one',
+    cause,
+  );
 }
 
 function isExecutable(program: string): boolean {

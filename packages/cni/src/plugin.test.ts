@@ -1,5 +1,7 @@
 // The commands of a container runtime, and what is left of them.
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type Socket, createServer } from 'node:net';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runPlugin } from './index.ts';
@@ -111,6 +113,31 @@ describe('ADD', () => {
       [],
     ]);
     await startSwitch();
+  });
+});
+
+describe('a switch that goes away during ADD', () => {
+  it.each<[string, (asking: Socket) => void]>([
+    ['ends the connection', (asking) => asking.destroy()],
+    ['does not answer', () => {}],
+    ['ends in the midst of its answer', (asking) => asking.end('{"id":1,"res')],
+    ['answers what nobody understands', (asking) => asking.write('nonsense\n')],
+  ])('and %s has the plugin called later, which leaves nothing', async (_, behave) => {
+    const connections = new Set<Socket>();
+    const server = createServer((asking) => {
+      connections.add(asking);
+      asking.on('error', () => {});
+      asking.once('data', () => behave(asking));
+    }).listen(at('other.sock'));
+    await once(server, 'listening');
+    const { code, details } = await failure(call('ADD', conf({ control: at('other.sock'), timeout: 300 })));
+    for (const asking of connections) asking.destroy();
+    server.close();
+    expect([code, details, readdirSync(at('pods'))]).toEqual([
+      11,
+      expect.stringContaining('vio switch run'),
+      [],
+    ]);
   });
 });
 
@@ -237,20 +264,5 @@ describe('GC', () => {
       'c4-net1.json',
       'c4-net1.sock',
     ]);
-  });
-});
-
-describe('names', () => {
-  it.each([
-    ['long ones', 'n'.repeat(256), 'c'.repeat(256), 'i'.repeat(15)],
-    ['signs', 'a.b_c-d', 'a.b_c-d', "!#$%&'()*+,-;<="],
-  ])('of %s become ports, and are found again', async (_, name, container, ifname) => {
-    const env = { CNI_IFNAME: ifname };
-    await call('ADD', conf({ name }), container, env);
-    expect(ports()).toHaveLength(1);
-    await call('GC', conf({ name, 'cni.dev/valid-attachments': [{ containerID: container, ifname }] }));
-    expect(ports()).toHaveLength(1);
-    await call('DEL', conf({ name }), container, env);
-    expect(ports()).toEqual([]);
   });
 });

@@ -1,13 +1,13 @@
 import type { Backend, WantedPort } from './backends/backend.ts';
 import { ovsBackend } from './backends/ovs-backend.ts';
 import { switchBackend } from './backends/switch-backend.ts';
-import { type CniResult, type Conf, decode, parseConf, supportedVersions } from './conf.ts';
+import { type Conf, decode, parseConf, supportedVersions } from './conf.ts';
 import { containerOf, deviceInfo, writeDeviceInfo } from './contract/device-info.ts';
 import { type Attachment, type Environment, parseEnvironment } from './environment.ts';
 import { CniError, codes } from './errors.ts';
 import { delegate } from './ipam.ts';
 import { macFor } from './names.ts';
-import { resultOf } from './result.ts';
+import { type CniResult, resultOf } from './result.ts';
 import { clearPlace, placeOf, prepareDirectory, removeFile, socketPlace } from './socket-place.ts';
 
 /** One call of the plugin. @returns what goes to stdout; undefined: nothing @throws CniError */

@@ -1,8 +1,49 @@
-import type { CniResult, Conf } from './conf.ts';
+/** An interface as results have it; 1.1 has MTU and socket as well. */
+export interface ResultInterface {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly sandbox?: string;
+  readonly socketPath?: string;
+}
+
+/** What a plugin has done, as the next one is told. */
+export interface CniResult {
+  readonly cniVersion?: string;
+  readonly interfaces?: readonly ResultInterface[];
+  readonly ips?: readonly Readonly<Record<string, unknown>>[];
+  readonly routes?: readonly unknown[];
+  readonly dns?: unknown;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether another plugin's answer has the form of one, as far as it is looked at here. Some say null for what there is not. */
+export function isResult(value: unknown): value is CniResult {
+  if (!isRecord(value)) return false;
+  const isList = (list: unknown, fits: (one: unknown) => boolean): boolean =>
+    Array.isArray(list ?? []) && ((list ?? []) as unknown[]).every(fits);
+  const isInterface = (one: unknown): boolean =>
+    isRecord(one) &&
+    typeof one['name'] === 'string' &&
+    (one['mac'] === undefined || typeof one['mac'] === 'string');
+  return (
+    isList(value['interfaces'], isInterface) &&
+    isList(value['ips'], isRecord) &&
+    isList(value['routes'], isRecord) &&
+    isRecord(value['dns'] ?? {})
+  );
+}
 
 /** What was made, in the words of the conf's version, behind what plugins before this one have made. */
 export function resultOf(
-  conf: Conf,
+  conf: {
+    readonly cniVersion: string;
+    readonly mtu: number | undefined;
+    readonly prevResult: CniResult | undefined;
+  },
   made: {
     readonly name: string;
     readonly mac: string;

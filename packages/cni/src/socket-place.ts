@@ -72,11 +72,14 @@ const infoBeside = (socket: string): string => socket.replace(/\.sock$/, '.json'
  * @throws CniError 5
  */
 export function clearPlace({ path, infoFile, ownDirectory }: SocketPlace): void {
+  // Who owns the directory may have put a link in its place: what is behind it is not ours.
+  const directory = dirname(path);
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined || !isItself(directory)) return;
   removeFile(infoFile);
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) removeFile(path);
   if (!ownDirectory) return;
   try {
-    rmdirSync(dirname(path));
+    rmdirSync(directory);
   } catch {
     // It is gone, or somebody has put something into it.
   }
@@ -85,18 +88,34 @@ export function clearPlace({ path, infoFile, ownDirectory }: SocketPlace): void 
 /** Makes the directory if there is none, and refuses what is reached by a link. @throws CniError 5 */
 export function prepareDirectory({ path }: SocketPlace, { uid, gid }: Pick<Conf, 'uid' | 'gid'>): void {
   const directory = dirname(path);
+  let isDirect: boolean;
   try {
-    const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
-    if (made !== undefined && (uid !== undefined || gid !== undefined)) {
-      const { uid: owner, gid: group } = lstatSync(directory);
-      chownSync(directory, uid ?? owner, gid ?? group);
+    // Before as well: nothing is made at the other end of a link.
+    isDirect = isItself(nearestThatIs(directory));
+    if (isDirect) {
+      const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
+      if (made !== undefined && (uid !== undefined || gid !== undefined)) {
+        const { uid: owner, gid: group } = lstatSync(directory);
+        chownSync(directory, uid ?? owner, gid ?? group);
+      }
+      isDirect = isItself(directory);
     }
   } catch (cause) {
     throw unusable(directory, 'cannot be made', cause);
   }
-  if (!lstatSync(directory).isDirectory() || realpathSync(directory) !== directory) {
-    throw unusable(directory, 'is reached by a link');
-  }
+  if (!isDirect) throw unusable(directory, 'is none, or is reached by a link');
+}
+
+/** It, or the nearest above it that is there. */
+function nearestThatIs(directory: string): string {
+  let place = directory;
+  while (lstatSync(place, { throwIfNoEntry: false }) === undefined) place = dirname(place);
+  return place;
+}
+
+/** A directory, under its own name. */
+function isItself(directory: string): boolean {
+  return lstatSync(directory).isDirectory() && realpathSync(directory) === directory;
 }
 
 /** Removes a file that is ours; one that is not there is removed already. @throws CniError 5 */
