@@ -14,6 +14,7 @@ import { Vio, jsonLines, vio } from './vio.ts';
 
 let directory: string;
 let daemon: Vio | null = null;
+let workers = 1;
 const at = (file: string): string => join(directory, file);
 
 function configure(...ports: object[]): void {
@@ -21,6 +22,7 @@ function configure(...ports: object[]): void {
     control: at('control.sock'),
     state: at('state.json'),
     http: 0,
+    workers,
     bridges: [{ name: 'br0' }],
     ports,
   };
@@ -81,7 +83,11 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-describe('vio switch', () => {
+describe.each([1, 2])('vio switch on %d threads', (count) => {
+  beforeEach(() => {
+    workers = count;
+  });
+
   it('forwards between its ports, tells what it counted, and ends with 0 and no socket left', async () => {
     configure(port('a'), port('b'));
     const running = await start();

@@ -14,7 +14,12 @@ export {
 export { SwitchCallError, callSwitch } from './control/client.ts';
 export { type ControlSocket, serveControl } from './control/control-server.ts';
 export type { ControlTarget } from './control/methods.ts';
-export { type ListeningSocket, type StatusPage, StatusServer } from './daemon/status-server.ts';
+export {
+  type ListeningSocket,
+  type StatusPage,
+  StatusServer,
+  type SwitchHealth,
+} from './daemon/status-server.ts';
 export type { MacEntry } from './fabric/mac-table.ts';
 export { type PortCounterName, portCounterNames } from './fabric/port-counters.ts';
 export type { PortState } from './ports/endpoint.ts';

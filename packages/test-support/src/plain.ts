@@ -14,3 +14,4 @@ export { type FakeCard, fakePciBus } from './pci-bus.ts';
 export { pipe } from './pipe.ts';
 export { collectGarbage, fdFlags, mappingField, mappingsNamed, openFds } from './process-state.ts';
 export { turns, until } from './until.ts';
+export { type Unruliness, UnrulyThreads } from './unruly-threads.ts';

@@ -7,7 +7,7 @@ import { passedSockets } from './activation.ts';
 import type { Reloaded, Trouble } from '../switch/views.ts';
 import { VioSwitch } from '../switch/vio-switch.ts';
 import { notifySystemd, watchdog } from './notify.ts';
-import { type StatusPage, StatusServer } from './status-server.ts';
+import { type StatusPage, StatusServer, type SwitchHealth } from './status-server.ts';
 
 /** What a switch says while it runs. */
 export interface DaemonReport {
@@ -56,20 +56,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const config = await read();
   const failing = new AbortController();
   let failure: VioError | undefined;
-  await using fabric = await VioSwitch.start(config, {
-    onTrouble: (trouble) => report.trouble(trouble),
-    onFailure: (reason) => {
-      failure = reason;
-      failing.abort();
-    },
-  });
-  const started = Date.now();
-  const health = (): object => ({
-    status: fabric.restoring ? 'restoring' : 'ok',
-    ports: fabric.ports().length,
-    connected: fabric.ports().filter(({ connected }) => connected).length,
-    uptime: Math.round((Date.now() - started) / 1000),
-  });
+  await using running = new Running(
+    await VioSwitch.start(config, {
+      onTrouble: (trouble) => report.trouble(trouble),
+      onFailure: (reason) => {
+        failure = reason;
+        failing.abort();
+      },
+    }),
+  );
+  const { fabric } = running;
+  const health = (): Promise<SwitchHealth> => running.health();
   const reload = async (): Promise<Reloaded> => {
     await notifySystemd('RELOADING=1');
     try {
@@ -116,6 +113,33 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   } finally {
     calm();
     process.off('SIGHUP', hangup);
+  }
+}
+
+/** A switch for as long as it runs. */
+class Running implements AsyncDisposable {
+  readonly fabric: VioSwitch;
+  readonly #started = Date.now();
+
+  constructor(fabric: VioSwitch) {
+    this.fabric = fabric;
+  }
+
+  async health(): Promise<SwitchHealth> {
+    const { fabric } = this;
+    const stuck = await fabric.standing();
+    return {
+      status: stuck.length > 0 ? 'stuck' : fabric.restoring ? 'restoring' : 'ok',
+      ...fabric.tally(),
+      uptime: Math.round((Date.now() - this.#started) / 1000),
+      stuck,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fabric.close();
+    // A thread that waits in the kernel ends with its process, for which Node would wait. All the rest is in order by then.
+    if (this.fabric.lingers) process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
   }
 }
 

@@ -13,6 +13,20 @@ export interface ListeningSocket {
   readonly path: string | undefined;
 }
 
+/** How a switch does. */
+export interface SwitchHealth {
+  /** `restoring`: it waits for the frontends of before. `stuck`: threads of it stand still, and it is to be started anew. */
+  readonly status: 'ok' | 'restoring' | 'stuck';
+  /** How many there are. */
+  readonly ports: number;
+  /** At how many of them somebody is. */
+  readonly connected: number;
+  /** Seconds since it started. */
+  readonly uptime: number;
+  /** Numbers of the threads that have had no turn for a second. */
+  readonly stuck: readonly number[];
+}
+
 /** What a browser is shown besides. */
 export interface StatusPage {
   /** Answers a GET that is for the page. @param host that is listened on; undefined: a Unix socket @returns false: it is for others */
@@ -21,7 +35,10 @@ export interface StatusPage {
   end(): void;
 }
 
-/** Serves /health (200, or 503 while the switch waits for its ports) and /metrics over HTTP. */
+/**
+ * Serves over HTTP /health (200; 503 while the switch waits for its ports, or a thread of it stands still), /health/live (200; 503
+ * while a thread stands still, and only a new start helps) and /metrics.
+ */
 export class StatusServer implements AsyncDisposable {
   /** Where it is, for a person. */
   readonly url: string;
@@ -46,20 +63,21 @@ export class StatusServer implements AsyncDisposable {
   static async start(
     where: string | ListeningSocket,
     fabric: VioSwitch,
-    health: () => object,
+    health: () => SwitchHealth | Promise<SwitchHealth>,
     page?: StatusPage,
   ): Promise<StatusServer> {
     const address = typeof where === 'string' ? addressOf(where) : where;
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       const path = request.method === 'GET' ? pathOf(request) : undefined;
-      if (path === '/health') {
-        response.writeHead(fabric.restoring ? 503 : 200, { 'content-type': 'application/json' });
-        response.end(`${JSON.stringify(health())}\n`);
+      if (path === '/health' || path === '/health/live') {
+        void tellHealth(response, health, path === '/health/live');
       } else if (path === '/metrics') {
         response.writeHead(200, { 'content-type': prometheusContentType });
         response.end(server.metricsText + prometheusText(fabric.measured()));
       } else if (path === undefined || page?.answer(request, response, server.place.host) !== true) {
-        response.writeHead(404, { 'content-type': 'text/plain' }).end('see /health and /metrics\n');
+        response
+          .writeHead(404, { 'content-type': 'text/plain' })
+          .end('see /health, /health/live and /metrics\n');
       }
     };
     const server = await HttpServer.listen(address, answer).catch((cause: unknown) => {
@@ -74,6 +92,17 @@ export class StatusServer implements AsyncDisposable {
     this.#shown?.end();
     await this.#server[Symbol.asyncDispose]();
   }
+}
+
+async function tellHealth(
+  response: ServerResponse,
+  health: () => SwitchHealth | Promise<SwitchHealth>,
+  isAlive: boolean,
+): Promise<void> {
+  const told = await health();
+  const well = told.status === 'ok' || (isAlive && told.status === 'restoring');
+  response.writeHead(well ? 200 : 503, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(told)}\n`);
 }
 
 function pathOf({ url }: IncomingMessage): string | undefined {

@@ -5,6 +5,7 @@ import { broadcast, frame, macOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import type { Link } from './link.ts';
 import { Bridge } from './bridge.ts';
+import { MacTable } from './mac-table.ts';
 import { type PortCounterName, counterRecord } from './port-counters.ts';
 import { SwitchPort } from './switch-port.ts';
 
@@ -91,6 +92,16 @@ describe('a bridge', () => {
     expect([counted(1, 'tx_frames'), counted(1, 'tx_bytes'), counted(1, 'dropped_full_frames')]).toEqual([
       1, 60, 2,
     ]);
+  });
+
+  it('forwards and counts frames whose source it cannot learn', () => {
+    const { bridge, links, forward, counted } = bridgeOf(2);
+    bridge.table = new MacTable({ capacity: 64, perPort: 1 });
+    const frames = Array.from({ length: 20 }, (_, i) => frame(broadcast, macOf(i + 1)));
+    forward(0, ...frames);
+    expect(links[1].got).toEqual(frames);
+    expect(counted(0, 'unlearned_frames')).toBeGreaterThan(0);
+    expect(bridge.table.size).toBe(1);
   });
 
   it('gives every buffer back, and leaves nothing waiting', () => {

@@ -15,6 +15,7 @@ import {
   mirroredFrames,
   rxBytes,
   rxFrames,
+  unlearnedFrames,
 } from './port-counters.ts';
 import type { SwitchPort } from './switch-port.ts';
 import { noVlan, vlanNone, vlanTagged } from './vlan-rules.ts';
@@ -138,7 +139,8 @@ export class Bridge {
     const vlan = this.#vlan << 16;
     // What comes by a trunk was learned where it came in.
     if ((u8[at + 6] & 1) === 0 && !from.isTrunk) {
-      this.table.learn(vlan | be16(u8, at + 6), be32(u8, at + 8), from.number, now);
+      const learned = this.table.learn(vlan | be16(u8, at + 6), be32(u8, at + 8), from.number, now);
+      if (!learned) from.counters[unlearnedFrames]++;
     }
     if ((u8[at] & 1) === 1) {
       if (isReserved(u8, at)) from.counters[droppedReserved]++;

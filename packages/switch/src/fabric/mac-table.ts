@@ -32,9 +32,13 @@ export const mostPorts = 4096;
 const portMask = 0x1fff;
 /** An entry that has nothing. */
 const nobody = -1;
+/** A bucket that no thread changes. */
+const free = 0;
+/** How often somebody asks for a bucket before an address stays unlearned: far longer than a change takes. */
+const patience = 100;
 
 /** Words in front of the tables. */
-const word = { lock: 0, ageing: 1, perPort: 2, buckets: 3, seed: 4 };
+const word = { ageing: 0, perPort: 1, buckets: 2, seed: 3 };
 const headWords = 16;
 
 /**
@@ -43,9 +47,11 @@ const headWords = 16;
  * are chosen with a number nobody outside knows, and one port holds a part of the table at most: a station that invents addresses
  * displaces its own. A tick is a time of any clock, as an integer.
  *
- * Threads share one table: what one has learned or forgotten, all know. Whoever changes an entry has the lock for a moment; who looks
- * one up needs none, since an entry names its port together with bits of its address's hash, in one word: half of a change is
- * taken for no entry at all.
+ * Threads share one table: what one has learned or forgotten, all know. Whoever learns an address has its bucket for a moment, by the
+ * number of its thread. Nobody waits long for one: what cannot be learned is flooded, and learned from the next frame. So a thread that
+ * ends or stands still in the midst of it keeps four places from the others and nothing else, until `release`. Who looks an address
+ * up, or forgets it, needs no bucket: an entry names its port together with bits of its address's hash, in one word, so half of a
+ * change is taken for no entry at all.
  */
 export class MacTable {
   /** All of it, for another thread. */
@@ -61,12 +67,20 @@ export class MacTable {
   /** Port, and bits of the hash. */
   readonly #entry: Int32Array;
   readonly #heard: Int32Array;
-  /** Entries by port. */
+  /** Entries by port, at least: a thread that has ended may have left one too many. */
   readonly #count: Int32Array;
+  /** By bucket: the thread that changes it. */
+  readonly #holder: Int32Array;
+  /** This thread, as a holder. */
+  readonly #self: number;
 
-  /** @param memory of a table that is there already; default: a new one */
-  constructor(options: MacTableOptions = {}, memory = newMemory(options)) {
+  /**
+   * @param memory of a table that is there already; default: a new one
+   * @param thread number of the one that uses this object
+   */
+  constructor(options: MacTableOptions = {}, memory = newMemory(options), thread = 0) {
     this.memory = memory;
+    this.#self = holderOf(thread);
     this.#head = new Int32Array(memory, 0, headWords);
     this.#perPort = this.#head[word.perPort];
     this.#buckets = this.#head[word.buckets];
@@ -78,11 +92,12 @@ export class MacTable {
     this.#entry = part(headWords + 2 * places, places);
     this.#heard = part(headWords + 3 * places, places);
     this.#count = part(headWords + 4 * places, mostPorts);
+    this.#holder = part(headWords + 4 * places + mostPorts, this.#buckets);
   }
 
-  /** The table of another thread. */
-  static of(memory: SharedArrayBuffer): MacTable {
-    return new MacTable({}, memory);
+  /** The table of another thread. @param thread number of the one that uses this object */
+  static of(memory: SharedArrayBuffer, thread: number): MacTable {
+    return new MacTable({}, memory, thread);
   }
 
   /** Ticks after which an address is forgotten; may be changed. */
@@ -94,18 +109,26 @@ export class MacTable {
     this.#head[word.ageing] = ticks;
   }
 
-  /** Notes that an address was heard on a port. @param high VLAN << 16 and the first two bytes @param low the other four, signed */
-  learn(high: number, low: number, port: number, now: number): void {
+  /**
+   * Notes that an address was heard on a port.
+   * @param high VLAN << 16 and the first two bytes @param low the other four, signed
+   * @returns false: it is not learned, because the port has its share of addresses, or another thread changes the bucket
+   */
+  learn(high: number, low: number, port: number, now: number): boolean {
     const hash = this.#hash(high, low);
-    const first = this.#bucket(hash);
+    const bucket = hash & (this.#buckets - 1);
+    const first = bucket * ways;
     const entry = (hash & ~portMask) | port;
     for (let at = first; at < first + ways; at++) {
       if (this.#entry[at] !== entry || this.#low[at] !== low || this.#high[at] !== high) continue;
       // Most are heard several times in a tick, and other threads read this.
       if (this.#heard[at] !== now) this.#heard[at] = now;
-      return;
+      return true;
     }
-    this.#lock();
+    if (!this.#take(bucket)) {
+      this.#forgetAddress(first, high, low, hash);
+      return false;
+    }
     const place = this.#placeFor(first, high, low, port);
     if (place !== -1) {
       this.#give(place, nobody);
@@ -114,13 +137,14 @@ export class MacTable {
       this.#heard[place] = now;
       this.#give(place, entry);
     }
-    this.#unlock();
+    Atomics.store(this.#holder, bucket, free);
+    return place !== -1;
   }
 
   /** @returns the port; -1: nobody has heard of it, or not for the ageing time */
   lookup(high: number, low: number, now: number): number {
     const hash = this.#hash(high, low);
-    const first = this.#bucket(hash);
+    const first = (hash & (this.#buckets - 1)) * ways;
     for (let at = first; at < first + ways; at++) {
       const entry = this.#entry[at];
       if (this.#low[at] !== low || this.#high[at] !== high || entry === nobody) continue;
@@ -136,18 +160,35 @@ export class MacTable {
     const all = port === undefined ? this.size : this.#count[port];
     let forgotten = 0;
     for (let at = 0; forgotten < all && at < this.#entry.length; at++) {
-      if (port !== undefined && this.#portAt(at) !== port) continue;
-      if (this.#drop(at, () => port === undefined || this.#portAt(at) === port)) forgotten++;
+      const entry = this.#entry[at];
+      if (entry === nobody || (port !== undefined && (entry & portMask) !== port)) continue;
+      if (this.#drop(at, entry)) forgotten++;
     }
     return forgotten;
   }
 
   /** Forgets what is older than the ageing time, so that a port's share is free again. */
   sweep(now: number): void {
-    const old = (at: number): boolean => now - this.#heard[at] > this.ageing;
     for (let at = 0; at < this.#entry.length; at++) {
-      if (this.#entry[at] !== nobody && old(at)) this.#drop(at, () => old(at));
+      const entry = this.#entry[at];
+      if (entry !== nobody && now - this.#heard[at] > this.ageing) this.#drop(at, entry);
     }
+  }
+
+  /** Frees what a thread held that runs no more, and forgets what was in it. @returns how many buckets */
+  release(thread: number): number {
+    const holder = holderOf(thread);
+    let freed = 0;
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      if (Atomics.load(this.#holder, bucket) !== holder) continue;
+      for (let at = bucket * ways; at < (bucket + 1) * ways; at++) {
+        const entry = this.#entry[at];
+        if (entry !== nobody) this.#drop(at, entry);
+      }
+      Atomics.store(this.#holder, bucket, free);
+      freed++;
+    }
+    return freed;
   }
 
   /** All that is known and not too old. */
@@ -168,7 +209,7 @@ export class MacTable {
     return all;
   }
 
-  /** Addresses in the table, old ones included. */
+  /** How many entries there are: addresses in the table, old ones included. */
   get size(): number {
     return this.#count.reduce((sum, count) => sum + count, 0);
   }
@@ -193,20 +234,35 @@ export class MacTable {
     return entry === nobody ? -1 : entry & portMask;
   }
 
-  /** Empties a place, if what it has is still meant. */
-  #drop(at: number, isMeant: () => boolean): boolean {
-    this.#lock();
-    const dropped = this.#entry[at] !== nobody && isMeant();
-    if (dropped) this.#give(at, nobody);
-    this.#unlock();
+  /** A bucket, to change it. @returns false: another thread has it */
+  #take(bucket: number): boolean {
+    for (let tries = 0; tries < patience; tries++) {
+      if (Atomics.compareExchange(this.#holder, bucket, free, this.#self) === free) return true;
+    }
+    return false;
+  }
+
+  /** For an address that has moved, and cannot be learned where it is now: nobody knows is better than what was. */
+  #forgetAddress(first: number, high: number, low: number, hash: number): void {
+    for (let at = first; at < first + ways; at++) {
+      const entry = this.#entry[at];
+      if (entry === nobody || this.#low[at] !== low || this.#high[at] !== high) continue;
+      if (((entry ^ hash) & ~portMask) === 0) this.#drop(at, entry);
+    }
+  }
+
+  /** Empties a place, if that entry is there still. */
+  #drop(at: number, entry: number): boolean {
+    const dropped = Atomics.compareExchange(this.#entry, at, entry, nobody) === entry;
+    if (dropped) Atomics.sub(this.#count, entry & portMask, 1);
     return dropped;
   }
 
   #give(at: number, entry: number): void {
-    const before = this.#portAt(at);
-    if (before !== -1) this.#count[before]--;
-    this.#entry[at] = entry;
-    if (entry !== nobody) this.#count[entry & portMask]++;
+    // Counted before it is there, and until it is gone: whatever a port has is found again when it has to go.
+    if (entry !== nobody) Atomics.add(this.#count, entry & portMask, 1);
+    const before = Atomics.exchange(this.#entry, at, entry);
+    if (before !== nobody) Atomics.sub(this.#count, before & portMask, 1);
   }
 
   #hash(high: number, low: number): number {
@@ -214,25 +270,17 @@ export class MacTable {
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d);
     return hash ^ (hash >>> 13);
   }
+}
 
-  #bucket(hash: number): number {
-    return (hash & (this.#buckets - 1)) * ways;
-  }
-
-  /** For a few stores: whoever waits for it waits no longer than that. */
-  #lock(): void {
-    while (Atomics.compareExchange(this.#head, word.lock, 0, 1) !== 0);
-  }
-
-  #unlock(): void {
-    Atomics.store(this.#head, word.lock, 0);
-  }
+/** A thread, as buckets name it. */
+function holderOf(thread: number): number {
+  return thread + 1;
 }
 
 function newMemory({ capacity = 8192, ageing = 3000, perPort = 1024 }: MacTableOptions): SharedArrayBuffer {
   const buckets = Math.max(1, capacity / ways);
   const places = buckets * ways;
-  const memory = new SharedArrayBuffer(4 * (headWords + 4 * places + mostPorts));
+  const memory = new SharedArrayBuffer(4 * (headWords + 4 * places + mostPorts + buckets));
   const head = new Int32Array(memory, 0, headWords);
   head[word.ageing] = ageing;
   head[word.perPort] = perPort;

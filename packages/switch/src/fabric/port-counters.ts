@@ -14,6 +14,7 @@ export const portCounterNames = [
   'dropped_reserved_frames',
   'dropped_full_frames',
   'dropped_down_frames',
+  'unlearned_frames',
 ] as const;
 
 /** One of them. */
@@ -37,6 +38,8 @@ export const droppedReserved = 11;
 export const droppedFull = 12;
 /** Nobody is connected. */
 export const droppedDown = 13;
+/** Whose source was not learned: the port has its share of addresses, or another thread changed what is beside it. */
+export const unlearnedFrames = 14;
 
 /** @param counters of one port, in the order of the names */
 export function counterRecord(counters: Float64Array): Record<PortCounterName, number> {

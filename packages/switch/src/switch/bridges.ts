@@ -94,6 +94,11 @@ export class Bridges {
     return this.#of(bridge).reduce((forgotten, { table }) => forgotten + table.forget(), 0);
   }
 
+  /** A thread runs no more, and may have ended while it learned. */
+  release(thread: number): void {
+    for (const { table } of this.#of()) table.release(thread);
+  }
+
   /** Forgets what was not heard for too long. */
   sweep(): void {
     const now = ticks();

@@ -4,16 +4,11 @@ import { rarpFrame } from '@vio/net/internal';
 import { broadcast, frame, macOf, multicast, until } from '@vio/test-support';
 import { FrontendDevice, VhostUserFrontend } from '@vio/vhost';
 import { describe, expect, it } from 'vitest';
-import { Network, tagged, untagged } from '../test-support/network.ts';
+import { onThreads, tagged, untagged } from '../test-support/network.ts';
 
 const three = { a: {}, b: {}, c: {} };
 
-describe.each([1, 2])('in a switch of %d threads,', (workers) => {
-  const start = (
-    ports: Readonly<Record<string, object>>,
-    more: Readonly<Record<string, unknown>> = {},
-  ): Promise<Network> => Network.start(ports, { workers, ...more });
-
+onThreads((start) => {
   describe('a bridge', () => {
     it('floods a frame to an address nobody has been heard from', async () => {
       await using network = await start(three);

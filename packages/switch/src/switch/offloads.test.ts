@@ -3,16 +3,17 @@ import { HDR_F_NEEDS_CSUM, HDR_GSO_NONE, HDR_GSO_TCPV4 } from '@vio/net';
 import { writeFrames } from '@vio/net/testing';
 import { isComplete, tcpSegment, until } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { type Host, Network, untagged } from '../test-support/network.ts';
+import { type Host, type Network, type StartNetwork, onThreads, untagged } from '../test-support/network.ts';
 
 const able = { offloads: { rxChecksum: true, lro: true, txChecksum: true, tso: true } };
 
 /** A network whose named hosts take and leave offloads; the others do not. */
 async function networkOf(
+  start: StartNetwork,
   ports: Readonly<Record<string, object>>,
   ...names: readonly string[]
 ): Promise<Network> {
-  const network = await Network.start(ports);
+  const network = await start(ports);
   for (const name of names) {
     await network.disconnect(name);
     await network.connect(name, able);
@@ -47,58 +48,70 @@ async function heard(host: Host, bytes: number, tag = 0): Promise<Uint8Array[]> 
   return frames;
 }
 
-describe('a large packet', () => {
-  it('stays one between hosts that take such, and comes in segments to others', async () => {
-    await using network = await networkOf({ a: {}, b: {}, c: {} }, 'a', 'b');
-    sendTcp(network.host('a'), 30_000, 1400);
-    const [whole, cut] = [await heard(network.host('b'), 30_000), await heard(network.host('c'), 30_000)];
-    expect(whole.map(({ length }) => length)).toEqual([30_054]);
-    expect([cut.length, cut.every(isComplete)]).toEqual([22, true]);
-  });
+onThreads((start) => {
+  describe('a large packet', () => {
+    it('stays one between hosts that take such, and comes in segments to others', async () => {
+      await using network = await networkOf(start, { a: {}, b: {}, c: {} }, 'a', 'b');
+      sendTcp(network.host('a'), 30_000, 1400);
+      const [whole, cut] = [await heard(network.host('b'), 30_000), await heard(network.host('c'), 30_000)];
+      expect(whole.map(({ length }) => length)).toEqual([30_054]);
+      expect([cut.length, cut.every(isComplete)]).toEqual([22, true]);
+    });
 
-  it('gets a tag on a trunk, and is cut behind it', async () => {
-    const trunk = { vlan: { trunk: [5] } };
-    await using network = await networkOf({ a: { vlan: { access: 5 } }, b: trunk, c: trunk }, 'a', 'b');
-    sendTcp(network.host('a'), 30_000, 1400);
-    const [whole, cut] = [
-      await heard(network.host('b'), 30_000, 4),
-      await heard(network.host('c'), 30_000, 4),
-    ];
-    expect(whole.map(({ length }) => length)).toEqual([30_058]);
-    expect([cut.length, cut.map(untagged).every(isComplete)]).toEqual([22, true]);
-  });
+    it('gets a tag on a trunk, and is cut behind it', async () => {
+      const trunk = { vlan: { trunk: [5] } };
+      await using network = await networkOf(
+        start,
+        { a: { vlan: { access: 5 } }, b: trunk, c: trunk },
+        'a',
+        'b',
+      );
+      sendTcp(network.host('a'), 30_000, 1400);
+      const [whole, cut] = [
+        await heard(network.host('b'), 30_000, 4),
+        await heard(network.host('c'), 30_000, 4),
+      ];
+      expect(whole.map(({ length }) => length)).toEqual([30_058]);
+      expect([cut.length, cut.map(untagged).every(isComplete)]).toEqual([22, true]);
+    });
 
-  it('loses its tag where it goes without, as does a checksum that is left', async () => {
-    await using network = await networkOf(
-      { a: { vlan: { access: 5 } }, b: {}, c: { vlan: { access: 5 } } },
-      'a',
-    );
-    sendTcp(network.host('a'), 1000, 0);
-    const [tagged] = await heard(network.host('b'), 1000, 4);
-    const [plain] = await heard(network.host('c'), 1000);
-    expect([isComplete(untagged(tagged)), isComplete(plain)]).toEqual([true, true]);
-  });
+    it('loses its tag where it goes without, as does a checksum that is left', async () => {
+      await using network = await networkOf(
+        start,
+        { a: { vlan: { access: 5 } }, b: {}, c: { vlan: { access: 5 } } },
+        'a',
+      );
+      sendTcp(network.host('a'), 1000, 0);
+      const [tagged] = await heard(network.host('b'), 1000, 4);
+      const [plain] = await heard(network.host('c'), 1000);
+      expect([isComplete(untagged(tagged)), isComplete(plain)]).toEqual([true, true]);
+    });
 
-  it.each([
-    [1400, 'passes', 22],
-    [1500, 'does not', 0],
-  ])('whose segments have %d bytes of payload %s an MTU of 1500', async (size, _, frames) => {
-    await using network = await networkOf({ a: {}, b: { mtu: 1500 } }, 'a');
-    sendTcp(network.host('a'), 30_000, size);
-    await until(() => network.counter('a', 'rx_frames') === 1);
-    const dropped = network.counter('b', 'dropped_oversize_frames');
-    const cut = frames === 0 ? [] : await heard(network.host('b'), 30_000);
-    expect([dropped, cut.length]).toEqual([frames === 0 ? 1 : 0, frames]);
-  });
+    it.each([
+      [1400, 'passes', 22],
+      [1500, 'does not', 0],
+    ])('whose segments have %d bytes of payload %s an MTU of 1500', async (size, _, frames) => {
+      await using network = await networkOf(start, { a: {}, b: { mtu: 1500 } }, 'a');
+      sendTcp(network.host('a'), 30_000, size);
+      await until(() => network.counter('a', 'rx_frames') === 1);
+      const dropped = network.counter('b', 'dropped_oversize_frames');
+      const cut = frames === 0 ? [] : await heard(network.host('b'), 30_000);
+      expect([dropped, cut.length]).toEqual([frames === 0 ? 1 : 0, frames]);
+    });
 
-  it('crosses an uplink whole, to whoever is behind it', async () => {
-    await using core = await networkOf({ b: {}, c: {}, down: {} }, 'b');
-    await core.disconnect('down');
-    await using edge = await networkOf({ a: {}, up: { uplink: `path=${core.socket('down')}` } }, 'a');
-    await until(() => core.fabric.port('down').connected && edge.fabric.port('up').connected);
-    sendTcp(edge.host('a'), 30_000, 1400);
-    const [whole, cut] = [await heard(core.host('b'), 30_000), await heard(core.host('c'), 30_000)];
-    expect(whole.map(({ length }) => length)).toEqual([30_054]);
-    expect([cut.length, cut.every(isComplete)]).toEqual([22, true]);
+    it('crosses an uplink whole, to whoever is behind it', async () => {
+      await using core = await networkOf(start, { b: {}, c: {}, down: {} }, 'b');
+      await core.disconnect('down');
+      await using edge = await networkOf(
+        start,
+        { a: {}, up: { uplink: `path=${core.socket('down')}` } },
+        'a',
+      );
+      await until(() => core.fabric.port('down').connected && edge.fabric.port('up').connected);
+      sendTcp(edge.host('a'), 30_000, 1400);
+      const [whole, cut] = [await heard(core.host('b'), 30_000), await heard(core.host('c'), 30_000)];
+      expect(whole.map(({ length }) => length)).toEqual([30_054]);
+      expect([cut.length, cut.every(isComplete)]).toEqual([22, true]);
+    });
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { broadcast, codeOfCall, frame, macOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
-import { Network } from '../test-support/network.ts';
+import { type StartNetwork, onThreads } from '../test-support/network.ts';
 
 interface Said {
   readonly greeting: unknown;
@@ -26,8 +26,8 @@ async function ask(path: string, request: string): Promise<Said> {
   return { greeting: lines[0], ...lines[1] };
 }
 
-async function watched(ports: Readonly<Record<string, object>>) {
-  const network = await Network.start(ports);
+async function watched(start: StartNetwork, ports: Readonly<Record<string, object>>) {
+  const network = await start(ports);
   const { path } = network.fabric.serveTelemetry(join(network.directory, 'telemetry.sock'), {
     about: { command: 'test' },
   });
@@ -39,65 +39,67 @@ async function watched(ports: Readonly<Record<string, object>>) {
   };
 }
 
-describe('the telemetry of a switch', () => {
-  it('greets, and tells what its ports count and how full their rings are', async () => {
-    await using seen = await watched({ a: {}, b: {} });
-    await seen.network.send('a', frame(broadcast, macOf(1)));
-    const { greeting } = await ask(seen.path, '/info');
-    const { ports } = (await seen.ask('/vio/snapshot')) as { ports: object[] };
-    expect(greeting).toMatchObject({ command: 'test', protocol: 1, pid: process.pid });
-    expect(await seen.ask('/ethdev/list')).toEqual([0, 1]);
-    expect(await seen.ask('/ethdev/xstats,1')).toMatchObject({ switch_tx_frames: 1 });
-    expect(ports).toMatchObject([
-      {
-        id: 0,
-        name: 'a',
-        kind: 'switch port',
-        link: { status: 'UP' },
-        rings: [{ size: 256 }, { size: 256 }],
-      },
-      { id: 1, name: 'b' },
-    ]);
-    expect(await seen.ask('/vio/dump,0')).toMatchObject([{ inFlight: expect.any(Number) }, {}]);
-  });
+onThreads((start) => {
+  describe('the telemetry of a switch', () => {
+    it('greets, and tells what its ports count and how full their rings are', async () => {
+      await using seen = await watched(start, { a: {}, b: {} });
+      await seen.network.send('a', frame(broadcast, macOf(1)));
+      const { greeting } = await ask(seen.path, '/info');
+      const { ports } = (await seen.ask('/vio/snapshot')) as { ports: object[] };
+      expect(greeting).toMatchObject({ command: 'test', protocol: 1, pid: process.pid });
+      expect(await seen.ask('/ethdev/list')).toEqual([0, 1]);
+      expect(await seen.ask('/ethdev/xstats,1')).toMatchObject({ switch_tx_frames: 1 });
+      expect(ports).toMatchObject([
+        {
+          id: 0,
+          name: 'a',
+          kind: 'switch port',
+          link: { status: 'UP' },
+          rings: [{ size: 256 }, { size: 256 }],
+        },
+        { id: 1, name: 'b' },
+      ]);
+      expect(await seen.ask('/vio/dump,0')).toMatchObject([{ inFlight: expect.any(Number) }, {}]);
+    });
 
-  it('keeps the number of a port, and tells of those that come, change and go', async () => {
-    await using seen = await watched({ a: {} });
-    const { network } = seen;
-    const socket = network.socket('b');
-    await network.fabric.addPort({ name: 'b', bridge: 'br', socket });
-    await network.connect('b');
-    await network.disconnect('b');
-    await network.fabric.deletePort('b');
-    await network.fabric.addPort({ name: 'b', bridge: 'br', socket });
-    const { events } = (await seen.ask('/vio/events,0')) as {
-      events: { port: number; type: string; data: { up?: boolean } }[];
-    };
-    expect(await seen.ask('/ethdev/list')).toEqual([0, 2]);
-    expect(events.map(({ port, type, data }) => [port, type, data.up])).toEqual([
-      [0, 'added', undefined],
-      [1, 'added', undefined],
-      [1, 'link', true],
-      [1, 'link', false],
-      [1, 'removed', undefined],
-      [2, 'added', undefined],
-    ]);
-  });
+    it('keeps the number of a port, and tells of those that come, change and go', async () => {
+      await using seen = await watched(start, { a: {} });
+      const { network } = seen;
+      const socket = network.socket('b');
+      await network.fabric.addPort({ name: 'b', bridge: 'br', socket });
+      await network.connect('b');
+      await network.disconnect('b');
+      await network.fabric.deletePort('b');
+      await network.fabric.addPort({ name: 'b', bridge: 'br', socket });
+      const { events } = (await seen.ask('/vio/events,0')) as {
+        events: { port: number; type: string; data: { up?: boolean } }[];
+      };
+      expect(await seen.ask('/ethdev/list')).toEqual([0, 2]);
+      expect(events.map(({ port, type, data }) => [port, type, data.up])).toEqual([
+        [0, 'added', undefined],
+        [1, 'added', undefined],
+        [1, 'link', true],
+        [1, 'link', false],
+        [1, 'removed', undefined],
+        [2, 'added', undefined],
+      ]);
+    });
 
-  it('changes nothing, and knows its options', async () => {
-    await using seen = await watched({ a: {} });
-    expect(await seen.ask('/vio/control,0')).toEqual([]);
-    const { error } = await ask(seen.path, '/vio/control,0,stats-reset');
-    expect(error).toMatchObject({ code: 'VIO_TELEMETRY_READ_ONLY' });
-    const misspelt: object = { mode: 0o660 };
-    expect(codeOfCall(() => seen.network.fabric.serveTelemetry('/nowhere/x', misspelt))).toBe(
-      'VIO_OPTION_UNKNOWN',
-    );
-  });
+    it('changes nothing, and knows its options', async () => {
+      await using seen = await watched(start, { a: {} });
+      expect(await seen.ask('/vio/control,0')).toEqual([]);
+      const { error } = await ask(seen.path, '/vio/control,0,stats-reset');
+      expect(error).toMatchObject({ code: 'VIO_TELEMETRY_READ_ONLY' });
+      const misspelt: object = { mode: 0o660 };
+      expect(codeOfCall(() => seen.network.fabric.serveTelemetry('/nowhere/x', misspelt))).toBe(
+        'VIO_OPTION_UNKNOWN',
+      );
+    });
 
-  it('ends with the switch', async () => {
-    await using seen = await watched({ a: {} });
-    await seen.network.stop();
-    expect(existsSync(seen.path)).toBe(false);
+    it('ends with the switch', async () => {
+      await using seen = await watched(start, { a: {} });
+      await seen.network.stop();
+      expect(existsSync(seen.path)).toBe(false);
+    });
   });
 });

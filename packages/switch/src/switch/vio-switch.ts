@@ -48,6 +48,7 @@ export interface SwitchOptions {
 class ThreadRelay implements ThreadsListener {
   to: ThreadListener | undefined;
   onFailure: ((reason: VioError) => void) | undefined;
+  onEnd: ((thread: number) => void) | undefined;
 
   changed(port: number, connected: boolean): void {
     this.to?.changed(port, connected);
@@ -59,6 +60,10 @@ class ThreadRelay implements ThreadsListener {
 
   failed(reason: VioError): void {
     this.onFailure?.(reason);
+  }
+
+  ended(thread: number): void {
+    this.onEnd?.(thread);
   }
 }
 
@@ -79,6 +84,7 @@ export class VioSwitch implements AsyncDisposable {
   /** What the state file says has been taken over: from now on it is this switch's. */
   #begun = false;
   #closed = false;
+  #lingers = false;
 
   private constructor(config: SwitchConfig, options: SwitchOptions, threads: Threads) {
     this.#threads = threads;
@@ -118,6 +124,7 @@ export class VioSwitch implements AsyncDisposable {
     // No thread has anything to tell before it has a port.
     relay.to = fabric.#ports;
     relay.onFailure = (reason) => fabric.#failed(reason, options);
+    relay.onEnd = (thread) => fabric.#bridges.release(thread);
     try {
       await fabric.#begin(config);
       return fabric;
@@ -154,6 +161,31 @@ export class VioSwitch implements AsyncDisposable {
    */
   turn(): Promise<void> {
     return this.#threads.tell({ kind: 'ping' });
+  }
+
+  /**
+   * Numbers of the threads that have no turn within a second.
+   * @internal For who asks how it is.
+   */
+  standing(): Promise<number[]> {
+    return this.#threads.standing();
+  }
+
+  /**
+   * How many ports there are, and at how many somebody is.
+   * @internal For who asks how it is: no thread is asked.
+   */
+  tally(): { readonly ports: number; readonly connected: number } {
+    const ports = Array.from(this.#ports);
+    return { ports: ports.length, connected: ports.filter(({ connected }) => connected).length };
+  }
+
+  /**
+   * A thread that could not be ended has the process still.
+   * @internal For the daemon, when it has closed it.
+   */
+  get lingers(): boolean {
+    return this.#lingers;
   }
 
   /**
@@ -292,10 +324,22 @@ export class VioSwitch implements AsyncDisposable {
     return this.#inTurn(() => reload(parts, config));
   }
 
-  /** Ends in good order: what was taken from a ring has been passed on, the rest stays there. Sockets are removed. Idempotent. */
+  /**
+   * Ends in good order: what was taken from a ring has been passed on, the rest stays there. Sockets are removed. A thread that has no
+   * turn for five seconds meanwhile is given up, with its sockets. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const calm = this.#threads.insist();
+    try {
+      await this.#end();
+    } finally {
+      calm();
+    }
+  }
+
+  async #end(): Promise<void> {
     this.#restoration.close();
     clearInterval(this.#sweeping);
     for (const server of this.#servers) await server[Symbol.asyncDispose]();
@@ -305,7 +349,7 @@ export class VioSwitch implements AsyncDisposable {
     await this.#threads.quiesce();
     const state = this.#stateNow();
     await this.#ports.closeEndpoints();
-    await this.#threads.end();
+    this.#lingers = !(await this.#threads.end());
     if (this.#begun) await this.#state?.write(() => state).catch(() => {});
     await this.#state?.settled();
   }

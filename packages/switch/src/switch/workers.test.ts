@@ -1,10 +1,9 @@
 // A switch on several threads: what differs from one on a single thread. What does not is in the other suites.
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { broadcast, codeOf, frame, holdings, holdingsLike, macOf, until } from '@vio/test-support';
 import { openVirtioUser } from '@vio/virtio-user';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { VioSwitch, parseConfig } from '../index.ts';
 import { Host, Network } from '../test-support/network.ts';
 
@@ -13,7 +12,6 @@ const start = (
   ports: Readonly<Record<string, object>>,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<Network> => Network.start(ports, { workers: 2, ...more });
-const patient = { reconnect: { minDelay: 10, maxDelay: 50 }, timeout: 10_000 };
 
 describe('ports of a switch with two threads', () => {
   it('are spread over both, or are where they are asked to be', async () => {
@@ -89,28 +87,6 @@ describe('ports of a switch with two threads', () => {
     expect([network.fabric.flushMacs(), network.fabric.macs()]).toEqual([1, []]);
   });
 
-  it('do not keep a thread busy while they are silent', async () => {
-    await using network = await start(two);
-    await until(() => network.fabric.awake === 0);
-    const sent = frame(broadcast, macOf(1));
-    expect(await network.send('a', sent)).toEqual({ b: [sent] });
-    await until(() => network.fabric.awake === 0);
-    expect(network.fabric.awake).toBe(0);
-  });
-
-  it('come and go side by side, two hundred of them, and nothing is left', async () => {
-    await using network = await start({ a: {} });
-    const names = Array.from({ length: 200 }, (_, i) => `p${i}`);
-    await Promise.all(
-      names.map(async (name) => {
-        await network.fabric.addPort({ name, bridge: 'br', socket: network.socket(name) });
-        await network.fabric.deletePort(name);
-      }),
-    );
-    expect(network.fabric.ports().map(({ name }) => name)).toEqual(['a']);
-    expect(names.filter((name) => existsSync(network.socket(name)))).toEqual([]);
-  });
-
   it('are refused by the same names, with the same remedies', async () => {
     await using network = await start({ a: {} });
     const port = { name: 'b', bridge: 'br', worker: 1 };
@@ -180,53 +156,6 @@ describe('a reload of a switch with two threads', () => {
     const next = parseConfig({ ...network.configure({}), workers: 3 });
     expect(await codeOf(network.fabric.reload(next))).toBe('VIO_SWITCH_CONFIG');
     expect(network.fabric.ports()).toHaveLength(2);
-  });
-});
-
-describe('a restart of a switch with two threads', () => {
-  it('loses no frame that is in a ring or between threads, and brings none twice', async () => {
-    const state = join('/tmp', `vio-switch-state-${process.pid}-${Math.random().toString(36).slice(2)}`);
-    await using network = await start({}, { state });
-    for (const [worker, name] of ['a', 'b'].entries()) {
-      await network.fabric.addPort({ name, bridge: 'br', socket: network.socket(name), worker });
-      network.hosts.set(name, new Host(await openVirtioUser({ path: network.socket(name) }, patient)));
-    }
-    await until(() => network.fabric.ports().every(({ connected }) => connected));
-    const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-    const sent: string[] = [];
-    const got: string[] = [];
-    const collect = (): number => got.push(...network.host('b').received().map(hex));
-    for (let round = 0; round < 6; round++) {
-      for (let i = 0; i < 40; i++) {
-        const one = frame(broadcast, macOf(1));
-        sent.push(hex(one));
-        await network.host('a').port.send(one);
-      }
-      if (round % 2 === 0) {
-        await network.stop();
-        await until(() => [...network.hosts.values()].every(({ port }) => port.gone));
-        await network.begin({});
-        await until(() => [...network.hosts.values()].every(({ port }) => !port.gone));
-        await until(() => !network.fabric.restoring);
-      }
-      await until(() => collect() === sent.length);
-    }
-    expect(got).toEqual(sent);
-  }, 30_000);
-});
-
-describe('a thread that fails', () => {
-  it('is told of, with all that waits for it, and the switch can still be closed', async () => {
-    const orders = vi.spyOn(Worker.prototype, 'postMessage');
-    await using network = await start(two);
-    await network.fabric.addPort({ name: 'c', bridge: 'br', socket: network.socket('c'), worker: 0 });
-    const broken = { name: 'd', bridge: 'br', socket: network.socket('d'), worker: 1 };
-    await (orders.mock.contexts[0] as Worker).terminate();
-    orders.mockRestore();
-    await until(() => network.failures.length > 0);
-    expect(network.failures).toEqual([expect.objectContaining({ code: 'VIO_SWITCH_THREAD' })]);
-    expect(await codeOf(network.fabric.addPort(broken))).toBe('VIO_SWITCH_THREAD');
-    expect(network.fabric.ports().map(({ name }) => name)).toEqual(['a', 'b', 'c']);
   });
 });
 

@@ -5,6 +5,7 @@ import { PacketBurst } from '@vio/net';
 import { readFrames } from '@vio/net/testing';
 import { until } from '@vio/test-support';
 import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
+import { describe } from 'vitest';
 import { type PortCounterName, type Trouble, VioSwitch, parseConfig } from '../index.ts';
 
 /** The frame without its tag. */
@@ -174,4 +175,14 @@ export class Network implements AsyncDisposable {
     await this.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Starts a network, as `Network.start` does. */
+export type StartNetwork = typeof Network.start;
+
+/** A suite for switches of one thread and of two, where every other port is on each: no host can tell them apart. */
+export function onThreads(suite: (start: StartNetwork, workers: number) => void): void {
+  describe.each([1, 2])('on %d threads,', (workers) => {
+    suite((ports, more) => Network.start(ports, { workers, ...more }), workers);
+  });
 }

@@ -32,9 +32,11 @@ export class Asking {
     this.#answered = new Int32Array(answered);
   }
 
-  /** @returns undefined when nobody answers in time */
+  /** @returns undefined when nobody answers in time, or the last question is not answered yet */
   ask(question: unknown): unknown {
-    const serial = ++this.#serial;
+    // Who stands still is waited for once, not by everybody who looks.
+    if (Atomics.load(this.#answered, 0) !== this.#serial) return undefined;
+    const serial = (this.#serial = (this.#serial + 1) | 0);
     this.#port.postMessage({ serial, question } satisfies Asked);
     const end = performance.now() + shortTimeout;
     for (

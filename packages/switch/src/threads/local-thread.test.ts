@@ -17,7 +17,7 @@ describe('a thread whose neighbour takes nothing', () => {
     using to = TrunkMemory.create();
     const [trunk, own] = [memory(), memory()];
     const counted = (of: SharedArrayBuffer) => counterRecord(new Float64Array(of));
-    const thread = new LocalThread([{ thread: 1, from, to, counters: new Float64Array(trunk) }], {
+    const thread = new LocalThread(0, [{ thread: 1, from, to, counters: new Float64Array(trunk) }], {
       changed: () => {},
       trouble: () => {},
     });

@@ -35,9 +35,10 @@ export class LocalThread implements SwitchThread {
   readonly #mirrors = new Map<number, SwitchPort>();
   readonly #listener: ThreadListener;
 
-  constructor(trunks: readonly Trunk[], listener: ThreadListener) {
+  /** @param number of this thread */
+  constructor(number: number, trunks: readonly Trunk[], listener: ThreadListener) {
     this.#listener = listener;
-    this.#bridges = new ThreadBridges((thread, bridge) => {
+    this.#bridges = new ThreadBridges(number, (thread, bridge) => {
       const { sender, counters } = this.#trunkTo(thread);
       return { link: new TrunkLink(sender, { bridge }), counters };
     });
@@ -96,10 +97,14 @@ export class LocalThread implements SwitchThread {
     return sights[what]();
   }
 
-  end(): Promise<void> {
+  abandon(): void {
+    // Whoever would say it is this thread.
+  }
+
+  end(): Promise<boolean> {
     this.#fabric.rounds.hold();
     for (const receiver of this.#receivers) receiver.close();
-    return Promise.resolve();
+    return Promise.resolve(true);
   }
 
   async #open(number: number, config: PortConfig, counters: Float64Array): Promise<void> {

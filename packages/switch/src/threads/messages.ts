@@ -5,6 +5,8 @@ import type { TrunkHandle } from './trunk-memory.ts';
 
 /** What another thread is given when it starts. */
 export interface ThreadStart {
+  /** Its number. */
+  readonly number: number;
   readonly trunks: readonly {
     readonly thread: number;
     readonly from: TrunkHandle;

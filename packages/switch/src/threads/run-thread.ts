@@ -18,9 +18,10 @@ import { TrunkMemory } from './trunk-memory.ts';
 export function runThread(): void {
   const parent = parentPort;
   if (parent === null) throw new TypeError('this is for a thread that a switch starts');
-  const { trunks, asking } = workerData as ThreadStart;
+  const { number: own, trunks, asking } = workerData as ThreadStart;
   const say = (report: ThreadReport): void => parent.postMessage(report);
   const thread = new LocalThread(
+    own,
     trunks.map(({ thread: number, from, to, counters }) => ({
       thread: number,
       from: TrunkMemory.open(from),

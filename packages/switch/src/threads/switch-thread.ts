@@ -72,6 +72,8 @@ export interface ThreadListener {
 export interface ThreadsListener extends ThreadListener {
   /** One has ended by itself, with all that it had. */
   failed(reason: VioError): void;
+  /** One runs no more, for whatever reason: what it held in shared memory is nobody's. @param thread its number */
+  ended(thread: number): void;
 }
 
 /** A thread with ports of a switch, seen from where the switch is: this one, or another. */
@@ -82,6 +84,8 @@ export interface SwitchThread {
   do(order: ThreadOrder): Promise<void>;
   /** Of a port that is there. */
   see<K extends keyof PortSight>(port: number, what: K): PortSight[K];
-  /** Ends the thread, if it is another one. Its ports are closed before. */
-  end(): Promise<void>;
+  /** Nobody waits for it any more: it stands still. What it was told to do has failed. */
+  abandon(): void;
+  /** Ends the thread, if it is another one. Its ports are closed before. @returns false: it waits in the kernel, and cannot be ended */
+  end(): Promise<boolean>;
 }

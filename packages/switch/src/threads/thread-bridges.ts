@@ -52,24 +52,28 @@ class ThreadBridge {
 
 /** The bridges of a switch in one thread, and where the ports of other threads are. */
 export class ThreadBridges {
+  readonly #thread: number;
   readonly #open: OpenTrunk;
   readonly #byName = new Map<string, ThreadBridge>();
   readonly #byId = new Map<number, ThreadBridge>();
   /** By number of the port. */
   readonly #places = new Map<number, { readonly bridge: ThreadBridge; readonly thread: number }>();
 
-  constructor(open: OpenTrunk) {
+  /** @param thread its number */
+  constructor(thread: number, open: OpenTrunk) {
+    this.#thread = thread;
     this.#open = open;
   }
 
   /** A bridge is there, or learns in other memory. */
   set(name: string, id: number, memory: SharedArrayBuffer): void {
+    const table = MacTable.of(memory, this.#thread);
     const there = this.#byName.get(name);
     if (there !== undefined) {
-      there.bridge.table = MacTable.of(memory);
+      there.bridge.table = table;
       return;
     }
-    const made = new ThreadBridge(name, id, MacTable.of(memory), this.#open);
+    const made = new ThreadBridge(name, id, table, this.#open);
     this.#byName.set(name, made);
     this.#byId.set(id, made);
   }

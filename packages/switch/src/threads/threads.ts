@@ -1,7 +1,9 @@
+import { defaultTimeout, shortTimeout } from '@vio/native/internal';
 import { droppedFull, portCounterNames, txBytes, txFrames } from '../fabric/port-counters.ts';
 import { LocalThread } from './local-thread.ts';
 import type { SwitchThread, ThreadOrder, ThreadsListener } from './switch-thread.ts';
 import { TrunkMemory } from './trunk-memory.ts';
+import { within } from './within.ts';
 
 /** What has gone from one thread of a switch to another. */
 export interface TrunkView {
@@ -42,6 +44,7 @@ export class Threads {
       const trunks = threads.#trunksOf(0);
       threads.#all.push(
         new LocalThread(
+          0,
           trunks.map(({ counters, ...trunk }) => ({ ...trunk, counters: new Float64Array(counters) })),
           listener,
         ),
@@ -64,6 +67,29 @@ export class Threads {
     const told = this.#all.filter((thread) => thread !== except);
     // A thread that has failed is told of elsewhere.
     await Promise.allSettled(told.map((thread) => thread.do(order)));
+  }
+
+  /** The numbers of those that have no turn within that time, one that has failed included. @param timeout milliseconds */
+  async standing(timeout = shortTimeout): Promise<number[]> {
+    const standing = new Set(this.#all.keys());
+    const turns = this.#all.map((thread, number) =>
+      thread.do({ kind: 'ping' }).then(
+        () => standing.delete(number),
+        () => {},
+      ),
+    );
+    await within(Promise.all(turns), timeout);
+    return [...standing];
+  }
+
+  /** From now on one that has no turn for five seconds is given up, so that nothing waits for it for ever. @returns what ends that */
+  insist(): () => void {
+    const look = async (): Promise<void> => {
+      for (const number of await this.standing(defaultTimeout)) this.#all[number].abandon();
+    };
+    void look();
+    const timer = setInterval(() => void look(), shortTimeout);
+    return () => clearInterval(timer);
   }
 
   /** Holds frames, and passes on those that are on their way between threads. */
@@ -92,9 +118,11 @@ export class Threads {
     return this.#all.map(({ awake }, number) => ({ number, awake, trunks: this.trunksOf(number) }));
   }
 
-  async end(): Promise<void> {
-    for (const thread of this.#all) await thread.end();
+  /** @returns false: one of them waits in the kernel, and cannot be ended */
+  async end(): Promise<boolean> {
+    const ended = await Promise.all(this.#all.map((thread) => thread.end()));
     for (const { memory } of this.#ways.flat()) memory[Symbol.dispose]();
+    return ended.every(Boolean);
   }
 
   #layWays(): void {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { VioError } from '@vio/native';
+import { shortTimeout } from '@vio/native/internal';
 import { Asking } from './asking.ts';
 import {
   type NumberedOrder,
@@ -10,6 +11,7 @@ import {
   receivedError,
 } from './messages.ts';
 import type { PortSight, SwitchThread, ThreadOrder, ThreadsListener } from './switch-thread.ts';
+import { within } from './within.ts';
 
 interface Waiting {
   readonly resolve: () => void;
@@ -21,6 +23,8 @@ const unseen: PortSight = { link: undefined, state: 'waiting', stats: {}, rings:
 
 /** Another thread with ports of a switch. */
 export class WorkerThread implements SwitchThread {
+  readonly #number: number;
+  readonly #listener: ThreadsListener;
   readonly #worker: Worker;
   readonly #asking: Asking;
   readonly #waiting = new Map<number, Waiting>();
@@ -29,26 +33,26 @@ export class WorkerThread implements SwitchThread {
   #ending = false;
 
   private constructor(number: number, start: Pick<ThreadStart, 'trunks'>, listener: ThreadsListener) {
+    this.#number = number;
+    this.#listener = listener;
     const { port1, port2 } = new MessageChannel();
     const answered = new SharedArrayBuffer(4);
     this.#asking = new Asking({ port: port1, answered });
     this.#worker = new Worker(threadProgram(), {
       name: `vio switch ${number}`,
-      workerData: { ...start, asking: { port: port2, answered } } satisfies ThreadStart,
+      workerData: { number, ...start, asking: { port: port2, answered } } satisfies ThreadStart,
       transferList: [port2],
       // What the program was started with is for its own modules.
       execArgv: [],
     });
-    this.#worker.on('message', (report: ThreadReport) => this.#hear(report, listener));
-    const fail = (why: string, cause?: unknown): void => {
-      if (this.#ending || this.#failure !== undefined) return;
-      this.#failure = workerError(number, why, cause);
-      for (const { reject } of this.#waiting.values()) reject(this.#failure);
-      this.#waiting.clear();
-      listener.failed(this.#failure);
-    };
-    this.#worker.on('error', (cause) => fail(cause instanceof Error ? cause.message : String(cause), cause));
-    this.#worker.on('exit', (code) => fail(`it has ended with code ${code}`));
+    this.#worker.on('message', (report: ThreadReport) => this.#hear(report));
+    this.#worker.on('error', (cause) =>
+      this.#fail(cause instanceof Error ? cause.message : String(cause), cause),
+    );
+    this.#worker.on('exit', (code) => {
+      this.#fail(`it has ended with code ${code}`);
+      listener.ended(number);
+    });
   }
 
   /** @throws VioError VIO_SWITCH_THREAD */
@@ -73,6 +77,7 @@ export class WorkerThread implements SwitchThread {
 
   do(order: ThreadOrder): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#ending) return Promise.reject(workerError(this.#number, 'the switch ends'));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -84,21 +89,42 @@ export class WorkerThread implements SwitchThread {
     return (this.#ask({ port, what }) ?? unseen[what]) as PortSight[K];
   }
 
-  async end(): Promise<void> {
+  abandon(): void {
+    this.#fail('it stands still');
+    void this.#worker.terminate();
+  }
+
+  async end(): Promise<boolean> {
     this.#ending = true;
-    await this.#worker.terminate();
+    const ended = await within(this.#worker.terminate(), shortTimeout);
+    this.#refuse(workerError(this.#number, 'the switch ends'));
+    if (!ended) this.#worker.unref();
+    return ended;
+  }
+
+  #fail(why: string, cause?: unknown): void {
+    if (this.#ending || this.#failure !== undefined) return;
+    this.#failure = workerError(this.#number, why, cause);
+    this.#refuse(this.#failure);
+    this.#listener.failed(this.#failure);
+  }
+
+  /** Nothing that waits is done any more. */
+  #refuse(reason: VioError): void {
+    for (const { reject } of this.#waiting.values()) reject(reason);
+    this.#waiting.clear();
   }
 
   #ask(question: Question): unknown {
     return this.#failure === undefined && !this.#ending ? this.#asking.ask(question) : undefined;
   }
 
-  #hear(report: ThreadReport, listener: ThreadsListener): void {
+  #hear(report: ThreadReport): void {
     switch (report.kind) {
       case 'changed':
-        return listener.changed(report.port, report.connected);
+        return this.#listener.changed(report.port, report.connected);
       case 'trouble':
-        return listener.trouble(report.port, report.what, report.reason);
+        return this.#listener.trouble(report.port, report.what, report.reason);
       case 'ready':
         return this.#settle(readyId);
       case 'done':
@@ -126,7 +152,7 @@ function threadProgram(): URL {
   }
 }
 
-function workerError(number: number, why: string, cause: unknown): VioError {
+function workerError(number: number, why: string, cause?: unknown): VioError {
   return new VioError(`thread ${number} of the switch has failed: ${why}`, {
     code: 'VIO_SWITCH_THREAD',
     remedy: 'start the switch again, and report what happened',

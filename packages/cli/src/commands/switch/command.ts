@@ -16,7 +16,7 @@ export function addSwitchCommand(program: Command, interrupted: AbortSignal): vo
     .option('--state <file>', 'the file that keeps ports which were added while it ran')
     .option(
       '--http <address>',
-      'serve /health, /metrics and a live page: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock',
+      'serve /health, /health/live, /metrics and a live page: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock',
     )
     .option(
       '--telemetry <path>',
