@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { importedPackages, isProgram, writeProgram } from '../readme/programs.ts';
-import { BareProject, packOurs, packWithDependencies, publicPackages, root } from './tarballs.ts';
+import { BareProject, ours, packWithDependencies, publicPackages, root } from './tarballs.ts';
 
 const run = promisify(execFile);
 const destination = mkdtempSync(join(tmpdir(), 'vio-tarballs-'));
@@ -21,15 +21,16 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
     dependencies?: Record<string, string>;
   };
 
+  const unpacked = join(destination, name);
+  const read = (file: string): string => readFileSync(join(unpacked, file), 'utf8');
+
   beforeAll(async () => {
-    const tarball = await packOurs(`@vio/${name}`, destination);
-    const list = await run('tar', ['-tzf', tarball]);
-    files = list.stdout
-      .trim()
-      .split('\n')
-      .map((file) => file.replace('package/', ''));
-    const content = await run('tar', ['-xzOf', tarball, 'package/package.json']);
-    manifest = JSON.parse(content.stdout) as typeof manifest;
+    mkdirSync(unpacked);
+    await run('tar', ['-xzf', ours(`@vio/${name}`), '-C', unpacked, '--strip-components=1']);
+    files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      statSync(join(unpacked, file)).isFile(),
+    );
+    manifest = JSON.parse(read('package.json')) as typeof manifest;
   });
 
   /** Modules with an entry of their own beside `internal`, as bundles name them: functions only, which may be there twice. */
@@ -48,35 +49,31 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
     expect(files.filter((file) => file.startsWith('src/') || file.endsWith('.map'))).toEqual([]);
   });
 
-  it('has every module in one file, so that a class is the same one at every entry', async () => {
-    const tarball = await packOurs(`@vio/${name}`, destination);
+  it('has every module in one file, so that a class is the same one at every entry', () => {
     const modules: string[] = [];
     for (const script of files.filter((file) => /^dist\/.*\.js$/.test(file))) {
-      const { stdout } = await run('tar', ['-xzOf', tarball, `package/${script}`], { maxBuffer: 64e6 });
       // Said again where the bundler puts a part of it elsewhere in the same file.
-      modules.push(...new Set(Array.from(stdout.matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line)));
+      modules.push(...new Set(Array.from(read(script).matchAll(/^\/\/ src\/.*\.ts$/gm), ([line]) => line)));
     }
     expect(modules.length).toBeGreaterThan(0);
     const twice = modules.filter((line, i) => modules.indexOf(line) !== i);
     expect(twice.filter((line) => !takenIn().includes(line))).toEqual([]);
   });
 
-  it('has no class and no state in what bundles of others take in', async () => {
+  it('has no class and no state in what bundles of others take in', () => {
     for (const line of takenIn()) {
       const source = readFileSync(join(root, 'packages', name, line.replace('// ', '')), 'utf8');
       expect(source).not.toMatch(/^(export )?(class|let|var)\b|= new [A-Z]/m);
     }
   });
 
-  it('has no declaration that no entry of it leads to', async () => {
-    const tarball = await packOurs(`@vio/${name}`, destination);
+  it('has no declaration that no entry of it leads to', () => {
     const open = Object.values(manifest.exports ?? {}).map(({ types }) => types?.slice(2));
     const reached = new Set<string>();
     for (let file = open.pop(); open.length > 0 || file !== undefined; file = open.pop()) {
       if (file === undefined || reached.has(file) || !files.includes(file)) continue;
       reached.add(file);
-      const { stdout } = await run('tar', ['-xzOf', tarball, `package/${file}`]);
-      for (const [, path] of stdout.matchAll(/["'](\.\.?\/[^"'\s]+?)(?:\.[jt]s)?["']/g))
+      for (const [, path] of read(file).matchAll(/["'](\.\.?\/[^"'\s]+?)(?:\.[jt]s)?["']/g))
         open.push(`${join(dirname(file), path)}.d.ts`);
     }
     expect(files.filter((file) => file.endsWith('.d.ts') && !reached.has(file))).toEqual([]);
@@ -103,7 +100,7 @@ describe.each(publicPackages())('the tarball of @vio/%s', (name) => {
 
 describe('@vio/native', () => {
   it('brings the addon for this machine', async () => {
-    const tarball = await packOurs('@vio/native', destination);
+    const tarball = ours('@vio/native');
     const { stdout } = await run('tar', ['-tzf', tarball]);
     expect(stdout).toContain(`package/prebuilds/linux-${process.arch}/@vio+native.glibc.node`);
   });

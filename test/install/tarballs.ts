@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const run = promisify(execFile);
@@ -38,22 +39,11 @@ function manifestOf(directory: string): Manifest {
   return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
 }
 
-const packed = new Map<string, Promise<string>>();
-
-/** Packs one of our packages, once. @returns the tarball */
-export function packOurs(name: string, destination: string): Promise<string> {
-  const tarball = packed.get(name) ?? pack(name, destination);
-  packed.set(name, tarball);
+/** The tarball of one of our packages, which `packed.ts` has made. */
+export function ours(name: string): string {
+  const tarball = inject('tarballs')[name];
+  if (tarball === undefined) throw new Error(`${name} is not packed`);
   return tarball;
-}
-
-async function pack(name: string, destination: string): Promise<string> {
-  const pnpm = join(root, 'node_modules/.bin/pnpm');
-  const { stdout } = await run(pnpm, ['pack', '--json', '--pack-destination', destination], {
-    cwd: directoryOf(name),
-  });
-  const { filename } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as { filename: string };
-  return filename;
 }
 
 /** Packs an installed package of somebody else's, so that installing needs no registry. */
@@ -61,8 +51,10 @@ function packOther(name: string, user: string, destination: string): Promise<str
   return packInstalled(join(user, 'node_modules', name), destination);
 }
 
+const packed = new Map<string, Promise<string>>();
+
 /**
- * Packs what is installed in a folder.
+ * Packs what is installed in a folder, once.
  * @param dependency instead, the package of that name which stands beside it
  * @returns the tarball
  */
@@ -75,21 +67,27 @@ export async function packInstalled(
   const beside = itself.slice(0, itself.lastIndexOf('/node_modules/') + '/node_modules/'.length);
   const from = dependency === undefined ? itself : realpathSync(join(beside, dependency));
   const tarball = join(destination, `${manifestOf(from).name.replaceAll(/\W+/g, '-')}.tgz`);
+  const packing = packed.get(tarball) ?? pack(from, tarball);
+  packed.set(tarball, packing);
+  return packing;
+}
+
+async function pack(directory: string, tarball: string): Promise<string> {
   // pnpm stores equal files once: as links, which npm leaves out of what it unpacks.
   const form = ['--hard-dereference', '--transform', String.raw`s,^\.,package,`];
-  await run('tar', ['-czf', tarball, ...form, '-C', from, '.']);
+  await run('tar', ['-czf', tarball, ...form, '-C', directory, '.']);
   return tarball;
 }
 
-/** Packs a package of ours with everything it needs. @returns the tarballs by package name */
+/** A package of ours with everything it needs. @returns the tarballs by package name */
 export async function packWithDependencies(name: string, destination: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const visit = async (ours: string): Promise<void> => {
-    found.set(ours, await packOurs(ours, destination));
-    for (const dependency of Object.keys(manifestOf(directoryOf(ours)).dependencies ?? {})) {
+  const visit = async (user: string): Promise<void> => {
+    found.set(user, ours(user));
+    for (const dependency of Object.keys(manifestOf(directoryOf(user)).dependencies ?? {})) {
       if (found.has(dependency)) continue;
       if (dependency.startsWith('@vio/')) await visit(dependency);
-      else found.set(dependency, await packOther(dependency, directoryOf(ours), destination));
+      else found.set(dependency, await packOther(dependency, directoryOf(user), destination));
     }
   };
   await visit(name);

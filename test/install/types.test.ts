@@ -9,7 +9,7 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BareProject, packOurs, packWithDependencies, publicPackages, root } from './tarballs.ts';
+import { BareProject, ours, packWithDependencies, publicPackages, root } from './tarballs.ts';
 
 const run = promisify(execFile);
 const destination = mkdtempSync(join(tmpdir(), 'vio-types-'));
@@ -103,7 +103,7 @@ describe('a consumer', () => {
 
 describe.each(publicPackages())('@vio/%s', (name) => {
   it('is as publint wants it', async () => {
-    const tarball = readFileSync(await packOurs(`@vio/${name}`, destination));
+    const tarball = readFileSync(ours(`@vio/${name}`));
     const bytes = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.byteLength);
     const { messages, pkg } = await publint({ pack: { tarball: bytes }, strict: true });
     expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
@@ -113,7 +113,7 @@ describe.each(publicPackages())('@vio/%s', (name) => {
 // A command has nothing to import.
 describe.each(publicPackages().filter((name) => name !== 'cli'))('@vio/%s', (name) => {
   it('has types for whoever can import it, says attw', async () => {
-    const tarball = readFileSync(await packOurs(`@vio/${name}`, destination));
+    const tarball = readFileSync(ours(`@vio/${name}`));
     const checked = await checkPackage(createPackageFromTarballData(tarball));
     const problems = checked.types === false ? ['no types'] : checked.problems;
     // It is a package of modules: CommonJS gets at it by import(), or by require in Node that can.
