@@ -4,7 +4,8 @@
 //   node scripts/start.mjs [SECONDS]
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { isProgram, machineProblem } from '../packages/native/scripts/machine.mjs';
+import { machineProblem } from '../packages/native/scripts/machine.mjs';
+import { isProgram } from '../packages/native/scripts/program.mjs';
 import { step } from './steps.mjs';
 import { installCommand, installed, root } from './workspace.mjs';
 

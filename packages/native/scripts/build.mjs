@@ -5,7 +5,7 @@
 //   node scripts/build.mjs --check     builds nothing: says whether it could, before anything is downloaded for it
 //
 // The result is prebuilds/linux-<arch>/@vio+native.<libc>.node (with a variant: prebuilds-asan/..., prebuilds-tsan/...),
-// where node-gyp-build looks for it. The target is this machine unless one is given; what was built with --target is for
+// where the package looks for it. The target is this machine unless one is given; what was built with --target is for
 // a release, and is left as it is while the sources are. CXX, which may have arguments ("zig c++"), and CXXFLAGS are
 // respected.
 import { spawn } from 'node:child_process';
@@ -26,7 +26,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isProgram, machineProblem } from './machine.mjs';
+import { machineProblem } from './machine.mjs';
+import { isProgram } from './program.mjs';
 import { compilerFor, hostTarget, placeOf, targetNames } from './targets.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');

@@ -13,6 +13,3 @@ export function nodeProblem(host: Host): string | undefined;
 
 /** @returns a sentence when vio does not run in this process */
 export function machineProblem(): string | undefined;
-
-/** @returns whether there is such a program: a path, or a name in one of the directories of `path` (as in `PATH`) */
-export function isProgram(program: string, path: string | undefined): boolean;

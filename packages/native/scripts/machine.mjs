@@ -1,7 +1,5 @@
 // What vio asks of a machine: one sentence says what is wrong with this one. Written for any Node that has modules, for
 // an old one is to be told so as well: no syntax and no function that came after Node 12.
-import { accessSync, constants } from 'fs';
-import { delimiter, join } from 'path';
 
 /** The first version of each line of Node that vio runs on; lines between them ended early. */
 const nodes = { 20: 19, 22: 12 };
@@ -24,21 +22,4 @@ export function nodeProblem(host) {
 /** @returns {string | undefined} a sentence when vio does not run here */
 export function machineProblem() {
   return platformProblem(process) || nodeProblem(process);
-}
-
-/**
- * @param {string} program a name, or a path
- * @param {string | undefined} path the environment's PATH
- * @returns {boolean} whether there is such a program
- */
-export function isProgram(program, path) {
-  const places = program.indexOf('/') >= 0 ? [''] : (path || '').split(delimiter);
-  return places.some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -15,7 +15,7 @@ const targets = {
 
 export const targetNames = Object.keys(targets);
 
-/** As node-gyp-build decides which libc this machine has, so that it finds what is built for it. */
+/** @returns {string} the name of this machine's: what is built here, and what is loaded. `LIBC` in the environment says which libc. */
 export function hostTarget() {
   const libc = process.env.LIBC || (existsSync('/etc/alpine-release') ? 'musl' : 'glibc');
   return `${process.platform}-${process.arch}-${libc}`;
@@ -23,7 +23,7 @@ export function hostTarget() {
 
 /**
  * @param {string} name of a target
- * @returns {{ directory: string, file: string }} where node-gyp-build looks for it, below prebuilds/
+ * @returns {{ directory: string, file: string }} where it is, below prebuilds/
  */
 export function placeOf(name) {
   const [platform, arch, libc] = name.split('-');

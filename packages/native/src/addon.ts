@@ -1,8 +1,10 @@
+import { env } from './supported-node.ts';
 import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isProgram, nodeProblem, platformProblem } from '../scripts/machine.mjs';
+import { platformProblem } from '../scripts/machine.mjs';
+import { isProgram } from '../scripts/program.mjs';
+import { hostTarget, placeOf } from '../scripts/targets.mjs';
 import { VioError } from './error.ts';
 import type { KernelWindows } from './kernels/chains-kernel.ts';
 import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
@@ -124,21 +126,15 @@ function packageDirectory(directory: string): string {
 
 /** `VIO_NATIVE_VARIANT=asan` or `tsan` chooses a sanitizer build made by scripts/build.mjs. */
 function load(): Addon {
-  const variant = process.env['VIO_NATIVE_VARIANT'];
+  const variant = env['VIO_NATIVE_VARIANT'];
   const root = packageDirectory(dirname(fileURLToPath(import.meta.url)));
-  const require = createRequire(import.meta.url);
-  const old = nodeProblem(process);
-  if (old !== undefined) {
-    const [message, wanted] = old.replace(/\.$/, '').split('; vio needs ');
-    throw new VioError(message, { code: 'VIO_NODE_UNSUPPORTED', remedy: `use ${wanted}` });
-  }
+  const { directory, file } = placeOf(hostTarget());
+  const prebuilds = variant === undefined || variant === '' ? 'prebuilds' : `prebuilds-${variant}`;
   try {
-    if (variant !== undefined && variant !== '') {
-      const file = join(root, `prebuilds-${variant}`, `linux-${process.arch}`, '@vio+native.glibc.node');
-      return require(file) as Addon;
-    }
-    const loadPrebuild = require('node-gyp-build') as (directory: string) => Addon;
-    return loadPrebuild(root);
+    // `require` would look for the package around it first, for as long as it takes to load it.
+    const module = { exports: {} as Addon };
+    process.dlopen(module, join(root, prebuilds, directory, file));
+    return module.exports;
   } catch (cause) {
     throw new VioError(`the native part of vio for ${process.platform}-${process.arch} cannot be loaded`, {
       code: 'VIO_NATIVE_MISSING',
@@ -151,7 +147,7 @@ function load(): Addon {
 /** How to get an addon for this machine: where there is a compiler, one line builds it. */
 function remedy(root: string): string {
   if (platformProblem(process) !== undefined) return 'use Linux on x64 or arm64';
-  const first = isProgram('g++', process.env['PATH']) ? 'build' : 'install g++, then build';
+  const first = isProgram('g++', env['PATH']) ? 'build' : 'install g++, then build';
   return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${join(root, 'scripts/build.mjs')}`;
 }
 
