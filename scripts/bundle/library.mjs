@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { askingForBuiltins } from './builtins.mjs';
 import {
   commonOptions,
   exportsOf,
@@ -63,7 +64,7 @@ async function buildInOrder(options, order, wanted) {
       entryText(sources, wanted.get(out)),
     );
     const [{ text }] = result.outputFiles;
-    files.set(out, await ofParts(linked(text, owners, wanted, out)));
+    files.set(out, askingForBuiltins(await ofParts(linked(text, owners, wanted, out))));
     const [{ inputs: contents }] = Object.values(result.metafile.outputs);
     for (const [input, { bytesInOutput }] of Object.entries(contents)) {
       inputs.add(input);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { root } from '../workspace.mjs';
+import { inside } from './options.mjs';
 
 /**
  * @param {string} directory absolute, of a package
@@ -32,12 +33,17 @@ function sourcesOf(directory, workspace) {
   const packages = readdirSync(join(workspace, 'packages')).map((name) => join(workspace, 'packages', name));
   const manifests = packages.map((each) => join(each, 'package.json')).filter(existsSync);
   const withParts = manifests
-    .filter((file) => readFileSync(file, 'utf8').includes('"./internal/'))
+    .filter((file) => isTakenApart(readFileSync(file, 'utf8')))
     .map((file) => join(dirname(file), 'src'));
   const own = [join(directory, 'src'), join(directory, 'scripts'), join(workspace, 'scripts')];
   const folders = [...new Set([...own, ...withParts])].filter(existsSync);
   return hash([...folders.flatMap(filesBelow), ...manifests, join(workspace, 'pnpm-lock.yaml')]);
 }
+
+/** Whether others import parts of a package, or have some of it in theirs. @param {string} manifest */
+const isTakenApart = (manifest) =>
+  manifest.includes('"./internal/') ||
+  [...inside].some((part) => manifest.includes(`"name": "${part.split('/').slice(0, 2).join('/')}"`));
 
 function filesBelow(directory) {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });

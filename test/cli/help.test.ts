@@ -33,7 +33,6 @@ describe('help', () => {
     const loaded = [...stderr.matchAll(/^loads file:.*\/packages\/(.*)$/gm)].map(([, file = '']) => file);
     expect(exitCode).toBe(0);
     expect(loaded.filter((file) => !/^cli|dist.chunks/.test(file)).toSorted()).toEqual([
-      'native/dist/timeouts.js',
       'native/scripts/machine.mjs',
     ]);
   });

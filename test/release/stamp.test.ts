@@ -26,7 +26,8 @@ beforeEach(() => {
   write('scripts/bundle.mjs', '');
   for (const name of ['own', 'other']) write(`packages/${name}/package.json`, '{}');
   write('packages/parted/package.json', '{ "exports": { "./internal/part": "./dist/part.js" } }');
-  for (const name of ['own', 'other', 'parted']) write(`packages/${name}/src/index.ts`, '');
+  write('packages/native/package.json', '{ "name": "@vio/native" }');
+  for (const name of ['own', 'other', 'parted', 'native']) write(`packages/${name}/src/index.ts`, '');
   write('packages/own/dist/internal.js', 'bundled');
 });
 
@@ -45,6 +46,7 @@ it.each([
   ['what bundles', 'scripts/bundle.mjs'],
   ["a sibling's manifest", 'packages/other/package.json'],
   ['a part of a sibling, which may have other names now', 'packages/parted/src/index.ts'],
+  ['a sibling that it has some of in it', 'packages/native/src/index.ts'],
   ['a version that is installed', 'pnpm-lock.yaml'],
 ])('is, when it is not as it was: %s', (_, path) => {
   writeStamp(own, ['dist/internal.js'], workspace);
