@@ -33,6 +33,22 @@ const peerClosed = {
   retryable: true,
 };
 
+/** Of somebody who sends. What aborts is made once there is something to wait for: Node loads it then, for longer than most messages take. */
+class Patience {
+  over = false;
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    this.over = true;
+    this.#controller?.abort();
+  }
+}
+
 /** A connected Unix stream socket that carries file descriptors (SCM_RIGHTS). Non-blocking, close-on-exec. */
 export class UnixStream implements Disposable {
   #fd: number;
@@ -156,11 +172,11 @@ export class UnixStream implements Disposable {
   send(bytes: Uint8Array, fds: readonly number[] = [], options: WaitOptions = {}): Promise<void> {
     return settle<void>('sending', options, (resolve, reject) => {
       checkWait('UnixStream.send', options);
-      const end = new AbortController();
-      const turn = this.#sending.then(() => this.#send(bytes, fds, end.signal));
+      const patience = new Patience();
+      const turn = this.#sending.then(() => this.#send(bytes, fds, patience));
       this.#sending = turn.catch(() => {});
       turn.then(resolve, reject);
-      return () => end.abort();
+      return () => patience.end();
     });
   }
 
@@ -178,11 +194,11 @@ export class UnixStream implements Disposable {
     this.close();
   }
 
-  async #send(bytes: Uint8Array, fds: readonly number[], signal: AbortSignal): Promise<void> {
+  async #send(bytes: Uint8Array, fds: readonly number[], patience: Patience): Promise<void> {
     if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
       throw passengersError(fds.length);
     let passengers = fds;
-    for (let sent = 0; sent < bytes.length && !signal.aborted;) {
+    for (let sent = 0; sent < bytes.length && !patience.over;) {
       if (this.#fd === -1) throw closedError('sending');
       const n = attempt(() => addon.socketSend(this.#fd, bytes.subarray(sent), passengers), 'send', {
         EPIPE: peerClosed,
@@ -192,7 +208,7 @@ export class UnixStream implements Disposable {
         sent += n;
         passengers = [];
       } else {
-        await this.#ready({ writable: true }, 'sending', { signal });
+        await this.#ready({ writable: true }, 'sending', { signal: patience.signal });
       }
     }
   }

@@ -73,7 +73,8 @@ export class DevicePort extends NetPort implements AsyncDisposable {
   readonly #deviceMtu: number | undefined;
   /** The link is up, as far as the device says. */
   #deviceUp: boolean;
-  readonly #closer = new AbortController();
+  /** Ends what looks for a device; undefined: nothing has. */
+  #closer: AbortController | undefined;
   #watch: ConfigWatch | undefined;
   #closing: Promise<void> | undefined;
   readonly #telemetry = new Set<TelemetryServer>();
@@ -274,6 +275,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     for (const { tx } of life.pairs) tx.pause();
     life.device.close();
     try {
+      this.#closer ??= new AbortController();
       const { signal } = this.#closer;
       const { device, attempts, resumed } = await reconnect(
         life,
@@ -309,7 +311,7 @@ export class DevicePort extends NetPort implements AsyncDisposable {
     const { device, control, memory, events, inflight } = this.#life;
     this.end();
     for (const server of this.#telemetry) await server[Symbol.asyncDispose]();
-    this.#closer.abort();
+    this.#closer?.abort();
     this.#watch?.[Symbol.dispose]();
     control[Symbol.dispose]();
     await device.stop({ timeout: shortTimeout });
