@@ -224,8 +224,15 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     run: CopyRun,
     said?: PacketOffloads,
   ): boolean {
-    const memory = this.#running.copies.windowMemory(this.singles().window);
-    if (local < 0 || memory < 0 || this.#skipped > 0 || !this.#dma.takesRun(count, run.copies)) return false;
+    const { copies, header } = this.#running;
+    const memory = copies.windowMemory(this.singles().window);
+    if (local < 0 || memory < 0 || this.#skipped > 0) return false;
+    if (this.#writable) {
+      run.headers = copies.headerMemory();
+      run.headerBytes = header;
+      if (run.headers < 0) return false;
+    }
+    if (!this.#dma.takesRun(count, run.notes(count))) return false;
     run.source = this.#writable ? local : memory;
     run.destination = this.#writable ? memory : local;
     const entry = this.#packets.holdRun(burst, from, count, run.counts, said);

@@ -168,7 +168,7 @@ export class DmaChannel {
       state[at] = outstanding;
     }
     this.#head = numberAfter(head, count);
-    this.#copyHead = numberAfter(this.#copyHead, run.copies);
+    this.#copyHead = numberAfter(this.#copyHead, run.notes(count));
     this.#firstCopy = this.#copyHead;
   }
 

@@ -1,7 +1,6 @@
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import { SingleBurst } from '@vio/rings/internal';
-import { chainsPerBurst, segmentsPerBurst } from '../packets/burst-limits.ts';
-import { singlesPerRun } from './single-chains.ts';
+import { chainsPerBurst, segmentsPerBurst, singlesPerRun } from '../packets/burst-limits.ts';
 
 /** Chains that one of its bursts holds: those of several runs. */
 const capacity = 4 * chainsPerBurst;

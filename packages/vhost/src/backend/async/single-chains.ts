@@ -2,7 +2,7 @@ import type { PacketBurst, PacketOffloads } from '@vio/net';
 import { singlesJobWords } from '@vio/native/internal';
 import { ChainBurst, type DeviceQueue } from '@vio/rings';
 import type { SingleBurst } from '@vio/rings/internal';
-import { chainsPerBurst } from '../packets/burst-limits.ts';
+import { singlesPerRun } from '../packets/burst-limits.ts';
 import type { PacketHolder } from '../packets/packet-holder.ts';
 import type { CopyRun } from './transfers.ts';
 
@@ -28,9 +28,6 @@ export interface SinglesHolder extends PacketHolder {
     said?: PacketOffloads,
   ): boolean;
 }
-
-/** Chains that are fetched the fast way in one go: long packets to a driver take several each. */
-export const singlesPerRun = 4 * chainsPerBurst;
 
 /** True for a ring that need not see every chain itself: one with a journal notes down what it takes by `fetch`. */
 export function isSingleRing(queue: DeviceQueue): boolean {

@@ -1,8 +1,8 @@
 import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue, MemoryMap, Region } from '@vio/rings';
 import type { SingleBurst, SingleKind } from '@vio/rings/internal';
-import { anyLength } from '../packets/burst-limits.ts';
-import { type SinglesHolder, singlesPerRun, unfetchSingles } from './single-chains.ts';
+import { anyLength, singlesPerRun } from '../packets/burst-limits.ts';
+import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
 import { CopyRun } from './transfers.ts';
 
 /** What the fast way works on. */
@@ -86,11 +86,10 @@ export class SingleSubmit {
     return n;
   }
 
-  /** Says where the packets go in these chains, and writes their headers. @returns how many fit */
+  /** Says where the packets go in these chains, behind their headers. @returns how many fit */
   #fill(burst: PacketBurst, first: number, last: number, singles: SingleBurst): number {
     const { offset, length } = burst;
-    const { window, count, offset: starts, length: rooms, written } = singles;
-    const { region } = this.#memory.windows[window];
+    const { count, offset: starts, length: rooms, written } = singles;
     const header = this.#header;
     const run = this.#run;
     const { counts, from, to, bytes } = run;
@@ -102,7 +101,6 @@ export class SingleSubmit {
       let room = rooms[c];
       if (this.#mergeable) while (room < left && c + used < count) room += rooms[c + used++] + header;
       if (room < left) break;
-      this.#writeHeader(region, starts[c] - header, used);
       counts[i - first] = used;
       let source = offset[i];
       // In front of what the first chain has is the header; the others have none.
@@ -123,11 +121,13 @@ export class SingleSubmit {
     return i - first;
   }
 
-  /** Notes the copies of packets one by one: there is no room for all of them, and this thread does some. */
+  /** Notes the copies of packets one by one, and writes their headers: there is no room for all of them, and this thread does some. */
   #noteEach(burst: PacketBurst, first: number, count: number, local: number, window: number): void {
     const holder = this.#holder;
     const { counts, from, to, bytes } = this.#run;
+    const { region } = this.#memory.windows[window];
     for (let i = 0, c = 0; i < count; i++) {
+      this.#writeHeader(region, to[c] - this.#header, counts[i]);
       for (const end = c + counts[i]; c < end; c++)
         holder.copies.toDriver(local, from[c], window, to[c], bytes[c]);
       holder.packet(burst, first + i, counts[i]);

@@ -2,6 +2,7 @@ import type { MemoryMap, Region } from '@vio/rings';
 import type { BurstCopier } from '../packets/burst-copier.ts';
 import type { CopySink } from '../packets/packet-holder.ts';
 import type { DmaChannel } from './dma-channel.ts';
+import { plainHeaders } from './plain-headers.ts';
 
 /** Notes the copies of packets for an engine. Those that it has no room for this thread does. */
 export class TransferCopier implements CopySink {
@@ -13,6 +14,7 @@ export class TransferCopier implements CopySink {
   readonly #local: { readonly region: Region; readonly memory: number }[] = [];
   #region: Region | undefined;
   #memory = -1;
+  #headers = -1;
 
   constructor(map: MemoryMap, copier: BurstCopier, dma: DmaChannel) {
     this.#map = map;
@@ -36,6 +38,11 @@ export class TransferCopier implements CopySink {
     return this.#window[window] >= 0 ? this.#window[window] : this.#register(window);
   }
 
+  /** What the engine calls `plainHeaders`; -1: it will not have them. */
+  headerMemory(): number {
+    return this.#headers >= 0 ? this.#headers : (this.#headers = this.#dma.register(plainHeaders));
+  }
+
   toDriver(local: number, from: number, window: number, offset: number, bytes: number): void {
     const memory = this.windowMemory(window);
     if (local >= 0 && memory >= 0 && this.#dma.note(local, from, memory, offset, bytes)) return;
@@ -57,9 +64,11 @@ export class TransferCopier implements CopySink {
   end(): void {
     for (const memory of this.#window) if (memory >= 0) this.#dma.unregister(memory);
     for (const { memory } of this.#local) if (memory >= 0) this.#dma.unregister(memory);
+    if (this.#headers >= 0) this.#dma.unregister(this.#headers);
     this.#window.fill(-1);
     this.#local.length = 0;
     this.#region = undefined;
+    this.#headers = -1;
   }
 
   #register(window: number): number {

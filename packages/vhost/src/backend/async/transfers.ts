@@ -1,4 +1,5 @@
 import { numberMask } from '@vio/native/internal';
+import { plainHeaderStride } from './plain-headers.ts';
 
 /** int32 numbers per copy: source memory, source offset, destination memory, destination offset, bytes. */
 const copyWords = 5;
@@ -18,6 +19,14 @@ export class CopyRun {
   bytes: Int32Array = none;
   destination = -1;
   to: Int32Array = none;
+  /** The memory of `plainHeaders`: each packet's comes in front of it, and says how many copies it has; -1: none does. */
+  headers = -1;
+  headerBytes = 0;
+
+  /** Copies to be noted for so many packets, which are all. */
+  notes(count: number): number {
+    return this.headers < 0 ? this.copies : this.copies + count;
+  }
 }
 
 /**
@@ -102,16 +111,27 @@ export class Transfers {
    */
   noteRun(descriptor: number, copy: number, run: CopyRun, count: number): void {
     const { descriptors, copies } = this;
-    const { counts, source, from, bytes, destination, to } = run;
+    const { counts, source, from, bytes, destination, to, headers, headerBytes } = run;
     const mask = this.capacity - 1;
     const copyMask = this.copyCapacity - 1;
+    const headed = headers < 0 ? 0 : 1;
+    let next = copy;
     let c = 0;
     for (let i = 0; i < count; i++) {
       const descriptorAt = ((descriptor + i) & mask) * descriptorWords;
-      descriptors[descriptorAt] = (copy + c) & numberMask;
-      descriptors[descriptorAt + 1] = counts[i];
-      for (const end = c + counts[i]; c < end; c++) {
-        const at = ((copy + c) & copyMask) * copyWords;
+      const own = counts[i];
+      descriptors[descriptorAt] = next & numberMask;
+      descriptors[descriptorAt + 1] = own + headed;
+      if (headed === 1) {
+        const at = (next++ & copyMask) * copyWords;
+        copies[at] = headers;
+        copies[at + 1] = own * plainHeaderStride;
+        copies[at + 2] = destination;
+        copies[at + 3] = to[c] - headerBytes;
+        copies[at + 4] = headerBytes;
+      }
+      for (const end = c + own; c < end; c++) {
+        const at = (next++ & copyMask) * copyWords;
         copies[at] = source;
         copies[at + 1] = from[c];
         copies[at + 2] = destination;

@@ -1,5 +1,7 @@
 /** Chains that are fetched at a time, and packets of a burst, at most. */
 export const chainsPerBurst = 64;
+/** Chains of one descriptor each that are fetched in one go for an engine: long packets to a driver take several. */
+export const singlesPerRun = 4 * chainsPerBurst;
 /** Segments that a burst of those chains has room for; a longer ring's has as many as the ring. */
 export const segmentsPerBurst = 2048;
 /** More bytes than any packet has, and any driver's buffer. */
