@@ -24,6 +24,7 @@ import { reconnection } from './solo/reconnect.ts';
 import { scales } from './solo/scale.ts';
 import { steadyState } from './solo/steady.ts';
 import { switchScales } from './solo/switch-scale.ts';
+import { switchThreads } from './solo/switch-threads.ts';
 import { wakeLatency } from './solo/wake.ts';
 
 const { quick, write, only, ab, rounds } = parseOptions(process.argv.slice(2));
@@ -137,6 +138,7 @@ const results: Results = {
   convenient: wanted('convenient') ? convenientWays(quick ? 3 : 9, 300) : [],
   scales: wanted('scale') ? scales() : [],
   switchScales: wanted('switch') ? switchScales() : [],
+  switchThreads: wanted('threads') ? switchThreads(rounds ?? (quick ? 3 : 9)) : [],
   firstPackets: wanted('first-packet') ? await firstPackets(quick ? 3 : 15) : [],
   latencies: await allLatencies(),
   wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],

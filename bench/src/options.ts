@@ -28,8 +28,8 @@ Measures vio beside DPDK's testpmd on this machine, in the same run. Needs dpdk-
 Options:
   --quick        one round of short windows, frames of 64 bytes only: a few minutes instead of half an hour
   --only <text>  only rows of devargs ("split mergeable", "backend packed", ...) or parts (frontend, backend, cost, log,
-                 page, convenient, scale, switch, latency, first-packet, wake, reconnect, steady) whose name contains
-                 the text
+                 page, convenient, scale, switch, threads, latency, first-packet, wake, reconnect, steady) whose name
+                 contains the text
   --ab <json>    plays two ports of ours against each other on one peer, the second with {"devargs": "...",
                  "options": {...}, "env": {...}} of its own; ratios are second / first
   --rounds <n>   rounds of four windows in each cell, for each of its two pairs of processes

@@ -4,25 +4,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { PacketBurst } from '@vio/net';
 import { VioSwitch, parseConfig } from '@vio/switch';
-import { type VirtioUserPort, openVirtioUser } from '@vio/virtio-user';
 import type { SwitchScale } from '../solo/switch-scale.ts';
+import { type Host, burstSize, drained, openHost, receive, send } from './switch-hosts.ts';
 
 const [count, addresses] = process.argv.slice(2).map(Number);
 const queueSize = 64;
-const burstSize = 32;
-const length = 64;
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-switch-scale-'));
 const socket = (i: number): string => join(directory, `${i}.sock`);
 const numbers = Array.from({ length: count }, (_, i) => i);
 const milliseconds = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1000;
-
-interface Host {
-  readonly port: VirtioUserPort;
-  readonly burst: PacketBurst;
-}
 
 const begin = process.cpuUsage();
 const fabric = await VioSwitch.start(
@@ -32,20 +24,14 @@ const fabric = await VioSwitch.start(
   }),
 );
 const hosts: Host[] = [];
-for (const i of numbers) {
-  const port = await openVirtioUser(
-    { path: socket(i), queue_size: queueSize },
-    { memory: { buffers: queueSize + burstSize } },
-  );
-  hosts.push({ port, burst: port.burst(burstSize) });
-}
+for (const i of numbers) hosts.push(await openHost(socket(i), queueSize));
 while (fabric.ports().some(({ connected }) => !connected)) await turn();
 const opened = milliseconds(process.cpuUsage(begin));
 
 // Every host speaks once from each of its addresses: host i has i, i + ports, i + 2 * ports, ...
 for (let first = 0; first < addresses; first += burstSize * count) {
   for (const [i, host] of hosts.entries()) send(host, (k) => [0, (first + k * count + i) % addresses]);
-  await drained();
+  await drained(hosts);
 }
 const learned = fabric.macs().length;
 
@@ -76,49 +62,6 @@ function flooded(): number {
   return Object.values(fabric.counters()).reduce((sum, counters) => sum + counters['flooded_frames'], 0);
 }
 
-/** A burst of frames, as far as there is room. @param ends numbers of the addresses that frame `k` goes to and comes from */
-function send({ port, burst }: Host, ends: (k: number) => readonly [to: number, from: number]): number {
-  const { u8 } = port.pool.region;
-  burst.allocate(port.pool, burstSize, length);
-  for (let k = 0; k < burst.count; k++) {
-    const [to, from] = ends(k);
-    address(u8, burst.offset[k], to);
-    address(u8, burst.offset[k] + 6, from);
-  }
-  const taken = port.tx[0].send(burst);
-  burst.release(taken);
-  return taken;
-}
-
-function address(u8: Uint8Array, at: number, number: number): void {
-  u8[at] = 2;
-  u8[at + 1] = 0;
-  u8[at + 2] = number >>> 24;
-  u8[at + 3] = number >>> 16;
-  u8[at + 4] = number >>> 8;
-  u8[at + 5] = number;
-}
-
-/** Everything the hosts have got is thrown away. @returns how many frames */
-function receive(): number {
-  let frames = 0;
-  for (const { port, burst } of hosts) {
-    for (let got = 0; (got = port.rx[0].receive(burst)) > 0; frames += got) burst.release();
-  }
-  return frames;
-}
-
-async function drained(): Promise<number> {
-  let frames = 0;
-  for (let quiet = 0; quiet < 3;) {
-    await turn();
-    const got = receive();
-    quiet = got === 0 ? quiet + 1 : 0;
-    frames += got;
-  }
-  return frames;
-}
-
 /** Every host sends to addresses of others, all over the table. @returns frames that have arrived */
 async function during(time: number): Promise<number> {
   const end = performance.now() + time;
@@ -129,7 +72,7 @@ async function during(time: number): Promise<number> {
       send(host, (k) => [(next = (next + 7919) % addresses), i + count * k]);
     }
     await turn();
-    frames += receive();
+    frames += receive(hosts);
   }
-  return frames + (await drained());
+  return frames + (await drained(hosts));
 }

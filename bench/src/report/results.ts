@@ -10,6 +10,7 @@ import type { Reconnection } from '../solo/reconnect.ts';
 import type { Scale } from '../solo/scale.ts';
 import type { Steady } from '../solo/steady.ts';
 import type { SwitchScale } from '../solo/switch-scale.ts';
+import type { SwitchThreads } from '../solo/switch-threads.ts';
 import type { Wake } from '../solo/wake.ts';
 import type { Machine } from './machine.ts';
 import { ratioTable, table } from './markdown.ts';
@@ -24,6 +25,7 @@ export interface Results {
   readonly convenient: readonly Convenient[];
   readonly scales: readonly Scale[];
   readonly switchScales: readonly SwitchScale[];
+  readonly switchThreads: readonly SwitchThreads[];
   readonly firstPackets: readonly FirstPacket[];
   readonly latencies: readonly Latency[];
   readonly wake: readonly Wake[];
@@ -43,6 +45,7 @@ export function resultsMarkdown(results: Results): string {
     ...convenientPart(results.convenient),
     ...scalePart(results.scales),
     ...switchPart(results.switchScales),
+    ...threadsPart(results.switchThreads),
     ...firstPacketPart(results.firstPackets),
     ...latencyPart(results.latencies),
     ...wakePart(results.wake),
@@ -184,6 +187,23 @@ function switchPart(scales: readonly SwitchScale[]): string[] {
         scale.openMilliseconds.toFixed(1),
         scale.nanoseconds.toFixed(0),
         scale.floodedPercent.toFixed(2),
+      ]),
+    ),
+  ];
+}
+
+function threadsPart(all: readonly SwitchThreads[]): string[] {
+  if (all.length === 0) return [];
+  return [
+    `### A switch on one thread and on two\n\nTwo pairs of hosts in one process (rings of 1024), the switch in another; frames of 64 bytes as fast as it takes them. Load of the machine before: ${all[0].load.toFixed(1)}.`,
+    table(
+      ['', 'ns of CPU a frame', 'of them on the busiest thread', 'Mpps a core for each allows', 'Mpps here'],
+      all.map(({ name, nanoseconds, busiest, limit, mpps }) => [
+        name,
+        nanoseconds.toFixed(0),
+        busiest.toFixed(0),
+        limit.toFixed(2),
+        mpps.toFixed(2),
       ]),
     ),
   ];
