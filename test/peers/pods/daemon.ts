@@ -13,7 +13,7 @@ export class SwitchDaemon implements AsyncDisposable {
   readonly #config: string;
   #process: ChildProcess | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, workers: number) {
     this.control = join(directory, 'control.sock');
     this.#config = join(directory, 'switch.json');
     writeFileSync(
@@ -21,14 +21,15 @@ export class SwitchDaemon implements AsyncDisposable {
       JSON.stringify({
         control: this.control,
         state: join(directory, 'state.json'),
+        workers,
         bridges: [{ name: 'br0' }],
       }),
     );
   }
 
-  /** @param directory of its control socket, configuration and state */
-  static async start(directory: string): Promise<SwitchDaemon> {
-    const daemon = new SwitchDaemon(directory);
+  /** @param directory of its control socket, configuration and state @param workers threads, which have its ports in turn */
+  static async start(directory: string, workers = 1): Promise<SwitchDaemon> {
+    const daemon = new SwitchDaemon(directory, workers);
     await daemon.begin();
     return daemon;
   }

@@ -1,4 +1,4 @@
-// Pods of podman, wired by its CNI backend: testpmd in the one, an application of Node in the other.
+// Pods of podman, wired by its CNI backend: testpmd in the one, an application of Node in the other, on different threads of the switch.
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { scratchDirectory } from '@vio/test-support';
@@ -14,7 +14,7 @@ let podman: Podman;
 beforeAll(async () => {
   podman = await Podman.prepare(directory);
   mkdirSync(join(directory, 'switch'));
-  daemon = await SwitchDaemon.start(join(directory, 'switch'));
+  daemon = await SwitchDaemon.start(join(directory, 'switch'), 2);
   for (const mode of ['client', 'server']) {
     podman.network(mode, {
       control: daemon.control,
