@@ -19,6 +19,11 @@ const compilerOptions = Object.fromEntries(
 );
 const destination = join(root, 'packages/cli/examples');
 
+const building = `## In this folder
+
+\`npm install\`, then \`npm run build\` after every change. \`npm start -- ARGUMENTS\` builds and runs it.
+`;
+
 rmSync(destination, { recursive: true, force: true });
 for (const name of readdirSync(join(root, 'examples'))) {
   const from = join(root, 'examples', name);
@@ -26,16 +31,15 @@ for (const name of readdirSync(join(root, 'examples'))) {
   const to = join(destination, name);
   mkdirSync(to, { recursive: true });
   for (const part of readdirSync(from)) {
-    if (part === 'src' || /\.(md|sh)$/.test(part))
+    if (part === 'src' || /\.(md|sh|pcap)$/.test(part))
       cpSync(join(from, part), join(to, part), { recursive: true });
   }
-  // Whoever has the folder alone finds the rest in the repository.
+  // Whoever has the folder alone finds the rest in the repository, and has built nothing.
   const readme = join(to, 'README.md');
-  const text = readFileSync(readme, 'utf8');
-  writeFileSync(
-    readme,
-    text.replaceAll('](../../', `](${repository}/`).replaceAll('](../', `](${repository}/examples/`),
-  );
+  const text = readFileSync(readme, 'utf8')
+    .replaceAll('](../../', `](${repository}/`)
+    .replaceAll('](../', `](${repository}/examples/`);
+  writeFileSync(readme, `${text}\n${building}`);
   const { description, license, dependencies } = read('examples', name, 'package.json');
   write(join(to, 'package.json'), {
     name: `vio-example-${name}`,

@@ -1,21 +1,23 @@
 #!/bin/sh
 # Runs a command in a container made by hand: namespaces of its own for network, mounts, processes, IPC and host name;
-# a root directory with the system's programs and this project, read-only; and one directory that is shared.
+# a root directory with the system's programs and a project, read-only; and one directory that is shared.
 #
 #   container.sh SHARED[:PLACE] COMMAND [ARGUMENT ...]
 #
-# SHARED appears as PLACE, by default /run/vio. There is no network but a loopback interface that is down. Without root it takes user
-# namespaces, which some systems switch off (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces).
+# SHARED appears as PLACE, by default /run/vio. The project is VIO_PROJECT, by default this folder. There is no network but a loopback
+# interface that is down. Without root it takes user namespaces, which some systems switch off
+# (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces).
 set -eu
 
 if [ "${VIO_INSIDE:-}" = "" ]; then
-  project=$(cd "$(dirname "$0")/../.." && pwd)
+  here=$(cd "$(dirname "$0")" && pwd)
+  project=${VIO_PROJECT:-$here}
   node=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   user=''
   [ "$(id -u)" = 0 ] || user='--user --map-root-user'
   # shellcheck disable=SC2086 # $user is two words or none
   VIO_INSIDE="$project:$node" exec unshare $user --net --mount --pid --ipc --uts --fork --kill-child \
-    sh "$project/examples/containers/container.sh" "$@"
+    sh "$here/container.sh" "$@"
 fi
 
 shared=${1%%:*}
@@ -48,5 +50,5 @@ for device in null urandom; do
   : >"$root/dev/$device"
   mount --bind "/dev/$device" "$root/dev/$device"
 done
-unset VIO_INSIDE
+unset VIO_INSIDE VIO_PROJECT
 exec chroot "$root" "$@"

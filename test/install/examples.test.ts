@@ -1,8 +1,11 @@
 // Examples as the command line gives them away: outside the repository, from tarballs, by a compiler of their own.
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeBlocks } from '../readme/code-blocks.ts';
 import { BareProject, packInstalled, packWithDependencies, root } from './tarballs.ts';
 
 const destination = mkdtempSync(join(tmpdir(), 'vio-example-tarballs-'));
@@ -26,6 +29,15 @@ const tools = async (): Promise<string[]> => [
 ];
 
 const names = readdirSync(join(root, 'examples'));
+const run = promisify(execFile);
+
+/** Runs a block of a README as whoever has installed the command `vio` does. */
+async function shell(code: string, cwd: string): Promise<string> {
+  const PATH = [join(home.directory, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
+  const env = { ...process.env, PATH };
+  const { stderr } = await run('bash', ['-euo', 'pipefail', '-c', code], { cwd, env, timeout: 60_000 });
+  return stderr;
+}
 
 it('are listed with what they show', async () => {
   const listed = (await vio()).trimEnd().split('\n');
@@ -49,6 +61,13 @@ describe.each(names)('%s', (name) => {
     await example.run('npm', 'run', 'build');
     expect(readdirSync(join(home.directory, name, 'dist'))).toContain('main.js');
   }, 240_000);
+
+  const blocks = codeBlocks(join(root, 'examples', name, 'README.md')).filter(
+    ({ language }) => language === 'sh',
+  );
+  it.runIf(blocks.length > 0)('runs there as its README says', async () => {
+    for (const { code } of blocks) expect(await shell(code, join(home.directory, name))).not.toMatch(/Error/);
+  });
 });
 
 it('echo runs there', async () => {

@@ -2,9 +2,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('../container.sh', import.meta.url));
+
+/** What containers see of the machine besides its programs: the smallest folder that has this program and its packages in it. */
+const project = ['@vio/cli/bin/vio.js', '@vio/virtio-user']
+  .map((specifier) => dirname(fileURLToPath(import.meta.resolve(specifier))))
+  .reduce(commonFolder, dirname(script));
+
+function commonFolder(one: string, other: string): string {
+  return relative(one, other).startsWith('..') ? commonFolder(dirname(one), other) : one;
+}
 
 /** What a container shares with the machine: a directory, and where it is inside. */
 export interface Shared {
@@ -23,7 +33,7 @@ export class Container {
     const words = ['sh', '-c', 'read -r start && exec "$@"', 'sh', process.execPath, program, ...args];
     this.#process = spawn('sh', [script, `${directory}:${place}`, ...words], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { PATH: process.env['PATH'] },
+      env: { PATH: process.env['PATH'], VIO_PROJECT: project },
     });
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#said += text));
     // One that has ended is told by its exit code.

@@ -1,6 +1,6 @@
 // Two containers without a network talk to each other through a switch in a third one. Their ports are made by the CNI plugin, which
 // is called here as a container runtime calls it.
-// Usage: main.js [FRAMES [DIRECTORY]]: with a directory, whoever serves ping.sock and pong.sock there is the switch, and no plugin is.
+// Usage: node dist/main.js [FRAMES [DIRECTORY]]: with a directory, whoever serves ping.sock and pong.sock there is the switch, and no plugin is.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,8 +10,12 @@ import { Container, type Shared } from './container.ts';
 import { Network } from './plugin.ts';
 
 const frames = process.argv[2] ?? '1000';
+if (!(Number(frames) > 0)) {
+  console.error('usage: node dist/main.js [FRAMES [DIRECTORY]]');
+  process.exit(2);
+}
 const host = fileURLToPath(new URL('./host.js', import.meta.url));
-const vio = fileURLToPath(new URL('../../../packages/cli/bin/vio.js', import.meta.url));
+const vio = fileURLToPath(import.meta.resolve('@vio/cli/bin/vio.js'));
 /** Who answers is there first. */
 const macs = { pong: '02:00:00:00:00:02', ping: '02:00:00:00:00:01' } as const;
 const names = ['pong', 'ping'] as const;

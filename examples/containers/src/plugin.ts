@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../../packages/cni/bin/vio-cni.js', import.meta.url));
+const program = fileURLToPath(new URL('../bin/vio-cni.js', import.meta.resolve('@vio/cni')));
 
 /** A network of containers, as its conf says. */
 export class Network {

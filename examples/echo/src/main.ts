@@ -11,7 +11,10 @@ import { contention, watchCpu } from './contention.ts';
 import { drain, measureLatency, measureThroughput, percentile } from './measure.ts';
 
 const seconds = Number(process.argv[2] ?? 0.5);
-if (!(seconds > 0)) throw new Error('usage: main.js [SECONDS]');
+if (!(seconds > 0)) {
+  console.error('usage: node dist/main.js [SECONDS]');
+  process.exit(2);
+}
 const directory = await mkdtemp(join(tmpdir(), 'vio-echo-'));
 const socket = join(directory, 'vhost.sock');
 

@@ -6,7 +6,10 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { exceptionalPath } from './path.js';
 
 const [socket, iface = 'exc0', host = '10.88.0.1/24'] = process.argv.slice(2);
-if (socket === undefined) throw new Error('usage: main.js SOCKET [TAP [ADDRESS/BITS]]');
+if (socket === undefined || socket.startsWith('-')) {
+  console.error('usage: node dist/main.js SOCKET [TAP [ADDRESS/BITS]]');
+  process.exit(2);
+}
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());

@@ -3,6 +3,10 @@ import { featureNames, openPort } from '@vio/net';
 import { LoopbackDevice } from './loopback-device.ts';
 
 const count = Number(process.argv[2] ?? 1000);
+if (!(count > 0)) {
+  console.error('usage: node dist/main.js [FRAMES]');
+  process.exit(2);
+}
 
 await using port = await openPort(new LoopbackDevice());
 console.log(`features: ${featureNames(port.features).join(' ')}; path: ${port.paths.rx.path}`);

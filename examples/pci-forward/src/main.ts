@@ -5,7 +5,10 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { forward } from './forward.js';
 
 const [first, second] = process.argv.slice(2);
-if (first === undefined || second === undefined) throw new Error('usage: main.js PORT PORT');
+if (first === undefined || second === undefined) {
+  console.error('usage: node dist/main.js PORT PORT');
+  process.exit(2);
+}
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());

@@ -7,6 +7,10 @@ import { Tap } from '@vio/vhost-kernel';
 import { type Station, answer } from './answer.js';
 
 const [name = 'ping%d', host = '10.77.0.1/24', address = '10.77.0.2'] = process.argv.slice(2);
+if (name.startsWith('-')) {
+  console.error('usage: node dist/main.js [TAP [ADDRESS/BITS [ADDRESS]]]');
+  process.exit(2);
+}
 const station: Station = {
   mac: Uint8Array.of(0x02, 0, 0, 0, 0, 0x77),
   address: Uint8Array.from(address.split('.'), Number),

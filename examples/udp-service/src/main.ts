@@ -1,4 +1,4 @@
-// Usage: main.js serve ADDRESS | main.js ask ADDRESS SERVER NAME
+// Usage: node dist/main.js serve ADDRESS | node dist/main.js ask ADDRESS SERVER NAME
 // The port is the one this container was given: see openVirtioUser without an argument.
 import { VioError } from '@vio/native';
 import { type NetPort, macToBytes } from '@vio/net';
@@ -22,7 +22,7 @@ if (!(
   (role === 'serve' && isAddress(own)) ||
   (role === 'ask' && isAddress(own) && isAddress(server) && name !== '')
 )) {
-  console.error('usage: main.js serve ADDRESS | main.js ask ADDRESS SERVER NAME');
+  console.error('usage: node dist/main.js serve ADDRESS | node dist/main.js ask ADDRESS SERVER NAME');
   process.exit(2);
 }
 

@@ -13,6 +13,10 @@ import type { WorkerReport, WorkerTask } from './messages.js';
 
 const queues = Number(process.argv[2] ?? 2);
 const seconds = Number(process.argv[3] ?? 1);
+if (!(Number.isInteger(queues) && queues > 0 && seconds > 0)) {
+  console.error('usage: node dist/main.js [QUEUE-PAIRS [SECONDS]]');
+  process.exit(2);
+}
 const sibling = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
 const directory = await mkdtemp(join(tmpdir(), 'vio-worker-queues-'));

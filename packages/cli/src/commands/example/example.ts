@@ -42,5 +42,7 @@ export function example(name: string, directory: string): void {
     });
   }
   cpSync(join(examples, name), directory, { recursive: true });
-  process.stdout.write(`${directory} is yours. Next: cd ${directory} && npm install && npm start\n`);
+  process.stdout.write(
+    `${directory} is yours; its README.md says what it takes. Next:\n  cd ${directory} && npm install && npm start\n`,
+  );
 }
