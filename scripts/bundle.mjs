@@ -5,9 +5,10 @@
 //
 // A library is one file, `dist/internal.js`, which its siblings import whatever entry of it they name. `dist/index.js` passes on
 // the names that are public. Other entries are files of their own, see `bundle/library.mjs`. A command is split by what it loads
-// later, see `bundle/program.mjs`.
+// later, see `bundle/program.mjs`. An example stays as many files as it is, see `bundle/example.mjs`.
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { buildExample } from './bundle/example.mjs';
 import { buildLibrary } from './bundle/library.mjs';
 import { buildProgram } from './bundle/program.mjs';
 import { isStale, writeStamp } from './bundle/stamp.mjs';
@@ -15,11 +16,16 @@ import { licences } from './licences.mjs';
 
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
+function builderOf({ name, exports }) {
+  if (name.startsWith('@vio-examples/')) return buildExample;
+  return exports?.['./internal'] === undefined ? buildProgram : buildLibrary;
+}
+
 /** @param {string} directory absolute, of a package */
 async function bundle(directory) {
   if (!isStale(directory)) return;
   const manifest = read(join(directory, 'package.json'));
-  const build = manifest.exports?.['./internal'] === undefined ? buildProgram : buildLibrary;
+  const build = builderOf(manifest);
   const { files, inputs } = await build(directory, manifest);
   // Chunks have names of their own; those of the build before are nobody's any more.
   rmSync(join(directory, 'dist/chunks'), { recursive: true, force: true });

@@ -1,6 +1,6 @@
 // Where this clone is, and how its dependencies come into it.
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -18,11 +18,25 @@ export function installed(last = 'test/install') {
 /** @returns {string[]} the command that installs them: by the pnpm of this clone, before that by the same one of npm */
 export function installCommand() {
   const local = join(root, 'node_modules', '.bin', 'pnpm');
-  const args = ['install', '--frozen-lockfile', '--reporter=append-only'];
+  // What `npm start` has installed has no tools of development: pnpm begins anew then, and asks nobody.
+  const args = [
+    'install',
+    '--frozen-lockfile',
+    '--reporter=append-only',
+    '--config.confirm-modules-purge=false',
+  ];
   if (existsSync(local)) return [local, ...args];
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return ['npx', '--yes', packageManager, ...args];
 }
 
+/** Where what building takes is, when `npm start` has installed nothing else of development. */
+export const buildModules = join(root, 'scripts/node_modules');
+
 /** The environment of tools: none of them reports to its maker. */
-export const toolEnvironment = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
+export const toolEnvironment = {
+  ...process.env,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+  NODE_PATH: [buildModules, process.env['NODE_PATH']].filter(Boolean).join(delimiter),
+};

@@ -135,3 +135,24 @@ describe('the arrows of ARCHITECTURE.md', () => {
     }
   });
 });
+
+describe('the scripts that `npm start` runs', () => {
+  const scripts = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.mjs') && !path.includes('node_modules'))
+    .map((path) => readFileSync(join(root, 'scripts', path), 'utf8'));
+  const { dependencies = {} } = manifest(join(root, 'scripts'));
+  /** What is bundled into the packages that run then, and the headers of the addon. */
+  const built = ['native', 'rings', 'net', 'vhost', 'vhost-kernel', 'virtio-user'].map((name) =>
+    manifest(join(root, 'packages', name)),
+  );
+  const ofPackages = Object.assign({}, ...built.map(({ devDependencies }) => devDependencies)) as object;
+  const foreign = Object.entries(ofPackages).filter(([name]) => !name.startsWith('@vio/'));
+
+  it('have all that they import and that is built in, in the version of everything else, and no more', () => {
+    const own = [...new Set(scripts.flatMap(imported))].map((name) => [
+      name,
+      manifest(root).devDependencies?.[name],
+    ]);
+    expect(dependencies).toEqual(Object.fromEntries([...own, ...foreign]));
+  });
+});

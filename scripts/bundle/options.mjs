@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { root } from '../workspace.mjs';
+import { buildModules, root } from '../workspace.mjs';
 
 /**
  * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and parts of a sibling that have no
@@ -27,6 +27,7 @@ export function commonOptions(directory, { dependencies, peerDependencies }) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    nodePaths: [buildModules],
     external: [...outside.filter((name) => !name.startsWith('@vio/') && !inside.has(name)), 'vitest'],
     plugins: [siblings(outside)],
     metafile: true,

@@ -47,7 +47,8 @@ const isTakenApart = (manifest) =>
 
 function filesBelow(directory) {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files.filter((file) => !file.slice(directory.length).includes('/node_modules/'));
 }
 
 const hashOf = (directory, paths) => hash(paths.map((path) => join(directory, path)));

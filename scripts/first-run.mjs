@@ -1,0 +1,44 @@
+// `npm start`: brings a clone to where the echo example runs, and runs it. Installs and builds what that takes, no more: the
+// tools that check and test come with `npm test`.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { isProgram } from '../packages/native/scripts/program.mjs';
+import { step } from './steps.mjs';
+import { installCommand, installed, root } from './workspace.mjs';
+
+function refuse(sentence) {
+  process.stderr.write(`vio: ${sentence}\n`);
+  process.exit(1);
+}
+
+const build = [process.execPath, join(root, 'packages/native/scripts/build.mjs')];
+
+if (!installed('examples/echo')) {
+  // The compiler is needed last; whoever lacks it shall not wait for the rest.
+  const [program, ...args] = build;
+  const { status, stderr } = spawnSync(program, [...args, '--check'], { encoding: 'utf8' });
+  if (status !== 0) refuse(stderr.trim().replace('@vio/native: ', ''));
+  const install = installCommand();
+  if (!isProgram(install[0], process.env.PATH)) refuse('npx was not found; it comes with npm.');
+  // Whoever has the tools keeps them. Without, a tenth of everything is enough: what builds is a dependency of scripts/.
+  const only = ['--prod', '--filter=@vio/scripts', '--filter=@vio-examples/echo...'];
+  const parts = install[0] === 'npx' ? only : [];
+  // The addon is the next step's, beside the compiler of the other language.
+  if (!(await step('Dependencies', [...install, ...parts, '--ignore-scripts']))) process.exit(1);
+}
+const used = ['native', 'rings', 'net', 'vhost', 'vhost-kernel', 'virtio-user'].map(
+  (name) => `packages/${name}`,
+);
+const bundle = [process.execPath, join(root, 'scripts/bundle.mjs'), ...used, 'examples/echo'];
+if (!(await step('C++ and TypeScript', build, bundle))) process.exit(1);
+
+const example = [join(root, 'examples/echo/dist/main.js'), ...process.argv.slice(2)];
+const { status } = spawnSync(process.execPath, example, { stdio: 'inherit' });
+if (status !== 0) process.exit(status ?? 1);
+process.stdout.write(`
+Next:
+  examples/echo/src                   the two programs that ran
+  packages/virtio-user/README.md      a port in a program of yours
+  npm test                            the suites
+  npm run bench -- --quick            beside DPDK (Debian: dpdk-dev; hugepages, root)
+`);
