@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { VioError } from './error.ts';
 
 /** Second names of the same numbers. */
@@ -7,11 +6,17 @@ const aliases = new Set(['EWOULDBLOCK', 'ENOTSUP']);
 /** Errnos of Linux that Node has no names for (asm-generic/errno.h). */
 const unnamed = { EBADFD: 77 };
 
-const names = new Map(
-  Object.entries({ ...constants.errno, ...unnamed })
-    .filter(([name]) => !aliases.has(name))
-    .map(([name, value]) => [value, name]),
-);
+/** By number; made when the first call fails, as nothing else needs the module of Node that knows them. */
+let names: ReadonlyMap<number, string> | undefined;
+
+function nameOf(errno: number): string {
+  names ??= new Map(
+    Object.entries({ ...process.getBuiltinModule('node:os').constants.errno, ...unnamed })
+      .filter(([name]) => !aliases.has(name))
+      .map(([name, value]) => [value, name]),
+  );
+  return names.get(errno) ?? `E${errno}`;
+}
 
 const remedies: Readonly<Record<string, string>> = {
   EMFILE: 'raise the limit of open files (ulimit -n), or close ports that are no longer used',
@@ -34,7 +39,7 @@ function isNativeFailure(error: unknown): error is NativeFailure {
 
 /** The errno name (`ENOENT`) of a failed native call, or undefined if it was none. */
 export function errnoName(error: unknown): string | undefined {
-  return isNativeFailure(error) ? (names.get(error.errno) ?? `E${error.errno}`) : undefined;
+  return isNativeFailure(error) ? nameOf(error.errno) : undefined;
 }
 
 /** What particular errnos of a call mean, by `ERRNO`, or by `syscall ERRNO` for one of several system calls. */

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { addon } from '../addon.ts';
 import { closeFd } from '../fds/fd.ts';
 import { holdable } from '../kernels/copy.ts';
@@ -19,7 +18,8 @@ const known = {
   ENOPROTOOPT: { code: 'VIO_INTERFACE_UNAVAILABLE', remedy: 'use Linux 4.20 or newer' },
 };
 
-const { ENETDOWN } = constants.errno;
+/** Of Linux (asm-generic/errno.h). */
+const ENETDOWN = 100;
 
 /**
  * The Ethernet frames of an interface of this kernel (packet(7)): all that come in by it, whoever they are for, and none that this

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TxQueue } from '../queue/tx-queue.ts';
 import type { QueuePairsListener } from './net-control.ts';
 
@@ -15,7 +14,8 @@ export function pairSwitch(tx: readonly TxQueue[]): QueuePairsListener {
       const ending = tx.slice(pairs);
       for (const queue of ending) queue.hold();
       const end = performance.now() + drainMilliseconds;
-      while (ending.some(hasPackets) && performance.now() < end) await sleep(1);
+      while (ending.some(hasPackets) && performance.now() < end)
+        await new Promise((resolve) => setTimeout(resolve, 1));
     },
     after(pairs) {
       for (const [pair, queue] of tx.entries()) {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { VioError, type WaitOptions } from '@vio/native';
 import { longestTimer } from '@vio/native/internal';
 import type { DriverQueue } from '@vio/rings';
@@ -38,6 +37,7 @@ export async function reconnect(
   let delay = minDelay;
   let cause: unknown;
   for (let attempt = 1; attempt <= attempts; attempt++) {
+    const { setTimeout: sleep } = process.getBuiltinModule('node:timers/promises');
     await sleep(Math.min(delay, longestTimer), undefined, { signal, ref: false });
     delay = Math.min(2 * delay || firstDelay, maxDelay);
     try {
