@@ -1,6 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** The sources of our packages in the place of what is built of them. */
+const conditions = ['vio-source'];
+const ofSources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+/** Packages whose tests leave their process as they found it, and do not ask what else it holds; but for the second, which do. */
+const modest = ['packages/{rings,net,pci-driver,cli}/src/**/*.test.ts', 'bench/src/**/*.test.ts'];
+const immodest = [
+  'packages/net/src/device/memory/port-memory.test.ts',
+  'packages/pci-driver/src/vdpa/pci-vdpa-device.test.ts',
+];
+/** Properties take seconds where two cores do everything. */
+const patience = { pool: 'forks', testTimeout: 30_000 } as const;
+
 /** Unit and property tests stand beside the code and run on the sources; what crosses packages runs on the build. */
 export default defineConfig({
   test: {
@@ -8,14 +21,22 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
-        resolve: { conditions: ['vio-source'] },
-        ssr: { resolve: { conditions: ['vio-source'] } },
+        ...ofSources,
         test: {
           name: 'packages',
-          include: ['packages/*/src/**/*.test.ts', 'bench/src/**/*.test.ts'],
-          pool: 'forks',
-          // Properties take seconds where two cores do everything.
-          testTimeout: 30_000,
+          include: ['packages/!(rings|net|pci-driver|cli)/src/**/*.test.ts', ...immodest],
+          ...patience,
+        },
+      },
+      {
+        ...ofSources,
+        test: {
+          // They share processes: to start one, and to load what they import into it, takes longer than most of them.
+          name: 'packages-shared',
+          include: modest,
+          exclude: immodest,
+          isolate: false,
+          ...patience,
         },
       },
       'test/vitest.config.ts',
