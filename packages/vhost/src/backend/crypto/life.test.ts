@@ -88,6 +88,23 @@ describe('operations', () => {
     expect([cryptoFetchRequests(device, 0).length, ring.used().length]).toEqual([1, 8]);
   });
 
+  it('come in as many pieces as their ring has descriptors', async () => {
+    await using guest = await CryptoGuest.start({
+      queues: 2,
+      guest: { rings: 2, size: 2048, features: VIRTIO_F_VERSION_1 | (1n << 28n), ring: { indirect: true } },
+    });
+    const session = await guest.open(cipherSession(key));
+    const pieces = 1984;
+    const long = Buffer.alloc(pieces, 3);
+    const head = requestHead(virtio.VIRTIO_CRYPTO_CIPHER_ENCRYPT, session, [16, pieces, pieces], 1);
+    const { status, data: result } = await guest.request(
+      [head, iv, ...Array.from(long, (byte) => Uint8Array.of(byte))],
+      [pieces, 1],
+    );
+    expect([status, result.equals(encrypted('aes-128-cbc', key, iv, long))]).toEqual([ok, true]);
+    expect(guest.pair.backend.broken).toEqual([]);
+  });
+
   it('that nobody carried out have failed', async () => {
     await using guest = await CryptoGuest.start();
     const answer = guest.expose(request(await guest.open(cipherSession(key))), [32, 1]);

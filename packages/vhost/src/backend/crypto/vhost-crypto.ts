@@ -102,7 +102,7 @@ export class VhostCrypto implements AttachedHandler {
 
   /** Takes requests; those that make no sense are answered. */
   fetch(ring: RawVring, max: number): CryptoOperation[] {
-    const batch = this.#free.pop() ?? this.#newBatch();
+    const batch = this.#batchFor(ring);
     if (batch === undefined) return [];
     const { chains } = batch;
     const count = ring.fetch(chains, Math.min(max, mostPerFetch));
@@ -162,10 +162,14 @@ export class VhostCrypto implements AttachedHandler {
     return done;
   }
 
-  #newBatch(): Batch | undefined {
+  /** A chain may have as many segments as its ring has descriptors. @returns undefined: there are too many under way */
+  #batchFor({ size }: RawVring): Batch | undefined {
+    const free = this.#free.pop();
+    if (free !== undefined && free.chains.segmentCapacity >= size) return free;
+    if (free !== undefined) this.#batches--;
     if (this.#batches >= mostBatches) return undefined;
     this.#batches++;
-    return { chains: new ChainBurst(mostPerFetch, batchSegments), open: 0 };
+    return { chains: new ChainBurst(mostPerFetch, Math.max(batchSegments, size)), open: 0 };
   }
 
   /** Chains that are completed may be fetched into again. */
