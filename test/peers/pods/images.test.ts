@@ -125,7 +125,8 @@ it('have an application ask another one for a name, through the switch, all of t
     socket: `/run/vio/${name}.sock`,
     mode: '666',
   }));
-  writeFileSync(at('switch.json'), JSON.stringify({ bridges: [{ name: 'br0' }], ports }));
+  // One port on each thread: what a thread is started with is in the image as well.
+  writeFileSync(at('switch.json'), JSON.stringify({ workers: 2, bridges: [{ name: 'br0' }], ports }));
   const restricted = [
     '--network=none',
     '--read-only',
