@@ -127,10 +127,6 @@ function check({ said, code }) {
   if (code !== 0) fail(`"${compiler.command.join(' ')}" could not build the addon; see its messages above.`);
 }
 
-// The largest first: they take the longest, and the others fill the processors beside them.
-const units = files
-  .filter((name) => name.endsWith('.cc'))
-  .toSorted((a, b) => statSync(join(sources, b)).size - statSync(join(sources, a)).size);
 const include = [`-I${sources}`, ...headers.flatMap((path) => ['-isystem', path])];
 /** Names of object files: sources of two rooms may have one name. */
 const object = (name) => join(objects, `${name.replaceAll('/', '-')}.o`);
@@ -146,15 +142,40 @@ async function readHeadersOnce() {
   return ['-include', common];
 }
 
+/**
+ * The sources of a room together are one unit: what each of them costs alone is mostly Node-API's templates. A kernel is compiled by
+ * itself, so that what the compiler makes of it depends on nothing else; and so is everything of a release.
+ * @returns names with the sources of each; the largest first: they take the longest, and others fill the processors beside them
+ */
+function unitsOf(names) {
+  const size = (list) => list.reduce((sum, name) => sum + statSync(join(sources, name)).size, 0);
+  const rooms = new Map();
+  for (const name of names) {
+    const alone = release || process.env.CXX !== undefined || name.startsWith('kernels/');
+    const unit = alone ? name : dirname(name).replace('.', 'entry');
+    rooms.set(unit, [...(rooms.get(unit) ?? []), name]);
+  }
+  return [...rooms].toSorted(([, a], [, b]) => size(b) - size(a));
+}
+
+/** @returns the file to compile of a unit */
+function sourceOf([name, members]) {
+  if (members.length === 1) return join(sources, members[0]);
+  const file = join(objects, `${name}.cc`);
+  writeFileSync(file, members.map((member) => `#include "${member}"\n`).join(''));
+  return file;
+}
+
+const units = unitsOf(files.filter((name) => name.endsWith('.cc')));
 const headersRead = await readHeadersOnce();
 const waiting = units.values();
 const workers = Array.from({ length: availableParallelism() }, async () => {
-  for (const name of waiting) {
-    check(await compile(['-c', ...headersRead, ...include, join(sources, name), '-o', object(name)]));
+  for (const unit of waiting) {
+    check(await compile(['-c', ...headersRead, ...include, sourceOf(unit), '-o', object(unit[0])]));
   }
 });
 await Promise.all(workers);
 const fresh = `${addon}.${process.pid}`;
-check(await compile(['-shared', ...units.map(object), '-o', fresh]));
+check(await compile(['-shared', ...units.map(([name]) => object(name)), '-o', fresh]));
 renameSync(fresh, addon); // a running process keeps the old file
 writeFileSync(stampFile, JSON.stringify(stamp));

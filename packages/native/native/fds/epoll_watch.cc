@@ -199,10 +199,10 @@ static Napi::Value ThreadWatchFd(const Napi::CallbackInfo& info) {
   return Napi::External<EpollWatcher>::New(env, watcher.release());
 }
 
-static EpollWatcher* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<EpollWatcher>>().Data(); }
+static EpollWatcher* GetEpollWatcher(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<EpollWatcher>>().Data(); }
 
 static void ThreadUnwatchFd(const Napi::CallbackInfo& info) {
-  EpollWatcher* watcher = Get(info);
+  EpollWatcher* watcher = GetEpollWatcher(info);
   EpollThread* thread = watcher->thread;
   if (OwnsNumber(thread, *watcher)) {
     epoll_ctl(thread->epoll, EPOLL_CTL_DEL, watcher->fd, nullptr);
@@ -214,7 +214,7 @@ static void ThreadUnwatchFd(const Napi::CallbackInfo& info) {
 }
 
 static void ThreadWatcherRef(const Napi::CallbackInfo& info) {
-  EpollWatcher* watcher = Get(info);
+  EpollWatcher* watcher = GetEpollWatcher(info);
   Reference(watcher->thread, watcher, info[1].ToBoolean());
 }
 

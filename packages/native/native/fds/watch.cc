@@ -24,9 +24,9 @@ void uv_handle_set_data(uv_handle*, void*);
 namespace vio {
 
 constexpr int kUvPoll = 8;  // UV_POLL in uv_handle_type
-constexpr int kReadable = 1;
-constexpr int kWritable = 2;
-constexpr int kDisconnect = 4;
+constexpr int kPollReadable = 1;
+constexpr int kPollWritable = 2;
+constexpr int kPollDisconnect = 4;
 
 // Lives until libuv has closed the handle. JavaScript holds it as an External and closes it explicitly. An
 // environment that ends (a worker) closes what is left by the cleanup hook, and waits for it: its loop is gone after.
@@ -63,8 +63,8 @@ static void OnReady(uv_handle* handle, int status, int events) {
   Napi::Env env(watcher->env);
   Napi::HandleScope scope(env);
   // An error of the poll itself (EBADF) is a hangup for whoever listens.
-  int what = status < 0 ? kDisconnect : events;
-  if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kReadable : kDisconnect;
+  int what = status < 0 ? kPollDisconnect : events;
+  if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kPollReadable : kPollDisconnect;
   try {
     watcher->callback.MakeCallback(env.Global(), {Napi::Number::New(env, what)}, *watcher->context);
   } catch (const Napi::Error& error) {
@@ -100,13 +100,13 @@ static Napi::Value WatchFd(const Napi::CallbackInfo& info) {
   return Napi::External<Watcher>::New(env, watcher);
 }
 
-static Watcher* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Watcher>>().Data(); }
+static Watcher* GetWatcher(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Watcher>>().Data(); }
 
-static void UnwatchFd(const Napi::CallbackInfo& info) { CloseWatcher(Get(info)); }
+static void UnwatchFd(const Napi::CallbackInfo& info) { CloseWatcher(GetWatcher(info)); }
 
 static void WatcherRef(const Napi::CallbackInfo& info) {
-  if (info[1].ToBoolean()) uv_ref(Get(info)->handle);
-  else uv_unref(Get(info)->handle);
+  if (info[1].ToBoolean()) uv_ref(GetWatcher(info)->handle);
+  else uv_unref(GetWatcher(info)->handle);
 }
 
 void InitWatch(Napi::Env env, Napi::Object exports) {

@@ -49,7 +49,7 @@ Napi::Value NewArea(Napi::Env env, const Place& place) {
   return Napi::External<Area>::New(env, area, [](Napi::Env, Area* it) { Let(it); });
 }
 
-static Area* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Area>>().Data(); }
+static Area* GetArea(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Area>>().Data(); }
 
 const Place* OpenPlace(const Napi::Value& value, int* slot) {
   const Area* area = value.As<Napi::External<Area>>().Data();
@@ -60,7 +60,7 @@ const Place* OpenPlace(const Napi::Value& value, int* slot) {
 // areaView(area, offset, size) -> an ArrayBuffer that ends behind these bytes, and begins at the page they begin in
 static Napi::Value AreaView(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Area* area = Get(info);
+  Area* area = GetArea(info);
   const Place& place = area->place;
   const int64_t offset = info[1].As<Napi::Number>().Int64Value();
   const int64_t size = info[2].As<Napi::Number>().Int64Value();
@@ -92,7 +92,7 @@ static std::vector<Range> Merged(std::vector<Range> ranges) {
 // closeArea(area): the shared pages are gone, buffers of them read zeroes. Never fails: pages that cannot be replaced,
 // for want of anything, stay, guarded as before, until their buffers are collected.
 static Napi::Value CloseArea(const Napi::CallbackInfo& info) {
-  Area* area = Get(info);
+  Area* area = GetArea(info);
   const Place& place = area->place;
   if (area->slot < 0) return info.Env().Undefined();
   ForgetFaults(place.base);
@@ -116,7 +116,7 @@ static Napi::Value CloseArea(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value AreaFaulted(const Napi::CallbackInfo& info) {
-  const Area* area = Get(info);
+  const Area* area = GetArea(info);
   const bool faulted = area->slot >= 0 && g_mappings[area->slot].faulted.load(std::memory_order_acquire) != 0;
   return Napi::Boolean::New(info.Env(), faulted);
 }

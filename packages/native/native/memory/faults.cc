@@ -48,7 +48,7 @@ struct Awaited {
   int slot;
 };
 
-static std::mutex g_lock;
+static std::mutex g_faults_lock;
 static std::vector<Awaited> g_ranges;
 
 static uffdio_range Of(const Awaited& range) {
@@ -56,7 +56,7 @@ static uffdio_range Of(const Awaited& range) {
 }
 
 void ForgetFaults(const void* base) {
-  std::lock_guard<std::mutex> hold(g_lock);
+  std::lock_guard<std::mutex> hold(g_faults_lock);
   for (size_t i = 0; i < g_ranges.size(); i++) {
     if (g_ranges[i].base != base) continue;
     g_ranges.erase(g_ranges.begin() + static_cast<long>(i));
@@ -95,7 +95,7 @@ static uint64_t Progress(long thread) {
 
 // The pages become zeroes that are nobody else's: those of the guest stay as they are, wherever they are.
 static void GiveUp(Faults* faults) {
-  std::lock_guard<std::mutex> hold(g_lock);
+  std::lock_guard<std::mutex> hold(g_faults_lock);
   for (size_t i = 0; i < g_ranges.size();) {
     const Awaited range = g_ranges[i];
     if (range.owner != faults) {
@@ -134,7 +134,7 @@ static void Stop(Faults* faults) {
     faults->watched = false;
   }
   {
-    std::lock_guard<std::mutex> hold(g_lock);
+    std::lock_guard<std::mutex> hold(g_faults_lock);
     for (size_t i = 0; i < g_ranges.size();) {
       if (g_ranges[i].owner != faults) {
         i++;
@@ -150,7 +150,7 @@ static void Stop(Faults* faults) {
   faults->wake = faults->fd = -1;
 }
 
-static Faults* Get(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Faults>>().Data(); }
+static Faults* GetFaults(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Faults>>().Data(); }
 
 // faultsOpen(timeoutMs) -> Faults. Where faults of the kernel are not for this process, those of its own code are.
 static Napi::Value FaultsOpen(const Napi::CallbackInfo& info) {
@@ -179,12 +179,12 @@ static Napi::Value FaultsOpen(const Napi::CallbackInfo& info) {
   });
 }
 
-static Napi::Value FaultsFd(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Get(info)->fd); }
+static Napi::Value FaultsFd(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), GetFaults(info)->fd); }
 
 // faultsAdd(faults, area) -> the address of its first byte. Pages of it that are not there yet are waited for from now on.
 static Napi::Value FaultsAdd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Faults* faults = Get(info);
+  Faults* faults = GetFaults(info);
   int slot = -1;
   const Place* place = OpenPlace(info[1], &slot);
   if (place == nullptr || faults->fd < 0) return ThrowErrno(env, "userfaultfd", EINVAL);
@@ -193,17 +193,17 @@ static Napi::Value FaultsAdd(const Napi::CallbackInfo& info) {
   wanted.range = Of(range);
   wanted.mode = UFFDIO_REGISTER_MODE_MISSING;
   if (ioctl(faults->fd, UFFDIO_REGISTER, &wanted) != 0) return ThrowErrno(env, "userfaultfd", errno);
-  std::lock_guard<std::mutex> hold(g_lock);
+  std::lock_guard<std::mutex> hold(g_faults_lock);
   g_ranges.push_back(range);
   if (!faults->watched) faults->watched = uv_thread_create(&faults->watcher, Watch, faults) == 0;
   return Napi::BigInt::New(env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(place->base) + place->lead));
 }
 
 static Napi::Value FaultsExpired(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Get(info)->expired.load(std::memory_order_acquire));
+  return Napi::Boolean::New(info.Env(), GetFaults(info)->expired.load(std::memory_order_acquire));
 }
 
-static void FaultsEnd(const Napi::CallbackInfo& info) { Stop(Get(info)); }
+static void FaultsEnd(const Napi::CallbackInfo& info) { Stop(GetFaults(info)); }
 
 void InitFaults(Napi::Env env, Napi::Object exports) {
   exports.Set("faultsOpen", Napi::Function::New(env, FaultsOpen));
