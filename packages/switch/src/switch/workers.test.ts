@@ -45,7 +45,7 @@ describe('ports of a switch with two threads', () => {
     expect(network.fabric.workers().flatMap(({ trunks }) => trunks.map(({ dropped }) => dropped))).toEqual([
       0, 0,
     ]);
-    expect(network.counter('b', 'tx_frames')).toBe(4001);
+    await until(() => network.counter('b', 'tx_frames') === 4001);
   });
 
   it('are sent frames for an address where it is, as soon as it has moved from one thread to the other', async () => {
