@@ -11,6 +11,7 @@ import {
   unknownDevarg,
 } from '@vio/net/internal';
 import { isRingSize } from '@vio/rings/internal';
+import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
@@ -50,24 +51,38 @@ export type VirtioUserOptions = Partial<
   Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
-/** What a key's value means; undefined: it is none that the key takes. As a string has it, or as an object does. */
-type Reading<T> = (value: unknown) => T | undefined;
+// Devargs are parsed once: a parser that zod makes for them by `new Function` takes longer to make than it saves.
+z.config({ jitless: true });
 
-const flag: Reading<boolean> = (value) => {
-  if (typeof value === 'boolean') return value;
-  return typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : undefined;
-};
+/** As a string has it, or as an object does. */
+const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
+  z.pipe(
+    z.transform((value: unknown) => (typeof value === 'string' ? devargInteger(value) : value)),
+    z.int().check(...checks),
+  );
+const flag = z.pipe(
+  z.transform((value: unknown) =>
+    typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value,
+  ),
+  z.boolean(),
+);
+const off = z._default(flag, false);
+const on = z._default(flag, true);
 
-function integer(fits: (value: number) => boolean): Reading<number> {
-  return (value) => {
-    const given = typeof value === 'string' ? devargInteger(value) : value;
-    return typeof given === 'number' && Number.isSafeInteger(given) && fits(given) ? given : undefined;
-  };
-}
-
-function text(fits: (value: string) => boolean): Reading<string> {
-  return (value) => (typeof value === 'string' && fits(value) ? value : undefined);
-}
+const schema = z.strictObject({
+  path: z.string().check(z.minLength(1)),
+  mac: z.optional(z.string().check(z.refine(isMac))),
+  cq: off,
+  queue_size: z._default(integer(), 256),
+  queues: z._default(integer(z.minimum(1), z.maximum(128)), 1),
+  iface: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
+  server: off,
+  mrg_rxbuf: on,
+  in_order: on,
+  packed_vq: off,
+  speed: z.optional(integer(z.refine(isSpeedDevarg))),
+  vectorized: off,
+});
 
 const { flag: zeroOrOne, speed: speeds } = devargForms;
 const allowed: Readonly<Record<string, string>> = {
@@ -104,59 +119,24 @@ export function parseVirtioUserConfig(
       remedy: 'add path=SOCKET, the socket of the vhost-user backend',
     });
   }
-  const { speed, ...read } = readValues(values);
-  const others = Object.keys(values).filter((key) => !Object.hasOwn(allowed, key));
-  if (others.length > 0) throw unknownDevarg(others.join(', '), Object.keys(allowed));
-  const backend = descriptors === undefined ? backendKind(read.path) : backendOf(descriptors);
-  const config = { ...read, speed: speedToReport(speed), backend };
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
+  const { mac, iface, speed, ...rest } = parsed.data;
+  const backend = descriptors === undefined ? backendKind(rest.path) : backendOf(descriptors);
+  const config = { ...rest, mac, iface, speed: speedToReport(speed), backend };
   checkTogether(config);
   if (descriptors !== undefined) {
-    if (config.iface !== undefined || config.server)
-      throw besideDescriptors(config.iface === undefined ? 'server' : 'iface');
+    if (iface !== undefined || config.server)
+      throw besideDescriptors(iface === undefined ? 'server' : 'iface');
     checkDescriptors(descriptors, config.queues);
   }
   return Object.freeze(config);
 }
 
-/** All that may be given, checked one by one; what is not given is as in DPDK. */
-function readValues(values: Readonly<Record<string, unknown>>) {
-  const read = <T, D>(key: string, reading: Reading<T>, otherwise: D): T | D => {
-    const given = values[key];
-    if (given === undefined) return otherwise;
-    const value = reading(given);
-    if (value === undefined) throw valueError(key, given);
-    return value;
-  };
-  return {
-    path: read(
-      'path',
-      text((path) => path !== ''),
-      '',
-    ),
-    mac: read('mac', text(isMac), undefined),
-    cq: read('cq', flag, false),
-    queue_size: read(
-      'queue_size',
-      integer(() => true),
-      256,
-    ),
-    queues: read(
-      'queues',
-      integer((pairs) => pairs >= 1 && pairs <= 128),
-      1,
-    ),
-    iface: read(
-      'iface',
-      text(({ length }) => length >= 1 && length <= 15),
-      undefined,
-    ),
-    server: read('server', flag, false),
-    mrg_rxbuf: read('mrg_rxbuf', flag, true),
-    in_order: read('in_order', flag, true),
-    packed_vq: read('packed_vq', flag, false),
-    speed: read('speed', integer(isSpeedDevarg), undefined),
-    vectorized: read('vectorized', flag, false),
-  };
+function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
+  if (issue?.code === 'unrecognized_keys') return unknownDevarg(issue.keys.join(', '), Object.keys(allowed));
+  const key = String(issue?.path[0] ?? '');
+  return valueError(key, values[key]);
 }
 
 function valueError(key: string, value: unknown): VioError {
