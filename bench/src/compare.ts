@@ -46,8 +46,15 @@ export interface Comparison {
 /** A cell whose windows do not pair is played on, up to so many times its rounds. */
 const mostRounds = 4;
 
-/** Of the two contenders. */
-type Sockets = readonly [string, string];
+/** What two contenders are given. */
+interface Match {
+  readonly row: GoldenRow;
+  readonly cpus: Cpus;
+  readonly variation: Variation | undefined;
+  /** Of each of them. */
+  readonly sockets: readonly [string, string];
+  readonly ports: Ports;
+}
 
 /** What DPDK's vectorised paths may use; they take what the processor has. */
 const widestSimd = 512;
@@ -84,12 +91,11 @@ async function play(
   exchanged: boolean,
 ): Promise<Comparison> {
   const directory = mkdtempSync(join(tmpdir(), 'vio-bench-'));
-  const sockets: Sockets = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')];
   const ports: Ports = exchanged ? [1, 0] : [0, 1];
+  const sockets = [join(directory, 'dpdk.sock'), join(directory, 'vio.sock')] as const;
+  const match: Match = { row, cpus, variation, sockets, ports };
   const probe = await PlacementProbe.start([cpus.contender, cpus.common]);
-  const { common, contenders } = await (side === 'frontend'
-    ? frontends(sockets, ports, row, cpus, variation)
-    : backends(sockets, ports, row, cpus, variation));
+  const { common, contenders } = await (side === 'frontend' ? frontends(match) : backends(match));
   try {
     const arena = new Arena(common, contenders, ports, probe);
     const cells: Cell[] = [];
@@ -109,13 +115,7 @@ async function play(
   }
 }
 
-async function frontends(
-  sockets: Sockets,
-  ports: Ports,
-  row: GoldenRow,
-  cpus: Cpus,
-  variation: Variation | undefined,
-): Promise<Setting> {
+async function frontends({ sockets, ports, row, cpus, variation }: Match): Promise<Setting> {
   const common = await Testpmd.start({
     vdevs: ports.map((contender, port) => netVhost(sockets[contender], 1, { port })),
     ...testpmdSettings(cpus.prompt, cpus.common),
@@ -134,13 +134,7 @@ async function frontends(
   return { common, contenders: [first, second] };
 }
 
-async function backends(
-  sockets: Sockets,
-  ports: Ports,
-  row: GoldenRow,
-  cpus: Cpus,
-  variation: Variation | undefined,
-): Promise<Setting> {
+async function backends({ sockets, ports, row, cpus, variation }: Match): Promise<Setting> {
   const first =
     variation === undefined
       ? await TestpmdContender.open({

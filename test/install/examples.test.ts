@@ -61,12 +61,16 @@ describe.each(names)('%s', (name) => {
     await example.run('npm', 'run', 'build');
     expect(readdirSync(join(home.directory, name, 'dist'))).toContain('main.js');
   }, 240_000);
+});
 
-  const blocks = codeBlocks(join(root, 'examples', name, 'README.md')).filter(
-    ({ language }) => language === 'sh',
-  );
-  it.runIf(blocks.length > 0)('runs there as its README says', async () => {
-    for (const { code } of blocks) expect(await shell(code, join(home.directory, name))).not.toMatch(/Error/);
+/** What the README of an example says to type. */
+const typed = (name: string) =>
+  codeBlocks(join(root, 'examples', name, 'README.md')).filter(({ language }) => language === 'sh');
+
+describe.each(names.filter((name) => typed(name).length > 0))('%s', (name) => {
+  it('runs there as its README says', async () => {
+    for (const { code } of typed(name))
+      expect(await shell(code, join(home.directory, name))).not.toMatch(/Error/);
   });
 });
 
