@@ -14,9 +14,18 @@ constexpr int32_t kNumBuffersAt = 10;
 // which came in a mergeable buffer and is forwarded: it says that there is 1, where 0 is asked for (5.1.6.2.1) and no device looks.
 // A device that finds 1 there does not write it again, and the line need not move between cores twice for each packet.
 inline void ClearHeader(uint8_t* at, int32_t bytes) {
+  if (bytes == 12) {
+    // Nearly every header there is, without a call of memcpy.
+    uint64_t front;
+    uint32_t back;
+    memcpy(&front, at, 8);
+    memcpy(&back, at + 8, 4);
+    if ((reinterpret_cast<uintptr_t>(at) & 3) == 0) back &= ~(1u << 16);
+    if ((front | back) != 0) memset(at, 0, 12);
+    return;
+  }
   uint32_t words[5] = {};
   memcpy(words, at, bytes);
-  if (bytes == 12 && (reinterpret_cast<uintptr_t>(at) & 3) == 0) words[2] &= ~(1u << 16);
   if ((words[0] | words[1] | words[2] | words[3] | words[4]) != 0) memset(at, 0, bytes);
 }
 

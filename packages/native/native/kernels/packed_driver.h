@@ -100,7 +100,8 @@ class PackedRing {
   void FetchSlots(int32_t count) const {
     for (int32_t i = 0, slot = next; i < count; i += kPerLine) {
       PrefetchToWrite(m.descriptors + slot * 4);
-      slot = (slot + kPerLine) % size;
+      slot += kPerLine;
+      if (slot >= size) slot -= size;
     }
   }
 

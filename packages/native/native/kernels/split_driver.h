@@ -53,7 +53,11 @@ class SplitRing {
   int32_t Peek(int32_t* token, uint32_t* written) {
     if (ready == 0) return 0;
     uint32_t id;
-    if (kInOrder && batchId != -1) {
+    if (kInOrder && m.exposed == nullptr) {
+      // The device only reads: used.idx says everything, and the entries' lines stay with the device.
+      id = idTail & mask;
+      *written = 0;
+    } else if (kInOrder && batchId != -1) {
       id = idTail & mask;
       *written = static_cast<int32_t>(id) == batchId ? batchLength : Exposed(id);
     } else {

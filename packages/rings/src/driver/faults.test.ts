@@ -55,9 +55,13 @@ const cases = kinds.flatMap((kind) => {
 
 const title = ({ format, inOrder }: Kind) => `${format}${inOrder ? ', in order' : ''}`;
 
-/** A queue with buffers at the device, five of one segment and a list of two. */
+/**
+ * A queue with buffers at the device, five of one segment and a list of two; where used entries are looked at: a split queue in order
+ * does not of buffers that the device only reads.
+ */
 function exposed(kind: Kind, options: Setup = {}) {
-  const all = setUp(kind, { indirect: false, ...options });
+  const deviceWrites = kind.format === 'split' && kind.inOrder;
+  const all = setUp(kind, { indirect: false, deviceWrites, ...options });
   const tokens = [...all.add(1, 2, 3, 4, 5), ...all.addChains([6, 7])];
   return { ...all, tokens, chains: all.device.take() };
 }
@@ -149,6 +153,24 @@ describe.each(kinds)('$format, in order: $inOrder: what is no fault', (kind) => 
     device.use({ id: 4711 });
     reap();
     expect(queue.broken?.detail).toBe('the device used id 4711, which is not outstanding');
+  });
+});
+
+describe('split, in order, of buffers that the device only reads', () => {
+  const kind = { format: 'split', inOrder: true } as const;
+
+  it.each([...badIds, ...splitIds, ...splitOrder])('takes no notice of %s', (_, _delivered, misdeed) => {
+    const { queue, device, chains, tokens, reap } = exposed(kind, { deviceWrites: false });
+    misdeed(device, chains);
+    const used = device.memory.u16(device.addresses.device + 2);
+    expect(reap()).toEqual(tokens.slice(0, used).map((token) => [token, 0]));
+    expect([queue.broken, queue.outstanding]).toEqual([undefined, 6 - used]);
+  });
+
+  it.each(jumps)('breaks by %s', (_, _delivered, misdeed) => {
+    const { queue, device, chains, reap } = exposed(kind, { deviceWrites: false });
+    misdeed(device, chains);
+    expect([reap(), queue.broken?.code]).toEqual([[], 'USED_INDEX_JUMPED']);
   });
 });
 

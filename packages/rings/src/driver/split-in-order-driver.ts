@@ -7,6 +7,9 @@ import { SplitRing } from './split-ring.ts';
  *
  * The device may write one used entry for a whole batch: it carries the head of the batch's last buffer, and used.idx
  * moves by the batch. Of the skipped buffers no length is known; those for writing count as completely written.
+ *
+ * Where the device only reads, used.idx says everything, and the entries are not looked at: their cache lines need not leave the
+ * device's processor. So does DPDK's driver.
  */
 export class SplitInOrderDriver extends SplitRing {
   readonly inOrder = true;
@@ -20,6 +23,7 @@ export class SplitInOrderDriver extends SplitRing {
     const n = ready < max ? ready : max;
     const { i32, mask } = this;
     const { token: tokens, followers, exposed } = this.notes;
+    if (exposed === undefined) return this.#reapRead(token, length, from, n);
     const last = this.lastUsed;
     const ring = this.usedRing;
     let idTail = this.idTail;
@@ -43,7 +47,7 @@ export class SplitInOrderDriver extends SplitRing {
         written = this.#batchLength;
       }
       if (length !== undefined) {
-        length[from + i] = batchId === oldest ? written : exposed === undefined ? 0 : exposed[oldest];
+        length[from + i] = batchId === oldest ? written : exposed[oldest];
       }
       if (batchId === oldest) batchId = -1;
       token[from + i] = tokens[oldest];
@@ -56,6 +60,23 @@ export class SplitInOrderDriver extends SplitRing {
       }
     }
     this.#batchId = batchId;
+    this.took(n, idTail);
+    return n;
+  }
+
+  /** Takes back the oldest `n` buffers of a queue whose device only reads. */
+  #reapRead(token: Int32Array, length: Int32Array | undefined, from: number, n: number): number {
+    const { mask } = this;
+    const { token: tokens, followers } = this.notes;
+    let idTail = this.idTail;
+    for (let i = 0; i < n; i++) {
+      const oldest = idTail & mask;
+      if (length !== undefined) length[from + i] = 0;
+      token[from + i] = tokens[oldest];
+      tokens[oldest] = -1;
+      idTail += followers[oldest] + 1;
+      followers[oldest] = 0;
+    }
     this.took(n, idTail);
     return n;
   }
