@@ -95,7 +95,7 @@ export interface Addon {
     run(count: number): number;
     register(buffer: ArrayBuffer, byteOffset: number, byteLength: number): number;
     unregister(handle: number): void;
-    singles(job: Int32Array): () => number;
+    singles(job: Int32Array, counters: Float64Array | undefined): () => number;
     chains(parts: KernelWindows & { readonly job: Int32Array }): () => number;
   };
   createCopyThread(

@@ -3,6 +3,7 @@
 // TypeScript. Its twin is PortableSingles of @vio/vhost.
 //
 // Everything in shared memory is read once, by an atomic load, and what was read is checked.
+#include "kernels/counters.h"
 #include "kernels/device_ring.h"
 #include "kernels/net_header.h"
 
@@ -15,7 +16,9 @@ constexpr int32_t kLargestBuffer = 0x3fffffff;
 struct Singles {
   int32_t* job = nullptr;
   const Engine* engine = nullptr;
+  double* counters = nullptr;  // null: whoever asked counts
   Napi::Reference<Napi::Int32Array> keep;
+  Napi::Reference<Napi::Float64Array> keepCounters;
 };
 
 struct Packet {
@@ -75,7 +78,9 @@ struct Burst {
     }
     uint8_t* start = data + offset;
     if (writable) {
-      __builtin_prefetch(start, 1);
+      // The line that is written: a header, which a recycled buffer has already, is mostly in the one before it. Stores happen in
+      // order, and each would wait for its line, and twice: for a copy of it, and to be its only owner.
+      PrefetchToWrite(start + prefix);
       __builtin_prefetch(local + at);
     } else {
       __builtin_prefetch(start + prefix);
@@ -98,6 +103,14 @@ struct Burst {
     }
   }
 
+  // In local memory, which the driver cannot change.
+  void Count(double* counters) const {
+    if (counters == nullptr) return;
+    Counters all(counters, local, localSize);
+    for (int32_t i = 0; i < count; i++) all.Add(packets[i].local - local, packets[i].bytes);
+    all.Settle();
+  }
+
   // After the copies, and before anything is marked used.
   void MarkData() {
     DirtyLog& log = device.log;
@@ -117,7 +130,7 @@ struct Burst {
 
 // -> packets moved, or -1 when one is outside of local memory
 template <typename Ring>
-static int32_t RunRing(Burst& burst) {
+static int32_t RunRing(Burst& burst, double* counters) {
   int32_t* job = burst.job;
   Ring ring(burst.device);
   if (!ring.Look()) {
@@ -142,6 +155,7 @@ static int32_t RunRing(Burst& burst) {
   ring.Publish(burst.count, burst.OneForAll(),
                [&](int32_t i) { return UsedChain{burst.packets[i].id, burst.Written(i), 1}; });
   burst.device.Settle();
+  burst.Count(counters);
   return burst.count;
 }
 
@@ -152,7 +166,7 @@ static int32_t RunSingles(const Singles& singles) {
   if (!device.Open(singles.engine, job, 64)) return -1;
   Burst burst(device);
   if (!Inside(singles.engine, job[kData], job[kDataAt], job[kBytes], &burst.data)) return -1;
-  return job[kPacked] != 0 ? RunRing<PackedDeviceRing>(burst) : RunRing<SplitDeviceRing>(burst);
+  return job[kPacked] != 0 ? RunRing<PackedDeviceRing>(burst, singles.counters) : RunRing<SplitDeviceRing>(burst, singles.counters);
 }
 
 static napi_value Run(napi_env env, napi_callback_info info) {
@@ -171,6 +185,12 @@ Napi::Value CreateSingles(const Napi::CallbackInfo& info) {
   singles->job = job.Data();
   singles->engine = static_cast<const Engine*>(info.Data());
   singles->keep = Napi::Persistent(job);
+  if (info[1].IsTypedArray()) {
+    auto counters = info[1].As<Napi::Float64Array>();
+    if (counters.ElementLength() < queueCounter::kWords) throw Napi::RangeError::New(env, "too few counters");
+    singles->counters = counters.Data();
+    singles->keepCounters = Napi::Persistent(counters);
+  }
   napi_value run;
   napi_create_function(env, "runSingles", NAPI_AUTO_LENGTH, Run, singles, &run);
   Napi::Function function(env, run);

@@ -30,8 +30,11 @@ export interface CopyEngine {
    * @returns `count`, or the index of the first copy that was refused (it and the rest did not happen)
    */
   run(count: number): number;
-  /** @returns a kernel that moves whole bursts between rings and buffers registered here; undefined: there is none */
-  singles(): SinglesKernel | undefined;
+  /**
+   * @param counters where it counts the packets that it moves, by `queueCounter`; undefined: nowhere
+   * @returns a kernel that moves whole bursts between rings and buffers registered here; undefined: there is none
+   */
+  singles(counters?: Float64Array): SinglesKernel | undefined;
   /** @returns one for chains of any kind, over these windows of a driver's memory; undefined: there is none */
   chains(windows: KernelWindows): ChainsKernel | undefined;
 }
@@ -48,10 +51,11 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
       return native.register(holdable(buffer, byteOffset, byteLength), byteOffset, byteLength);
     },
     unregister: (handle) => native.unregister(handle),
-    singles() {
+    singles(counters) {
       const job = new Int32Array(singlesJobWords);
       markAsUntransferable(job.buffer);
-      return { job, run: native.singles(job) };
+      if (counters !== undefined) markAsUntransferable(counters.buffer);
+      return { job, run: native.singles(job, counters) };
     },
     chains({ guestBase, size, handles }) {
       const job = new Int32Array(chainsJobWords);

@@ -1,5 +1,5 @@
 import { type CopyEngine, nativeCopyEngine, twinCopyEngine } from '@vio/native/internal';
-import { PacketBurst } from '@vio/net';
+import { PacketBurst, type QueueStats } from '@vio/net';
 import {
   BufferPool,
   type MemoryMap,
@@ -34,6 +34,7 @@ export interface Options extends Partial<RingFeatures> {
   readonly buffers?: number;
   readonly mergeable?: boolean;
   readonly fillHeader?: FillHeader;
+  readonly stats?: QueueStats;
 }
 
 /** Guest address of the first window: its 64 KiB cross a 4 GiB boundary, so that both halves of an address matter. */
@@ -50,6 +51,7 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
     buffers = 16,
     mergeable = false,
     fillHeader,
+    stats,
     ...features
   } = options;
   const driver = new ScriptedDriver({
@@ -59,7 +61,7 @@ export function setUpSingles(engine: () => CopyEngine, format: RingFormat, optio
   });
   const queue = createDeviceQueue(driver.device);
   const copier = new BurstCopier(memory, engine());
-  const singles: SinglesPath = createSingles({ queue, copier, headerBytes, writable });
+  const singles: SinglesPath = createSingles({ queue, copier, headerBytes, writable, stats });
   const region = new Region(new ArrayBuffer(buffers * poolStride(dataRoom, 64)));
   const pool = new BufferPool({ region, offset: 0, count: buffers, dataRoom, headroom: 64 });
   const chains = createChains({ queue, copier, headerBytes, writable, mergeable, fillHeader });

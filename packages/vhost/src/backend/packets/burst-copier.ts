@@ -63,9 +63,9 @@ export class BurstCopier {
     this.#lastRegion = undefined;
   }
 
-  /** @returns a kernel over the same memory; undefined: there is none */
-  singles(): SinglesKernel | undefined {
-    return this.#engine.singles();
+  /** @param counters where it counts; undefined: nowhere @returns a kernel over the same memory; undefined: there is none */
+  singles(counters?: Float64Array): SinglesKernel | undefined {
+    return this.#engine.singles(counters);
   }
 
   /** @returns a kernel for chains of any kind over the same memory; undefined: there is none */

@@ -72,7 +72,9 @@ export class DequeuePath {
   #fastWay(queue: DeviceQueue): FastPath {
     const front = this.#codec === undefined ? 0 : this.#header;
     const headerBytes = this.#header - front;
-    return new FastPath({ queue, copier: this.#copier, headerBytes, writable: false, front });
+    // What comes with a header is counted once that has been read.
+    const stats = this.#codec === undefined ? this.stats : undefined;
+    return new FastPath({ queue, copier: this.#copier, headerBytes, writable: false, front, stats });
   }
 
   /**
@@ -97,8 +99,7 @@ export class DequeuePath {
     if (wanted <= 0) return 0;
     if (this.#codec !== undefined) return this.#takeOffloaded(pool, burst, wanted, max, this.#codec);
     const n = this.#fast.take(pool, burst, wanted);
-    if (n > 0) this.stats.countBurst(pool.region.u8, burst, 0, n);
-    else if (this.#fast.blocked) this.#chains.take(pool, burst, wanted);
+    if (n === 0 && this.#fast.blocked) this.#chains.take(pool, burst, wanted);
     if (burst.offloads !== undefined) clear(burst.offloads, burst.count);
     return burst.count;
   }

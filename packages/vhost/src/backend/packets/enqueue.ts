@@ -75,6 +75,7 @@ export class EnqueuePath {
       queue,
       copier: this.#copier,
       headerBytes: this.#header,
+      stats: this.stats,
       writable: true,
       mergeable: this.#mergeable,
       fillHeader: (u8, at, burst, i) => this.#chains.fillHeader(u8, at, burst, i),
@@ -197,8 +198,7 @@ export class EnqueuePath {
     let at = from;
     while (at < end) {
       let done = slow ? 0 : this.#fast.put(pool, burst, at, end, headed);
-      if (done > 0) this.stats.countBurst(pool.region.u8, burst, at, at + done);
-      else if (slow || this.#fast.blocked) done = this.#chains.put(pool, burst, at, end);
+      if (done === 0 && (slow || this.#fast.blocked)) done = this.#chains.put(pool, burst, at, end);
       if (done === 0) break;
       at += done;
     }

@@ -36,6 +36,7 @@ export class FastPath {
     const path = this.#chains?.path;
     if (path === undefined) return 0;
     const n = path.take(pool, burst, wanted);
+    if (n > 0) this.#options.stats?.countBurst(pool.region.u8, burst, 0, n);
     this.blocked = path.blocked;
     return n;
   }
@@ -54,6 +55,7 @@ export class FastPath {
     this.blocked = true;
     if (path === undefined) return 0;
     const n = path.put(pool, burst, from, end, headed);
+    if (n > 0) this.#options.stats?.countBurst(pool.region.u8, burst, from, from + n);
     this.blocked = path.blocked;
     return n;
   }

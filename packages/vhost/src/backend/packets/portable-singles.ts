@@ -1,4 +1,4 @@
-import type { PacketBurst } from '@vio/net';
+import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import { SingleBurst, type SingleKind } from '@vio/rings/internal';
 import type { BurstCopier } from './burst-copier.ts';
@@ -12,9 +12,11 @@ export class PortableSingles implements SinglesPath {
   readonly #header: number;
   readonly #kind: SingleKind;
   readonly #front: number;
+  readonly #stats: QueueStats | undefined;
   readonly #singles = new SingleBurst(chainsPerBurst);
 
-  constructor({ queue, copier, headerBytes, writable, front = 0 }: SinglesOptions) {
+  constructor({ queue, copier, headerBytes, writable, front = 0, stats }: SinglesOptions) {
+    this.#stats = stats;
     this.#queue = queue;
     this.#copier = copier;
     this.#header = headerBytes;
@@ -41,6 +43,7 @@ export class PortableSingles implements SinglesPath {
     copier.run();
     this.#queue.completeSingles(singles);
     for (let i = 0; i < n; i++) length[i] = singles.length[i] - front;
+    this.#stats?.countBurst(pool.region.u8, burst, 0, n);
     return n;
   }
 
@@ -66,6 +69,7 @@ export class PortableSingles implements SinglesPath {
       written[i] = length[from + i] + this.#header;
     }
     this.#queue.completeSingles(singles);
+    this.#stats?.countBurst(pool.region.u8, burst, from, from + n);
     return n;
   }
 

@@ -1,4 +1,4 @@
-import type { PacketBurst } from '@vio/net';
+import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue } from '@vio/rings';
 import type { BurstCopier } from './burst-copier.ts';
 
@@ -26,6 +26,8 @@ export interface SinglesOptions {
   readonly headerBytes: number;
   /** Bytes in front of a local buffer's data that are filled as well (the header); default 0. Not for writable rings. */
   readonly front?: number;
+  /** Where it counts the packets that it has moved; default: nowhere. */
+  readonly stats?: QueueStats | undefined;
   /** True: the device writes (a driver's receive queue). */
   readonly writable: boolean;
 }

@@ -1,6 +1,11 @@
 import { QueueStats } from '@vio/net';
 import { ChainBurst, MemoryMap, Region, type RingFormat } from '@vio/rings';
-import { type ScriptedBuffer, type ScriptedChain, freshMemory } from '@vio/rings/testing';
+import {
+  type ScriptedBuffer,
+  type ScriptedChain,
+  type ScriptedDriver,
+  freshMemory,
+} from '@vio/rings/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DequeuePath } from './dequeue.ts';
@@ -38,6 +43,31 @@ const others: [string, ScriptedChain][] = [
   ['a buffer that ends one byte behind memory', [buffer(20, { address: base + 0x1_0000 - 19 })]],
 ];
 
+/** Packets of several sizes, one after the other, and to everybody, some, and one. */
+const sizesAndAddresses = [
+  numbers(60, 2),
+  numbers(60, 1),
+  Array.from({ length: 64 }, () => 0xff),
+  numbers(100, 4),
+  numbers(1, 1),
+  numbers(64, 2),
+];
+
+function countedOneByOne(): Float64Array {
+  const stats = new QueueStats();
+  for (const packet of sizesAndAddresses) {
+    stats.count(Uint8Array.from(packet), 0, packet.length);
+    stats.settle();
+  }
+  return stats.counters;
+}
+
+/** Puts a packet with a header into a driver's memory. */
+function sent({ memory }: ScriptedDriver, packet: readonly number[]): ScriptedBuffer {
+  const bytes = Uint8Array.from([...numbers(header), ...packet]);
+  return { address: memory.put(bytes), length: bytes.length };
+}
+
 it('is in C++ where there is a kernel, else in TypeScript', () => {
   const kinds = engines.map(([, engine]) => setUpSingles(engine, 'split').singles.constructor);
   expect(kinds).toEqual([NativeSingles, PortableSingles]);
@@ -59,6 +89,15 @@ describe.each(engines)('%s', (_, engine) => {
       expect([singles.take(pool, burst, 8), singles.blocked]).toEqual([3, false]);
       expect(contentsOf(pool, burst)).toEqual(packets);
       expect(driver.used()).toEqual(ids.map((id) => ({ id, length: 0 })));
+    });
+
+    it('are counted as the others are', () => {
+      const stats = new QueueStats();
+      const { driver, singles, pool, burst } = setUp({ stats });
+      driver.expose(...sizesAndAddresses.map((packet) => [sent(driver, packet)]));
+      singles.take(pool, burst, 2);
+      singles.take(pool, burst, 8);
+      expect(stats.counters).toEqual(countedOneByOne());
     });
 
     it('are taken from an address beyond a 4 GiB boundary inside the window, and up to its last byte', () => {
@@ -190,6 +229,16 @@ describe.each(engines)('%s', (_, engine) => {
       if (bytes >= 12) wanted[10] = 1;
       expect([...driver.memory.read(at, bytes + 6)]).toEqual([...wanted, ...numbers(5), 0xee]);
       expect([...driver.memory.read(at + 100, bytes + 61)]).toEqual([...wanted, ...numbers(60), 0xee]);
+    });
+
+    it('are counted as the others are', () => {
+      const stats = new QueueStats();
+      const { driver, singles, pool, burst } = setUp({ stats });
+      driver.expose(...sizesAndAddresses.map((_packet, i) => room(base + 0x4000 + 128 * i)));
+      fill(pool, burst, sizesAndAddresses);
+      singles.put(pool, burst, 0, 2);
+      singles.put(pool, burst, 2, 6);
+      expect(stats.counters).toEqual(countedOneByOne());
     });
 
     it('arrive at odd addresses, too', () => {

@@ -11,7 +11,7 @@ import type { SinglesOptions, SinglesPath } from './singles-path.ts';
  * those states as well, and does not compare them.
  */
 export function createSingles(options: SinglesOptions): SinglesPath {
-  const kernel = options.copier.singles();
+  const kernel = options.copier.singles(options.stats?.counters);
   if (kernel !== undefined && options.queue.describe(kernel.job)) return new NativeSingles(options, kernel);
   return new PortableSingles(options);
 }
