@@ -64,8 +64,12 @@ function entries(): { specifier: string; source: string; config: string }[] {
   });
 }
 
-/** All of them; a name that two entries export is there twice. */
-export function publicNames(): PublicName[] {
+let names: readonly PublicName[] | undefined;
+
+/** All of them; a name that two entries export is there twice. The compiler is asked once. */
+export const publicNames = (): readonly PublicName[] => (names ??= askForNames());
+
+function askForNames(): PublicName[] {
   const api = new API({ cwd: root });
   try {
     const all = entries();

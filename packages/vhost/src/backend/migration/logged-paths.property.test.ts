@@ -82,6 +82,9 @@ class Moved {
     dataRoom: 2048,
   });
   readonly #random: Random;
+  /** The memory as it was, and as it is: page by page without a view of each. */
+  readonly #before = Buffer.alloc(pages * page);
+  readonly #now: Buffer;
   beyond = 0;
 
   constructor(
@@ -94,6 +97,8 @@ class Moved {
   ) {
     this.#random = random;
     const memory = this.#memory;
+    const { u8 } = memory.windows[0].region;
+    this.#now = Buffer.from(u8.buffer, u8.byteOffset, u8.byteLength);
     const features = {
       format,
       inOrder: receives && random.chance(0.5),
@@ -126,8 +131,9 @@ class Moved {
   step(): { missed: number[]; moved: number } {
     this.#supply();
     this.#log.u8.fill(0);
-    const { u8 } = this.#memory.windows[0].region;
-    const before = u8.slice();
+    const now = this.#now;
+    const before = this.#before;
+    now.copy(before);
     if (this.#random.chance(0.3)) this.#translations?.forget(this.#random);
     const moved = this.#move();
     this.#translations?.answer();
@@ -135,10 +141,11 @@ class Moved {
     const kick = this.#random.below(3);
     if (kick === 0) this.#path.queue.armKick();
     if (kick === 1) this.#path.queue.disarmKick();
-    const written = Array.from({ length: pages }, (_, i) => i).filter((i) => {
-      const part = (bytes: Uint8Array): Uint8Array => bytes.subarray(i * page, (i + 1) * page);
-      return Buffer.compare(part(u8), part(before)) !== 0;
-    });
+    const written: number[] = [];
+    for (let at = 0; at < pages * page; at += page) {
+      const end = at + page;
+      if (now.compare(before, at, end, at, end) !== 0) written.push(at / page);
+    }
     this.#driver.used();
     const missed = written.filter((i) => !this.#isMarked(guestAddress / page + i));
     for (let at = iova / page; at < guestAddress / page; at++)
