@@ -1,16 +1,15 @@
+import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { testFiles } from './test/support/sharing.ts';
 
 /** The sources of our packages in the place of what is built of them. */
 const conditions = ['vio-source'];
 const ofSources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
-/** Packages whose tests leave their process as they found it, and do not ask what else it holds; but for the second, which do. */
-const modest = ['packages/{rings,net,pci-driver,cli}/src/**/*.test.ts', 'bench/src/**/*.test.ts'];
-const immodest = [
-  'packages/net/src/device/memory/port-memory.test.ts',
-  'packages/pci-driver/src/vdpa/pci-vdpa-device.test.ts',
-];
+const packages = readdirSync(join(import.meta.dirname, 'packages')).map((name) => `packages/${name}/src`);
+const { alone, shared } = testFiles([...packages, 'bench/src']);
 /** Properties take seconds where two cores do everything. */
 const patience = { pool: 'forks', testTimeout: 30_000 } as const;
 
@@ -20,25 +19,8 @@ export default defineConfig({
     // vitest leaves one CPU alone, which is half of a machine with two; many tests mostly wait.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      {
-        ...ofSources,
-        test: {
-          name: 'packages',
-          include: ['packages/!(rings|net|pci-driver|cli)/src/**/*.test.ts', ...immodest],
-          ...patience,
-        },
-      },
-      {
-        ...ofSources,
-        test: {
-          // They share processes: to start one, and to load what they import into it, takes longer than most of them.
-          name: 'packages-shared',
-          include: modest,
-          exclude: immodest,
-          isolate: false,
-          ...patience,
-        },
-      },
+      { ...ofSources, test: { name: 'packages', include: alone, ...patience } },
+      { ...ofSources, test: { name: 'packages-shared', include: shared, isolate: false, ...patience } },
       'test/vitest.config.ts',
     ],
   },

@@ -28,6 +28,6 @@ for (const target of process.argv.length > 2 ? process.argv.slice(2) : targetNam
   if (status !== 0) failed.push(target);
 }
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-const check = ['run', '--project', 'packages', 'packages/native/src/prebuilds.test.ts'];
+const check = ['run', '--project', 'packages*', 'packages/native/src/prebuilds.test.ts'];
 const { status } = spawnSync(process.execPath, [vitest, ...check], { cwd: root, stdio: 'inherit' });
 process.exitCode = failed.length > 0 || status !== 0 ? 1 : 0;
