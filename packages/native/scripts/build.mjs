@@ -144,15 +144,14 @@ async function readHeadersOnce() {
 
 /**
  * The sources of a room together are one unit: what each of them costs alone is mostly Node-API's templates. A kernel is compiled by
- * itself, so that what the compiler makes of it depends on nothing else; and so is everything of a release.
+ * itself, so that what the compiler makes of it depends on nothing else.
  * @returns names with the sources of each; the largest first: they take the longest, and others fill the processors beside them
  */
 function unitsOf(names) {
   const size = (list) => list.reduce((sum, name) => sum + statSync(join(sources, name)).size, 0);
   const rooms = new Map();
   for (const name of names) {
-    const alone = release || process.env.CXX !== undefined || name.startsWith('kernels/');
-    const unit = alone ? name : dirname(name).replace('.', 'entry');
+    const unit = name.startsWith('kernels/') ? name : dirname(name).replace('.', 'entry');
     rooms.set(unit, [...(rooms.get(unit) ?? []), name]);
   }
   return [...rooms].toSorted(([, a], [, b]) => size(b) - size(a));
