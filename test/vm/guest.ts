@@ -7,7 +7,7 @@ import { bundle } from './bundle.ts';
 import { here } from './checkout.ts';
 import { type ModuleChanges, type ModuleGroup, guestModules, packInitramfs } from './initramfs.ts';
 import { fetchKernel } from './kernel.ts';
-import { cpusOf } from './qemu.ts';
+import { cpu, cpusOf } from './qemu.ts';
 
 export interface GuestResult {
   /** Of the program; undefined when it did not end. */
@@ -44,9 +44,6 @@ export interface GuestOptions {
   /** Shell commands that set up a network for QEMU to join: a namespace of its own that goes with the guest. */
   readonly network?: string;
 }
-
-/** Without the bits that say so, kernels do not copy and clear by instructions that QEMU's translation does byte by byte. */
-const cpu = 'max,erms=off,fsrm=off';
 
 /** Quirks that cost a guest without acceleration seconds, and none of which a test needs. */
 const kernelArguments = [
