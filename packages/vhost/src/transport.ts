@@ -54,7 +54,7 @@ export interface VhostMemorySlots {
  * of requests is the caller's business. A virtqueue is named by its index: 2n receives, 2n+1 transmits.
  *
  * Every method takes a timeout (milliseconds; default 5000) and an AbortSignal. Requests are served one at a time,
- * in the order of the calls. A request that fails while its answer is outstanding (VIO_TIMEOUT, VIO_ABORTED, a
+ * in the order of the calls; what is called for while another is under way may be on its way already. A request that fails while its answer is outstanding (VIO_TIMEOUT, VIO_ABORTED, a
  * malformed answer) leaves the two sides out of step: the transport goes down, and every pending call rejects with
  * the same reason. A request the backend merely refuses rejects (VIO_VHOST_REFUSED) and the transport stays up.
  */

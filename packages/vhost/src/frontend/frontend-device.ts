@@ -83,9 +83,11 @@ export class FrontendDevice implements NetDevice {
         await transport.getVringBase(queue, wait);
       },
       give: async (queue, wait) => {
-        if (queue.call !== undefined) await transport.setVringCall(queue.index, queue.call.fd, wait);
-        await this.#place(queue, wait);
-        await transport.setVringEnable(queue.index, true, wait);
+        await inTurn([
+          queue.call === undefined ? undefined : transport.setVringCall(queue.index, queue.call.fd, wait),
+          ...this.#place(queue, wait),
+          transport.setVringEnable(queue.index, true, wait),
+        ]);
       },
     };
   }
@@ -125,13 +127,18 @@ export class FrontendDevice implements NetDevice {
     const { queues, control, memory, mtu, inflight } = setup;
     const rings = control === undefined ? queues : [...queues, control];
     this.#rings = rings.map(({ index }) => index);
-    for (const { index, call } of queues) await transport.setVringCall(index, call?.fd, wait);
-    await this.#agree(wait);
+    await inTurn([
+      ...queues.map(({ index, call }) => transport.setVringCall(index, call?.fd, wait)),
+      this.#agree(wait),
+    ]);
     if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
     await inflight?.hand(transport.inflight, queues, wait);
+    // What takes longest has its time for itself.
     await transport.setMemTable([region(memory, 0, setup.reach)], wait);
-    for (const ring of rings) await this.#place(ring, wait);
-    for (const { index } of rings) await transport.setVringEnable(index, true, wait);
+    await inTurn([
+      ...rings.flatMap((ring) => this.#place(ring, wait)),
+      ...rings.map(({ index }) => transport.setVringEnable(index, true, wait)),
+    ]);
     await transport.status?.set(STATUS_RUNNING, wait);
   }
 
@@ -160,11 +167,14 @@ export class FrontendDevice implements NetDevice {
   /** Features, and with a status the steps of virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */
   async #agree(wait: WaitOptions): Promise<void> {
     const { status } = this.transport;
-    await status?.set(STATUS_KNOWN, wait);
-    await this.transport.setFeatures(this.#features, wait);
-    if (status === undefined) return;
-    await status.set(STATUS_AGREED, wait);
-    if (((await status.get(wait)) & STATUS_FEATURES_OK) !== 0) return;
+    const said = await inTurn([
+      status?.set(STATUS_KNOWN, wait),
+      this.transport.setFeatures(this.#features, wait),
+      status?.set(STATUS_AGREED, wait),
+      status?.get(wait),
+    ]);
+    const state = said.at(-1);
+    if (typeof state !== 'number' || (state & STATUS_FEATURES_OK) !== 0) return;
     throw new VioError('the backend refused the features it had offered (FEATURES_OK did not stay set)', {
       code: 'VIO_FEATURES_REFUSED',
       remedy:
@@ -172,13 +182,28 @@ export class FrontendDevice implements NetDevice {
     });
   }
 
-  async #place({ index, size, base, addresses, kick }: PlacedQueue, wait: WaitOptions): Promise<void> {
+  #place({ index, size, base, addresses, kick }: PlacedQueue, wait: WaitOptions): Promise<void>[] {
     const { transport } = this;
-    await transport.setVringNum(index, size, wait);
-    await transport.setVringBase(index, base, wait);
-    await transport.setVringAddr(index, addresses, wait);
-    await transport.setVringKick(index, kick?.fd, wait);
+    return [
+      transport.setVringNum(index, size, wait),
+      transport.setVringBase(index, base, wait),
+      transport.setVringAddr(index, addresses, wait),
+      transport.setVringKick(index, kick?.fd, wait),
+    ];
   }
+}
+
+/**
+ * Requests that were called for one behind the other: the transport has them go out in this order, and none waits here for the one
+ * before. All of them have ended when this settles, so that their descriptors may be closed.
+ * @throws what the first that failed has thrown
+ */
+async function inTurn(requests: readonly (Promise<unknown> | undefined)[]): Promise<unknown[]> {
+  const ended = await Promise.allSettled(requests.map((each) => each ?? Promise.resolve()));
+  return ended.map((each) => {
+    if (each.status === 'rejected') throw each.reason;
+    return each.value;
+  });
 }
 
 /** Offsets are guest and user addresses. */

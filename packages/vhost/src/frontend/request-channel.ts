@@ -36,8 +36,13 @@ export interface Expected<R> extends ExpectedReply<R> {
   check?(value: R): void;
 }
 
+/** The descriptors of requests that the other side has not read count against a limit of the user's. */
+const mostUnderWay = 32;
+
 interface Turn extends Outgoing {
   readonly awaited: ExpectedReply<unknown> | undefined;
+  /** Some of its bytes may be sent. */
+  begun: boolean;
   /** All bytes are sent. */
   sent: boolean;
   /** Reads the answer (undefined: none was awaited); throws if it is none. */
@@ -46,14 +51,15 @@ interface Turn extends Outgoing {
 }
 
 /**
- * Requests and answers over one socket, strictly one at a time. Anything that leaves the two sides out of step ends
+ * Requests and answers over one socket, in the order of the calls. What was called for while others are under way goes out behind
+ * them once nothing but acknowledgements is outstanding; an answer of its own is waited for first. Anything that leaves the two sides out of step ends
  * the channel: an answer that is malformed, late, doubled or missing, a call given up while it is under way, a peer
  * that closes. Then the socket and all descriptors received are closed and every call rejects with the same reason.
  */
 export class RequestChannel {
   readonly #stream: MessageStream;
   readonly #reader: MessageReader;
-  /** The first one is under way. */
+  /** Those that have begun come first. */
   readonly #turns: Turn[] = [];
   #ended: VioError | undefined;
   readonly #down = new DownEvent();
@@ -118,12 +124,13 @@ export class RequestChannel {
         turn = {
           ...outgoing,
           awaited,
+          begun: false,
           sent: false,
           deliver: (answer) => deliver(answer, resolve),
           fail: reject,
         };
         this.#turns.push(turn);
-        if (this.#turns.length === 1) void this.#send(turn);
+        this.#next();
         return () => {};
       });
     } catch (reason) {
@@ -144,10 +151,11 @@ export class RequestChannel {
   }
 
   #sendFailed(turn: Turn, error: unknown): void {
-    if (this.#turns[0] !== turn) return;
+    const place = this.#turns.indexOf(turn);
+    if (place === -1) return;
     if (VioError.is(error) && error.code === 'VIO_SYS_EBADF') {
       // A descriptor to be sent is not open. Descriptors go with the first byte, so nothing was sent at all.
-      this.#turns.shift();
+      this.#turns.splice(place, 1);
       turn.fail(error);
       this.#next();
       return;
@@ -176,8 +184,9 @@ export class RequestChannel {
   /** A call that stopped waiting: harmless while it is queued, fatal once something of it may have been sent. */
   #giveUp(turn: Turn, reason: unknown): void {
     const place = this.#turns.indexOf(turn);
-    if (place > 0) this.#turns.splice(place, 1);
-    if (place === 0) this.#end(asVioError(reason));
+    if (place === -1) return;
+    if (turn.begun) this.#end(asVioError(reason));
+    else this.#turns.splice(place, 1);
   }
 
   #finish(turn: Turn, answer: Message | undefined): void {
@@ -187,8 +196,15 @@ export class RequestChannel {
   }
 
   #next(): void {
-    const next = this.#turns.at(0);
-    if (next !== undefined) void this.#send(next);
+    for (const [place, turn] of this.#turns.entries()) {
+      // What nobody answers is over when it is sent, and has to be the first then.
+      if (place === mostUnderWay || (place > 0 && turn.awaited === undefined)) return;
+      if (!turn.begun) {
+        turn.begun = true;
+        void this.#send(turn);
+      }
+      if (turn.awaited?.acknowledges !== true) return;
+    }
   }
 
   #receive(): void {

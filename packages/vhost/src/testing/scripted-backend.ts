@@ -17,7 +17,7 @@ import { patched } from './patched.ts';
 
 /** How a scripted backend breaks the protocol. */
 export type Misbehaviour =
-  /** No answer, the connection stays. */
+  /** No answer to this request or any that follows; the connection stays. */
   | 'silent'
   /** Closes instead of answering. */
   | 'close'
@@ -106,15 +106,17 @@ export class ScriptedBackend implements Disposable {
   readonly #script: BackendScript;
   readonly #handlers = new Map<number, (message: Message) => Uint8Array | undefined>();
   readonly #bases = new Map<number, number>();
+  readonly #stopReading: () => void;
   #channel: UnixStream | undefined;
   #status = 0;
+  #over = false;
 
   constructor(stream: UnixStream, script: BackendScript = {}) {
     this.#stream = stream;
     this.#script = script;
     this.#reader = new MessageReader(stream);
     this.#teach();
-    stream.onReadable(() => this.#receive());
+    this.#stopReading = stream.onReadable(() => this.#receive());
   }
 
   /** A backend, and the end of the socket that a frontend may have. */
@@ -184,7 +186,9 @@ export class ScriptedBackend implements Disposable {
 
   #receive(): void {
     try {
-      for (let message = this.#reader.read(); message !== undefined; message = this.#reader.read()) {
+      while (!this.#over) {
+        const message = this.#reader.read();
+        if (message === undefined) return;
         this.#serve(message);
       }
     } catch {
@@ -217,7 +221,7 @@ export class ScriptedBackend implements Disposable {
     const half = headerBytes + ((bytes.length - headerBytes) >> 1);
     switch (how) {
       case 'silent':
-        return;
+        return this.#ignoreTheRest();
       case 'close':
         return this.close();
       case 'refuse':
@@ -240,9 +244,16 @@ export class ScriptedBackend implements Disposable {
         await this.#send(bytes, fds);
         return this.#send(bytes, fds);
       case 'truncated':
+        this.#ignoreTheRest();
         await this.#send(bytes.subarray(0, cut), fds);
         return this.close();
     }
+  }
+
+  /** Requests may be here already that were sent behind this one. */
+  #ignoreTheRest(): void {
+    this.#over = true;
+    this.#stopReading();
   }
 
   async #send(bytes: Uint8Array, fds = 0): Promise<void> {

@@ -115,17 +115,21 @@ export interface ExpectedReply<R> {
   readonly payload: PayloadCodec<R>;
   /** How many descriptors come with it. */
   readonly fds: FdRange;
+  /** It says no more than that something was done: requests that follow may be on their way before it is there. */
+  readonly acknowledges: boolean;
 }
 
 /** The acknowledgement of a request sent with need_reply: 0n, or why not. */
 export function expectedAck(request: Request<unknown, unknown>): ExpectedReply<bigint> {
-  return { name: `acknowledgement of ${request.name}`, id: request.id, payload: u64, fds: [0, 0] };
+  const name = `acknowledgement of ${request.name}`;
+  return { name, id: request.id, payload: u64, fds: [0, 0], acknowledges: true };
 }
 
 /** The answer of its own of a request; undefined if it has none. */
 export function expectedReply<R>(request: Request<unknown, R>): ExpectedReply<R> | undefined {
   if (request.reply === undefined) return undefined;
-  return { name: nameOfReply(request), id: request.id, payload: request.reply, fds: request.replyFds };
+  const { id, reply: payload, replyFds: fds } = request;
+  return { name: nameOfReply(request), id, payload, fds, acknowledges: false };
 }
 
 /**
