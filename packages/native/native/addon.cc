@@ -4,6 +4,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   vio::InitMemory(env, exports);
   vio::InitArea(env, exports);
+  vio::InitBuffer(env, exports);
   vio::InitFaults(env, exports);
   vio::InitOwned(env, exports);
   vio::InitSystem(env, exports);

@@ -28,6 +28,7 @@ inline int Int(const Napi::Value& value) { return value.As<Napi::Number>().Int32
 
 void InitMemory(Napi::Env env, Napi::Object exports);
 void InitArea(Napi::Env env, Napi::Object exports);
+void InitBuffer(Napi::Env env, Napi::Object exports);
 void InitFaults(Napi::Env env, Napi::Object exports);
 void InitOwned(Napi::Env env, Napi::Object exports);
 void InitSystem(Napi::Env env, Napi::Object exports);

@@ -26,6 +26,8 @@ export interface Addon {
   mapFd(fd: number, offset: number, size: number, flags: number): object;
   /** Buffers of areas are our own, not Node's, which makes its own untransferable. */
   readonly uncountedBuffers: boolean;
+  /** Has the buffer never be detached; false: this runtime has no way to. */
+  lockBuffer(buffer: ArrayBufferLike): boolean;
   areaView(area: object, offset: number, size: number): ArrayBuffer;
   closeArea(area: object): void;
   areaFaulted(area: object): boolean;

@@ -25,6 +25,7 @@ class BackingStore {
   static void operator delete(void* store) { ::operator delete(store); }  // it is larger than it looks from here
   FROM_NODE static void EmptyDeleter(void* data, size_t length, void* hint);
 };
+class Value;
 // A handle is the address of a slot of the current scope, which is what a napi_value is.
 template <class T>
 struct Local {
@@ -47,6 +48,9 @@ class ArrayBuffer {
   FROM_NODE static Local<ArrayBuffer> New(Isolate*, SharedStore*) __asm__(
       "_ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingStoreEE");
 };
+// Members, as functions of what they are members of: the address of one can be looked at.
+FROM_NODE bool IsDetachable(const ArrayBuffer*) __asm__("_ZNK2v811ArrayBuffer12IsDetachableEv");
+FROM_NODE void SetDetachKey(ArrayBuffer*, Local<Value>) __asm__("_ZN2v811ArrayBuffer12SetDetachKeyENS_5LocalINS_5ValueEEE");
 // std::_Sp_counted_base: the order of the functions is what counts.
 class StoreCount {
  public:
@@ -79,6 +83,21 @@ bool Uncounted() {
          There(reinterpret_cast<const void*>(&v8::ArrayBuffer::NewBackingStore)) &&
          There(reinterpret_cast<const void*>(&v8::BackingStore::EmptyDeleter)) &&
          There(reinterpret_cast<const void*>(&v8::Isolate::GetCurrent));
+}
+
+// lockBuffer(buffer) -> whether there are locks. Who wants to detach a locked one needs a key, which nobody has. Node does the same
+// in its `markAsUntransferable` from version 24 on. Before that it ends the process where a locked buffer is to go.
+static Napi::Value LockBuffer(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const bool possible = There(reinterpret_cast<const void*>(&v8::IsDetachable)) &&
+                        There(reinterpret_cast<const void*>(&v8::SetDetachKey));
+  // A buffer that is shared by threads has no need of it.
+  if (possible && info[0].IsArrayBuffer()) {
+    auto* buffer = reinterpret_cast<v8::ArrayBuffer*>(static_cast<napi_value>(info[0]));
+    const napi_value key = Napi::Symbol::New(env, "vio");
+    if (v8::IsDetachable(buffer)) v8::SetDetachKey(buffer, {reinterpret_cast<v8::Value*>(key)});
+  }
+  return Napi::Boolean::New(env, possible);
 }
 
 struct Finalizer {
@@ -127,6 +146,10 @@ Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(v
   delete finalizer;
   Napi::Error::New(env).ThrowAsJavaScriptException();
   return env.Undefined();
+}
+
+void InitBuffer(Napi::Env env, Napi::Object exports) {
+  exports.Set("lockBuffer", Napi::Function::New(env, LockBuffer));
 }
 
 }  // namespace vio

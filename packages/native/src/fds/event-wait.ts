@@ -1,6 +1,6 @@
-import { isMainThread, markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
+import { keepInThread } from '../untransferable.ts';
 import { type EventFd, eventKinds } from './event-fd.ts';
 import { closeFd } from './fd.ts';
 
@@ -18,9 +18,10 @@ export class EventWait implements Disposable {
   /** @throws VioError VIO_SYS_EMFILE, VIO_SYS_EBADF */
   constructor(events: readonly EventFd[]) {
     this.signalled = new Int32Array(events.length);
-    markAsUntransferable(this.signalled.buffer);
+    keepInThread(this.signalled.buffer);
     const fds = Int32Array.from(events, ({ fd }) => fd);
     const kinds = Int32Array.from(events, ({ kind }) => eventKinds.indexOf(kind));
+    const { isMainThread } = process.getBuiltinModule('node:worker_threads');
     const wake = isMainThread ? 0 : wakeMilliseconds;
     const made = attempt(
       () => addon.createEventWait(fds, kinds, this.signalled, wake),

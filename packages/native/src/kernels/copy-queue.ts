@@ -1,6 +1,6 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
+import { keepInThread } from '../untransferable.ts';
 import { copyOpWords, holdable } from './copy.ts';
 import { copyThreadControl, copyThreadControlWords } from './layouts.ts';
 
@@ -48,7 +48,7 @@ const memories = 8192;
 export function nativeCopyQueue({ descriptors, copies }: CopyRings, spin: number): CopyQueue {
   const control = new Int32Array(copyThreadControlWords);
   const failed = new Int32Array(descriptors.length / 2);
-  for (const { buffer } of [control, failed, descriptors, copies]) markAsUntransferable(buffer);
+  for (const { buffer } of [control, failed, descriptors, copies]) keepInThread(buffer);
   const arrays = { control, descriptors, copies, failed };
   const thread = attempt(() => addon.createCopyThread(arrays, memories, spin), 'start a thread that copies');
   return {

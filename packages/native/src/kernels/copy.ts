@@ -1,7 +1,7 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
 import { VioError } from '../error.ts';
 import { isMapping } from '../memory/area.ts';
+import { keepInThread } from '../untransferable.ts';
 import type { ChainsKernel, KernelWindows } from './chains-kernel.ts';
 import { chainsJobWords, singlesJobWords } from './layouts.ts';
 import type { SinglesKernel } from './singles-kernel.ts';
@@ -42,7 +42,7 @@ export interface CopyEngine {
 /** The engine in C++: memmove with prefetch. @param capacity copies per run */
 export function nativeCopyEngine(capacity = 1024): CopyEngine {
   const ops = new Int32Array(capacity * copyOpWords);
-  markAsUntransferable(ops.buffer);
+  keepInThread(ops.buffer);
   const native = addon.createCopyEngine(ops);
   return {
     ops,
@@ -53,13 +53,13 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
     unregister: (handle) => native.unregister(handle),
     singles(counters) {
       const job = new Int32Array(singlesJobWords);
-      markAsUntransferable(job.buffer);
-      if (counters !== undefined) markAsUntransferable(counters.buffer);
+      keepInThread(job.buffer);
+      if (counters !== undefined) keepInThread(counters.buffer);
       return { job, run: native.singles(job, counters) };
     },
     chains({ guestBase, size, handles }) {
       const job = new Int32Array(chainsJobWords);
-      for (const { buffer } of [job, guestBase, size, handles]) markAsUntransferable(buffer);
+      for (const { buffer } of [job, guestBase, size, handles]) keepInThread(buffer);
       return { job, run: native.chains({ job, guestBase, size, handles }) };
     },
   };
@@ -82,7 +82,7 @@ export function holdable(buffer: ArrayBuffer, byteOffset: number, byteLength: nu
   }
   // A mapping is untransferable already. To mark one of Node's once more would lock it against Node itself, which detaches
   // it at the end of a worker thread, and aborts the process when it cannot (seen on Node 24 and 26).
-  if (!isMapping(buffer)) markAsUntransferable(buffer);
+  if (!isMapping(buffer)) keepInThread(buffer);
   return buffer;
 }
 

@@ -1,5 +1,5 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
+import { keepInThread } from '../untransferable.ts';
 import type { DriverKernel, DriverKernelParts } from './kernel-parts.ts';
 
 /** Bursts that a kernel holds at a time. */
@@ -11,7 +11,7 @@ export const burstsPerKernel = 8;
  */
 export function createDriverKernel(parts: DriverKernelParts): DriverKernel {
   const { memory: _mapped, ...own } = parts;
-  for (const array of Object.values(own)) if (array !== undefined) markAsUntransferable(array.buffer);
+  for (const array of Object.values(own)) if (array !== undefined) keepInThread(array.buffer);
   const kernel = addon.createDriverKernel(parts);
   // The functions are called as they came: one around each would cost as much as the call.
   return Object.assign(kernel, {
@@ -24,7 +24,7 @@ function boundBy(bind: DriverKernel['bind']): DriverKernel['bind'] {
   return (slot, burst) => {
     const { offloads, ...arrays } = burst;
     for (const array of [...Object.values(arrays), ...Object.values(offloads ?? {})]) {
-      markAsUntransferable(array.buffer);
+      keepInThread(array.buffer);
     }
     bind(slot, burst);
   };

@@ -1,6 +1,6 @@
-import { markAsUntransferable } from 'node:worker_threads';
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
+import { keepInThread } from '../untransferable.ts';
 
 /** As in native/memory.cc. */
 const flags = { populate: 1, lock: 2, within: 4 };
@@ -32,7 +32,7 @@ export function viewOf(area: Area, offset: number, size: number): ArrayBuffer {
   const buffer = attempt(() => addon.areaView(area, offset, size), `see ${size} bytes of shared memory`);
   // Node has done so with its own, and must not find a lock there when it detaches them at the end of a worker thread.
   if (addon.uncountedBuffers) {
-    markAsUntransferable(buffer);
+    keepInThread(buffer);
     // Nor may its memory move to another buffer, which would have it longer than it is there; Node 22 has no other way.
     Object.defineProperties(buffer, { transfer: refusal, transferToFixedLength: refusal });
   }
