@@ -40,3 +40,7 @@ export const toolEnvironment = {
   DO_NOT_TRACK: '1',
   NODE_PATH: [buildModules, process.env['NODE_PATH']].filter(Boolean).join(delimiter),
 };
+
+/** @param {string} name of a package, without its scope */
+export const manifestFile = (name) => join(root, 'packages', name, 'package.json');
+export const manifestOf = (name) => JSON.parse(readFileSync(manifestFile(name), 'utf8'));

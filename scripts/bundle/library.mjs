@@ -7,12 +7,13 @@ import { askingForBuiltins } from './builtins.mjs';
 import {
   commonOptions,
   exportsOf,
-  hasCommonJs,
+  asksByRequire,
   importedNames,
   inside,
   ofParts,
   requireBanner,
 } from './options.mjs';
+import { bringTogether } from './together.mjs';
 
 /** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
 const after = new Set(['./testing']);
@@ -23,6 +24,11 @@ const whole = 'dist/internal.js';
  * @returns what to write, by path in the package, and what went into it
  */
 export async function buildLibrary(directory, manifest) {
+  const built = await buildAlone(directory, manifest);
+  return bringTogether(directory, manifest, built, buildAlone);
+}
+
+async function buildAlone(directory, manifest) {
   const { '.': index, './internal': internal, ...others } = manifest.exports;
   const sources = [index, internal].map((target) => target['vio-source']);
   const plain = Object.entries(others)
@@ -90,7 +96,7 @@ async function buildOne(options, owners, out, contents) {
     plugins: [owned(owners), readable(options), ...options.plugins],
   };
   const result = await build(all);
-  return hasCommonJs(result) ? build({ ...all, banner: requireBanner }) : result;
+  return asksByRequire(result) ? build({ ...all, banner: requireBanner }) : result;
 }
 
 const mark = 'owned:';

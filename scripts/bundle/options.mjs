@@ -1,8 +1,8 @@
 // What every build by esbuild has in common.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { buildModules, root } from '../workspace.mjs';
+import { buildModules, manifestFile, manifestOf, root } from '../workspace.mjs';
 
 /**
  * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and parts of a sibling that have no
@@ -41,8 +41,8 @@ export const requireBanner = {
   js: `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`,
 };
 
-export const hasCommonJs = ({ metafile }) =>
-  Object.values(metafile.inputs).some(({ format }) => format === 'cjs');
+export const asksByRequire = ({ outputFiles }) =>
+  outputFiles.some(({ text }) => text.includes('__require("'));
 
 const exported = new Map();
 
@@ -114,9 +114,6 @@ async function readParts(name) {
     })),
   );
 }
-
-const manifestFile = (name) => join(root, 'packages', name, 'package.json');
-const manifestOf = (name) => JSON.parse(readFileSync(manifestFile(name), 'utf8'));
 
 const isLibrary = (name) =>
   existsSync(manifestFile(name)) && manifestOf(name).exports?.['./internal'] !== undefined;

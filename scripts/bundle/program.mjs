@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
-import { commonOptions, hasCommonJs, ofParts, requireBanner } from './options.mjs';
+import { commonOptions, asksByRequire, ofParts, requireBanner } from './options.mjs';
+import { fromHost } from './together.mjs';
 
 /** The sources of a command's programs: what is started, and what its threads are. */
 const programs = {
@@ -35,9 +36,10 @@ export async function buildProgram(directory, manifest) {
     chunkNames: 'chunks/[name]-[hash]',
   };
   let result = await build(options);
-  if (hasCommonJs(result)) result = await build({ ...options, banner: requireBanner });
+  if (asksByRequire(result)) result = await build({ ...options, banner: requireBanner });
   const files = new Map();
-  for (const { path, text } of result.outputFiles) files.set(relative(directory, path), await ofParts(text));
+  for (const { path, text } of result.outputFiles)
+    files.set(relative(directory, path), fromHost(await ofParts(text)));
   return {
     files,
     inputs: new Set(Object.keys(result.metafile.inputs)),
