@@ -4,7 +4,8 @@
 //   node scripts/bundle.mjs [PACKAGE_DIRECTORY...]     default: the working directory
 //
 // A library is one file, `dist/internal.js`, which its siblings import whatever entry of it they name. `dist/index.js` passes on
-// the names that are public. Other entries are files of their own, see `bundle/library.mjs`. A command is split by what it loads
+// the names that are public; of what programs import first it is the other way round. Other entries are files of their own, see
+// `bundle/library.mjs`, and what ports need is in one file for all libraries, see `bundle/together.mjs`. A command is split by what it loads
 // later, see `bundle/program.mjs`. An example stays as many files as it is, see `bundle/example.mjs`.
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

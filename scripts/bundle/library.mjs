@@ -7,13 +7,14 @@ import { askingForBuiltins } from './builtins.mjs';
 import {
   commonOptions,
   exportsOf,
+  forPrograms,
   asksByRequire,
   importedNames,
   inside,
   ofParts,
   requireBanner,
 } from './options.mjs';
-import { bringTogether } from './together.mjs';
+import { bringTogether, namesOf, passedOn } from './together.mjs';
 
 /** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
 const after = new Set(['./testing']);
@@ -54,7 +55,14 @@ async function buildAlone(directory, manifest) {
   ]);
   const again = [...wanted.values()].some((needs) => needs.size > 0);
   const { files, inputs } = again ? await buildInOrder(options, order, wanted) : first;
-  files.set(index.default.slice(2), `export {\n  ${names.join(',\n  ')}\n} from "./${basename(whole)}";\n`);
+  const entry = index.default.slice(2);
+  if (forPrograms.has(manifest.name)) {
+    // Names for siblings are there as well, which no declaration tells of.
+    files.set(entry, files.get(whole));
+    files.set(whole, passedOn(namesOf(files.get(entry)), `./${basename(entry)}`));
+  } else {
+    files.set(entry, passedOn(names, `./${basename(whole)}`));
+  }
   return { files, inputs };
 }
 

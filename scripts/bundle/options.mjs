@@ -15,6 +15,9 @@ export const inside = new Set([
   '@vio/net/internal/mac-address',
 ]);
 
+/** What programs import more than siblings do has all of it in the file that those find first. */
+export const forPrograms = new Set(['@vio/virtio-user']);
+
 /**
  * @param {string} directory absolute, of a package
  * @param {{dependencies?: object, peerDependencies?: object}} manifest of it
@@ -69,7 +72,8 @@ function siblings(outside) {
         const [, name, entry] = /^@vio\/([^/]+)(\/internal)?$/.exec(path) ?? [];
         if (!outside.some((known) => path === known || path.startsWith(`${known}/`))) return undefined;
         const whole = name !== undefined && (entry !== undefined || isLibrary(name));
-        return { path: whole ? `@vio/${name}/internal` : path, external: true, sideEffects: false };
+        const file = forPrograms.has(`@vio/${name}`) ? `@vio/${name}` : `@vio/${name}/internal`;
+        return { path: whole ? file : path, external: true, sideEffects: false };
       });
     },
   };

@@ -23,7 +23,9 @@ export async function bringTogether(directory, manifest, built, buildAlone) {
   if (manifest.name === host.name) await receive(built, buildAlone);
   const own = guests.filter((guest) => manifest.name === `@vio/${guest.package}`);
   for (const [file, text] of built.files) {
-    const all = own.some((guest) => guest.file === file) ? passedOn(text) : fromHost(text);
+    const all = own.some((guest) => guest.file === file)
+      ? passedOn(namesOf(text), host.specifier)
+      : fromHost(text);
     built.files.set(
       file,
       own.reduce((linked, guest) => linkedToHost(linked, file, guest), all),
@@ -39,7 +41,8 @@ export const fromHost = (text) =>
     text,
   );
 
-const passedOn = (text) => `export {\n  ${namesOf(text).join(',\n  ')}\n} from "${host.specifier}";\n`;
+/** @returns a file that has nothing but names of another */
+export const passedOn = (names, from) => `export {\n  ${names.join(',\n  ')}\n} from "${from}";\n`;
 
 /** Imports of a guest by files of its own package. */
 function linkedToHost(text, file, guest) {
@@ -51,7 +54,7 @@ function linkedToHost(text, file, guest) {
 }
 
 /** What a file exports that esbuild has made. */
-function namesOf(text) {
+export function namesOf(text) {
   const lists = Array.from(text.matchAll(/^export \{([^}]*)\}/gm), ([, list]) => list.split(','));
   return lists
     .flat()
