@@ -26,6 +26,9 @@ namespace vio {
 
 constexpr int32_t kNumberMask = 0x3fffffff;  // descriptors and copies are numbered modulo 2^30
 constexpr int kSpinsPerLook = 64;
+// Some hundred microseconds, which is what a ring full of long packets takes. A thread that waits longer asks whether its CPU is wanted:
+// that is a system call, after which a processor may have to look all addresses up again.
+constexpr int kPatience = 4096;
 
 // A memory that copies may name. Written by JavaScript's thread before a descriptor names it is published, and again only
 // when none does any more.
@@ -214,7 +217,7 @@ static void Drain(const Napi::CallbackInfo& info) {
   Wake(it);
   const int32_t head = Load(it->control + copyThreadControl::kHead);
   for (int i = 1; __atomic_load_n(it->control + copyThreadControl::kTail, __ATOMIC_ACQUIRE) != head; i++) {
-    if (i % 256 == 0) sched_yield();
+    if (i >= kPatience && i % kSpinsPerLook == 0) sched_yield();
     else Pause();
   }
 }
