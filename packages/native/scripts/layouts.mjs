@@ -33,6 +33,12 @@ const piecesPerRun = 256;
 /** Bytes from one virtio-net header in a job to the next: as many as the longest has (that with a hash report). */
 const headerStride = 20;
 
+/** A copy that a thread makes is described by three int32: of the third, so many bits are its bytes, the others the pair of its memories. */
+const copyNoteBits = 17;
+
+/** Pairs of memories that copies may name. */
+const copyPairs = 2 ** (32 - copyNoteBits);
+
 /** What the jobs for the device’s side of a ring begin with: a queue is described, and lent, the same way to both kernels. */
 const deviceRing = [
   [
@@ -128,6 +134,38 @@ const layouts = {
         ['headers', (headerStride / 4) * singlesPerRun],
       ],
       ['Local pieces, packet after packet.', ['offsets', piecesPerRun], ['lengths', piecesPerRun]],
+    ],
+  },
+  notesJob: {
+    what: 'The words of a job for packets in chains of one descriptor each that somebody else copies. It begins as `singlesJob` does.',
+    groups: [
+      ...deviceRing,
+      [
+        'Writable: 1 with MRG_RXBUF; from one header to the next where they are copied from, a header for each number of chains.',
+        'mergeable',
+        'headerStep',
+      ],
+      ['Where its chains are kept, as `bind` called it.', 'slot'],
+      [
+        'Rings of transfers: numbers of the next descriptor and copy, copies there is room for; the third int32 of a copy of data, without its bytes, and that of a header’s.',
+        'descriptor',
+        'copy',
+        'copyRoom',
+        'dataNote',
+        'headerNote',
+      ],
+      [
+        'Set by the run: how many chains it took, and how many copies it noted; 1 when it stopped because there were no more chains.',
+        'chains',
+        'copies',
+        'empty',
+      ],
+      [
+        'The packets: where they begin in local memory, their bytes, and of how many chains each is.',
+        ['offsets', singlesPerRun],
+        ['lengths', singlesPerRun],
+        ['counts', singlesPerRun],
+      ],
     ],
   },
   copyThreadControl: {
@@ -293,6 +331,12 @@ function typescript() {
     '/** Bytes from one virtio-net header in a job to the next. */',
     `export const headerStride = ${headerStride};`,
     '',
+    '/** Of the third int32 that describes a copy, those that are its bytes; those above are the number of its pair of memories. */',
+    `export const copyNoteBits = ${copyNoteBits};`,
+    '',
+    '/** Pairs of memories that copies may name. */',
+    `export const copyPairs = ${copyPairs};`,
+    '',
     `${tables.join('\n\n')}\n`,
   ].join('\n');
 }
@@ -327,6 +371,10 @@ function cplusplus() {
     `constexpr int32_t kPiecesPerRun = ${piecesPerRun};`,
     '// Bytes from one virtio-net header in a job to the next.',
     `constexpr int32_t kHeaderStride = ${headerStride};`,
+    '// Of the third number that describes a copy, those bits that are its bytes; those above are the number of its pair of memories.',
+    `constexpr int32_t kCopyNoteBits = ${copyNoteBits};`,
+    '// Pairs of memories that copies may name.',
+    `constexpr int32_t kCopyPairs = ${copyPairs};`,
     '',
     tables.join('\n\n'),
     '',

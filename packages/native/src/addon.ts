@@ -8,6 +8,7 @@ import { hostTarget, placeOf } from '../scripts/targets.mjs';
 import { VioError } from './error.ts';
 import type { KernelWindows } from './kernels/chains-kernel.ts';
 import type { DriverKernel, DriverKernelParts } from './kernels/kernel-parts.ts';
+import type { NotedRings, NotesKernel } from './kernels/notes-kernel.ts';
 
 /**
  * How readiness of descriptors is learned. `events`: 1 readable, 2 writable, 4 hangup. `kind`: of an event that is drained before the
@@ -99,12 +100,14 @@ export interface Addon {
     unregister(handle: number): void;
     singles(job: Int32Array, counters: Float64Array | undefined): () => number;
     chains(parts: KernelWindows & { readonly job: Int32Array }): () => number;
+    notes(parts: NotedRings & { readonly job: Int32Array }): Pick<NotesKernel, 'run' | 'bind' | 'unbind'>;
   };
   createCopyThread(
     arrays: {
       readonly control: Int32Array;
       readonly descriptors: Int32Array;
       readonly copies: Int32Array;
+      readonly pairs: Int32Array;
       readonly failed: Int32Array;
     },
     memories: number,

@@ -19,7 +19,9 @@ export { type CopyEngine, copyOpWords, nativeCopyEngine, twinCopyEngine } from '
 export {
   type CopyQueue,
   type CopyRings,
+  longestCopy,
   nativeCopyQueue,
+  noteWord,
   numberMask,
   twinCopyQueue,
 } from './kernels/copy-queue.ts';
@@ -35,9 +37,13 @@ export type {
 export {
   chainsJob,
   chainsJobWords,
+  copyNoteBits,
+  copyPairs,
   driverJob,
   driverJobWords,
   headerStride,
+  notesJob,
+  notesJobWords,
   packetFrame,
   packetFrameWords,
   piecesPerRun,
@@ -47,6 +53,7 @@ export {
   singlesJobWords,
   singlesPerRun,
 } from './kernels/layouts.ts';
+export type { KeptChains, NotedRings, NotesKernel } from './kernels/notes-kernel.ts';
 export type { SinglesKernel } from './kernels/singles-kernel.ts';
 export { resourceLimit } from './limits.ts';
 export { ContiguousMemory } from './memory/contiguous-memory.ts';

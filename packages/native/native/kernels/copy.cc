@@ -58,7 +58,7 @@ static void Unregister(const Napi::CallbackInfo& info) {
   engine->targets[handle] = Target();
 }
 
-// createCopyEngine(ops: Int32Array) -> { run, register, unregister, singles, chains }
+// createCopyEngine(ops: Int32Array) -> { run, register, unregister, singles, chains, notes }
 static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto ops = info[0].As<Napi::Int32Array>();
@@ -80,6 +80,7 @@ static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
   add("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
   add("singles", Napi::Function::New(env, CreateSingles, "singles", engine));
   add("chains", Napi::Function::New(env, CreateChains, "chains", engine));
+  add("notes", Napi::Function::New(env, CreateNotes, "notes", engine));
   return result;
 }
 

@@ -55,4 +55,7 @@ Napi::Value CreateSingles(const Napi::CallbackInfo& info);
 // chains.cc: engine.chains(parts) -> run()
 Napi::Value CreateChains(const Napi::CallbackInfo& info);
 
+// notes.cc: engine.notes(parts) -> { run, bind, unbind }
+Napi::Value CreateNotes(const Napi::CallbackInfo& info);
+
 }  // namespace vio

@@ -14,6 +14,7 @@
 #include "kernels/copy_engine.h"
 #include "kernels/descriptor.h"
 #include "kernels/layouts.h"
+#include "kernels/transfers.h"
 
 // Node exports them, as in fds/watch.cc.
 extern "C" {
@@ -24,7 +25,6 @@ int uv_thread_join(uv_thread*);
 
 namespace vio {
 
-constexpr int32_t kNumberMask = 0x3fffffff;  // descriptors and copies are numbered modulo 2^30
 constexpr int kSpinsPerLook = 64;
 // Some hundred microseconds, which is what a ring full of long packets takes. A thread that waits longer asks whether its CPU is wanted:
 // that is a system call, after which a processor may have to look all addresses up again.
@@ -40,7 +40,8 @@ struct Shared {
 struct CopyThread {
   int32_t* control = nullptr;            // copyThreadControl
   const int32_t* descriptors = nullptr;  // two numbers each: first copy, how many
-  const int32_t* copies = nullptr;       // five numbers each, as those of the copy engine
+  const int32_t* copies = nullptr;       // kCopyWords numbers each: source offset, destination offset, bytes and pair
+  const int32_t* pairs = nullptr;        // two numbers each: source memory, destination memory
   int32_t* failed = nullptr;             // 1: the descriptor names memory that is not there
   int32_t descriptorMask = 0;
   int32_t copyMask = 0;
@@ -71,21 +72,28 @@ static int64_t Now() {
 }
 
 static uint8_t* At(const CopyThread* it, int32_t memory, int32_t offset, int32_t bytes) {
-  if (memory < 0 || static_cast<size_t>(memory) >= it->memories.size() || offset < 0 || bytes < 0) return nullptr;
+  if (memory < 0 || static_cast<size_t>(memory) >= it->memories.size() || offset < 0) return nullptr;
   const Shared& shared = it->memories[memory];
   if (static_cast<int64_t>(offset) + bytes > shared.size) return nullptr;
   return shared.base + offset;
 }
 
+// Of the rings: the kernel that writes them is in the other thread (notes.cc).
+static int32_t Note(const int32_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+
 static bool RunDescriptor(const CopyThread* it, int32_t number) {
-  const int32_t* descriptor = it->descriptors + static_cast<int64_t>(number & it->descriptorMask) * 2;
-  const int32_t first = descriptor[0];
-  for (int32_t i = 0; i < descriptor[1]; i++) {
-    const int32_t* copy = it->copies + static_cast<int64_t>((first + i) & it->copyMask) * 5;
-    const uint8_t* from = At(it, copy[0], copy[1], copy[4]);
-    uint8_t* to = At(it, copy[2], copy[3], copy[4]);
+  const int32_t* descriptor = it->descriptors + static_cast<int64_t>(number & it->descriptorMask) * kDescriptorWords;
+  const int32_t first = Note(descriptor);
+  const int32_t count = Note(descriptor + 1);
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t* copy = it->copies + static_cast<int64_t>((first + i) & it->copyMask) * kCopyWords;
+    const uint32_t note = static_cast<uint32_t>(Note(copy + 2));
+    const int32_t* pair = it->pairs + static_cast<size_t>(note >> kCopyNoteBits) * 2;
+    const auto bytes = static_cast<int32_t>(note & kLongestCopy);
+    const uint8_t* from = At(it, pair[0], Note(copy), bytes);
+    uint8_t* to = At(it, pair[1], Note(copy + 1), bytes);
     if (from == nullptr || to == nullptr) return false;
-    Copy(to, from, copy[4]);
+    Copy(to, from, bytes);
   }
   return true;
 }
@@ -176,7 +184,7 @@ static void FetchEntries(const int32_t* ring, int32_t entries, int32_t words, in
   }
 }
 
-// More are not asked for at a time: so many copies are 80 lines.
+// More are not asked for at a time: so many copies are 48 lines.
 constexpr int32_t kMostFetched = 256;
 
 // Most likely the next descriptors are as many as the last ones. Their entries were read by the thread, on another core, and stores
@@ -189,7 +197,7 @@ static void FetchNext(CopyThread* it, int32_t tail, int32_t head) {
   const int32_t copies = (end - it->described) & kNumberMask;
   it->described = end;
   FetchEntries(it->descriptors, it->descriptorMask + 1, 2, head, count < kMostFetched ? count : kMostFetched);
-  FetchEntries(it->copies, it->copyMask + 1, 5, end, copies < kMostFetched ? copies : kMostFetched);
+  FetchEntries(it->copies, it->copyMask + 1, kCopyWords, end, copies < kMostFetched ? copies : kMostFetched);
 }
 
 // submit(head), as CopyQueue has it
@@ -230,21 +238,23 @@ static int32_t* Words(const Napi::Object& arrays, const char* name, size_t* coun
   return array.Data();
 }
 
-// createCopyThread({ control, descriptors, copies, failed }, memories, spinMicroseconds)
+// createCopyThread({ control, descriptors, copies, pairs, failed }, memories, spinMicroseconds)
 //   -> { register, unregister, submit, drain, stop }
 static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto arrays = info[0].As<Napi::Object>();
   auto made = std::make_unique<CopyThread>();
-  size_t control, descriptors, copies, failed;
+  size_t control, descriptors, copies, pairs, failed;
   made->control = Words(arrays, "control", &control);
   made->descriptors = Words(arrays, "descriptors", &descriptors);
   made->copies = Words(arrays, "copies", &copies);
+  made->pairs = Words(arrays, "pairs", &pairs);
   made->failed = Words(arrays, "failed", &failed);
-  const bool fits = control >= copyThreadControl::kWords && failed > 0 && descriptors == 2 * failed && copies % 5 == 0;
+  const bool fits = control >= copyThreadControl::kWords && failed > 0 && descriptors == 2 * failed &&
+                    copies % kCopyWords == 0 && pairs == 2 * kCopyPairs;
   if (!fits) throw Napi::TypeError::New(env, "the rings do not fit each other");
   made->descriptorMask = static_cast<int32_t>(failed) - 1;
-  made->copyMask = static_cast<int32_t>(copies / 5) - 1;
+  made->copyMask = static_cast<int32_t>(copies / kCopyWords) - 1;
   made->spin = info[2].As<Napi::Number>().Int64Value() * 1000;
   made->memories.resize(static_cast<size_t>(Int(info[1])));
   made->keep.resize(made->memories.size());

@@ -11,6 +11,10 @@ constexpr int32_t kSinglesPerRun = 64;
 constexpr int32_t kPiecesPerRun = 256;
 // Bytes from one virtio-net header in a job to the next.
 constexpr int32_t kHeaderStride = 20;
+// Of the third number that describes a copy, those bits that are its bytes; those above are the number of its pair of memories.
+constexpr int32_t kCopyNoteBits = 17;
+// Pairs of memories that copies may name.
+constexpr int32_t kCopyPairs = 32768;
 
 // Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC.
 namespace queueCounter {
@@ -142,6 +146,72 @@ enum Word {
   kWords = 933
 };
 }  // namespace chainsJob
+
+// The words of a job for packets in chains of one descriptor each that somebody else copies. It begins as `singlesJob` does.
+namespace notesJob {
+enum Word {
+  // The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors.
+  kPacked = 0,
+  kWritable = 1,
+  kInOrder = 2,
+  kSize = 3,
+  // What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first.
+  kTables = 4,
+  // Where its parts are: handle and offset each. A packed ring has only the first.
+  kTable = 5,
+  kTableAt = 6,
+  kAvail = 7,
+  kAvailAt = 8,
+  kUsed = 9,
+  kUsedAt = 10,
+  // Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken.
+  kNext = 11,
+  kNextWrap = 12,
+  kDone = 13,
+  kDoneWrap = 14,
+  kRoom = 15,
+  // The window of the driver’s memory: handle and offset, guest address in halves, bytes.
+  kData = 16,
+  kDataAt = 17,
+  kLow = 18,
+  kHigh = 19,
+  kBytes = 20,
+  // Bytes of the header in front of each packet; the longest packet to take; the handle of local memory.
+  kPrefix = 21,
+  kMost = 22,
+  kLocal = 23,
+  // Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind.
+  kCount = 24,
+  kBlocked = 25,
+  // The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it.
+  kLog = 26,
+  kLogDataLow = 27,
+  kLogDataHigh = 28,
+  kLogRingLow = 29,
+  kLogRingHigh = 30,
+  kLogBeyond = 31,
+  // Writable: 1 with MRG_RXBUF; from one header to the next where they are copied from, a header for each number of chains.
+  kMergeable = 32,
+  kHeaderStep = 33,
+  // Where its chains are kept, as `bind` called it.
+  kSlot = 34,
+  // Rings of transfers: numbers of the next descriptor and copy, copies there is room for; the third int32 of a copy of data, without its bytes, and that of a header’s.
+  kDescriptor = 35,
+  kCopy = 36,
+  kCopyRoom = 37,
+  kDataNote = 38,
+  kHeaderNote = 39,
+  // Set by the run: how many chains it took, and how many copies it noted; 1 when it stopped because there were no more chains.
+  kChains = 40,
+  kCopies = 41,
+  kEmpty = 42,
+  // The packets: where they begin in local memory, their bytes, and of how many chains each is.
+  kOffsets = 43,
+  kLengths = 107,
+  kCounts = 171,
+  kWords = 235
+};
+}  // namespace notesJob
 
 // What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it.
 namespace copyThreadControl {

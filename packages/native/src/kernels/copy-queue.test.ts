@@ -2,14 +2,35 @@ import fc from 'fast-check';
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
 import { SharedMemory } from '../memory/shared-memory.ts';
-import { type CopyQueue, type CopyRings, nativeCopyQueue, twinCopyQueue } from './copy-queue.ts';
+import {
+  type CopyQueue,
+  type CopyRings,
+  longestCopy,
+  nativeCopyQueue,
+  noteWord,
+  twinCopyQueue,
+} from './copy-queue.ts';
+import { copyPairs } from './layouts.ts';
 
 type Copy = readonly [source: number, from: number, destination: number, to: number, bytes: number];
 
 const rings = (descriptors = 8, copies = 32): CopyRings => ({
   descriptors: new Int32Array(2 * descriptors),
-  copies: new Int32Array(5 * copies),
+  copies: new Int32Array(3 * copies),
+  pairs: new Int32Array(2 * copyPairs),
 });
+
+/** Notes a copy, between the memories of a pair of its own. */
+function note(
+  { copies, pairs }: CopyRings,
+  number: number,
+  [source, from, destination, to, bytes]: Copy,
+): void {
+  const entry = number % (copies.length / 3);
+  const pair = copyPairs - 1 - entry;
+  pairs.set([source, destination], 2 * pair);
+  copies.set([from, to, noteWord(pair, bytes)], 3 * entry);
+}
 
 /** Describes and submits descriptors, and waits until they are done. */
 class Producer {
@@ -26,13 +47,13 @@ class Producer {
 
   /** @returns of each descriptor whether it failed */
   run(...descriptors: readonly (readonly Copy[])[]): boolean[] {
-    const { descriptors: words, copies } = this.#rings;
+    const { descriptors: words } = this.#rings;
     const first = this.#head;
     for (const each of descriptors) {
       const at = 2 * (this.#head++ % (words.length / 2));
       words[at] = this.#copy;
       words[at + 1] = each.length;
-      for (const copy of each) copies.set(copy, 5 * (this.#copy++ % (copies.length / 5)));
+      for (const copy of each) note(this.#rings, this.#copy++, copy);
     }
     this.queue.submit(this.#head);
     this.queue.drain();
@@ -65,7 +86,7 @@ describe.each([
       number,
       fc.integer({ min: 0, max: 3 }),
       number,
-      number,
+      fc.integer({ min: 0, max: 70 }),
     );
     const runs = fc.array(fc.array(fc.array(copy, { maxLength: 4 }), { maxLength: 8 }), { maxLength: 8 });
     fc.assert(
@@ -107,12 +128,23 @@ describe.each([
     });
   });
 
+  it('copies as many bytes as can be said', () => {
+    const of = rings();
+    const queue = create(of);
+    using(queue, () => {
+      const bytes = Uint8Array.from({ length: 2 * longestCopy }, (_, i) => i % 251);
+      queue.register(0, bytes.buffer, 0, bytes.length);
+      expect(new Producer(queue, of).run([[0, 0, 0, longestCopy, longestCopy]])).toEqual([false]);
+      expect(Buffer.compare(bytes.subarray(longestCopy), bytes.subarray(0, longestCopy))).toBe(0);
+    });
+  });
+
   it('ends with what it was given done, and twice', () => {
     const of = rings();
     const queue = create(of);
     const bytes = new Uint8Array([1, 2, 3, 4]);
     queue.register(0, bytes.buffer, 0, 4);
-    of.copies.set([0, 0, 0, 2, 2]);
+    note(of, 0, [0, 0, 0, 2, 2]);
     of.descriptors.set([0, 1]);
     queue.submit(1);
     queue.stop();

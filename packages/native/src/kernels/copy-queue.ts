@@ -1,8 +1,9 @@
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
 import { keepInThread } from '../untransferable.ts';
-import { copyOpWords, holdable } from './copy.ts';
-import { copyThreadControl, copyThreadControlWords } from './layouts.ts';
+import { holdable } from './copy.ts';
+import { copyNoteBits, copyThreadControl, copyThreadControlWords } from './layouts.ts';
+import type { NotedRings } from './notes-kernel.ts';
 
 const TAIL = copyThreadControl.tail;
 const FAILURES = copyThreadControl.failures;
@@ -10,12 +11,19 @@ const FAILURES = copyThreadControl.failures;
 /** Numbers of descriptors and copies run freely, and begin anew behind this one: they stay small integers. */
 export const numberMask = 0x3fff_ffff;
 
-/** The rings that describe copies. Descriptors and copies are numbered modulo 2^30; the entry of one is its number modulo the ring's size. */
-export interface CopyRings {
-  /** Two int32 for each of a power of two of descriptors: number of the first copy, how many. */
-  readonly descriptors: Int32Array;
-  /** `copyOpWords` int32 for each of a power of two of copies: source memory and offset, destination memory and offset, bytes. */
-  readonly copies: Int32Array;
+/** The rings that describe copies to whoever makes them, and between which memories those are. */
+export interface CopyRings extends NotedRings {
+  /** Two int32 for each of `copyPairs` pairs of memories: source, destination. A pair changes only while nothing submitted names it. */
+  readonly pairs: Int32Array;
+}
+
+const copyWords = 3;
+/** Most bytes of one copy. */
+export const longestCopy = (1 << copyNoteBits) - 1;
+
+/** The third number of a copy: what the pair of its memories is called, and its bytes. */
+export function noteWord(pair: number, bytes: number): number {
+  return (pair << copyNoteBits) | bytes;
 }
 
 /** A queue of copies between memories, and what does them: beside this thread, or at once. */
@@ -45,11 +53,11 @@ const memories = 8192;
  * @param spin microseconds for which it looks for work until it sleeps
  * @throws VioError VIO_SYS_EAGAIN when there can be no more threads
  */
-export function nativeCopyQueue({ descriptors, copies }: CopyRings, spin: number): CopyQueue {
+export function nativeCopyQueue({ descriptors, copies, pairs }: CopyRings, spin: number): CopyQueue {
   const control = new Int32Array(copyThreadControlWords);
   const failed = new Int32Array(descriptors.length / 2);
-  for (const { buffer } of [control, failed, descriptors, copies]) keepInThread(buffer);
-  const arrays = { control, descriptors, copies, failed };
+  for (const { buffer } of [control, failed, descriptors, copies, pairs]) keepInThread(buffer);
+  const arrays = { control, descriptors, copies, pairs, failed };
   const thread = attempt(() => addon.createCopyThread(arrays, memories, spin), 'start a thread that copies');
   return {
     register: (memory, buffer, byteOffset, byteLength) =>
@@ -65,25 +73,26 @@ export function nativeCopyQueue({ descriptors, copies }: CopyRings, spin: number
 }
 
 /** The same in TypeScript, at once in this thread. */
-export function twinCopyQueue({ descriptors, copies }: CopyRings): CopyQueue {
+export function twinCopyQueue({ descriptors, copies, pairs }: CopyRings): CopyQueue {
   const known: (Uint8Array | undefined)[] = [];
   const failed = new Uint8Array(descriptors.length / 2);
-  const copyMask = copies.length / copyOpWords - 1;
+  const copyMask = copies.length / copyWords - 1;
   let tail = 0;
   let failures = 0;
   const part = (memory: number, offset: number, bytes: number): Uint8Array | undefined => {
     const all = known[memory];
-    return all !== undefined && offset >= 0 && bytes >= 0 && offset + bytes <= all.length
+    return all !== undefined && offset >= 0 && offset + bytes <= all.length
       ? all.subarray(offset, offset + bytes)
       : undefined;
   };
   const run = (descriptor: number): boolean => {
     const at = 2 * (descriptor & (failed.length - 1));
     for (let i = 0; i < descriptors[at + 1]; i++) {
-      const copy = ((descriptors[at] + i) & copyMask) * copyOpWords;
-      const bytes = copies[copy + 4];
-      const from = part(copies[copy], copies[copy + 1], bytes);
-      const to = part(copies[copy + 2], copies[copy + 3], bytes);
+      const copy = ((descriptors[at] + i) & copyMask) * copyWords;
+      const pair = copies[copy + 2] >>> copyNoteBits;
+      const bytes = copies[copy + 2] & longestCopy;
+      const from = part(pairs[2 * pair], copies[copy], bytes);
+      const to = part(pairs[2 * pair + 1], copies[copy + 1], bytes);
       if (from === undefined || to === undefined) return false;
       to.set(from);
     }

@@ -3,7 +3,8 @@ import { VioError } from '../error.ts';
 import { isMapping } from '../memory/area.ts';
 import { keepInThread } from '../untransferable.ts';
 import type { ChainsKernel, KernelWindows } from './chains-kernel.ts';
-import { chainsJobWords, singlesJobWords } from './layouts.ts';
+import { chainsJobWords, notesJobWords, singlesJobWords } from './layouts.ts';
+import type { NotedRings, NotesKernel } from './notes-kernel.ts';
 import type { SinglesKernel } from './singles-kernel.ts';
 
 /** int32 numbers per copy: source handle, source offset, destination handle, destination offset, bytes. */
@@ -35,6 +36,8 @@ export interface CopyEngine {
    * @returns a kernel that moves whole bursts between rings and buffers registered here; undefined: there is none
    */
   singles(counters?: Float64Array): SinglesKernel | undefined;
+  /** @returns one that notes copies of whole bursts for others, in these rings; undefined: there is none */
+  notes(rings: NotedRings): NotesKernel | undefined;
   /** @returns one for chains of any kind, over these windows of a driver's memory; undefined: there is none */
   chains(windows: KernelWindows): ChainsKernel | undefined;
 }
@@ -56,6 +59,21 @@ export function nativeCopyEngine(capacity = 1024): CopyEngine {
       keepInThread(job.buffer);
       if (counters !== undefined) keepInThread(counters.buffer);
       return { job, run: native.singles(job, counters) };
+    },
+    notes({ descriptors, copies }) {
+      const job = new Int32Array(notesJobWords);
+      for (const { buffer } of [job, descriptors, copies]) keepInThread(buffer);
+      const { run, bind, unbind } = native.notes({ job, descriptors, copies });
+      return {
+        job,
+        run,
+        bind(kept) {
+          const { id, offset, length, written } = kept;
+          for (const { buffer } of [id, offset, length, written]) keepInThread(buffer);
+          return bind({ id, offset, length, written });
+        },
+        unbind,
+      };
     },
     chains({ guestBase, size, handles }) {
       const job = new Int32Array(chainsJobWords);
@@ -121,5 +139,6 @@ export function twinCopyEngine(capacity = 1024): CopyEngine {
     },
     singles: () => undefined,
     chains: () => undefined,
+    notes: () => undefined,
   };
 }

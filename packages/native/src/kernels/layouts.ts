@@ -9,6 +9,12 @@ export const piecesPerRun = 256;
 /** Bytes from one virtio-net header in a job to the next. */
 export const headerStride = 20;
 
+/** Of the third int32 that describes a copy, those that are its bytes; those above are the number of its pair of memories. */
+export const copyNoteBits = 17;
+
+/** Pairs of memories that copies may name. */
+export const copyPairs = 32768;
+
 /** Counters of a queue: index of each, in the order of DPDK’s xstats. Frames count without CRC. */
 export const queueCounter = {
   /** Packets, bytes, what was dropped, whom they were for, and how many of which size. */
@@ -139,6 +145,72 @@ export const chainsJob = {
 
 /** How many of them there are. */
 export const chainsJobWords = 933;
+
+/** The words of a job for packets in chains of one descriptor each that somebody else copies. It begins as `singlesJob` does. */
+export const notesJob = {
+  /** The ring: 1 packed or 0 split; 1 when the device writes the buffers; 1 with IN_ORDER; descriptors. */
+  packed: 0,
+  writable: 1,
+  inOrder: 2,
+  size: 3,
+  /** What its indirect tables hold, for those who take them: 0 there are none; 1 buffers as their flags say; 2 such as are read; 3 such as are written. -1: addresses have to be translated first. */
+  tables: 4,
+  /** Where its parts are: handle and offset each. A packed ring has only the first. */
+  table: 5,
+  tableAt: 6,
+  avail: 7,
+  availAt: 8,
+  used: 9,
+  usedAt: 10,
+  /** Next available and next used position, a packed ring’s with wrap counters; chains that may still be taken. */
+  next: 11,
+  nextWrap: 12,
+  done: 13,
+  doneWrap: 14,
+  room: 15,
+  /** The window of the driver’s memory: handle and offset, guest address in halves, bytes. */
+  data: 16,
+  dataAt: 17,
+  low: 18,
+  high: 19,
+  bytes: 20,
+  /** Bytes of the header in front of each packet; the longest packet to take; the handle of local memory. */
+  prefix: 21,
+  most: 22,
+  local: 23,
+  /** Packets wanted. Set by the run: 1 when it stopped at a chain that is not of this kind. */
+  count: 24,
+  blocked: 25,
+  /** The log of what is written: its handle, -1: there is none; the guest address of that window, and of the used or packed ring, in halves. Set by the run: 1 when something lies beyond it. */
+  log: 26,
+  logDataLow: 27,
+  logDataHigh: 28,
+  logRingLow: 29,
+  logRingHigh: 30,
+  logBeyond: 31,
+  /** Writable: 1 with MRG_RXBUF; from one header to the next where they are copied from, a header for each number of chains. */
+  mergeable: 32,
+  headerStep: 33,
+  /** Where its chains are kept, as `bind` called it. */
+  slot: 34,
+  /** Rings of transfers: numbers of the next descriptor and copy, copies there is room for; the third int32 of a copy of data, without its bytes, and that of a header’s. */
+  descriptor: 35,
+  copy: 36,
+  copyRoom: 37,
+  dataNote: 38,
+  headerNote: 39,
+  /** Set by the run: how many chains it took, and how many copies it noted; 1 when it stopped because there were no more chains. */
+  chains: 40,
+  copies: 41,
+  empty: 42,
+  /** The packets: where they begin in local memory, their bytes, and of how many chains each is. */
+  offsets: 43,
+  lengths: 107,
+  counts: 171,
+} as const;
+
+/** How many of them there are. */
+export const notesJobWords = 235;
 
 /** What a thread that copies and the one of JavaScript tell each other: each word in a cache line of its own, as one of them writes it. */
 export const copyThreadControl = {

@@ -81,6 +81,12 @@ export interface DeviceQueue {
   lookIn(window: number): void;
 
   /**
+   * The kernel has taken chains of one descriptor each, which are completed later. @param count how many
+   * @internal For kernels.
+   */
+  took(count: number): void;
+
+  /**
    * The kernel has taken and completed chains. @param count ring slots they occupied: split, one each
    * @internal For kernels.
    */

@@ -322,13 +322,21 @@ export class PackedDevice extends DeviceRing implements DeviceQueue {
     this.builder.lendWindow(job);
   }
 
+  took(count: number): void {
+    this.#pass(count);
+    this.inFlight += count;
+  }
+
   takeBack(count: number): void {
-    this.#next += count;
-    if (this.#next >= this.size) {
-      this.#next -= this.size;
-      this.#nextWrap ^= 1;
-    }
+    this.#pass(count);
     this.#used.skip(count);
+  }
+
+  #pass(slots: number): void {
+    this.#next += slots;
+    if (this.#next < this.size) return;
+    this.#next -= this.size;
+    this.#nextWrap ^= 1;
   }
 
   pending(): number {

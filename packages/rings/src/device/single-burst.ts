@@ -7,6 +7,8 @@ export class SingleBurst {
   count = 0;
   /** Chains it has room for. */
   readonly capacity: number;
+  /** What a kernel that fills it calls it; -1: nothing. */
+  slot = -1;
   /** Window of the memory map that all of them lie in. */
   window = 0;
   /** True: the device writes them. */

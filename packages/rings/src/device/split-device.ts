@@ -312,6 +312,11 @@ export class SplitDevice extends DeviceRing implements DeviceQueue {
     this.builder.lendWindow(job);
   }
 
+  took(count: number): void {
+    this.#next = (this.#next + count) & 0xffff;
+    this.inFlight += count;
+  }
+
   takeBack(count: number): void {
     this.#next = (this.#next + count) & 0xffff;
     this.#done = (this.#done + count) & 0xffff;

@@ -107,6 +107,10 @@ export class LoggedDevice implements DeviceQueue {
     this.bare.lookIn(window);
   }
 
+  took(count: number): void {
+    this.bare.took(count);
+  }
+
   takeBack(count: number): void {
     this.bare.takeBack(count);
     this.log.onMarked?.();

@@ -111,6 +111,10 @@ class TrackedDevice implements DeviceQueue {
     throw new TypeError('a queue with a journal notes down every chain: it is not for kernels');
   }
 
+  took(): void {
+    this.lend();
+  }
+
   takeBack(): void {
     this.lend();
   }

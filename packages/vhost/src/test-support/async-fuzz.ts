@@ -36,7 +36,8 @@ export async function fuzzAsync(
 ): Promise<FuzzedAsync> {
   const random = new Random(seed);
   const findings: string[] = [];
-  const rooms = [new SideMemory(), new SideMemory()];
+  const rooms = [new SideMemory(true), new SideMemory(false)];
+  const plain = new SideMemory(false);
   const seen = { sent: 0, received: 0, faults: 0, compared: 0 };
   for (const thread of threads) dmaConfigure(thread, { onFault: (fault) => findings.push(fault.message) });
   let done = 0;
@@ -47,7 +48,7 @@ export async function fuzzAsync(
     if (!real) dmaConfigure(engine, { descriptors: 64, onFault: () => seen.faults++ });
     // Buffers that overlap are copied in another order, and a stub that misbehaves only later.
     const compares = !setup.overlapping && random.chance(0.5);
-    const sides = [new AsyncSide(rooms[0], engine, setup), new PlainSide(rooms[1], setup)] as const;
+    const sides = [new AsyncSide(random.pick(rooms), engine, setup), new PlainSide(plain, setup)] as const;
     const memories = sides.map(({ memory }) => memory);
     const driver = new HostileDriver(random, memories, setup);
     driver.begin();

@@ -26,10 +26,16 @@ import { WatchedLog } from './watched-log.ts';
 
 /** What costs time to make: memory of a driver, a log of it, memory for packets. */
 export class SideMemory {
-  readonly memory = new HostileMemory(false);
-  readonly watched = new WatchedLog(this.memory);
+  readonly memory: HostileMemory;
+  readonly watched: WatchedLog;
   readonly region = packetMemory();
   readonly journal = new ArrayBuffer(journalBytes);
+
+  /** @param native kernels in C++ work in it, where there are any */
+  constructor(native: boolean) {
+    this.memory = new HostileMemory(native);
+    this.watched = new WatchedLog(this.memory);
+  }
 }
 
 /** A ring of a hostile driver, and a pool. */

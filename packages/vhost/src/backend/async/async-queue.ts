@@ -1,3 +1,4 @@
+import { type NotesKernel, notesJob, noteWord } from '@vio/native/internal';
 import { PacketBurst, PacketOffloads, type QueueStats } from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, ChainBurst, DeviceQueue, MemoryMap } from '@vio/rings';
@@ -11,6 +12,7 @@ import type { CopySink } from '../packets/packet-holder.ts';
 import type { DmaChannel, TransferOwner } from './dma-channel.ts';
 import { HeldChains } from './held-chains.ts';
 import { HeldPackets } from './held-packets.ts';
+import { NativeNotes } from './native-notes.ts';
 import { type SinglesHolder, isSingleRing } from './single-chains.ts';
 import { SingleFetch } from './single-fetch.ts';
 import { SingleSubmit } from './single-submit.ts';
@@ -36,6 +38,7 @@ export interface AsyncRing {
 
 /** The data paths of a ring that runs. */
 interface Running extends AsyncRing {
+  readonly kernel: NotesKernel | undefined;
   readonly copies: TransferCopier;
   readonly chains: HeldChains;
 }
@@ -60,6 +63,11 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   /** The fast ways, at most one of them; undefined: the ring's own way takes everything. */
   #fastEnqueue: SingleSubmit | undefined;
   #fastDequeue: SingleFetch | undefined;
+  /** The same in C++, for most of what they take. */
+  #notes: NativeNotes | undefined;
+  /** Between which memories packets are copied, and from where to where their headers are. */
+  #pair = -1;
+  #headerPair = -1;
   /** Chains that belong to the next packet. */
   #skipped = 0;
   /** For packets from a driver, while they are taken: of an application that is told of offloads, and of one that is not. */
@@ -84,10 +92,12 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
   /** The ring runs. */
   start(ring: AsyncRing): void {
     const { queue, copier, memory, header, mergeable, stats, codec, dequeue } = ring;
+    const kernel = copier.notes(this.#dma.transfers);
     this.#ring = {
       ...ring,
       copies: new TransferCopier(memory, copier, this.#dma),
-      chains: new HeldChains(queue.size),
+      chains: new HeldChains(queue.size, kernel),
+      kernel,
     };
     this.#queue = queue;
     this.#takes = true;
@@ -97,15 +107,19 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
       this.#dequeue?.dispose();
       this.#dequeue = new DequeuePath(queue, copier, header, stats, codec, { ...dequeue, holder: this });
     }
-    this.#findFastWay(ring, queue);
+    this.#findFastWay(this.#ring, queue);
   }
 
-  #findFastWay({ memory, header, mergeable, stats, codec }: AsyncRing, queue: DeviceQueue): void {
+  #findFastWay(ring: Running, queue: DeviceQueue): void {
+    const { memory, header, mergeable, stats, codec, kernel } = ring;
     this.#fastEnqueue = undefined;
     this.#fastDequeue = undefined;
+    this.#notes = undefined;
     if (!isSingleRing(queue)) return;
-    if (!this.#writable) this.#fastDequeue = new SingleFetch({ queue, memory, header, codec, holder: this });
     // Hashes are written packet by packet.
+    if (kernel !== undefined && (!this.#writable || header <= 12))
+      this.#notes = NativeNotes.create({ ...ring, queue, kernel, writable: this.#writable, holder: this });
+    if (!this.#writable) this.#fastDequeue = new SingleFetch({ queue, memory, header, codec, holder: this });
     else if (header <= 12)
       this.#fastEnqueue = new SingleSubmit({ queue, memory, header, mergeable, stats, holder: this });
   }
@@ -130,6 +144,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     this.#enqueue = undefined;
     this.#fastEnqueue = undefined;
     this.#fastDequeue = undefined;
+    this.#notes = undefined;
   }
 
   /** The channel is no more. */
@@ -144,8 +159,11 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     const path = this.#enqueue;
     if (path === undefined || !this.#takes) return 0;
     const room = this.#room(count);
-    let n = this.#fastEnqueue?.put(pool, burst, from, from + room) ?? 0;
-    if (n < room) n += path.run(pool, burst, from + n, room - n);
+    const notes = this.#notes;
+    let n = notes?.put(pool, burst, from, from + room) ?? 0;
+    if (n < room && notes?.empty === true) path.stats.countFullRing();
+    else if (n < room) n += this.#fastEnqueue?.put(pool, burst, from + n, from + room) ?? 0;
+    if (n < room && notes?.empty !== true) n += path.run(pool, burst, from + n, room - n);
     this.#giveSkipped();
     return n;
   }
@@ -155,7 +173,7 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     const wanted = pool.available(Math.min(this.#room(max), chainsPerBurst, burst.capacity));
     if (wanted <= 0 || !this.#takes) return;
     const working = burst.offloads === undefined ? this.#plain : this.#telling;
-    const fast = this.#fastDequeue;
+    const fast = this.#notes?.ready(pool) === true ? this.#notes : this.#fastDequeue;
     const n = fast?.take(pool, working, wanted) ?? 0;
     if (fast === undefined || (fast.blocked && n < wanted)) this.#dequeue?.submit(pool, working, wanted - n);
     this.#giveSkipped();
@@ -224,20 +242,46 @@ export class AsyncQueue implements SinglesHolder, TransferOwner {
     run: CopyRun,
     said?: PacketOffloads,
   ): boolean {
-    const { copies, header } = this.#running;
-    const memory = copies.windowMemory(this.singles().window);
-    if (local < 0 || memory < 0 || this.#skipped > 0) return false;
-    if (this.#writable) {
-      run.headers = copies.headerMemory();
-      run.headerBytes = header;
-      if (run.headers < 0) return false;
-    }
-    if (!this.#dma.takesRun(count, run.notes(count))) return false;
-    run.source = this.#writable ? local : memory;
-    run.destination = this.#writable ? memory : local;
+    const dma = this.#dma;
+    if (!this.#findPairs(local, this.singles().window)) return false;
+    run.pair = this.#pair;
+    run.headers = this.#headerPair;
+    run.headerBytes = this.#running.header;
+    if (!dma.takesRun(count, run.notes(count))) return false;
     const entry = this.#packets.holdRun(burst, from, count, run.counts, said);
-    this.#dma.describeRun(this, entry, run, count);
+    dma.describeRun(this, entry, run, count);
     return true;
+  }
+
+  lend(job: Int32Array, local: number, window: number): boolean {
+    if (!this.#findPairs(local, window)) return false;
+    job[notesJob.dataNote] = noteWord(this.#pair, 0);
+    job[notesJob.headerNote] = noteWord(this.#headerPair, this.#running.header);
+    return this.#dma.lend(job);
+  }
+
+  noted(
+    burst: PacketBurst,
+    from: number,
+    count: number,
+    counts: Int32Array,
+    copies: number,
+    said?: PacketOffloads,
+  ): void {
+    this.#dma.described(this, this.#packets.holdRun(burst, from, count, counts, said), count, copies);
+  }
+
+  /** @returns false: whole runs are not taken now, or not between these memories */
+  #findPairs(local: number, window: number): boolean {
+    const { copies } = this.#running;
+    const dma = this.#dma;
+    const memory = copies.windowMemory(window);
+    if (local < 0 || memory < 0 || this.#skipped > 0) return false;
+    this.#pair = this.#writable ? dma.pair(local, memory) : dma.pair(memory, local);
+    if (!this.#writable) return this.#pair >= 0;
+    const headers = copies.headerMemory();
+    this.#headerPair = headers < 0 ? -1 : dma.pair(headers, memory);
+    return this.#pair >= 0 && this.#headerPair >= 0;
   }
 
   skip(chains: number): void {

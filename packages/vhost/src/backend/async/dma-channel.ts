@@ -1,4 +1,4 @@
-import { throwLater } from '@vio/native/internal';
+import { copyPairs, longestCopy, notesJob, throwLater } from '@vio/native/internal';
 import type { VioError } from '@vio/native';
 import type { Region } from '@vio/rings';
 import { asyncError } from './async-error.ts';
@@ -41,6 +41,9 @@ export class DmaChannel {
   readonly #state: Uint8Array;
   readonly #completed: Int32Array;
   readonly #memories: (Memory | undefined)[] = [];
+  /** Numbers of pairs of memories, by `pairKey`, and those that are free again. */
+  readonly #pairs = new Map<number, number>();
+  readonly #freePairs: number[] = [];
   /** Descriptors from `tail` on are outstanding, those from `submitted` on are only described; then copies of the next one. */
   #tail = 0;
   #submitted = 0;
@@ -106,17 +109,39 @@ export class DmaChannel {
     const memory = this.#memories[number];
     if (memory === undefined || --memory.users > 0) return;
     this.#memories[number] = undefined;
+    for (const [key, pair] of this.#pairs)
+      if (key % mostMemories === number || Math.floor(key / mostMemories) === number) {
+        this.#pairs.delete(key);
+        this.#freePairs.push(pair);
+      }
     this.#ask('unregister', () => this.#engine.unregister(number));
   }
 
-  /** Notes a copy of the next descriptor. @returns false: there is no room for it */
+  /** @returns what copies call these two memories, until one of them is not known any more; -1: there are too many such pairs */
+  pair(source: number, destination: number): number {
+    const key = source * mostMemories + destination;
+    return this.#pairs.get(key) ?? this.#newPair(key);
+  }
+
+  #newPair(key: number): number {
+    const pair = this.#freePairs.pop() ?? this.#pairs.size;
+    if (pair === copyPairs) return -1;
+    this.#pairs.set(key, pair);
+    this.transfers.name(pair, Math.floor(key / mostMemories), key % mostMemories);
+    return pair;
+  }
+
+  /** Notes a copy of the next descriptor. @returns false: there is no room for it, or it is too long */
   note(source: number, from: number, destination: number, to: number, bytes: number): boolean {
     if (
       this.#fault !== undefined ||
+      bytes > longestCopy ||
       numbersFrom(this.#copyTail, this.#copyHead) === this.transfers.copyCapacity
     )
       return false;
-    this.transfers.note(this.#copyHead, source, from, destination, to, bytes);
+    const pair = this.pair(source, destination);
+    if (pair === -1) return false;
+    this.transfers.note(this.#copyHead, pair, from, to, bytes);
     this.#copyHead = numberAfter(this.#copyHead);
     return true;
   }
@@ -155,7 +180,19 @@ export class DmaChannel {
 
   /** Describes so many descriptors, for entries from this one on. */
   describeRun(owner: TransferOwner, entry: number, run: CopyRun, count: number): void {
-    this.transfers.noteRun(this.#head, this.#copyHead, run, count);
+    this.described(owner, entry, count, this.transfers.noteRun(this.#head, this.#copyHead, run, count));
+  }
+
+  /** Says to a kernel where its descriptors and copies go, as `notesJob` has it. @returns false: none may be described now */
+  lend(job: Int32Array): boolean {
+    job[notesJob.descriptor] = this.#head;
+    job[notesJob.copy] = this.#copyHead;
+    job[notesJob.copyRoom] = this.transfers.copyCapacity - numbersFrom(this.#copyTail, this.#copyHead);
+    return this.#fault === undefined && this.#firstCopy === this.#copyHead;
+  }
+
+  /** So many descriptors with so many copies are written, for entries from this one on: by a kernel, or here. */
+  described(owner: TransferOwner, entry: number, count: number, copies: number): void {
     const mask = this.transfers.capacity - 1;
     const owners = this.#owner;
     const entries = this.#entry;
@@ -168,7 +205,7 @@ export class DmaChannel {
       state[at] = outstanding;
     }
     this.#head = numberAfter(head, count);
-    this.#copyHead = numberAfter(this.#copyHead, run.notes(count));
+    this.#copyHead = numberAfter(this.#copyHead, copies);
     this.#firstCopy = this.#copyHead;
   }
 

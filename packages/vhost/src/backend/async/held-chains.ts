@@ -1,3 +1,4 @@
+import type { NotesKernel } from '@vio/native/internal';
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
 import { SingleBurst } from '@vio/rings/internal';
 import { chainsPerBurst, segmentsPerBurst, singlesPerRun } from '../packets/burst-limits.ts';
@@ -22,12 +23,16 @@ export class HeldChains {
   /** Those fetched to last, and others that are empty. */
   #filling: ChainBurst;
   readonly #empty: ChainBurst[] = [];
-  #fillingSingles = new SingleBurst(singlesPerRun);
+  #fillingSingles: SingleBurst;
   readonly #emptySingles: SingleBurst[] = [];
   readonly #held: Held[] = [];
 
-  /** @param size descriptors of the ring */
-  constructor(size: number) {
+  readonly #kernel: NotesKernel | undefined;
+
+  /** @param size descriptors of the ring @param kernel fills bursts of single chains as well */
+  constructor(size: number, kernel?: NotesKernel) {
+    this.#kernel = kernel;
+    this.#fillingSingles = this.#freshSingles();
     this.#segments = Math.max(segmentsPerBurst, size);
     this.#filling = this.#fresh();
   }
@@ -60,7 +65,7 @@ export class HeldChains {
   /** Holds the first so many of those that were fetched to `fillingSingles`. */
   holdSingles(count: number): void {
     this.#held.push({ chains: undefined, singles: this.#fillingSingles, from: 0, end: count });
-    this.#fillingSingles = this.#emptySingles.pop() ?? new SingleBurst(singlesPerRun);
+    this.#fillingSingles = this.#emptySingles.pop() ?? this.#freshSingles();
   }
 
   /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */
@@ -82,9 +87,16 @@ export class HeldChains {
   #recycle({ chains, singles }: Held): void {
     if (singles !== undefined && this.#emptySingles.length < mostEmptySingles)
       this.#emptySingles.push(singles);
+    else if (singles !== undefined) this.#kernel?.unbind(singles.slot);
     if (chains?.capacity !== capacity || this.#held.some((held) => held.chains === chains)) return;
     chains.clear();
     if (chains !== this.#filling) this.#empty.push(chains);
+  }
+
+  #freshSingles(): SingleBurst {
+    const singles = new SingleBurst(singlesPerRun);
+    singles.slot = this.#kernel?.bind(singles) ?? -1;
+    return singles;
   }
 
   #fresh(): ChainBurst {

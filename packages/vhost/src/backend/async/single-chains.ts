@@ -27,6 +27,24 @@ export interface SinglesHolder extends PacketHolder {
     run: CopyRun,
     said?: PacketOffloads,
   ): boolean;
+  /**
+   * Says to a kernel where it notes copies between these memories, and how many there may be.
+   * @param local what the packets' pool is called in copies @param window of the driver's memory
+   * @returns false: not now
+   */
+  lend(job: Int32Array, local: number, window: number): boolean;
+  /**
+   * The kernel has noted the copies of packets of one segment each, from entry `from` of a burst on: takes them.
+   * @param counts chains of each @param copies of all of them @param said what their headers say, entry by entry
+   */
+  noted(
+    burst: PacketBurst,
+    from: number,
+    count: number,
+    counts: Int32Array,
+    copies: number,
+    said?: PacketOffloads,
+  ): void;
 }
 
 /** True for a ring that need not see every chain itself: one with a journal notes down what it takes by `fetch`. */

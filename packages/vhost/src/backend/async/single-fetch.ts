@@ -1,15 +1,14 @@
-import { type PacketBurst, PacketOffloads } from '@vio/net';
+import type { PacketBurst } from '@vio/net';
 import type { HeaderCodec } from '@vio/net/internal';
 import type { BufferPool, DeviceQueue, MemoryMap } from '@vio/rings';
-import type { SingleBurst, SingleKind } from '@vio/rings/internal';
+import type { SingleKind } from '@vio/rings/internal';
 import { chainsPerBurst } from '../packets/burst-limits.ts';
 import { type SinglesHolder, unfetchSingles } from './single-chains.ts';
+import { SingleHeaders } from './single-headers.ts';
 import { CopyRun } from './transfers.ts';
 
 /** Longest packet in one buffer, in bytes; what `DequeuePath` takes of any driver. */
-const longestPacket = 65_535;
-/** Of a header, all that says something: 10 bytes. */
-const headerHalves = 5;
+export const longestPacket = 65_535;
 
 /** What the fast way works on. */
 export interface SingleFetchOptions {
@@ -30,19 +29,14 @@ export class SingleFetch {
   /** True when the last call stopped at a chain, or a header, that is not of this kind. */
   blocked = false;
   readonly #queue: DeviceQueue;
-  readonly #memory: MemoryMap;
-  readonly #codec: HeaderCodec | undefined;
   readonly #holder: SinglesHolder;
   readonly #kind: SingleKind;
-  readonly #said = new PacketOffloads(chainsPerBurst);
+  readonly #headers: SingleHeaders | undefined;
   readonly #run = new CopyRun();
-  /** The header of a packet, copied once. */
-  readonly #copied = new Uint16Array(headerHalves);
 
   constructor({ queue, memory, header, codec, holder }: SingleFetchOptions) {
     this.#queue = queue;
-    this.#memory = memory;
-    this.#codec = codec;
+    this.#headers = codec === undefined ? undefined : new SingleHeaders(memory, codec);
     this.#holder = holder;
     this.#kind = { writable: false, prefix: header };
     this.#run.counts = new Int32Array(chainsPerBurst).fill(1);
@@ -62,13 +56,12 @@ export class SingleFetch {
     if (fetched === 0) return 0;
     const { copies } = holder;
     const local = copies.localHandle(pool.region);
-    const codec = this.#codec;
-    const said = codec === undefined ? undefined : this.#said;
+    const said = this.#headers?.said;
     const { window, offset: starts, length: bytes } = singles;
     const { offset, length } = burst;
     burst.pool = pool;
     pool.allocBurst(burst, fetched, 0);
-    const n = codec === undefined ? fetched : this.#readHeaders(codec, singles);
+    const n = this.#headers?.read(singles) ?? fetched;
     for (let i = 0; i < n; i++) length[i] = bytes[i];
     const run = this.#run;
     run.copies = n;
@@ -88,20 +81,5 @@ export class SingleFetch {
     }
     if (n > 0) holder.holdSingles(n);
     return n;
-  }
-
-  /** Copies headers, and reads the copies. @returns how many make sense, up to the first that does not */
-  #readHeaders(codec: HeaderCodec, { window, offset, length, count, prefix }: SingleBurst): number {
-    const copied = this.#copied;
-    const { u16, u8 } = this.#memory.windows[window].region;
-    for (let n = 0; n < count; n++) {
-      const at = offset[n] - prefix;
-      if ((at & 1) === 0) {
-        const half = at >>> 1;
-        for (let i = 0; i < headerHalves; i++) copied[i] = u16[half + i];
-      } else for (let i = 0; i < headerHalves; i++) copied[i] = u8[at + 2 * i] | (u8[at + 2 * i + 1] << 8);
-      if (!codec.read(copied, 0, length[n], this.#said, n)) return n;
-    }
-    return count;
   }
 }

@@ -1,3 +1,4 @@
+import { longestCopy } from '@vio/native/internal';
 import type { PacketBurst, QueueStats } from '@vio/net';
 import type { BufferPool, DeviceQueue, MemoryMap, Region } from '@vio/rings';
 import type { SingleBurst, SingleKind } from '@vio/rings/internal';
@@ -60,7 +61,8 @@ export class SingleSubmit {
     let wanted = 0;
     let last = from;
     for (; last < end; last++) {
-      if (segments[last] !== 1 || (flags !== undefined && flags[last] !== 0)) break;
+      if (segments[last] !== 1 || (flags !== undefined && flags[last] !== 0) || length[last] > longestCopy)
+        break;
       const bytes = header + length[last];
       const chains = bytes <= usual ? 1 : Math.ceil(bytes / usual);
       if (wanted > 0 && wanted + chains > singlesPerRun) break;

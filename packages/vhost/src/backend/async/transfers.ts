@@ -1,8 +1,8 @@
-import { numberMask } from '@vio/native/internal';
+import { copyNoteBits, copyPairs, longestCopy, noteWord, numberMask } from '@vio/native/internal';
 import { plainHeaderStride } from './plain-headers.ts';
 
-/** int32 numbers per copy: source memory, source offset, destination memory, destination offset, bytes. */
-const copyWords = 5;
+/** int32 numbers per copy: source offset, destination offset, and in one bytes and the pair of memories. */
+const copyWords = 3;
 /** int32 numbers per descriptor: its first copy, and how many it has. */
 const descriptorWords = 2;
 const none = new Int32Array(0);
@@ -13,17 +13,18 @@ export class CopyRun {
   counts: Int32Array = none;
   /** How many all of them have. */
   copies = 0;
-  source = -1;
-  /** Where they begin there, and how long they are, in bytes. */
+  /** Which memories they are between. */
+  pair = -1;
+  /** Where they begin in the one, and how long they are, in bytes. */
   from: Int32Array = none;
   bytes: Int32Array = none;
-  destination = -1;
+  /** Where they begin in the other. */
   to: Int32Array = none;
-  /** The memory of `plainHeaders`: each packet's comes in front of it, and says how many copies it has; -1: none does. */
+  /** From `plainHeaders` to the other: each packet's comes in front of it, and says how many copies it has; -1: none does. */
   headers = -1;
   headerBytes = 0;
 
-  /** Copies to be noted for so many packets, which are all. */
+  /** Copies to be noted for so many packets, which are all, at most. */
   notes(count: number): number {
     return this.headers < 0 ? this.copies : this.copies + count;
   }
@@ -41,8 +42,10 @@ export class Transfers {
   readonly copyCapacity: number;
   /** Entry `number % capacity`: first copy, number of copies. */
   readonly descriptors: Int32Array;
-  /** Entry `number % copyCapacity`: source memory, source offset, destination memory, destination offset, bytes. */
+  /** Entry `number % copyCapacity`: source offset, destination offset, bytes and above them (17 bits) the number of its pair. */
   readonly copies: Int32Array;
+  /** Entry of a pair's number: source memory, destination memory. */
+  readonly pairs: Int32Array;
 
   /** @param capacity descriptors, a power of two; there is room for four copies each */
   constructor(capacity: number) {
@@ -50,6 +53,7 @@ export class Transfers {
     this.copyCapacity = 4 * capacity;
     this.descriptors = new Int32Array(capacity * descriptorWords);
     this.copies = new Int32Array(this.copyCapacity * copyWords);
+    this.pairs = new Int32Array(copyPairs * 2);
   }
 
   /** The number of the first copy of a descriptor. */
@@ -64,27 +68,33 @@ export class Transfers {
 
   /** The memory that a copy reads, as it was made known to the engine. */
   source(copy: number): number {
-    return this.copies[this.#copyAt(copy)];
+    return this.pairs[2 * this.#pairOf(copy)];
   }
 
   /** Where in it, in bytes. */
   sourceOffset(copy: number): number {
-    return this.copies[this.#copyAt(copy) + 1];
+    return this.copies[this.#copyAt(copy)];
   }
 
   /** The memory that a copy writes. */
   destination(copy: number): number {
-    return this.copies[this.#copyAt(copy) + 2];
+    return this.pairs[2 * this.#pairOf(copy) + 1];
   }
 
   /** Where in it, in bytes. */
   destinationOffset(copy: number): number {
-    return this.copies[this.#copyAt(copy) + 3];
+    return this.copies[this.#copyAt(copy) + 1];
   }
 
   /** Bytes of a copy. */
   length(copy: number): number {
-    return this.copies[this.#copyAt(copy) + 4];
+    return this.copies[this.#copyAt(copy) + 2] & longestCopy;
+  }
+
+  /** Says between which memories copies of a pair are. @internal For `DmaChannel`. */
+  name(pair: number, source: number, destination: number): void {
+    this.pairs[2 * pair] = source;
+    this.pairs[2 * pair + 1] = destination;
   }
 
   /** Writes a descriptor. @internal For `DmaChannel`. */
@@ -94,55 +104,64 @@ export class Transfers {
     this.descriptors[at + 1] = copyCount;
   }
 
-  /** Writes a copy. @internal For `DmaChannel`. */
-  note(copy: number, source: number, from: number, destination: number, to: number, bytes: number): void {
+  /** Writes a copy of up to `longestCopy` bytes. @internal For `DmaChannel`. */
+  note(copy: number, pair: number, from: number, to: number, bytes: number): void {
     const { copies } = this;
     const at = this.#copyAt(copy);
-    copies[at] = source;
-    copies[at + 1] = from;
-    copies[at + 2] = destination;
-    copies[at + 3] = to;
-    copies[at + 4] = bytes;
+    copies[at] = from;
+    copies[at + 1] = to;
+    copies[at + 2] = noteWord(pair, bytes);
   }
 
   /**
-   * Writes the descriptors of `count` packets, and their copies: those from `descriptor` and `copy` on.
+   * Writes the descriptors of `count` packets, and their copies: those from `descriptor` and `copy` on. Buffers of a packet that lie
+   * side by side are one.
+   * @returns copies
    * @internal For `DmaChannel`.
    */
-  noteRun(descriptor: number, copy: number, run: CopyRun, count: number): void {
+  noteRun(descriptor: number, copy: number, run: CopyRun, count: number): number {
     const { descriptors, copies } = this;
-    const { counts, source, from, bytes, destination, to, headers, headerBytes } = run;
+    const { counts, from, bytes, to, headers, headerBytes } = run;
+    const pair = noteWord(run.pair, 0);
+    const headerWord = noteWord(headers, headerBytes);
     const mask = this.capacity - 1;
     const copyMask = this.copyCapacity - 1;
-    const headed = headers < 0 ? 0 : 1;
+    const headed = headers >= 0;
     let next = copy;
     let c = 0;
     for (let i = 0; i < count; i++) {
       const descriptorAt = ((descriptor + i) & mask) * descriptorWords;
       const own = counts[i];
-      descriptors[descriptorAt] = next & numberMask;
-      descriptors[descriptorAt + 1] = own + headed;
-      if (headed === 1) {
+      const first = next;
+      if (headed) {
         const at = (next++ & copyMask) * copyWords;
-        copies[at] = headers;
-        copies[at + 1] = own * plainHeaderStride;
-        copies[at + 2] = destination;
-        copies[at + 3] = to[c] - headerBytes;
-        copies[at + 4] = headerBytes;
+        copies[at] = own * plainHeaderStride;
+        copies[at + 1] = to[c] - headerBytes;
+        copies[at + 2] = headerWord;
       }
-      for (const end = c + own; c < end; c++) {
-        const at = (next++ & copyMask) * copyWords;
-        copies[at] = source;
-        copies[at + 1] = from[c];
-        copies[at + 2] = destination;
-        copies[at + 3] = to[c];
-        copies[at + 4] = bytes[c];
+      let end = -1;
+      for (const last = c + own; c < last; c++) {
+        if (to[c] === end) copies[((next - 1) & copyMask) * copyWords + 2] += bytes[c];
+        else {
+          const at = (next++ & copyMask) * copyWords;
+          copies[at] = from[c];
+          copies[at + 1] = to[c];
+          copies[at + 2] = pair | bytes[c];
+        }
+        end = to[c] + bytes[c];
       }
+      descriptors[descriptorAt] = first & numberMask;
+      descriptors[descriptorAt + 1] = next - first;
     }
+    return next - copy;
   }
 
   #descriptorAt(descriptor: number): number {
     return (descriptor & (this.capacity - 1)) * descriptorWords;
+  }
+
+  #pairOf(copy: number): number {
+    return this.copies[this.#copyAt(copy) + 2] >>> copyNoteBits;
   }
 
   #copyAt(copy: number): number {

@@ -1,6 +1,8 @@
 import {
   type ChainsKernel,
   type CopyEngine,
+  type NotedRings,
+  type NotesKernel,
   type SinglesKernel,
   nativeCopyEngine,
 } from '@vio/native/internal';
@@ -66,6 +68,11 @@ export class BurstCopier {
   /** @param counters where it counts; undefined: nowhere @returns a kernel over the same memory; undefined: there is none */
   singles(counters?: Float64Array): SinglesKernel | undefined {
     return this.#engine.singles(counters);
+  }
+
+  /** @returns a kernel that notes copies in these rings, over the same memory; undefined: there is none */
+  notes(rings: NotedRings): NotesKernel | undefined {
+    return this.#engine.notes(rings);
   }
 
   /** @returns a kernel for chains of any kind over the same memory; undefined: there is none */
