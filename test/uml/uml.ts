@@ -33,7 +33,7 @@ ip link set lo up
 const mark = '@@';
 
 /** Of the whole guest: milliseconds until it is killed. */
-const patience = 60_000;
+const patience = 100_000;
 
 /**
  * Boots, takes the steps one after the other, whatever becomes of them, and ends.
