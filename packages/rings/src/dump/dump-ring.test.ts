@@ -84,7 +84,7 @@ describe.each(named(kinds))('the dump of a %s ring', (_, kind) => {
   });
 
   it('is there when the ring is broken, with the reason', () => {
-    const { add, device, dump, reap } = seen(kind);
+    const { add, device, dump, reap } = seen(kind, { deviceWrites: true });
     add(60, 61);
     device.use({ id: 77 });
     reap();

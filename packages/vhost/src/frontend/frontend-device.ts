@@ -19,6 +19,7 @@ import { STATUS_AGREED, STATUS_FEATURES_OK, STATUS_KNOWN, STATUS_RUNNING } from 
 import { VIRTIO_F_RING_RESET } from '@vio/rings';
 import type { SharedRegion, VhostTransport } from '../transport.ts';
 import { EmulatedControl } from './emulated-control.ts';
+import { inTurn } from './in-turn.ts';
 
 /** Descriptors of a ring, where nobody says otherwise: DPDK's default. */
 const usualSize = 256;
@@ -83,10 +84,10 @@ export class FrontendDevice implements NetDevice {
         await transport.getVringBase(queue, wait);
       },
       give: async (queue, wait) => {
-        await inTurn([
-          queue.call === undefined ? undefined : transport.setVringCall(queue.index, queue.call.fd, wait),
-          ...this.#place(queue, wait),
-          transport.setVringEnable(queue.index, true, wait),
+        await inTurn(wait, (each) => [
+          queue.call === undefined ? undefined : transport.setVringCall(queue.index, queue.call.fd, each),
+          ...this.#place(queue, each),
+          transport.setVringEnable(queue.index, true, each),
         ]);
       },
     };
@@ -127,17 +128,17 @@ export class FrontendDevice implements NetDevice {
     const { queues, control, memory, mtu, inflight } = setup;
     const rings = control === undefined ? queues : [...queues, control];
     this.#rings = rings.map(({ index }) => index);
-    await inTurn([
-      ...queues.map(({ index, call }) => transport.setVringCall(index, call?.fd, wait)),
-      this.#agree(wait),
+    await inTurn(wait, (each) => [
+      ...queues.map(({ index, call }) => transport.setVringCall(index, call?.fd, each)),
+      this.#agree(each),
     ]);
     if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
     await inflight?.hand(transport.inflight, queues, wait);
     // What takes longest has its time for itself.
     await transport.setMemTable([region(memory, 0, setup.reach)], wait);
-    await inTurn([
-      ...rings.flatMap((ring) => this.#place(ring, wait)),
-      ...rings.map(({ index }) => transport.setVringEnable(index, true, wait)),
+    await inTurn(wait, (each) => [
+      ...rings.flatMap((ring) => this.#place(ring, each)),
+      ...rings.map(({ index }) => transport.setVringEnable(index, true, each)),
     ]);
     await transport.status?.set(STATUS_RUNNING, wait);
   }
@@ -167,11 +168,11 @@ export class FrontendDevice implements NetDevice {
   /** Features, and with a status the steps of virtio 1.4, section 3.1.1: FEATURES_OK must still be set when it is read back. */
   async #agree(wait: WaitOptions): Promise<void> {
     const { status } = this.transport;
-    const said = await inTurn([
-      status?.set(STATUS_KNOWN, wait),
-      this.transport.setFeatures(this.#features, wait),
-      status?.set(STATUS_AGREED, wait),
-      status?.get(wait),
+    const said = await inTurn(wait, (each) => [
+      status?.set(STATUS_KNOWN, each),
+      this.transport.setFeatures(this.#features, each),
+      status?.set(STATUS_AGREED, each),
+      status?.get(each),
     ]);
     const state = said.at(-1);
     if (typeof state !== 'number' || (state & STATUS_FEATURES_OK) !== 0) return;
@@ -191,19 +192,6 @@ export class FrontendDevice implements NetDevice {
       transport.setVringKick(index, kick?.fd, wait),
     ];
   }
-}
-
-/**
- * Requests that were called for one behind the other: the transport has them go out in this order, and none waits here for the one
- * before. All of them have ended when this settles, so that their descriptors may be closed.
- * @throws what the first that failed has thrown
- */
-async function inTurn(requests: readonly (Promise<unknown> | undefined)[]): Promise<unknown[]> {
-  const ended = await Promise.allSettled(requests.map((each) => each ?? Promise.resolve()));
-  return ended.map((each) => {
-    if (each.status === 'rejected') throw each.reason;
-    return each.value;
-  });
 }
 
 /** Offsets are guest and user addresses. */
