@@ -186,7 +186,9 @@ describe('an open tap', () => {
       'hex',
     );
     expect(writeSync(tap.fds[0], request)).toBe(request.length);
-    readSync(tap.fds[0], frame);
+    // Before that it may ask for 10.9.0.3 once more.
+    do readSync(tap.fds[0], frame);
+    while (frame.subarray(0, 6).equals(request.subarray(0, 6)));
     expect(frame.subarray(0, 42).toString('hex')).toBe(
       '0200000000aa020000000009080600010800060400020200000000090a0900010200000000aa0a090002',
     );
