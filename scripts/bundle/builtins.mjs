@@ -2,8 +2,21 @@
 // of `node:fs` its promises and its streams, which nobody has asked for.
 import { isBuiltin } from 'node:module';
 
-/** @returns text that asks Node for its modules where it imported them */
-export const askingForBuiltins = (text) =>
-  text.replaceAll(/^import \{([^}]*)\} from "([^"]+)";$/gm, (all, list, name) =>
-    isBuiltin(name) ? `const {${list.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${name}");` : all,
-  );
+/** @returns text that asks Node for its modules where it imported or required them */
+export function askingForBuiltins(text) {
+  const asked = text
+    .replaceAll(/^import \{([^}]*)\} from "([^"]+)";$/gm, (all, list, name) =>
+      isBuiltin(name) ? `const {${list.replaceAll(' as ', ': ')}} = ${asking(name)};` : all,
+    )
+    .replaceAll(/__require\("([^"]+)"\)/g, (all, name) => (isBuiltin(name) ? asking(name) : all));
+  // Whoever starts no process need not load what starts them.
+  return asked.replaceAll(/^( *)var (\w+) = (.*"node:child_process"\));$/gm, (_, indent, name, module) => {
+    const used = new Set(
+      Array.from(asked.matchAll(new RegExp(`\\b${name}\\.(\\w+)`, 'g')), ([, part]) => part),
+    );
+    const parts = Array.from(used, (part) => `get ${part}() { return ${module}.${part}; }`);
+    return `${indent}var ${name} = { ${parts.join(', ')} };`;
+  });
+}
+
+const asking = (name) => `process.getBuiltinModule("${name}")`;

@@ -25,11 +25,20 @@ const whole = 'dist/internal.js';
  * @returns what to write, by path in the package, and what went into it
  */
 export async function buildLibrary(directory, manifest) {
-  const built = await buildAlone(directory, manifest);
-  return bringTogether(directory, manifest, built, buildAlone);
+  return bringTogether(directory, manifest, await buildAlone(directory, manifest), buildAlone);
 }
 
+/** Of this process, by directory: the host of what is brought together needs again what its guests are built of. */
+const built = new Map();
+
 async function buildAlone(directory, manifest) {
+  if (!built.has(directory)) built.set(directory, buildAnew(directory, manifest));
+  const { files, inputs } = await built.get(directory);
+  // Whoever has them changes them.
+  return { files: new Map(files), inputs: new Set(inputs) };
+}
+
+async function buildAnew(directory, manifest) {
   const { '.': index, './internal': internal, ...others } = manifest.exports;
   const sources = [index, internal].map((target) => target['vio-source']);
   const plain = Object.entries(others)

@@ -1,5 +1,6 @@
 // What every build by esbuild has in common.
 import { existsSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { buildModules, manifestFile, manifestOf, root } from '../workspace.mjs';
@@ -39,13 +40,15 @@ export function commonOptions(directory, { dependencies, peerDependencies }) {
   };
 }
 
-/** What is CommonJS asks for Node's own modules by a function that modules do not have. */
+/** What is CommonJS asks for other modules by a function that modules do not have. */
 export const requireBanner = {
   js: `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`,
 };
 
 export const asksByRequire = ({ outputFiles }) =>
-  outputFiles.some(({ text }) => text.includes('__require("'));
+  outputFiles.some(({ text }) =>
+    Array.from(text.matchAll(/__require\("([^"]+)"\)/g)).some(([, name]) => !isBuiltin(name)),
+  );
 
 const exported = new Map();
 

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
-import { commonOptions, asksByRequire, ofParts, requireBanner } from './options.mjs';
+import { askingForBuiltins } from './builtins.mjs';
+import { asksByRequire, commonOptions, ofParts, requireBanner } from './options.mjs';
 import { fromHost } from './together.mjs';
 
 /** The sources of a command's programs: what is started, and what its threads are. */
@@ -39,7 +40,7 @@ export async function buildProgram(directory, manifest) {
   if (asksByRequire(result)) result = await build({ ...options, banner: requireBanner });
   const files = new Map();
   for (const { path, text } of result.outputFiles)
-    files.set(relative(directory, path), fromHost(await ofParts(text)));
+    files.set(relative(directory, path), askingForBuiltins(fromHost(await ofParts(text))));
   return {
     files,
     inputs: new Set(Object.keys(result.metafile.inputs)),
