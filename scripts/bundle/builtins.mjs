@@ -2,13 +2,16 @@
 // of `node:fs` its promises and its streams, which nobody has asked for.
 import { isBuiltin } from 'node:module';
 
+/** What is CommonJS asks for modules by; comments stay in such a call, and break its line. */
+export const requiring = /__require\(\s*(?:\/\*[^*]*\*\/\s*)?"([^"]+)"\s*\)/g;
+
 /** @returns text that asks Node for its modules where it imported or required them */
 export function askingForBuiltins(text) {
   const asked = text
     .replaceAll(/^import \{([^}]*)\} from "([^"]+)";$/gm, (all, list, name) =>
       isBuiltin(name) ? `const {${list.replaceAll(' as ', ': ')}} = ${asking(name)};` : all,
     )
-    .replaceAll(/__require\("([^"]+)"\)/g, (all, name) => (isBuiltin(name) ? asking(name) : all));
+    .replaceAll(requiring, (all, name) => (isBuiltin(name) ? asking(name) : all));
   // Whoever starts no process need not load what starts them.
   return asked.replaceAll(/^( *)var (\w+) = (.*"node:child_process"\));$/gm, (_, indent, name, module) => {
     const used = new Set(

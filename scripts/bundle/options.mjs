@@ -4,6 +4,7 @@ import { isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { buildModules, manifestFile, manifestOf, root } from '../workspace.mjs';
+import { requiring } from './builtins.mjs';
 
 /**
  * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and parts of a sibling that have no
@@ -46,9 +47,7 @@ export const requireBanner = {
 };
 
 export const asksByRequire = ({ outputFiles }) =>
-  outputFiles.some(({ text }) =>
-    Array.from(text.matchAll(/__require\("([^"]+)"\)/g)).some(([, name]) => !isBuiltin(name)),
-  );
+  outputFiles.some(({ text }) => Array.from(text.matchAll(requiring)).some(([, name]) => !isBuiltin(name)));
 
 const exported = new Map();
 

@@ -37,10 +37,14 @@ export async function buildProgram(directory, manifest) {
     chunkNames: 'chunks/[name]-[hash]',
   };
   let result = await build(options);
-  if (asksByRequire(result)) result = await build({ ...options, banner: requireBanner });
+  const asks = asksByRequire(result);
+  if (asks) result = await build({ ...options, banner: requireBanner });
   const files = new Map();
-  for (const { path, text } of result.outputFiles)
-    files.set(relative(directory, path), askingForBuiltins(fromHost(await ofParts(text))));
+  for (const { path, text } of result.outputFiles) {
+    const file = relative(directory, path);
+    files.set(file, askingForBuiltins(fromHost(await ofParts(text))));
+    if (!asks && files.get(file).includes('__require(')) throw new Error(`${file} requires in vain`);
+  }
   return {
     files,
     inputs: new Set(Object.keys(result.metafile.inputs)),
