@@ -1,6 +1,6 @@
 // Which files of unit tests may share a process: to start one, and to load what they import into it, takes longer than most of them.
 import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** They ask what else their process holds, or replace a module or the clock in it. */
 const immodest =
@@ -21,6 +21,17 @@ export function testFiles(folders: readonly string[]): TestFiles {
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => `${folder}/${name}`),
   );
-  const isAlone = (file: string): boolean => immodest.test(readFileSync(join(root, file), 'utf8'));
-  return { alone: files.filter(isAlone), shared: files.filter((file) => !isAlone(file)) };
+  const alone = files.filter((file) => isAlone(join(root, file)));
+  return { alone, shared: files.filter((file) => !alone.includes(file)) };
+}
+
+/** A file is what it is by its helpers, too: fuzzers count in theirs. */
+function isAlone(file: string): boolean {
+  const text = readFileSync(file, 'utf8');
+  if (immodest.test(text)) return true;
+  const helpers = Array.from(
+    text.matchAll(/^(?:import|}) .*'(\.[^']*\/test-support\/[^']+)';$/gm),
+    ([, path]) => path,
+  );
+  return helpers.some((path) => immodest.test(readFileSync(join(dirname(file), path), 'utf8')));
 }
