@@ -1,4 +1,5 @@
-import { UnixStream, VioError } from '@vio/native';
+import { setTimeout as milliseconds } from 'node:timers/promises';
+import { UnixStream, VioError, type WaitOptions } from '@vio/native';
 import { coded } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -24,11 +25,11 @@ function connected() {
   const reader = new MessageReader(theirs);
   return {
     channel,
-    tell: <P>(request: Request<P, undefined>, payload: P, signal?: AbortSignal) =>
+    tell: <P>(request: Request<P, undefined>, payload: P, wait: WaitOptions = {}) =>
       channel.ask(
         { name: request.name, bytes: encodeRequest(request, payload, true), fds: [] },
         expectedAck(request),
-        { signal },
+        wait,
       ),
     askBase: (index: number) => {
       const request = requests.GET_VRING_BASE;
@@ -45,7 +46,9 @@ function connected() {
         ids.push(message.request);
       return ids;
     },
-    acknowledge: ({ id }: { readonly id: number }, result: 0 | 1 = 0) => theirs.send(encodeAck(id, result)),
+    acknowledge: (...done: readonly { readonly id: number }[]) =>
+      theirs.send(Buffer.concat(done.map(({ id }) => encodeAck(id, 0)))),
+    refuse: ({ id }: { readonly id: number }) => theirs.send(encodeAck(id, 1)),
     answerBase: (index: number) =>
       theirs.send(encodeReply(requests.GET_VRING_BASE, { index, value: index + 7 })),
   };
@@ -55,6 +58,25 @@ const { SET_VRING_NUM, SET_VRING_BASE, GET_VRING_BASE } = requests;
 const state = { index: 0, value: 64 };
 
 describe('requests that are called for at once', () => {
+  it('have their time once they are the first in line', async () => {
+    const { tell, acknowledge } = connected();
+    const first = tell(SET_VRING_NUM, state);
+    const second = tell(SET_VRING_BASE, state, { timeout: 1 });
+    second.catch(() => {});
+    await milliseconds(20);
+    await acknowledge(SET_VRING_NUM);
+    expect((await first).value).toBe(0n);
+    await expect(second).rejects.toThrow(coded('VIO_TIMEOUT'));
+  });
+
+  it('take no notice of the time of those before them', async () => {
+    const { tell, acknowledge } = connected();
+    const all = [tell(SET_VRING_NUM, state), tell(SET_VRING_BASE, state, { timeout: 1 })];
+    await milliseconds(20);
+    await acknowledge(SET_VRING_NUM, SET_VRING_BASE);
+    expect(await Promise.all(all)).toHaveLength(2);
+  });
+
   it('go out behind acknowledgements that are outstanding, and wait for every other answer', async () => {
     const { tell, askBase, arrived, acknowledge, answerBase } = connected();
     const all = Promise.all([
@@ -76,10 +98,10 @@ describe('requests that are called for at once', () => {
   });
 
   it('are answered each for itself', async () => {
-    const { channel, tell, arrived, acknowledge } = connected();
+    const { channel, tell, arrived, acknowledge, refuse } = connected();
     const all = Promise.all([tell(SET_VRING_NUM, state), tell(SET_VRING_NUM, state)]);
     expect(await arrived()).toHaveLength(2);
-    await acknowledge(SET_VRING_NUM, 1);
+    await refuse(SET_VRING_NUM);
     await acknowledge(SET_VRING_NUM);
     expect((await all).map(({ value }) => value)).toEqual([1n, 0n]);
     expect(channel.down).toBe(undefined);
@@ -98,7 +120,7 @@ describe('requests that are called for at once', () => {
   it('end the connection when one that has gone out is given up, and every other fails for that reason', async () => {
     const { channel, tell, arrived } = connected();
     const giveUp = new AbortController();
-    const all = [tell(SET_VRING_NUM, state), tell(SET_VRING_BASE, state, giveUp.signal)];
+    const all = [tell(SET_VRING_NUM, state), tell(SET_VRING_BASE, state, { signal: giveUp.signal })];
     const ended = Promise.allSettled(all);
     await arrived();
     giveUp.abort();

@@ -1,5 +1,5 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { settle, defaultTimeout } from '@vio/native/internal';
+import { defaultTimeout, longestTimer, settle, timeoutError } from '@vio/native/internal';
 import { DownEvent } from '@vio/net';
 import {
   type ExpectedReply,
@@ -45,6 +45,8 @@ interface Turn extends Outgoing {
   begun: boolean;
   /** All bytes are sent. */
   sent: boolean;
+  /** It is the first in line, now or still: its time runs. Before, it was that of others. */
+  first(): void;
   /** Reads the answer (undefined: none was awaited); throws if it is none. */
   deliver(answer: Message | undefined): void;
   fail(reason: VioError): void;
@@ -117,21 +119,29 @@ export class RequestChannel {
     deliver: (answer: Message | undefined, resolve: (value: T) => void) => void,
   ): Promise<T> {
     const { timeout = defaultTimeout, signal } = options;
+    const what = `vhost-user ${outgoing.name}`;
     let turn: Turn | undefined;
+    let timer: NodeJS.Timeout | undefined;
     try {
-      return await settle<T>(`vhost-user ${outgoing.name}`, { timeout, signal }, (resolve, reject) => {
+      // A timeout that is no number is refused there.
+      const wait = { timeout: Number.isNaN(timeout) ? timeout : undefined, signal };
+      return await settle<T>(what, wait, (resolve, reject) => {
         if (this.#ended !== undefined) throw this.#ended;
         turn = {
           ...outgoing,
           awaited,
           begun: false,
           sent: false,
+          first: () => {
+            if (timeout > longestTimer) return;
+            timer ??= setTimeout(() => reject(timeoutError(what, timeout)), timeout);
+          },
           deliver: (answer) => deliver(answer, resolve),
           fail: reject,
         };
         this.#turns.push(turn);
         this.#next();
-        return () => {};
+        return () => clearTimeout(timer);
       });
     } catch (reason) {
       if (turn !== undefined) this.#giveUp(turn, reason);
@@ -196,6 +206,7 @@ export class RequestChannel {
   }
 
   #next(): void {
+    this.#turns.at(0)?.first();
     for (const [place, turn] of this.#turns.entries()) {
       // What nobody answers is over when it is sent, and has to be the first then.
       if (place === mostUnderWay || (place > 0 && turn.awaited === undefined)) return;

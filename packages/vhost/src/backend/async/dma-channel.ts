@@ -187,8 +187,10 @@ export class DmaChannel {
   lend(job: Int32Array): boolean {
     job[notesJob.descriptor] = this.#head;
     job[notesJob.copy] = this.#copyHead;
-    job[notesJob.copyRoom] = this.transfers.copyCapacity - numbersFrom(this.#copyTail, this.#copyHead);
-    return this.#fault === undefined && this.#firstCopy === this.#copyHead;
+    const room = this.transfers.copyCapacity - numbersFrom(this.#copyTail, this.#copyHead);
+    job[notesJob.copyRoom] = room;
+    // Where there is none, packets go the other ways, which copy in this thread then.
+    return room > 0 && this.#fault === undefined && this.#firstCopy === this.#copyHead;
   }
 
   /** So many descriptors with so many copies are written, for entries from this one on: by a kernel, or here. */
