@@ -18,15 +18,19 @@ interface Options {
   readonly receives: boolean;
   readonly mergeable?: boolean;
   readonly descriptors?: number;
+  /** Descriptors of the ring; default 32. */
+  readonly size?: number;
+  /** One that is configured already. */
+  readonly shared?: StubEngine;
 }
 
 /** A channel over a ring whose driver plays what a test says, by an engine that copies when it is asked. */
 function setUp(engine: () => CopyEngine, format: RingFormat, options: Options) {
-  const { receives, mergeable = false, descriptors = 64 } = options;
-  const parts = setUpSingles(engine, format, { size: 32, buffers: 64, writable: receives, mergeable });
+  const { receives, mergeable = false, descriptors = 64, size = 32, shared } = options;
+  const parts = setUpSingles(engine, format, { size, buffers: 64, writable: receives, mergeable });
   const { queue, copier, memory, driver } = parts;
-  const stub = new StubEngine();
-  dmaConfigure(stub, { descriptors });
+  const stub = shared ?? new StubEngine();
+  if (shared === undefined) dmaConfigure(stub, { descriptors });
   const { transfers } = configuredDma(stub);
   const channel = new AsyncQueue(receives ? 0 : 1, configuredDma(stub), true);
   const stats = new QueueStats();
@@ -71,7 +75,7 @@ function setUp(engine: () => CopyEngine, format: RingFormat, options: Options) {
     end(): void {
       channel.stop();
       channel.end();
-      dmaUnconfigure(stub);
+      if (shared === undefined) dmaUnconfigure(stub);
     },
     /** All that the driver can see. */
     seen: () => [driver.used(), createHash('sha1').update(memory.windows[0].region.u8).digest('hex')],
@@ -104,6 +108,27 @@ describe.each(formats)('%s', (format) => {
     receiving.finish();
     receiving.end();
     sending.end();
+  });
+
+  it.each(engines)('are made by this thread where the engine has no room for them (%s)', (_, engine) => {
+    const receiving = setUp(engine, format, { receives: true, mergeable: true, size: 256 });
+    const { pool, burst, channel, driver, stub } = receiving;
+    // Each packet in seven buffers that do not touch each other: as many copies as there is room for.
+    for (let i = 0; i < 7 * 32; i++)
+      driver.expose([{ address: base + 0x4000 + 64 * i, length: 32, writable: true }]);
+    fill(
+      pool,
+      burst,
+      Array.from({ length: 32 }, () => numbers(7 * 32 - header)),
+    );
+    expect([channel.submit(pool, burst, 0, 32), receiving.given().flat().length]).toEqual([32, 256]);
+    const sending = setUp(engine, format, { receives: false, shared: stub });
+    sending.driver.expose([{ address: base + 0x4000, length: 80 }]);
+    sending.channel.fetch(sending.pool, sending.burst, 8);
+    expect([stub.taken, sending.finish()]).toEqual([32, 1]);
+    sending.end();
+    expect(receiving.finish()).toBe(32);
+    receiving.end();
   });
 
   it.each(engines)('are one copy where buffers lie side by side, and several where not (%s)', (_, engine) => {
