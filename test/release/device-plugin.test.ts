@@ -12,7 +12,10 @@ it('offers its ports, and turns to the kubelet', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'vio-kubelet-'));
   const at = (file: string): string => join(directory, file);
   const kubelet = createServer().listen(at('kubelet.sock'));
-  const turned = once(kubelet, 'connection').then(([socket]: { destroy(): void }[]) => socket.destroy());
+  const signal = AbortSignal.timeout(30_000); // before the test's own, so that nothing is left running
+  const turned = once(kubelet, 'connection', { signal }).then(([socket]: { destroy(): void }[]) =>
+    socket.destroy(),
+  );
   const file = join(root, 'packages/cni/bin/vio-device-plugin.js');
   const places = ['--directory', directory, '--socket-dir', at('ports'), '--control', at('control.sock')];
   const program = spawn(process.execPath, [file, ...places], { stdio: 'ignore' });
