@@ -86,6 +86,27 @@ struct Head {
   uint32_t last;
 };
 
+// Longest buffer that is taken whole.
+constexpr int32_t kLongestBuffer = 0x3fffffff;
+
+// The buffer of a chain of one descriptor, as it was read once: where it begins in the window, and its bytes.
+struct Single {
+  int32_t offset, length;
+
+  // -> false: it is of another kind than `kind`, too long, or not within the window
+  bool Read(const Head& head, uint32_t flagsRead, uint32_t kind, uint64_t base, int64_t bytes) {
+    const uint64_t address = Load(head.descriptor) | static_cast<uint64_t>(Load(head.descriptor + 1)) << 32;
+    const uint32_t read = Load(head.descriptor + 2);
+    if ((flagsRead & (kNextFlag | kWriteFlag | kIndirectFlag)) != kind) return false;
+    if (read > static_cast<uint32_t>(kLongestBuffer)) return false;
+    const uint64_t at = address - base;
+    if (at > static_cast<uint64_t>(bytes) || read > bytes - at) return false;
+    offset = static_cast<int32_t>(at);
+    length = static_cast<int32_t>(read);
+    return true;
+  }
+};
+
 // What a used entry or descriptor says of a chain, and the slots of a packed ring that it gives back.
 struct UsedChain {
   uint32_t id, written;

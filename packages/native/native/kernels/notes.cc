@@ -14,8 +14,6 @@ namespace vio {
 using namespace notesJob;
 static_assert(static_cast<int>(deviceJob::kPacked) == kPacked && static_cast<int>(deviceJob::kLogBeyond) == kLogBeyond);
 
-constexpr int32_t kLongestBuffer = 0x3fffffff;
-
 // Where chains are kept until they are used: arrays by chain.
 struct KeptChains {
   int32_t* id = nullptr;
@@ -129,16 +127,12 @@ class NoteRun {
   }
 
   bool Keep(const Head& head, int32_t most) {
-    const uint64_t address = Load(head.descriptor) | static_cast<uint64_t>(Load(head.descriptor + 1)) << 32;
-    const uint32_t length = Load(head.descriptor + 2);
-    if ((Ring::Flags(head.last) & (kNextFlag | kWriteFlag | kIndirectFlag)) != flags) return false;
-    if (length > static_cast<uint32_t>(kLongestBuffer)) return false;
-    const uint64_t offset = address - base;
-    if (offset > static_cast<uint64_t>(bytes) || length > bytes - offset) return false;
-    const int32_t room = static_cast<int32_t>(length) - prefix;
+    Single single;
+    if (!single.Read(head, Ring::Flags(head.last), flags, base, bytes)) return false;
+    const int32_t room = single.length - prefix;
     if (room < 1 || room > most) return false;
     kept.id[chains] = Ring::Id(head, head.last);
-    kept.offset[chains] = dataAt + static_cast<int32_t>(offset) + prefix;
+    kept.offset[chains] = dataAt + single.offset + prefix;
     kept.length[chains] = room;
     return true;
   }

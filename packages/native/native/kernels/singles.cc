@@ -11,8 +11,6 @@ namespace vio {
 
 using namespace singlesJob;
 
-constexpr int32_t kLargestBuffer = 0x3fffffff;
-
 struct Singles {
   int32_t* job = nullptr;
   const Engine* engine = nullptr;
@@ -60,14 +58,10 @@ struct Burst {
         lengths(job + kLengths) {}
 
   // Takes the descriptor, or answers false: it is of another kind.
-  bool Add(const uint32_t* descriptor, uint32_t flagsRead, uint16_t id) {
-    const uint64_t address = Load(descriptor) | static_cast<uint64_t>(Load(descriptor + 1)) << 32;
-    const uint32_t length = Load(descriptor + 2);
-    if ((flagsRead & (kNextFlag | kWriteFlag | kIndirectFlag)) != flags) return false;
-    if (length > static_cast<uint32_t>(kLargestBuffer)) return false;
-    const uint64_t offset = address - base;
-    if (offset > static_cast<uint64_t>(bytes) || length > bytes - offset) return false;
-    const int32_t room = static_cast<int32_t>(length) - prefix;
+  bool Add(const Head& head, uint32_t flagsRead, uint16_t id) {
+    Single single;
+    if (!single.Read(head, flagsRead, flags, base, bytes)) return false;
+    const int32_t room = single.length - prefix;
     const bool writable = flags != 0;
     const int32_t packet = writable ? lengths[count] : room;
     if (packet < 1 || packet > room || packet > most) return false;
@@ -76,7 +70,7 @@ struct Burst {
       outside = true;
       return false;
     }
-    uint8_t* start = data + offset;
+    uint8_t* start = data + single.offset;
     if (writable) {
       // The line that is written: a header, which a recycled buffer has already, is mostly in the one before it. Stores happen in
       // order, and each would wait for its line, and twice: for a copy of it, and to be its only owner.
@@ -142,7 +136,7 @@ static int32_t RunRing(Burst& burst, double* counters) {
     Head head;
     const Found found = ring.Full() ? Found::kOther : ring.Peek(&head);
     if (found == Found::kNone) break;
-    if (found == Found::kOther || !burst.Add(head.descriptor, Ring::Flags(head.last), Ring::Id(head, head.last))) {
+    if (found == Found::kOther || !burst.Add(head, Ring::Flags(head.last), Ring::Id(head, head.last))) {
       job[kBlocked] = 1;
       break;
     }
