@@ -66,35 +66,33 @@ export class SplitInOrderDriver extends SplitRing {
 
   /** Takes back the oldest `n` buffers of a queue whose device only reads. */
   #reapRead(token: Int32Array, length: Int32Array | undefined, from: number, n: number): number {
-    const { mask } = this;
-    const { token: tokens, followers } = this.notes;
-    let idTail = this.idTail;
-    for (let i = 0; i < n; i++) {
-      const oldest = idTail & mask;
-      if (length !== undefined) length[from + i] = 0;
-      token[from + i] = tokens[oldest];
-      tokens[oldest] = -1;
-      idTail += followers[oldest] + 1;
-      followers[oldest] = 0;
-    }
-    this.took(n, idTail);
+    length?.fill(0, from, from + n);
+    this.took(n, this.#takeOldest(token, from, n));
     return n;
   }
 
   override reclaim(token: Int32Array): number {
     // Every id goes back to the place that has its number.
-    const { token: tokens, followers } = this.notes;
-    const { mask } = this;
-    let n = 0;
-    for (; this.outstanding > 0; this.outstanding--) {
-      const id = this.idTail & mask;
-      token[n++] = tokens[id];
-      tokens[id] = -1;
-      this.idTail += followers[id] + 1;
-      followers[id] = 0;
-    }
+    const n = this.outstanding;
+    this.idTail = this.#takeOldest(token, 0, n);
+    this.outstanding = 0;
     this.#batchId = -1;
     return n;
+  }
+
+  /** @returns where the ring of free ids ends without the oldest `n` buffers */
+  #takeOldest(token: Int32Array, from: number, n: number): number {
+    const { mask } = this;
+    const { token: tokens, followers } = this.notes;
+    let idTail = this.idTail;
+    for (let i = 0; i < n; i++) {
+      const oldest = idTail & mask;
+      token[from + i] = tokens[oldest];
+      tokens[oldest] = -1;
+      idTail += followers[oldest] + 1;
+      followers[oldest] = 0;
+    }
+    return idTail;
   }
 
   override lend(job: Int32Array): void {
