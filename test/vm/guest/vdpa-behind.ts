@@ -87,22 +87,30 @@ export async function byCommand(
   );
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  await until(() => existsSync(path), 20_000);
-  const port = await openVirtioUser(`net_virtio_user0,path=${path}`);
-  const frame = new Uint8Array(60).fill(0xff);
-  frame.set([0x88, 0xb5], 12);
-  await port.send(frame);
-  let same = false;
-  for await (const got of port.packets({ signal: AbortSignal.timeout(10_000) })) {
-    if (got[12] !== 0x88 || got[13] !== 0xb5) continue;
-    same = Buffer.compare(got, frame) === 0;
-    break;
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  try {
+    // Beside another guest, neither with acceleration, starting a program takes half a minute.
+    await until(() => existsSync(path) || child.exitCode !== null, 120_000);
+    const port = await openVirtioUser(`net_virtio_user0,path=${path}`);
+    const frame = new Uint8Array(60).fill(0xff);
+    frame.set([0x88, 0xb5], 12);
+    await port.send(frame, { timeout: patient.timeout });
+    let same = false;
+    for await (const got of port.packets({ signal: AbortSignal.timeout(patient.timeout) })) {
+      if (got[12] !== 0x88 || got[13] !== 0xb5) continue;
+      same = Buffer.compare(got, frame) === 0;
+      break;
+    }
+    await port.close();
+    child.kill('SIGINT');
+    const [exitCode] = await ended;
+    return { handed: said.includes(`frontends are handed to ${device}`), same, exitCode };
+  } finally {
+    // Whoever comes next wants the device.
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(path, { force: true });
   }
-  await port.close();
-  child.kill('SIGINT');
-  const [exitCode] = (await once(child, 'exit')) as [number | null];
-  rmSync(path, { force: true });
-  return { handed: said.includes(`frontends are handed to ${device}`), same, exitCode };
 }
 
 /** Frames of DPDK's virtio-user that came back, when it sends a burst and forwards what it receives. */
