@@ -1,5 +1,6 @@
 // A kubelet of our own speaks the real protocol over the real sockets.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,10 +11,11 @@ import {
   type ServiceError,
   credentials,
   type sendUnaryData,
+  status,
 } from '@grpc/grpc-js';
 import { VioSwitch, parseConfig, serveControl } from '@vio/switch';
-import { until } from '@vio/test-support';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { turns, until } from '@vio/test-support';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DevicePlugin } from './device-plugin.ts';
 import { type ContainerAllocateResponse, type Device, type RegisterRequest, services } from './protocol.ts';
 
@@ -23,6 +25,8 @@ const at = (file: string): string => join(directory, file);
 /** As much of a kubelet as device plugins see. */
 class Kubelet {
   readonly registered: RegisterRequest[] = [];
+  /** Plugins are refused. */
+  refuses = false;
   #server: Server | undefined;
 
   async start(): Promise<void> {
@@ -30,7 +34,8 @@ class Kubelet {
     server.addService(services().Registration.service, {
       Register: (call: ServerUnaryCall<RegisterRequest, object>, answer: sendUnaryData<object>) => {
         this.registered.push(call.request);
-        answer(null, {});
+        if (this.refuses) answer({ code: status.UNAVAILABLE, details: 'not now' });
+        else answer(null, {});
       },
     });
     await new Promise<void>((resolve, reject) => {
@@ -101,6 +106,32 @@ describe('the device plugin', () => {
     await kubelet.start();
     await until(() => kubelet.registered.length === 2);
     expect([kubelet.registered.length, existsSync(at('plugins/vio.sock'))]).toEqual([2, true]);
+  });
+
+  it('asks a kubelet that refuses once more at each retry, however much happens beside its socket', async () => {
+    await plugin[Symbol.asyncDispose]();
+    kubelet.registered.length = 0;
+    kubelet.refuses = true;
+    const said: string[] = [];
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    const seen = watch(at('plugins'));
+    try {
+      plugin = await DevicePlugin.start({ directory: at('plugins'), log: (line) => said.push(line) });
+      for (let retries = 1; retries <= 3; retries++) {
+        for (let i = 0; i < 10; i++) {
+          writeFileSync(at(`plugins/other-${retries}-${i}`), '');
+          await once(seen, 'change');
+          await ask('PreStartContainer', { devices_ids: [] });
+        }
+        expect(kubelet.registered).toHaveLength(retries);
+        vi.advanceTimersByTime(1000);
+        while (kubelet.registered.length === retries) await turns(1);
+      }
+      expect(said).toEqual(['not registered yet: 14 UNAVAILABLE: not now']);
+    } finally {
+      seen.close();
+      vi.useRealTimers();
+    }
   });
 
   it('tells of its ports, and of their health, which is the switch’s', async () => {

@@ -53,9 +53,16 @@ export class DevicePlugin implements AsyncDisposable {
   #directoryWatch: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #healthy = false;
+  /** The socket that is served; undefined: none is. */
+  #served: string | undefined;
   /** What runs is registered with this kubelet. */
   #registeredWith: string | undefined;
+  /** Why it is not, as was said last: a kubelet that is away for hours is told of once. */
+  #trouble = '';
   #working: Promise<void> = Promise.resolve();
+  /** A look is asked for and has not begun. It is one for all who ask meanwhile: a look may take as long as ten of their reasons. */
+  #lookAsked = false;
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(options: DevicePluginOptions) {
@@ -74,7 +81,10 @@ export class DevicePlugin implements AsyncDisposable {
   /** Begins; the kubelet is looked for until it is there. @throws Error when the directory cannot be watched */
   static async start(options: DevicePluginOptions = {}): Promise<DevicePlugin> {
     const plugin = new DevicePlugin(options);
-    plugin.#directoryWatch = watch(plugin.#options.directory, () => plugin.#lookSoon());
+    // Sockets of other plugins, and its own, come and go there as well.
+    plugin.#directoryWatch = watch(plugin.#options.directory, (_, file) => {
+      if (file === null || file === kubeletSocket) plugin.#lookSoon();
+    });
     plugin.#timer = setInterval(() => plugin.#lookSoon(), lookInterval);
     plugin.#lookSoon();
     await plugin.#working;
@@ -84,14 +94,20 @@ export class DevicePlugin implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#directoryWatch?.close();
-    if (this.#timer !== undefined) clearInterval(this.#timer);
+    clearInterval(this.#timer);
     await this.#working;
+    clearTimeout(this.#retry);
     this.#stopServing();
     await rm(join(this.#options.directory, endpoint), { force: true });
   }
 
   #lookSoon(): void {
-    this.#working = this.#working.then(() => this.#look());
+    if (this.#lookAsked) return;
+    this.#lookAsked = true;
+    this.#working = this.#working.then(() => {
+      this.#lookAsked = false;
+      return this.#look();
+    });
   }
 
   async #look(): Promise<void> {
@@ -103,14 +119,21 @@ export class DevicePlugin implements AsyncDisposable {
     // A kubelet that starts removes the sockets of all plugins.
     if (kubelet === undefined || (own !== undefined && kubelet === this.#registeredWith)) return;
     try {
-      this.#stopServing();
-      await this.#serve();
+      if (own === undefined || own !== this.#served) {
+        this.#stopServing();
+        await this.#serve();
+        this.#served = await identity(join(directory, endpoint));
+      }
       await this.#register();
       this.#registeredWith = kubelet;
+      this.#trouble = '';
       log(`registered ${this.#options.resource}`);
     } catch (error) {
-      log(`not registered yet: ${error instanceof Error ? error.message : String(error)}`);
-      setTimeout(() => this.#lookSoon(), retryInterval).unref();
+      const trouble = error instanceof Error ? error.message : String(error);
+      if (trouble !== this.#trouble) log(`not registered yet: ${trouble}`);
+      this.#trouble = trouble;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#lookSoon(), retryInterval);
     }
   }
 
@@ -171,6 +194,7 @@ export class DevicePlugin implements AsyncDisposable {
     this.#watchers.clear();
     this.#server?.forceShutdown();
     this.#server = undefined;
+    this.#served = undefined;
   }
 
   async #register(): Promise<void> {

@@ -32,8 +32,14 @@ interface Services {
   readonly DevicePlugin: ServiceClientConstructor;
 }
 
+let loaded: Services | undefined;
+
 /** The two services of the kubelet's device plugin API, from their published description. */
 export function services(): Services {
+  return (loaded ??= load());
+}
+
+function load(): Services {
   const file = fileURLToPath(new URL('../../proto/deviceplugin.proto', import.meta.url));
   const definition = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true }));
   return definition['v1beta1'] as object as Services;
