@@ -148,6 +148,7 @@ describe('the prompt', () => {
     ])
       expect([line, await prompt.run(line)]).toEqual([line, '']);
     expect(await prompt.run('mac_addr remove 0 02:00:00:00:00:01')).toContain('No such device or address');
+    expect(await prompt.run('mac_addr add 0 00:00:00:00:00:00')).toContain('(VIO_CONTROL_VALUE)');
     expect(await prompt.run('port config 0 rss reta (500,1)')).toContain('(VIO_CONTROL_VALUE)');
     const told = async (): Promise<string[]> => [
       await prompt.run('show port 0 macs'),

@@ -355,7 +355,8 @@ function keyOf(command: ControlCommand): string | undefined {
 }
 
 function checkMac(mac: string, multicast: boolean): void {
-  if (isMac(mac) && isMulticast(mac) === multicast) return;
+  // All zeroes is nobody's address; DPDK and Linux refuse it as well.
+  if (isMac(mac) && isMulticast(mac) === multicast && !/^[0:]+$/.test(mac)) return;
   throw commandValue(
     `${mac} is not a ${multicast ? 'multicast' : 'unicast'} address`,
     'give six bytes as in 02:00:00:00:00:01; the first is odd of a multicast address',
