@@ -23,7 +23,7 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { afterAll, describe, expect, it } from 'vitest';
 import { untilIdle } from '../support/idle.ts';
 import { vioProgram } from '../support/vio-program.ts';
-import { listeningBackend, vio } from './vio.ts';
+import { jsonLines, listeningBackend, vio } from './vio.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'vio-offer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -192,6 +192,20 @@ describe('vio backend', () => {
     asking.close();
     const { stdout } = await backend.interrupt();
     expect(stdout.match(/"request-refused"/g)?.length).toBeLessThan(1000);
+  });
+
+  it('does not have its log filled by one that comes and goes, and says of each it names that it has gone', async () => {
+    const path = join(directory, 'churned.sock');
+    const backend = await listeningBackend([path, '--json']);
+    while (!backend.stdout.includes('"unsaid"')) {
+      await using _ = await openVirtioUser({ path });
+    }
+    const ended = await backend.interrupt();
+    const vids = (wanted: string): unknown[] =>
+      jsonLines(ended)
+        .filter(({ type }) => type === wanted)
+        .map(({ vid }) => vid);
+    expect(vids('device-gone')).toEqual(vids('device'));
   });
 
   it('takes next to no processor time while nobody sends, and wakes for who does', async () => {

@@ -156,7 +156,7 @@ describe('text', () => {
 });
 
 describe('an interrupted', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)(
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'backend ends with 0 on %s, with its total and without its socket',
     async (signal) => {
       const backend = await startBackend(running, socket);
@@ -179,6 +179,7 @@ describe('an interrupted', () => {
   it.each([
     ['run', 'SIGINT', 130],
     ['inspect', 'SIGTERM', 143],
+    ['run', 'SIGHUP', 129],
   ] as const)(
     '%s that still waits for its backend ends by %s with %i and without its socket',
     async (command, signal, exitCode) => {

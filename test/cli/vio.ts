@@ -46,7 +46,7 @@ export class Vio {
     }
   }
 
-  async interrupt(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<Ended> {
+  async interrupt(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<Ended> {
     this.process.kill(signal);
     return this.ended;
   }

@@ -18,14 +18,15 @@ export class LimitedOutput {
     this.#where = where;
   }
 
-  /** A result, as of `Output`. */
-  record(type: string, data: object, text: string): void {
+  /** A result, as of `Output`. @returns whether it was said */
+  record(type: string, data: object, text: string): boolean {
     const messages = this.#limit.admit();
-    if (messages === undefined) return;
+    if (messages === undefined) return false;
     if (messages > 0) {
       const all = { ...this.#about, messages };
       this.#output.record('unsaid', all, `${this.#where}${messages} messages were left out`);
     }
     this.#output.record(type, data, text);
+    return true;
   }
 }

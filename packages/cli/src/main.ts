@@ -23,8 +23,9 @@ const program = new Command('vio')
   .addHelpText(
     'after',
     `
-Exit codes: 0 done (run, backend and switch: also when ended by SIGINT or SIGTERM), 1 it failed (the reason and a remedy are
-on stderr, with --json an object on stdout), 2 wrong usage, 130 and 143 ended by SIGINT or SIGTERM before it had begun.`,
+Exit codes: 0 done (run, backend and switch: also when ended by SIGINT or SIGTERM, run and backend by SIGHUP), 1 it failed
+(the reason and a remedy are on stderr, with --json an object on stdout), 2 wrong usage, 130, 143 and 129 ended by SIGINT,
+SIGTERM or SIGHUP before it had begun.`,
   )
   // What is wrong is told below, whoever has found it.
   .configureOutput({ outputError: () => {} })

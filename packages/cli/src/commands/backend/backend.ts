@@ -48,6 +48,10 @@ export async function runBackend(
 
   /** What a frontend has done wrong. */
   const wrong = new LimitedOutput(output);
+  /** Devices that come. Of one that comes and goes all the time as little is said as of what is wrong. */
+  const come = new LimitedOutput(output);
+  /** Those that were told of: that they go is told as well. */
+  const told = new Set<VhostDevice>();
 
   await using driver = VhostDriver.register(path, {
     client,
@@ -67,7 +71,8 @@ export async function runBackend(
       const { vid, features } = device;
       const names = featureNames(features);
       served.add(vid);
-      output.record('device', { vid, mask: features, features: names }, `device ${vid}: ${names.join(' ')}`);
+      const text = `device ${vid}: ${names.join(' ')}`;
+      if (come.record('device', { vid, mask: features, features: names }, text)) told.add(device);
       lanes.update(device);
       const source = deviceSource(device, () => burstCounters(lanes.lanesOf(device)));
       sources.set(device, shown.telemetry.add(source));
@@ -116,7 +121,8 @@ export async function runBackend(
       lanes.remove(device);
       sources.get(device)?.remove();
       sources.delete(device);
-      output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);
+      if (told.delete(device))
+        output.record('device-gone', { vid: device.vid }, `device ${device.vid}: gone`);
     },
   });
   await using vdpa =

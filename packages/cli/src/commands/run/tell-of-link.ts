@@ -1,4 +1,5 @@
 import type { DevicePort } from '@vio/net';
+import { LimitedOutput } from '../../limited-output.ts';
 import type { Output } from '../../output.ts';
 
 /** Which port something is of; empty where there is one. */
@@ -26,15 +27,17 @@ export function tellOfLink(
   { data, text: whose }: PortLabel,
 ): AbortSignal {
   const failed = new AbortController();
+  // Whoever may connect to its socket changes it as often as he likes.
+  const limited = new LimitedOutput(output, data, whose);
   port.on('link', ({ up, reason }) => {
     if (port.closed) return;
     if (reason === undefined) {
-      output.record('link', { ...data, up }, `${whose}${up ? 'the link is up' : 'the link is down'}`);
+      limited.record('link', { ...data, up }, `${whose}${up ? 'the link is up' : 'the link is down'}`);
       return;
     }
     const { code, message } = reason;
     if (reconnects && code !== 'VIO_RECONNECT_GIVEN_UP') {
-      output.record(
+      limited.record(
         'link',
         { ...data, up, code, message },
         `${whose}the backend is gone, looking for it: ${message} (${code})`,
@@ -44,7 +47,7 @@ export function tellOfLink(
   port.on('reconnect', (back) => {
     const how = back.resumed ? 'its rings went on' : 'its rings are fresh';
     const text = `${whose}the backend is back after ${(back.downtime / 1000).toFixed(1)} s: ${how}`;
-    output.record('reconnect', { ...data, ...back }, text);
+    limited.record('reconnect', { ...data, ...back }, text);
   });
   return failed.signal;
 }
