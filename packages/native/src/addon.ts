@@ -29,7 +29,10 @@ export interface Addon {
   readonly uncountedBuffers: boolean;
   /** Has the buffer never be detached; false: this runtime has no way to. */
   lockBuffer(buffer: ArrayBufferLike): boolean;
-  areaView(area: object, offset: number, size: number): ArrayBuffer;
+  /** An external buffer of Node's, of zeroes. */
+  zeroedBuffer(size: number): ArrayBuffer;
+  /** `ofNode`: the buffer is an external one of Node's. */
+  areaView(area: object, offset: number, size: number, ofNode: boolean): ArrayBuffer;
   closeArea(area: object): void;
   areaFaulted(area: object): boolean;
   seals(fd: number): number;

@@ -11,6 +11,7 @@ export {
 } from './devices/device.ts';
 export { io, ior, iow, iowr } from './devices/ioctl-number.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
+export { heldArray } from './held-array.ts';
 export { EventWait } from './fds/event-wait.ts';
 export { EventWatcher, watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';

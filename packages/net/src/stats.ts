@@ -1,4 +1,4 @@
-import { queueCounter } from '@vio/native/internal';
+import { heldArray, queueCounter } from '@vio/native/internal';
 import type { Burst } from '@vio/rings';
 import { isBroadcast } from './frames/mac-address.ts';
 
@@ -97,7 +97,7 @@ const drops: Readonly<Record<DropReason, number>> = {
  */
 export class QueueStats {
   /** One for each of `queueCounterNames`; a kernel counts here as well. */
-  readonly counters = new Float64Array(queueCounterNames.length);
+  readonly counters = heldArray(Float64Array, queueCounterNames.length);
   readonly #events = new Float64Array(queueEventNames.length);
   /** Packets of the size seen last are only counted; what that means to the counters is worked out when it changes. */
   #size = 0;

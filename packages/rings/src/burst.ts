@@ -1,3 +1,5 @@
+import { heldArray } from '@vio/native/internal';
+
 /**
  * A reusable burst of buffers: parallel arrays of `capacity` entries, of which the first `count` are in use.
  * It is allocated once and handed around; nothing on the hot path allocates per packet.
@@ -22,9 +24,9 @@ export class Burst {
 
   constructor(capacity = 32) {
     this.capacity = capacity;
-    this.buffer = new Int32Array(capacity);
-    this.offset = new Int32Array(capacity);
-    this.length = new Int32Array(capacity);
-    this.segments = new Int32Array(capacity);
+    this.buffer = heldArray(Int32Array, capacity);
+    this.offset = heldArray(Int32Array, capacity);
+    this.length = heldArray(Int32Array, capacity);
+    this.segments = heldArray(Int32Array, capacity);
   }
 }

@@ -57,7 +57,7 @@ const Place* OpenPlace(const Napi::Value& value, int* slot) {
   return area->slot < 0 ? nullptr : &area->place;
 }
 
-// areaView(area, offset, size) -> an ArrayBuffer that ends behind these bytes, and begins at the page they begin in
+// areaView(area, offset, size, ofNode) -> an ArrayBuffer that ends behind these bytes, and begins at the page they begin in
 static Napi::Value AreaView(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Area* area = GetArea(info);
@@ -75,7 +75,7 @@ static Napi::Value AreaView(const Napi::CallbackInfo& info) {
   area->given.push_back({start / place.page * place.page, (end + place.page - 1) / place.page * place.page});
   area->holders++;
   const auto finalize = [](void* hint) { Let(static_cast<Area*>(hint)); };
-  return NewBuffer(env, place.base + from, end - from, finalize, area);
+  return NewBuffer(env, place.base + from, end - from, info[3].As<Napi::Boolean>(), finalize, area);
 }
 
 // Sorted, and none touches another.

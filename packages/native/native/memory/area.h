@@ -29,7 +29,7 @@ void ForgetFaults(const void* base);
 // True where V8 can be spared the size of buffers over memory of ours.
 bool Uncounted();
 
-// An ArrayBuffer over memory of ours ; `finalize` runs when it was collected.
-Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(void* hint), void* hint);
+// An ArrayBuffer over memory of ours; `finalize` runs when it was collected. ofNode: an external one of Node's, as where there are no others.
+Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, bool ofNode, void (*finalize)(void* hint), void* hint);
 
 }  // namespace vio

@@ -9,6 +9,7 @@
 // Node is built on libstdc++, a release of this addon on libc++, whose shared_ptr has another name and another layout. So it
 // is libstdc++'s that is written down here, which is part of its ABI: a pointer, and a count with five virtual functions.
 #include <cstdint>
+#include <cstdlib>
 #include <typeinfo>
 
 #include "memory/area.h"
@@ -110,19 +111,22 @@ struct Finalizer {
 // nobody uses any more are collected before either is used up.
 static int64_t CostOf(size_t size) { return 65536 + static_cast<int64_t>(size >> 16); }
 
-Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(void* hint), void* hint) {
+static void Finalize(napi_env env, void*, void* hint) {
+  auto* finalizer = static_cast<Finalizer*>(hint);
+  finalizer->run(finalizer->hint);
+  int64_t total;
+  if (finalizer->cost != 0) napi_adjust_external_memory(env, -finalizer->cost, &total);
+  delete finalizer;
+}
+
+Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, bool ofNode, void (*finalize)(void* hint), void* hint) {
   const bool uncounted = Uncounted();
-  auto* finalizer = new Finalizer{finalize, hint, uncounted ? CostOf(size) : 0};
-  const napi_finalize run = [](napi_env env, void* data, void*) {
-    auto* finalizer = static_cast<Finalizer*>(data);
-    finalizer->run(finalizer->hint);
-    int64_t total;
-    if (finalizer->cost != 0) napi_adjust_external_memory(env, -finalizer->cost, &total);
-    delete finalizer;
-  };
+  // Of one of Node's, what V8 has counted is taken off again.
+  const int64_t counted = ofNode ? static_cast<int64_t>(size) : 0;
+  auto* finalizer = new Finalizer{finalize, hint, uncounted ? CostOf(size) - counted : 0};
   napi_value buffer;
   napi_status status = napi_ok;
-  if (uncounted) {
+  if (uncounted && !ofNode) {
     v8::OwnedStore owned =
         v8::ArrayBuffer::NewBackingStore(data, size, v8::BackingStore::EmptyDeleter, nullptr);
     v8::SharedStore shared{owned.store, new v8::StoreCount(owned.store)};
@@ -130,25 +134,38 @@ Napi::Value NewBuffer(Napi::Env env, void* data, size_t size, void (*finalize)(v
     v8::StoreCount* const count = shared.count;  // V8 takes its share, or the whole, out of what it is given
     buffer = reinterpret_cast<napi_value>(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), &shared).slot);
     if (shared.count == count) count->Release();
-    status = napi_add_finalizer(env, buffer, finalizer, run, nullptr, nullptr);
-    int64_t total;
-    napi_adjust_external_memory(env, finalizer->cost, &total);
+    status = napi_add_finalizer(env, buffer, finalizer, [](napi_env env, void* it, void*) { Finalize(env, nullptr, it); },
+                                nullptr, nullptr);
   } else {
-    const napi_finalize external = [](napi_env, void*, void* hint) {
-      auto* finalizer = static_cast<Finalizer*>(hint);
-      finalizer->run(finalizer->hint);
-      delete finalizer;
-    };
-    status = napi_create_external_arraybuffer(env, data, size, external, finalizer, &buffer);
+    status = napi_create_external_arraybuffer(env, data, size, Finalize, finalizer, &buffer);
   }
-  if (status == napi_ok) return Napi::Value(env, buffer);
+  if (status == napi_ok) {
+    int64_t total;
+    if (finalizer->cost != 0) napi_adjust_external_memory(env, finalizer->cost, &total);
+    return Napi::Value(env, buffer);
+  }
   finalizer->run(finalizer->hint);
   delete finalizer;
   Napi::Error::New(env).ThrowAsJavaScriptException();
   return env.Undefined();
 }
 
+// zeroedBuffer(size) -> an external buffer of Node's
+static Napi::Value ZeroedBuffer(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto size = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+  void* data = calloc(1, size);
+  if (data == nullptr) throw Napi::RangeError::New(env, "no memory for an array");
+  napi_value buffer;
+  const napi_finalize finalize = [](napi_env, void* data, void*) { free(data); };
+  if (napi_create_external_arraybuffer(env, data, size, finalize, nullptr, &buffer) == napi_ok) return Napi::Value(env, buffer);
+  free(data);
+  Napi::Error::New(env).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
 void InitBuffer(Napi::Env env, Napi::Object exports) {
+  exports.Set("zeroedBuffer", Napi::Function::New(env, ZeroedBuffer));
   exports.Set("lockBuffer", Napi::Function::New(env, LockBuffer));
 }
 

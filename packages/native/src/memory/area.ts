@@ -1,6 +1,6 @@
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
-import { keepInThread } from '../untransferable.ts';
+import { keepInThread, keepsExternal, refuseTransfer } from '../untransferable.ts';
 
 /** As in native/memory.cc. */
 const flags = { populate: 1, lock: 2, within: 4 };
@@ -27,24 +27,22 @@ export function mapArea(fd: number, options: AreaOptions, known: Parameters<type
   });
 }
 
+/** V8 counts what an external buffer of Node's has, until it is told otherwise: so much at a time is no reason to collect garbage. */
+const largestOfNode = 32 << 20;
+
 /** A buffer that ends with these bytes of an area, and begins with the page they begin in. */
 export function viewOf(area: Area, offset: number, size: number): ArrayBuffer {
-  const buffer = attempt(() => addon.areaView(area, offset, size), `see ${size} bytes of shared memory`);
+  const ofNode = !addon.uncountedBuffers || (keepsExternal && size <= largestOfNode);
+  const buffer = attempt(
+    () => addon.areaView(area, offset, size, ofNode),
+    `see ${size} bytes of shared memory`,
+  );
   // Node has done so with its own, and must not find a lock there when it detaches them at the end of a worker thread.
-  if (addon.uncountedBuffers) {
-    keepInThread(buffer);
-    // Nor may its memory move to another buffer, which would have it longer than it is there; Node 22 has no other way.
-    Object.defineProperties(buffer, { transfer: refusal, transferToFixedLength: refusal });
-  }
+  if (!ofNode) keepInThread(buffer);
+  if (addon.uncountedBuffers) refuseTransfer(buffer);
   mappings.add(buffer);
   return buffer;
 }
-
-const refusal = {
-  value: () => {
-    throw new TypeError('a buffer of shared memory is not detachable');
-  },
-};
 
 const mappings = new WeakSet<ArrayBuffer>();
 

@@ -1,3 +1,5 @@
+import { heldArray } from '@vio/native/internal';
+
 /** Flags of `struct virtio_net_hdr` (virtio 1.4, section 5.1.9). */
 export const HDR_F_NEEDS_CSUM = 1;
 /** Header flag: the device has checked the packet's checksum. */
@@ -44,12 +46,12 @@ export class PacketOffloads {
   constructor(capacity: number) {
     this.hash = new Uint32Array(capacity);
     this.hashReport = new Uint8Array(capacity);
-    this.flags = new Uint8Array(capacity);
-    this.gsoType = new Uint8Array(capacity);
-    this.headerLength = new Uint16Array(capacity);
-    this.segmentSize = new Uint16Array(capacity);
-    this.checksumStart = new Uint16Array(capacity);
-    this.checksumOffset = new Uint16Array(capacity);
+    this.flags = heldArray(Uint8Array, capacity);
+    this.gsoType = heldArray(Uint8Array, capacity);
+    this.headerLength = heldArray(Uint16Array, capacity);
+    this.segmentSize = heldArray(Uint16Array, capacity);
+    this.checksumStart = heldArray(Uint16Array, capacity);
+    this.checksumOffset = heldArray(Uint16Array, capacity);
   }
 
   /** Entry `at`: nothing is left to the other side. Hashes stay as they are. */

@@ -5,6 +5,7 @@ import {
   createDriverKernel,
   driverJob,
   driverJobWords,
+  heldArray,
 } from '@vio/native/internal';
 import type { BufferPool, DriverQueue } from '@vio/rings';
 import type { HeaderBytes } from '../header.ts';
@@ -48,7 +49,7 @@ export class BurstKernel {
   /** The device wants to be kicked for what was added. */
   kick = false;
   /** `driverJob`, for those who keep more of it than this class does. */
-  readonly job = new Int32Array(driverJobWords);
+  readonly job = heldArray(Int32Array, driverJobWords);
   readonly #queue: DriverQueue;
   readonly #pool: BufferPool;
   readonly #kernel: DriverKernel;

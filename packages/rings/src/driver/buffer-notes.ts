@@ -1,4 +1,4 @@
-import type { KernelNotes } from '@vio/native/internal';
+import { type KernelNotes, heldArray } from '@vio/native/internal';
 import type { BufferPool } from '../memory/buffer-pool.ts';
 
 /**
@@ -14,12 +14,14 @@ export type BufferNotes = KernelNotes;
  * @param exposed whether the bytes exposed are of interest
  */
 export function bufferNotes(size: number, linked: boolean, exposed: boolean): BufferNotes {
+  const ids = heldArray(Uint16Array, size);
+  for (let i = 0; i < size; i++) ids[i] = i;
   return {
-    ids: Uint16Array.from({ length: size }, (_, i) => i),
-    token: new Int32Array(size).fill(-1),
-    followers: new Uint16Array(size),
-    links: linked ? new Uint16Array(size) : undefined,
-    exposed: exposed ? new Int32Array(size) : undefined,
+    ids,
+    token: heldArray(Int32Array, size).fill(-1),
+    followers: heldArray(Uint16Array, size),
+    links: linked ? heldArray(Uint16Array, size) : undefined,
+    exposed: exposed ? heldArray(Int32Array, size) : undefined,
   };
 }
 

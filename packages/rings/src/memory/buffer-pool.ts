@@ -1,4 +1,4 @@
-import { type KernelPool, type OptionNames, checkOptions, driverJob } from '@vio/native/internal';
+import { type KernelPool, type OptionNames, checkOptions, driverJob, heldArray } from '@vio/native/internal';
 import type { Burst } from '../burst.ts';
 import type { Region } from './region.ts';
 
@@ -91,10 +91,11 @@ export class BufferPool {
       );
     }
     this.dataBase = options.offset + this.headroom;
-    this.next = new Int32Array(this.capacity).fill(-1);
-    this.dataOffset = new Int32Array(this.capacity);
-    this.dataLength = new Int32Array(this.capacity);
-    this.#stack = Int32Array.from({ length: this.capacity }, (_, i) => options.count - 1 - i);
+    this.next = heldArray(Int32Array, this.capacity).fill(-1);
+    this.dataOffset = heldArray(Int32Array, this.capacity);
+    this.dataLength = heldArray(Int32Array, this.capacity);
+    this.#stack = heldArray(Int32Array, this.capacity);
+    for (let i = 0; i < this.capacity; i++) this.#stack[i] = options.count - 1 - i;
     this.#free = options.count;
     this.#end = options.count;
   }
