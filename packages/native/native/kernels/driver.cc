@@ -3,6 +3,7 @@
 // are: RxQueue, MergeableRxQueue and TxQueue of @vio/net.
 //
 // Nothing is passed but the numbers in the job. Bursts are bound to slots, and held, when they are first seen.
+#include <algorithm>
 #include <memory>
 
 #include "kernels/counters.h"
@@ -103,21 +104,22 @@ struct Part {
   int32_t* const job;
 };
 
-// Gives the device empty buffers, once that many descriptors are free. A pool that is short of them is for TypeScript.
+// Gives the device empty buffers, once `least` descriptors are free. A pool that is short of them is for TypeScript.
 template <typename Ring>
-static void Supply(const DriverMemory& m, Ring& ring) {
+static void Supply(const DriverMemory& m, Ring& ring, int32_t least) {
   int32_t* job = m.job;
   const int32_t n = ring.Free();
-  if (n < 1 || n < job[kFreeThreshold] || n > job[kPoolFree] || job[kPoolFree] > m.capacity) return;
-  ring.FetchSlots(n);
+  if (n < 1 || n < least || n > job[kPoolFree] || job[kPoolFree] > m.capacity) return;
   const uint32_t start = job[kBase] - job[kHeader];
   const uint32_t stride = job[kStride];
   const uint32_t bytes = job[kDataRoom] + job[kHeader];
   const int32_t* tokens = m.stack + job[kPoolFree] - n;
-  for (int32_t i = 0; i < n; i++) ring.Put(tokens[i], start + static_cast<uint32_t>(tokens[i]) * stride, bytes);
+  const auto offset = [=](int32_t i) { return start + static_cast<uint32_t>(tokens[i]) * stride; };
+  ring.FetchChanging(n, offset);
+  for (int32_t i = 0; i < n; i++) ring.Put(tokens[i], offset(i), bytes);
   job[kPoolFree] -= n;
   ring.Publish();
-  job[kKick] = ring.KickNeeded();
+  job[kKick] |= ring.KickNeeded();
 }
 
 template <typename Ring, bool kMergeable>
@@ -132,6 +134,8 @@ static void Receive(Driver& driver) {
   int32_t n = 0;
   int32_t left = burst->capacity;  // buffers, however few packets they make
   if (!part.Sound() || !ring.Look()) job[kBlocked] = 1;
+  // Before packets are taken: what the last ones lay in has come back by now, in order, and goes to the same descriptors once more.
+  else Supply(m, ring, job[kFreeThreshold]);
   for (; left > 0 && job[kBlocked] == 0; left--) {
     int32_t token;
     uint32_t written;
@@ -181,7 +185,8 @@ static void Receive(Driver& driver) {
   for (int32_t i = 0; i < n; i++) counters.Add(burst->offset[i], burst->length[i]);
   counters.Settle();
   job[kPackets] = n;
-  if (job[kBlocked] == 0) Supply(m, ring);
+  // Whoever takes much at a time would leave the device with nothing for as long as he works on it.
+  if (job[kBlocked] == 0) Supply(m, ring, std::max(job[kFreeThreshold], m.size / 2 + 1));
   ring.Store();
 }
 

@@ -105,6 +105,12 @@ class PackedRing {
     }
   }
 
+  // All of them change, and have been written by the device.
+  template <typename Offset>
+  void FetchChanging(int32_t count, Offset) const {
+    FetchSlots(count);
+  }
+
   // --- Exposing: Put or PutChain for as long as there are free descriptors, then Publish.
 
   void Put(int32_t token, uint32_t offset, uint32_t bytes) {

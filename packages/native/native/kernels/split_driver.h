@@ -98,9 +98,15 @@ class SplitRing {
   // Asks for the descriptors of the next `count` buffers, all at once: the device has read them, and stores, which happen in order,
   // would wait for one line after the other.
   void FetchSlots(int32_t count) const {
+    for (int32_t i = 0; i < count; i += kPerLine) PrefetchToWrite(Next(i));
+  }
+
+  // As FetchSlots, where buffer i will be at `offset(i)`. A line whose first descriptor says so already stays as it is, most likely,
+  // and stays with the device.
+  template <typename Offset>
+  void FetchChanging(int32_t count, Offset offset) const {
     for (int32_t i = 0; i < count; i += kPerLine) {
-      const uint32_t id = kInOrder ? idHead + i : m.ids[(idHead + i) & mask];
-      PrefetchToWrite(m.descriptors + (id & mask) * 4);
+      if (__atomic_load_n(Next(i), __ATOMIC_RELAXED) != offset(i) + low) PrefetchToWrite(Next(i));
     }
   }
 
@@ -165,6 +171,11 @@ class SplitRing {
   }
 
  private:
+  // The descriptor of the buffer that comes `i` buffers after the next one, if all are one descriptor.
+  uint32_t* Next(int32_t i) const {
+    const uint32_t id = kInOrder ? idHead + i : m.ids[(idHead + i) & mask];
+    return m.descriptors + (id & mask) * 4;
+  }
   uint32_t NextId() { return kInOrder ? idHead++ & mask : m.ids[idHead++ & mask] & mask; }
   uint32_t Exposed(uint32_t id) const { return m.exposed == nullptr ? 0 : m.exposed[id]; }
   uint32_t TableAt(const uint32_t* table) const {

@@ -97,7 +97,7 @@ describe('the statistics of a port', () => {
       rx_q0_good_packets: 1,
       rx_q0_good_bytes: 1000,
       rx_q0_size_512_1023_packets: 1,
-      rx_q0_kicks: 2,
+      rx_q0_kicks: 1,
       rx_q1_kicks: 1,
       tx_q1_kicks: 1,
       tx_q1_good_packets: 2,

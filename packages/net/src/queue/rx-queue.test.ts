@@ -55,6 +55,17 @@ describe.each(both)('a $kind receive queue', ({ features }) => {
     expect(missing(wire)).toBe(0);
   });
 
+  it('gives the buffers that came back to the device with the next call, and at once when it took more than half', () => {
+    const wire = supplied({ features });
+    const posted: number[] = [];
+    for (const count of [3, 0, 5]) {
+      for (let i = 0; i < count; i++) wire.deliver(frameOf(60));
+      receive(wire);
+      posted.push(wire.rx.queue.outstanding);
+    }
+    expect(posted).toEqual([5, 8, 8]);
+  });
+
   it('comes to life again when its consumer gives back the buffers it kept', () => {
     const wire = supplied({ features, buffers: 12 });
     const bursts = Array.from({ length: 3 }, () => new PacketBurst(4));
@@ -154,6 +165,23 @@ describe.each(both)('a $kind receive queue', ({ features }) => {
     expect([silent, wire.receiveq.callNeeded()]).toEqual([false, true]);
   });
 });
+
+describe.each(both.filter(({ kind }) => kind.startsWith('split')))(
+  'a $kind receive queue',
+  ({ features }) => {
+    it('leaves its descriptors as they are, and with the device, while buffers come back in order', () => {
+      const wire = supplied({ features, buffers: 20 });
+      const { descriptors } = wire.rx.queue.addresses;
+      const table = (): Uint8Array => wire.region.u8.slice(descriptors, descriptors + 8 * 16);
+      const before = table();
+      for (let round = 0; round < 20; round++) {
+        for (let i = 0; i < 1 + (round % 4); i++) wire.deliver(frameOf(60));
+        receive(wire);
+      }
+      expect(table()).toEqual(before);
+    });
+  },
+);
 
 describe('a receive queue with headers', () => {
   it.each([

@@ -111,7 +111,8 @@ export abstract class RxQueue {
     if (this.header === headerWithHash) this.#readHashes(burst, n);
     if (this.#gate !== undefined && n > 0) n = this.#gate.pass(this.pool, burst, n, this.stats);
     burst.count = n;
-    this.fill();
+    // Whoever takes much at a time would leave the device with nothing for as long as he works on it.
+    if (this.#queue.free > this.#queue.size >>> 1) this.fill();
     if (this.broken !== undefined) this.#report(this.broken);
     return n;
   }
@@ -252,11 +253,17 @@ export abstract class RxQueue {
   #take(burst: PacketBurst): number {
     if (this.#kernel !== undefined) {
       // Most polls find nothing, and this look is cheaper than a call.
-      if (!this.#queue.usedWaiting()) return this.#foundNothing();
+      if (!this.#queue.usedWaiting()) {
+        this.fill();
+        return this.#foundNothing();
+      }
       this.runKernel(this.#kernel, burst, this.#refill.threshold);
       if (this.#kernel.kick) this.#signal();
       if (this.#kernel.packets > 0 || !this.#kernel.blocked) return this.#kernel.packets;
     }
+    // Before packets are taken: what the last ones lay in has come back by now, in order, and goes to the same descriptors once more.
+    // A split ring's then stay as they are, and their cache lines with the device.
+    if (this.pool.free >= this.#queue.free) this.fill();
     const reaped = this.#queue.reap(burst.buffer, burst.length, 0, burst.capacity);
     return reaped > 0 ? this.assemble(burst, reaped) : this.#foundNothing();
   }
