@@ -25,6 +25,8 @@ export class Terminal {
   #interface: Interface | undefined;
   /** Somebody is being asked. */
   #asking = false;
+  /** There is no more to read; what was read may not have been carried out yet. */
+  #ended = false;
 
   constructor(streams: TerminalStreams) {
     this.#streams = streams;
@@ -78,6 +80,7 @@ export class Terminal {
       lines.prompt();
     };
     lines.on('SIGINT', giveUp);
+    lines.once('close', () => (this.#ended = true));
     const leave = (): void => lines.close();
     interrupted.addEventListener('abort', leave, { once: true });
     try {
@@ -106,6 +109,8 @@ export class Terminal {
 
   #ask(lines: Interface): void {
     this.#asking = true;
-    lines.prompt();
+    // An interface that is closed cannot be asked (Node 26 throws), but has lines that it has read.
+    if (!this.#ended) lines.prompt();
+    else if (!this.#terminal) this.#streams.output.write(promptText);
   }
 }
