@@ -1,9 +1,13 @@
 // `vio run` against `vio backend`, in every mode.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queueCounterNames, rxEventNames, txCounterNames, txEventNames } from '@vio/net/internal';
+import { until } from '@vio/test-support/plain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { vioProgram } from '../support/vio-program.ts';
 import { type Ended, Vio, jsonLines, listeningBackend, startBackend, vio } from './vio.ts';
 
 let directory: string;
@@ -165,6 +169,18 @@ describe('an interrupted', () => {
       expect(stdout).toMatch(/^total /m);
     },
   );
+
+  it('backend whose terminal is closed ends by SIGHUP, without its socket', async () => {
+    const code = join(directory, 'code');
+    // The shell outlives the terminal, and writes down how what it called has ended.
+    const line = `trap '' HUP; '${process.execPath}' '${vioProgram}' backend '${socket}'; echo $? > '${code}'`;
+    const terminal = spawn('script', ['-qec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    await once(terminal.stdout, 'data');
+    await until(() => existsSync(socket));
+    terminal.kill('SIGKILL');
+    await until(() => existsSync(code) && readFileSync(code, 'utf8') !== '');
+    expect([readFileSync(code, 'utf8'), existsSync(socket)]).toEqual(['129\n', false]);
+  });
 
   it('port ends with 0, with its total, and the backend sees it go', async () => {
     const backend = await startBackend(running, socket);
