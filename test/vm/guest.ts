@@ -28,6 +28,8 @@ export interface GuestOptions {
   readonly modules?: readonly ModuleGroup[];
   /** What is done to modules before they are loaded. */
   readonly changes?: ModuleChanges;
+  /** JavaScript is compiled, for those who measure. Default false: code that writes code is what QEMU is slowest at. */
+  readonly compiled?: boolean;
   /** Kernel arguments besides the usual ones. */
   readonly kernel?: string;
   /**
@@ -62,7 +64,7 @@ export async function runInGuest(program: string, options: GuestOptions = {}): P
     const quoted = (options.arguments ?? []).map((argument) => `'${argument}'`).join(' ');
     writeFileSync(
       join(out, 'run.sh'),
-      `exec node --disable-warning=ExperimentalWarning /tmp/out/program.mjs ${quoted}\n`,
+      `${options.compiled === true ? '' : 'NODE_OPTIONS=--jitless '}exec node --disable-warning=ExperimentalWarning /tmp/out/program.mjs ${quoted}\n`,
     );
     const console = await boot(kernel.vmlinux, initramfs, out, options);
     const read = (name: string): string => readOr(join(out, name), '');

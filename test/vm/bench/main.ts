@@ -37,6 +37,7 @@ async function measure(attempts = 4): Promise<Window[]> {
   } = await runInGuest('bench', {
     modules: ['bench'],
     arguments: [JSON.stringify(measurement)],
+    compiled: true,
     cpus: 2,
     timeout: 900_000,
   });
