@@ -25,7 +25,8 @@ function progress(title, stream = process.stderr) {
 }
 
 /** @returns {Promise<{ said: string, how: string | null }>} its output, and null when it ended well */
-function run([program, ...args]) {
+function run(command) {
+  const [program, ...args] = command;
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: root,
@@ -44,15 +45,18 @@ function run([program, ...args]) {
 /**
  * Runs commands beside each other, in the root of the clone, and waits for all of them.
  * @param {string} title what they do, as a noun
- * @param {string[][]} commands
+ * @param {(string[] | (() => string[] | undefined))[]} commands or what finds out which, if any, when those before it have begun
  * @returns {Promise<boolean>} false when one failed; then its output, and which it was, are on stderr
  */
 export async function step(title, ...commands) {
   const end = progress(title);
-  const results = await Promise.all(commands.map(run));
-  const failed = commands.flatMap((command, i) =>
-    results[i].how === null ? [] : [{ command, ...results[i] }],
+  const results = await Promise.all(
+    commands.map(async (each) => {
+      const command = typeof each === 'function' ? each() : each;
+      return command === undefined ? { how: null } : { command, ...(await run(command)) };
+    }),
   );
+  const failed = results.filter(({ how }) => how !== null);
   end(failed.length === 0 ? 'done in' : 'failed after');
   for (const { command, said, how } of failed) {
     process.stderr.write(

@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { askingForBuiltins } from './builtins.mjs';
+import { inside } from './inside.mjs';
 import {
   commonOptions,
   exportsOf,
   forPrograms,
   asksByRequire,
   importedNames,
-  inside,
   ofParts,
   requireBanner,
 } from './options.mjs';

@@ -5,17 +5,7 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { buildModules, manifestFile, manifestOf, root } from '../workspace.mjs';
 import { requiring } from './builtins.mjs';
-
-/**
- * What comes in although it is a dependency: a module of CommonJS, which takes longest to load, and parts of a sibling that have no
- * state and are smaller than what it costs to find one more file.
- */
-export const inside = new Set([
-  'eventemitter3',
-  '@vio/native/timeouts',
-  '@vio/net/internal/http',
-  '@vio/net/internal/mac-address',
-]);
+import { inside } from './inside.mjs';
 
 /** What programs import more than siblings do has all of it in the file that those find first. */
 export const forPrograms = new Set(['@vio/virtio-user']);

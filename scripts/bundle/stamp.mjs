@@ -3,18 +3,19 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { root } from '../workspace.mjs';
-import { inside } from './options.mjs';
+import { inside } from './inside.mjs';
 
 /**
  * @param {string} directory absolute, of a package
  * @param {string} workspace it is in
+ * @param {Map<string, Buffer>} seen of sources, what was read of them for another package just now
  * @returns {boolean} false when its files are what its sources became last time
  */
-export function isStale(directory, workspace = root) {
+export function isStale(directory, workspace = root, seen = new Map()) {
   const file = stampOf(directory, workspace);
   if (!existsSync(file)) return true;
   const { sources, paths, outputs } = JSON.parse(readFileSync(file, 'utf8'));
-  return sources !== sourcesOf(directory, workspace) || outputs !== hashOf(directory, paths);
+  return sources !== sourcesOf(directory, workspace, seen) || outputs !== hashOf(directory, paths);
 }
 
 /** @param {string[]} paths what was written, in the package */
@@ -29,7 +30,7 @@ const stampOf = (directory, workspace) =>
   join(workspace, 'node_modules/.cache/vio-bundle', `${basename(directory)}.json`);
 
 /** Of the package, of what bundles it, of siblings that have parts (their names decide which is imported), and of all versions. */
-function sourcesOf(directory, workspace) {
+function sourcesOf(directory, workspace, seen) {
   const packages = readdirSync(join(workspace, 'packages')).map((name) => join(workspace, 'packages', name));
   const manifests = packages.map((each) => join(each, 'package.json')).filter(existsSync);
   const withParts = manifests
@@ -37,7 +38,7 @@ function sourcesOf(directory, workspace) {
     .map((file) => join(dirname(file), 'src'));
   const own = [join(directory, 'src'), join(directory, 'scripts'), join(workspace, 'scripts')];
   const folders = [...new Set([...own, ...withParts])].filter(existsSync);
-  return hash([...folders.flatMap(filesBelow), ...manifests, join(workspace, 'pnpm-lock.yaml')]);
+  return hash([...folders.flatMap(filesBelow), ...manifests, join(workspace, 'pnpm-lock.yaml')], seen);
 }
 
 /** Whether others import parts of a package, or have some of it in theirs. @param {string} manifest */
@@ -53,11 +54,15 @@ function filesBelow(directory) {
 
 const hashOf = (directory, paths) => hash(paths.map((path) => join(directory, path)));
 
-function hash(files) {
+function hash(files, seen = new Map()) {
   const all = createHash('sha256');
   for (const file of files.toSorted()) {
-    all.update(file);
-    if (existsSync(file)) all.update(readFileSync(file));
+    if (!seen.has(file)) seen.set(file, digestOf(file));
+    all.update(file).update(seen.get(file));
   }
   return all.digest('hex');
+}
+
+function digestOf(file) {
+  return existsSync(file) ? createHash('sha256').update(readFileSync(file)).digest() : '';
 }

@@ -10,7 +10,7 @@ import { openVirtioUser } from '@vio/virtio-user';
 import { contention, watchCpu } from './contention.ts';
 import { drain, measureLatency, measureThroughput, percentile } from './measure.ts';
 
-const seconds = Number(process.argv[2] ?? 0.5);
+const seconds = Number(process.argv[2] ?? 0.3);
 if (!(seconds > 0)) {
   console.error('usage: node dist/main.js [SECONDS]');
   process.exit(2);
@@ -33,11 +33,11 @@ try {
     for (const refusal of choice.refused) console.log(`    not ${refusal.path}: ${refusal.reason}`);
   }
 
-  await measureThroughput(port, 200); // the just-in-time compiler warms up
+  await measureThroughput(port, 150); // the just-in-time compiler warms up
   const cpuShares = watchCpu(Number(backend.pid));
   const { sent, received, txPps, rxPps } = await measureThroughput(port, seconds * 1000);
   const shares = cpuShares();
-  await drain(port, 50);
+  await drain(port, 20);
   console.log(`sent     ${sent} frames of 64 bytes on the wire: ${(txPps / 1e6).toFixed(2)} Mpps`);
   console.log(`received ${received} frames back: ${(rxPps / 1e6).toFixed(2)} Mpps`);
 

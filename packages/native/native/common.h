@@ -40,11 +40,14 @@ void InitTcp(Napi::Env env, Napi::Object exports);
 void InitPacket(Napi::Env env, Napi::Object exports);
 void InitWatch(Napi::Env env, Napi::Object exports);
 void InitEpollWatch(Napi::Env env, Napi::Object exports);
-void InitCopy(Napi::Env env, Napi::Object exports);
 void InitDevice(Napi::Env env, Napi::Object exports);
 void InitMmio(Napi::Env env, Napi::Object exports);
 void InitGather(Napi::Env env, Napi::Object exports);
-void InitCopyThread(Napi::Env env, Napi::Object exports);
-void InitDriver(Napi::Env env, Napi::Object exports);
+
+// Kernels do without node-addon-api, see kernels/js.h.
+void InitCopy(napi_env env, napi_value exports);
+void InitCopyThread(napi_env env, napi_value exports);
+void InitDriver(napi_env env, napi_value exports);
+void ThrowSystemError(napi_env env, const char* syscall, int error);
 
 }  // namespace vio

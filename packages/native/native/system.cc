@@ -97,6 +97,8 @@ static Napi::Value ResourceLimit(const Napi::CallbackInfo& info) {
   return pair;
 }
 
+void ThrowSystemError(napi_env env, const char* syscall, int error) { ThrowErrno(env, syscall, error); }
+
 void InitSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking));
   exports.Set("dupFd", Napi::Function::New(env, DupFd));

@@ -58,9 +58,10 @@ const sanitizer = { asan: ['-fsanitize=address', '-g'], tsan: ['-fsanitize=threa
 const compiler = compilerFor(target, process.env.CXX);
 const [program, ...programArguments] = compiler.command;
 const sources = join(root, 'native');
+/** To optimise what only makes system calls would double what compiling it takes. */
+const levels = { kernel: '-O3', rooms: '-O1' };
 const flags = [
   '-std=c++17',
-  '-O3',
   '-fPIC',
   '-pthread',
   '-Wall',
@@ -85,7 +86,11 @@ const files = readdirSync(sources, { recursive: true })
 const hash = createHash('sha256');
 for (const name of files) hash.update(name).update(readFileSync(join(sources, name)));
 const release = values.target !== undefined;
-const stamp = { sources: hash.digest('hex'), by: [...compiler.command, ...flags].join(' '), release };
+const stamp = {
+  sources: hash.digest('hex'),
+  by: [...compiler.command, ...Object.values(levels), ...flags].join(' '),
+  release,
+};
 
 const place = placeOf(target);
 const directory = join(root, variant === null ? 'prebuilds' : `prebuilds-${variant}`, place.directory);
@@ -109,9 +114,9 @@ const objects = mkdtempSync(join(tmpdir(), 'vio-native-'));
 process.on('exit', () => rmSync(objects, { recursive: true }));
 
 /** @returns what the compiler said, and its exit code */
-function compile(args) {
+function compile(level, args) {
   return new Promise((resolve) => {
-    const child = spawn(program, [...programArguments, ...flags, ...args], {
+    const child = spawn(program, [...programArguments, level, ...flags, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';
@@ -131,27 +136,15 @@ const include = [`-I${sources}`, ...headers.flatMap((path) => ['-isystem', path]
 /** Names of object files: sources of two rooms may have one name. */
 const object = (name) => join(objects, `${name.replaceAll('/', '-')}.o`);
 /**
- * Node-API's headers, read once for all: two thirds of what most sources take. By g++ only: how others precompile is theirs.
- * @returns arguments for each source
- */
-async function readHeadersOnce() {
-  if (release || process.env.CXX !== undefined) return [];
-  const common = join(objects, 'common.h');
-  writeFileSync(common, '#include <napi.h>\n');
-  check(await compile(['-c', '-x', 'c++-header', ...include, common, '-o', `${common}.gch`]));
-  return ['-include', common];
-}
-
-/**
- * The sources of a room together are one unit: what each of them costs alone is mostly Node-API's templates. A kernel is compiled by
- * itself, so that what the compiler makes of it depends on nothing else.
+ * A kernel is compiled by itself, so that what the compiler makes of it depends on nothing else. All other sources are one unit: what
+ * each of them costs alone is mostly to read node-addon-api, which kernels do without, and its templates.
  * @returns names with the sources of each; the largest first: they take the longest, and others fill the processors beside them
  */
 function unitsOf(names) {
   const size = (list) => list.reduce((sum, name) => sum + statSync(join(sources, name)).size, 0);
   const rooms = new Map();
   for (const name of names) {
-    const unit = name.startsWith('kernels/') ? name : dirname(name).replace('.', 'entry');
+    const unit = name.startsWith('kernels/') ? name : 'rooms';
     rooms.set(unit, [...(rooms.get(unit) ?? []), name]);
   }
   return [...rooms].toSorted(([, a], [, b]) => size(b) - size(a));
@@ -165,16 +158,17 @@ function sourceOf([name, members]) {
   return file;
 }
 
+const levelOf = ([name]) => (name === 'rooms' ? levels.rooms : levels.kernel);
+
 const units = unitsOf(files.filter((name) => name.endsWith('.cc')));
-const headersRead = await readHeadersOnce();
 const waiting = units.values();
 const workers = Array.from({ length: availableParallelism() }, async () => {
   for (const unit of waiting) {
-    check(await compile(['-c', ...headersRead, ...include, sourceOf(unit), '-o', object(unit[0])]));
+    check(await compile(levelOf(unit), ['-c', ...include, sourceOf(unit), '-o', object(unit[0])]));
   }
 });
 await Promise.all(workers);
 const fresh = `${addon}.${process.pid}`;
-check(await compile(['-shared', ...units.map(([name]) => object(name)), '-o', fresh]));
+check(await compile(levels.kernel, ['-shared', ...units.map(([name]) => object(name)), '-o', fresh]));
 renameSync(fresh, addon); // a running process keeps the old file
 writeFileSync(stampFile, JSON.stringify(stamp));

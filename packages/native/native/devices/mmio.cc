@@ -58,7 +58,7 @@ static Napi::Value RegistersFaulted(const Napi::CallbackInfo& info) {
 }
 
 // Where an aligned access of `width` bytes goes, or null when it is not one within the mapping.
-static uint8_t* Place(const Napi::CallbackInfo& info, unsigned width) {
+static uint8_t* RegisterAt(const Napi::CallbackInfo& info, unsigned width) {
   const Registers* registers = Get(info);
   const auto offset = info[1].As<Napi::Number>().Int64Value();
   if (registers->base == nullptr || offset < 0 || offset % width != 0) return nullptr;
@@ -75,7 +75,7 @@ static volatile T* At(uint8_t* place) {
 static Napi::Value ReadRegister(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const unsigned width = Int(info[2]);
-  uint8_t* place = width == 0 ? nullptr : Place(info, width);
+  uint8_t* place = width == 0 ? nullptr : RegisterAt(info, width);
   if (place == nullptr) return ThrowErrno(env, "read", EFAULT);
   switch (width) {
     case 1: return Napi::Number::New(env, *At<uint8_t>(place));
@@ -91,7 +91,7 @@ static Napi::Value ReadRegister(const Napi::CallbackInfo& info) {
 static Napi::Value WriteRegister(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const unsigned width = Int(info[2]);
-  uint8_t* place = width == 0 ? nullptr : Place(info, width);
+  uint8_t* place = width == 0 ? nullptr : RegisterAt(info, width);
   if (place == nullptr) return ThrowErrno(env, "write", EFAULT);
   bool lossless = true;
   const uint64_t value = width == 8 ? info[3].As<Napi::BigInt>().Uint64Value(&lossless)

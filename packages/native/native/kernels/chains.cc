@@ -15,7 +15,7 @@ struct Chains {
   int32_t* job = nullptr;
   const Engine* engine = nullptr;
   std::unique_ptr<GuestMemory> memory;
-  Napi::ObjectReference keep;
+  js::Reference keep;
 };
 
 // One burst: which chains hold which packet, and then the copies.
@@ -229,27 +229,25 @@ static napi_value Run(napi_env env, napi_callback_info info) {
 }
 
 // engine.chains(parts) -> run(); parts: job, and of each window its guest address, bytes and handle (-1: it has none yet)
-Napi::Value CreateChains(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto parts = info[0].As<Napi::Object>();
-  auto job = parts.Get("job").As<Napi::Int32Array>();
-  auto bases = parts.Get("guestBase").As<Napi::Float64Array>();
-  auto sizes = parts.Get("size").As<Napi::Int32Array>();
-  auto handles = parts.Get("handles").As<Napi::Int32Array>();
+js::Value CreateChains(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto parts = info[0].As<js::Object>();
+  auto job = parts.Get("job").As<js::Int32Array>();
+  auto bases = parts.Get("guestBase").As<js::Float64Array>();
+  auto sizes = parts.Get("size").As<js::Int32Array>();
+  auto handles = parts.Get("handles").As<js::Int32Array>();
   const size_t windows = bases.ElementLength();
-  if (job.ElementLength() < kWords) throw Napi::RangeError::New(env, "a job has too few words");
+  if (job.ElementLength() < kWords) throw js::RangeError(env, "a job has too few words");
   if (sizes.ElementLength() != windows || handles.ElementLength() != windows) {
-    throw Napi::RangeError::New(env, "windows have one address, size and handle each");
+    throw js::RangeError(env, "windows have one address, size and handle each");
   }
   auto chains = std::make_unique<Chains>();
   chains->job = job.Data();
   chains->engine = static_cast<const Engine*>(info.Data());
   chains->memory = std::make_unique<GuestMemory>(chains->engine, bases.Data(), sizes.Data(), handles.Data(), windows);
-  chains->keep = Napi::Persistent(parts);
-  napi_value run;
-  napi_create_function(env, "runChains", NAPI_AUTO_LENGTH, Run, chains.get(), &run);
-  Napi::Function function(env, run);
-  function.Set("owner", Napi::External<Chains>::New(env, chains.release(), [](Napi::Env, Chains* c) { delete c; }));
+  chains->keep = js::Persistent(parts);
+  js::Function function = js::Function::Bare(env, "runChains", Run, chains.get());
+  function.Set("owner", js::External<Chains>::New(env, chains.release()));
   // The engine's memory, as well.
   function.Set("engine", info.This());
   return function;

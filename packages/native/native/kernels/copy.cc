@@ -38,20 +38,20 @@ static napi_value Run(napi_env env, napi_callback_info info) {
 }
 
 // register(buffer, byteOffset, byteLength) -> handle; the caller checked that the buffer has this part.
-static Napi::Value Register(const Napi::CallbackInfo& info) {
+static js::Value Register(const js::CallbackInfo& info) {
   auto* engine = static_cast<Engine*>(info.Data());
-  auto buffer = info[0].As<Napi::ArrayBuffer>();
+  auto buffer = info[0].As<js::ArrayBuffer>();
   size_t slot = 0;
   while (slot < engine->targets.size() && engine->targets[slot].base != nullptr) slot++;
   if (slot == engine->targets.size()) engine->targets.emplace_back();
   Target& target = engine->targets[slot];
-  target.base = static_cast<uint8_t*>(buffer.Data()) + info[1].As<Napi::Number>().Int64Value();
-  target.size = info[2].As<Napi::Number>().Int64Value();
-  target.keep = Napi::Persistent(buffer);
-  return Napi::Number::New(info.Env(), static_cast<double>(slot));
+  target.base = static_cast<uint8_t*>(buffer.Data()) + info[1].As<js::Number>().Int64Value();
+  target.size = info[2].As<js::Number>().Int64Value();
+  target.keep = js::Persistent(buffer);
+  return js::Number::New(info.Env(), static_cast<double>(slot));
 }
 
-static void Unregister(const Napi::CallbackInfo& info) {
+static void Unregister(const js::CallbackInfo& info) {
   auto* engine = static_cast<Engine*>(info.Data());
   const int handle = Int(info[0]);
   if (handle < 0 || static_cast<size_t>(handle) >= engine->targets.size()) return;
@@ -59,33 +59,29 @@ static void Unregister(const Napi::CallbackInfo& info) {
 }
 
 // createCopyEngine(ops: Int32Array) -> { run, register, unregister, singles, chains, notes }
-static Napi::Value CreateCopyEngine(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto ops = info[0].As<Napi::Int32Array>();
+static js::Value CreateCopyEngine(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto ops = info[0].As<js::Int32Array>();
   auto* engine = new Engine;
   engine->ops = ops.Data();
   engine->capacity = static_cast<int32_t>(ops.ElementLength() / 5);
-  engine->keep = Napi::Persistent(ops);
+  engine->keep = js::Persistent(ops);
   // The functions share the engine; each keeps the object alive that frees it.
-  auto owner = Napi::External<Engine>::New(env, engine, [](Napi::Env, Engine* e) { delete e; });
-  napi_value run;
-  napi_create_function(env, "run", NAPI_AUTO_LENGTH, Run, engine, &run);
-  Napi::Object result = Napi::Object::New(env);
-  const auto add = [&](const char* name, Napi::Function function) {
+  auto owner = js::External<Engine>::New(env, engine);
+  js::Object result = js::Object::New(env);
+  const auto add = [&](const char* name, js::Function function) {
     function.Set("owner", owner);
     result.Set(name, function);
   };
-  add("run", Napi::Function(env, run));
-  add("register", Napi::Function::New(env, Register, "register", engine));
-  add("unregister", Napi::Function::New(env, Unregister, "unregister", engine));
-  add("singles", Napi::Function::New(env, CreateSingles, "singles", engine));
-  add("chains", Napi::Function::New(env, CreateChains, "chains", engine));
-  add("notes", Napi::Function::New(env, CreateNotes, "notes", engine));
+  add("run", js::Function::Bare(env, "run", Run, engine));
+  add("register", js::Function::New<Register>(env, "register", engine));
+  add("unregister", js::Function::New<Unregister>(env, "unregister", engine));
+  add("singles", js::Function::New<CreateSingles>(env, "singles", engine));
+  add("chains", js::Function::New<CreateChains>(env, "chains", engine));
+  add("notes", js::Function::New<CreateNotes>(env, "notes", engine));
   return result;
 }
 
-void InitCopy(Napi::Env env, Napi::Object exports) {
-  exports.Set("createCopyEngine", Napi::Function::New(env, CreateCopyEngine));
-}
+void InitCopy(napi_env env, napi_value exports) { js::Export<CreateCopyEngine>(env, exports, "createCopyEngine"); }
 
 }  // namespace vio

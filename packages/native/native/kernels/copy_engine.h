@@ -4,20 +4,20 @@
 #include <cstring>
 #include <vector>
 
-#include "common.h"
+#include "kernels/js.h"
 
 namespace vio {
 
 struct Target {
   uint8_t* base = nullptr;  // null: the handle is free
   int64_t size = 0;
-  Napi::Reference<Napi::ArrayBuffer> keep;
+  js::Reference keep;
 };
 
 struct Engine {
   const int32_t* ops = nullptr;  // five numbers per copy: source, offset, destination, offset, bytes
   int32_t capacity = 0;
-  Napi::Reference<Napi::Int32Array> keep;
+  js::Reference keep;
   std::vector<Target> targets;
 };
 
@@ -50,12 +50,12 @@ inline bool Inside(const Engine* engine, int32_t handle, int32_t offset, int32_t
 }
 
 // singles.cc: engine.singles(job: Int32Array) -> run()
-Napi::Value CreateSingles(const Napi::CallbackInfo& info);
+js::Value CreateSingles(const js::CallbackInfo& info);
 
 // chains.cc: engine.chains(parts) -> run()
-Napi::Value CreateChains(const Napi::CallbackInfo& info);
+js::Value CreateChains(const js::CallbackInfo& info);
 
 // notes.cc: engine.notes(parts) -> { run, bind, unbind }
-Napi::Value CreateNotes(const Napi::CallbackInfo& info);
+js::Value CreateNotes(const js::CallbackInfo& info);
 
 }  // namespace vio

@@ -48,8 +48,8 @@ struct CopyThread {
   int32_t described = 0;  // JavaScript's thread only: the copies up to this one are submitted
   int64_t spin = 0;  // nanoseconds until it sleeps
   std::vector<Shared> memories;
-  std::vector<Napi::Reference<Napi::ArrayBuffer>> keep;  // JavaScript's thread only
-  Napi::ObjectReference arrays;
+  std::vector<js::Reference> keep;  // JavaScript's thread only
+  js::Reference arrays;
   uv_thread thread = 0;
   bool running = false;
 };
@@ -151,20 +151,20 @@ static void Stop(CopyThread* it) {
   uv_thread_join(&it->thread);
 }
 
-static CopyThread* Get(const Napi::CallbackInfo& info) { return static_cast<CopyThread*>(info.Data()); }
+static CopyThread* Get(const js::CallbackInfo& info) { return static_cast<CopyThread*>(info.Data()); }
 
 // register(memory, buffer, byteOffset, byteLength); the caller checked that the buffer has this part.
-static void RegisterMemory(const Napi::CallbackInfo& info) {
+static void RegisterMemory(const js::CallbackInfo& info) {
   CopyThread* it = Get(info);
   const auto memory = static_cast<size_t>(Int(info[0]));
-  if (memory >= it->memories.size()) throw Napi::RangeError::New(info.Env(), "there are too many memories");
-  auto buffer = info[1].As<Napi::ArrayBuffer>();
-  it->keep[memory] = Napi::Persistent(buffer);
-  it->memories[memory].base = static_cast<uint8_t*>(buffer.Data()) + info[2].As<Napi::Number>().Int64Value();
-  it->memories[memory].size = info[3].As<Napi::Number>().Int64Value();
+  if (memory >= it->memories.size()) throw js::RangeError(info.Env(), "there are too many memories");
+  auto buffer = info[1].As<js::ArrayBuffer>();
+  it->keep[memory] = js::Persistent(buffer);
+  it->memories[memory].base = static_cast<uint8_t*>(buffer.Data()) + info[2].As<js::Number>().Int64Value();
+  it->memories[memory].size = info[3].As<js::Number>().Int64Value();
 }
 
-static void UnregisterMemory(const Napi::CallbackInfo& info) {
+static void UnregisterMemory(const js::CallbackInfo& info) {
   CopyThread* it = Get(info);
   const auto memory = static_cast<size_t>(Int(info[0]));
   if (memory >= it->memories.size()) return;
@@ -219,7 +219,7 @@ static napi_value Submit(napi_env env, napi_callback_info info) {
 }
 
 // Returns when all that was published is done.
-static void Drain(const Napi::CallbackInfo& info) {
+static void Drain(const js::CallbackInfo& info) {
   CopyThread* it = Get(info);
   if (!it->running) return;
   Wake(it);
@@ -230,19 +230,19 @@ static void Drain(const Napi::CallbackInfo& info) {
   }
 }
 
-static void StopThread(const Napi::CallbackInfo& info) { Stop(Get(info)); }
+static void StopThread(const js::CallbackInfo& info) { Stop(Get(info)); }
 
-static int32_t* Words(const Napi::Object& arrays, const char* name, size_t* count) {
-  auto array = arrays.Get(name).As<Napi::Int32Array>();
+static int32_t* Words(const js::Object& arrays, const char* name, size_t* count) {
+  auto array = arrays.Get(name).As<js::Int32Array>();
   *count = array.ElementLength();
   return array.Data();
 }
 
 // createCopyThread({ control, descriptors, copies, pairs, failed }, memories, spinMicroseconds)
 //   -> { register, unregister, submit, drain, stop }
-static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto arrays = info[0].As<Napi::Object>();
+static js::Value CreateCopyThread(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto arrays = info[0].As<js::Object>();
   auto made = std::make_unique<CopyThread>();
   size_t control, descriptors, copies, pairs, failed;
   made->control = Words(arrays, "control", &control);
@@ -252,41 +252,37 @@ static Napi::Value CreateCopyThread(const Napi::CallbackInfo& info) {
   made->failed = Words(arrays, "failed", &failed);
   const bool fits = control >= copyThreadControl::kWords && failed > 0 && descriptors == 2 * failed &&
                     copies % kCopyWords == 0 && pairs == 2 * kCopyPairs;
-  if (!fits) throw Napi::TypeError::New(env, "the rings do not fit each other");
+  if (!fits) throw js::TypeError(env, "the rings do not fit each other");
   made->descriptorMask = static_cast<int32_t>(failed) - 1;
   made->copyMask = static_cast<int32_t>(copies / kCopyWords) - 1;
-  made->spin = info[2].As<Napi::Number>().Int64Value() * 1000;
+  made->spin = info[2].As<js::Number>().Int64Value() * 1000;
   made->memories.resize(static_cast<size_t>(Int(info[1])));
   made->keep.resize(made->memories.size());
-  made->arrays = Napi::Persistent(arrays);
+  made->arrays = js::Persistent(arrays);
   CopyThread* it = made.release();
-  auto owner = Napi::External<CopyThread>::New(env, it, [](Napi::Env, CopyThread* thread) {
+  auto owner = js::External<CopyThread>::New(env, it, [](CopyThread* thread) {
     Stop(thread);
     delete thread;
   });
   const int error = uv_thread_create(&it->thread, Work, it);
-  if (error != 0) return ThrowErrno(env, "uv_thread_create", -error);
+  if (error != 0) {
+    ThrowSystemError(env, "uv_thread_create", -error);
+    throw js::Failure();
+  }
   it->running = true;
-  Napi::Object result = Napi::Object::New(env);
-  const auto add = [&](const char* name, auto callback) {
-    auto function = Napi::Function::New(env, callback, name, it);
+  js::Object result = js::Object::New(env);
+  const auto add = [&](const char* name, js::Function function) {
     function.Set("owner", owner);
     result.Set(name, function);
   };
-  add("register", RegisterMemory);
-  add("unregister", UnregisterMemory);
-  napi_value submit;
-  napi_create_function(env, "submit", NAPI_AUTO_LENGTH, Submit, it, &submit);
-  Napi::Function submitFunction(env, submit);
-  submitFunction.Set("owner", owner);
-  result.Set("submit", submitFunction);
-  add("drain", Drain);
-  add("stop", StopThread);
+  add("register", js::Function::New<RegisterMemory>(env, "register", it));
+  add("unregister", js::Function::New<UnregisterMemory>(env, "unregister", it));
+  add("submit", js::Function::Bare(env, "submit", Submit, it));
+  add("drain", js::Function::New<Drain>(env, "drain", it));
+  add("stop", js::Function::New<StopThread>(env, "stop", it));
   return result;
 }
 
-void InitCopyThread(Napi::Env env, Napi::Object exports) {
-  exports.Set("createCopyThread", Napi::Function::New(env, CreateCopyThread));
-}
+void InitCopyThread(napi_env env, napi_value exports) { js::Export<CreateCopyThread>(env, exports, "createCopyThread"); }
 
 }  // namespace vio

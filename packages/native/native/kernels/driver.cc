@@ -25,14 +25,14 @@ struct Bound {
   int32_t* segments = nullptr;
   Offloads offloads;
   int32_t capacity = 0;
-  Napi::ObjectReference keep;
+  js::Reference keep;
 };
 
 struct Driver {
   DriverMemory memory;
   double* counters = nullptr;
   Bound bursts[kBursts];
-  Napi::ObjectReference keep;
+  js::Reference keep;
 
   int32_t Header() const { return memory.job[kHeader]; }
 
@@ -293,28 +293,28 @@ static napi_value Call(napi_env env, napi_callback_info info) {
 }
 
 template <typename T>
-static T* Checked(const Napi::Object& parts, const char* name, int64_t entries) {
-  const Napi::Value value = parts.Get(name);
+static T* Checked(const js::Object& parts, const char* name, int64_t entries) {
+  const js::Value value = parts.Get(name);
   if (value.IsNull() || value.IsUndefined()) return nullptr;
-  auto array = value.As<Napi::TypedArrayOf<T>>();
+  auto array = value.As<js::TypedArrayOf<T>>();
   if (static_cast<int64_t>(array.ElementLength()) >= entries) return array.Data();
-  throw Napi::RangeError::New(parts.Env(), std::string("too few entries: ") + name);
+  throw js::RangeError(parts.Env(), "too few entries: ", name);
 }
 
 // bind(slot, burst) -> undefined; the burst is held until another one takes the slot
-static Napi::Value Bind(const Napi::CallbackInfo& info) {
+static void Bind(const js::CallbackInfo& info) {
   auto* driver = static_cast<Driver*>(info.Data());
   const int32_t slot = Int(info[0]);
-  if (slot < 0 || slot >= kBursts) throw Napi::RangeError::New(info.Env(), "no such slot");
-  auto burst = info[1].As<Napi::Object>();
+  if (slot < 0 || slot >= kBursts) throw js::RangeError(info.Env(), "no such slot");
+  auto burst = info[1].As<js::Object>();
   Bound bound;
-  bound.capacity = static_cast<int32_t>(burst.Get("buffer").As<Napi::Int32Array>().ElementLength());
+  bound.capacity = static_cast<int32_t>(burst.Get("buffer").As<js::Int32Array>().ElementLength());
   bound.buffer = Checked<int32_t>(burst, "buffer", bound.capacity);
   bound.offset = Checked<int32_t>(burst, "offset", bound.capacity);
   bound.length = Checked<int32_t>(burst, "length", bound.capacity);
   bound.segments = Checked<int32_t>(burst, "segments", bound.capacity);
   if (burst.Get("offloads").IsObject()) {
-    auto offloads = burst.Get("offloads").As<Napi::Object>();
+    auto offloads = burst.Get("offloads").As<js::Object>();
     Offloads& to = bound.offloads;
     to.flags = Checked<uint8_t>(offloads, "flags", bound.capacity);
     to.gsoType = Checked<uint8_t>(offloads, "gsoType", bound.capacity);
@@ -323,40 +323,39 @@ static Napi::Value Bind(const Napi::CallbackInfo& info) {
     to.checksumStart = Checked<uint16_t>(offloads, "checksumStart", bound.capacity);
     to.checksumOffset = Checked<uint16_t>(offloads, "checksumOffset", bound.capacity);
   }
-  bound.keep = Napi::Persistent(burst);
+  bound.keep = js::Persistent(burst);
   driver->bursts[slot] = std::move(bound);
-  return info.Env().Undefined();
 }
 
-static std::unique_ptr<Driver> NewDriver(Napi::Env env, const Napi::Object& parts) {
+static std::unique_ptr<Driver> NewDriver(js::Env env, const js::Object& parts) {
   auto driver = std::make_unique<Driver>();
   DriverMemory& m = driver->memory;
   m.job = Checked<int32_t>(parts, "job", driverJob::kWords);
   const int32_t* job = m.job;
   m.memory = Checked<uint8_t>(parts, "memory", 1);
-  m.memoryBytes = static_cast<int64_t>(parts.Get("memory").As<Napi::Uint8Array>().ElementLength());
+  m.memoryBytes = static_cast<int64_t>(parts.Get("memory").As<js::Uint8Array>().ElementLength());
   m.size = job[kSize];
   const bool split = job[kPacked] == 0;
   if (m.size < 1 || m.size > 32768 || (split && (m.size & (m.size - 1)) != 0)) {
-    throw Napi::RangeError::New(env, "no size for a ring");
+    throw js::RangeError(env, "no size for a ring");
   }
-  if (job[kHeader] < 0 || job[kHeader] > 20) throw Napi::RangeError::New(env, "no size for a header");
+  if (job[kHeader] < 0 || job[kHeader] > 20) throw js::RangeError(env, "no size for a header");
   const auto part = [&](int32_t offset, int64_t bytes, int32_t alignment) {
     if (offset >= 0 && offset % alignment == 0 && offset + bytes <= m.memoryBytes) return m.memory + offset;
-    throw Napi::RangeError::New(env, "a part of the ring lies outside its memory");
+    throw js::RangeError(env, "a part of the ring lies outside its memory");
   };
   m.descriptors = reinterpret_cast<uint32_t*>(part(job[kDescriptors], int64_t{m.size} * 16, 4));
   m.driverArea = reinterpret_cast<uint16_t*>(part(job[kDriverArea], split ? 6 + m.size * 2 : 4, 2));
   m.deviceArea = reinterpret_cast<uint16_t*>(part(job[kDeviceArea], split ? 6 + m.size * 8 : 4, 4));
   m.tableEntries = job[kTableEntries];
-  if (m.tableEntries < 0 || m.tableEntries > 32768) throw Napi::RangeError::New(env, "no size for a table");
+  if (m.tableEntries < 0 || m.tableEntries > 32768) throw js::RangeError(env, "no size for a table");
   m.tables = reinterpret_cast<uint32_t*>(part(job[kTables], int64_t{m.size} * m.tableEntries * 16, 4));
   m.ids = Checked<uint16_t>(parts, "ids", m.size);
   m.token = Checked<int32_t>(parts, "token", m.size);
   m.followers = Checked<uint16_t>(parts, "followers", m.size);
   m.links = Checked<uint16_t>(parts, "links", m.size);
   m.exposed = Checked<int32_t>(parts, "exposed", m.size);
-  m.capacity = static_cast<int32_t>(parts.Get("stack").As<Napi::Int32Array>().ElementLength());
+  m.capacity = static_cast<int32_t>(parts.Get("stack").As<js::Int32Array>().ElementLength());
   m.stack = Checked<int32_t>(parts, "stack", m.capacity);
   m.next = Checked<int32_t>(parts, "next", m.capacity);
   m.dataOffset = Checked<int32_t>(parts, "dataOffset", m.capacity);
@@ -364,8 +363,8 @@ static std::unique_ptr<Driver> NewDriver(Napi::Env env, const Napi::Object& part
   driver->counters = Checked<double>(parts, "counters", queueCounter::kWords);
   const bool notes = m.ids != nullptr && m.token != nullptr && m.followers != nullptr && (!split || m.links != nullptr);
   const bool pool = m.next != nullptr && m.dataOffset != nullptr && m.dataLength != nullptr;
-  if (!notes || !pool || driver->counters == nullptr) throw Napi::TypeError::New(env, "an array is missing");
-  driver->keep = Napi::Persistent(parts);
+  if (!notes || !pool || driver->counters == nullptr) throw js::TypeError(env, "an array is missing");
+  driver->keep = js::Persistent(parts);
   return driver;
 }
 
@@ -386,33 +385,29 @@ static void AddCalls(napi_callback calls[3], const int32_t* job) {
 }
 
 // createDriverKernel(parts) -> { receive, send, reap, bind }
-static Napi::Value CreateDriverKernel(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto owned = NewDriver(env, info[0].As<Napi::Object>());
+static js::Value CreateDriverKernel(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto owned = NewDriver(env, info[0].As<js::Object>());
   const int32_t* job = owned->memory.job;
   napi_callback calls[3];
   if (job[kPacked] != 0) AddCalls<PackedRing>(calls, job);
   else AddCalls<SplitRing>(calls, job);
 
   Driver* driver = owned.release();
-  auto owner = Napi::External<Driver>::New(env, driver, [](Napi::Env, Driver* d) { delete d; });
-  Napi::Object kernel = Napi::Object::New(env);
+  auto owner = js::External<Driver>::New(env, driver);
+  js::Object kernel = js::Object::New(env);
   const char* const names[] = {"receive", "send", "reap"};
   for (int i = 0; i < 3; i++) {
-    napi_value function;
-    napi_create_function(env, names[i], NAPI_AUTO_LENGTH, calls[i], driver, &function);
-    Napi::Function f(env, function);
-    f.Set("owner", owner);
-    kernel.Set(names[i], f);
+    const js::Function function = js::Function::Bare(env, names[i], calls[i], driver);
+    function.Set("owner", owner);
+    kernel.Set(names[i], function);
   }
-  auto bind = Napi::Function::New(env, Bind, "bind", driver);
+  auto bind = js::Function::New<Bind>(env, "bind", driver);
   bind.Set("owner", owner);
   kernel.Set("bind", bind);
   return kernel;
 }
 
-void InitDriver(Napi::Env env, Napi::Object exports) {
-  exports.Set("createDriverKernel", Napi::Function::New(env, CreateDriverKernel));
-}
+void InitDriver(napi_env env, napi_value exports) { js::Export<CreateDriverKernel>(env, exports, "createDriverKernel"); }
 
 }  // namespace vio

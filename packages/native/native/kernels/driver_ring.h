@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "common.h"
 #include "kernels/descriptor.h"
+#include "kernels/js.h"
 #include "kernels/layouts.h"
 
 namespace vio {

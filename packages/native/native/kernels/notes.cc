@@ -21,7 +21,7 @@ struct KeptChains {
   int32_t* length = nullptr;
   int32_t* written = nullptr;
   int32_t capacity = 0;
-  Napi::ObjectReference keep;
+  js::Reference keep;
 };
 
 struct Notes {
@@ -32,7 +32,7 @@ struct Notes {
   int32_t descriptorMask = 0;
   int32_t copyMask = 0;
   std::vector<KeptChains> kept;
-  Napi::ObjectReference keep;
+  js::Reference keep;
 };
 
 static void Put(int32_t* word, int32_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
@@ -210,16 +210,16 @@ static napi_value Run(napi_env env, napi_callback_info info) {
   return result;
 }
 
-static int32_t* Array(const Napi::Object& arrays, const char* name, size_t* count) {
-  auto array = arrays.Get(name).As<Napi::Int32Array>();
+static int32_t* Array(const js::Object& arrays, const char* name, size_t* count) {
+  auto array = arrays.Get(name).As<js::Int32Array>();
   *count = array.ElementLength();
   return array.Data();
 }
 
 // bind({ id, offset, length, written }) -> slot
-static Napi::Value Bind(const Napi::CallbackInfo& info) {
+static js::Value Bind(const js::CallbackInfo& info) {
   auto* notes = static_cast<Notes*>(info.Data());
-  auto arrays = info[0].As<Napi::Object>();
+  auto arrays = info[0].As<js::Object>();
   size_t counts[4];
   KeptChains kept;
   kept.id = Array(arrays, "id", counts);
@@ -228,17 +228,17 @@ static Napi::Value Bind(const Napi::CallbackInfo& info) {
   kept.written = Array(arrays, "written", counts + 3);
   kept.capacity = static_cast<int32_t>(counts[0]);
   for (const size_t count : counts) {
-    if (count != counts[0] || count == 0) throw Napi::RangeError::New(info.Env(), "the arrays do not fit each other");
+    if (count != counts[0] || count == 0) throw js::RangeError(info.Env(), "the arrays do not fit each other");
   }
-  kept.keep = Napi::Persistent(arrays);
+  kept.keep = js::Persistent(arrays);
   size_t slot = 0;
   while (slot < notes->kept.size() && notes->kept[slot].capacity != 0) slot++;
   if (slot == notes->kept.size()) notes->kept.emplace_back();
   notes->kept[slot] = std::move(kept);
-  return Napi::Number::New(info.Env(), static_cast<double>(slot));
+  return js::Number::New(info.Env(), static_cast<double>(slot));
 }
 
-static void Unbind(const Napi::CallbackInfo& info) {
+static void Unbind(const js::CallbackInfo& info) {
   auto* notes = static_cast<Notes*>(info.Data());
   const int slot = Int(info[0]);
   if (slot >= 0 && static_cast<size_t>(slot) < notes->kept.size()) notes->kept[slot] = KeptChains();
@@ -247,36 +247,34 @@ static void Unbind(const Napi::CallbackInfo& info) {
 static bool IsPower(size_t count) { return count > 0 && (count & (count - 1)) == 0; }
 
 // engine.notes({ job, descriptors, copies }) -> { run, bind, unbind }
-Napi::Value CreateNotes(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto parts = info[0].As<Napi::Object>();
+js::Value CreateNotes(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto parts = info[0].As<js::Object>();
   size_t words, descriptors, copies;
   auto notes = std::make_unique<Notes>();
   notes->job = Array(parts, "job", &words);
   notes->descriptors = Array(parts, "descriptors", &descriptors);
   notes->copies = Array(parts, "copies", &copies);
-  if (words < kWords) throw Napi::RangeError::New(env, "a job has too few words");
+  if (words < kWords) throw js::RangeError(env, "a job has too few words");
   if (descriptors % kDescriptorWords != 0 || !IsPower(descriptors / kDescriptorWords) || copies % kCopyWords != 0 || !IsPower(copies / kCopyWords)) {
-    throw Napi::RangeError::New(env, "rings of transfers have a power of two of entries");
+    throw js::RangeError(env, "rings of transfers have a power of two of entries");
   }
   notes->descriptorMask = static_cast<int32_t>(descriptors / kDescriptorWords) - 1;
   notes->copyMask = static_cast<int32_t>(copies / kCopyWords) - 1;
   notes->engine = static_cast<const Engine*>(info.Data());
-  notes->keep = Napi::Persistent(parts);
+  notes->keep = js::Persistent(parts);
   Notes* it = notes.release();
-  auto owner = Napi::External<Notes>::New(env, it, [](Napi::Env, Notes* n) { delete n; });
-  napi_value run;
-  napi_create_function(env, "run", NAPI_AUTO_LENGTH, Run, it, &run);
-  Napi::Object result = Napi::Object::New(env);
-  const auto add = [&](const char* name, Napi::Function function) {
+  auto owner = js::External<Notes>::New(env, it);
+  js::Object result = js::Object::New(env);
+  const auto add = [&](const char* name, js::Function function) {
     function.Set("owner", owner);
     // The engine's memory, as well.
     function.Set("engine", info.This());
     result.Set(name, function);
   };
-  add("run", Napi::Function(env, run));
-  add("bind", Napi::Function::New(env, Bind, "bind", it));
-  add("unbind", Napi::Function::New(env, Unbind, "unbind", it));
+  add("run", js::Function::Bare(env, "run", Run, it));
+  add("bind", js::Function::New<Bind>(env, "bind", it));
+  add("unbind", js::Function::New<Unbind>(env, "unbind", it));
   return result;
 }
 

@@ -15,8 +15,8 @@ struct Singles {
   int32_t* job = nullptr;
   const Engine* engine = nullptr;
   double* counters = nullptr;  // null: whoever asked counts
-  Napi::Reference<Napi::Int32Array> keep;
-  Napi::Reference<Napi::Float64Array> keepCounters;
+  js::Reference keep;
+  js::Reference keepCounters;
 };
 
 struct Packet {
@@ -171,24 +171,22 @@ static napi_value Run(napi_env env, napi_callback_info info) {
   return result;
 }
 
-Napi::Value CreateSingles(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto job = info[0].As<Napi::Int32Array>();
-  if (job.ElementLength() < kWords) throw Napi::RangeError::New(env, "a job has too few words");
+js::Value CreateSingles(const js::CallbackInfo& info) {
+  js::Env env = info.Env();
+  auto job = info[0].As<js::Int32Array>();
+  if (job.ElementLength() < kWords) throw js::RangeError(env, "a job has too few words");
   auto* singles = new Singles;
   singles->job = job.Data();
   singles->engine = static_cast<const Engine*>(info.Data());
-  singles->keep = Napi::Persistent(job);
+  singles->keep = js::Persistent(job);
   if (info[1].IsTypedArray()) {
-    auto counters = info[1].As<Napi::Float64Array>();
-    if (counters.ElementLength() < queueCounter::kWords) throw Napi::RangeError::New(env, "too few counters");
+    auto counters = info[1].As<js::Float64Array>();
+    if (counters.ElementLength() < queueCounter::kWords) throw js::RangeError(env, "too few counters");
     singles->counters = counters.Data();
-    singles->keepCounters = Napi::Persistent(counters);
+    singles->keepCounters = js::Persistent(counters);
   }
-  napi_value run;
-  napi_create_function(env, "runSingles", NAPI_AUTO_LENGTH, Run, singles, &run);
-  Napi::Function function(env, run);
-  function.Set("owner", Napi::External<Singles>::New(env, singles, [](Napi::Env, Singles* s) { delete s; }));
+  js::Function function = js::Function::Bare(env, "runSingles", Run, singles);
+  function.Set("owner", js::External<Singles>::New(env, singles));
   // The engine's memory, as well.
   function.Set("engine", info.This());
   return function;
