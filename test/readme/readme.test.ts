@@ -25,7 +25,9 @@ async function runModule(block: CodeBlock, name: string): Promise<string> {
 
 async function runShell(block: CodeBlock, directory: string): Promise<string> {
   const PATH = `${join(root, 'test/node_modules/.bin')}:${process.env['PATH']}`;
-  const { stderr } = await run('bash', ['-euo', 'pipefail', '-c', block.code], {
+  // What is started in the background does not outlive a block that fails: it would be in the way of the next run.
+  const code = `trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n${block.code}`;
+  const { stderr } = await run('bash', ['-euo', 'pipefail', '-c', code], {
     timeout: 30_000,
     cwd: directory,
     env: { ...process.env, PATH },
