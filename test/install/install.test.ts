@@ -160,14 +160,9 @@ describe('@vio/virtio-user', () => {
 
   it('takes less than 4 MB, with the addon for four targets', () => {
     const installed = join(project.directory, 'node_modules');
-    const native = join(installed, '@vio/native/prebuilds');
-    const addons = readdirSync(native, { recursive: true, encoding: 'utf8' }).filter((file) =>
-      file.endsWith('.node'),
-    );
-    // Those of a release have their C++ library in them.
-    const missing = (4 - addons.length) * 460_000;
-    const size = sizeOf(installed) + missing;
-    expect(size).toBeLessThan(4e6);
+    // Those of a release are others than what a machine has built for itself; how large they are is asked where they are built.
+    const addons = 4 * 330_000 - sizeOf(join(installed, '@vio/native/prebuilds'));
+    expect(sizeOf(installed) + addons).toBeLessThan(4e6);
   });
 
   it('runs the program of the front page', async () => {
