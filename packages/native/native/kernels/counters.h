@@ -26,6 +26,17 @@ class Counters {
     counters_[broadcast ? queueCounter::kBroadcast : queueCounter::kMulticast]++;
   }
 
+  // Four packets, all of which lie in the memory.
+  void AddFour(const int32_t* offset, const int32_t* bytes) {
+    const bool same = ((bytes[0] ^ size_) | (bytes[1] ^ size_) | (bytes[2] ^ size_) | (bytes[3] ^ size_)) == 0;
+    const uint8_t group = memory_[offset[0]] | memory_[offset[1]] | memory_[offset[2]] | memory_[offset[3]];
+    if (same && (group & 1) == 0) {
+      run_ += 4;
+      return;
+    }
+    for (int i = 0; i < 4; i++) Add(offset[i], bytes[i]);
+  }
+
   void Settle() {
     if (run_ == 0) return;
     counters_[queueCounter::kGoodPackets] += run_;

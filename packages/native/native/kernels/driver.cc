@@ -199,6 +199,8 @@ static bool Reap(const DriverMemory& m, Ring& ring) {
   const bool chains = job[kChains] > 0;
   if (!ring.Look()) return false;
   for (;;) {
+    const int32_t top = job[kPoolFree];
+    if (!chains && top >= 0 && top < m.capacity) job[kPoolFree] += ring.TakeRun(m.stack + top, m.capacity - top);
     int32_t token;
     uint32_t written;
     const int32_t found = ring.Peek(&token, &written);
@@ -227,6 +229,20 @@ static void FetchNext(const DriverMemory& m, int32_t count) {
   }
 }
 
+// Whether the packets `at` to `at + 3` have one buffer each and are such as can be. Of one that is not, or of several buffers,
+// nothing is said: it is looked at alone.
+static bool AreSingles(const DriverMemory& m, const Bound& burst, int32_t at, int32_t header) {
+  typedef int32_t Signed __attribute__((vector_size(16), aligned(4)));
+  typedef uint32_t Words __attribute__((vector_size(16)));
+  const auto four = [at](const int32_t* array) { return (Words) * reinterpret_cast<const Signed*>(array + at); };
+  const Words offset = four(burst.offset), length = four(burst.length);
+  const auto bytes = static_cast<uint32_t>(m.memoryBytes < INT32_MAX ? m.memoryBytes : INT32_MAX);
+  // One less, and a length of 0 is as much too long as a negative one.
+  const auto bad = (four(burst.segments) != 1) | (four(burst.buffer) >= static_cast<uint32_t>(m.capacity)) |
+                   (length - 1 >= bytes) | (offset - header > bytes) | (offset > bytes - length);
+  return (bad[0] | bad[1] | bad[2] | bad[3]) == 0;
+}
+
 // kSingles: packets have one buffer, and their headers say nothing; others are for TypeScript, which drops them.
 template <typename Ring, bool kSingles>
 static void Send(Driver& driver) {
@@ -244,7 +260,18 @@ static void Send(Driver& driver) {
   if (ring.Free() < end - from || (!kSingles && job[kChains] > 0)) job[kBlocked] = !Reap(m, ring);
   ring.FetchSlots(ring.Free() < end - from ? ring.Free() : end - from);
   int32_t i = from;
+  const bool plain = kSingles || burst->offloads.flags == nullptr;
   for (; i >= 0 && i < end && job[kBlocked] == 0; i++) {
+    if (plain) {
+      while (end - i >= kFour && ring.RoomForFour() && AreSingles(m, *burst, i, header)) {
+        const int32_t* offsets = burst->offset + i;
+        for (int32_t k = 0; k < kFour; k++) ClearHeader(m.memory + offsets[k] - header, header);
+        ring.PutFour(burst->buffer + i, offsets, burst->length + i, header);
+        counters.AddFour(offsets, burst->length + i);
+        i += kFour;
+      }
+      if (i == end) break;
+    }
     const int64_t offset = burst->offset[i];
     const int32_t bytes = burst->length[i], segments = burst->segments[i], head = burst->buffer[i];
     if (ring.Free() == 0 && segments <= most) break;

@@ -13,6 +13,9 @@ namespace vio {
 // Descriptors of a cache line.
 constexpr int32_t kPerLine = 4;
 
+// Packets that are put on a ring at a time, where nothing about them is out of the ordinary.
+constexpr int32_t kFour = 4;
+
 // One descriptor.
 typedef uint32_t Descriptor __attribute__((vector_size(16), aligned(4)));
 
@@ -40,6 +43,18 @@ struct DriverMemory {
   int32_t* dataLength = nullptr;
   int32_t capacity = 0;
 };
+
+// Takes the tokens of up to `most` ids from `first` on, as far as each is of a buffer of one descriptor. -> how many
+inline int32_t TakeSingles(const DriverMemory& m, int32_t first, int32_t* token, int32_t most) {
+  int32_t* own = m.token + first;
+  const uint16_t* followers = m.followers + first;
+  int32_t n = 0;
+  for (; n < most && static_cast<uint32_t>(own[n]) < static_cast<uint32_t>(m.capacity) && followers[n] == 0; n++) {
+    token[n] = own[n];
+    own[n] = -1;
+  }
+  return n;
+}
 
 inline void StoreIfNew(uint32_t* at, uint32_t value) {
   // A cache line that stays clean need not move between cores.

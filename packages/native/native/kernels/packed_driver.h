@@ -27,6 +27,7 @@ class PackedRing {
     direction = job[kDeviceWrites] != 0 ? kWriteFlag << 16 : 0;
     low = job[kAddressLow];
     high = job[kAddressHigh];
+    kicked = job[kKicked];
   }
 
   void Store() {
@@ -42,6 +43,7 @@ class PackedRing {
     job[kOutstanding] = outstanding;
     job[kBatchId] = batchId;
     job[kBatchLength] = batchLength;
+    job[kKicked] = kicked;
   }
 
   int32_t Free() const { return free; }
@@ -94,6 +96,16 @@ class PackedRing {
       at -= size;
       usedBits ^= kBoth;
     }
+  }
+
+  // Takes the tokens of up to `most` buffers at once, as far as each has one descriptor and all is as it should be: the rest is
+  // for Peek and Take. Of a device that only reads. -> how many
+  int32_t TakeRun(int32_t* token, int32_t most) {
+    if (m.exposed != nullptr) return 0;
+    const int32_t n = kInOrder ? TakeBatch(token, most) : TakeUsed(token, most);
+    outstanding -= n;
+    free += n;
+    return n;
   }
 
   // Asks for the next `count` descriptors, all at once: see SplitRing.
@@ -149,6 +161,39 @@ class PackedRing {
     return true;
   }
 
+  // Whether four buffers have a descriptor each where nothing wraps.
+  bool RoomForFour() const {
+    if (free < kFour || next + kFour > size || idHead + kFour > size) return false;
+    return kInOrder || (IsId(0) && IsId(1) && IsId(2) && IsId(3));
+  }
+
+  void PutFour(const int32_t* token, const int32_t* offset, const int32_t* bytes, int32_t lead) {
+    auto* descriptor = reinterpret_cast<volatile Descriptor*>(m.descriptors + next * 4);
+    const uint32_t word = availBits | direction, start = low - lead;
+    // The first descriptor's word stays what it is: that is for Publish.
+    const bool begins = first == nullptr;
+    uint32_t kept = 0;
+    if (begins) {
+      first = m.descriptors + next * 4;
+      firstWord = (kInOrder ? idHead : m.ids[idHead]) | word;
+      kept = __atomic_load_n(first + 3, __ATOMIC_RELAXED);
+    }
+    for (int32_t i = 0; i < kFour; i++) {
+      const uint32_t id = kInOrder ? idHead + i : m.ids[idHead + i];
+      const uint32_t length = bytes[i] + lead;
+      descriptor[i] = Descriptor{offset[i] + start, high, length, i == 0 && begins ? kept : id | word};
+      m.token[id] = token[i];
+      if (m.exposed != nullptr) m.exposed[id] = length;
+    }
+    if ((idHead += kFour) == size) idHead = 0;
+    free -= kFour;
+    outstanding += kFour;
+    kicked += kFour;
+    if ((next += kFour) < size) return;
+    next = 0;
+    availBits ^= kBoth;
+  }
+
   void Publish() {
     // Sequentially consistent: the device's wish to be kicked is read next.
     __atomic_store_n(first + 3, firstWord, __ATOMIC_SEQ_CST);
@@ -157,9 +202,9 @@ class PackedRing {
 
   bool KickNeeded() {
     int32_t* job = m.job;
-    const int32_t added = job[driverJob::kKicked];
+    const int32_t added = kicked;
     if (added == 0) return false;
-    job[driverJob::kKicked] = 0;
+    kicked = 0;
     const uint32_t wish = __atomic_load_n(reinterpret_cast<uint32_t*>(m.deviceArea), __ATOMIC_SEQ_CST);
     const uint32_t flags = (wish >> 16) & 3;
     if (job[driverJob::kEventIdx] == 0 || flags != 2) return flags != 1;
@@ -172,6 +217,38 @@ class PackedRing {
 
  private:
   static constexpr uint32_t kAvail = kAvailFlag << 16, kUsed = kUsedFlag << 16, kBoth = kAvail | kUsed;
+
+  // Of a batch that the device reported with one descriptor.
+  int32_t TakeBatch(int32_t* token, int32_t most) {
+    if (batchId == -1) return 0;
+    const int32_t ready = (batchId >= idTail ? batchId + 1 : size) - idTail;
+    const int32_t n = TakeSingles(m, idTail, token, most < ready ? most : ready);
+    if (n == 0) return 0;
+    if (batchId == idTail + n - 1) batchId = -1;
+    if ((idTail += n) >= size) idTail = 0;
+    if ((at += n) < size) return n;
+    at -= size;
+    usedBits ^= kBoth;
+    return n;
+  }
+
+  int32_t TakeUsed(int32_t* token, int32_t most) {
+    uint16_t* const ids = m.ids;
+    int32_t n = 0;
+    for (; n < most; n++) {
+      const uint32_t word = __atomic_load_n(m.descriptors + at * 4 + 3, __ATOMIC_ACQUIRE);
+      const uint32_t id = word & 0xffff;
+      if ((word & kBoth) != usedBits || id >= static_cast<uint32_t>(size) || !TakeSingles(m, id, token + n, 1)) break;
+      ids[idTail] = id;
+      if (++idTail == size) idTail = 0;
+      if (++at < size) continue;
+      at = 0;
+      usedBits ^= kBoth;
+    }
+    return n;
+  }
+
+  bool IsId(int32_t i) const { return m.ids[idHead + i] < size; }
 
   uint32_t NextId() {
     const uint32_t id = kInOrder ? idHead : m.ids[idHead];
@@ -204,7 +281,7 @@ class PackedRing {
     if (m.exposed != nullptr) m.exposed[id] = static_cast<int32_t>(bytes);
     free -= slots;
     outstanding++;
-    m.job[driverJob::kKicked] += slots;
+    kicked += slots;
   }
 
   const DriverMemory& m;
@@ -214,7 +291,7 @@ class PackedRing {
   int32_t idHead, idTail, free, outstanding;
   int32_t batchId;
   uint32_t batchLength, direction, low, high;
-  int32_t current = 0;
+  int32_t kicked, current = 0;
   uint32_t* first = nullptr;
   uint32_t firstWord = 0;
 };

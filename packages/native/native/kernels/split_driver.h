@@ -95,6 +95,18 @@ class SplitRing {
     if (m.followers[id] != 0) FreeFollowers(id);
   }
 
+  // Takes the tokens of up to `most` buffers at once, as far as each has one descriptor and all is as it should be: the rest is
+  // for Peek and Take. Of a device that only reads. -> how many
+  int32_t TakeRun(int32_t* token, int32_t most) {
+    if (m.exposed != nullptr) return 0;
+    if (most > ready) most = ready;
+    const int32_t n = kInOrder ? TakeOldest(token, most) : TakeUsed(token, most);
+    ready -= n;
+    used += n;
+    outstanding -= n;
+    return n;
+  }
+
   // Asks for the descriptors of the next `count` buffers, all at once: the device has read them, and stores, which happen in order,
   // would wait for one line after the other.
   void FetchSlots(int32_t count) const {
@@ -156,6 +168,32 @@ class SplitRing {
     return true;
   }
 
+  // Whether four buffers have a descriptor each where nothing wraps.
+  bool RoomForFour() const {
+    return Free() >= kFour && (idHead & mask) + kFour <= mask + 1 && (avail & mask) + kFour <= mask + 1;
+  }
+
+  void PutFour(const int32_t* token, const int32_t* offset, const int32_t* bytes, int32_t lead) {
+    const uint16_t* ids = m.ids + (idHead & mask);
+    uint16_t* entry = m.driverArea + 2 + (avail & mask);
+    const uint32_t start = low - lead;
+    for (int32_t i = 0; i < kFour; i++) {
+      const uint32_t id = kInOrder ? (idHead + i) & mask : ids[i] & mask;
+      const uint32_t length = bytes[i] + lead;
+      uint32_t* at = m.descriptors + id * 4;
+      StoreIfNew(at, offset[i] + start);
+      StoreIfNew(at + 2, length);
+      StoreIfNew(at + 3, flags);
+      if (__atomic_load_n(entry + i, __ATOMIC_RELAXED) != id) __atomic_store_n(entry + i, id, __ATOMIC_RELAXED);
+      m.token[id] = token[i];
+      if (m.followers[id] != 0) m.followers[id] = 0;
+      if (m.exposed != nullptr) m.exposed[id] = length;
+    }
+    idHead += kFour;
+    avail += kFour;
+    outstanding += kFour;
+  }
+
   void Publish() {
     // Sequentially consistent: the device's wish to be kicked is read next.
     __atomic_store_n(m.driverArea + 1, avail, __ATOMIC_SEQ_CST);
@@ -176,6 +214,26 @@ class SplitRing {
     const uint32_t id = kInOrder ? idHead + i : m.ids[(idHead + i) & mask];
     return m.descriptors + (id & mask) * 4;
   }
+
+  int32_t TakeOldest(int32_t* token, int32_t most) {
+    const int32_t first = idTail & mask, left = m.size - first;
+    const int32_t n = TakeSingles(m, first, token, most < left ? most : left);
+    idTail += n;
+    return n;
+  }
+
+  int32_t TakeUsed(int32_t* token, int32_t most) {
+    const auto* entries = reinterpret_cast<const uint32_t*>(m.deviceArea + 2);
+    uint16_t* const ids = m.ids;
+    int32_t n = 0;
+    for (; n < most; n++) {
+      const uint32_t id = __atomic_load_n(entries + ((used + n) & mask) * 2, __ATOMIC_RELAXED);
+      if (id > mask || !TakeSingles(m, id, token + n, 1)) break;
+      ids[idTail++ & mask] = id;
+    }
+    return n;
+  }
+
   uint32_t NextId() { return kInOrder ? idHead++ & mask : m.ids[idHead++ & mask] & mask; }
   uint32_t Exposed(uint32_t id) const { return m.exposed == nullptr ? 0 : m.exposed[id]; }
   uint32_t TableAt(const uint32_t* table) const {

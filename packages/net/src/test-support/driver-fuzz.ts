@@ -83,8 +83,9 @@ function differences([one, other]: readonly Side[]): string | undefined {
 
 function randomStep(random: Random): Step {
   return {
-    forward: random.below(6),
-    checksums: random.below(8),
+    // Kernels put four at a time on a ring.
+    forward: random.below(14),
+    checksums: random.chance(0.5) ? 0 : random.below(0x4000),
     tags: random.below(20),
     tag: 0x1_0000 | random.below(0x1_0000),
     reap: random.chance(0.2),
