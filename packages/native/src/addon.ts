@@ -18,6 +18,8 @@ interface WatchEngine {
   watch(fd: number, events: number, callback: (events: number) => void, kind: number): object;
   unwatch(watcher: object): void;
   reference(watcher: object, referenced: boolean): void;
+  /** Not where another thread waits: it would tell again. */
+  late?(watcher: object, late: boolean): void;
 }
 
 /** The C++ functions, one per system call or kernel. Failures are thrown with `errno` and `syscall`. */
@@ -51,7 +53,7 @@ export interface Addon {
     kinds: Int32Array,
     signalled: Int32Array,
     wakeMs: number,
-  ): { readonly wait: (timeoutMs: number) => number; readonly fds: number[] };
+  ): { readonly wait: (timeoutMs: number) => number; readonly take: () => void; readonly fds: number[] };
   closeFd(fd: number): void;
   ownFd(fd: number): void;
   disownFd(fd: number): void;

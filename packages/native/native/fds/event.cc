@@ -38,9 +38,6 @@
 
 namespace vio {
 
-// As in src/event-fd.ts.
-enum Kind { kEventFd, kPipe, kSocket, kOther };
-
 constexpr uint64_t kOne = 1;
 
 // A thread's own timer, which ends a system call that should not sleep and does. The signal comes again every

@@ -1,5 +1,6 @@
-// One wait on many events, for threads that block: what is waited for is bound once (an epoll), and what was signalled is drained
-// in the same call. The way from the wake-up to the packet is as short as it can be.
+// One wait on many events, for threads that block: what is waited for is bound once (an epoll), and the way from the wake-up to the
+// packet is as short as it can be. Of an eventfd, epoll tells every signal once, whether it was drained before or not; so that is
+// left for later, and to wait is one system call. Anything else is drained at once: what a pipe is told that holds something is not news.
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ struct EventWait {
   int epoll = -1;
   int timer = -1;
   std::vector<int32_t> fds, kinds;
+  std::vector<bool> told;  // signalled, and not drained
   int32_t* signalled = nullptr;
   Napi::Reference<Napi::Int32Array> keep;
 };
@@ -57,7 +59,7 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
   int32_t timeout = 0;
   napi_get_cb_info(env, info, &argc, &argument, nullptr, &data);
   napi_get_value_int32(env, argument, &timeout);
-  const auto& wait = *static_cast<const EventWait*>(data);
+  auto& wait = *static_cast<EventWait*>(data);
   epoll_event events[16];
   const int count = Wait(wait, events, 16, timeout);
   if (count < 0) {
@@ -74,6 +76,12 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
       ends = !MayRun(env);
       continue;
     }
+    if (wait.kinds[at] == kEventFd) {
+      wait.told[at] = true;
+      wait.signalled[at] = 1;
+      told++;
+      continue;
+    }
     // A hangup is told, too: whoever waits would sleep for ever.
     const bool drained = DrainEvent(wait.fds[at], wait.kinds[at]);
     wait.signalled[at] = drained;
@@ -84,13 +92,32 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
   return result;
 }
 
-static int Watch(int epoll, int fd, uint32_t as) {
-  epoll_event event{EPOLLIN, {}};
+// take(): drains what `wait` has told of and left.
+static napi_value TakeEvents(napi_env env, napi_callback_info info) {
+  void* data;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  auto& wait = *static_cast<EventWait*>(data);
+  for (size_t i = 0; i < wait.told.size(); i++) {
+    if (!wait.told[i]) continue;
+    wait.told[i] = false;
+    DrainEvent(wait.fds[i], wait.kinds[i]);
+  }
+  return nullptr;
+}
+
+static int Watch(int epoll, int fd, uint32_t as, uint32_t how = 0) {
+  epoll_event event{EPOLLIN | how, {}};
   event.data.u32 = as;
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-// createEventWait(fds, kinds, signalled, wakeMs) -> { wait, fds }: `fds` are to be closed when it is done with. wakeMs: it returns
+static Napi::Function Call(Napi::Env env, const char* name, napi_callback call, EventWait* wait) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, call, wait, &function);
+  return Napi::Function(env, function);
+}
+
+// createEventWait(fds, kinds, signalled, wakeMs) -> { wait, take, fds }: `fds` are to be closed when it is done with. wakeMs: it returns
 // so often at least, by a timer that runs on, because to set and cancel one for each wait is on the way to the packet; 0: it does not.
 static Napi::Value CreateEventWait(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -104,6 +131,7 @@ static Napi::Value CreateEventWait(const Napi::CallbackInfo& info) {
   auto wait = std::make_unique<EventWait>();
   wait->fds.assign(fds.Data(), fds.Data() + count);
   wait->kinds.assign(kinds.Data(), kinds.Data() + count);
+  wait->told.resize(count);
   wait->signalled = signalled.Data();
   wait->keep = Napi::Persistent(signalled);
   const auto fail = [&](const char* what, int error) {
@@ -114,7 +142,7 @@ static Napi::Value CreateEventWait(const Napi::CallbackInfo& info) {
   wait->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (wait->epoll < 0) return fail("epoll_create1", errno);
   for (uint32_t i = 0; i < count; i++) {
-    if (Watch(wait->epoll, wait->fds[i], i) != 0) return fail("epoll_ctl", errno);
+    if (Watch(wait->epoll, wait->fds[i], i, wait->kinds[i] == kEventFd ? uint32_t{EPOLLET} : 0) != 0) return fail("epoll_ctl", errno);
   }
   Napi::Array opened = Napi::Array::New(env);
   if (wake > 0) {
@@ -129,12 +157,13 @@ static Napi::Value CreateEventWait(const Napi::CallbackInfo& info) {
   }
   opened.Set(0u, Napi::Number::New(env, Own(env, wait->epoll)));
 
-  napi_value call;
-  napi_create_function(env, "wait", NAPI_AUTO_LENGTH, WaitForEvents, wait.get(), &call);
-  Napi::Function function(env, call);
-  function.Set("owner", Napi::External<EventWait>::New(env, wait.release(), [](Napi::Env, EventWait* w) { delete w; }));
+  Napi::Function waits = Call(env, "wait", WaitForEvents, wait.get()), takes = Call(env, "take", TakeEvents, wait.get());
+  const auto owner = Napi::External<EventWait>::New(env, wait.release(), [](Napi::Env, EventWait* w) { delete w; });
+  waits.Set("owner", owner);
+  takes.Set("owner", owner);
   Napi::Object result = Napi::Object::New(env);
-  result.Set("wait", function);
+  result.Set("wait", waits);
+  result.Set("take", takes);
   result.Set("fds", opened);
   return result;
 }

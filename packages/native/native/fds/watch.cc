@@ -40,6 +40,7 @@ struct Watcher {
   // What is drained before the callback; -1: nothing.
   int fd = -1;
   int kind = -1;
+  bool late = false;  // an eventfd that the callback drains
 };
 
 static void OnClosed(uv_handle* handle) {
@@ -64,7 +65,8 @@ static void OnReady(uv_handle* handle, int status, int events) {
   Napi::HandleScope scope(env);
   // An error of the poll itself (EBADF) is a hangup for whoever listens.
   int what = status < 0 ? kPollDisconnect : events;
-  if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kPollReadable : kPollDisconnect;
+  const bool left = watcher->late && what == kPollReadable;
+  if (watcher->kind >= 0 && !left) what = DrainEvent(watcher->fd, watcher->kind) ? kPollReadable : kPollDisconnect;
   try {
     watcher->callback.MakeCallback(env.Global(), {Napi::Number::New(env, what)}, *watcher->context);
   } catch (const Napi::Error& error) {
@@ -109,11 +111,18 @@ static void WatcherRef(const Napi::CallbackInfo& info) {
   else uv_unref(GetWatcher(info)->handle);
 }
 
+// late(watcher, whether): the callback sees to it that an eventfd is drained before the event loop polls again
+static void WatcherLate(const Napi::CallbackInfo& info) {
+  Watcher* watcher = GetWatcher(info);
+  watcher->late = watcher->kind == kEventFd && info[1].ToBoolean();
+}
+
 void InitWatch(Napi::Env env, Napi::Object exports) {
   Napi::Object engine = Napi::Object::New(env);
   engine.Set("watch", Napi::Function::New(env, WatchFd));
   engine.Set("unwatch", Napi::Function::New(env, UnwatchFd));
   engine.Set("reference", Napi::Function::New(env, WatcherRef));
+  engine.Set("late", Napi::Function::New(env, WatcherLate));
   exports.Set("loopWatch", engine);
 }
 

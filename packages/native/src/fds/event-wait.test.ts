@@ -22,26 +22,87 @@ describe('a wait on several events', () => {
     expect(wait.wait(1)).toBe(false);
   });
 
-  it('ends at once when one was signalled before it was made, says which, and takes it', () => {
+  it('ends at once when one was signalled before it was made, says which, and tells of it once', () => {
     const events = made(200);
     events[150].signal();
-    using wait = new EventWait(events);
-    const first = [wait.wait(Infinity), wait.signalled.indexOf(1), events[150].drain()];
+    const wait = new EventWait(events);
+    const first = [wait.wait(Infinity), wait.signalled.indexOf(1)];
     const second = [wait.wait(0), wait.signalled.indexOf(1)];
+    wait.close();
     closeAll(events);
     expect([first, second]).toEqual([
-      [true, 150, false],
+      [true, 150],
       [false, -1],
+    ]);
+  });
+
+  it('leaves an eventfd signalled for others, until it is taken', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    const drained = [false, true].map((take) => {
+      event.signal();
+      wait.wait(Infinity);
+      if (take) wait.take();
+      return event.drain();
+    });
+    expect(drained).toEqual([true, false]);
+  });
+
+  it('takes only what it has told of', () => {
+    const events = made(2);
+    const wait = new EventWait(events);
+    events[0].signal();
+    wait.wait(Infinity);
+    events[1].signal();
+    wait.take();
+    const left = events.map((event) => event.drain());
+    wait.close();
+    closeAll(events);
+    expect(left).toEqual([false, true]);
+  });
+
+  it('tells of a signal that comes before the one before was taken', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    const seen = [0, 1, 2].map(() => {
+      event.signal();
+      return wait.wait(0);
+    });
+    expect([...seen, wait.wait(0)]).toEqual([true, true, true, false]);
+  });
+
+  it('takes what it has told of when it is closed', () => {
+    using event = EventFd.create();
+    const wait = new EventWait([event]);
+    event.signal();
+    wait.wait(Infinity);
+    wait.close();
+    expect(event.drain()).toBe(false);
+  });
+
+  it('takes what a socket says at once: what comes behind it would be no news', () => {
+    const [here, there] = UnixStream.pair();
+    using event = EventFd.adopt(here.fd);
+    using other = EventFd.adopt(there.fd);
+    using wait = new EventWait([event]);
+    const seen = [0, 1].map(() => {
+      other.signal();
+      return [wait.wait(Infinity), event.drain()];
+    });
+    expect(seen).toEqual([
+      [true, false],
+      [true, false],
     ]);
   });
 
   it('ends for a signal after the last wait, again and again', () => {
     const events = made(3);
-    using wait = new EventWait(events);
+    const wait = new EventWait(events);
     const seen = [0, 2, 1, 1].map((at) => {
       events[at].signal();
       return [wait.wait(Infinity), wait.signalled.indexOf(1)];
     });
+    wait.close();
     closeAll(events);
     expect(seen).toEqual([
       [true, 0],
@@ -54,10 +115,11 @@ describe('a wait on several events', () => {
   it('tells of as many as there are, in one call or in more', () => {
     const events = made(40);
     for (const event of events) event.signal();
-    using wait = new EventWait(events);
+    const wait = new EventWait(events);
     const told = new Set<number>();
     while (wait.wait(0))
       for (const [at, signalled] of wait.signalled.entries()) if (signalled !== 0) told.add(at);
+    wait.close();
     closeAll(events);
     expect(told.size).toBe(40);
   });

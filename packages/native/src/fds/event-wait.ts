@@ -7,12 +7,19 @@ import { closeFd } from './fd.ts';
 /** Milliseconds after which a worker that waits looks whether it was terminated: a system call cannot be. */
 const wakeMilliseconds = 500;
 
-/** A wait on several events at once, for a thread that blocks. The events are bound when it is made, and have to stay open. */
+/**
+ * A wait on several events at once, for a thread that blocks. The events are bound when it is made, and have to stay open.
+ *
+ * It tells every signal once. An eventfd that it told of is still signalled for whoever else looks at it, until `take` or `close`:
+ * to reset it is a system call, which need not be on the way to what the signal was for.
+ */
 export class EventWait implements Disposable {
-  /** By event: 1 when it was signalled, and reset, in the last `wait`. */
+  /** By event: 1 when the last `wait` told of it. */
   readonly signalled: Int32Array;
   readonly #fds: readonly number[];
   readonly #wait: (timeoutMs: number) => number;
+  readonly #take: () => void;
+  #told = false;
   #closed = false;
 
   /** @throws VioError VIO_SYS_EMFILE, VIO_SYS_EBADF */
@@ -29,6 +36,7 @@ export class EventWait implements Disposable {
     );
     this.#fds = made.fds;
     this.#wait = made.wait;
+    this.#take = made.take;
   }
 
   /**
@@ -53,13 +61,26 @@ export class EventWait implements Disposable {
   /** Ends a thread that is to end, and was not told: `terminate()` does it once, and Node-API can miss it. */
   #look(timeoutMs: number): number {
     const told = this.#wait(timeoutMs);
-    return told < 0 ? process.exit(1) : told;
+    if (told < 0) process.exit(1);
+    if (told > 0) this.#told = true;
+    return told;
   }
 
-  /** Gives back what it waits with; the events stay open. Idempotent. */
+  /**
+   * Resets the eventfds that `wait` has told of, and with them what came since: whoever waits for something looks for it again
+   * after this, and before the next `wait`.
+   */
+  take(): void {
+    if (!this.#told) return;
+    this.#told = false;
+    this.#take();
+  }
+
+  /** Takes what it has told of, and gives back what it waits with; the events stay open. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.take();
     for (const fd of this.#fds) closeFd(fd);
   }
 

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { failureOf, openFds, scratchDirectory } from '@vio/test-support';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventFd } from './event-fd.ts';
-import { FdWatcher, type Readiness, watchDuplicate } from './fd-watcher.ts';
+import { EventWatcher, FdWatcher, type Readiness, watchDuplicate } from './fd-watcher.ts';
 import { closeFd } from './fd.ts';
 import { runChild } from '../test-support/child.ts';
 import { UnixStream } from '../sockets/unix-stream.ts';
@@ -113,6 +113,49 @@ describe.each(['loop', 'thread'])('by the %s', (engine) => {
       using event = EventFd.create();
       event.signal();
       expect([event.fd, (await firstEvent(number, { readable: true })).readable]).toEqual([number, true]);
+    });
+  });
+
+  describe('an event watcher', () => {
+    /** Calls of the callback, whether the event was still signalled at the first, and whether it is in the end. */
+    async function seen(late: boolean, drain: boolean): Promise<unknown[]> {
+      using event = EventFd.create();
+      const calls: boolean[] = [];
+      const told = new Promise<void>((resolve) => {
+        const watcher = new EventWatcher(event, (signalled) => {
+          calls.push(signalled);
+          if (drain) calls.push(event.drain());
+          if (!drain && calls.length === 1 && watcher.late) return;
+          watcher.close();
+          resolve();
+        });
+        watcher.ref();
+        watcher.late = late;
+        event.signal();
+      });
+      await told;
+      return [...calls, event.drain()];
+    }
+
+    it('drains the event before it tells', async () => {
+      expect(await seen(false, true)).toEqual([true, false, false]);
+    });
+
+    it('leaves an eventfd to the callback when it is late, which only the event loop is', async () => {
+      expect(await seen(true, true)).toEqual([true, engine === 'loop', false]);
+    });
+
+    it('tells again what the callback has left', async () => {
+      expect(await seen(true, false)).toEqual(engine === 'loop' ? [true, true, true] : [true, false]);
+    });
+
+    it('is never late for what is no eventfd', () => {
+      const [here, there] = UnixStream.pair();
+      using event = EventFd.adopt(here.fd);
+      using watcher = new EventWatcher(event, () => {});
+      watcher.late = true;
+      there.close();
+      expect(watcher.late).toBe(false);
     });
   });
 

@@ -50,6 +50,13 @@ export abstract class Watcher implements Disposable {
     if (this.#watcher !== undefined) this.#engine.reference(this.#watcher, false);
   }
 
+  /** @returns whether it is so then */
+  protected setLate(late: boolean): boolean {
+    if (this.#watcher === undefined || this.#engine.late === undefined) return false;
+    this.#engine.late(this.#watcher, late);
+    return late;
+  }
+
   /** Ends watching; the descriptor stays open. Idempotent. */
   close(): void {
     if (this.#watcher === undefined) return;
@@ -86,10 +93,27 @@ export class FdWatcher extends Watcher {
  * callback. Nothing keeps the process for it until `ref`.
  */
 export class EventWatcher extends Watcher {
+  readonly #event: EventFd;
+  #late = false;
+
   /** @param onSignal is told whether it had been signalled; false: the other side is gone, or somebody else has drained it */
   constructor(event: EventFd, onSignal: (signalled: boolean) => void) {
     super(event.fd, readable, (what) => onSignal(what === readable), eventKinds.indexOf(event.kind));
+    this.#event = event;
     this.unref();
+  }
+
+  /**
+   * True: an eventfd is not drained before the callback, whose work it becomes, before the event loop polls again. That is a system
+   * call less on the way to what the event is for. Stays false for any other event, and where no event loop watches.
+   */
+  get late(): boolean {
+    return this.#late;
+  }
+
+  set late(late: boolean) {
+    if (late === this.#late) return;
+    this.#late = this.setLate(late && this.#event.kind === 'eventfd');
   }
 }
 

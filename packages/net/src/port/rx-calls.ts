@@ -4,6 +4,8 @@ import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {
   readonly watcher: EventWatcher;
+  /** Its sleeper was told of an interrupt, and nobody has taken that. */
+  left: boolean;
   /** Of this package: it does not throw, and is told first. */
   sleeper: (() => void) | undefined;
   readonly listeners: Set<() => void>;
@@ -22,6 +24,12 @@ export class RxCalls {
   /** Of a thread that blocks: what it waits with, and for which pairs. */
   #wait: EventWait | undefined;
   #waitedFor: readonly number[] = [];
+  /** The eventfds are known outside, where somebody may wait for them. */
+  #seen = false;
+  readonly #told = Promise.resolve();
+  readonly #settle = (): void => this.settle();
+  /** One of the watched has an interrupt left. */
+  #left = false;
   #closed = false;
 
   constructor(rx: readonly RxQueue[], calls: readonly EventFd[]) {
@@ -30,6 +38,9 @@ export class RxCalls {
   }
 
   fd(pair: number): number {
+    this.#seen = true;
+    this.settle();
+    this.#mayBeLate();
     return this.#calls[pair].fd;
   }
 
@@ -41,22 +52,29 @@ export class RxCalls {
     if (this.#closed) return () => {};
     const { listeners } = this.#watch(pair);
     listeners.add(listener);
+    this.#mayBeLate();
     this.hold(pair);
     return () => {
-      if (listeners.delete(listener)) this.release(pair);
+      if (!listeners.delete(listener)) return;
+      this.#mayBeLate();
+      this.release(pair);
     };
   }
 
   /**
-   * Tells one sleeper after every interrupt; the process stays for it only while somebody holds the pair.
+   * Tells one sleeper after every interrupt; the process stays for it only while somebody holds the pair. When he is the only one
+   * who hears of it, the interrupt is taken after what he does at once.
    * @returns ends it; the close of the port does so as well
    */
   listenQuietly(pair: number, sleeper: () => void): () => void {
     if (this.#closed) return () => {};
     const watched = this.#watch(pair);
     watched.sleeper = sleeper;
+    this.#mayBeLate();
     return () => {
-      if (watched.sleeper === sleeper) watched.sleeper = undefined;
+      if (watched.sleeper !== sleeper) return;
+      watched.sleeper = undefined;
+      this.#mayBeLate();
     };
   }
 
@@ -81,7 +99,35 @@ export class RxCalls {
     const wait = this.#wait === undefined || !isSame(pairs, this.#waitedFor) ? this.#bind(pairs) : this.#wait;
     const interrupted = wait.wait(timeout);
     for (let i = 0; i < pairs.length; i++) if (wait.signalled[i] !== 0) this.#rx[pairs[i]].stats.countCall();
+    // Whoever else looks at the eventfds must not hear of it again.
+    if (this.#seen || this.#watched.size > 0) wait.take();
     return interrupted;
+  }
+
+  /**
+   * Takes the interrupts that somebody was told of and that were left, because to take them is not on the way to a packet. Before
+   * the device is asked for the next one, which would be taken with them.
+   */
+  settle(): void {
+    this.#wait?.take();
+    if (!this.#left) return;
+    this.#left = false;
+    for (const [pair, watched] of this.#watched) {
+      if (watched.left) this.#calls[pair].drain();
+      watched.left = false;
+    }
+  }
+
+  /** Runs something of this package behind what those do at once who were told before. */
+  behind(work: () => void): void {
+    void this.#told.then(work);
+  }
+
+  /** An interrupt is left for its sleeper where nobody else can hear of it: twice, that would be. */
+  #mayBeLate(): void {
+    const alone = !this.#seen && this.#wait === undefined;
+    for (const { watcher, sleeper, listeners } of this.#watched.values())
+      watcher.late = alone && sleeper !== undefined && listeners.size === 0;
   }
 
   /** Whoever blocks does so for the same pairs again and again. */
@@ -89,7 +135,9 @@ export class RxCalls {
     this.#wait?.close();
     this.#wait = undefined;
     this.#waitedFor = [...pairs];
-    return (this.#wait = new EventWait(pairs.map((pair) => this.#calls[pair])));
+    this.#wait = new EventWait(pairs.map((pair) => this.#calls[pair]));
+    this.#mayBeLate();
+    return this.#wait;
   }
 
   /** Before the eventfds are closed. */
@@ -103,14 +151,22 @@ export class RxCalls {
   #watch(pair: number): Watched {
     let watched = this.#watched.get(pair);
     if (watched === undefined) {
+      this.settle();
       const rx = this.#rx[pair];
       const made: Watched = {
         watcher: new EventWatcher(this.#calls[pair], (signalled) => {
           if (signalled) rx.stats.countCall();
+          if (made.watcher.late) {
+            this.#left = made.left = true;
+            made.sleeper?.();
+            this.behind(this.#settle);
+            return;
+          }
           made.sleeper?.();
           if (made.listeners.size === 0) return;
           for (const listener of Array.from(made.listeners)) callApplication(listener);
         }),
+        left: false,
         sleeper: undefined,
         listeners: new Set(),
         holders: 0,

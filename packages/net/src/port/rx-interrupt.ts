@@ -30,7 +30,10 @@ export class RxInterrupt {
     this.#calls = calls;
     // Rings built anew are silent; and who waits for packets wants to know that the link has changed.
     port.on('link', () => {
-      if (this.#enabled && !port.closed) port.rx[pair].armInterrupt();
+      if (this.#enabled && !port.closed) {
+        calls.settle();
+        port.rx[pair].armInterrupt();
+      }
       this.#handler?.();
     });
   }
@@ -51,6 +54,7 @@ export class RxInterrupt {
    */
   enable(): boolean {
     this.#enabled = true;
+    this.#calls.settle();
     return this.#port.rx[this.#pair].sleep();
   }
 

@@ -99,6 +99,52 @@ describe('untilPackets', () => {
     }
   });
 
+  it('counts each interrupt once, whether it sleeps again or not', async () => {
+    using port = wiredPort();
+    const [{ rxCall }] = port.wires;
+    for (let i = 1; i <= 3; i++) {
+      const waiting = port.untilPackets();
+      rxCall.signal();
+      await waiting;
+      await turns(20);
+      expect([port.rx[0].stats.get('calls'), rxCall.drain()]).toEqual([i, false]);
+    }
+    rxCall.signal();
+    await turns(20);
+    expect([port.rx[0].stats.get('calls'), rxCall.drain()]).toEqual([4, false]);
+  });
+
+  it('does not sleep over an interrupt that comes before the one before was taken', async () => {
+    using port = wiredPort();
+    const [{ rxCall }] = port.wires;
+    const burst = port.burst();
+    const waiting = port.untilPackets();
+    port.deliver(frameOf(60));
+    await waiting;
+    burst.release(port.rx[0].receive(burst));
+    // In the same turn, before anything else runs.
+    const again = port.untilPackets();
+    port.deliver(frameOf(60));
+    await again;
+    await turns(1);
+    expect([port.rx[0].receive(burst), rxCall.drain()]).toEqual([1, false]);
+  });
+
+  it('tells whoever listens besides of each interrupt once', async () => {
+    using port = wiredPort();
+    let heard = 0;
+    await settled(port.untilPackets({ signal: AbortSignal.abort() }));
+    const first = port.untilPackets();
+    const end = port.rxInterrupt(0).onSignal(() => heard++);
+    for (let i = 0; i < 2; i++) {
+      port.wires[0].rxCall.signal();
+      await turns(20);
+    }
+    end();
+    await first;
+    expect([heard, port.rx[0].stats.get('calls')]).toEqual([2, 2]);
+  });
+
   it('wakes when the signal aborts', async () => {
     using port = wiredPort();
     const stop = new AbortController();
@@ -133,10 +179,69 @@ describe('untilPacketsSync', () => {
     expect(port.untilPacketsSync()).toBe(true);
   });
 
-  it('wakes for an interrupt of whichever queue pair it waits for, and takes it', () => {
+  it('wakes for an interrupt of whichever queue pair it waits for, and takes it before it waits again', () => {
     using port = wiredPort({}, 3);
     port.wires[2].rxCall.signal();
-    expect([port.untilPacketsSync(), port.wires[2].rxCall.drain()]).toEqual([true, false]);
+    expect([
+      port.untilPacketsSync(),
+      port.untilPacketsSync({ timeout: 1 }),
+      port.wires[2].rxCall.drain(),
+    ]).toEqual([true, false, false]);
+  });
+
+  it('leaves nothing of an interrupt for whoever listens on the event loop, or looks at the eventfd', async () => {
+    using port = wiredPort();
+    const interrupt = port.rxInterrupt(0);
+    let heard = 0;
+    const end = interrupt.onSignal(() => heard++);
+    for (let i = 0; i < 2; i++) {
+      port.wires[0].rxCall.signal();
+      port.untilPacketsSync();
+      await turns(20);
+    }
+    end();
+    expect([heard, port.rx[0].stats.get('calls'), interrupt.fd > 0]).toEqual([0, 2, true]);
+    port.wires[0].rxCall.signal();
+    expect([port.untilPacketsSync(), port.wires[0].rxCall.drain()]).toEqual([true, false]);
+  });
+
+  it('leaves nothing for whoever begins to listen later', async () => {
+    using port = wiredPort();
+    port.wires[0].rxCall.signal();
+    port.untilPacketsSync();
+    let heard = 0;
+    port.rxInterrupt(0).onSignal(() => heard++);
+    expect([await settled(port.untilPackets()), heard, port.rx[0].stats.get('calls')]).toEqual([false, 0, 1]);
+  });
+
+  it('leaves nothing for whoever asks for the eventfd later', () => {
+    using port = wiredPort();
+    port.wires[0].rxCall.signal();
+    port.untilPacketsSync();
+    expect([port.rxInterrupt(0).fd > 0, port.wires[0].rxCall.drain()]).toEqual([true, false]);
+  });
+
+  it('wakes again and again, for one queue pair and for all in turn', () => {
+    using port = wiredPort({}, 2);
+    const woken = [0, 1, 0, 1].map((pair) => {
+      port.wires[pair].rxCall.signal();
+      return port.untilPacketsSync(pair === 0 ? { queues: [0], timeout: 5000 } : { timeout: 5000 });
+    });
+    expect([woken, port.untilPacketsSync({ timeout: 1 }), port.rx[0].stats.get('calls')]).toEqual([
+      [true, true, true, true],
+      false,
+      2,
+    ]);
+  });
+
+  it('takes what was enabled after it for what it is', () => {
+    using port = wiredPort();
+    port.wires[0].rxCall.signal();
+    port.untilPacketsSync();
+    const interrupt = port.rxInterrupt(0);
+    interrupt.enable();
+    port.wires[0].rxCall.signal();
+    expect([interrupt.fd > 0, port.wires[0].rxCall.drain()]).toEqual([true, true]);
   });
 
   it('leaves an interrupt alone that it does not wait for', () => {

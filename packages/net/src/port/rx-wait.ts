@@ -39,6 +39,7 @@ export async function untilPackets(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
+    calls.settle();
     // Every queue is armed, whatever the ones before it say.
     const waiting = pairs.map((pair) => port.rx[pair].sleep());
     if (!waiting.includes(true) && signal?.aborted !== true)
@@ -58,6 +59,10 @@ export class RxSleep {
   readonly #pairs: readonly number[];
   #wake: (() => void) | undefined;
   #listening = false;
+  #held = false;
+  readonly #rest = (): void => {
+    if (this.#wake === undefined) this.#hold(false);
+  };
 
   constructor({ port, calls }: RxWait, pairs: readonly number[]) {
     this.#port = port;
@@ -72,6 +77,7 @@ export class RxSleep {
 
   /** As `untilPackets`. */
   until(): Promise<void> {
+    this.#calls.settle();
     let waiting = false;
     for (const pair of this.#pairs) if (this.#port.rx[pair].sleep()) waiting = true;
     if (waiting) {
@@ -79,7 +85,7 @@ export class RxSleep {
       return Promise.resolve();
     }
     if (!this.#listening) this.#listen();
-    for (const pair of this.#pairs) this.#calls.hold(pair);
+    this.#hold(true);
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
@@ -96,11 +102,19 @@ export class RxSleep {
     const wake = this.#wake;
     if (wake === undefined) return;
     this.#wake = undefined;
-    for (const pair of this.#pairs) {
-      if (!this.#port.closed) this.#port.rx[pair].disarmInterrupt();
-      this.#calls.release(pair);
-    }
+    if (!this.#port.closed) for (const pair of this.#pairs) this.#port.rx[pair].disarmInterrupt();
     wake();
+    this.#calls.behind(this.#rest);
+  }
+
+  /** While somebody sleeps, the process does not end by itself. */
+  #hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const pair of this.#pairs) {
+      if (held) this.#calls.hold(pair);
+      else this.#calls.release(pair);
+    }
   }
 }
 
@@ -133,6 +147,7 @@ export class RxBlock {
     const busy = now - this.#lastWait < busyGap;
     this.#lastWait = now;
     if (busy && timeout > patience && this.#looks(pairs, now + patience)) return true;
+    this.#calls.settle();
     // Every queue is armed, whatever the ones before it say.
     let waiting = false;
     for (let i = 0; i < pairs.length; i++) if (rx[pairs[i]].sleep()) waiting = true;
