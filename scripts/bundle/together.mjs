@@ -6,12 +6,12 @@ import { build } from 'esbuild';
 import { manifestOf, root } from '../workspace.mjs';
 
 /** Whose file has them, and by which name. */
-const host = { name: '@vio/native', specifier: '@vio/native/internal', file: 'dist/internal.js' };
+const host = { name: '@vio/native', specifier: '@vio/native/internal/port', file: 'dist/port-side.js' };
 
 /** Files of other packages that are in it, in the order in which they import each other. */
 const guests = [
   { package: 'rings', specifier: '@vio/rings/internal/driver', file: 'dist/driver-side.js' },
-  { package: 'net', specifier: '@vio/net/internal', file: 'dist/internal.js' },
+  { package: 'net', specifier: '@vio/net/internal/port', file: 'dist/port-side.js' },
   { package: 'vhost', specifier: '@vio/vhost/internal/frontend', file: 'dist/frontend/index.js' },
 ];
 

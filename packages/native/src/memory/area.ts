@@ -31,7 +31,7 @@ export function mapArea(fd: number, options: AreaOptions, known: Parameters<type
 const largestOfNode = 32 << 20;
 
 /** A buffer that ends with these bytes of an area, and begins with the page they begin in. */
-export function viewOf(area: Area, offset: number, size: number): ArrayBuffer {
+export function viewOfArea(area: Area, offset: number, size: number): ArrayBuffer {
   const ofNode = !addon.uncountedBuffers || (keepsExternal && size <= largestOfNode);
   const buffer = attempt(
     () => addon.areaView(area, offset, size, ofNode),

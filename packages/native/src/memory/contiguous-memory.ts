@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { addon } from '../addon.ts';
-import { type Area, viewOf } from './area.ts';
+import { type Area, viewOfArea } from './area.ts';
 import { bufferAddress } from '../devices/device.ts';
 import { VioError } from '../error.ts';
 import { type HugepageSize, hugepageBytes } from './hugepages.ts';
@@ -23,7 +23,7 @@ export class ContiguousMemory implements Disposable {
   #open = true;
 
   private constructor(area: Area, size: number, address: bigint) {
-    this.buffer = viewOf(area, 0, size);
+    this.buffer = viewOfArea(area, 0, size);
     this.#area = area;
     this.address = address;
   }

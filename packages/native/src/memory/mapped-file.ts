@@ -1,4 +1,4 @@
-import { type Area, mapArea, viewOf } from './area.ts';
+import { type Area, mapArea, viewOfArea } from './area.ts';
 import { addon } from '../addon.ts';
 import type { LatePages } from './late-pages.ts';
 import { checkInFile, checkSize } from './memory-range.ts';
@@ -57,7 +57,7 @@ export class MappedFile implements Disposable {
    */
   bytes(offset: number, size: number): MappedBytes {
     checkSize(size + addon.pageSize);
-    const buffer = viewOf(this.#area, offset, size);
+    const buffer = viewOfArea(this.#area, offset, size);
     return { buffer, byteOffset: buffer.byteLength - size };
   }
 

@@ -1,5 +1,5 @@
 import { addon } from '../addon.ts';
-import { type Area, mapArea, viewOf } from './area.ts';
+import { type Area, mapArea, viewOfArea } from './area.ts';
 import { closeFd } from '../fds/fd.ts';
 import { type HugepageSize, hugepageBytes, hugepageDirectory } from './hugepages.ts';
 import { checkInFile, checkSize } from './memory-range.ts';
@@ -60,7 +60,7 @@ export class SharedMemory implements Disposable {
   private constructor(fd: number, area: Area, size: number) {
     this.#fd = fd;
     this.#area = area;
-    this.buffer = viewOf(area, 0, size);
+    this.buffer = viewOfArea(area, 0, size);
     if (fd !== -1) abandoned.register(this, fd, this);
   }
 

@@ -1,0 +1,20 @@
+// What whoever opens a port has of this package: an entry of its own, since registers, copies, DMA memory and other sockets are for others.
+export { callApplication, throwLater } from './application.ts';
+export { VioError } from './error.ts';
+export { EventFd } from './fds/event-fd.ts';
+export { EventWait } from './fds/event-wait.ts';
+export { closeFd, disownFd, dupFd, fileKind, statOfFd } from './fds/fd.ts';
+export { EventWatcher } from './fds/fd-watcher.ts';
+export { heldArray } from './held-array.ts';
+export { burstsPerKernel, createDriverKernel } from './kernels/driver-kernel.ts';
+export { driverJob, driverJobWords, queueCounter } from './kernels/layouts.ts';
+export { freeHugepages, hugepageBytes } from './memory/hugepages.ts';
+export { wholePages } from './memory/page.ts';
+export { SharedMemory } from './memory/shared-memory.ts';
+export { checkOptions } from './options.ts';
+export { printable, quoted } from './quoted.ts';
+export { checkSocketPath } from './sockets/socket-errors.ts';
+export { UnixListener } from './sockets/unix-listener.ts';
+export { UnixStream } from './sockets/unix-stream.ts';
+export { defaultTimeout, longestTimer, shortTimeout } from './timeouts.ts';
+export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';
