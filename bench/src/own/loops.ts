@@ -102,7 +102,8 @@ export const deviceLoops: Readonly<Record<Mode, MakeDeviceLoop>> = {
 function generate(pool: BufferPool, burst: PacketBurst, length: number): void {
   const count = burst.allocate(pool, burstSize, length);
   const { offset } = burst;
-  for (let i = 0; i < count; i++) writeHeaders(pool, offset[i]);
+  const { i32 } = pool.region;
+  for (let i = 0; i < count; i++) writeHeaders(i32, offset[i]);
 }
 
 function consume(pool: BufferPool, burst: PacketBurst): void {

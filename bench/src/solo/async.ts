@@ -169,7 +169,7 @@ function enqueueTurns(
   const reported = new PacketBurst(burstSize);
   const generate = (): void => {
     const count = burst.allocate(pool, burstSize, length);
-    for (let i = 0; i < count; i++) writeHeaders(pool, burst.offset[i]);
+    for (let i = 0; i < count; i++) writeHeaders(pool.region.i32, burst.offset[i]);
   };
   return {
     alone: () => {
