@@ -11,6 +11,7 @@ import {
   unknownDevarg,
 } from '@vio/net/internal';
 import { isRingSize } from '@vio/rings/internal';
+import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
@@ -50,56 +51,53 @@ export type VirtioUserOptions = Partial<
   Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
-/** What a key takes, as a string has it or as an object does. */
-interface Key<T, Usual> {
-  /** @returns undefined: it is not such a value */
-  readonly read: (value: unknown) => T | undefined;
-  /** Where nothing is said. */
-  readonly usual: Usual;
-  /** For whoever says something else. */
-  readonly allowed: string;
-}
+// Devargs are parsed once: a parser that zod makes for them by `new Function` takes longer to make than it saves.
+z.config({ jitless: true });
 
-const text =
-  (fits: (value: string) => boolean) =>
-  (value: unknown): string | undefined =>
-    typeof value === 'string' && fits(value) ? value : undefined;
+/** As a string has it, or as an object does. */
+const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
+  z.pipe(
+    z.transform((value: unknown) => (typeof value === 'string' ? devargInteger(value) : value)),
+    z.int().check(...checks),
+  );
+const flag = z.pipe(
+  z.transform((value: unknown) =>
+    typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value,
+  ),
+  z.boolean(),
+);
+const off = z._default(flag, false);
+const on = z._default(flag, true);
 
-const integer =
-  (fits: (value: number) => boolean) =>
-  (value: unknown): number | undefined => {
-    const number = typeof value === 'string' ? devargInteger(value) : value;
-    return typeof number === 'number' && Number.isSafeInteger(number) && fits(number) ? number : undefined;
-  };
+const schema = z.strictObject({
+  path: z.string().check(z.minLength(1)),
+  mac: z.optional(z.string().check(z.refine(isMac))),
+  cq: off,
+  queue_size: z._default(integer(), 256),
+  queues: z._default(integer(z.minimum(1), z.maximum(128)), 1),
+  iface: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
+  server: off,
+  mrg_rxbuf: on,
+  in_order: on,
+  packed_vq: off,
+  speed: z.optional(integer(z.refine(isSpeedDevarg))),
+  vectorized: off,
+});
 
-function readFlag(value: unknown): boolean | undefined {
-  if (typeof value === 'boolean') return value;
-  return typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : undefined;
-}
-
-const flag = (usual: boolean) => ({ read: readFlag, usual, allowed: devargForms.flag });
-
-const keys = {
-  path: { read: text((path) => path !== ''), usual: '', allowed: 'the path of a vhost-user socket' },
-  mac: { read: text(isMac), usual: undefined, allowed: 'six bytes as in 02:00:00:00:00:01' },
-  cq: flag(false),
-  queue_size: {
-    read: integer(() => true),
-    usual: 256,
-    allowed: 'a power of two from 1 to 32768 (with packed_vq=1: any number of them)',
-  },
-  queues: { read: integer((queues) => queues >= 1 && queues <= 128), usual: 1, allowed: '1 to 128' },
-  iface: {
-    read: text(({ length }) => length >= 1 && length <= 15),
-    usual: undefined,
-    allowed: 'an interface name of 1 to 15 characters',
-  },
-  server: flag(false),
-  mrg_rxbuf: flag(true),
-  in_order: flag(true),
-  packed_vq: flag(false),
-  speed: { read: integer(isSpeedDevarg), usual: undefined, allowed: devargForms.speed },
-  vectorized: flag(false),
+const { flag: zeroOrOne, speed: speeds } = devargForms;
+const allowed: Readonly<Record<string, string>> = {
+  path: 'the path of a vhost-user socket',
+  mac: 'six bytes as in 02:00:00:00:00:01',
+  cq: zeroOrOne,
+  queue_size: 'a power of two from 1 to 32768 (with packed_vq=1: any number of them)',
+  queues: '1 to 128',
+  iface: 'an interface name of 1 to 15 characters',
+  server: zeroOrOne,
+  mrg_rxbuf: zeroOrOne,
+  in_order: zeroOrOne,
+  packed_vq: zeroOrOne,
+  speed: speeds,
+  vectorized: zeroOrOne,
 };
 
 /**
@@ -121,9 +119,11 @@ export function parseVirtioUserConfig(
       remedy: 'add path=SOCKET, the socket of the vhost-user backend',
     });
   }
-  const { speed, iface, ...rest } = readKeys(values);
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
+  const { mac, iface, speed, ...rest } = parsed.data;
   const backend = descriptors === undefined ? backendKind(rest.path) : backendOf(descriptors);
-  const config = { ...rest, iface, speed: speedToReport(speed), backend };
+  const config = { ...rest, mac, iface, speed: speedToReport(speed), backend };
   checkTogether(config);
   if (descriptors !== undefined) {
     if (iface !== undefined || config.server)
@@ -133,38 +133,14 @@ export function parseVirtioUserConfig(
   return Object.freeze(config);
 }
 
-function readKeys(values: Readonly<Record<string, unknown>>) {
-  const taken = <T, Usual>(
-    key: keyof typeof keys,
-    { read, usual }: Omit<Key<T, Usual>, 'allowed'>,
-  ): T | Usual => {
-    const value = values[key];
-    if (value === undefined) return usual;
-    const is = read(value);
-    if (is === undefined) throw valueError(key, value);
-    return is;
-  };
-  const config = {
-    path: taken('path', keys.path),
-    mac: taken('mac', keys.mac),
-    cq: taken('cq', keys.cq),
-    queue_size: taken('queue_size', keys.queue_size),
-    queues: taken('queues', keys.queues),
-    iface: taken('iface', keys.iface),
-    server: taken('server', keys.server),
-    mrg_rxbuf: taken('mrg_rxbuf', keys.mrg_rxbuf),
-    in_order: taken('in_order', keys.in_order),
-    packed_vq: taken('packed_vq', keys.packed_vq),
-    speed: taken('speed', keys.speed),
-    vectorized: taken('vectorized', keys.vectorized),
-  };
-  const unknown = Object.keys(values).filter((key) => !Object.hasOwn(keys, key));
-  if (unknown.length > 0) throw unknownDevarg(unknown.join(', '), Object.keys(keys));
-  return config;
+function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
+  if (issue?.code === 'unrecognized_keys') return unknownDevarg(issue.keys.join(', '), Object.keys(allowed));
+  const key = String(issue?.path[0] ?? '');
+  return valueError(key, values[key]);
 }
 
-function valueError(key: keyof typeof keys, value: unknown): VioError {
-  return devargValueError(key, value, keys[key].allowed);
+function valueError(key: string, value: unknown): VioError {
+  return devargValueError(key, value, allowed[key] ?? 'something else');
 }
 
 /** A tap alone leaves /dev/vhost-net to be opened; otherwise the path only names what is open already. */
