@@ -48,6 +48,5 @@ void InitGather(Napi::Env env, Napi::Object exports);
 void InitCopy(napi_env env, napi_value exports);
 void InitCopyThread(napi_env env, napi_value exports);
 void InitDriver(napi_env env, napi_value exports);
-void ThrowSystemError(napi_env env, const char* syscall, int error);
 
 }  // namespace vio
