@@ -51,38 +51,53 @@ export type VirtioUserOptions = Partial<
   Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
-// Devargs are parsed once: a parser that zod makes for them by `new Function` takes longer to make than it saves.
-z.config({ jitless: true });
+/** What is read of a value that is text, and what it must be then. */
+interface Kind<T> {
+  readonly read: (value: unknown) => unknown;
+  /** Made when the key is given: to make all of them takes longer than anything else that is done with devargs. */
+  readonly schema: () => z.ZodMiniType<T>;
+}
 
-/** As a string has it, or as an object does. */
-const integer = (...checks: Parameters<z.ZodMiniNumber['check']>) =>
-  z.pipe(
-    z.transform((value: unknown) => (typeof value === 'string' ? devargInteger(value) : value)),
-    z.int().check(...checks),
-  );
-const flag = z.pipe(
-  z.transform((value: unknown) =>
+const flag: Kind<boolean> = {
+  read: (value) =>
     typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value,
-  ),
-  z.boolean(),
-);
-const off = z._default(flag, false);
-const on = z._default(flag, true);
-
-const schema = z.strictObject({
-  path: z.string().check(z.minLength(1)),
-  mac: z.optional(z.string().check(z.refine(isMac))),
-  cq: off,
-  queue_size: z._default(integer(), 256),
-  queues: z._default(integer(z.minimum(1), z.maximum(128)), 1),
-  iface: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
-  server: off,
-  mrg_rxbuf: on,
-  in_order: on,
-  packed_vq: off,
-  speed: z.optional(integer(z.refine(isSpeedDevarg))),
-  vectorized: off,
+  schema: z.boolean,
+};
+const integer = (schema: () => z.ZodMiniNumber): Kind<number> => ({
+  read: (value) => (typeof value === 'string' ? devargInteger(value) : value),
+  schema,
 });
+const text = (schema: () => z.ZodMiniString): Kind<string> => ({ read: (value) => value, schema });
+
+const kinds = {
+  path: text(() => z.string().check(z.minLength(1))),
+  mac: text(() => z.string().check(z.refine(isMac))),
+  cq: flag,
+  queue_size: integer(z.int),
+  queues: integer(() => z.int().check(z.minimum(1), z.maximum(128))),
+  iface: text(() => z.string().check(z.minLength(1), z.maxLength(15))),
+  server: flag,
+  mrg_rxbuf: flag,
+  in_order: flag,
+  packed_vq: flag,
+  speed: integer(() => z.int().check(z.refine(isSpeedDevarg))),
+  vectorized: flag,
+};
+
+type Values = { readonly [K in keyof typeof kinds]: (typeof kinds)[K] extends Kind<infer T> ? T : never };
+type Optional = 'mac' | 'iface' | 'speed';
+
+/** Those of DPDK. */
+const defaults: Omit<Values, Optional | 'path'> = {
+  cq: false,
+  queue_size: 256,
+  queues: 1,
+  server: false,
+  mrg_rxbuf: true,
+  in_order: true,
+  packed_vq: false,
+  vectorized: false,
+};
 
 const { flag: zeroOrOne, speed: speeds } = devargForms;
 const allowed: Readonly<Record<string, string>> = {
@@ -119,9 +134,8 @@ export function parseVirtioUserConfig(
       remedy: 'add path=SOCKET, the socket of the vhost-user backend',
     });
   }
-  const parsed = schema.safeParse(values);
-  if (!parsed.success) throw devargsError(parsed.error.issues[0], values);
-  const { mac, iface, speed, ...rest } = parsed.data;
+  const given = checkValues(values);
+  const { mac, iface, speed, ...rest } = { ...defaults, ...given };
   const backend = descriptors === undefined ? backendKind(rest.path) : backendOf(descriptors);
   const config = { ...rest, mac, iface, speed: speedToReport(speed), backend };
   checkTogether(config);
@@ -133,10 +147,18 @@ export function parseVirtioUserConfig(
   return Object.freeze(config);
 }
 
-function devargsError(issue: z.core.$ZodIssue | undefined, values: Record<string, unknown>): VioError {
-  if (issue?.code === 'unrecognized_keys') return unknownDevarg(issue.keys.join(', '), Object.keys(allowed));
-  const key = String(issue?.path[0] ?? '');
-  return valueError(key, values[key]);
+/** @returns those that are given */
+function checkValues(values: Readonly<Record<string, unknown>>): Partial<Values> & Pick<Values, 'path'> {
+  const given: Record<string, unknown> = {};
+  for (const [key, { read, schema }] of Object.entries<Kind<unknown>>(kinds)) {
+    if (values[key] === undefined) continue;
+    const { success, data } = schema().safeParse(read(values[key]));
+    if (!success) throw valueError(key, values[key]);
+    given[key] = data;
+  }
+  const unknown = Object.keys(values).filter((key) => !Object.hasOwn(kinds, key));
+  if (unknown.length > 0) throw unknownDevarg(unknown.join(', '), Object.keys(kinds));
+  return given as Partial<Values> & Pick<Values, 'path'>;
 }
 
 function valueError(key: string, value: unknown): VioError {
