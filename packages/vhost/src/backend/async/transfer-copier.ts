@@ -24,7 +24,11 @@ export class TransferCopier implements CopySink {
   }
 
   localHandle(region: Region): number {
-    if (region === this.#region) return this.#memory;
+    return region === this.#region ? this.#memory : this.#findLocal(region);
+  }
+
+  /** Apart from `localHandle`, as in `BurstCopier`: its closure would cost every call an allocation. */
+  #findLocal(region: Region): number {
     const known = this.#local.find((local) => local.region === region);
     const memory = known?.memory ?? this.#dma.register(region);
     if (known === undefined) this.#local.push({ region, memory });

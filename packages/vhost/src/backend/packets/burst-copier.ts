@@ -42,7 +42,11 @@ export class BurstCopier {
 
   /** The handle of local packet memory; a region that is used again and again costs one comparison. */
   localHandle(region: Region): number {
-    if (region === this.#lastRegion) return this.#lastHandle;
+    return region === this.#lastRegion ? this.#lastHandle : this.#findLocal(region);
+  }
+
+  /** Apart from `localHandle`: a call of a function with a closure allocates what that sees, whether it is made or not. */
+  #findLocal(region: Region): number {
     const handle =
       this.#local.find((known) => isSame(known.region, region))?.handle ?? this.#addLocal(region);
     this.#lastRegion = region;
