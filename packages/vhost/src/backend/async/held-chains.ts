@@ -8,10 +8,12 @@ const capacity = 4 * chainsPerBurst;
 
 /** Chains of one burst that are held: of any kind, or of one descriptor each. */
 interface Held {
-  readonly chains: ChainBurst | undefined;
-  readonly singles: SingleBurst | undefined;
+  chains: ChainBurst | undefined;
+  singles: SingleBurst | undefined;
   from: number;
   end: number;
+  /** The ones held after it. */
+  next: Held | undefined;
 }
 
 /** Bursts of single chains that are kept for the next ones. */
@@ -25,7 +27,11 @@ export class HeldChains {
   readonly #empty: ChainBurst[] = [];
   #fillingSingles: SingleBurst;
   readonly #emptySingles: SingleBurst[] = [];
-  readonly #held: Held[] = [];
+  /** A list, from the first to the last: an array that is pushed to and shifted from allocates, and so does what is pushed. */
+  #first: Held | undefined;
+  #last: Held | undefined;
+  /** Those that hold nothing, for the next ones. */
+  #spare: Held | undefined;
 
   readonly #kernel: NotesKernel | undefined;
 
@@ -57,38 +63,66 @@ export class HeldChains {
 
   /** Holds chains. */
   hold(chains: ChainBurst, from: number, count: number): void {
-    const last = this.#held.at(-1);
+    const last = this.#last;
     if (last !== undefined && last.chains === chains && last.end === from) last.end += count;
-    else this.#held.push({ chains, singles: undefined, from, end: from + count });
+    else this.#append(chains, undefined, from, from + count);
   }
 
   /** Holds the first so many of those that were fetched to `fillingSingles`. */
   holdSingles(count: number): void {
-    this.#held.push({ chains: undefined, singles: this.#fillingSingles, from: 0, end: count });
+    this.#append(undefined, this.#fillingSingles, 0, count);
     this.#fillingSingles = this.#emptySingles.pop() ?? this.#freshSingles();
   }
 
   /** Completes the first `count` of those that are held. A ring that is broken takes none: what was written to them is marked. */
   complete(queue: DeviceQueue, memory: MemoryMap, count: number): void {
     let left = count;
-    while (left > 0 && this.#held.length > 0) {
-      const [held] = this.#held;
+    while (left > 0 && this.#first !== undefined) {
+      const held = this.#first;
       const n = Math.min(left, held.end - held.from);
       completeHeld(queue, memory, held, n);
       held.from += n;
       left -= n;
       if (held.from < held.end) return;
-      this.#held.shift();
-      this.#recycle(held);
+      this.#first = held.next;
+      if (held.next === undefined) this.#last = undefined;
+      this.#recycle(held.chains, held.singles);
+      this.#put(held);
     }
   }
 
+  #append(chains: ChainBurst | undefined, singles: SingleBurst | undefined, from: number, end: number): void {
+    const held = this.#spare ?? emptyHeld();
+    this.#spare = held.next;
+    held.chains = chains;
+    held.singles = singles;
+    held.from = from;
+    held.end = end;
+    held.next = undefined;
+    if (this.#last === undefined) this.#first = held;
+    else this.#last.next = held;
+    this.#last = held;
+  }
+
+  #put(held: Held): void {
+    held.chains = undefined;
+    held.singles = undefined;
+    held.next = this.#spare;
+    this.#spare = held;
+  }
+
+  #holds(chains: ChainBurst): boolean {
+    let held = this.#first;
+    while (held !== undefined && held.chains !== chains) held = held.next;
+    return held !== undefined;
+  }
+
   /** A burst that is held no more is empty, whatever the next run finds there. */
-  #recycle({ chains, singles }: Held): void {
+  #recycle(chains: ChainBurst | undefined, singles: SingleBurst | undefined): void {
     if (singles !== undefined && this.#emptySingles.length < mostEmptySingles)
       this.#emptySingles.push(singles);
     else if (singles !== undefined) this.#kernel?.unbind(singles.slot);
-    if (chains?.capacity !== capacity || this.#held.some((held) => held.chains === chains)) return;
+    if (chains?.capacity !== capacity || this.#holds(chains)) return;
     chains.clear();
     if (chains !== this.#filling) this.#empty.push(chains);
   }
@@ -102,6 +136,10 @@ export class HeldChains {
   #fresh(): ChainBurst {
     return new ChainBurst(capacity, 2 * this.#segments);
   }
+}
+
+function emptyHeld(): Held {
+  return { chains: undefined, singles: undefined, from: 0, end: 0, next: undefined };
 }
 
 function completeHeld(

@@ -107,7 +107,7 @@ export class EnqueuePath {
     end: number,
     offloads: PacketOffloads,
   ): number {
-    const { flags } = offloads;
+    const { flags, gsoType } = offloads;
     const codec = this.#codec;
     let at = from;
     while (at < end) {
@@ -119,9 +119,9 @@ export class EnqueuePath {
       } else if (codec !== undefined && codec.takes(offloads, at)) {
         while (next < end && flags[next] !== 0 && codec.takes(offloads, next)) next++;
         done = this.#put(pool, burst, at, next, true);
-      } else if (offloads.gsoType[at] === HDR_GSO_NONE) {
-        const taken = (i: number): boolean => flags[i] !== 0 && offloads.gsoType[i] === HDR_GSO_NONE;
-        while (next < end && next - at < packetsAtOnce && taken(next)) next++;
+      } else if (gsoType[at] === HDR_GSO_NONE) {
+        const most = end - at < packetsAtOnce ? end : at + packetsAtOnce;
+        while (next < most && flags[next] !== 0 && gsoType[next] === HDR_GSO_NONE) next++;
         this.#chains.atOnce = true;
         done = this.#putCompleted(pool, burst, at, next, offloads);
         this.#hold(burst, at, at + done);
