@@ -234,10 +234,11 @@ const layouts = {
         'poolFree',
       ],
       [
-        'Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.',
+        'Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; 1 where frames for groups are counted; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.',
         'header',
         'mergeable',
         'simple',
+        'groups',
         'checksum',
         'ecn',
         'segmentation',

@@ -283,3 +283,15 @@ describe('every input', () => {
     );
   });
 });
+
+describe('counters of multicast and broadcast frames', () => {
+  it.each<[string, PathInput, boolean[]]>([
+    ['are had by scalar paths', scalar(modern), [true, true]],
+    ['are had by none where nobody wants them', { ...scalar(modern), groupCounters: false }, [false, false]],
+    ['are had by no vectorised path', { ...vector(packed | inOrder), groupCounters: true }, [false, false]],
+    ['are those of each direction', vector(modern), [false, true]],
+  ])('%s', (_what, input, counted) => {
+    const { rx, tx } = electPaths(input);
+    expect([rx.groupCounters, tx.groupCounters]).toEqual(counted);
+  });
+});

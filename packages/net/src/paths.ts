@@ -13,6 +13,8 @@ export interface PathInput {
    * one segment and needs no offload. Default 0: nothing.
    */
   readonly txqFlags?: number;
+  /** False: the application does without counters of multicast and broadcast frames. Default true. */
+  readonly groupCounters?: boolean | undefined;
   /** What the application asked for; `pathOffloads` tells it from a port's options. */
   readonly offloads?: {
     readonly lro?: boolean;
@@ -87,6 +89,11 @@ export interface PathChoice {
   readonly callback: PathCallback;
   /** What moves its bursts: of other paths than DPDK's vectorised ones as well, kernels in C++ by default. */
   readonly engine: PathEngine;
+  /**
+   * Whether multicast and broadcast frames are counted as such, for which every frame has to be looked at. Vectorised paths look at
+   * none, as DPDK's of packed rings do not.
+   */
+  readonly groupCounters: boolean;
   /** Why it was elected. */
   readonly reason: string;
   /** Every other path of this direction with what stood in its way. */
@@ -122,8 +129,9 @@ export function electPaths(input: PathInput): { rx: PathChoice; tx: PathChoice }
     inOrder: (input.features & VIRTIO_F_IN_ORDER) !== 0n,
     mergeable: (input.features & VIRTIO_NET_F_MRG_RXBUF) !== 0n,
   };
-  const rx = elect(rxCandidates(input, facts));
-  const tx = elect(txCandidates(input, facts));
+  const { groupCounters = true } = input;
+  const rx = elect(rxCandidates(input, facts), groupCounters);
+  const tx = elect(txCandidates(input, facts), groupCounters);
   // Where the header has a descriptor of its own, there is no kernel.
   return { rx, tx: hasSeparateHeader(input.features) ? { ...tx, engine: 'typescript' } : tx };
 }
@@ -308,7 +316,7 @@ function splitRxVector(input: PathInput, facts: Facts): string | undefined {
   return lro || checksum || vlanStrip ? 'a receive offload was requested' : undefined;
 }
 
-function elect(candidates: readonly Candidate[]): PathChoice {
+function elect(candidates: readonly Candidate[], wantsGroups: boolean): PathChoice {
   const elected = candidates.find((candidate) => candidate.against === undefined);
   if (elected === undefined)
     throw new Error('no path fits, although the scalar ones cover every combination');
@@ -316,5 +324,6 @@ function elect(candidates: readonly Candidate[]): PathChoice {
     .filter((candidate) => candidate !== elected)
     .map(({ path, against }) => ({ path, reason: against ?? `${elected.path} is preferred` }));
   const { path, callback, reason } = elected;
-  return { path, callback, engine: pathEngine(path), reason, refused };
+  const groupCounters = wantsGroups && !isVectorized(path);
+  return { path, callback, engine: pathEngine(path), groupCounters, reason, refused };
 }

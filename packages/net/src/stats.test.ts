@@ -78,6 +78,14 @@ describe('the counters of a queue', () => {
     });
   });
 
+  it('do not look at a frame when they are without groups', () => {
+    const stats = new QueueStats(false);
+    for (const address of [multicast, broadcast]) stats.count(Uint8Array.from(address), 0, 64);
+    stats.settle();
+    const counters = Object.entries(stats.toRecord('')).filter(([, value]) => value !== 0);
+    expect(Object.fromEntries(counters)).toEqual({ good_packets: 2, good_bytes: 128, size_64_packets: 2 });
+  });
+
   it('count what was malformed apart from what was good', () => {
     const stats = new QueueStats();
     stats.countErrors(3, 'length');

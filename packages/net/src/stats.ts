@@ -102,6 +102,16 @@ export class QueueStats {
   /** Packets of the size seen last are only counted; what that means to the counters is worked out when it changes. */
   #size = 0;
   #run = 0;
+  /** Whether frames for groups and for all are counted as such. */
+  readonly groups: boolean;
+
+  /**
+   * @param groups false: frames for groups and for all are not counted as such, which takes a look at each. Counting is what moves the
+   * first line of a frame that is only passed on, and the device waits for it when it writes there again.
+   */
+  constructor(groups = true) {
+    this.groups = groups;
+  }
 
   /** Counts packets `from` to `end - 1` of a burst. */
   countBurst(u8: Uint8Array, burst: Burst, from: number, end: number): void {
@@ -117,7 +127,8 @@ export class QueueStats {
   count(u8: Uint8Array, offset: number, bytes: number): void {
     if (bytes !== this.#size) this.#newRun(bytes);
     this.#run++;
-    if ((u8[offset] & 1) !== 0) this.counters[isBroadcast(u8, offset) ? broadcast : multicast]++;
+    if (this.groups && (u8[offset] & 1) !== 0)
+      this.counters[isBroadcast(u8, offset) ? broadcast : multicast]++;
   }
 
   /** Makes the counters include all that was counted. */

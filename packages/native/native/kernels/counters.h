@@ -9,8 +9,9 @@ namespace vio {
 
 class Counters {
  public:
-  Counters(double* counters, const uint8_t* memory, int64_t memoryBytes)
-      : counters_(counters), memory_(memory), memoryBytes_(memoryBytes) {}
+  // Without groups frames are not read: of those that are passed on, the device need not wait for their lines when it writes there again.
+  Counters(double* counters, const uint8_t* memory, int64_t memoryBytes, bool groups = true)
+      : counters_(counters), memory_(memory), memoryBytes_(memoryBytes), groups_(groups) {}
 
   void Add(int64_t offset, int32_t bytes) {
     if (bytes != size_) {
@@ -18,7 +19,7 @@ class Counters {
       size_ = bytes;
     }
     run_++;
-    if (offset < 0 || offset >= memoryBytes_) return;
+    if (!groups_ || offset < 0 || offset >= memoryBytes_) return;
     const uint8_t* frame = memory_ + offset;
     if ((frame[0] & 1) == 0) return;
     const bool broadcast = offset + 6 <= memoryBytes_ &&
@@ -29,8 +30,7 @@ class Counters {
   // Four packets, all of which lie in the memory.
   void AddFour(const int32_t* offset, const int32_t* bytes) {
     const bool same = ((bytes[0] ^ size_) | (bytes[1] ^ size_) | (bytes[2] ^ size_) | (bytes[3] ^ size_)) == 0;
-    const uint8_t group = memory_[offset[0]] | memory_[offset[1]] | memory_[offset[2]] | memory_[offset[3]];
-    if (same && (group & 1) == 0) {
+    if (same && (!groups_ || !AnyForGroups(offset))) {
       run_ += 4;
       return;
     }
@@ -46,6 +46,10 @@ class Counters {
   }
 
  private:
+  bool AnyForGroups(const int32_t* offset) const {
+    return ((memory_[offset[0]] | memory_[offset[1]] | memory_[offset[2]] | memory_[offset[3]]) & 1) != 0;
+  }
+
   static int32_t SizeClass(uint32_t bytes) {
     using namespace queueCounter;
     if (bytes < 64) return kUndersize;
@@ -57,6 +61,7 @@ class Counters {
   double* counters_;
   const uint8_t* memory_;
   int64_t memoryBytes_;
+  const bool groups_;
   int32_t size_ = 0;
   int32_t run_ = 0;
 };

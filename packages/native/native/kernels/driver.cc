@@ -170,7 +170,7 @@ static void Receive(Driver& driver) {
     job[kBlocked] = buffers == 1 ? bytes <= 0 || bytes > room : buffers > m.size;
     if (job[kBlocked] != 0) break;
     // It is looked at next; the line may come while the ring is still being read.
-    __builtin_prefetch(m.memory + offset);
+    if (job[kGroups] != 0) __builtin_prefetch(m.memory + offset);
     ring.Take();
     if (kMergeable && buffers > 1) {
       part.Begin(token, at, static_cast<int32_t>(bytes), buffers);
@@ -181,7 +181,7 @@ static void Receive(Driver& driver) {
     burst->length[n] = static_cast<int32_t>(bytes);
     burst->segments[n++] = 1;
   }
-  Counters counters(driver.counters, m.memory, m.memoryBytes);
+  Counters counters(driver.counters, m.memory, m.memoryBytes, job[kGroups] != 0);
   for (int32_t i = 0; i < n; i++) counters.Add(burst->offset[i], burst->length[i]);
   counters.Settle();
   job[kPackets] = n;
@@ -253,7 +253,7 @@ static void Send(Driver& driver) {
   const int32_t header = driver.Header(), from = job[kFrom];
   const int32_t end = job[kEnd] < burst->capacity ? job[kEnd] : burst->capacity;
   Ring ring(m);
-  Counters counters(driver.counters, m.memory, m.memoryBytes);
+  Counters counters(driver.counters, m.memory, m.memoryBytes, job[kGroups] != 0);
   const HeaderWriter headers(job, burst->offloads);
   const int32_t most = kSingles ? 1 : m.size;
   const bool filled = from >= 0 && from < end && Filled(m, burst->buffer[end - 1]);

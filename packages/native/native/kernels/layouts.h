@@ -267,30 +267,31 @@ enum Word {
   kStride = 24,
   kDataRoom = 25,
   kPoolFree = 26,
-  // Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.
+  // Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; 1 where frames for groups are counted; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments.
   kHeader = 27,
   kMergeable = 28,
   kSimple = 29,
-  kChecksum = 30,
-  kEcn = 31,
-  kSegmentation = 32,
+  kGroups = 30,
+  kChecksum = 31,
+  kEcn = 32,
+  kSegmentation = 33,
   // A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds.
-  kBurst = 33,
-  kFrom = 34,
-  kEnd = 35,
-  kFreeThreshold = 36,
-  kChains = 37,
+  kBurst = 34,
+  kFrom = 35,
+  kEnd = 36,
+  kFreeThreshold = 37,
+  kChains = 38,
   // A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers.
-  kPartHead = 38,
-  kPartTail = 39,
-  kPartMissing = 40,
-  kPartBytes = 41,
-  kPartBuffers = 42,
+  kPartHead = 39,
+  kPartTail = 40,
+  kPartMissing = 41,
+  kPartBytes = 42,
+  kPartBuffers = 43,
   // What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick.
-  kPackets = 43,
-  kBlocked = 44,
-  kKick = 45,
-  kWords = 46
+  kPackets = 44,
+  kBlocked = 45,
+  kKick = 46,
+  kWords = 47
 };
 }  // namespace driverJob
 

@@ -265,33 +265,34 @@ export const driverJob = {
   stride: 24,
   dataRoom: 25,
   poolFree: 26,
-  /** Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments. */
+  /** Fixed: bytes of the header in front of the data; 1 with MRG_RXBUF; 1 where packets to send have one buffer and nothing is left to the device; 1 where frames for groups are counted; and, of what may be left to the device: 1 for checksums, 1 for ECN, a bit for each kind of segments. */
   header: 27,
   mergeable: 28,
   simple: 29,
-  checksum: 30,
-  ecn: 31,
-  segmentation: 32,
+  groups: 30,
+  checksum: 31,
+  ecn: 32,
+  segmentation: 33,
   /** A call: slot of the burst, its first entry, the end; receive: descriptors that are free before buffers are supplied; send: packets of several segments that the device holds. */
-  burst: 33,
-  from: 34,
-  end: 35,
-  freeThreshold: 36,
-  chains: 37,
+  burst: 34,
+  from: 35,
+  end: 36,
+  freeThreshold: 37,
+  chains: 38,
   /** A mergeable packet that has not come as a whole: first and last buffer, buffers to come, bytes (-1: of no length), buffers. */
-  partHead: 38,
-  partTail: 39,
-  partMissing: 40,
-  partBytes: 41,
-  partBuffers: 42,
+  partHead: 39,
+  partTail: 40,
+  partMissing: 41,
+  partBytes: 42,
+  partBuffers: 43,
   /** What came of it: packets; 1 when it stopped at what is for TypeScript; 1 when the device wants a kick. */
-  packets: 43,
-  blocked: 44,
-  kick: 45,
+  packets: 44,
+  blocked: 45,
+  kick: 46,
 } as const;
 
 /** How many of them there are. */
-export const driverJobWords = 46;
+export const driverJobWords = 47;
 
 /** The words of a frame that a packet socket takes or gives. */
 export const packetFrame = {

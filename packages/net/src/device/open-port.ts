@@ -83,6 +83,7 @@ async function build<P extends DevicePort>(
     features,
     vectorized,
     txqFlags,
+    groupCounters: options.groupCounters,
     offloads: pathOffloads(options.offloads ?? {}, {
       vlanStrip: options.vlan?.strip ?? false,
       vlanInsert: options.vlan?.insert ?? false,

@@ -184,6 +184,26 @@ describe.each(kinds)('the kernels of a $kind ring', ({ features }) => {
     });
   });
 
+  it.each([
+    ['kernels', true],
+    ['their twins', false],
+  ])('count frames by size alone where groups are not asked for: %s', (_who, native) => {
+    const wire = Wire.one({ features, native, dataRoom, groupCounters: false });
+    wire.rx.fill();
+    const burst = new PacketBurst(8);
+    // Four of one size are counted at a time.
+    const frames = Array.from({ length: 5 }, () => frameOf(64).fill(0xff, 0, 6));
+    for (const frame of frames) wire.deliver(frame);
+    wire.rx.receive(burst);
+    wire.tx.send(burst);
+    for (const { stats } of [wire.rx, wire.tx]) {
+      const counters = Object.entries(stats.toRecord('')).filter(
+        ([name, count]) => count > 0 && name !== 'kicks',
+      );
+      expect(Object.fromEntries(counters)).toEqual({ good_packets: 5, good_bytes: 320, size_64_packets: 5 });
+    }
+  });
+
   it('leave no offload of an earlier use in a header', () => {
     const wire = open(features, true);
     const burst = new PacketBurst(8);

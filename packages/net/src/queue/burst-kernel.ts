@@ -75,6 +75,7 @@ export class BurstKernel {
     job[driverJob.header] = headerBytes;
     job[driverJob.mergeable] = mergeable ? 1 : 0;
     job[driverJob.simple] = simple ? 1 : 0;
+    job[driverJob.groups] = stats.groups ? 1 : 0;
     this.#queue = queue;
     this.#pool = pool;
     this.#offloads = codec !== undefined;

@@ -28,6 +28,8 @@ export interface NetQueueOptions {
   readonly switch?: QueueSwitch | undefined;
   /** True: bursts are moved in C++, as far as they can be. Default false. */
   readonly native?: boolean | undefined;
+  /** False: multicast and broadcast frames are not counted as such. Default true. */
+  readonly groupCounters?: boolean | undefined;
   /** Called once when the queue breaks. */
   readonly onBroken: (fault: QueueFault) => void;
 }

@@ -28,8 +28,8 @@ export interface QueuePairOptions {
   readonly pool: BufferPool;
   /** As they were elected. Default: by kernels. */
   readonly paths?: {
-    readonly rx: { readonly engine: PathEngine };
-    readonly tx: { readonly engine: PathEngine; readonly path?: PathName };
+    readonly rx: { readonly engine: PathEngine; readonly groupCounters?: boolean };
+    readonly tx: { readonly engine: PathEngine; readonly groupCounters?: boolean; readonly path?: PathName };
   };
   /** Descriptors of the receive ring. */
   readonly size: number;
@@ -97,6 +97,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     codec: hasRxOffloads(features) ? HeaderCodec.received(features) : undefined,
     switch: { port: switches.port, queue: 2 * switches.pair },
     native: options.native ?? rxPath?.engine !== 'typescript',
+    groupCounters: rxPath?.groupCounters,
     freeThreshold: options.freeThreshold,
     onBroken: (fault: QueueFault) => options.onBroken('rx', fault),
   };
@@ -108,6 +109,7 @@ export function createQueuePair(options: QueuePairOptions): QueuePair {
     codec: hasTxOffloads(features) ? HeaderCodec.sent(features) : undefined,
     switch: { port: switches.port, queue: 2 * switches.pair + 1 },
     native: options.native ?? txPath?.engine !== 'typescript',
+    groupCounters: txPath?.groupCounters,
     onBroken: (fault: QueueFault) => options.onBroken('tx', fault),
     separateHeader,
     simple: txPath?.path === 'split simple Tx',

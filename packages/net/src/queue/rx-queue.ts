@@ -32,7 +32,7 @@ export abstract class RxQueue {
   /** Where receive buffers come from, and packets belong. */
   readonly pool: BufferPool;
   /** The queue's counters. */
-  readonly stats = new QueueStats();
+  readonly stats: QueueStats;
   protected readonly header: HeaderBytes;
   #queue: DriverQueue;
   #refill: RxRefill;
@@ -59,6 +59,7 @@ export abstract class RxQueue {
   /** @internal Ports have them. */
   constructor(options: RxQueueOptions) {
     this.#queue = options.queue;
+    this.stats = new QueueStats(options.groupCounters);
     this.pool = options.pool;
     this.header = options.headerBytes;
     this.#kick = options.kick;

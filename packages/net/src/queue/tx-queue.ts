@@ -20,7 +20,7 @@ export class TxQueue {
   /** Where the packets' buffers belong. */
   readonly pool: BufferPool;
   /** The queue's counters. */
-  readonly stats = new QueueStats();
+  readonly stats: QueueStats;
   readonly #header: HeaderBytes;
   readonly #kick: Notifier;
   readonly #onBroken: (fault: QueueFault) => void;
@@ -51,6 +51,7 @@ export class TxQueue {
   /** @internal Ports have them. */
   constructor(options: NetQueueOptions & { readonly separateHeader?: boolean; readonly simple?: boolean }) {
     this.#queue = options.queue;
+    this.stats = new QueueStats(options.groupCounters);
     this.pool = options.pool;
     this.#header = options.headerBytes;
     this.#kick = options.kick;

@@ -49,6 +49,8 @@ export interface WireOptions {
   readonly switches?: PortSwitches;
   /** 0xf01: the simple transmit path. Default 0. */
   readonly txqFlags?: number;
+  /** False: no frame is looked at to be counted. Default true. */
+  readonly groupCounters?: boolean;
   /** Prefers vectorised paths. Default false. */
   readonly vectorized?: boolean;
   /** Whether bursts are moved by kernels. Default: as those of a port are. */
@@ -115,6 +117,7 @@ export class Wire {
       features,
       vectorized,
       txqFlags,
+      groupCounters: options.groupCounters,
       offloads: pathOffloads(
         { rxChecksum: hasRxOffloads(features), txChecksum: hasTxOffloads(features) },
         rules,
