@@ -77,6 +77,7 @@ export interface Addon {
   socketPair(): [number, number];
   socketSend(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
   socketReceive(fd: number, bytes: Uint8Array, fds: number[]): number;
+  socketReceivePlain(fd: number, bytes: Uint8Array): number;
   packetOpen(index: number): number;
   createPacketBursts(
     fd: number,

@@ -149,6 +149,25 @@ static Napi::Value SocketReceive(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(lost && !theirs ? -2 - n : n));
 }
 
+// socketReceivePlain(fd, bytes) -> bytes, all of which came without descriptors; 0 when socketReceive has to look (descriptors, the
+// peer's close, an error), -1 when nothing is there. The look has no room for descriptors, so that none is made: the kernel says
+// whether there were any.
+static Napi::Value SocketReceivePlain(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const int socket = Int(info[0]);
+  auto bytes = info[1].As<Napi::Uint8Array>();
+  struct iovec part = {bytes.Data(), bytes.ByteLength()};
+  struct msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t n = recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Napi::Number::New(env, -1);
+  if (n <= 0 || (message.msg_flags & MSG_CTRUNC) != 0) return Napi::Number::New(env, 0);
+  // What was looked at is the head of the stream, and stays that: the same bytes are taken.
+  n = recv(socket, bytes.Data(), static_cast<size_t>(n), MSG_DONTWAIT);
+  return Napi::Number::New(env, n < 0 ? 0 : static_cast<double>(n));
+}
+
 void InitSocket(Napi::Env env, Napi::Object exports) {
   {
     const std::lock_guard<std::mutex> lock(reserve_guard);
@@ -159,6 +178,7 @@ void InitSocket(Napi::Env env, Napi::Object exports) {
   exports.Set("socketPair", Napi::Function::New(env, SocketPair));
   exports.Set("socketSend", Napi::Function::New(env, SocketSend));
   exports.Set("socketReceive", Napi::Function::New(env, SocketReceive));
+  exports.Set("socketReceivePlain", Napi::Function::New(env, SocketReceivePlain));
 }
 
 }  // namespace vio

@@ -125,6 +125,19 @@ export class UnixStream implements Disposable {
   }
 
   /**
+   * What is there now, up to `target.length` bytes and as long as no descriptors come with them: many messages for one look and one
+   * call, where `receive` has to end at the end of one, lest its descriptors be taken for those of another.
+   * @returns bytes; 0 when `receive` has something else to say, undefined when nothing is there now
+   * @throws VioError VIO_SOCKET_CLOSED
+   * @internal
+   */
+  receivePlain(target: Uint8Array): number | undefined {
+    if (this.#fd === -1) throw closedError('receiving');
+    const n = addon.socketReceivePlain(this.#fd, target);
+    return n === -1 ? undefined : n;
+  }
+
+  /**
    * Resolves when `receive` has something to say: data, the peer's close, or an error.
    * @throws VioError VIO_SOCKET_CLOSED, VIO_TIMEOUT, VIO_ABORTED, VIO_OPTION_UNKNOWN
    */

@@ -134,9 +134,8 @@ export class FrontendDevice implements NetDevice {
     ]);
     if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
     await inflight?.hand(transport.inflight, queues, wait);
-    // What takes longest has its time for itself.
-    await transport.setMemTable([region(memory, 0, setup.reach)], wait);
     await inTurn(wait, (each) => [
+      transport.setMemTable([region(memory, 0, setup.reach)], each),
       ...rings.flatMap((ring) => this.#place(ring, each)),
       ...rings.map(({ index }) => transport.setVringEnable(index, true, each)),
     ]);

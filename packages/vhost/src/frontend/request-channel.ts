@@ -7,6 +7,7 @@ import {
   type Message,
   MessageReader,
   type MessageStream,
+  type PlainSource,
   checkReplyHeader,
   closeAll,
   decodeReply,
@@ -68,7 +69,11 @@ export class RequestChannel {
 
   constructor(stream: MessageStream) {
     this.#stream = stream;
-    this.#reader = new MessageReader(stream, (header) => checkReplyHeader(this.#awaitedBy(header), header));
+    this.#reader = new MessageReader(
+      stream,
+      (header) => checkReplyHeader(this.#awaitedBy(header), header),
+      isPlainSource(stream) ? stream : undefined,
+    );
     stream.onReadable(() => this.#receive());
   }
 
@@ -263,6 +268,10 @@ export class RequestChannel {
     if (reason.code === 'VIO_VHOST_CLOSED') this.#down.close();
     else this.#down.tell(reason);
   }
+}
+
+function isPlainSource(stream: Partial<PlainSource>): stream is PlainSource {
+  return stream.receivePlain !== undefined;
 }
 
 function asVioError(error: unknown): VioError {

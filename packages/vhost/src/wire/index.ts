@@ -51,7 +51,7 @@ export {
   isOutOfDescriptors,
   roomMilliseconds,
 } from './message-reader.ts';
-export { type MessageStream, messagesPerTurn } from './message-stream.ts';
+export { type MessageStream, type PlainSource, messagesPerTurn } from './message-stream.ts';
 export type { PayloadCodec } from './payload-codec.ts';
 export * from './protocol-features.ts';
 export type { FdRange, Request } from './request.ts';

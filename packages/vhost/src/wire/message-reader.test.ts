@@ -71,6 +71,34 @@ describe('messages on a stream', () => {
     b.close();
   });
 
+  it('are taken together as long as no descriptors come with them, which stay with theirs', async () => {
+    const [a, b] = UnixStream.pair();
+    const [fd] = eventFds(1);
+    for (let i = 0; i < 3; i++) await a.send(first);
+    await a.send(second, [fd]);
+    await a.send(first);
+    let exact = 0;
+    const counted: MessageSource = { receive: (target) => (exact++, b.receive(target)) };
+    const reader = new MessageReader(counted, undefined, b);
+    const seen = Array.from({ length: 5 }, () => {
+      const message = reader.read();
+      closeAll(message?.fds ?? []);
+      return [message?.request, message?.fds.length];
+    });
+    const { id } = SET_FEATURES;
+    expect(seen).toEqual([[id, 0], [id, 0], [id, 0], [SET_VRING_KICK.id, 1], [id, 0]]); // prettier-ignore
+    expect(exact).toBeGreaterThan(0);
+    const before = exact;
+    for (let i = 0; i < 3; i++) await a.send(first);
+    expect([reader.read(), reader.read(), reader.read()].map((message) => message?.request)).toEqual([id, id, id]); // prettier-ignore
+    expect(reader.read()).toBe(undefined);
+    expect(exact).toBe(before);
+    a.close();
+    expect(() => reader.read()).toThrow(expect.objectContaining({ code: 'VIO_VHOST_DISCONNECTED' }));
+    closeFd(fd);
+    b.close();
+  });
+
   it('take descriptors that come with the payload', () => {
     const reader = new MessageReader(
       source([{ bytes: second.subarray(0, 12) }, { bytes: second.subarray(12), fds: [901] }]),

@@ -2,6 +2,7 @@ import { VioError, closeFd } from '@vio/native';
 import { maxMemoryRegions } from './memory-payloads.ts';
 import { type Header, type Message, decodeHeader, headerBytes } from './message.ts';
 import { messageError } from './message-error.ts';
+import type { PlainSource } from './message-stream.ts';
 
 /** Bytes of the longest payload of the protocol, with room to spare. */
 export const maxPayloadBytes = 4096;
@@ -14,7 +15,8 @@ export interface MessageSource {
 
 /**
  * Cuts a byte stream into messages. It reads exactly to the end of the header, then to the end of the payload,
- * never beyond, so that descriptors always belong to the message they came with, however the stream is cut.
+ * never beyond, so that descriptors always belong to the message they came with, however the stream is cut. What comes
+ * without any is taken in larger pieces, where whoever reads goes on until there is no message more.
  */
 export class MessageReader {
   readonly #source: MessageSource;
@@ -23,11 +25,17 @@ export class MessageReader {
   #have = 0;
   #header: Header | undefined;
   #fds: number[] = [];
+  readonly #plain: PlainSource | undefined;
 
-  /** @param checkHeader called as soon as a header is complete; throws to refuse the message before its payload */
-  constructor(source: MessageSource, checkHeader: (header: Header) => void = () => {}) {
+  /**
+   * @param checkHeader called as soon as a header is complete; throws to refuse the message before its payload
+   * @param plain the source, if `read` is called until it returns undefined whenever something has come: messages are taken
+   *   from it ahead of that, and the socket has nothing to tell of these any more
+   */
+  constructor(source: MessageSource, checkHeader: (header: Header) => void = () => {}, plain?: PlainSource) {
     this.#source = source;
     this.#checkHeader = checkHeader;
+    this.#plain = plain;
   }
 
   /**
@@ -78,7 +86,8 @@ export class MessageReader {
     if (!this.#fill(end)) return undefined;
     const message = { ...header, payload: this.#bytes.slice(headerBytes, end), fds: this.#fds };
     this.#header = undefined;
-    this.#have = 0;
+    this.#bytes.copyWithin(0, end, this.#have);
+    this.#have -= end;
     this.#fds = [];
     return message;
   }
@@ -86,6 +95,12 @@ export class MessageReader {
   /** @returns true once `end` bytes of the message are there */
   #fill(end: number): boolean {
     while (this.#have < end) {
+      if (this.#plain !== undefined) {
+        const bytes = this.#plain.receivePlain(this.#bytes.subarray(this.#have));
+        if (bytes === undefined) return false;
+        this.#have += bytes;
+        if (bytes > 0) continue;
+      }
       const received = this.#source.receive(this.#bytes.subarray(this.#have, end));
       if (received === undefined) return false;
       this.#fds.push(...received.fds);

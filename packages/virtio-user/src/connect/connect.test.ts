@@ -74,6 +74,7 @@ describe('a backend that cannot be reached', () => {
   it('because it is no vhost-user backend', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => {});
+      socket.resume();
       socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
     });
     await new Promise<void>((resolve) => server.listen(place('http'), resolve));
