@@ -23,8 +23,9 @@ export interface Answer {
   readonly polls?: Polls;
 }
 
-/** Polls between two looks at the event loop: some milliseconds under load. */
+/** Polls between two looks at the event loop: some milliseconds under load, and as many as those of `vio run` once nothing moves. */
 const pollsPerTurn = 2000;
+const pollsPerIdleTurn = 256;
 
 type MakeLoop = (mode: Mode, length: number) => Loop;
 
@@ -50,9 +51,11 @@ const makeLoop = await (side === 'frontend' ? frontend(where) : backend(where));
 const loops = new Map<string, Loop>();
 let running: Loop | undefined;
 
+let idle = false;
+
 function turn(): void {
   if (running === undefined) return;
-  running(pollsPerTurn);
+  idle = running(idle ? pollsPerIdleTurn : pollsPerTurn) === 0;
   setImmediate(turn);
 }
 
@@ -64,10 +67,10 @@ function run(mode: Mode, length: number): void {
   const key = `${mode} ${length}`;
   const loop = loops.get(key) ?? makeLoop(mode, length);
   loops.set(key, loop);
-  const idle = running === undefined;
+  const stood = running === undefined;
   running = loop;
   say({ said: 'started' });
-  if (idle) turn();
+  if (stood) turn();
 }
 
 process.on('message', (order: Order) => {

@@ -184,6 +184,8 @@ export interface InflightNotes {
 
 /** Keeps that memory from one device to the next. */
 export interface InflightHolder {
+  /** Asks the device for the memory of fresh rings, if these are, so that nobody waits for it when it is handed over. */
+  ask(notes: InflightNotes | undefined, queues: readonly PlacedQueue[], wait: WaitOptions): Promise<void>;
   /** Before rings run: hands the memory over, which for fresh rings is new and from the device itself. */
   hand(notes: InflightNotes | undefined, queues: readonly PlacedQueue[], wait: WaitOptions): Promise<void>;
 }

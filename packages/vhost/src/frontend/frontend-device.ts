@@ -133,13 +133,14 @@ export class FrontendDevice implements NetDevice {
       this.#agree(each),
     ]);
     if (mtu !== undefined) await transport.mtu?.set(mtu, wait);
-    await inflight?.hand(transport.inflight, queues, wait);
+    await inflight?.ask(transport.inflight, queues, wait);
     await inTurn(wait, (each) => [
+      inflight?.hand(transport.inflight, queues, each),
       transport.setMemTable([region(memory, 0, setup.reach)], each),
       ...rings.flatMap((ring) => this.#place(ring, each)),
       ...rings.map(({ index }) => transport.setVringEnable(index, true, each)),
+      transport.status?.set(STATUS_RUNNING, each),
     ]);
-    await transport.status?.set(STATUS_RUNNING, wait);
   }
 
   /**

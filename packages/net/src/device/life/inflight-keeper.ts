@@ -13,6 +13,18 @@ export class InflightKeeper implements InflightHolder, Disposable {
     return this.#held !== undefined && notes !== undefined;
   }
 
+  async ask(
+    notes: InflightNotes | undefined,
+    queues: readonly PlacedQueue[],
+    wait: WaitOptions,
+  ): Promise<void> {
+    if (notes === undefined || this.#held !== undefined) return;
+    const size = Math.max(...queues.map((queue) => queue.size));
+    this.#held = await notes.get(queues.length, size, wait);
+    // What a device says that could not make one.
+    if (this.#held.mmapSize === 0) this[Symbol.dispose]();
+  }
+
   /**
    * Before the rings start: hands the memory over, which for fresh rings is new and from the device itself. A device that
    * keeps no notes is left alone.
@@ -23,12 +35,8 @@ export class InflightKeeper implements InflightHolder, Disposable {
     wait: WaitOptions,
   ): Promise<void> {
     if (notes === undefined) return;
-    if (this.#held === undefined) {
-      const size = Math.max(...queues.map((queue) => queue.size));
-      this.#held = await notes.get(queues.length, size, wait);
-      // What a device says that could not make one.
-      if (this.#held.mmapSize === 0) this[Symbol.dispose]();
-    }
+    // No turn of the event loop where nothing is to be asked: what is sent after it goes out after it.
+    if (this.#held === undefined) await this.ask(notes, queues, wait);
     const held = this.#held;
     if (held === undefined) return;
     try {

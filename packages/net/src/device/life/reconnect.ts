@@ -68,9 +68,8 @@ async function restart(
   try {
     const offered = await device.features(wait);
     // First: a device with one pair does not offer MQ either, which says less.
-    const most = await device.maxPairs(wait);
-    if (pairs.length > 1 && most < pairs.length)
-      throw lessThanBefore(`serves ${most} queue pairs of ${pairs.length}`);
+    const most = pairs.length > 1 ? await device.maxPairs(wait) : 1;
+    if (most < pairs.length) throw lessThanBefore(`serves ${most} queue pairs of ${pairs.length}`);
     const missing = accepted & ~offered;
     if (missing !== 0n) throw lessThanBefore(`does not offer ${featureNames(missing).join(', ')}`);
     const sound = pairs.every(({ rx, tx }) => isSound(rx.queue) && isSound(tx.queue));
