@@ -108,9 +108,12 @@ static void Tell(napi_env raw, napi_value, void* context, void* data) {
   Napi::Env env(raw);
   Napi::HandleScope scope(env);
   try {
-    uint32_t what = Readiness(seen, watcher->events);
-    if (watcher->kind >= 0) what = DrainEvent(watcher->fd, watcher->kind) ? kReadable : kHangup;
-    watcher->callback.Call({Napi::Number::New(env, what)});
+    const uint32_t ready = Readiness(seen, watcher->events);
+    const bool drained = watcher->kind >= 0 && DrainEvent(watcher->fd, watcher->kind);
+    // The thread saw it at once. Whoever has taken it since is the one it was for; of an end, nobody takes anything.
+    const bool taken = watcher->kind >= 0 && !drained && ready == kReadable;
+    const uint32_t what = watcher->kind < 0 ? ready : drained ? kReadable : kHangup;
+    if (!taken) watcher->callback.Call({Napi::Number::New(env, what)});
   } catch (const Napi::Error& error) {
     napi_fatal_exception(env, error.Value());
   }

@@ -1,5 +1,5 @@
 import { EventFd } from '@vio/native';
-import { turns } from '@vio/test-support';
+import { turns, until } from '@vio/test-support';
 import { expect, it } from 'vitest';
 import { wiredPort } from '../test-support/wired-port.ts';
 import { RxCalls } from './rx-calls.ts';
@@ -11,7 +11,7 @@ it('a sleeper is told of an interrupt until it has ended that', async () => {
   let told = 0;
   const end = calls.listenQuietly(0, () => void told++);
   event.signal();
-  await turns(20);
+  await until(() => told === 1);
   end();
   event.signal();
   await turns(20);

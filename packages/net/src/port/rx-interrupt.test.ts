@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED } from '@vio/rings';
-import { turns } from '@vio/test-support';
+import { turns, until } from '@vio/test-support';
 import { frameOf, modern } from '../test-support/wire.ts';
 import { type WiredPort, wiredPort } from '../test-support/wired-port.ts';
 
@@ -105,6 +105,7 @@ describe.each(formats)('the interrupt of a receive queue on %s rings', (_, featu
       if (sent % 7 === 0) serve();
       await turns(2);
     }
+    await until(() => received === 200);
     stop();
     expect(received).toBe(200);
   });
@@ -140,7 +141,7 @@ describe('the interrupt of a receive queue', () => {
     await waiting;
     interrupt.enable();
     port.wires[0].rxCall.signal();
-    await turns(3);
+    await until(() => signals === 2);
     stop();
     expect(signals).toBe(2);
   });
