@@ -23,6 +23,8 @@ export interface Wake {
 
 /** Rounds of the contenders in turn, packets in each, and milliseconds between two packets: enough to fall asleep. */
 const packetsPerRound = 100;
+/** Before those that count: V8's compiler works for the first thousands, on the CPU of the port. */
+const warmUpPackets = 3000;
 const pauseMilliseconds = 1;
 const leanMegabytes = 32;
 
@@ -48,7 +50,7 @@ export async function wakeLatency(
     const links: Link[] = [];
     try {
       for (const { command } of contenders) links.push(await Link.open(directory, links.length, command));
-      for (const link of links) await link.measure(packetsPerRound);
+      for (const link of links) await link.measure(warmUpPackets);
       const times: number[][] = links.map(() => []);
       for (let round = 0; round < rounds; round++) {
         const order = [...links.keys()];
