@@ -14,6 +14,7 @@ import {
   ofParts,
   requireBanner,
 } from './options.mjs';
+import { partsOf, postponed } from './later.mjs';
 import { bringTogether, namesOf, passedOn } from './together.mjs';
 
 /** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
@@ -50,8 +51,10 @@ async function buildAnew(directory, manifest) {
       // The whole has what is in such an entry again, and so is no file longer.
       apart: inside.has(`${manifest.name}${entry.slice(1)}`),
     }));
+  const parts = partsOf(manifest);
   const order = [
-    ...plain.filter(({ entry }) => !after.has(entry)),
+    ...plain.filter(({ entry }) => !after.has(entry)).map((each) => ({ ...each, before: !each.apart })),
+    ...parts,
     { out: whole, sources },
     ...plain.filter(({ entry }) => after.has(entry)),
   ];
@@ -59,11 +62,11 @@ async function buildAnew(directory, manifest) {
   const wanted = new Map(order.map(({ out }) => [out, new Map()]));
   const options = commonOptions(directory, manifest);
   const [first, names] = await Promise.all([
-    buildInOrder(options, order, wanted),
+    buildInOrder(options, order, wanted, parts),
     exportsOf(options, index['vio-source']),
   ]);
   const again = [...wanted.values()].some((needs) => needs.size > 0);
-  const { files, inputs } = again ? await buildInOrder(options, order, wanted) : first;
+  const { files, inputs } = again ? await buildInOrder(options, order, wanted, parts) : first;
   const entry = index.default.slice(2);
   if (forPrograms.has(manifest.name)) {
     // Names for siblings are there as well, which no declaration tells of.
@@ -75,13 +78,14 @@ async function buildAnew(directory, manifest) {
   return { files, inputs };
 }
 
-async function buildInOrder(options, order, wanted) {
+async function buildInOrder(options, order, wanted, parts) {
   const owners = new Map();
   const files = new Map();
   const inputs = new Set();
-  for (const { out, sources, apart } of order) {
+  for (const { out, sources, apart, before, group } of order) {
+    const waits = before || group !== undefined ? [postponed(options, parts, group)] : [];
     const result = await buildOne(
-      options,
+      { ...options, plugins: [...waits, ...options.plugins] },
       apart ? new Map() : owners,
       out,
       entryText(sources, wanted.get(out)),

@@ -3,6 +3,7 @@
 // passes on its names where it was, so that a class is the same one by whatever name it is imported.
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { askingForParts, buildLater, checkStandIns, partFile, partsOf, standingIn } from './later.mjs';
 import { manifestOf, root } from '../workspace.mjs';
 
 /** Whose file has them, and by which name. */
@@ -22,13 +23,17 @@ const guests = [
 export async function bringTogether(directory, manifest, built, buildAlone) {
   if (manifest.name === host.name) await receive(built, buildAlone);
   const own = guests.filter((guest) => manifest.name === `@vio/${guest.package}`);
+  for (const { out } of partsOf(manifest)) built.files.delete(out);
   for (const [file, text] of built.files) {
     const all = own.some((guest) => guest.file === file)
       ? passedOn(namesOf(text), host.specifier)
       : fromHost(text);
     built.files.set(
       file,
-      own.reduce((linked, guest) => linkedToHost(linked, file, guest), all),
+      askingForParts(
+        own.reduce((linked, guest) => linkedToHost(linked, file, guest), all),
+        host.specifier,
+      ),
     );
   }
   return built;
@@ -64,25 +69,42 @@ export function namesOf(text) {
 
 async function receive({ files, inputs }, buildAlone) {
   const texts = new Map([[host.specifier, files.get(host.file)]]);
+  const parts = new Map();
   const builds = guests.map(async (guest) => {
     const directory = join(root, 'packages', guest.package);
-    return { guest, directory, ...(await buildAlone(directory, manifestOf(guest.package))) };
+    const manifest = manifestOf(guest.package);
+    return { guest, directory, manifest, ...(await buildAlone(directory, manifest)) };
   });
-  for (const { guest, directory, files: theirs, inputs: used } of await Promise.all(builds)) {
+  for (const { guest, directory, manifest, files: theirs, inputs: used } of await Promise.all(builds)) {
     texts.set(guest.specifier, theirs.get(guest.file));
+    for (const { group } of partsOf(manifest))
+      parts.set(group, [
+        ...(parts.get(group) ?? []),
+        linkedToHost(theirs.get(partFile(group)), partFile(group), guest),
+      ]);
     for (const input of used) inputs.add(resolve(directory, input));
   }
-  const { outputFiles } = await build({
-    stdin: { contents: Array.from(texts, reexport).join('\n'), resolveDir: root },
-    plugins: [inMemory(texts)],
+  const common = {
     bundle: true,
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
     write: false,
     logLevel: 'warning',
+  };
+  const later = await buildLater(texts, parts, { host: host.specifier, common, namesOf });
+  const { outputFiles } = await build({
+    ...common,
+    stdin: { contents: [...Array.from(texts, reexport), later.contents].join('\n'), resolveDir: root },
+    plugins: [
+      inMemory(new Map([...texts, ['later:loader', later.loader]])),
+      standingIn(() => ({ path: 'later:loader', namespace: 'built' })),
+    ],
   });
-  files.set(host.file, outputFiles[0].text);
+  const [{ text }] = outputFiles;
+  checkStandIns(text);
+  files.set(host.file, text);
+  for (const [file, contents] of later.files) files.set(file, contents);
 }
 
 /** Names all of them: two of one name are an error then. */

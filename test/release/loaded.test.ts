@@ -1,7 +1,12 @@
 // What a program that opens a port loads: every file is found, read and compiled before its first packet.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { VhostDriver } from '@vio/vhost';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../install/tarballs.ts';
 
 const asData = (module: string): string => `data:text/javascript,${encodeURIComponent(module)}`;
@@ -41,4 +46,60 @@ it('a backend loads the rest of rings and of vhost, and no part twice', () => {
     'vhost/dist/index.js',
     'vhost/dist/internal.js',
   ]);
+});
+
+it('what a port loads is no larger than it has to be', () => {
+  const bytes = port.ours.map((file) => statSync(join(root, 'packages', file)).size);
+  expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(360_000);
+});
+
+describe('what is loaded later', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'vio-loaded-'));
+  const path = join(directory, 'port.sock');
+  const driver = VhostDriver.register(path);
+
+  beforeAll(() => driver.start());
+
+  afterAll(async () => {
+    await driver.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  /** @returns the names of the files that a process has loaded later, when it has opened a port and done something with it */
+  async function loadedLater(devargs: string, does: string): Promise<string[]> {
+    const program = `
+      import { createRequire } from 'node:module';
+      import { basename } from 'node:path';
+      import { openVirtioUser } from '@vio/virtio-user';
+      const port = await openVirtioUser('net_virtio_user0,path=${path}${devargs}');
+      await port.send(new Uint8Array(64).fill(0xff));
+      ${does}
+      await port.close();
+      const loaded = Object.keys(createRequire('${root}/').cache).filter((file) => file.includes('/later/'));
+      console.log(JSON.stringify(loaded.map((file) => basename(file)).toSorted()));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: join(root, 'test'),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    return JSON.parse(output) as string[];
+  }
+
+  it('is nothing before the first packet', async () => {
+    expect(await loadedLater('', '')).toEqual([]);
+  });
+
+  it('is packed rings where there are some', async () => {
+    expect(await loadedLater(',packed_vq=1', '')).toEqual(['packed.cjs']);
+  });
+
+  it('is what looks at a port when somebody looks', async () => {
+    expect(await loadedLater('', 'port.dumpRings();')).toEqual(['looks.cjs']);
+  });
+
+  it('is the class that has its name, and not one that looks like it', async () => {
+    const compares = `import { Capture } from '@vio/net';
+      if (!(port.capture() instanceof Capture)) throw new TypeError('another class');`;
+    expect(await loadedLater('', compares)).toContain('looks.cjs');
+  });
 });

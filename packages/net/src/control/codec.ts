@@ -36,9 +36,6 @@ export interface EncodedCommand {
   readonly data: readonly Uint8Array[];
 }
 
-/** Bytes of class and command number. */
-export const commandHeaderBytes = 2;
-
 /** Encodes a command as a driver writes it (5.1.9.5): class, number and the bytes behind them. */
 export function encodeCommand(command: ControlCommand): EncodedCommand {
   const encoded = (controlClass: number, number: number, ...data: Uint8Array[]): EncodedCommand => ({

@@ -93,6 +93,9 @@ export type ControlCommand =
       readonly offloads: bigint;
     };
 
+/** Bytes of class and command number. */
+export const commandHeaderBytes = 2;
+
 /** Queue pairs that PAIRS_SET can ask for (5.1.9.5.6). */
 export const mostQueuePairs = 0x8000;
 /** Entries an indirection table can have; no device has as many. */

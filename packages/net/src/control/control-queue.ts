@@ -3,8 +3,8 @@ import { settle, defaultTimeout } from '@vio/native/internal';
 import { type Region, type RingFeatures, driverQueueBytes } from '@vio/rings';
 import { type CommandPart, type CommandQueue, createCommandQueue } from '@vio/rings/internal';
 import type { Notifier } from '../queue/queue-options.ts';
-import { commandHeaderBytes, encodeCommand } from './codec.ts';
-import { type ControlCommand, VIRTIO_NET_OK, describeCommand } from './commands.ts';
+import { encodeCommand } from './codec.ts';
+import { type ControlCommand, VIRTIO_NET_OK, commandHeaderBytes, describeCommand } from './commands.ts';
 import type { ControlChannel } from './control-channel.ts';
 import { commandRefused, commandValue, queueBroken, queueClosed } from './control-errors.ts';
 

@@ -1,6 +1,12 @@
 import { ChainBurst, type DeviceQueue, type MemoryMap } from '@vio/rings';
-import { commandHeaderBytes, decodeCommand } from './codec.ts';
-import { type ControlCommand, VIRTIO_NET_ERR, VIRTIO_NET_OK, requiredFeatures } from './commands.ts';
+import { decodeCommand } from './codec.ts';
+import {
+  type ControlCommand,
+  VIRTIO_NET_ERR,
+  VIRTIO_NET_OK,
+  commandHeaderBytes,
+  requiredFeatures,
+} from './commands.ts';
 
 /** Largest command that is looked at, in bytes: a MAC table of 2700 addresses, say. */
 const mostCommandBytes = 16_384;
