@@ -1,6 +1,7 @@
 // Node's own modules, as Node has them already. To import one is to have a module made of it, with everything that it exports, and so
 // of `node:fs` its promises and its streams, which nobody has asked for.
 import { isBuiltin } from 'node:module';
+import { nodeProblem } from '../../packages/native/scripts/machine.mjs';
 
 /** What is CommonJS asks for modules by; comments stay in such a call, and break its line. */
 export const requiring = /__require\(\s*(?:\/\*[^*]*\*\/\s*)?"([^"]+)"\s*\)/g;
@@ -23,3 +24,20 @@ export function askingForBuiltins(text) {
 }
 
 const asking = (name) => `process.getBuiltinModule("${name}")`;
+
+/** What the port's file says to a Node that cannot be asked for modules; it is looked at before whatever imports it. */
+const refusal = JSON.stringify(nodeProblem({ versions: { node: '0.0.0' } })).replace(
+  '0.0.0',
+  '" + process.versions.node + "',
+);
+const guard = `if (process.getBuiltinModule === undefined) throw Object.assign(new Error(${refusal}), { code: "VIO_NODE_UNSUPPORTED" });\n`;
+
+/** @returns text that says what others say to an old Node, where it asks for modules and imports nothing that has looked */
+export function refusingOldNodes(text) {
+  const asks = /^(?:const|var) [^\n]*process\.getBuiltinModule\(/m.test(text);
+  return asks &&
+    !/ from "(?:@vio\/native|\.\/port-side\.js)/.test(text) &&
+    !text.includes('VIO_NODE_UNSUPPORTED')
+    ? guard + text
+    : text;
+}

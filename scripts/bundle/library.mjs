@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { askingForBuiltins } from './builtins.mjs';
+import { askingForBuiltins, refusingOldNodes } from './builtins.mjs';
 import { inside } from './inside.mjs';
 import {
   commonOptions,
@@ -91,7 +91,7 @@ async function buildInOrder(options, order, wanted, parts) {
       entryText(sources, wanted.get(out)),
     );
     const [{ text }] = result.outputFiles;
-    files.set(out, askingForBuiltins(await ofParts(linked(text, owners, wanted, out))));
+    files.set(out, refusingOldNodes(askingForBuiltins(await ofParts(linked(text, owners, wanted, out)))));
     const [{ inputs: contents }] = Object.values(result.metafile.outputs);
     for (const [input, { bytesInOutput }] of Object.entries(contents)) {
       inputs.add(input);

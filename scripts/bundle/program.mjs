@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
-import { askingForBuiltins } from './builtins.mjs';
+import { askingForBuiltins, refusingOldNodes } from './builtins.mjs';
 import { asksByRequire, commonOptions, ofParts, requireBanner } from './options.mjs';
 import { fromHost } from './together.mjs';
 
@@ -42,7 +42,9 @@ export async function buildProgram(directory, manifest) {
   const files = new Map();
   for (const { path, text } of result.outputFiles) {
     const file = relative(directory, path);
-    files.set(file, askingForBuiltins(fromHost(await ofParts(text))));
+    const asking = askingForBuiltins(fromHost(await ofParts(text)));
+    // A command has looked before it loads any of them.
+    files.set(file, manifest.exports === undefined ? asking : refusingOldNodes(asking));
     if (!asks && files.get(file).includes('__require(')) throw new Error(`${file} requires in vain`);
   }
   return {

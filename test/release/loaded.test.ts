@@ -48,6 +48,19 @@ it('a backend loads the rest of rings and of vhost, and no part twice', () => {
   ]);
 });
 
+it.each(['@vio/virtio-user', '@vio/cni', '@vio/switch/client'])(
+  '%s tells an old Node that it is too old',
+  (specifier) => {
+    const old = 'data:text/javascript,process.getBuiltinModule = undefined; Object.defineProperty(process.versions, "node", { value: "20.10.0" })'; // prettier-ignore
+    const program = `import('${specifier}').catch(({ code, message }) => console.log(code, message))`;
+    const { stdout } = spawnSync(process.execPath, ['--import', old, '-e', program], {
+      cwd: join(root, 'test'),
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(/^VIO_NODE_UNSUPPORTED Node 20\.10\.0 is not supported/);
+  },
+);
+
 it('what a port loads is no larger than it has to be', () => {
   const bytes = port.ours.map((file) => statSync(join(root, 'packages', file)).size);
   expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(360_000);
