@@ -9,9 +9,19 @@ it('a sleeper is told of an interrupt until it has ended that', async () => {
   const event = EventFd.create();
   const calls = new RxCalls(port.rx, [event]);
   let told = 0;
-  const end = calls.listenQuietly(0, () => void told++);
+  let order = '';
+  const end = calls.listenQuietly(
+    0,
+    () => {
+      told++;
+      void Promise.resolve().then(() => (order += 'what it does at once, '));
+    },
+    () => (order += 'the rest'),
+  );
   event.signal();
   await until(() => told === 1);
+  await turns(1);
+  expect(order).toBe('what it does at once, the rest');
   end();
   event.signal();
   await turns(20);

@@ -3,11 +3,14 @@ import { EventWait, EventWatcher, callApplication } from '@vio/native/internal';
 import type { RxQueue } from '../queue/rx-queue.ts';
 
 interface Watched {
+  readonly pair: number;
   readonly watcher: EventWatcher;
   /** Its sleeper was told of an interrupt, and nobody has taken that. */
   left: boolean;
   /** Of this package: it does not throw, and is told first. */
   sleeper: (() => void) | undefined;
+  /** What is done behind that which the sleeper does at once. */
+  rest: (() => void) | undefined;
   readonly listeners: Set<() => void>;
   /** Those for whom the process stays. */
   holders: number;
@@ -21,13 +24,14 @@ export class RxCalls {
   readonly #rx: readonly RxQueue[];
   readonly #calls: readonly EventFd[];
   readonly #watched = new Map<number, Watched>();
+  /** The same, for whoever is on the way to a packet: to go through a map makes objects. */
+  readonly #all: Watched[] = [];
   /** Of a thread that blocks: what it waits with, and for which pairs. */
   #wait: EventWait | undefined;
   #waitedFor: readonly number[] = [];
   /** The eventfds are known outside, where somebody may wait for them. */
   #seen = false;
   readonly #told = Promise.resolve();
-  readonly #settle = (): void => this.settle();
   /** One of the watched has an interrupt left. */
   #left = false;
   #closed = false;
@@ -64,16 +68,19 @@ export class RxCalls {
   /**
    * Tells one sleeper after every interrupt; the process stays for it only while somebody holds the pair. When he is the only one
    * who hears of it, the interrupt is taken after what he does at once.
+   * @param rest is called behind what he does at once
    * @returns ends it; the close of the port does so as well
    */
-  listenQuietly(pair: number, sleeper: () => void): () => void {
+  listenQuietly(pair: number, sleeper: () => void, rest: () => void): () => void {
     if (this.#closed) return () => {};
     const watched = this.#watch(pair);
     watched.sleeper = sleeper;
+    watched.rest = rest;
     this.#mayBeLate();
     return () => {
       if (watched.sleeper !== sleeper) return;
       watched.sleeper = undefined;
+      watched.rest = undefined;
       this.#mayBeLate();
     };
   }
@@ -112,8 +119,9 @@ export class RxCalls {
     this.#wait?.take();
     if (!this.#left) return;
     this.#left = false;
-    for (const [pair, watched] of this.#watched) {
-      if (watched.left) this.#calls[pair].drain();
+    for (let i = 0; i < this.#all.length; i++) {
+      const watched = this.#all[i];
+      if (watched.left) this.#calls[watched.pair].drain();
       watched.left = false;
     }
   }
@@ -146,6 +154,7 @@ export class RxCalls {
     this.#wait?.close();
     for (const { watcher } of this.#watched.values()) watcher.close();
     this.#watched.clear();
+    this.#all.length = 0;
   }
 
   #watch(pair: number): Watched {
@@ -153,26 +162,31 @@ export class RxCalls {
     if (watched === undefined) {
       this.settle();
       const rx = this.#rx[pair];
+      const behind = (): void => {
+        made.rest?.();
+        this.settle();
+      };
       const made: Watched = {
+        pair,
         watcher: new EventWatcher(this.#calls[pair], (signalled) => {
           if (signalled) rx.stats.countCall();
-          if (made.watcher.late) {
-            this.#left = made.left = true;
-            made.sleeper?.();
-            this.behind(this.#settle);
-            return;
-          }
+          const late = made.watcher.late;
+          if (late) this.#left = made.left = true;
           made.sleeper?.();
+          if (late) return this.behind(behind);
+          if (made.rest !== undefined) this.behind(made.rest);
           if (made.listeners.size === 0) return;
           for (const listener of Array.from(made.listeners)) callApplication(listener);
         }),
         left: false,
         sleeper: undefined,
+        rest: undefined,
         listeners: new Set(),
         holders: 0,
       };
       watched = made;
       this.#watched.set(pair, watched);
+      this.#all.push(watched);
     }
     return watched;
   }

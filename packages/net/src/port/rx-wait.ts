@@ -94,8 +94,11 @@ export class RxSleep {
   #listen(): void {
     this.#listening = true;
     const wake = (): void => this.#end();
-    for (const pair of this.#pairs) this.#calls.listenQuietly(pair, wake);
-    this.#port.on('link', wake);
+    for (const pair of this.#pairs) this.#calls.listenQuietly(pair, wake, this.#rest);
+    this.#port.on('link', () => {
+      this.#end();
+      this.#calls.behind(this.#rest);
+    });
   }
 
   #end(): void {
@@ -104,7 +107,6 @@ export class RxSleep {
     this.#wake = undefined;
     if (!this.#port.closed) for (const pair of this.#pairs) this.#port.rx[pair].disarmInterrupt();
     wake();
-    this.#calls.behind(this.#rest);
   }
 
   /** While somebody sleeps, the process does not end by itself. */
