@@ -32,6 +32,9 @@ const later = {
   },
 };
 
+/** Of one package, and needing nothing of it: a file of its own, by name. */
+const alone = { 'virtio-user': { schemas: 'src/config/schemas.ts' } };
+
 const groups = Object.keys(later);
 const mark = 'later:';
 
@@ -217,4 +220,46 @@ export function checkStandIns(text) {
     ).exec(text);
     if (use !== null) throw new Error(`${name} cannot be loaded later: ${use[0].trim()}`);
   }
+}
+
+/** @returns the files of a package that need nothing of it, what went into them, and the plugin that has them loaded */
+export async function buildStandalone(options, manifest) {
+  const files = new Map();
+  const inputs = new Set();
+  const names = new Map();
+  for (const [name, source] of Object.entries(alone[manifest.name.replace('@vio/', '')] ?? {})) {
+    const { outputFiles, metafile } = await build({
+      ...options,
+      format: 'cjs',
+      entryPoints: [source],
+      outfile: join(options.absWorkingDir, publishedFile(name)),
+    });
+    files.set(publishedFile(name), outputFiles[0].text);
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
+    names.set(join(options.absWorkingDir, source), name);
+  }
+  return { files, inputs, plugin: loadingAlone(names) };
+}
+
+function loadingAlone(names) {
+  return {
+    name: 'loading-alone',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+        const file = resolve(resolveDir, path);
+        return names.has(file)
+          ? { path: relative(root, file), namespace: 'alone', sideEffects: false }
+          : undefined;
+      });
+      onLoad({ filter: /./, namespace: 'alone' }, ({ path }) => {
+        const file = join(root, path);
+        const each = (name) =>
+          `export function ${name}(...given) { return load('./later/${names.get(file)}.cjs').${name}(...given); }`;
+        const contents = `import { createRequire } from 'node:module';
+          function load(file) { return createRequire(import.meta.url)(file); }
+          ${standInsOf(file).map(each).join('\n')}`;
+        return { contents, loader: 'js' };
+      });
+    },
+  };
 }

@@ -14,7 +14,7 @@ import {
   ofParts,
   requireBanner,
 } from './options.mjs';
-import { partsOf, postponed } from './later.mjs';
+import { buildStandalone, partsOf, postponed } from './later.mjs';
 import { bringTogether, namesOf, passedOn } from './together.mjs';
 
 /** What only tests need comes after the whole. Other entries, which are there to load little, come before it. */
@@ -60,13 +60,17 @@ async function buildAnew(directory, manifest) {
   ];
   // What later files turn out to need of earlier ones is exported by these the second time.
   const wanted = new Map(order.map(({ out }) => [out, new Map()]));
-  const options = commonOptions(directory, manifest);
+  const common = commonOptions(directory, manifest);
+  const standing = await buildStandalone(common, manifest);
+  const options = { ...common, plugins: [standing.plugin, ...common.plugins] };
   const [first, names] = await Promise.all([
     buildInOrder(options, order, wanted, parts),
     exportsOf(options, index['vio-source']),
   ]);
   const again = [...wanted.values()].some((needs) => needs.size > 0);
   const { files, inputs } = again ? await buildInOrder(options, order, wanted, parts) : first;
+  for (const [file, text] of standing.files) files.set(file, text);
+  for (const input of standing.inputs) inputs.add(input);
   const entry = index.default.slice(2);
   if (forPrograms.has(manifest.name)) {
     // Names for siblings are there as well, which no declaration tells of.
@@ -147,7 +151,7 @@ function readable(options) {
   return {
     name: 'readable',
     setup({ onLoad }) {
-      onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      onLoad({ filter: /\/src\/.*\.ts$/, namespace: 'file' }, async ({ path }) => {
         let contents = readFileSync(path, 'utf8').replaceAll(docstrings, '');
         for (const [star, from] of contents.matchAll(/^export \* from '(\..*)';$/gm)) {
           const names = await exportsOf(options, resolve(dirname(path), from));

@@ -11,10 +11,10 @@ import {
   unknownDevarg,
 } from '@vio/net/internal';
 import { isRingSize } from '@vio/rings/internal';
-import * as z from 'zod/mini';
 import { type BackendKind, backendKind } from './backend-kind.ts';
 import { type BackendDescriptors, backendOf, checkDescriptors } from './descriptors.ts';
 import { parseDevargs } from './devargs.ts';
+import { devargSchemas } from './schemas.ts';
 
 /** The device arguments of a virtio-user port, checked and complete. Names and defaults are DPDK's. */
 export interface VirtioUserConfig {
@@ -51,40 +51,29 @@ export type VirtioUserOptions = Partial<
   Omit<{ readonly [K in keyof VirtioUserConfig]: VirtioUserConfig[K] | undefined }, 'backend'>
 >;
 
-/** What is read of a value that is text, and what it must be then. */
-interface Kind<T> {
-  readonly read: (value: unknown) => unknown;
-  /** Made when the key is given: to make all of them takes longer than anything else that is done with devargs. */
-  readonly schema: () => z.ZodMiniType<T>;
-}
+/** What is read of a value that is text. */
+const flag = (value: unknown): unknown =>
+  typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value;
+const integer = (value: unknown): unknown => (typeof value === 'string' ? devargInteger(value) : value);
+const text = (value: unknown): unknown => value;
 
-const flag: Kind<boolean> = {
-  read: (value) =>
-    typeof value === 'string' || typeof value === 'number' ? devargFlag(String(value)) : value,
-  schema: z.boolean,
-};
-const integer = (schema: () => z.ZodMiniNumber): Kind<number> => ({
-  read: (value) => (typeof value === 'string' ? devargInteger(value) : value),
-  schema,
-});
-const text = (schema: () => z.ZodMiniString): Kind<string> => ({ read: (value) => value, schema });
-
-const kinds = {
-  path: text(() => z.string().check(z.minLength(1))),
-  mac: text(() => z.string().check(z.refine(isMac))),
+const forms = {
+  path: text,
+  mac: text,
   cq: flag,
-  queue_size: integer(z.int),
-  queues: integer(() => z.int().check(z.minimum(1), z.maximum(128))),
-  iface: text(() => z.string().check(z.minLength(1), z.maxLength(15))),
+  queue_size: integer,
+  queues: integer,
+  iface: text,
   server: flag,
   mrg_rxbuf: flag,
   in_order: flag,
   packed_vq: flag,
-  speed: integer(() => z.int().check(z.refine(isSpeedDevarg))),
+  speed: integer,
   vectorized: flag,
 };
 
-type Values = { readonly [K in keyof typeof kinds]: (typeof kinds)[K] extends Kind<infer T> ? T : never };
+type Values = Omit<VirtioUserConfig, 'backend' | Optional> &
+  Readonly<Record<'mac' | 'iface', string> & Record<'speed', number>>;
 type Optional = 'mac' | 'iface' | 'speed';
 
 /** Those of DPDK. */
@@ -149,16 +138,27 @@ export function parseVirtioUserConfig(
 
 /** @returns those that are given */
 function checkValues(values: Readonly<Record<string, unknown>>): Partial<Values> & Pick<Values, 'path'> {
+  const { path, ...others } = values;
+  // Most ports are told a path, and nothing could be wrong with it here.
+  if (typeof path === 'string' && Object.values(others).every((value) => value === undefined)) {
+    checkKeys(others);
+    return { path };
+  }
   const given: Record<string, unknown> = {};
-  for (const [key, { read, schema }] of Object.entries<Kind<unknown>>(kinds)) {
+  const schemas = devargSchemas(isMac, isSpeedDevarg);
+  for (const [key, read] of Object.entries(forms)) {
     if (values[key] === undefined) continue;
-    const { success, data } = schema().safeParse(read(values[key]));
+    const { success, data } = schemas[key as keyof typeof forms]().safeParse(read(values[key]));
     if (!success) throw valueError(key, values[key]);
     given[key] = data;
   }
-  const unknown = Object.keys(values).filter((key) => !Object.hasOwn(kinds, key));
-  if (unknown.length > 0) throw unknownDevarg(unknown.join(', '), Object.keys(kinds));
+  checkKeys(values);
   return given as Partial<Values> & Pick<Values, 'path'>;
+}
+
+function checkKeys(values: Readonly<Record<string, unknown>>): void {
+  const unknown = Object.keys(values).filter((key) => !Object.hasOwn(forms, key));
+  if (unknown.length > 0) throw unknownDevarg(unknown.join(', '), Object.keys(forms));
 }
 
 function valueError(key: string, value: unknown): VioError {
