@@ -20,17 +20,13 @@ export async function openHost(path: string, queueSize: number, sending = burstS
   return { port, burst: port.burst(burstSize) };
 }
 
-/** A burst of frames, as far as there is room. @param ends numbers of the stations that frame `k` goes to and comes from */
-export function send(
-  { port, burst }: Host,
-  ends: (k: number) => readonly [to: number, from: number],
-): number {
+/** A burst of frames, as far as there is room. @param to number of the station that frame `k` goes to @param from and comes from */
+export function send({ port, burst }: Host, to: (k: number) => number, from: (k: number) => number): number {
   const { u8 } = port.pool.region;
   burst.allocate(port.pool, burstSize, length);
   for (let k = 0; k < burst.count; k++) {
-    const [to, from] = ends(k);
-    address(u8, burst.offset[k], to);
-    address(u8, burst.offset[k] + 6, from);
+    address(u8, burst.offset[k], to(k));
+    address(u8, burst.offset[k] + 6, from(k));
   }
   const taken = port.tx[0].send(burst);
   burst.release(taken);

@@ -30,7 +30,12 @@ const opened = milliseconds(process.cpuUsage(begin));
 
 // Every host speaks once from each of its addresses: host i has i, i + ports, i + 2 * ports, ...
 for (let first = 0; first < addresses; first += burstSize * count) {
-  for (const [i, host] of hosts.entries()) send(host, (k) => [0, (first + k * count + i) % addresses]);
+  for (const [i, host] of hosts.entries())
+    send(
+      host,
+      () => 0,
+      (k) => (first + k * count + i) % addresses,
+    );
   await drained(hosts);
 }
 const learned = fabric.macs().length;
@@ -69,7 +74,11 @@ async function during(time: number): Promise<number> {
   let next = 1;
   while (performance.now() < end) {
     for (const [i, host] of hosts.entries()) {
-      send(host, (k) => [(next = (next + 7919) % addresses), i + count * k]);
+      send(
+        host,
+        () => (next = (next + 7919) % addresses),
+        (k) => i + count * k,
+      );
     }
     await turn();
     frames += receive(hosts);

@@ -31,7 +31,12 @@ const hosts: Host[] = [];
 for (const i of threadOf.keys()) hosts.push(await openHost(socket(i), 1024, 1024));
 
 // Everybody is heard once.
-for (const [i, host] of hosts.entries()) send(host, () => [1000, i]);
+for (const [i, host] of hosts.entries())
+  send(
+    host,
+    () => 1000,
+    () => i,
+  );
 await drained(hosts);
 
 await during(300);
@@ -55,7 +60,12 @@ async function during(time: number): Promise<number> {
   const end = performance.now() + time;
   let frames = 0;
   while (performance.now() < end) {
-    for (const [i, host] of hosts.entries()) send(host, () => [i ^ 1, i]);
+    for (const [i, host] of hosts.entries())
+      send(
+        host,
+        () => i ^ 1,
+        () => i,
+      );
     frames += receive(hosts);
     await turn();
   }
