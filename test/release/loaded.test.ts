@@ -116,3 +116,23 @@ describe('what is loaded later', () => {
     expect(await loadedLater('', compares)).toContain('looks.cjs');
   });
 });
+
+it('what is imported after a port was opened and closed is what the port is made of, whatever links lead there', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'vio-loaded-')), 'vhost.sock');
+  const program = `
+    import { VhostDriver } from '@vio/vhost';
+    import { openVirtioUser } from '@vio/virtio-user';
+    const driver = VhostDriver.register('${path}');
+    await driver.start();
+    const port = await openVirtioUser('net_virtio_user0,path=${path}');
+    await port.close();
+    await driver.close();
+    const { NetPort } = await import('@vio/net');
+    console.log(port instanceof NetPort);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: join(root, 'test'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  expect(await text(child.stdout)).toBe('true\n');
+  rmSync(join(path, '..'), { recursive: true });
+});

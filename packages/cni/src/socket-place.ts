@@ -76,7 +76,7 @@ export function clearPlace({ path, infoFile, ownDirectory }: SocketPlace): void 
   const directory = dirname(path);
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined || !isItself(directory)) return;
   removeFile(infoFile);
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) removeFile(path);
+  if (lstatSync(path, { throwIfNoEntry: false, bigint: true })?.isSocket() === true) removeFile(path);
   if (!ownDirectory) return;
   try {
     rmdirSync(directory);

@@ -1,4 +1,4 @@
-import { fstatSync, statSync, type Stats } from 'node:fs';
+import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 import { addon } from '../addon.ts';
 import { attempt } from '../system-error.ts';
 
@@ -22,11 +22,18 @@ export function dupFd(fd: number): number {
 }
 
 /**
+ * Whatever may be a socket or a pipe is looked at with this: of numbers, Node 20 keeps what it has seen last, and takes a link to a package
+ * for the package itself when that was one. What is imported then is a second copy of a module that is there.
+ */
+export const inBigInts = { bigint: true } as const;
+
+/**
  * What an open descriptor is. Deno's `fstatSync` knows descriptors that it has opened itself, and no others.
  * @throws the system's error when it is not open
  */
-export function statOfFd(fd: number): Stats {
-  return process.versions['deno'] === undefined ? fstatSync(fd) : statSync(`/proc/self/fd/${fd}`);
+export function statOfFd(fd: number): BigIntStats {
+  const known = process.versions['deno'] === undefined;
+  return known ? fstatSync(fd, inBigInts) : statSync(`/proc/self/fd/${fd}`, inBigInts);
 }
 
 /** What a path or a descriptor is. */
@@ -34,9 +41,9 @@ export type FileKind = 'missing' | 'socket' | 'character-device' | 'file' | 'dir
 
 /** What a path or an open descriptor is. Never throws: what cannot be looked at is `missing`. */
 export function fileKind(pathOrFd: string | number): FileKind {
-  let stats: Stats;
+  let stats: BigIntStats;
   try {
-    stats = typeof pathOrFd === 'number' ? statOfFd(pathOrFd) : statSync(pathOrFd);
+    stats = typeof pathOrFd === 'number' ? statOfFd(pathOrFd) : statSync(pathOrFd, inBigInts);
   } catch {
     return 'missing';
   }
@@ -49,7 +56,7 @@ export function fileKind(pathOrFd: string | number): FileKind {
 /** Bytes of the file behind a descriptor; 0 when it is not open. */
 export function sizeOfFd(fd: number): number {
   try {
-    return statOfFd(fd).size;
+    return Number(statOfFd(fd).size);
   } catch {
     return 0;
   }

@@ -1,7 +1,7 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { addon } from '../addon.ts';
 import { VioError } from '../error.ts';
-import { closeFd, fileKind } from '../fds/fd.ts';
+import { closeFd, fileKind, inBigInts } from '../fds/fd.ts';
 import { FdWatcher } from '../fds/fd-watcher.ts';
 import { type OptionNames, checkOptions } from '../options.ts';
 import { checkSocketPath, closedError, listenErrors } from './socket-errors.ts';
@@ -153,8 +153,9 @@ export class UnixListener implements Disposable {
   #unlink(): void {
     if (this.#file === undefined) return;
     try {
-      const { dev, ino } = lstatSync(this.path);
-      if (dev === this.#file.device && ino === this.#file.inode) unlinkSync(this.path);
+      const { dev, ino } = lstatSync(this.path, inBigInts);
+      const { device, inode } = this.#file;
+      if (Number(dev) === device && Number(ino) === inode) unlinkSync(this.path);
     } catch {
       // Gone already: that is what was wanted.
     }

@@ -191,7 +191,7 @@ export class VdpaNode {
 
   /** The kernel waits for whoever has a deleted device open, but does not say so; sysfs forgets it at once. */
   #watchNode(): NodeJS.Timeout | undefined {
-    const { rdev } = statOfFd(this.#fd);
+    const rdev = Number(statOfFd(this.#fd).rdev);
     const major = (rdev >>> 8) & 0xfff;
     const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
     const node = `/sys/dev/char/${major}:${minor}`;

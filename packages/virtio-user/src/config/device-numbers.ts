@@ -4,7 +4,7 @@ import { fileKind, statOfFd } from '@vio/native/internal';
 /** Of a character device; what is none has -2, which no device has. @param file path or descriptor */
 export function numbersOf(file: string | number): { major: number; minor: number } {
   if (fileKind(file) !== 'character-device') return { major: -2, minor: -2 };
-  const { rdev } = typeof file === 'number' ? statOfFd(file) : statSync(file);
+  const rdev = Number((typeof file === 'number' ? statOfFd(file) : statSync(file)).rdev);
   return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }
 
