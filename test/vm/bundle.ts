@@ -1,6 +1,8 @@
 // Makes one file of a program: each file that a guest opens costs milliseconds.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Plugin, build } from 'esbuild';
 import { repository } from './checkout.ts';
 
@@ -13,6 +15,14 @@ const built: Plugin = {
     bundled.onResolve({ filter: /^@vio\// }, ({ path, importer }) =>
       /\/dist\/[^/]/.test(importer) ? { path: createRequire(importer).resolve(path) } : undefined,
     );
+    // The addon and what most ports do not need lie beside @vio/native's files, the schemas of devargs beside this one.
+    bundled.onLoad({ filter: /\/packages\/virtio-user\/dist\/index\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        'import.meta.url',
+        JSON.stringify(pathToFileURL(path).href),
+      ),
+      loader: 'js',
+    }));
   },
 };
 
