@@ -61,6 +61,16 @@ it.each(['@vio/virtio-user', '@vio/cni', '@vio/switch/client'])(
   },
 );
 
+/** @returns what a module prints, in a process that goes on beside this one, as a backend in this one needs it */
+async function outputOf(program: string): Promise<string> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: join(root, 'test'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return output;
+}
+
 it('what a port loads is no larger than it has to be', () => {
   const bytes = port.ours.map((file) => statSync(join(root, 'packages', file)).size);
   expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(330_000);
@@ -90,12 +100,7 @@ describe('what is loaded later', () => {
       await port.close();
       const loaded = Object.keys(createRequire('${root}/').cache).filter((file) => file.includes('/later/'));
       console.log(JSON.stringify(loaded.map((file) => basename(file)).toSorted()));`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      cwd: join(root, 'test'),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-    return JSON.parse(output) as string[];
+    return JSON.parse(await outputOf(program)) as string[];
   }
 
   it('is nothing before the first packet', async () => {
@@ -129,10 +134,6 @@ it('what is imported after a port was opened and closed is what the port is made
     await driver.close();
     const { NetPort } = await import('@vio/net');
     console.log(port instanceof NetPort);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: join(root, 'test'),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  expect(await text(child.stdout)).toBe('true\n');
-  rmSync(join(path, '..'), { recursive: true });
+  const output = await outputOf(program).finally(() => rmSync(join(path, '..'), { recursive: true }));
+  expect(output).toBe('true\n');
 });
