@@ -224,4 +224,14 @@ describe('@vio/cli in an empty project', () => {
       await project.run('npm', 'exec', '--offline', '--', '@vio/cli', ...command),
     ]).toEqual(['CSUM\n', 'CSUM\n']);
   }, 240_000);
+
+  it('says what to do where its addon is missing, as of any failure', async () => {
+    rmSync(join(project.directory, 'node_modules/@vio/native/prebuilds'), { recursive: true });
+    const vio = (...args: string[]) => project.run('node', 'node_modules/@vio/cli/bin/vio.js', ...args);
+    const told = await vio('doctor', 'path=/nowhere').catch((error: { stderr: string }) => error.stderr);
+    expect(told.replaceAll(/linux-\w+/g, 'HERE')).toMatch(
+      /^vio: the native part of vio for HERE cannot be loaded\n {2}remedy: install g\+\+, .*\n {2}code: VIO_NATIVE_MISSING\n$/,
+    );
+    expect(await vio('--help')).toContain('Usage: vio ');
+  });
 });

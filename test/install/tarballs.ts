@@ -101,7 +101,7 @@ export class BareProject {
 
   /** @param directory of a project that is there; without, an empty one is made */
   constructor(directory?: string) {
-    this.directory = directory ?? mkdtempSync(join(tmpdir(), 'vio-install-'));
+    this.directory = directory ?? mkdtempSync(join(tmpdir(), 'vio install-'));
     const bin = join(this.directory, 'bin');
     mkdirSync(bin, { recursive: true });
     for (const program of ['npm', 'sh']) link(which(program), join(bin, program));

@@ -17,12 +17,8 @@ interface Failure {
  * @returns the exit code
  * @throws what is no failure of a user's kind, but a fault of ours
  */
-export async function tellOfFailure(
-  error: unknown,
-  interrupted: AbortSignal,
-  args: readonly string[],
-): Promise<number> {
-  const failure = error instanceof CommanderError ? usageFailure(error, args) : await knownFailure(error);
+export function tellOfFailure(error: unknown, interrupted: AbortSignal, args: readonly string[]): number {
+  const failure = failureOf(error, args);
   if (failure === undefined) throw error;
   const interruptedWith = interruptedExitCode(interrupted.reason);
   if (interruptedWith !== undefined && failure.code === 'VIO_ABORTED') return interruptedWith;
@@ -60,8 +56,12 @@ function usageFailure({ message }: CommanderError, args: readonly string[]): Fai
   };
 }
 
-async function knownFailure(error: unknown): Promise<Failure | undefined> {
-  // Loaded now, like what a command does: --help takes no longer than it must.
-  const { VioError } = await import('@vio/native');
-  return VioError.is(error) ? error : undefined;
+function failureOf(error: unknown, args: readonly string[]): Failure | undefined {
+  if (error instanceof CommanderError) return usageFailure(error, args);
+  return isFailure(error) ? error : undefined;
+}
+
+/** As `VioError.is` does, which cannot be asked where the addon is missing: that is such a failure itself. */
+function isFailure(error: unknown): error is Failure {
+  return typeof error === 'object' && error !== null && Symbol.for('vio.error') in error;
 }

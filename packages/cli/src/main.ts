@@ -54,5 +54,5 @@ try {
   // Help and version are asked for by an error, too.
   const wanted = error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help');
   if (wanted) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
-  else process.exitCode = await tellOfFailure(error, interrupted, process.argv.slice(2));
+  else process.exitCode = tellOfFailure(error, interrupted, process.argv.slice(2));
 }

@@ -11,6 +11,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -31,7 +33,6 @@ import { isProgram } from './program.mjs';
 import { compilerFor, hostTarget, placeOf, targetNames } from './targets.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const require = createRequire(import.meta.url);
 
 function fail(sentence) {
   console.error(`@vio/native: ${sentence}`);
@@ -108,8 +109,27 @@ if (!isProgram(program, process.env.PATH)) {
 }
 if (values.check) process.exit(0);
 
-const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
-mkdirSync(directory, { recursive: true });
+/** From beside this package, or from where whoever builds it is: one that is installed globally has them nowhere beside it. */
+const requires = [import.meta.url, join(process.cwd(), 'package.json')].map((from) => createRequire(from));
+const headers = [headersOf('node-api-headers'), headersOf('node-addon-api')];
+
+function headersOf(name) {
+  for (const require of requires) {
+    try {
+      return require(name).include_dir;
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  return fail('there are no headers; npm install --no-save node-addon-api@8 node-api-headers@1 brings them.');
+}
+
+try {
+  mkdirSync(directory, { recursive: true });
+  accessSync(directory, constants.W_OK);
+} catch ({ message }) {
+  fail(`what is built cannot be written: ${message}.`);
+}
 const objects = mkdtempSync(join(tmpdir(), 'vio-native-'));
 process.on('exit', () => rmSync(objects, { recursive: true }));
 

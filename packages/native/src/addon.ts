@@ -159,7 +159,9 @@ function load(): Addon {
 function remedy(root: string): string {
   if (platformProblem(process) !== undefined) return 'use Linux on x64 or arm64';
   const first = isProgram('g++', env['PATH']) ? 'build' : 'install g++, then build';
-  return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${join(root, 'scripts/build.mjs')}`;
+  // A shell has to take the path as one word.
+  const script = `'${join(root, 'scripts/build.mjs').replaceAll("'", String.raw`'\''`)}'`;
+  return `${first} it: npm install --no-save node-addon-api@8 node-api-headers@1 && node ${script}`;
 }
 
 export const addon: Addon = load();

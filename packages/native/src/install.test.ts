@@ -20,13 +20,29 @@ const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
 const addonFile = join(root, `prebuilds/linux-${process.arch}/@vio+native.${libc}.node`);
 const scratch = scratchDirectory();
 
-function runNode(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stderr: string }> {
+interface Outcome {
+  readonly code: number;
+  readonly stderr: string;
+}
+
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { env, cwd: root }, (error, _stdout, stderr) => {
+    execFile(program, args, { env, cwd }, (error, _stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stderr: stderr.trim() });
     });
   });
 }
+
+const runNode = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> =>
+  run(process.execPath, args, root, env);
+
+const runShell = (line: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Outcome> =>
+  run('/bin/sh', ['-c', line], cwd, env);
 
 /** Pretends another platform before anything else runs. */
 const onPlatform = (platform: string, arch: string): string =>
@@ -170,22 +186,27 @@ describe('a released package', () => {
   });
 
   it('without its addon, where there is a compiler, says in one line how to build it, and that works', async () => {
-    const directory = install('built');
+    const directory = install("built somebody's");
     rmSync(join(directory, 'prebuilds'), { recursive: true });
     // Stands for the compiler: what it is called with is what matters here.
     const bin = join(scratch, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'g++'), '', { mode: 0o755 });
     const { stderr } = await runNode(load(directory), { PATH: bin });
-    const [, packages, script] =
-      /\| build it: npm install --no-save (\S+ \S+) && node (\S+)$/.exec(stderr) ?? [];
+    const [, packages, line = ''] =
+      /\| build it: npm install --no-save (\S+ \S+) && (node .*)$/.exec(stderr) ?? [];
     expect(packages).toBe('node-addon-api@8 node-api-headers@1');
-    for (const name of ['node-addon-api', 'node-api-headers']) {
-      symlinkSync(join(root, 'node_modules', name), join(scratch, 'built/node_modules', name));
-    }
-    const env = { PATH: process.env['PATH'], CXXFLAGS: '-O0' };
-    const { code } = await runNode([script], env);
-    expect([code, (await runNode(load(directory), {})).stderr]).toEqual([0, 'loaded']);
+    // Not where the package is, as somebody has it who installed it globally.
+    const cwd = join(scratch, 'headers');
+    const build = () => runShell(line, cwd, { PATH: process.env['PATH'], CXXFLAGS: '-O0' });
+    mkdirSync(join(cwd, 'node_modules'), { recursive: true });
+    expect(await build()).toEqual({
+      code: 1,
+      stderr: `@vio/native: there are no headers; npm install --no-save ${packages} brings them.`,
+    });
+    for (const name of ['node-addon-api', 'node-api-headers'])
+      symlinkSync(join(root, 'node_modules', name), join(cwd, 'node_modules', name));
+    expect([(await build()).code, (await runNode(load(directory), {})).stderr]).toEqual([0, 'loaded']);
   }, 120_000);
 
   it('on another platform says so', async () => {
