@@ -1,7 +1,7 @@
 // `scripts/setup.mjs`: dependencies by pnpm, then the build by turbo.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { installCommand, installed, root, toolEnvironment } from './workspace.mjs';
+import { installCommand, installed, root, toolEnvironment, writeProblem } from './workspace.mjs';
 
 function run([program, ...args]) {
   const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', env: toolEnvironment });
@@ -13,6 +13,11 @@ const buildAddon = [process.execPath, join(root, 'packages/native/scripts/build.
 
 function install() {
   // Before anything is downloaded: is there what the download will need?
+  const problem = writeProblem();
+  if (problem !== undefined) {
+    process.stderr.write(`vio: ${problem}\n`);
+    process.exit(1);
+  }
   run([...buildAddon, '--check']);
   run(installCommand());
 }

@@ -6,16 +6,23 @@ import { pathToFileURL } from 'node:url';
 import { isProgram } from '../packages/native/scripts/program.mjs';
 import { isStale } from './bundle/stamp.mjs';
 import { step } from './steps.mjs';
-import { installCommand, installed, root } from './workspace.mjs';
+import { installCommand, installed, root, writeProblem } from './workspace.mjs';
 
 function refuse(sentence) {
   process.stderr.write(`vio: ${sentence}\n`);
   process.exit(1);
 }
 
+/** Before anything is downloaded or written. A clone in which nothing is to be done need not be writable. */
+function checkWritable() {
+  const problem = writeProblem();
+  if (problem !== undefined) refuse(problem);
+}
+
 const build = [process.execPath, join(root, 'packages/native/scripts/build.mjs')];
 
 if (!installed('examples/echo')) {
+  checkWritable();
   // The compiler is needed last; whoever lacks it shall not wait for the rest.
   const [program, ...args] = build;
   const { status, stderr } = spawnSync(program, [...args, '--check'], { encoding: 'utf8' });
@@ -35,7 +42,9 @@ const directories = [...used, 'examples/echo'].map((name) => join(root, name));
 // Mostly nothing has changed: that is asked here, beside the other language, and no bundler is loaded.
 const stale = () => {
   const seen = new Map();
-  return directories.some((directory) => isStale(directory, root, seen));
+  const found = directories.some((directory) => isStale(directory, root, seen));
+  if (found) checkWritable();
+  return found;
 };
 const bundle = [process.execPath, join(root, 'scripts/bundle.mjs'), ...directories];
 if (!(await step('C++ and TypeScript', build, () => (stale() ? bundle : undefined)))) process.exit(1);

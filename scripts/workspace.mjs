@@ -1,5 +1,5 @@
 // Where this clone is, and how its dependencies come into it.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,6 +13,15 @@ export function installed(last = 'test/install') {
   const state = join(root, 'node_modules', '.modules.yaml');
   if (!existsSync(state) || !existsSync(join(root, last, 'node_modules'))) return false;
   return statSync(state).mtimeMs >= statSync(join(root, 'pnpm-lock.yaml')).mtimeMs;
+}
+
+/** @returns {string | undefined} a sentence when whoever asks may not write into this clone */
+export function writeProblem() {
+  try {
+    accessSync(root, constants.W_OK);
+  } catch {
+    return `${root} cannot be written, and what is installed and built goes there; copy it to where you may write.`;
+  }
 }
 
 /** @returns {string[]} the command that installs them: by the pnpm of this clone, before that by the same one of npm */

@@ -1,6 +1,15 @@
 // `npm start`: what a machine that cannot is told, what the tools say, and what is there at the end.
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,9 +29,10 @@ function node(
   directory: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
+  user: { readonly uid?: number } = {},
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: directory, env }, (error, stdout, stderr) =>
+    execFile(process.execPath, args, { cwd: directory, env, ...user }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });
@@ -71,6 +81,28 @@ describe.each(['start', 'setup'])('a machine that cannot, told by %s', (script) 
     expect(existsSync(join(clone, 'node_modules'))).toBe(false);
   });
 });
+
+/** Who has no right that the mode of a file does not give. */
+const somebody = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+
+it.each(['start', 'setup'])(
+  'a clone that cannot be written is told so by %s, and nothing is downloaded',
+  async (script) => {
+    const clone = freshClone(`${script} read-only`);
+    chmodSync(scratch, 0o755);
+    chmodSync(clone, 0o555);
+    const PATH = join(clone, '../bin of read-only');
+    mkdirSync(PATH, { recursive: true });
+    writeFileSync(join(PATH, 'g++'), '', { mode: 0o755 });
+    const told = await node(clone, [join(clone, `scripts/${script}.mjs`)], { PATH }, somebody);
+    chmodSync(clone, 0o755);
+    expect(told).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `vio: ${clone} cannot be written, and what is installed and built goes there; copy it to where you may write.\n`,
+    });
+  },
+);
 
 it('what a tool said appears when it failed, and which one it was', async () => {
   const clone = freshClone('failing');
