@@ -9,6 +9,7 @@ import { type Duel, type Window, duel, playRounds } from './duel.ts';
 import type { Mode, Side } from './modes.ts';
 import type { Variation } from './options.ts';
 import { PlacementProbe } from './placement/probe.ts';
+import { commandText } from './report/command.ts';
 
 export interface Plan {
   readonly modes: readonly Mode[];
@@ -105,7 +106,7 @@ async function play(
       }
     }
     const [dpdk, ours] = contenders.map((contender) => contender.command);
-    return { cells, commands: { common: common.command.join(' '), dpdk, ours } };
+    return { cells, commands: { common: commandText(common.command), dpdk, ours } };
   } finally {
     if (side === 'frontend') await Promise.all(contenders.map((contender) => contender.close()));
     await common.quit();

@@ -6,6 +6,7 @@ import type { Mode, Side } from './modes.ts';
 import type { Variation } from './options.ts';
 import type { Answer, Order } from './own/contender-process.ts';
 import type { Polls } from './own/polls.ts';
+import { commandText } from './report/command.ts';
 
 /** Who is measured against the common peer. */
 export interface Contender {
@@ -30,7 +31,7 @@ export class TestpmdContender implements Contender {
   }
 
   get command(): string {
-    return this.#testpmd.command.join(' ');
+    return commandText(this.#testpmd.command);
   }
 
   async start(mode: Mode, length: number): Promise<void> {
@@ -62,9 +63,7 @@ export class OwnContender implements Contender {
   private constructor(side: Side, where: string, cpu: number, variation: Variation = {}) {
     const command = ['taskset', '-c', String(cpu), process.execPath, script, side, where];
     if (variation.options !== undefined) command.push(JSON.stringify(variation.options));
-    this.command = command
-      .map((word) => (word === script ? 'bench/dist/own/contender-process.js' : word))
-      .join(' ');
+    this.command = commandText(command);
     this.#child = spawn(command[0], command.slice(1), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, ...variation.env },

@@ -12,6 +12,7 @@ import { privatePool } from '@vio/rings/testing';
 import { preflight, testpmdProgram } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { median } from '@vio/test/median';
+import { commandText } from '../report/command.ts';
 
 const ours = fileURLToPath(new URL('../own/send-one.js', import.meta.url));
 const leanMegabytes = 32;
@@ -48,10 +49,7 @@ export async function firstPackets(rounds: number): Promise<FirstPacket[]> {
       name,
       median: median(times[i]),
       best: Math.min(...times[i]),
-      command: command
-        .join(' ')
-        .replace(process.execPath, 'node')
-        .replace(ours, 'bench/dist/own/send-one.js'),
+      command: commandText(command),
     }));
   } finally {
     rmSync(directory, { recursive: true });

@@ -12,6 +12,7 @@ import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
 import { preflight } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
+import { commandText } from '../report/command.ts';
 
 /** Microseconds there and back. */
 export interface Wake {
@@ -179,12 +180,5 @@ function percentiles(times: readonly number[]): { p50: number; p99: number } {
 }
 
 function inWords(command: readonly string[]): string {
-  return command
-    .map((word) =>
-      word
-        .replace(ours, 'bench/dist/own/wake-echo.js')
-        .replace(process.execPath, 'node')
-        .replace(/^\/.*\/wake-echo$/, 'wake-echo'),
-    )
-    .join(' ');
+  return commandText(command.map((word) => word.replace(/^\/.*\/wake-echo$/, 'wake-echo')));
 }
