@@ -1,6 +1,9 @@
 // One wait on many events, for threads that block: what is waited for is bound once (an epoll), and the way from the wake-up to the
 // packet is as short as it can be. Of an eventfd, epoll tells every signal once, whether it was drained before or not; so that is
 // left for later, and to wait is one system call. Anything else is drained at once: what a pipe is told that holds something is not news.
+//
+// Whoever waits alone for one eventfd sleeps in a read of it: what signals it wakes him and nothing else, and there is nothing to drain.
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -15,10 +18,13 @@
 namespace vio {
 
 constexpr uint32_t kTimer = UINT32_MAX;
+// In place of a timeout: there is none, and nobody else takes the events.
+constexpr int32_t kAlone = -2;
 
 struct EventWait {
   int epoll = -1;
   int timer = -1;
+  bool blocking = false;  // a read of the only event sleeps
   std::vector<int32_t> fds, kinds;
   std::vector<bool> told;  // signalled, and not drained
   int32_t* signalled = nullptr;
@@ -42,6 +48,28 @@ static int Wait(const EventWait& wait, epoll_event* events, int most, int timeou
   }
 }
 
+// Sleeps until the only event is signalled, and takes it. -> false: it cannot be waited for in this way
+static bool Read(EventWait& wait) {
+  if (wait.fds.size() != 1 || wait.kinds[0] != kEventFd) return false;
+  const int fd = wait.fds[0];
+  if (!wait.blocking) {
+    const int flags = fcntl(fd, F_GETFL);
+    wait.blocking = flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
+  }
+  uint64_t count;
+  ssize_t n;
+  // The flag is also the peer's, who may set it again.
+  while ((n = read(fd, &count, sizeof count)) < 0 && errno == EINTR) {
+  }
+  return n == static_cast<ssize_t>(sizeof count);
+}
+
+static napi_value Number(napi_env env, int32_t number) {
+  napi_value value;
+  napi_create_int32(env, number, &value);
+  return value;
+}
+
 // Whether JavaScript may still run in this thread. Where a request to end it comes while Node-API is at work, Node-API's own
 // handler takes it, and nobody hears of it again; but from then on calls like this one are refused.
 static bool MayRun(napi_env env) {
@@ -50,8 +78,8 @@ static bool MayRun(napi_env env) {
   return napi_get_global(env, &global) == napi_ok && napi_has_named_property(env, global, "process", &has) == napi_ok;
 }
 
-// wait(timeoutMs) -> events that were signalled; 0: time is over, or the thread should see whether it is to end; -1: it is. On the
-// bare C interface, as every call that is made for each packet.
+// wait(timeoutMs) -> events that were signalled; 0: time is over, or the thread should see whether it is to end; -1: it is. timeoutMs: -1
+// for ever, or kAlone. On the bare C interface, as every call that is made for each packet.
 static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argument;
@@ -60,6 +88,10 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &argc, &argument, nullptr, &data);
   napi_get_value_int32(env, argument, &timeout);
   auto& wait = *static_cast<EventWait*>(data);
+  if (timeout == kAlone && Read(wait)) {
+    wait.signalled[0] = 1;
+    return Number(env, 1);
+  }
   epoll_event events[16];
   const int count = Wait(wait, events, 16, timeout);
   if (count < 0) {
@@ -87,9 +119,7 @@ static napi_value WaitForEvents(napi_env env, napi_callback_info info) {
     wait.signalled[at] = drained;
     told += drained || (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
   }
-  napi_value result;
-  napi_create_int32(env, ends ? -1 : told, &result);
-  return result;
+  return Number(env, ends ? -1 : told);
 }
 
 // take(): drains what `wait` has told of and left.

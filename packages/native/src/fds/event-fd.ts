@@ -8,7 +8,7 @@ const eventFd = eventKinds.indexOf('eventfd');
 /**
  * An eventfd, close-on-exec: how the two sides of a virtqueue wake each other. What came from elsewhere may also be a
  * pipe or a socket, as frontends without eventfds send. Neither call ever blocks, whatever the other side does to the
- * descriptor it shares: its flags (O_NONBLOCK) are neither relied on nor changed.
+ * descriptor it shares: its flags (O_NONBLOCK) are neither relied on nor changed, but by `EventWait.waitAlone`.
  */
 export class EventFd implements Disposable {
   #fd: number;

@@ -1,5 +1,7 @@
+import { readSync } from 'node:fs';
 import { failureOf } from '@vio/test-support';
 import { describe, expect, it } from 'vitest';
+import { addon } from '../addon.ts';
 import { runChild } from '../test-support/child.ts';
 import { UnixStream } from '../sockets/unix-stream.ts';
 import { EventFd } from './event-fd.ts';
@@ -172,5 +174,89 @@ describe('a wait on several events', () => {
       print(ended.length);
     `);
     expect([end, stdout]).toEqual([0, '40\n']);
+  });
+});
+
+describe('a wait of one who is alone with an eventfd', () => {
+  it('takes each signal, and leaves nothing to the waits that follow', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    const seen = [0, 1, 2].map(() => {
+      event.signal();
+      event.signal();
+      return [wait.waitAlone(), wait.signalled[0], event.drain(), wait.wait(0)];
+    });
+    expect(seen).toEqual(Array.from({ length: 3 }, () => [true, 1, false, false]));
+  });
+
+  it('takes a signal that a wait before has told of, but not taken', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    event.signal();
+    expect([wait.wait(0), wait.waitAlone(), event.drain()]).toEqual([true, true, false]);
+  });
+
+  it('goes on where the peer says that no read blocks', () => {
+    using event = EventFd.create();
+    using wait = new EventWait([event]);
+    const seen = [0, 1].map(() => {
+      event.signal();
+      const told = wait.waitAlone();
+      wait.take();
+      addon.setNonBlocking(event.fd);
+      return [told, event.drain()];
+    });
+    expect(seen).toEqual([
+      [true, false],
+      [true, false],
+    ]);
+  });
+
+  it('leaves an eventfd whose reads do not block when it is closed', () => {
+    using event = EventFd.create();
+    const wait = new EventWait([event]);
+    event.signal();
+    wait.waitAlone();
+    wait.close();
+    expect(() => readSync(event.fd, new Uint8Array(8))).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+  });
+
+  it('is as any other for several events, and for a socket', () => {
+    const events = made(2);
+    const [here, there] = UnixStream.pair();
+    using event = EventFd.adopt(here.fd);
+    using other = EventFd.adopt(there.fd);
+    using several = new EventWait(events);
+    using socket = new EventWait([event]);
+    events[1].signal();
+    other.signal();
+    const told = [several.waitAlone(), several.signalled.indexOf(1), socket.waitAlone(), event.drain()];
+    several.close();
+    closeAll(events);
+    expect(told).toEqual([true, 1, true, false]);
+  });
+
+  it('is over once it is closed', () => {
+    using event = EventFd.create();
+    const wait = new EventWait([event]);
+    wait.close();
+    expect(wait.waitAlone()).toBe(false);
+  });
+
+  it('ends when another thread signals, and does not keep a thread from being terminated', async () => {
+    const { stdout } = await runChild(`
+      const [here, there] = [0, 1].map(() => native.EventFd.create());
+      const wait = new native.EventWait([here]);
+      const echo = startWorker(
+        "const [there, here] = workerData.map((fd) => native.EventFd.adopt(native.dupFd(fd)));" +
+        "const wait = new native.EventWait([there]); parentPort.postMessage(0); for (;;) { wait.waitAlone(); wait.take(); here.signal(); }",
+        [there.fd, here.fd],
+      );
+      await new Promise((resolve) => echo.once('message', resolve));
+      let times = 0;
+      for (; times < 5000; times++) { there.signal(); wait.waitAlone(); }
+      print([times, await echo.terminate()]);
+    `);
+    expect(stdout).toBe('[5000,1]\n');
   });
 });

@@ -7,6 +7,9 @@ import { closeFd } from './fd.ts';
 /** Milliseconds after which a worker that waits looks whether it was terminated: a system call cannot be. */
 const wakeMilliseconds = 500;
 
+/** As in native/fds/event_wait.cc. */
+const alone = -2;
+
 /**
  * A wait on several events at once, for a thread that blocks. The events are bound when it is made, and have to stay open.
  *
@@ -16,10 +19,13 @@ const wakeMilliseconds = 500;
 export class EventWait implements Disposable {
   /** By event: 1 when the last `wait` told of it. */
   readonly signalled: Int32Array;
+  /** Whom a thread that may block for good can sleep in a read of. */
+  readonly #only: EventFd | undefined;
   readonly #fds: readonly number[];
   readonly #wait: (timeoutMs: number) => number;
   readonly #take: () => void;
   #told = false;
+  #blocking = false;
   #closed = false;
 
   /** @throws VioError VIO_SYS_EMFILE, VIO_SYS_EBADF */
@@ -30,6 +36,7 @@ export class EventWait implements Disposable {
     const kinds = Int32Array.from(events, ({ kind }) => eventKinds.indexOf(kind));
     const { isMainThread } = process.getBuiltinModule('node:worker_threads');
     const wake = isMainThread ? 0 : wakeMilliseconds;
+    this.#only = isMainThread && events.length === 1 && events[0].kind === 'eventfd' ? events[0] : undefined;
     const made = attempt(
       () => addon.createEventWait(fds, kinds, this.signalled, wake),
       `wait for ${events.length} events`,
@@ -58,6 +65,17 @@ export class EventWait implements Disposable {
     }
   }
 
+  /**
+   * As `wait(Infinity)`, where nobody else looks at the events. In the main thread, a single eventfd is then reset by the wait itself, and
+   * whoever else reads it blocks, until `close`.
+   */
+  waitAlone(): boolean {
+    if (this.#closed || this.#only === undefined) return this.wait(Infinity);
+    this.#blocking = true;
+    while (this.#look(alone) === 0);
+    return true;
+  }
+
   /** Ends a thread that is to end, and was not told: `terminate()` does it once, and Node-API can miss it. */
   #look(timeoutMs: number): number {
     const told = this.#wait(timeoutMs);
@@ -81,6 +99,8 @@ export class EventWait implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.take();
+    const only = this.#blocking && this.#only !== undefined ? this.#only.fd : -1;
+    if (only !== -1) addon.setNonBlocking(only);
     for (const fd of this.#fds) closeFd(fd);
   }
 

@@ -44,6 +44,9 @@ export class RxCalls {
   fd(pair: number): number {
     this.#seen = true;
     this.settle();
+    // Whoever gets it may read it, and is not to block.
+    this.#wait?.close();
+    this.#wait = undefined;
     this.#mayBeLate();
     return this.#calls[pair].fd;
   }
@@ -104,10 +107,11 @@ export class RxCalls {
   wait(pairs: readonly number[], timeout: number): boolean {
     if (this.#closed) return false;
     const wait = this.#wait === undefined || !isSame(pairs, this.#waitedFor) ? this.#bind(pairs) : this.#wait;
-    const interrupted = wait.wait(timeout);
+    const shared = this.#seen || this.#watched.size > 0;
+    const interrupted = shared || timeout !== Infinity ? wait.wait(timeout) : wait.waitAlone();
     for (let i = 0; i < pairs.length; i++) if (wait.signalled[i] !== 0) this.#rx[pairs[i]].stats.countCall();
     // Whoever else looks at the eventfds must not hear of it again.
-    if (this.#seen || this.#watched.size > 0) wait.take();
+    if (shared) wait.take();
     return interrupted;
   }
 
