@@ -3,7 +3,7 @@ export type { Watched } from './capture/capture.ts';
 export { pcapngBlock, pcapngOption } from './capture/pcapng-blocks.ts';
 export { watchedQueues } from './capture/port-capture.ts';
 export { type EncodedCommand, decodeCommand, encodeCommand } from './control/codec.ts';
-export { VIRTIO_NET_ERR, VIRTIO_NET_OK, requiredFeatures } from './control/commands.ts';
+export { VIRTIO_NET_ERR, VIRTIO_NET_OK, mostVlanId, requiredFeatures } from './control/commands.ts';
 export { commandRefused } from './control/control-errors.ts';
 export { ControlQueue, type ControlQueueOptions } from './control/control-queue.ts';
 export { ControlResponder, type ControlResponderOptions } from './control/control-responder.ts';

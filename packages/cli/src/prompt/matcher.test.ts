@@ -36,6 +36,8 @@ mac_addr add 0 02:00:00:00:00:01
 mac_addr remove 0 02:00:00:00:00:0A
 rx_vlan add 5 0
 rx_vlan rm 5 0
+rx_vlan add all 0
+rx_vlan rm all 0
 vlan set strip on 0
 vlan set filter off 0
 tso set 800 0
@@ -117,7 +119,7 @@ describe('a wrong line', () => {
     ['set promisc 0', /more is expected behind "set promisc 0"\n {2}set promisc\|allmulti <ports> on\|off/],
     ['stop now', /near "now": nothing more is expected/],
     ['mac_addr add 0 02:00', /near "02:00": <mac>/],
-    ['rx_vlan add 4096 0', /near "4096": <vlan> \(0 to 4095\)/],
+    ['rx_vlan add 4096 0', /near "4096": <vlans> \(0 to 4095, or all\)/],
   ])('%s has bad arguments, and what is near is shown', (line, said) => {
     expect(understood(line)).toMatch(said);
   });
@@ -137,6 +139,10 @@ describe('a wrong line', () => {
 
 describe('completion', () => {
   const completed = (line: string): string[] => matcher.complete(line, known)[0];
+
+  it('offers all where VLANs are named', () => {
+    expect(completed('rx_vlan add ')).toEqual(['all ']);
+  });
 
   it('of nothing is every first word', () => {
     expect(completed('')).toEqual(

@@ -1,4 +1,4 @@
-import { isMac } from '@vio/net/internal';
+import { isMac, mostVlanId } from '@vio/net/internal';
 
 /** What a prompt knows that words of commands may name. */
 export interface Vocabulary {
@@ -43,6 +43,8 @@ const isPort = (text: string, { ports }: Vocabulary): boolean =>
   /^\d+$/.test(text) && ports.includes(Number(text));
 const named = ({ ports }: Vocabulary): string[] => ports.map(String);
 
+const vlan = number(0, mostVlanId);
+
 /** The kinds of words by the names that a syntax uses. */
 export const wordKinds = {
   port: { allowed: 'the number of a port', accepts: isPort, offers: named },
@@ -56,7 +58,12 @@ export const wordKinds = {
   burst: number(1, 512),
   mtu: number(68, 65_535),
   bytes: number(0, 65_535),
-  vlan: number(0, 4095),
+  vlan,
+  vlans: {
+    allowed: `${vlan.allowed}, or all`,
+    accepts: (text) => text === 'all' || vlan.accepts(text, { ports: [] }),
+    offers: () => ['all'],
+  },
   queues: number(1, 128),
   descriptors: number(1, 32_768),
   entries: number(1, 32_768),

@@ -4,6 +4,7 @@ import { type ForwardMode, forwardModes } from '../../forward/mode-names.ts';
 import { longestRetry } from '../../forward/send-again.ts';
 import type { CommandArguments, PromptCommand } from '../command.ts';
 import { CommandFailure, type PromptSession } from '../session.ts';
+import { changeVlans } from '../vlans.ts';
 
 /** What is done with packets, and what ports receive. */
 export const configCommands: readonly PromptCommand[] = [
@@ -87,21 +88,13 @@ export const configCommands: readonly PromptCommand[] = [
   },
   {
     section: 'config',
-    syntax: 'rx_vlan add|rm <vlan> <port>',
-    help: 'Receive a VLAN, or no longer.',
-    async run(session, args) {
+    syntax: 'rx_vlan add|rm <vlans> <port>',
+    help: 'Receive a VLAN, or no longer; all: each from 0 to 4095.',
+    run(session, args) {
       const slot = session.slot(args.number(2));
       const { control } = session.opened(slot);
       const { vlans } = session.settings(slot);
-      const id = args.number(1);
-      const wait = { signal: session.signal };
-      if (args.text(0) === 'add') {
-        await control.addVlan(id, wait);
-        vlans.add(id);
-      } else {
-        await control.removeVlan(id, wait);
-        vlans.delete(id);
-      }
+      return changeVlans(control, args.text(0), args.text(1), vlans, { signal: session.signal });
     },
   },
   {
