@@ -58,6 +58,8 @@ export class UnixStream implements Disposable {
   /** What is waiting for this socket, to be told when it closes. */
   readonly #waiting = new Set<() => void>();
   #sending: Promise<void> = Promise.resolve();
+  /** Calls of `send` that have not ended. */
+  #sends = 0;
 
   private constructor(fd: number) {
     this.#fd = fd;
@@ -186,11 +188,26 @@ export class UnixStream implements Disposable {
     return settle<void>('sending', options, (resolve, reject) => {
       checkWait('UnixStream.send', options);
       const patience = new Patience();
-      const turn = this.#sending.then(() => this.#send(bytes, fds, patience));
+      this.#sends++;
+      const turn = this.#sending
+        .then(() => this.#send(bytes, fds, patience))
+        .finally(() => this.#sends--);
       this.#sending = turn.catch(() => {});
       turn.then(resolve, reject);
       return () => patience.end();
     });
+  }
+
+  /**
+   * Sends at once what there is room for, the descriptors with the first byte: most of what `send` has for waiting is garbage where
+   * nothing has to wait.
+   * @returns bytes that were taken, 0 while a `send` is under way; the rest is for `send`, without descriptors if some were
+   * @throws VioError VIO_SOCKET_CLOSED, VIO_SOCKET_FDS
+   * @internal
+   */
+  sendNow(bytes: Uint8Array, fds: readonly number[]): number {
+    if (this.#sends > 0) return 0;
+    return this.#sendSome(bytes, fds);
   }
 
   /** Closes the connection; what waits for it fails with VIO_SOCKET_CLOSED. Idempotent. */
@@ -208,15 +225,10 @@ export class UnixStream implements Disposable {
   }
 
   async #send(bytes: Uint8Array, fds: readonly number[], patience: Patience): Promise<void> {
-    if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
-      throw passengersError(fds.length);
+    checkPassengers(bytes, fds);
     let passengers = fds;
     for (let sent = 0; sent < bytes.length && !patience.over;) {
-      if (this.#fd === -1) throw closedError('sending');
-      const n = attempt(() => addon.socketSend(this.#fd, bytes.subarray(sent), passengers), 'send', {
-        EPIPE: peerClosed,
-        ECONNRESET: peerClosed,
-      });
+      const n = this.#sendSome(bytes.subarray(sent), passengers);
       if (n > 0) {
         sent += n;
         passengers = [];
@@ -224,6 +236,17 @@ export class UnixStream implements Disposable {
         await this.#ready({ writable: true }, 'sending', { signal: patience.signal });
       }
     }
+  }
+
+  /** @returns bytes that were taken; 0: there is no room now */
+  #sendSome(bytes: Uint8Array, passengers: readonly number[]): number {
+    checkPassengers(bytes, passengers);
+    if (this.#fd === -1) throw closedError('sending');
+    const n = attempt(() => addon.socketSend(this.#fd, bytes, passengers), 'send', {
+      EPIPE: peerClosed,
+      ECONNRESET: peerClosed,
+    });
+    return Math.max(0, n);
   }
 
   #ready(
@@ -242,6 +265,11 @@ export class UnixStream implements Disposable {
       };
     });
   }
+}
+
+function checkPassengers(bytes: Uint8Array, fds: readonly number[]): void {
+  if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
+    throw passengersError(fds.length);
 }
 
 function passengersError(fds: number): VioError {

@@ -154,13 +154,33 @@ export class RequestChannel {
     }
   }
 
-  async #send(turn: Turn): Promise<void> {
+  #send(turn: Turn): void {
+    const taken = this.#sendNow(turn);
+    // Not before everything is read that is there: none of that can be the answer.
+    if (taken === turn.bytes.length) queueMicrotask(() => this.#wasSent(turn));
+    else void this.#sendRest(turn, taken);
+  }
+
+  /** @returns bytes that went at once; what is wrong is told when the rest is sent */
+  #sendNow({ bytes, fds }: Turn): number {
     try {
-      await this.#stream.send(turn.bytes, turn.fds);
+      return this.#stream.sendNow?.(bytes, fds) ?? 0;
+    } catch {
+      return 0;
+    }
+  }
+
+  async #sendRest(turn: Turn, taken: number): Promise<void> {
+    try {
+      await this.#stream.send(turn.bytes.subarray(taken), taken === 0 ? turn.fds : []);
     } catch (error) {
       this.#sendFailed(turn, error);
       return;
     }
+    this.#wasSent(turn);
+  }
+
+  #wasSent(turn: Turn): void {
     turn.sent = true;
     if (turn.awaited === undefined && this.#turns[0] === turn) this.#finish(turn, undefined);
   }
@@ -212,12 +232,13 @@ export class RequestChannel {
 
   #next(): void {
     this.#turns.at(0)?.first();
-    for (const [place, turn] of this.#turns.entries()) {
+    for (let place = 0; place < this.#turns.length; place++) {
+      const turn = this.#turns[place];
       // What nobody answers is over when it is sent, and has to be the first then.
       if (place === mostUnderWay || (place > 0 && turn.awaited === undefined)) return;
       if (!turn.begun) {
         turn.begun = true;
-        void this.#send(turn);
+        this.#send(turn);
       }
       if (turn.awaited?.acknowledges !== true) return;
     }
