@@ -67,4 +67,4 @@ export { PacketSocket } from './sockets/packet-socket.ts';
 export { checkSocketPath, maxSocketPath } from './sockets/socket-errors.ts';
 export { listenTcp, tcpAddressOf } from './sockets/tcp-socket.ts';
 export { defaultTimeout, longestTimer, shortTimeout } from './timeouts.ts';
-export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';
+export { abortedError, checkTimeout, checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -17,4 +17,4 @@ export { checkSocketPath } from './sockets/socket-errors.ts';
 export { UnixListener } from './sockets/unix-listener.ts';
 export { UnixStream } from './sockets/unix-stream.ts';
 export { defaultTimeout, longestTimer, shortTimeout } from './timeouts.ts';
-export { checkWait, settle, timeoutError, waitNames } from './waiting.ts';
+export { abortedError, checkTimeout, checkWait, settle, timeoutError, waitNames } from './waiting.ts';

@@ -34,7 +34,7 @@ export function settle<T>(
 ): Promise<T> {
   const { timeout, signal } = options;
   return new Promise<T>((resolve, reject) => {
-    if (timeout !== undefined && !(timeout >= -Infinity)) return reject(noTimeout(what, timeout));
+    checkTimeout(what, timeout);
     let undo: (() => void) | undefined;
     let settled = false;
     const finish = (deliver: () => void): void => {
@@ -73,14 +73,17 @@ export function timeoutError(what: string, timeout: number): VioError {
   });
 }
 
-function noTimeout(what: string, timeout: number): VioError {
-  return new VioError(`${what} cannot have a timeout of ${timeout}`, {
+/** @throws VioError VIO_OPTION_VALUE for a timeout that is no number */
+export function checkTimeout(what: string, timeout: number | undefined): void {
+  if (timeout === undefined || timeout >= -Infinity) return;
+  throw new VioError(`${what} cannot have a timeout of ${timeout}`, {
     code: 'VIO_OPTION_VALUE',
     remedy: 'give milliseconds, or Infinity',
   });
 }
 
-function abortedError(what: string, cause: unknown): VioError {
+/** Makes the error of an operation whose signal aborted. */
+export function abortedError(what: string, cause: unknown): VioError {
   return new VioError(`${what} was aborted`, {
     code: 'VIO_ABORTED',
     remedy: 'nothing to mend: the AbortSignal given to the call was aborted',

@@ -1,5 +1,4 @@
 import { VioError, type WaitOptions } from '@vio/native';
-import { defaultTimeout, longestTimer, settle, timeoutError } from '@vio/native/internal';
 import { DownEvent } from '@vio/net';
 import {
   type ExpectedReply,
@@ -16,18 +15,11 @@ import {
   refuseFrontend,
   roomMilliseconds,
 } from '../wire/index.ts';
+import { type Outgoing, Turn } from './turn.ts';
 
 /** An answer. Its descriptors are the caller's to close. */
 export interface Reply<R> {
   readonly value: R;
-  readonly fds: readonly number[];
-}
-
-/** A request as it goes out. Its descriptors stay the caller's and must be open until the promise settles. */
-export interface Outgoing {
-  /** For errors. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
   readonly fds: readonly number[];
 }
 
@@ -39,19 +31,6 @@ export interface Expected<R> extends ExpectedReply<R> {
 
 /** The descriptors of requests that the other side has not read count against a limit of the user's. */
 const mostUnderWay = 32;
-
-interface Turn extends Outgoing {
-  readonly awaited: ExpectedReply<unknown> | undefined;
-  /** Some of its bytes may be sent. */
-  begun: boolean;
-  /** All bytes are sent. */
-  sent: boolean;
-  /** It is the first in line, now or still: its time runs. Before, it was that of others. */
-  first(): void;
-  /** Reads the answer (undefined: none was awaited); throws if it is none. */
-  deliver(answer: Message | undefined): void;
-  fail(reason: VioError): void;
-}
 
 /**
  * Requests and answers over one socket, in the order of the calls. What was called for while others are under way goes out behind
@@ -117,52 +96,31 @@ export class RequestChannel {
     this.#end(reason);
   }
 
-  async #take<T>(
+  #take<T>(
     outgoing: Outgoing,
     awaited: ExpectedReply<unknown> | undefined,
     options: WaitOptions,
     deliver: (answer: Message | undefined, resolve: (value: T) => void) => void,
   ): Promise<T> {
-    const { timeout = defaultTimeout, signal } = options;
-    const what = `vhost-user ${outgoing.name}`;
-    let turn: Turn | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      // A timeout that is no number is refused there.
-      const wait = { timeout: Number.isNaN(timeout) ? timeout : undefined, signal };
-      return await settle<T>(what, wait, (resolve, reject) => {
-        if (this.#ended !== undefined) throw this.#ended;
-        turn = {
-          ...outgoing,
-          awaited,
-          begun: false,
-          sent: false,
-          first: () => {
-            if (timeout > longestTimer) return;
-            timer ??= setTimeout(() => reject(timeoutError(what, timeout)), timeout);
-          },
-          deliver: (answer) => deliver(answer, resolve),
-          fail: reject,
-        };
-        this.#turns.push(turn);
-        this.#next();
-        return () => clearTimeout(timer);
-      });
-    } catch (reason) {
-      if (turn !== undefined) this.#giveUp(turn, reason);
-      throw reason;
-    }
+    return new Promise<T>((resolve, fail) => {
+      const outcome = { deliver: (answer: Message | undefined) => deliver(answer, resolve), fail };
+      const turn = new Turn(outgoing, awaited, options, outcome, this.#gaveUp);
+      if (this.#ended !== undefined) return turn.fail(this.#ended);
+      this.#turns.push(turn);
+      this.#next();
+      this.#timeFirst();
+    });
   }
 
   #send(turn: Turn): void {
     const taken = this.#sendNow(turn);
     // Not before everything is read that is there: none of that can be the answer.
-    if (taken === turn.bytes.length) queueMicrotask(() => this.#wasSent(turn));
+    if (taken === turn.outgoing.bytes.length) queueMicrotask(() => this.#wasSent(turn));
     else void this.#sendRest(turn, taken);
   }
 
   /** @returns bytes that went at once; what is wrong is told when the rest is sent */
-  #sendNow({ bytes, fds }: Turn): number {
+  #sendNow({ outgoing: { bytes, fds } }: Turn): number {
     try {
       return this.#stream.sendNow?.(bytes, fds) ?? 0;
     } catch {
@@ -172,7 +130,8 @@ export class RequestChannel {
 
   async #sendRest(turn: Turn, taken: number): Promise<void> {
     try {
-      await this.#stream.send(turn.bytes.subarray(taken), taken === 0 ? turn.fds : []);
+      const { bytes, fds } = turn.outgoing;
+      await this.#stream.send(bytes.subarray(taken), taken === 0 ? fds : []);
     } catch (error) {
       this.#sendFailed(turn, error);
       return;
@@ -182,7 +141,9 @@ export class RequestChannel {
 
   #wasSent(turn: Turn): void {
     turn.sent = true;
-    if (turn.awaited === undefined && this.#turns[0] === turn) this.#finish(turn, undefined);
+    if (turn.awaited !== undefined || this.#turns[0] !== turn) return;
+    this.#finish(turn, undefined);
+    this.#timeFirst();
   }
 
   #sendFailed(turn: Turn, error: unknown): void {
@@ -193,16 +154,20 @@ export class RequestChannel {
       this.#turns.splice(place, 1);
       turn.fail(error);
       this.#next();
+      this.#timeFirst();
       return;
     }
     this.#end(
       this.#frontendThere() ??
-        new VioError(`the other side closed the vhost-user connection before ${turn.name} could be sent`, {
-          code: 'VIO_VHOST_DISCONNECTED',
-          remedy: 'see why it ended (its log says so if it refused something), then connect again',
-          retryable: true,
-          cause: error,
-        }),
+        new VioError(
+          `the other side closed the vhost-user connection before ${turn.outgoing.name} could be sent`,
+          {
+            code: 'VIO_VHOST_DISCONNECTED',
+            remedy: 'see why it ended (its log says so if it refused something), then connect again',
+            retryable: true,
+            cause: error,
+          },
+        ),
     );
   }
 
@@ -217,21 +182,25 @@ export class RequestChannel {
   }
 
   /** A call that stopped waiting: harmless while it is queued, fatal once something of it may have been sent. */
-  #giveUp(turn: Turn, reason: unknown): void {
+  readonly #gaveUp = (turn: Turn, reason: unknown): void => {
     const place = this.#turns.indexOf(turn);
     if (place === -1) return;
+    this.#turns.splice(place, 1);
     if (turn.begun) this.#end(asVioError(reason));
-    else this.#turns.splice(place, 1);
+  };
+
+  /** The time of the first in line begins; after everything is read that is there, for most of it has an answer among that. */
+  #timeFirst(): void {
+    this.#turns.at(0)?.first();
   }
 
   #finish(turn: Turn, answer: Message | undefined): void {
-    turn.deliver(answer);
+    turn.finish(answer);
     this.#turns.shift();
     this.#next();
   }
 
   #next(): void {
-    this.#turns.at(0)?.first();
     for (let place = 0; place < this.#turns.length; place++) {
       const turn = this.#turns[place];
       // What nobody answers is over when it is sent, and has to be the first then.
@@ -248,13 +217,14 @@ export class RequestChannel {
     try {
       for (;;) {
         const message = this.#reader.read();
-        if (message === undefined) return;
+        if (message === undefined) break;
         this.#accept(message);
       }
     } catch (error) {
-      if (isOutOfDescriptors(error)) return this.#stream.pauseReading(roomMilliseconds);
-      this.#end(asVioError(error));
+      if (isOutOfDescriptors(error)) this.#stream.pauseReading(roomMilliseconds);
+      else this.#end(asVioError(error));
     }
+    this.#timeFirst();
   }
 
   #accept(message: Message): void {
