@@ -18,13 +18,19 @@ const later = {
   },
   commands: {
     rings: ['src/driver/command-queue.ts'],
-    net: ['src/control/codec.ts'],
+    net: ['src/control/codec.ts', 'src/device/control/control-ring.ts'],
+    vhost: ['src/frontend/emulated-control.ts'],
+  },
+  reading: {
+    net: ['src/port/packet-reader.ts', 'src/port/rx-interrupt.ts', 'src/port/web-streams.ts'],
   },
   looks: {
     rings: ['src/dump/dump-ring.ts', 'src/dump/ring-positions.ts', 'src/dump/ring-view.ts'],
     net: [
       'src/capture/capture.ts',
       'src/capture/port-capture.ts',
+      'src/device/log-lines.ts',
+      'src/port/port-stats.ts',
       'src/telemetry/port-source.ts',
       'src/telemetry/telemetry.ts',
       'src/telemetry/telemetry-server.ts',

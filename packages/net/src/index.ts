@@ -10,7 +10,7 @@ export type {
   PortEmitter,
   Reconnected,
 } from './port/port-events.ts';
-export type { ReadOptions } from './port/packet-reader.ts';
+export type { ReadOptions } from './port/read-options.ts';
 export type { SendOptions } from './port/packet-writer.ts';
 export { RxInterrupt } from './port/rx-interrupt.ts';
 export type { UntilPacketsOptions, UntilPacketsSyncOptions } from './port/rx-wait.ts';

@@ -12,6 +12,54 @@ async function fill(stream: UnixStream): Promise<void> {
   expect(error.code).toBe('VIO_TIMEOUT');
 }
 
+describe('bytes that are sent now', () => {
+  it('arrive without anything to wait for', async () => {
+    const [here, there] = UnixStream.pair();
+    expect(here.sendNow(bytes('now'), [])).toBe(3);
+    expect((await receiveNext(there)).text).toBe('now');
+    here.close();
+    there.close();
+  });
+
+  it('are as many as there is room for', async () => {
+    const [here, there] = UnixStream.pair();
+    await fill(here);
+    expect(here.sendNow(bytes('more'), [])).toBe(0);
+    here.close();
+    there.close();
+  });
+
+  it('are none while others wait for room, whose place they would take', async () => {
+    const [here, there] = UnixStream.pair();
+    const waiting = here.send(new Uint8Array(1 << 22));
+    await receiveNext(there, 1 << 20);
+    expect(here.sendNow(bytes('now'), [])).toBe(0);
+    here.close();
+    expect((await rejectionOf(waiting)).code).toBe('VIO_SOCKET_CLOSED');
+    there.close();
+  });
+
+  it('take their descriptors along', async () => {
+    const [here, there] = UnixStream.pair();
+    const event = EventFd.create();
+    expect(here.sendNow(bytes('x'), [event.fd])).toBe(1);
+    const { fds } = await receiveNext(there);
+    expect(fds).toHaveLength(1);
+    fds.forEach(closeFd);
+    event.close();
+    here.close();
+    there.close();
+  });
+
+  it('fail by name on a stream that is closed, and with more descriptors than travel at once', () => {
+    const [here, there] = UnixStream.pair();
+    expect(failureOf(() => here.sendNow(bytes('x'), Array<number>(254).fill(0))).code).toBe('VIO_SOCKET_FDS');
+    here.close();
+    expect(failureOf(() => here.sendNow(bytes('x'), [])).code).toBe('VIO_SOCKET_CLOSED');
+    there.close();
+  });
+});
+
 describe('bytes on a stream', () => {
   it('arrive, both ways', async () => {
     const [here, there] = UnixStream.pair();

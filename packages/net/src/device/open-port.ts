@@ -90,7 +90,7 @@ async function build<P extends DevicePort>(
     }),
   });
   const { log, portNumber: number = 0 } = options;
-  for (const line of logLines({ chosen, paths, vectorized, port: number })) log?.(line);
+  if (log !== undefined) for (const line of logLines({ chosen, paths, vectorized, port: number })) log(line);
   const mac = options.mac?.toLowerCase() ?? said?.mac ?? randomMac();
   const mtu = (accepted & VIRTIO_NET_F_MTU) === 0n ? undefined : said?.mtu;
   const rules = frameRules(options, mtu);
@@ -106,7 +106,7 @@ async function build<P extends DevicePort>(
     accepted,
   );
   undo.push(() => memory[Symbol.dispose]());
-  for (const line of memoryLines(memory, number)) log?.(line);
+  if (log !== undefined) for (const line of memoryLines(memory, number)) log(line);
   const events = new VringEvents(2 * queues);
   undo.push(() => events[Symbol.dispose]());
   const inflight = keepsInflight(options) ? new InflightKeeper() : undefined;

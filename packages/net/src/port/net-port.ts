@@ -21,9 +21,10 @@ import type { PathChoice } from '../paths.ts';
 import { PortSwitches } from '../queue/port-switches.ts';
 import type { RxQueue } from '../queue/rx-queue.ts';
 import type { TxQueue } from '../queue/tx-queue.ts';
-import { PacketReader, type ReadOptions, readNames } from './packet-reader.ts';
+import { PacketReader } from './packet-reader.ts';
 import { type LinkState, PortEmitter } from './port-events.ts';
 import { genericStats, portStats } from './port-stats.ts';
+import { type ReadOptions, readNames } from './read-options.ts';
 import { RxCalls } from './rx-calls.ts';
 import { RxInterrupt } from './rx-interrupt.ts';
 import {

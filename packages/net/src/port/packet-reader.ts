@@ -1,20 +1,9 @@
-import type { OptionNames } from '@vio/native/internal';
 import { completeChecksum } from '../offload/checksum.ts';
 import { HDR_F_NEEDS_CSUM } from '../offload/packet-offloads.ts';
 import type { PacketBurst } from '../packet-burst.ts';
 import type { PortCore } from './port-core.ts';
 import { brokenError, busyError } from './port-errors.ts';
 import { type RxWait, untilPackets } from './rx-wait.ts';
-
-/** What is read, and for how long. */
-export interface ReadOptions {
-  /** Queue pair, default 0. */
-  readonly queue?: number;
-  /** Ends reading when it aborts. */
-  readonly signal?: AbortSignal;
-}
-
-export const readNames: OptionNames<ReadOptions> = { queue: true, signal: true };
 
 /** Empty polls, one per turn of the event loop, before the reader sleeps. */
 const spins = 64;

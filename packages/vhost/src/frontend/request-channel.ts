@@ -32,6 +32,8 @@ export interface Expected<R> extends ExpectedReply<R> {
 /** The descriptors of requests that the other side has not read count against a limit of the user's. */
 const mostUnderWay = 32;
 
+const atOnce = Promise.resolve();
+
 /**
  * Requests and answers over one socket, in the order of the calls. What was called for while others are under way goes out behind
  * them once nothing but acknowledgements is outstanding; an answer of its own is waited for first. Anything that leaves the two sides out of step ends
@@ -114,8 +116,8 @@ export class RequestChannel {
 
   #send(turn: Turn): void {
     const taken = this.#sendNow(turn);
-    // Not before everything is read that is there: none of that can be the answer.
-    if (taken === turn.outgoing.bytes.length) queueMicrotask(() => this.#wasSent(turn));
+    // Not before everything is read that is there: none of that can be the answer. queueMicrotask would make a resource of it.
+    if (taken === turn.outgoing.bytes.length) void atOnce.then(() => this.#wasSent(turn));
     else void this.#sendRest(turn, taken);
   }
 

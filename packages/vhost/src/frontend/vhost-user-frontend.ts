@@ -23,9 +23,9 @@ import {
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
-  frontendRequests as requests,
   maxMemoryRegions,
   protocolFeatureNames,
+  sentRequests as requests,
 } from '../wire/index.ts';
 import { BackendListener } from './backend-listener.ts';
 import { BackendPeer, unsupported } from './backend-peer.ts';

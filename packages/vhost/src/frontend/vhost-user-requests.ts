@@ -7,9 +7,9 @@ import {
   type LogArea,
   type MemoryRegion,
   VHOST_USER_PROTOCOL_F_MQ,
-  frontendRequests as requests,
   maxVrings,
   messageError,
+  sentRequests as requests,
 } from '../wire/index.ts';
 import { type BackendPeer, refused } from './backend-peer.ts';
 

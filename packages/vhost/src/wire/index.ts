@@ -14,6 +14,7 @@ export {
   maxCipherKeyBytes,
 } from './crypto-session.ts';
 export { frontendRequest, frontendRequests } from './frontend-requests.ts';
+export { sentRequests } from './sent-requests.ts';
 export {
   type Inflight,
   type IotlbMessage,

@@ -33,6 +33,8 @@ export interface RequestColumns<P, R> {
   readonly feature?: bigint;
 }
 
+const noFds: FdRange = [0, 0];
+
 /** Writes one row. */
 export function request<P = undefined, R = undefined>(
   name: string,
@@ -40,7 +42,7 @@ export function request<P = undefined, R = undefined>(
   payload: PayloadCodec<P>,
   columns: RequestColumns<P, R> = {},
 ): Request<P, R> {
-  const { fds = [0, 0], fdsFor, reply, replyFds = [0, 0], feature = 0n } = columns;
+  const { fds = noFds, fdsFor, reply, replyFds = noFds, feature = 0n } = columns;
   const row = { name, id, payload, fds, reply, replyFds, feature };
   return fdsFor === undefined ? row : { ...row, fdsFor };
 }
