@@ -14,7 +14,8 @@ import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { median } from '@vio/test/median';
 import { commandText } from '../report/command.ts';
 
-const ours = fileURLToPath(new URL('../own/send-one.js', import.meta.url));
+const programs = fileURLToPath(new URL('../own/', import.meta.url));
+const ours = join(programs, 'send-one.js');
 const leanMegabytes = 32;
 
 interface Contender {
@@ -59,6 +60,7 @@ export async function firstPackets(rounds: number): Promise<FirstPacket[]> {
 /** `SOCKET` stands for the socket. DPDK has as little memory as it starts with: zeroing hugepages is most of its time. */
 function contendersWith(cache: string): Contender[] {
   const command = [process.execPath, ours, 'SOCKET'];
+  const commonjs = [process.execPath, join(programs, 'send-one-commonjs.cjs'), 'SOCKET'];
   const keeps = 'enableCompileCache' in nodeModule;
   const kept = { name: 'ours, NODE_COMPILE_CACHE', command, env: { NODE_COMPILE_CACHE: cache } };
   const dpdk = [
@@ -77,7 +79,8 @@ function contendersWith(cache: string): Contender[] {
     '--total-num-mbufs=2048',
     '--auto-start',
   ];
-  return [{ name: 'ours', command }, ...(keeps ? [kept] : []), { name: 'DPDK', command: dpdk }];
+  const required = { name: 'ours, required by CommonJS', command: commonjs };
+  return [{ name: 'ours', command }, required, ...(keeps ? [kept] : []), { name: 'DPDK', command: dpdk }];
 }
 
 /** @returns milliseconds */

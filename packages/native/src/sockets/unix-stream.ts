@@ -189,9 +189,7 @@ export class UnixStream implements Disposable {
       checkWait('UnixStream.send', options);
       const patience = new Patience();
       this.#sends++;
-      const turn = this.#sending
-        .then(() => this.#send(bytes, fds, patience))
-        .finally(() => this.#sends--);
+      const turn = this.#sending.then(() => this.#send(bytes, fds, patience)).finally(() => this.#sends--);
       this.#sending = turn.catch(() => {});
       turn.then(resolve, reject);
       return () => patience.end();
@@ -268,8 +266,7 @@ export class UnixStream implements Disposable {
 }
 
 function checkPassengers(bytes: Uint8Array, fds: readonly number[]): void {
-  if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0))
-    throw passengersError(fds.length);
+  if (fds.length > maxFdsPerSend || (fds.length > 0 && bytes.length === 0)) throw passengersError(fds.length);
 }
 
 function passengersError(fds: number): VioError {
