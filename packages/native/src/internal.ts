@@ -12,6 +12,7 @@ export {
 export { io, ior, iow, iowr } from './devices/ioctl-number.ts';
 export { FileRegisters, MmioRegisters } from './devices/mmio.ts';
 export { heldArray } from './held-array.ts';
+export { type DeviceNumber, deviceNumberOf, statNumberOf } from './fds/device-number.ts';
 export { EventWait } from './fds/event-wait.ts';
 export { EventWatcher, watchDuplicate } from './fds/fd-watcher.ts';
 export { type FileKind, disownFd, fileKind, sealsOfFd, sizeOfFd, statOfFd } from './fds/fd.ts';

@@ -1,6 +1,7 @@
 // What whoever opens a port has of this package: an entry of its own, since registers, copies, DMA memory and other sockets are for others.
 export { callApplication, throwLater } from './application.ts';
 export { VioError } from './error.ts';
+export { deviceNumberOf } from './fds/device-number.ts';
 export { EventFd } from './fds/event-fd.ts';
 export { EventWait } from './fds/event-wait.ts';
 export { closeFd, disownFd, dupFd, fileKind, statOfFd } from './fds/fd.ts';

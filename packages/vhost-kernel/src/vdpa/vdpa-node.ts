@@ -1,6 +1,6 @@
 import { close, existsSync } from 'node:fs';
 import { EventFd, FdWatcher, type VioError, type WaitOptions, closeFd, dupFd } from '@vio/native';
-import { callApplication, defaultTimeout, settle, statOfFd } from '@vio/native/internal';
+import { callApplication, defaultTimeout, deviceNumberOf, settle, statOfFd } from '@vio/native/internal';
 import { type Notifier, DownEvent } from '@vio/net';
 import { STATUS_NEEDS_RESET, networkCard } from '@vio/net/internal';
 import { Doorbells } from './doorbells.ts';
@@ -191,9 +191,7 @@ export class VdpaNode {
 
   /** The kernel waits for whoever has a deleted device open, but does not say so; sysfs forgets it at once. */
   #watchNode(): NodeJS.Timeout | undefined {
-    const rdev = Number(statOfFd(this.#fd).rdev);
-    const major = (rdev >>> 8) & 0xfff;
-    const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+    const { major, minor } = deviceNumberOf(Number(statOfFd(this.#fd).rdev));
     const node = `/sys/dev/char/${major}:${minor}`;
     if (!existsSync(node)) return undefined;
     return setInterval(() => {

@@ -1,11 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
-import { fileKind, statOfFd } from '@vio/native/internal';
+import { type DeviceNumber, deviceNumberOf, fileKind, statOfFd } from '@vio/native/internal';
 
 /** Of a character device; what is none has -2, which no device has. @param file path or descriptor */
-export function numbersOf(file: string | number): { major: number; minor: number } {
+export function numbersOf(file: string | number): DeviceNumber {
   if (fileKind(file) !== 'character-device') return { major: -2, minor: -2 };
-  const rdev = Number((typeof file === 'number' ? statOfFd(file) : statSync(file)).rdev);
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+  return deviceNumberOf(Number((typeof file === 'number' ? statOfFd(file) : statSync(file)).rdev));
 }
 
 /** The kernel finds this one when the module is loaded; -1 while it is not. */

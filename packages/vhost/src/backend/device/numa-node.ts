@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { statNumberOf } from '@vio/native/internal';
 
 /**
  * The NUMA node that most pages of some files lie on, as this process maps them.
@@ -21,7 +22,8 @@ export function addressesOf(files: ReadonlySet<string>, maps: string): ReadonlyS
   for (const line of maps.split('\n')) {
     const [range, , , device = '', inode] = line.split(/\s+/);
     const [major, minor] = device.split(':').map((part) => Number.parseInt(part, 16));
-    if (files.has(`${deviceNumber(major, minor)}:${inode}`)) found.add(range.slice(0, range.indexOf('-')));
+    if (files.has(`${statNumberOf({ major, minor })}:${inode}`))
+      found.add(range.slice(0, range.indexOf('-')));
   }
   return found;
 }
@@ -35,9 +37,4 @@ export function nodeOfMost(addresses: ReadonlySet<string>, numaMaps: string): nu
       pages.set(Number(node), (pages.get(Number(node)) ?? 0) + Number(count));
   }
   return Array.from(pages).toSorted(([, a], [, b]) => b - a)[0]?.[0];
-}
-
-/** As `stat` has it (makedev of glibc), for numbers below 2^32. */
-function deviceNumber(major: number, minor: number): number {
-  return ((major & 0xfff) << 8) | (minor & 0xff) | ((minor & ~0xff) << 12);
 }
