@@ -141,7 +141,7 @@ const results: Results = {
   switchThreads: wanted('threads') ? switchThreads(rounds ?? (quick ? 3 : 9)) : [],
   firstPackets: wanted('first-packet') ? await firstPackets(quick ? 3 : 15) : [],
   latencies: await allLatencies(),
-  wake: wanted('wake') ? await wakeLatency(quick ? 4 : 20, cpus) : [],
+  wake: wanted('wake') ? await wakeLatency(quick ? 4 : 30, cpus) : [],
   reconnection: wanted('reconnect') ? await reconnection(quick ? 2 : 6, cpus) : [],
   steady: wanted('steady')
     ? await steadyState('mrg_rxbuf=0,in_order=0', quick ? 10_000_000 : 100_000_000)

@@ -259,8 +259,14 @@ function wakePart(wakes: readonly Wake[]): string[] {
   return [
     '### A sleeping port: from a packet on its ring to the answer',
     table(
-      ['', 'p50 µs', 'p99 µs', 'command'],
-      wakes.map(({ name, p50, p99, command }) => [name, p50.toFixed(1), p99.toFixed(1), `\`${command}\``]),
+      ['', 'p50 µs', 'p99 µs', 'p50 / the last', 'command'],
+      wakes.map(({ name, p50, p99, toLast, command }) => [
+        name,
+        p50.toFixed(1),
+        p99.toFixed(1),
+        toLast.toFixed(3),
+        `\`${command}\``,
+      ]),
     ),
   ];
 }

@@ -10,20 +10,23 @@ import { fileURLToPath } from 'node:url';
 import { cpuAffinity, setCpuAffinity } from '@vio/native';
 import { PacketBurst } from '@vio/net';
 import { privatePool } from '@vio/rings/testing';
+import { median } from '@vio/test/median';
 import { preflight } from '@vio/test/preflight';
 import { type VhostDevice, VhostDriver } from '@vio/vhost';
 import { commandText } from '../report/command.ts';
 
-/** Microseconds there and back. */
+/** Microseconds there and back: medians of what each round says. */
 export interface Wake {
   readonly name: string;
   readonly p50: number;
   readonly p99: number;
+  /** The median of a round's p50 over that of the last contender, which is DPDK's where there is one. */
+  readonly toLast: number;
   readonly command: string;
 }
 
 /** Rounds of the contenders in turn, packets in each, and milliseconds between two packets: enough to fall asleep. */
-const packetsPerRound = 100;
+const packetsPerRound = 200;
 /** Before those that count: V8's compiler works for the first thousands, on the CPU of the port. */
 const warmUpPackets = 3000;
 const pauseMilliseconds = 1;
@@ -37,7 +40,7 @@ interface Contender {
   readonly command: readonly string[];
 }
 
-/** @param rounds of 100 packets for each contender @param cpus of the port, and of the backend */
+/** @param rounds of 200 packets for each contender @param cpus of the port, and of the backend */
 export async function wakeLatency(
   rounds: number,
   cpus: { contender: number; common: number },
@@ -52,15 +55,17 @@ export async function wakeLatency(
     try {
       for (const { command } of contenders) links.push(await Link.open(directory, links.length, command));
       for (const link of links) await link.measure(warmUpPackets);
-      const times: number[][] = links.map(() => []);
+      const said: { p50: number; p99: number }[][] = links.map(() => []);
       for (let round = 0; round < rounds; round++) {
         const order = [...links.keys()];
         for (const i of round % 2 === 0 ? order : order.toReversed())
-          times[i].push(...(await links[i].measure(packetsPerRound)));
+          said[i].push(percentiles(await links[i].measure(packetsPerRound)));
       }
       return contenders.map(({ name, command }, i) => ({
         name,
-        ...percentiles(times[i]),
+        p50: median(said[i].map(({ p50 }) => p50)),
+        p99: median(said[i].map(({ p99 }) => p99)),
+        toLast: median(said[i].map(({ p50 }, round) => p50 / said[said.length - 1][round].p50)),
         command: inWords(command),
       }));
     } finally {
