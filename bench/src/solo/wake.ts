@@ -27,9 +27,10 @@ export interface Wake {
 
 /** Rounds of the contenders in turn, packets in each, and milliseconds between two packets: enough to fall asleep. */
 const packetsPerRound = 200;
-/** Before those that count: V8's compiler works for the first thousands, on the CPU of the port. */
-const warmUpPackets = 3000;
 const pauseMilliseconds = 1;
+/** Before those that count, at shorter pauses: V8 compiles what is called for each wake-up for as long, on the CPU of the port. */
+const warmUpPackets = 20_000;
+const warmUpMilliseconds = 0.1;
 const leanMegabytes = 32;
 
 const ours = fileURLToPath(new URL('../own/wake-echo.js', import.meta.url));
@@ -54,12 +55,12 @@ export async function wakeLatency(
     const links: Link[] = [];
     try {
       for (const { command } of contenders) links.push(await Link.open(directory, links.length, command));
-      for (const link of links) await link.measure(warmUpPackets);
+      for (const link of links) await link.measure(warmUpPackets, warmUpMilliseconds);
       const said: { p50: number; p99: number }[][] = links.map(() => []);
       for (let round = 0; round < rounds; round++) {
         const order = [...links.keys()];
         for (const i of round % 2 === 0 ? order : order.toReversed())
-          said[i].push(percentiles(await links[i].measure(packetsPerRound)));
+          said[i].push(percentiles(await links[i].measure(packetsPerRound, pauseMilliseconds)));
       }
       return contenders.map(({ name, command }, i) => ({
         name,
@@ -142,12 +143,12 @@ class Link {
     return new Link(driver, await Promise.race([appeared, ended]), child);
   }
 
-  /** @returns microseconds of each packet, there and back */
-  async measure(packets: number): Promise<number[]> {
+  /** @param pause milliseconds before each packet @returns microseconds of each, there and back */
+  async measure(packets: number, pause: number): Promise<number[]> {
     const times: number[] = [];
     for (let i = 0; i < packets; i++) {
       await turn();
-      this.#poll(pauseMilliseconds);
+      this.#poll(pause);
       this.#out.allocate(this.#pool, 1, 64);
       const begin = performance.now();
       this.#device.enqueueBurst(0, this.#out);
