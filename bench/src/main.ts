@@ -11,6 +11,7 @@ import { ratioChart } from './report/chart.ts';
 import { latencyChart } from './report/latency-chart.ts';
 import { describeMachine } from './report/machine.ts';
 import { modeNames } from './report/markdown.ts';
+import { ratiosIn } from './report/ratios.ts';
 import { writeResults } from './report/readme.ts';
 import { type Results, resultsMarkdown } from './report/results.ts';
 import { type AsyncResult, asyncCost, dpdkBackendCost } from './solo/async.ts';
@@ -150,9 +151,9 @@ const results: Results = {
 const text = resultsMarkdown(results);
 console.log(`\n${text}`);
 if (write) {
-  const cells = results.comparisons.flatMap((comparison) => comparison.cells);
-  await writeResults(fileURLToPath(new URL('../README.md', import.meta.url)), results.machine.name, text);
-  if (cells.length > 0) writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(cells, 64));
+  const readme = fileURLToPath(new URL('../README.md', import.meta.url));
+  const all = await writeResults(readme, results.machine.name, text);
+  writeFileSync(new URL('../ratios.svg', import.meta.url), ratioChart(ratiosIn(all), 64));
   const [first] = results.latencies;
   if (first !== undefined) {
     const ofFirst = results.latencies.filter(({ row }) => row === first.row);

@@ -33,7 +33,8 @@ Options:
   --ab <json>    plays two ports of ours against each other on one peer, the second with {"devargs": "...",
                  "options": {...}, "env": {...}} of its own; ratios are second / first
   --rounds <n>   rounds of four windows in each cell, for each of its two pairs of processes
-  --write        puts the results into bench/README.md and bench/ratios.svg; with --only, those of the parts measured
+  --write        puts the results into bench/README.md, those of the parts measured with --only, and
+                 draws bench/ratios.svg of all ratios that stand there
   -h, --help     shows this
 `;
 

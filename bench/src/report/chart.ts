@@ -1,10 +1,9 @@
-// The ratios as a chart: one line per row of devargs, one dot per direction, filled for near CPUs and hollow for far
-// ones. Right of the middle line we are faster.
-import type { Cell } from '../compare.ts';
-import type { Mode, Side } from '../modes.ts';
+// The ratios as a chart: one line per row of devargs, one dot per direction, filled for near CPUs, pale in between, hollow for far
+// ones. Right of the middle line we are faster. Each processor and each DPDK has panels of its own.
+import type { Mode } from '../modes.ts';
 import type { Distance } from '../placement/probe.ts';
-import { medianRatio } from '../duel.ts';
 import { modeNames } from './markdown.ts';
+import type { MachineRatios, Ratio } from './ratios.ts';
 
 const colours: Readonly<Record<Mode, string>> = { txonly: '#2563eb', rxonly: '#d97706', io: '#059669' };
 const left = 210;
@@ -20,15 +19,17 @@ function x(ratio: number): number {
 }
 
 /** @param length the frame length to show, in bytes */
-export function ratioChart(cells: readonly Cell[], length: number): string {
-  const shown = cells.filter((cell) => cell.length === length && cell.duels.length > 0);
+export function ratioChart(machines: readonly MachineRatios[], length: number): string {
   const parts: string[] = [];
   let y = 56;
-  for (const side of ['frontend', 'backend'] as const) {
-    const rows = [...new Set(shown.filter((cell) => cell.side === side).map((cell) => cell.row))];
-    if (rows.length === 0) continue;
-    parts.push(panel(shown, side, rows, y));
-    y += (rows.length + 2) * rowHeight;
+  for (const { machine, ratios } of machines) {
+    for (const side of ['frontend', 'backend'] as const) {
+      const shown = ratios.filter((ratio) => ratio.side === side && ratio.length === length);
+      const rows = [...new Set(shown.map(({ row }) => row))];
+      if (rows.length === 0) continue;
+      parts.push(panel(shown, `our ${side}: ${machine}`, rows, y));
+      y += (rows.length + 2) * rowHeight;
+    }
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 30}" height="${y}" font-family="sans-serif" font-size="12" fill="#333">`,
@@ -46,10 +47,10 @@ function legend(): string {
     (mode, i) =>
       `${dot(left + 60 * i, 38, mode, 'near')}<text x="${left + 60 * i + 9}" y="42">${modeNames[mode]}</text>`,
   );
-  return `${items.join('')}<text x="${left + 190}" y="42" fill="#666">filled: near CPUs, hollow: far CPUs</text>`;
+  return `${items.join('')}<text x="${left + 190}" y="42" fill="#666">filled: near CPUs, pale: in between, hollow: far</text>`;
 }
 
-function panel(cells: readonly Cell[], side: Side, rows: readonly string[], top: number): string {
+function panel(ratios: readonly Ratio[], title: string, rows: readonly string[], top: number): string {
   const bottom = top + (rows.length + 1) * rowHeight;
   const grid = ticks.map(
     (tick) =>
@@ -58,20 +59,16 @@ function panel(cells: readonly Cell[], side: Side, rows: readonly string[], top:
   );
   const lines = rows.map((row, i) => {
     const y = top + rowHeight * (i + 1);
-    const dots = cells
-      .filter((cell) => cell.side === side && cell.row === row)
-      .flatMap((cell) => (['near', 'far'] as const).map((distance) => cellDot(cell, distance, y)));
+    const dots = ratios
+      .filter((ratio) => ratio.row === row)
+      .map(({ ratio, mode, distance }) => dot(x(ratio), y, mode, distance));
     return `<text x="${left - 14}" y="${y + 4}" text-anchor="end">${row}</text>${dots.join('')}`;
   });
-  return [`<text x="10" y="${top + 6}" font-weight="bold">our ${side}</text>`, ...grid, ...lines].join('\n');
-}
-
-function cellDot(cell: Cell, distance: Distance, y: number): string {
-  const duels = cell.duels.filter((duel) => duel.distance === distance);
-  return duels.length === 0 ? '' : dot(x(medianRatio(duels)), y, cell.mode, distance);
+  return [`<text x="10" y="${top + 6}" font-weight="bold">${title}</text>`, ...grid, ...lines].join('\n');
 }
 
 function dot(cx: number, cy: number, mode: Mode, distance: Distance): string {
-  const fill = distance === 'near' ? colours[mode] : '#fff';
-  return `<circle cx="${cx.toFixed(1)}" cy="${cy}" r="5" fill="${fill}" stroke="${colours[mode]}" stroke-width="2"/>`;
+  const fill = distance === 'far' ? '#fff' : colours[mode];
+  const opacity = distance === 'middle' ? ' fill-opacity="0.35"' : '';
+  return `<circle cx="${cx.toFixed(1)}" cy="${cy}" r="5" fill="${fill}"${opacity} stroke="${colours[mode]}" stroke-width="2"/>`;
 }

@@ -45,8 +45,10 @@ function withSections(old: string, results: string): string {
   return [front, ...merged, ...rest].map((text) => text.trim()).join('\n\n');
 }
 
-/** Does so with a file, formatted as all files are. */
-export async function writeResults(file: string, machine: string, results: string): Promise<void> {
+/** Does so with a file, formatted as all files are. @returns what is in it now */
+export async function writeResults(file: string, machine: string, results: string): Promise<string> {
   const all = withResults(readFileSync(file, 'utf8'), machine, results);
-  writeFileSync(file, await format(all, { ...(await resolveConfig(file)), filepath: file }));
+  const text = await format(all, { ...(await resolveConfig(file)), filepath: file });
+  writeFileSync(file, text);
+  return text;
 }
