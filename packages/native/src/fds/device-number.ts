@@ -1,6 +1,8 @@
 /** A device as Linux numbers it: what drives it, and which of those. */
 export interface DeviceNumber {
+  /** Whose driver it is. */
   readonly major: number;
+  /** Which of that driver's. */
   readonly minor: number;
 }
 

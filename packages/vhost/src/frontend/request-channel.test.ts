@@ -4,6 +4,7 @@ import { coded } from '@vio/test-support';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   MessageReader,
+  type MessageStream,
   type Request,
   encodeAck,
   encodeReply,
@@ -128,5 +129,30 @@ describe('requests that are called for at once', () => {
     expect(reasons).toEqual([channel.down, channel.down]);
     expect(channel.down).toEqual(coded('VIO_ABORTED'));
     expect(VioError.is(reasons[0])).toBe(true);
+  });
+
+  it('may be answered before they are wholly gone, by a peer on another processor', async () => {
+    const [mine, theirs] = UnixStream.pair();
+    const eager: MessageStream = {
+      receive: (target) => mine.receive(target),
+      receivePlain: (target) => mine.receivePlain(target),
+      send: (bytes, fds, wait) => mine.send(bytes, fds, wait),
+      sendNow(bytes, fds) {
+        const taken = mine.sendNow(bytes, fds);
+        theirs.sendNow(encodeReply(GET_VRING_BASE, { index: 0, value: 7 }), []);
+        return taken;
+      },
+      onReadable: (handler) => mine.onReadable(handler),
+      pauseReading: (milliseconds) => mine.pauseReading(milliseconds),
+      close: () => mine.close(),
+    };
+    const channel = new RequestChannel(eager);
+    open.push(channel, theirs);
+    const expected = expectedReply(GET_VRING_BASE);
+    if (expected === undefined) throw new TypeError('it has an answer');
+    const bytes = encodeRequest(GET_VRING_BASE, { index: 0, value: 0 });
+    const ask = () => channel.ask({ name: 'GET_VRING_BASE', bytes, fds: [] }, expected, {});
+    const values = (await Promise.all([ask(), ask(), ask()])).map(({ value }) => value.value);
+    expect(values).toEqual([7, 7, 7]);
   });
 });

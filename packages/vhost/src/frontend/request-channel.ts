@@ -116,8 +116,7 @@ export class RequestChannel {
 
   #send(turn: Turn): void {
     const taken = this.#sendNow(turn);
-    // Not before everything is read that is there: none of that can be the answer. queueMicrotask would make a resource of it.
-    if (taken === turn.outgoing.bytes.length) void atOnce.then(() => this.#wasSent(turn));
+    if (taken === turn.outgoing.bytes.length) this.#wasSent(turn);
     else void this.#sendRest(turn, taken);
   }
 
@@ -209,7 +208,8 @@ export class RequestChannel {
       if (place === mostUnderWay || (place > 0 && turn.awaited === undefined)) return;
       if (!turn.begun) {
         turn.begun = true;
-        this.#send(turn);
+        // Once everything is read that is there: none of that can be the answer. queueMicrotask would make a resource of it.
+        void atOnce.then(() => this.#send(turn));
       }
       if (turn.awaited?.acknowledges !== true) return;
     }

@@ -11,7 +11,7 @@ export interface Outgoing {
 }
 
 /** What becomes of a request. Whatever comes after the first of them is without effect. */
-export interface Outcome {
+export interface TurnOutcome {
   /** Reads the answer (undefined: none was awaited); throws if it is none. */
   deliver(answer: Message | undefined): void;
   fail(reason: unknown): void;
@@ -25,7 +25,7 @@ export class Turn {
   begun = false;
   /** All bytes are sent. */
   sent = false;
-  readonly #outcome: Outcome;
+  readonly #outcome: TurnOutcome;
   readonly #timeout: number;
   readonly #signal: AbortSignal | undefined;
   readonly #gaveUp: (turn: Turn, reason: unknown) => void;
@@ -40,7 +40,7 @@ export class Turn {
     outgoing: Outgoing,
     awaited: ExpectedReply<unknown> | undefined,
     { timeout = defaultTimeout, signal }: WaitOptions,
-    outcome: Outcome,
+    outcome: TurnOutcome,
     gaveUp: (turn: Turn, reason: unknown) => void,
   ) {
     this.outgoing = outgoing;
