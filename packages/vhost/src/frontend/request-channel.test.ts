@@ -143,7 +143,7 @@ describe('requests that are called for at once', () => {
         return taken;
       },
       onReadable: (handler) => mine.onReadable(handler),
-      pauseReading: (milliseconds) => mine.pauseReading(milliseconds),
+      pauseReading: (time) => mine.pauseReading(time),
       close: () => mine.close(),
     };
     const channel = new RequestChannel(eager);
