@@ -25,7 +25,8 @@ export class EventWait implements Disposable {
   readonly #wait: (timeoutMs: number) => number;
   readonly #take: () => void;
   #told = false;
-  #blocking = false;
+  /** Of which a read sleeps, since somebody was alone with it. */
+  #blocking: EventFd | undefined;
   #closed = false;
 
   /** @throws VioError VIO_SYS_EMFILE, VIO_SYS_EBADF */
@@ -71,7 +72,7 @@ export class EventWait implements Disposable {
    */
   waitAlone(): boolean {
     if (this.#closed || this.#only === undefined) return this.wait(Infinity);
-    this.#blocking = true;
+    this.#blocking = this.#only;
     while (this.#look(alone) === 0);
     return true;
   }
@@ -99,8 +100,7 @@ export class EventWait implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.take();
-    const only = this.#blocking && this.#only !== undefined ? this.#only.fd : -1;
-    if (only !== -1) addon.setNonBlocking(only);
+    if (this.#blocking !== undefined && this.#blocking.fd !== -1) addon.setNonBlocking(this.#blocking.fd);
     for (const fd of this.#fds) closeFd(fd);
   }
 

@@ -205,6 +205,7 @@ export class UnixStream implements Disposable {
    */
   sendNow(bytes: Uint8Array, fds: readonly number[]): number {
     if (this.#sends > 0) return 0;
+    checkPassengers(bytes, fds);
     return this.#sendSome(bytes, fds);
   }
 
@@ -238,7 +239,6 @@ export class UnixStream implements Disposable {
 
   /** @returns bytes that were taken; 0: there is no room now */
   #sendSome(bytes: Uint8Array, passengers: readonly number[]): number {
-    checkPassengers(bytes, passengers);
     if (this.#fd === -1) throw closedError('sending');
     const n = attempt(() => addon.socketSend(this.#fd, bytes, passengers), 'send', {
       EPIPE: peerClosed,

@@ -23,7 +23,7 @@ const count = wideNumber(1, any32);
 /** The descriptor of a vring comes along unless bit 8 says that there is none. */
 const vringFdColumns = { fds: [0, 1] as const, fdsFor: ({ hasFd }: VringFd) => (hasFd ? 1 : 0) };
 
-/** The rows of `frontendRequests` that a frontend of ours sends: the others cost a port that starts as much again. */
+/** The rows of `frontendRequests` that a frontend of ours sends: a port that starts has no use for the others, and does not make them. */
 export const sentRequests = {
   GET_FEATURES: query('GET_FEATURES', 1, u64),
   SET_FEATURES: request('SET_FEATURES', 2, u64),
